@@ -1,0 +1,1 @@
+"""The child process: a QuickJS sandbox under operating-system limits."""

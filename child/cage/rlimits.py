@@ -1,0 +1,65 @@
+"""Resource limits (getrlimit(2)): what the kernel counts for us.
+
+They stop memory, CPU time, file growth, new descriptors and new processes. They do not stop system calls.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+
+from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.messages import Layer
+
+# Messages of 8 MiB, parsed and encoded, beside the engine's heap.
+_ROOM_FOR_MESSAGES = 192 * MIB
+
+NAMES = ("memory", "cpu", "files", "processes", "core")
+
+
+def apply(limits: Limits) -> tuple[Limits, dict[str, Layer]]:
+    """Set every limit, soft and hard; report each by name."""
+    if not limits.address_space_bytes:
+        mapped = _mapped_bytes()
+        limits = limits._replace(
+            address_space_bytes=mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
+        )
+    cpu = math.ceil(time.process_time()) + limits.cpu_seconds
+    memory = limits.address_space_bytes
+    return limits, {
+        "memory": _set(f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
+        # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
+        "cpu": _set(f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
+        "files": _set(
+            "RLIMIT_FSIZE 0, RLIMIT_NOFILE 0",
+            [(resource.RLIMIT_FSIZE, 0, 0), (resource.RLIMIT_NOFILE, 0, 0)],
+        ),
+        "processes": _set("RLIMIT_NPROC 0 (the kernel exempts uid 0)", [(resource.RLIMIT_NPROC, 0, 0)]),
+        "core": _set("RLIMIT_CORE 0", [(resource.RLIMIT_CORE, 0, 0)]),
+    }
+
+
+def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
+    try:
+        for which, soft, hard in wanted:
+            _lower(which, soft, hard)
+    except (OSError, ValueError) as error:
+        return Layer(False, f"{detail}: {error}")
+    return Layer(True, detail)
+
+
+def _lower(which: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep the lower one that somebody set before us."""
+    _, current = resource.getrlimit(which)
+    ceiling = math.inf if current == resource.RLIM_INFINITY else current
+    resource.setrlimit(which, (int(min(soft, ceiling)), int(min(hard, ceiling))))
+
+
+def _mapped_bytes() -> int:
+    """Virtual memory of this process; a guess where there is no /proc (proc(5), statm)."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 256 * MIB

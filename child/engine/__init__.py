@@ -1,0 +1,1 @@
+"""The ctypes binding to the C API of quickjs-ng."""

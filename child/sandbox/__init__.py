@@ -1,0 +1,1 @@
+"""One workflow inside the engine: what JavaScript sees and what it may ask for."""

@@ -1,0 +1,279 @@
+"""One run of one workflow: start, poll, take, drain, resolve, and nothing after it failed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
+from flowcage.child.engine.errors import Interrupted, JavaScriptError
+from flowcage.child.sandbox.program import Program, compile_workflow
+from flowcage.child.sandbox.realm import Realm, interruption, run_failure
+from flowcage.protocol import encode, errors, strictjson
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import MISSING, Budget, Ok, Rejected, Resolution, Start
+
+
+class Execution:
+    """Every method answers with the JSON text of a result, or raises `ErrorReply`.
+
+    Args:
+        realm: a fresh realm, used for this run alone.
+        limits: the effective limits.
+    """
+
+    def __init__(self, realm: Realm, limits: Limits) -> None:
+        self._realm = realm
+        self._limits = limits
+        self._program: Program | None = None
+        self._module_promise: JSValue | None = None
+        self._workflow_promise: JSValue | None = None
+        self._output: str | None = None
+        self._failure: ErrorReply | None = None
+        self._issued = 0
+        self._unsettled: set[str] = set()
+
+    def start(self, message: Start) -> str:
+        """Compile the source and install its globals. No code of the workflow runs yet."""
+        self._realm.watchdog.renew()
+        args = {} if message.args is MISSING else message.args
+        try:
+            self._install(args, message.budget)
+            self._program = compile_workflow(
+                self._realm, message.source, message.source_name, message.dialect
+            )
+        except ErrorReply as failure:
+            self._failure = failure
+            raise
+        return "{}"
+
+    def poll(self) -> str:
+        """Run to quiet and report one event: a call, a request, completion or pending."""
+        self._step()
+        if text := self._hand_out("nextCall"):
+            return f'{{"type":"call","call":{text}}}'
+        if text := self._hand_out("nextRequest"):
+            return f'{{"type":"request","request":{text}}}'
+        if self._failure is not None:
+            raise self._failure
+        if self._output is not None:
+            return f'{{"type":"complete","output":{{"result":{self._output}}}}}'
+        return f'{{"type":"pending","stalled":{_json(not self._unsettled)}}}'
+
+    def take(self) -> str:
+        """Run to quiet and hand out every queued request, each once."""
+        self._step()
+        requests = self._hand_out("takeRequests")
+        if self._failure is not None and not requests:
+            raise self._failure
+        return f'{{"requests":[{requests}]}}'
+
+    def drain(self) -> str:
+        """Run to quiet and hand out everything."""
+        self._step()
+        calls, requests = self._hand_out("takeCalls"), self._hand_out("takeRequests")
+        if self._failure is not None and not (calls or requests):
+            raise self._failure
+        return f'{{"calls":[{calls}],"requests":[{requests}],{self._drain_state()}}}'
+
+    def resolve(self, identifier: str, resolution: Resolution) -> str:
+        """Settle an outstanding request; the workflow resumes at the next step."""
+        if identifier not in self._unsettled:
+            raise ErrorReply(
+                errors.UNKNOWN_REQUEST, f"unknown workflow request id: {identifier}", {"id": identifier}
+            )
+        self._unsettled.discard(identifier)
+        if self._failure is None:
+            self._realm.watchdog.renew()
+            self._settle(identifier, resolution)
+        return "{}"
+
+    def fail(self, failure: ErrorReply) -> None:
+        """End the run from outside, for a reply that cannot be sent."""
+        self._failure = self._failure or failure
+
+    def _install(self, args: object, budget: Budget) -> None:
+        realm, limits = self._realm, self._limits
+        numbers = limits.max_sleep_ms, limits.max_pending_requests, limits.max_queued_bytes
+        with realm.context.scope():
+            texts = _ascii(args), _ascii(encode.budget(budget))
+            try:
+                realm.call(
+                    "install", *map(realm.string, texts), *map(realm.context.number, numbers)
+                )
+            except JavaScriptError:
+                raise run_failure(realm.take_error(), "workflow args: ") from None
+
+    def _settle(self, identifier: str, resolution: Resolution) -> None:
+        realm = self._realm
+        kind, text = "ok_undefined", "null"
+        if isinstance(resolution, Ok):
+            kind, text = "ok", _ascii(resolution.value)
+        elif isinstance(resolution, Rejected):
+            kind, text = "error", _ascii(resolution.message)
+        with realm.context.scope():
+            try:
+                if isinstance(resolution, Ok) and resolution.budget is not None:
+                    realm.call("setBudget", realm.string(_ascii(encode.budget(resolution.budget))))
+                realm.call("settle", *map(realm.string, (identifier, kind, text)))
+            except JavaScriptError:
+                self._failure = run_failure(realm.take_error(), "workflow request answer: ")
+
+    def _step(self) -> None:
+        """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
+        if self._failure is not None or self._output is not None:
+            return
+        self._realm.watchdog.renew()
+        try:
+            self._advance()
+        except ErrorReply as failure:
+            self._failure = failure
+        except Interrupted as stopped:
+            self._failure = interruption(stopped)
+        self._realm.watchdog.rest()
+        self._read_status()
+
+    def _advance(self) -> None:
+        self._begin_module()
+        self._realm.run_jobs()
+        if self._workflow_promise is None and self._output is None:
+            self._begin_default()
+            self._realm.run_jobs()
+        if self._workflow_promise is not None and self._output is None:
+            self._watch_workflow(self._workflow_promise)
+
+    def _begin_module(self) -> None:
+        if self._module_promise is not None:
+            return
+        assert self._program is not None
+        context = self._realm.context
+        with context.scope():
+            try:
+                promise = context.evaluate(self._program.module)
+            except JavaScriptError:  # the module could not be linked: a name it imports does not exist
+                error = self._take_error()
+                raise ErrorReply(errors.IMPORT, error["message"], error) from None
+            context.mark_handled(promise)
+            self._module_promise = context.keep(promise)
+
+    def _begin_default(self) -> None:
+        """Once the module has evaluated, start what it exports as default."""
+        context = self._realm.context
+        assert self._program is not None and self._module_promise is not None
+        state = context.promise_state(self._module_promise)
+        if state == PROMISE_PENDING:
+            return
+        if state == PROMISE_REJECTED:
+            self._raise_rejection(self._module_promise, "workflow module evaluation rejected: ")
+        with context.scope():
+            namespace = context.namespace(self._program.module)
+            names = strictjson.loads(self._realm.call_text("names", namespace).encode())
+            if not self._program.has_return or (self._program.may_be_script and names == ["meta"]):
+                self._realm.diagnose("no_result", "the script has no return: its result is null")
+            if "default" in names:
+                self._follow(self._call("begin", namespace, prefix="workflow module rejected: "))
+            elif self._program.may_be_script and names == ["meta"]:
+                self._output = "null"
+            else:
+                raise _missing_default()
+
+    def _follow(self, value: JSValue) -> None:
+        """Wait for a promise or thenable; take anything else as the result."""
+        context = self._realm.context
+        if not context.is_promise(value):
+            adopted = self._call("adopt", value, prefix="workflow module rejected: ")
+            if not context.is_promise(adopted):
+                self._output = self._serialize(value)
+                return
+            value = adopted
+        context.mark_handled(value)
+        self._workflow_promise = context.keep(value)
+
+    def _watch_workflow(self, promise: JSValue) -> None:
+        context = self._realm.context
+        state = context.promise_state(promise)
+        if state == PROMISE_REJECTED:
+            self._raise_rejection(promise, "workflow module rejected: ")
+        if state != PROMISE_PENDING:
+            with context.scope():
+                self._output = self._serialize(context.promise_result(promise))
+
+    def _serialize(self, value: JSValue) -> str:
+        try:
+            text = self._realm.call_text("encode", value)
+        except JavaScriptError:
+            error = self._take_error()
+            reply = run_failure(error, "workflow result cannot be serialized: ")
+            if reply.kind == errors.EXCEPTION:
+                reply = ErrorReply(errors.SERIALIZATION, reply.message, error)
+            raise reply from None
+        try:
+            strictjson.check_structure(text.encode())
+        except strictjson.StructureError as refused:
+            message = f"workflow result cannot be serialized: {refused}"
+            data = {"name": "RangeError", "message": message, "stack": ""}
+            raise ErrorReply(errors.SERIALIZATION, message, data) from None
+        return text
+
+    def _call(self, name: str, value: JSValue, *, prefix: str) -> JSValue:
+        try:
+            return self._realm.call(name, value)
+        except JavaScriptError:
+            raise run_failure(self._take_error(), prefix) from None
+
+    def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
+        with self._realm.context.scope():
+            reason = self._realm.context.promise_result(promise)
+            raise run_failure(self._realm.describe(reason), prefix)
+
+    def _take_error(self) -> dict[str, Any]:
+        """The pending exception, unless it is the watchdog's."""
+        error = self._realm.take_error()
+        self._realm.watchdog.check()
+        return error
+
+    def _read_status(self) -> None:
+        issued, limit = json.loads(self._hand_out("status") or "[0,null]")
+        self._unsettled.update(str(number) for number in range(self._issued + 1, issued + 1))
+        self._issued = max(issued, self._issued)
+        if limit is not None:
+            # Caught or not, the limit came first; what the workflow made of it does not count.
+            self._output = None
+            data = {"name": "RangeError", "message": limit["message"], "stack": ""}
+            self._failure = ErrorReply(limit["kind"], limit["message"], data)
+
+    def _hand_out(self, name: str) -> str:
+        """Ask the prelude for what is queued; a heap too full even for that ends the run."""
+        try:
+            return self._realm.call_text(name)
+        except JavaScriptError:
+            self._failure = run_failure(self._realm.take_error(), "")
+            return ""
+
+    def _drain_state(self) -> str:
+        if self._output is not None:
+            return f'"state":"complete","output":{{"result":{self._output}}}{self._notes()}'
+        if self._failure is None and not self._unsettled:
+            return f'"state":"pending","stalled":true{self._notes()}'
+        return '"state":"pending"'
+
+    def _notes(self) -> str:
+        diagnostics = self._hand_out("diagnostics")
+        return f',"diagnostics":[{diagnostics}]' if diagnostics else ""
+
+
+def _missing_default() -> ErrorReply:
+    message = "workflow module must default export a workflow result or function"
+    return ErrorReply(
+        errors.MISSING_DEFAULT, message, {"name": "SyntaxError", "message": message, "stack": ""}
+    )
+
+
+def _ascii(value: object) -> str:
+    """JSON text that UTF-8 can carry whatever surrogates are in it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _json(value: bool) -> str:
+    return "true" if value else "false"

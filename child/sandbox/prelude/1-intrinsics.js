@@ -1,0 +1,52 @@
+// The language as it was before any workflow code ran. The rest of the prelude uses these names only:
+// a workflow may redefine every property it can reach, and must not change what the helpers do.
+//
+// Three habits follow. No `for…of`, array destructuring or spread (they look up Symbol.iterator); lists of
+// our own have no prototype (a setter on Array.prototype[0] would see what we store); and properties of
+// workflow objects are read as own properties, unless running their getters is the point.
+const NativePromise = Promise;
+const NativeError = Error;
+const NativeTypeError = TypeError;
+const NativeRangeError = RangeError;
+const NativeString = String;
+const ObjectPrototype = Object.prototype;
+const ArrayPrototype = Array.prototype;
+const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+const { freeze, hasOwn, keys } = Object;
+const { isArray } = Array;
+const { isFinite } = Number;
+const { ceil } = Math;
+const { parse, stringify } = JSON;
+const { isError } = Error;
+const uncurry = (method) => (self, a, b) => apply(method, self, [a, b]);
+const slice = uncurry(String.prototype.slice);
+const indexOf = uncurry(String.prototype.indexOf);
+
+const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+// The value of an own data property; undefined for anything else, so that no getter runs.
+function own(object, name) {
+  const descriptor = getOwnPropertyDescriptor(object, name);
+  return descriptor !== undefined && hasOwn(descriptor, 'value') ? descriptor.value : undefined;
+}
+
+// A property that nothing can change, whatever Object.prototype.get has become.
+function lock(object, name, value, enumerable = true) {
+  defineProperty(object, name, { __proto__: null, value, enumerable, writable: false, configurable: false });
+}
+
+function put(array, index, value) {
+  defineProperty(array, index, {
+    __proto__: null, value, enumerable: true, writable: true, configurable: true,
+  });
+}
+
+// Freezes plain data to its leaves; the data came from JSON, so it has no cycles and bounded depth.
+function deepFreeze(value) {
+  if (isObject(value)) {
+    const names = ownKeys(value);
+    for (let i = 0; i < names.length; i++) deepFreeze(value[names[i]]);
+    freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,99 @@
+// What the workflow said and asked since the host last listened, as JSON text, and who waits for what.
+
+const limits = { __proto__: null, maxSleepMs: 0, maxPending: 0, maxQueued: 0 };
+const pending = { __proto__: null };
+const MAX_DIAGNOSTICS = 100;
+let issued = 0;
+let outstanding = 0;
+let queued = 0;
+let failure; // the first limit that the workflow ran into: it ends the run, caught or not
+let diagnosticsText = '';
+let diagnosticsCount = 0;
+
+function makeQueue() {
+  return { __proto__: null, head: 0, tail: 0, items: { __proto__: null } };
+}
+
+const calls = makeQueue();
+const requests = makeQueue();
+
+function fail(kind, message) {
+  if (failure === undefined) failure = { __proto__: null, kind, message };
+  throw new NativeRangeError(message);
+}
+
+function enqueue(queue, key, text) {
+  if (failure !== undefined) throw new NativeRangeError(failure.message);
+  queued += text.length;
+  if (queued > limits.maxQueued) {
+    fail('limit', `more than maxQueuedBytes (${limits.maxQueued}) of calls and requests between two messages`);
+  }
+  queue.items[queue.tail] = { __proto__: null, key, text };
+  queue.tail += 1;
+}
+
+// The oldest item, or undefined. A request that was settled before anyone took it is gone.
+function peek(queue) {
+  while (queue.head < queue.tail) {
+    const item = queue.items[queue.head];
+    if (item.key === undefined || item.key in pending) return item;
+    drop(queue, item);
+  }
+  return undefined;
+}
+
+function drop(queue, item) {
+  queued -= item.text.length;
+  delete queue.items[queue.head];
+  queue.head += 1;
+}
+
+function takeOne(queue) {
+  const item = peek(queue);
+  if (item === undefined) return '';
+  drop(queue, item);
+  return item.text;
+}
+
+function takeAll(queue) {
+  let text = '';
+  for (let item = takeOne(queue); item !== ''; item = takeOne(queue)) text += text === '' ? item : `,${item}`;
+  return text;
+}
+
+// Numbers a request, queues it and returns the promise that `settle` will settle.
+function ask(type, members) {
+  if (outstanding >= limits.maxPending) {
+    fail('limit', `more than maxPendingRequests (${limits.maxPending}) requests at once`);
+  }
+  const id = `${issued + 1}`;
+  const entry = { __proto__: null, resolve: undefined, reject: undefined };
+  pending[id] = entry;
+  try {
+    enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
+  } catch (error) {
+    delete pending[id];
+    throw error;
+  }
+  issued += 1;
+  outstanding += 1;
+  return new NativePromise((resolve, reject) => {
+    entry.resolve = resolve;
+    entry.reject = reject;
+  });
+}
+
+function settle(id, type, text) {
+  const entry = pending[id];
+  delete pending[id];
+  outstanding -= 1;
+  if (type === 'error') entry.reject(new NativeError(parse(text)));
+  else entry.resolve(type === 'ok' ? parse(text) : undefined);
+}
+
+// Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.
+function diagnose(kind, message, members = '') {
+  diagnosticsCount += 1;
+  if (diagnosticsCount > MAX_DIAGNOSTICS) return;
+  diagnosticsText += `${diagnosticsText && ','}{"kind":${quote(kind)},"message":${quote(message)}${members}}`;
+}

@@ -1,0 +1,134 @@
+// The calls of the workflow's author: agent, workflow, log, phase, sleep, exec.
+
+let currentPhase;
+let budgetTotal = null;
+let budgetSpent = 0;
+
+const isPlain = (value) => typeof value === 'object' && value !== null && !isArray(value);
+
+const agent = (prompt, options) => {
+  if (typeof prompt !== 'string') {
+    throw new NativeTypeError(`agent(prompt, options) takes a string as its prompt, not ${kindOf(prompt)}`);
+  }
+  return ask('agent', `,"prompt":${quote(prompt)}${agentOptions(options)}`);
+};
+
+function agentOptions(options) {
+  const filled = currentPhase === undefined ? '' : `"phase":${quote(currentPhase)}`;
+  if (options === undefined || options === null) return filled && `,"options":{${filled}}`;
+  const text = optionsText('agent(prompt, options)', options);
+  const phaseText = isGiven(options, 'phase') ? '' : filled;
+  if (text === '{}') return phaseText && `,"options":{${phaseText}}`;
+  return `,"options":${phaseText ? `${slice(text, 0, -1)},${phaseText}}` : text}`;
+}
+
+// Whether an object has the property for itself, and not only to say undefined.
+function isGiven(object, name) {
+  const descriptor = getOwnPropertyDescriptor(object, name);
+  return descriptor !== undefined && !(hasOwn(descriptor, 'value') && descriptor.value === undefined);
+}
+
+function optionsText(call, options) {
+  const text = isPlain(options) ? encode(options) : '';
+  if (text[0] !== '{') throw new NativeTypeError(`${call} takes an object as its options, not ${kindOf(options)}`);
+  return text;
+}
+
+const workflow = (ref, args) => {
+  const path = isPlain(ref) ? own(ref, 'scriptPath') : undefined;
+  if (typeof ref !== 'string' && typeof path !== 'string') {
+    throw new NativeTypeError(
+      `workflow(ref, args) takes a name or {scriptPath: "…"} as its ref, not ${kindOf(ref)}`);
+  }
+  const refText = typeof ref === 'string' ? quote(ref) : `{"scriptPath":${quote(path)}}`;
+  return ask('workflow', `,"ref":${refText}${args === undefined ? '' : `,"args":${encode(args)}`}`);
+};
+
+const log = (...values) => {
+  let text = '';
+  for (let i = 0; i < values.length; i++) text += `${i ? ',' : ''}${encode(values[i])}`;
+  enqueue(calls, undefined, `{"type":"log","values":[${text}]}`);
+};
+
+const phase = (name, options) => {
+  if (typeof name !== 'string') {
+    throw new NativeTypeError(`phase(name, options) takes a string as its name, not ${kindOf(name)}`);
+  }
+  const given = options !== undefined && options !== null;
+  const text = given ? optionsText('phase(name, options)', options) : '{}';
+  enqueue(calls, undefined,
+    `{"type":"phase","name":${quote(name)}${text === '{}' ? '' : `,"options":${text}`}}`);
+  currentPhase = name;
+};
+
+const sleep = (ms) => {
+  if (typeof ms !== 'number' || !isFinite(ms) || ms < 0) {
+    throw new NativeTypeError('sleep(ms) requires a finite non-negative number');
+  }
+  const rounded = ceil(ms) + 0; // -0 is not an integer in JSON
+  if (rounded > limits.maxSleepMs) {
+    throw new NativeRangeError('sleep(ms) duration exceeds the maximum allowed delay');
+  }
+  return ask('sleep', `,"durationMs":${encode(rounded)}`);
+};
+
+const exec = (profile, request) => {
+  if (typeof profile !== 'string') {
+    throw new NativeTypeError(`exec(profile, request) takes a string as its profile, not ${kindOf(profile)}`);
+  }
+  if (!isPlain(request) || typeof own(request, 'command') !== 'string') {
+    throw new NativeTypeError('exec(profile, request) takes {command, args?, cwd?, env?, stdin?} as its request');
+  }
+  let text = `"command":${quote(own(request, 'command'))}`;
+  text += execMember('args', own(request, 'args'), isStringArray, 'an array of strings');
+  text += execMember('cwd', own(request, 'cwd'), isString, 'a string');
+  text += execMember('env', own(request, 'env'), isStringRecord, 'an object of strings');
+  text += execMember('stdin', own(request, 'stdin'), isString, 'a string');
+  return ask('sandbox_exec', `,"profile":${quote(profile)},"request":{${text}}`);
+};
+
+function execMember(name, value, isRight, expected) {
+  if (value === undefined || value === null) return '';
+  if (!isRight(value)) throw new NativeTypeError(`exec(): request.${name} must be ${expected}`);
+  return `,"${name}":${encode(value)}`;
+}
+
+const isString = (value) => typeof value === 'string';
+
+function isStringArray(value) {
+  if (!isArray(value)) return false;
+  for (let i = 0; i < value.length; i++) if (typeof value[i] !== 'string') return false;
+  return true;
+}
+
+function isStringRecord(value) {
+  if (!isPlain(value)) return false;
+  const names = keys(value);
+  for (let i = 0; i < names.length; i++) if (typeof value[names[i]] !== 'string') return false;
+  return true;
+}
+
+// A value's type in an author's words.
+function kindOf(value) {
+  if (value === null) return 'null';
+  if (isArray(value)) return 'an array';
+  if (typeof value === 'undefined') return 'undefined';
+  const article = typeof value === 'object' ? 'an' : 'a';
+  return `${article} ${typeof value}`;
+}
+
+const budget = { __proto__: ObjectPrototype };
+defineProperty(budget, 'total', {
+  __proto__: null, get: () => budgetTotal, enumerable: true, configurable: false,
+});
+lock(budget, 'spent', freeze(() => budgetSpent));
+lock(budget, 'remaining', freeze(() => {
+  if (budgetTotal === null) return Infinity;
+  return budgetSpent > budgetTotal ? 0 : budgetTotal - budgetSpent;
+}));
+
+function setBudget(text) {
+  const snapshot = parse(text);
+  budgetTotal = snapshot.total;
+  budgetSpent = snapshot.spent;
+}

@@ -1,0 +1,59 @@
+// parallel and pipeline: many at once, in order, with null where one failed.
+
+async function parallel(tasks) {
+  requireFunctions('parallel(tasks)', 'task', tasks);
+  const started = { __proto__: null };
+  for (let i = 0; i < tasks.length; i++) started[i] = runTask(tasks[i], i);
+  return collect(started, tasks.length);
+}
+
+async function pipeline(items, ...stages) {
+  if (!isArray(items)) {
+    throw new NativeTypeError(`pipeline(items, ...stages) takes an array of items, not ${kindOf(items)}`);
+  }
+  requireFunctions('pipeline(items, ...stages)', 'stage', stages);
+  const started = { __proto__: null };
+  const { length } = items;
+  for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, stages);
+  return collect(started, length);
+}
+
+async function runTask(task, index) {
+  try {
+    return await task();
+  } catch (error) {
+    swallowed('parallel', index, error);
+    return null;
+  }
+}
+
+async function runStages(item, index, stages) {
+  let value = item;
+  try {
+    for (let i = 0; i < stages.length; i++) {
+      const stage = stages[i];
+      value = await stage(value, item, index);
+    }
+    return value;
+  } catch (error) {
+    swallowed('pipeline', index, error);
+    return null;
+  }
+}
+
+// All were started; awaiting them in turn ends when the slowest does.
+async function collect(started, length) {
+  const results = [];
+  for (let i = 0; i < length; i++) put(results, i, await started[i]);
+  return results;
+}
+
+function requireFunctions(call, noun, list) {
+  if (!isArray(list)) throw new NativeTypeError(`${call} takes an array of functions, not ${kindOf(list)}`);
+  for (let i = 0; i < list.length; i++) {
+    if (typeof list[i] !== 'function') {
+      throw new NativeTypeError(
+        `${call}: ${noun} ${i} is ${kindOf(list[i])}; pass functions, such as () => agent("…")`);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// What the child's Python calls. Strings in, strings out; a newline never occurs inside JSON text and
+// parts the fields of an answer.
+
+const isThenable = (value) => isObject(value) && typeof value.then === 'function'
+  && value.then !== own(ObjectPrototype, 'then');
+
+const bridge = {
+  __proto__: null,
+
+  install(argsText, budgetText, maxSleepMs, maxPending, maxQueued) {
+    limits.maxSleepMs = maxSleepMs;
+    limits.maxPending = maxPending;
+    limits.maxQueued = maxQueued;
+    setBudget(budgetText);
+    harden();
+    install(deepFreeze(parse(argsText)));
+  },
+
+  // What the workflow is: what its default export is, or returns when it is a function.
+  begin(exports) {
+    const entry = exports.default;
+    return typeof entry === 'function' ? entry(context.args, context) : entry;
+  },
+
+  // A promise for a thenable; undefined for a value that needs no waiting.
+  adopt: (value) => (isThenable(value) ? new NativePromise((resolve) => resolve(value)) : undefined),
+
+  // The exported names of a module, evaluated or not.
+  names: (exports) => encode(stringsOf(ownKeys(exports))),
+  encode,
+  describe,
+  settle,
+  setBudget,
+  refuseImport: (specifier) => new NativeTypeError(
+    `workflow imports are restricted: ${quote(specifier)} is neither workflow:extra nor workflow:sandbox`),
+
+  // How many ids were given out, and the limit that ended the run.
+  status: () => `[${issued},${failure === undefined ? 'null' : stringify(failure)}]`,
+
+  nextCall: () => takeOne(calls),
+  nextRequest() {
+    const item = peek(requests);
+    return item === undefined ? '' : item.text;
+  },
+  takeCalls: () => takeAll(calls),
+  takeRequests: () => takeAll(requests),
+  diagnostics: () => diagnosticsText,
+  diagnose,
+};
+
+function stringsOf(list) {
+  const strings = [];
+  for (let i = 0; i < list.length; i++) if (typeof list[i] === 'string') put(strings, strings.length, list[i]);
+  return strings;
+}

@@ -1,0 +1,176 @@
+"""One engine realm with the prelude in it: the only room that knows both Python and the bridge."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flowcage.child.engine.capi import JSValue
+from flowcage.child.engine.context import Context, library
+from flowcage.child.engine.errors import Interrupted, JavaScriptError
+from flowcage.child.engine.runtime import Runtime
+from flowcage.child.engine.watchdog import Watchdog
+from flowcage.protocol import errors, strictjson
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.limits import Limits
+
+_PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
+PRELUDE_NAME = "flowcage:prelude"
+
+_VIRTUAL_MODULES = {
+    b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
+    b"workflow:sandbox": b"const { sandbox } = SW;\nexport const { exec } = sandbox;\n"
+    b"export default sandbox;",
+}
+
+
+def _read_prelude() -> bytes:
+    """The prelude's files in the order of their names, in one scope whose last word is the bridge."""
+    parts = []
+    for name in sorted(os.listdir(_PRELUDE_FOLDER)):
+        if name.endswith(".js"):
+            with open(os.path.join(_PRELUDE_FOLDER, name), "rb") as file:
+                parts.append(file.read())
+    return b'(() => {\n"use strict";\n' + b"\n".join(parts) + b"\nreturn bridge;\n})()"
+
+
+# Read on import: once the cage is closed, no file can be opened.
+_PRELUDE = _read_prelude()
+
+
+class Realm:
+    """A runtime, its one context, and the functions of the prelude's bridge.
+
+    Args:
+        limits: heap, stack and time of the engine.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.runtime = Runtime(library(), limits)
+        self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
+        self.context = Context(self.runtime)
+        self.refused_import: str | None = None
+        self._bridge = self._evaluate_prelude()
+        self._functions: dict[str, JSValue] = {}
+        self.runtime.set_module_loader(self._normalize, self._load)
+        self.runtime.watchdog = self.watchdog
+
+    def close(self) -> None:
+        """Free the realm and its heap."""
+        self.runtime.watchdog = None
+        self.context.close()
+        self.runtime.close()
+
+    def call(self, name: str, *arguments: JSValue) -> JSValue:
+        """Call one function of the bridge.
+
+        Raises:
+            JavaScriptError: it threw.
+        """
+        function = self._functions.get(name)
+        if function is None:
+            function = self.context.keep(self.context.get(self._bridge, name))
+            self._functions[name] = function
+        return self.context.call(function, *arguments)
+
+    def call_text(self, name: str, *arguments: JSValue) -> str:
+        """Call one function of the bridge that answers with a string."""
+        with self.context.scope():
+            return self.context.text(self.call(name, *arguments))
+
+    def string(self, text: str) -> JSValue:
+        """A JavaScript string."""
+        return self.context.string(text)
+
+    def run_jobs(self) -> None:
+        """Run jobs until there are none.
+
+        Raises:
+            Interrupted: a limit was reached, whether or not JavaScript swallowed it.
+        """
+        self.watchdog.check()
+        while (succeeded := self.runtime.run_job()) is not None:
+            self.watchdog.check()
+            if not succeeded:
+                self._report_job()
+
+    def take_error(self) -> dict[str, Any]:
+        """Describe the pending exception: ``name``, ``message``, ``stack``."""
+        with self.context.scope():
+            return self.describe(self.context.take_exception())
+
+    def describe(self, reason: JSValue) -> dict[str, Any]:
+        """What a thrown value says: ``name``, ``message`` and a ``stack`` of the author's frames.
+
+        Raises:
+            Interrupted: its getters took too long.
+        """
+        try:
+            described: dict[str, Any] = strictjson.loads(self.call_text("describe", reason).encode())
+        except JavaScriptError:
+            self.clear_error()
+            self.watchdog.check()
+            return {"name": "InternalError", "message": "out of memory", "stack": ""}
+        return described
+
+    def clear_error(self) -> None:
+        """Forget the pending exception."""
+        with self.context.scope():
+            self.context.take_exception()
+
+    def diagnose(self, kind: str, message: str) -> None:
+        """Note something for the workflow's author."""
+        with self.context.scope():
+            try:
+                self.call("diagnose", self.string(kind), self.string(message))
+            except JavaScriptError:  # no memory left: the note is lost, the run is not
+                self.clear_error()
+
+    def _report_job(self) -> None:
+        error = self.take_error()
+        self.watchdog.check()
+        if failure_kind(error) == errors.MEMORY:  # whoever waited for this job would wait for ever
+            raise run_failure(error, "")
+        self.diagnose("uncaught_error", f"a queued job threw: {error['message']}")
+
+    def _evaluate_prelude(self) -> JSValue:
+        with self.context.scope():
+            compiled = self.context.compile(_PRELUDE, PRELUDE_NAME, module=False)
+            return self.context.keep(self.context.evaluate(compiled))
+
+    def _normalize(self, _context: int, _base: bytes, specifier: bytes, _opaque: int) -> int:
+        if specifier in _VIRTUAL_MODULES:
+            return self.context.duplicate_text(specifier)
+        self.refused_import = specifier.decode("utf-8", "replace")
+        with self.context.scope():
+            name = self.string(self.refused_import)
+            self.context.throw(self.call("refuseImport", name))
+        return 0
+
+    def _load(self, _context: int, name: bytes, _opaque: int) -> int:
+        try:
+            with self.context.scope():
+                module = self.context.compile(_VIRTUAL_MODULES[name], name.decode(), module=True)
+                return int(module.payload)
+        except JavaScriptError:
+            return 0
+
+
+def failure_kind(error: dict[str, Any]) -> str:
+    """Which run failure an error of the engine's own stands for."""
+    if error["name"] == "InternalError" and error["message"] == "out of memory":
+        return errors.MEMORY
+    if error["name"] == "RangeError" and error["message"] == "Maximum call stack size exceeded":
+        return errors.STACK
+    return errors.EXCEPTION
+
+
+def run_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
+    """The reply for an error that ended the run."""
+    return ErrorReply(failure_kind(error), prefix + error["message"], error)
+
+
+def interruption(stopped: Interrupted) -> ErrorReply:
+    """The reply for a limit that ended the run."""
+    data = {"name": "InternalError", "message": stopped.message, "stack": ""}
+    return ErrorReply(stopped.kind, stopped.message, data)

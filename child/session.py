@@ -1,0 +1,134 @@
+"""Message in, reply out: the child's whole behaviour, without a file descriptor in sight."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flowcage.child.cage import lockdown
+from flowcage.child.engine.errors import Interrupted
+from flowcage.child.engine.context import library
+from flowcage.child.sandbox.execution import Execution
+from flowcage.child.sandbox.program import check
+from flowcage.child.sandbox.realm import Realm, interruption
+from flowcage.protocol import encode, envelope, errors, strictjson
+from flowcage.protocol.connection import ChildConnection, ConnectionClosed, Received
+from flowcage.protocol.envelope import Refused
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import (
+    Check,
+    Initialize,
+    Initialized,
+    Message,
+    Peer,
+    Poll,
+    RequestId,
+    Resolve,
+    Shutdown,
+    Start,
+    Take,
+)
+from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, SUPPORTED_VERSIONS
+
+
+class Reply(NamedTuple):
+    """Bytes to write, and whether the child leaves afterwards."""
+
+    data: bytes
+    last: bool = False
+
+
+class Session:
+    """Feed it bytes from stdin; write what it answers."""
+
+    def __init__(self) -> None:
+        self._connection = ChildConnection()
+        self._limits = Limits()
+        self._execution: Execution | None = None
+
+    def receive(self, data: bytes) -> list[Reply]:
+        """Carry out every complete line in `data`; empty means the end of stdin."""
+        self._connection.receive_data(data)
+        replies: list[Reply] = []
+        while (event := self._connection.next_event()) is not None:
+            if isinstance(event, ConnectionClosed):
+                replies.append(Reply(b"", last=True))
+            elif isinstance(event, Refused):
+                replies.append(Reply(envelope.error(event.id, event.error)))
+            else:
+                replies.append(self._answer(event))
+            if replies[-1].last:
+                break
+        return replies
+
+    def _answer(self, received: Received) -> Reply:
+        message = received.message
+        try:
+            result = self._carry_out(message)
+        except ErrorReply as error:
+            self._connection.carried_out(message, failed=True)
+            data = envelope.error(received.id, error) if received.id is not None else b""
+            return Reply(data)
+        self._connection.carried_out(message)
+        data = self._encode(received.id, result) if received.id is not None else b""
+        return Reply(data, last=isinstance(message, Shutdown))
+
+    def _encode(self, identifier: RequestId, result: str) -> bytes:
+        line = envelope.result(identifier, result)
+        maximum = self._connection.max_message_bytes
+        if len(line) <= maximum + 1:
+            return line
+        message = f"a reply of {len(line)} bytes does not fit maxMessageBytes ({maximum})"
+        data = {"name": "RangeError", "message": message, "stack": ""}
+        failure = ErrorReply(errors.LIMIT, message, data)
+        if self._execution is not None:
+            self._execution.fail(failure)
+        return envelope.error(identifier, failure)
+
+    def _carry_out(self, message: Message) -> str:
+        if isinstance(message, Initialize):
+            return self._initialize(message)
+        if isinstance(message, Start):
+            self._execution = Execution(Realm(self._limits), self._limits)
+            return self._execution.start(message)
+        if isinstance(message, Check):
+            return self._check(message)
+        if isinstance(message, Shutdown):
+            return "{}"
+        execution = self._execution
+        assert execution is not None
+        if isinstance(message, Resolve):
+            return execution.resolve(message.id, message.resolution)
+        if isinstance(message, Poll):
+            return execution.poll()
+        return execution.take() if isinstance(message, Take) else execution.drain()
+
+    def _initialize(self, message: Initialize) -> str:
+        if message.protocol_version not in SUPPORTED_VERSIONS:
+            raise ErrorReply(
+                errors.PROTOCOL_VERSION,
+                f"protocol version {message.protocol_version[:40]!r} is not spoken here",
+                {"supported": list(SUPPORTED_VERSIONS)},
+            )
+        limits, layers = lockdown.enter(message.limits, message.isolation)
+        self._limits = limits
+        self._connection.max_message_bytes = limits.max_message_bytes
+        engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
+        server = Peer("flowcage", PACKAGE_VERSION)
+        initialized = Initialized(
+            PROTOCOL_VERSION, server, engine, limits, layers, limits.max_message_bytes
+        )
+        return strictjson.dumps(encode.initialized(initialized))
+
+    def _check(self, message: Check) -> str:
+        realm = Realm(self._limits)
+        try:
+            realm.watchdog.renew()
+            with realm.context.scope():
+                return strictjson.dumps(encode.checked(check(realm, *message)))
+        except Interrupted as stopped:
+            raise interruption(stopped) from None
+        finally:
+            realm.close()
+
+

@@ -1,0 +1,1 @@
+"""The wire contract: messages, framing and state, without any I/O."""

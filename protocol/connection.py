@@ -1,0 +1,159 @@
+"""Both ends of the wire without any I/O, after h11: bytes in, events out; messages in, bytes out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple, TypeAlias
+
+from flowcage.protocol import decode, encode, envelope
+from flowcage.protocol.envelope import Failure, Incoming, Refused, Result
+from flowcage.protocol.errors import (
+    INVALID_STATE,
+    MESSAGE_TOO_LARGE,
+    ErrorReply,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReader, TooLong
+from flowcage.protocol.messages import Message, RequestId
+from flowcage.protocol.state import CLOSED, NEW, ON_FAILURE, TRANSITIONS, why_not
+
+
+class Received(NamedTuple):
+    """A request that the child may carry out now, or a notification (`id` None)."""
+
+    id: RequestId | None
+    message: Message
+
+
+class ConnectionClosed(NamedTuple):
+    """The peer closed its side; `truncated` bytes of an unfinished line are lost."""
+
+    truncated: int = 0
+
+
+ChildEvent: TypeAlias = Received | Refused | ConnectionClosed
+HostEvent: TypeAlias = Result | Failure | ConnectionClosed
+
+
+class _Endpoint:
+    """Lines in, in order, with the end of the stream as the last of them."""
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self.state = NEW
+        self._reader = LineReader(max_message_bytes)
+        self._lines: deque[Line | TooLong | ConnectionClosed] = deque()
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Longest line accepted, in bytes; `initialize` may change it."""
+        return self._reader.max_bytes
+
+    @max_message_bytes.setter
+    def max_message_bytes(self, value: int) -> None:
+        self._reader.max_bytes = value
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they come from the peer; empty means that it closed its side."""
+        if data:
+            self._lines.extend(self._reader.feed(data))
+            return
+        truncated = self._reader.finish()
+        self._lines.append(ConnectionClosed(truncated.size if truncated else 0))
+
+    def _advance(self, method: str, failed: bool = False) -> None:
+        step = (self.state, method)
+        self.state = ON_FAILURE.get(step, self.state) if failed else TRANSITIONS[step]
+
+
+class ChildConnection(_Endpoint):
+    """The child's end: requests come in, replies go out."""
+
+    def __init__(self, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+        super().__init__(max_message_bytes)
+
+    def next_event(self) -> ChildEvent | None:
+        """The next message to carry out or refuse; None when more bytes are needed."""
+        while self._lines:
+            line = self._lines.popleft()
+            if isinstance(line, ConnectionClosed):
+                return line
+            event = self._event(line)
+            if event is not None:
+                return event
+        return None
+
+    def _event(self, line: Line | TooLong) -> ChildEvent | None:
+        if isinstance(line, TooLong):
+            message = f"a line may have {line.limit} bytes at most"
+            return Refused(None, ErrorReply(MESSAGE_TOO_LARGE, message, {"limit": line.limit}))
+        incoming = envelope.parse_request(line.data)
+        if isinstance(incoming, Refused):
+            return incoming
+        try:
+            return self._received(incoming)
+        except ErrorReply as error:
+            return None if incoming.id is None else Refused(incoming.id, error)
+
+    def _received(self, incoming: Incoming) -> Received:
+        message = decode.message(incoming.method, incoming.params)
+        if (reason := why_not(self.state, incoming.method)) is not None:
+            raise ErrorReply(INVALID_STATE, reason, {"state": self.state})
+        return Received(incoming.id, message)
+
+    def carried_out(self, message: Message, *, failed: bool = False) -> None:
+        """Move on in the state table: `message` was done, or ended the run."""
+        self._advance(encode.method(message), failed)
+
+
+class HostConnection(_Endpoint):
+    """The host's end: requests go out, replies come in, in the same order."""
+
+    def __init__(self, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+        super().__init__(max_message_bytes)
+        self._next_id = 1
+        self._unanswered: deque[tuple[int, str]] = deque()
+
+    def send(self, message: Message) -> bytes:
+        """Encode a request. Requests may be pipelined: the state moves as if each will succeed.
+
+        Raises:
+            LocalProtocolError: the state table does not allow it, or the line is too long.
+        """
+        method = encode.method(message)
+        if (reason := why_not(self.state, method)) is not None:
+            raise LocalProtocolError(reason)
+        line = envelope.request(self._next_id, method, encode.params(message))
+        if len(line) > self.max_message_bytes + 1:
+            raise LocalProtocolError(
+                f"{method} takes {len(line)} bytes; a line may have {self.max_message_bytes}"
+            )
+        self._advance(method)
+        self._unanswered.append((self._next_id, method))
+        self._next_id += 1
+        return line
+
+    def next_event(self) -> HostEvent | None:
+        """The next reply; None when more bytes are needed.
+
+        Raises:
+            RemoteProtocolError: the child broke the contract and must not be believed any more.
+        """
+        if not self._lines:
+            return None
+        line = self._lines.popleft()
+        if isinstance(line, ConnectionClosed):
+            return line
+        if isinstance(line, TooLong):
+            raise RemoteProtocolError(f"the child sent a line of over {line.limit} bytes")
+        return self._match(envelope.parse_reply(line.data))
+
+    def _match(self, reply: Result | Failure) -> Result | Failure:
+        if not self._unanswered:
+            raise RemoteProtocolError("the child replied to nothing")
+        expected, method = self._unanswered.popleft()
+        if type(reply.id) is not int or reply.id != expected:
+            raise RemoteProtocolError(f"the child replied to {reply.id!r} instead of {expected}")
+        if isinstance(reply, Failure) and method == "start" and self.state != CLOSED:
+            self.state = "failed"
+        return reply

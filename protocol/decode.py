@@ -1,0 +1,186 @@
+"""From JSON to messages. What does not fit raises `ErrorReply` naming the member by JSON Pointer.
+
+The rules are those of the published schemas; a parity test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
+from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, Limits, from_wire
+from flowcage.protocol.members import Members
+from flowcage.protocol.messages import (
+    DIALECTS,
+    ISOLATIONS,
+    METHODS,
+    AgentRequest,
+    Budget,
+    Call,
+    Check,
+    Checked,
+    Drained,
+    Initialize,
+    Initialized,
+    Layer,
+    Log,
+    Message,
+    Ok,
+    OkUndefined,
+    Peer,
+    Phase,
+    Rejected,
+    Request,
+    Resolution,
+    Resolve,
+    SandboxExecRequest,
+    SleepRequest,
+    Start,
+    WorkflowRequest,
+)
+
+
+def message(method: str, params: Any) -> Message:
+    """Build the message that a request's method and params stand for.
+
+    Raises:
+        ErrorReply: ``method_not_found`` or ``invalid_params``.
+    """
+    if method not in METHODS:
+        raise ErrorReply(METHOD_NOT_FOUND, f"there is no method {method[:80]!r}")
+    members = Members(params, f"{method}.params")
+    if method == "initialize":
+        return _initialize(members)
+    if method == "start":
+        return _start(members)
+    if method == "check":
+        return Check(*_source(members))
+    if method == "resolve":
+        return Resolve(members.string("id"), _resolution(_nested(members, "resolution")))
+    return METHODS[method]()
+
+
+def initialized(result: Any) -> Initialized:
+    """Build the answer to `initialize`."""
+    members = Members(result, "initialize.result")
+    layers = _nested(members, "isolation")
+    return Initialized(
+        members.string("protocolVersion"),
+        _peer(_nested(members, "server")),
+        _peer(_nested(members, "engine")),
+        limits(members.object("limits")),
+        {name: _layer(_nested(layers, name)) for name, _ in layers.items()},
+        members.integer("maxMessageBytes", 1, MAX_LIMIT),
+    )
+
+
+def checked(result: Any) -> Checked:
+    """Build the answer to `check`."""
+    members = Members(result, "check.result")
+    return Checked(members.choice("dialect", ("module", "script")), members.required("meta"))
+
+
+def drained(result: Any) -> Drained:
+    """Build the answer to `drain`."""
+    members = Members(result, "drain.result")
+    return Drained(
+        [call(Members(item, "drain.result")) for item in members.array("calls")],
+        [request(Members(item, "drain.result")) for item in members.array("requests")],
+        members.choice("state", ("pending", "complete")) == "complete",
+        members.any("output"),
+        "stalled" in members and members.boolean("stalled"),
+        members.array("diagnostics") if "diagnostics" in members else [],
+    )
+
+
+def call(members: Members) -> Call:
+    """Build a `Log` or a `Phase`."""
+    if members.choice("type", ("log", "phase")) == "log":
+        return Log(members.array("values"))
+    return Phase(members.string("name"), members.any("options"))
+
+
+def request(members: Members) -> Request:
+    """Build what a workflow waits for."""
+    kind = members.choice("type", ("agent", "workflow", "sleep", "sandbox_exec"))
+    identifier = members.string("id")
+    if kind == "agent":
+        return AgentRequest(identifier, members.string("prompt"), members.any("options"))
+    if kind == "workflow":
+        return WorkflowRequest(identifier, members.required("ref"), members.any("args"))
+    if kind == "sleep":
+        return SleepRequest(identifier, members.integer("durationMs", 0, MAX_LIMIT))
+    return SandboxExecRequest(
+        identifier, members.string("profile"), dict(_nested(members, "request").items())
+    )
+
+
+def limits(members: Members | None) -> Limits:
+    """Build limits, each a positive integer; unknown ones are ignored, missing ones default."""
+    if members is None:
+        return Limits()
+    present = [name for name, _ in members.items() if name in FIELD_NAMES]
+    return from_wire({name: members.integer(name, 1, MAX_LIMIT) for name in present})
+
+
+def _initialize(members: Members) -> Initialize:
+    client = members.object("client")
+    return Initialize(
+        members.string("protocolVersion"),
+        _peer(client) if client else None,
+        limits(members.object("limits")),
+        members.choice("isolation", ISOLATIONS) if "isolation" in members else None,
+    )
+
+
+def _source(members: Members) -> tuple[str, str, Any]:
+    return (
+        members.string("source"),
+        members.string("sourceName", "workflow.js"),
+        members.choice("dialect", DIALECTS, "auto"),
+    )
+
+
+def _start(members: Members) -> Start:
+    source, source_name, dialect = _source(members)
+    budget = members.object("budget")
+    return Start(
+        source,
+        source_name,
+        members.any("args"),
+        _budget(budget) if budget else Budget(),
+        dialect,
+    )
+
+
+def _resolution(members: Members) -> Resolution:
+    kind = members.choice("type", ("ok", "ok_undefined", "error"))
+    if kind == "error":
+        return Rejected(members.string("message"))
+    if kind == "ok_undefined":
+        return OkUndefined()
+    budget = members.object("budget")
+    return Ok(members.required("value"), _budget(budget) if budget else None)
+
+
+def _budget(members: Members) -> Budget:
+    total = members.required("total")
+    return Budget(
+        None if total is None else members.integer("total", 0, MAX_LIMIT),
+        members.integer("spent", 0, MAX_LIMIT),
+    )
+
+
+def _peer(members: Members) -> Peer:
+    return Peer(members.string("name"), members.string("version"))
+
+
+def _layer(members: Members) -> Layer:
+    return Layer(members.boolean("applied"), members.string("detail"))
+
+
+def _nested(members: Members, name: str) -> Members:
+    members.required(name)
+    nested = members.object(name)
+    assert nested is not None
+    return nested

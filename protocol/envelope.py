@@ -1,0 +1,141 @@
+"""JSON-RPC 2.0 envelopes (https://www.jsonrpc.org/specification) around the messages."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flowcage.protocol import strictjson
+from flowcage.protocol.errors import (
+    INVALID_REQUEST,
+    MESSAGE_TOO_LARGE,
+    PARSE_ERROR,
+    ErrorReply,
+    RemoteProtocolError,
+)
+from flowcage.protocol.messages import RequestId
+
+
+class Incoming(NamedTuple):
+    """A request or a notification as it came: params not looked at yet.
+
+    `id` is None for a notification, which is never answered.
+    """
+
+    id: RequestId | None
+    method: str
+    params: Any
+
+
+class Refused(NamedTuple):
+    """A line that is no request; what to answer and under which id."""
+
+    id: RequestId | None
+    error: ErrorReply
+
+
+class Result(NamedTuple):
+    """The reply to one request."""
+
+    id: RequestId
+    result: Any
+
+
+class Failure(NamedTuple):
+    """The error reply to one request; `id` is None where the child could not read it."""
+
+    id: RequestId | None
+    code: int
+    message: str
+    data: dict[str, Any]
+
+
+def parse_request(line: bytes) -> Incoming | Refused:
+    """Read one line from a host. Never raises: what is wrong comes back as `Refused`."""
+    try:
+        value = strictjson.loads(line)
+    except strictjson.StructureError as error:
+        return Refused(None, ErrorReply(MESSAGE_TOO_LARGE, str(error)))
+    except (ValueError, RecursionError) as error:
+        return Refused(None, ErrorReply(PARSE_ERROR, f"not a JSON text: {error}"))
+    if isinstance(value, list):
+        return Refused(None, ErrorReply(INVALID_REQUEST, "batches are not accepted"))
+    if not isinstance(value, dict):
+        return Refused(None, ErrorReply(INVALID_REQUEST, "a request is an object"))
+    return _request(value)
+
+
+def _request(value: dict[str, Any]) -> Incoming | Refused:
+    identifier = value.get("id")
+    if "id" in value and not is_id(identifier):
+        return Refused(None, ErrorReply(INVALID_REQUEST, "id must be a string or an integer"))
+    if value.get("jsonrpc") != "2.0":
+        return Refused(identifier, ErrorReply(INVALID_REQUEST, 'jsonrpc must be "2.0"'))
+    method = value.get("method")
+    if not isinstance(method, str):
+        return Refused(identifier, ErrorReply(INVALID_REQUEST, "method must be a string"))
+    return Incoming(identifier, method, value.get("params", {}))
+
+
+def is_id(value: Any) -> bool:
+    """Whether a request may carry this id; JSON's true and 1.0 are no integers."""
+    return isinstance(value, str) or type(value) is int
+
+
+def parse_reply(line: bytes) -> Result | Failure:
+    """Read one line from a child.
+
+    Raises:
+        RemoteProtocolError: the line is not a JSON-RPC reply.
+    """
+    try:
+        value = strictjson.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"not a JSON text: {error}") from error
+    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        raise RemoteProtocolError("not a JSON-RPC 2.0 object")
+    if ("result" in value) == ("error" in value):
+        raise RemoteProtocolError("a reply has either a result or an error")
+    identifier = value.get("id")
+    if "result" in value:
+        if not is_id(identifier):
+            raise RemoteProtocolError("a result must carry the id of its request")
+        return Result(identifier, value["result"])
+    if identifier is not None and not is_id(identifier):
+        raise RemoteProtocolError("an error must carry the id of its request, or null")
+    return _failure(identifier, value["error"])
+
+
+def _failure(identifier: RequestId | None, error: Any) -> Failure:
+    if not isinstance(error, dict):
+        raise RemoteProtocolError("error must be an object")
+    code, message, data = error.get("code"), error.get("message"), error.get("data")
+    if type(code) is not int or not isinstance(message, str) or not isinstance(data, dict):
+        raise RemoteProtocolError("error must have an integer code, a message and data")
+    if not isinstance(data.get("kind"), str):
+        raise RemoteProtocolError("error data must name its kind")
+    return Failure(identifier, code, message, data)
+
+
+def request(identifier: RequestId, method: str, params: dict[str, Any]) -> bytes:
+    """Encode a request as one line."""
+    return _line({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
+
+
+def result(identifier: RequestId, result_json: str) -> bytes:
+    """Encode a reply around a result that is JSON text already.
+
+    The sandbox's own serializer wrote it, without a raw newline; parsing it here only to write it again
+    would double the cost of a large drain.
+    """
+    head = f'{{"jsonrpc":"2.0","id":{strictjson.dumps(identifier)},"result":'
+    return f"{head}{result_json}}}\n".encode()
+
+
+def error(identifier: RequestId | None, reply: ErrorReply) -> bytes:
+    """Encode an error reply as one line."""
+    body = {"code": reply.code, "message": reply.message, "data": reply.data}
+    return _line({"jsonrpc": "2.0", "id": identifier, "error": body})
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return strictjson.dumps(value).encode() + b"\n"

@@ -1,0 +1,126 @@
+"""Reads the members of one JSON object and says, by JSON Pointer (RFC 6901), what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from flowcage.protocol.errors import INVALID_PARAMS, ErrorReply
+from flowcage.protocol.messages import MISSING, Missing
+
+T = TypeVar("T")
+
+SCHEMA_BASE = "https://flowcage.dev/schemas/1.0/"
+
+
+def schema_id(name: str) -> str:
+    """The absolute ``$id`` of one published schema, such as ``start.params``."""
+    return f"{SCHEMA_BASE}{name}.json"
+
+
+class Members:
+    """A JSON object on its way to becoming a message. Members it is not asked for are ignored.
+
+    Args:
+        value: anything that JSON can hold; not an object is an error.
+        schema: name of the published schema that describes the whole message.
+        path: JSON Pointer of `value` inside that message.
+
+    Raises:
+        ErrorReply: kind ``invalid_params``, from any method, at the first member that is wrong.
+    """
+
+    def __init__(self, value: Any, schema: str, path: str = "") -> None:
+        self._schema = schema
+        self._path = path
+        if not isinstance(value, dict):
+            raise self.error(path, f"must be an object, not {_kind(value)}")
+        self._members: dict[str, Any] = value
+
+    def error(self, path: str, message: str) -> ErrorReply:
+        """The refusal to raise for what stands at `path`."""
+        where = path or "params"
+        return ErrorReply(
+            INVALID_PARAMS,
+            f"{where}: {message}",
+            {"path": path, "message": message, "schema": schema_id(self._schema)},
+        )
+
+    def at(self, name: str) -> str:
+        """JSON Pointer of a member."""
+        return f"{self._path}/{name.replace('~', '~0').replace('/', '~1')}"
+
+    def any(self, name: str) -> Any | Missing:
+        """The member as it is, or `MISSING`."""
+        return self._members.get(name, MISSING)
+
+    def required(self, name: str) -> Any:
+        """The member as it is; absent is an error."""
+        if name not in self._members:
+            raise self.error(self._path, f"member {name!r} is required")
+        return self._members[name]
+
+    def string(self, name: str, default: str | None = None) -> str:
+        """A string; required unless it has a default."""
+        if default is not None and name not in self._members:
+            return default
+        value = self.required(name)
+        if not isinstance(value, str):
+            raise self.error(self.at(name), f"must be a string, not {_kind(value)}")
+        return value
+
+    def choice(self, name: str, allowed: tuple[T, ...], default: T | None = None) -> T:
+        """One of a few strings; required unless it has a default."""
+        if default is not None and name not in self._members:
+            return default
+        value = self.required(name)
+        for option in allowed:
+            if type(value) is type(option) and value == option:
+                return option
+        names = ", ".join(repr(option) for option in allowed)
+        raise self.error(self.at(name), f"must be one of {names}")
+
+    def integer(self, name: str, minimum: int, maximum: int) -> int:
+        """An integer in a closed range; JSON's true and 1.0 are none."""
+        value = self.required(name)
+        if type(value) is not int:
+            raise self.error(self.at(name), f"must be an integer, not {_kind(value)}")
+        if not minimum <= value <= maximum:
+            raise self.error(self.at(name), f"must be from {minimum} to {maximum}")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """True or false, required."""
+        return self.choice(name, (True, False))
+
+    def array(self, name: str) -> list[Any]:
+        """A list, required."""
+        value = self.required(name)
+        if not isinstance(value, list):
+            raise self.error(self.at(name), f"must be an array, not {_kind(value)}")
+        return value
+
+    def object(self, name: str) -> Members | None:
+        """A nested object, or None when it is absent."""
+        if name not in self._members:
+            return None
+        return Members(self._members[name], self._schema, self.at(name))
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Every member."""
+        return list(self._members.items())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+
+def _kind(value: Any) -> str:
+    """The JSON name of a value's type."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
