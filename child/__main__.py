@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
+from flowcage.child.stdio import Wire, claim
+
 
 def main() -> None:
     """Claim the wire, load the engine, serve, and leave without running anything else."""
-    from flowcage.child import stdio
-
-    wire = stdio.claim()
-    os._exit(_run(wire))
+    os._exit(_run(claim()))
 
 
-def _run(wire: object) -> int:
+def _run(wire: Wire) -> int:
     from flowcage.child.engine.capi import EngineUnavailable
     from flowcage.child.engine.context import library
     from flowcage.child.serve import serve

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flowcage.child.cage import lockdown
-from flowcage.child.engine.errors import Interrupted
 from flowcage.child.engine.context import library
+from flowcage.child.engine.errors import Interrupted
 from flowcage.child.sandbox.execution import Execution
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm, interruption
@@ -115,9 +115,7 @@ class Session:
         self._connection.max_message_bytes = limits.max_message_bytes
         engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
         server = Peer("flowcage", PACKAGE_VERSION)
-        initialized = Initialized(
-            PROTOCOL_VERSION, server, engine, limits, layers, limits.max_message_bytes
-        )
+        initialized = Initialized(PROTOCOL_VERSION, server, engine, limits, layers, limits.max_message_bytes)
         return strictjson.dumps(encode.initialized(initialized))
 
     def _check(self, message: Check) -> str:
@@ -130,5 +128,3 @@ class Session:
             raise interruption(stopped) from None
         finally:
             realm.close()
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple, TypeAlias
 
-from flowcage.protocol import decode, encode, envelope
+from flowcage.protocol import decode, encode, envelope, strictjson
 from flowcage.protocol.envelope import Failure, Incoming, Refused, Result
 from flowcage.protocol.errors import (
     INVALID_STATE,
@@ -118,7 +118,8 @@ class HostConnection(_Endpoint):
         """Encode a request. Requests may be pipelined: the state moves as if each will succeed.
 
         Raises:
-            LocalProtocolError: the state table does not allow it, or the line is too long.
+            LocalProtocolError: the state table does not allow it, or the peer would refuse the line.
+            TypeError, ValueError: a value in it that JSON cannot hold.
         """
         method = encode.method(message)
         if (reason := why_not(self.state, method)) is not None:
@@ -128,6 +129,10 @@ class HostConnection(_Endpoint):
             raise LocalProtocolError(
                 f"{method} takes {len(line)} bytes; a line may have {self.max_message_bytes}"
             )
+        try:
+            strictjson.check_structure(line)
+        except strictjson.StructureError as error:
+            raise LocalProtocolError(f"{method}: {error}") from None
         self._advance(method)
         self._unanswered.append((self._next_id, method))
         self._next_id += 1

@@ -19,6 +19,7 @@ from flowcage.protocol.messages import (
     Call,
     Check,
     Checked,
+    Drain,
     Drained,
     Initialize,
     Initialized,
@@ -29,13 +30,16 @@ from flowcage.protocol.messages import (
     OkUndefined,
     Peer,
     Phase,
+    Poll,
     Rejected,
     Request,
     Resolution,
     Resolve,
     SandboxExecRequest,
+    Shutdown,
     SleepRequest,
     Start,
+    Take,
     WorkflowRequest,
 )
 
@@ -57,7 +61,7 @@ def message(method: str, params: Any) -> Message:
         return Check(*_source(members))
     if method == "resolve":
         return Resolve(members.string("id"), _resolution(_nested(members, "resolution")))
-    return METHODS[method]()
+    return _BARE[method]()
 
 
 def initialized(result: Any) -> Initialized:
@@ -89,7 +93,8 @@ def drained(result: Any) -> Drained:
         members.choice("state", ("pending", "complete")) == "complete",
         members.any("output"),
         "stalled" in members and members.boolean("stalled"),
-        members.array("diagnostics") if "diagnostics" in members else [],
+        tuple(members.array("diagnostics")) if "diagnostics" in members else (),
+        "more" in members and members.boolean("more"),
     )
 
 
@@ -121,6 +126,14 @@ def limits(members: Members | None) -> Limits:
         return Limits()
     present = [name for name, _ in members.items() if name in FIELD_NAMES]
     return from_wire({name: members.integer(name, 1, MAX_LIMIT) for name in present})
+
+
+_BARE: dict[str, type[Poll | Take | Drain | Shutdown]] = {
+    "poll": Poll,
+    "take": Take,
+    "drain": Drain,
+    "shutdown": Shutdown,
+}
 
 
 def _initialize(members: Members) -> Initialize:

@@ -97,7 +97,7 @@ def parse_reply(line: bytes) -> Result | Failure:
         raise RemoteProtocolError("a reply has either a result or an error")
     identifier = value.get("id")
     if "result" in value:
-        if not is_id(identifier):
+        if identifier is None or not is_id(identifier):
             raise RemoteProtocolError("a result must carry the id of its request")
         return Result(identifier, value["result"])
     if identifier is not None and not is_id(identifier):

@@ -213,7 +213,8 @@ class Checked(NamedTuple):
 class Drained(NamedTuple):
     """Everything the workflow did since the last message, and where it stands.
 
-    `output` is `MISSING` until `complete`; `stalled` means it can never complete.
+    `output` is `MISSING` until `complete`; `stalled` means it can never complete; `more` that the next
+    message will be answered with a failure, which these calls and requests came before.
     """
 
     calls: list[Call]
@@ -221,4 +222,5 @@ class Drained(NamedTuple):
     complete: bool
     output: Json | Missing = MISSING
     stalled: bool = False
-    diagnostics: list[dict[str, Json]] = []
+    diagnostics: tuple[dict[str, Json], ...] = ()
+    more: bool = False

@@ -22,9 +22,7 @@ def apply(limits: Limits) -> tuple[Limits, dict[str, Layer]]:
     """Set every limit, soft and hard; report each by name."""
     if not limits.address_space_bytes:
         mapped = _mapped_bytes()
-        limits = limits._replace(
-            address_space_bytes=mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
-        )
+        limits = limits._replace(address_space_bytes=mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES)
     cpu = math.ceil(time.process_time()) + limits.cpu_seconds
     memory = limits.address_space_bytes
     return limits, {

@@ -60,7 +60,7 @@ class Context:
 
     def keep(self, value: JSValue) -> JSValue:
         """A second reference that lives until `close`."""
-        kept = self._library.JS_DupValue(self.pointer, value)
+        kept: JSValue = self._library.JS_DupValue(self.pointer, value)
         self._scopes[0].append(kept)
         return kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic, process_time
 
 from flowcage.child.engine.errors import Interrupted
-from flowcage.protocol.errors import LIMIT, TIMEOUT
+from flowcage.protocol.errors import TIMEOUT
 
 
 class Watchdog:
@@ -45,7 +45,7 @@ class Watchdog:
                 )
             elif process_time() >= self._cpu_end:
                 self._tripped = Interrupted(
-                    LIMIT, f"the run used more CPU than cpuSeconds ({self._cpu_seconds} s)"
+                    TIMEOUT, f"the run used more CPU than cpuSeconds ({self._cpu_seconds} s)"
                 )
         return self._tripped is not None
 

@@ -99,9 +99,7 @@ class Execution:
         with realm.context.scope():
             texts = _ascii(args), _ascii(encode.budget(budget))
             try:
-                realm.call(
-                    "install", *map(realm.string, texts), *map(realm.context.number, numbers)
-                )
+                realm.call("install", *map(realm.string, texts), *map(realm.context.number, numbers))
             except JavaScriptError:
                 raise run_failure(realm.take_error(), "workflow args: ") from None
 
@@ -256,7 +254,8 @@ class Execution:
             return f'"state":"complete","output":{{"result":{self._output}}}{self._notes()}'
         if self._failure is None and not self._unsettled:
             return f'"state":"pending","stalled":true{self._notes()}'
-        return '"state":"pending"'
+        more = ',"more":true' if self._failure is not None else ""
+        return f'"state":"pending"{more}'
 
     def _notes(self) -> str:
         diagnostics = self._hand_out("diagnostics")

@@ -139,7 +139,7 @@ def _read_meta(realm: Realm, cleaned: bytes, name: str, parts: text.Parts) -> An
         literal = text.meta_literal(cleaned, parts)
     except text.NotLiteral as error:
         line, column = text.position(cleaned, error.offset)
-        data = {"name": "SyntaxError", "message": str(error), "stack": "", "sourceName": name}
+        data: dict[str, Any] = {"name": "SyntaxError", "message": str(error), "stack": "", "sourceName": name}
         data |= {"line": line, "column": column}
         raise ErrorReply(errors.SYNTAX, f"SyntaxError: {error}", data) from None
     if literal is None:

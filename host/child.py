@@ -1,0 +1,126 @@
+"""One child from spawn to reaped, around whatever is said to it in between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from flowcage.host.channel import Channel, ChildGone
+from flowcage.host.errors import (
+    ChildDied,
+    IsolationUnavailable,
+    ProtocolViolation,
+    RunError,
+    RunRefused,
+    WorkflowFailed,
+)
+from flowcage.host.launch.spawn import spawn
+from flowcage.host.process import ChildProcess, Ended
+from flowcage.protocol import decode, errors
+from flowcage.protocol.envelope import Failure, Result
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
+from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
+
+T = TypeVar("T")
+
+# A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
+EXIT_GRACE_SECONDS = 1.0
+_CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
+
+
+class Child:
+    """A fresh child process and the channel to it.
+
+    Raises:
+        LaunchFailed: from the constructor.
+    """
+
+    def __init__(self) -> None:
+        self._began = trio.current_time()
+        self._process = ChildProcess(spawn())
+        self.channel = Channel(self._process)
+        self.wall_seconds = 0.0
+
+    @property
+    def ended(self) -> Ended | None:
+        """How the child ended; None before `run` returns."""
+        return self._process.ended
+
+    async def run(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
+        """Talk to the child, then end and reap it, however the talk went.
+
+        Args:
+            converse: uses `channel`; tasks it starts in the nursery are cancelled when it returns.
+
+        Raises:
+            RunError: from `converse`, or `ChildDied` and `ProtocolViolation` where the child left early.
+        """
+        healthy = False
+        try:
+            result = await self._supervise(converse)
+            healthy = True
+        except ChildGone:
+            raise await self._why_gone() from None
+        except WorkflowFailed:
+            healthy = True
+            raise
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._process.close(kill=not healthy)
+            self.wall_seconds = trio.current_time() - self._began
+        return result
+
+    async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
+        failure: RunError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._process.collect_stderr)
+            nursery.start_soon(self.channel.write)
+            try:
+                result = await converse(nursery)
+            except RunError as error:  # raised outside the nursery, which would wrap it in a group
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return result
+
+    async def _why_gone(self) -> RunError:
+        ended = await self._process.wait(EXIT_GRACE_SECONDS)
+        with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
+            await self._process.collect_stderr()
+        if ended is None:
+            return ProtocolViolation("the child closed its stdout and went on living; it was killed")
+        return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
+
+
+async def initialize(channel: Channel, limits: Limits, isolation: Isolation | None) -> Initialized:
+    """Agree on the version and have the child close its cage.
+
+    Raises:
+        IsolationUnavailable: this machine lacks a layer.
+        RunError: anything else that goes wrong.
+    """
+    message = Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
+    initialized = decode.initialized(expect_result(await channel.request(message)))
+    channel.set_max_message_bytes(initialized.max_message_bytes)
+    return initialized
+
+
+def expect_result(reply: Result | Failure) -> object:
+    """The result of a reply.
+
+    Raises:
+        WorkflowFailed: the run failed.
+        IsolationUnavailable, RunRefused: the child would not do it.
+    """
+    if isinstance(reply, Result):
+        return reply.result
+    kind = reply.data["kind"]
+    if kind in errors.RUN_FAILURES:
+        raise WorkflowFailed(kind, reply.message, reply.data)
+    if kind == errors.ISOLATION_UNAVAILABLE:
+        raise IsolationUnavailable(reply.message)
+    raise RunRefused(f"the child refused a message of ours ({kind}): {reply.message}")

@@ -1,0 +1,111 @@
+"""What can be watched of a run while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from flowcage.protocol.messages import Json
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened in a run.
+
+    Attributes:
+        run_id: which run; a child workflow has its own.
+        at: seconds since that run began, on a monotonic clock.
+    """
+
+    run_id: str
+    at: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of an events file: ``type`` first, names in camelCase."""
+        members = {_camel(name): value for name, value in asdict(self).items()}
+        return {"type": EVENT_TYPES[type(self)]} | members
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """The child is caged and the source compiled."""
+
+    source_name: str
+    parent_run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class PhaseEntered(Event):
+    """The workflow called ``phase(name)``."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Logged(Event):
+    """The workflow called ``log(...values)``."""
+
+    values: tuple[Json, ...]
+
+
+@dataclass(frozen=True)
+class AgentStarted(Event):
+    """An agent was given a slot and its prompt."""
+
+    request_id: str
+    prompt: str
+    label: str | None = None
+    phase: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentCompleted(Event):
+    """An agent answered after `seconds`."""
+
+    request_id: str
+    seconds: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class AgentFailed(Event):
+    """An agent was rejected after `seconds`; the workflow sees `message`."""
+
+    request_id: str
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Sleeping(Event):
+    """The workflow called ``sleep(ms)``."""
+
+    request_id: str
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """The child is gone. `error` is None where there is a result."""
+
+    error: str | None
+
+
+Listener: TypeAlias = Callable[[Event], None]
+
+EVENT_TYPES: dict[type[Event], str] = {
+    RunStarted: "run_started",
+    PhaseEntered: "phase",
+    Logged: "log",
+    AgentStarted: "agent_started",
+    AgentCompleted: "agent_completed",
+    AgentFailed: "agent_failed",
+    Sleeping: "sleep",
+    RunEnded: "run_ended",
+}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)

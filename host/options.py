@@ -1,0 +1,57 @@
+"""What a caller may set for a run, and the handlers that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from flowcage.host.agents.base import Agent
+from flowcage.host.agents.echo import echo
+from flowcage.host.events import Listener
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
+
+if TYPE_CHECKING:
+    from flowcage.host.run import Run
+
+# Answers ``workflow(ref, args)``; `Run.run_child` runs a child workflow on the parent's account.
+WorkflowHandler: TypeAlias = Callable[["Run", WorkflowRequest], Awaitable[Json]]
+SandboxExecHandler: TypeAlias = Callable[[SandboxExecRequest], Awaitable[Json]]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything about a run but its source. All limits are finite by default.
+
+    Attributes:
+        agent: answers ``agent()``; raise `RequestRejected` in it, or in the other handlers, to reject.
+        workflow: answers ``workflow()``; None rejects.
+        sandbox_exec: answers ``SW.sandbox.exec()``; None rejects.
+        dialect: ``auto``, ``module`` or ``script``.
+        isolation: None means ``strict`` on Linux.
+        limits: of the child.
+        timeout_seconds: wall clock of the whole run; the child is killed then.
+        max_agents: agents at work at once, child workflows included; further calls wait in order.
+        budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
+        listener: is called with each event, in order; it must not block.
+    """
+
+    agent: Agent = echo
+    workflow: WorkflowHandler | None = None
+    sandbox_exec: SandboxExecHandler | None = None
+    dialect: Dialect = "auto"
+    isolation: Isolation | None = None
+    limits: Limits = field(default_factory=Limits)
+    timeout_seconds: float = 3600.0
+    max_agents: int = 16
+    budget_tokens: int | None = None
+    listener: Listener | None = None
+
+    def __post_init__(self) -> None:
+        if not self.timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds must be above 0, not {self.timeout_seconds!r}")
+        if self.max_agents < 1:
+            raise ValueError(f"max_agents must be at least 1, not {self.max_agents!r}")
+        if self.budget_tokens is not None and self.budget_tokens < 0:
+            raise ValueError(f"budget_tokens must be 0 or more, not {self.budget_tokens!r}")

@@ -1,0 +1,128 @@
+"""What a run did and used, whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json, Layer
+
+# What is kept for the outcome; the event stream carries everything.
+MAX_KEPT_BYTES = 4 * 1024 * 1024
+MAX_KEPT_ENTRIES = 10_000
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the run cost.
+
+    Attributes:
+        wall_seconds: from the child's start to its end.
+        user_cpu_seconds, system_cpu_seconds, peak_rss_bytes: of the child, as the kernel counted
+            (wait4(2)); child workflows have their own.
+        agents: agent calls answered or refused, those of child workflows included.
+        tokens: as the agents reported.
+        messages, bytes_sent, bytes_received: on the wire.
+    """
+
+    wall_seconds: float = 0.0
+    user_cpu_seconds: float = 0.0
+    system_cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    agents: int = 0
+    tokens: int = 0
+    messages: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it, in the wire's camelCase."""
+        return {
+            "wallSeconds": round(self.wall_seconds, 6),
+            "userCpuSeconds": self.user_cpu_seconds,
+            "systemCpuSeconds": self.system_cpu_seconds,
+            "peakRssBytes": self.peak_rss_bytes,
+            "agents": self.agents,
+            "tokens": self.tokens,
+            "messages": self.messages,
+            "bytesSent": self.bytes_sent,
+            "bytesReceived": self.bytes_received,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of a run when it has ended, well or not.
+
+    Attributes:
+        logs: the values of each ``log()`` call, oldest first, up to a bound; `logs_dropped` counts the rest.
+        phases: names, in order.
+        diagnostics: ``{kind, message, …}`` each: errors that became null, a script without a return.
+        isolation: layer by layer, what held the child.
+        waiting: the ids of requests that were unanswered when it ended.
+    """
+
+    run_id: str
+    usage: Usage = Usage()
+    logs: tuple[tuple[Json, ...], ...] = ()
+    logs_dropped: int = 0
+    phases: tuple[str, ...] = ()
+    diagnostics: tuple[Mapping[str, Json], ...] = ()
+    isolation: Mapping[str, Layer] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that completed: its result, and the report."""
+
+    result: Json
+    report: Report
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in events."""
+        return self.report.run_id
+
+    @property
+    def usage(self) -> Usage:
+        """What it cost."""
+        return self.report.usage
+
+    @property
+    def logs(self) -> tuple[tuple[Json, ...], ...]:
+        """The values of each ``log()`` call."""
+        return self.report.logs
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases, in order."""
+        return self.report.phases
+
+
+class Journal:
+    """Keeps logs and phases up to a bound, so that a chatty workflow cannot fill the host."""
+
+    def __init__(self) -> None:
+        self.logs: list[tuple[Json, ...]] = []
+        self.logs_dropped = 0
+        self.phases: list[str] = []
+        self._bytes = 0
+
+    def log(self, values: list[Json]) -> None:
+        """Keep one ``log()`` call, or count it as dropped."""
+        if self._has_room(len(self.logs), values):
+            self.logs.append(tuple(values))
+        else:
+            self.logs_dropped += 1
+
+    def phase(self, name: str) -> None:
+        """Keep one phase's name while there is room."""
+        if self._has_room(len(self.phases), name):
+            self.phases.append(name)
+
+    def _has_room(self, kept: int, value: Json) -> bool:
+        self._bytes += len(strictjson.dumps(value))
+        return kept < MAX_KEPT_ENTRIES and self._bytes <= MAX_KEPT_BYTES

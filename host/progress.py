@@ -1,0 +1,103 @@
+"""Progress for a person on stderr, and events for a program in a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcage.host import events
+from flowcage.host.events import Event, Listener
+from flowcage.host.inputs import InputError
+from flowcage.protocol import strictjson
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# A workflow's text must not move the cursor or recolour the terminal of whoever watches it.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MAX_LINE = 2000
+
+
+@contextmanager
+def listeners(events_file: Path | None, *, quiet: bool) -> Iterator[Listener | None]:
+    """The listeners that the command line asked for, as one; None when it asked for none.
+
+    Raises:
+        InputError: the events file cannot be written.
+    """
+    with ExitStack() as stack:
+        wanted: list[Listener] = []
+        if events_file is not None:
+            try:
+                file = stack.enter_context(events_file.open("w", encoding="utf-8"))
+            except OSError as error:
+                raise InputError(f"--events {events_file}: cannot be written: {error.strerror}") from None
+
+            def record(event: Event) -> None:
+                file.write(strictjson.dumps(event.to_json()) + "\n")
+                file.flush()
+
+            wanted.append(record)
+        if not quiet:
+            wanted.append(_terminal() if sys.stderr.isatty() else _plain)
+
+        def tell(event: Event) -> None:
+            for listener in wanted:
+                listener(event)
+
+        yield tell if wanted else None
+
+
+def _plain(event: Event) -> None:
+    line = describe(event)
+    if line is not None:
+        print(line[1], file=sys.stderr, flush=True)
+
+
+def _terminal() -> Listener:
+    from rich.console import Console
+
+    console: Console = Console(stderr=True, highlight=False, no_color="NO_COLOR" in os.environ or None)
+
+    def show(event: Event) -> None:
+        line = describe(event)
+        if line is not None:
+            console.print(line[1], style=line[0], markup=False, soft_wrap=True)
+
+    return show
+
+
+def describe(event: Event) -> tuple[str, str] | None:
+    """A style and one line about an event; None for those that a person need not see."""
+    if isinstance(event, events.PhaseEntered):
+        return "bold cyan", safe(f"== {event.name}")
+    if isinstance(event, events.Logged):
+        return "", safe("   " + " ".join(map(_text, event.values)))
+    if isinstance(event, events.AgentStarted):
+        return "dim", safe(f"-> agent {event.request_id} {event.label or _first_line(event.prompt)}")
+    if isinstance(event, events.AgentCompleted):
+        return "green", f"<- agent {event.request_id} answered in {event.seconds:.2f} s"
+    if isinstance(event, events.AgentFailed):
+        return "red", safe(f"!! agent {event.request_id} failed: {event.message}")
+    if isinstance(event, events.RunStarted) and event.parent_run_id is not None:
+        return "cyan", safe(f"-> workflow {event.source_name}")
+    return None
+
+
+def safe(text: str) -> str:
+    """Text that cannot steer a terminal, on bounded length; newlines stay inside the line's indent."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text[:_MAX_LINE]).replace("\n", "\n   ")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else strictjson.dumps(value)
+
+
+def _first_line(prompt: str) -> str:
+    line = prompt.split("\n", 1)[0]
+    return line if len(line) <= 60 else f"{line[:57]}..."

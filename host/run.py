@@ -1,0 +1,175 @@
+"""One run: a child of its own, driven with ``drain`` until it completes, fails or is ended."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import trio
+
+from flowcage.host import events
+from flowcage.host.account import Account
+from flowcage.host.answers import Answers
+from flowcage.host.channel import Channel
+from flowcage.host.child import Child, expect_result, initialize
+from flowcage.host.errors import RunError, RunRefused, RunTimedOut, WorkflowStalled
+from flowcage.host.options import RunOptions
+from flowcage.host.outcome import Journal, Outcome, Report, Usage
+from flowcage.protocol import decode
+from flowcage.protocol.errors import LocalProtocolError
+from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Rejected, Resolve, Start
+
+# What stands in the way of sending a value: too long, too deep, or not JSON.
+_CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
+
+
+class Run:
+    """A run in progress, as handlers see it.
+
+    Attributes:
+        id: the run's name in events.
+        source_name: name of the source in stacks; a path where the workflow came from a file.
+        depth: 0 for a run the host started, 1 for a child workflow of it.
+    """
+
+    def __init__(self, options: RunOptions, source_name: str, parent: Run | None = None) -> None:
+        self.id = secrets.token_hex(6)
+        self.options = options
+        self.source_name = source_name
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        shared = parent.account if parent else None
+        self.account = shared or Account(options.max_agents, options.budget_tokens)
+        self._began = trio.current_time()
+        self._journal = Journal()
+        self._answers = Answers(self)
+        self._diagnostics: list[dict[str, Json]] = []
+        self._isolation: dict[str, Layer] = {}
+        self._child: Child | None = None
+
+    def emit(self, kind: type[events.Event], **members: Any) -> None:
+        """Tell the listener, if there is one."""
+        if self.options.listener is not None:
+            at = round(trio.current_time() - self._began, 6)
+            self.options.listener(kind(run_id=self.id, at=at, **members))
+
+    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
+        """Run a child workflow on this run's account: its slots, its tokens, its cancellation.
+
+        Raises:
+            RunError: as `run_workflow`.
+        """
+        return (await Run(self.options, source_name, self).execute(source, args)).result
+
+    async def execute(self, source: str, args: Json) -> Outcome:
+        """Run to the end; whatever happens, the child is gone afterwards."""
+        ended_by = "cancelled"
+        try:
+            result = await self._bounded(source, args)
+            ended_by = ""
+        except RunError as error:
+            ended_by = str(error)
+            error.report = error.report or self._report()
+            raise
+        finally:
+            self.emit(events.RunEnded, error=ended_by or None)
+        return Outcome(result, self._report())
+
+    async def _bounded(self, source: str, args: Json) -> Json:
+        try:
+            with trio.fail_after(self.options.timeout_seconds):
+                self._child = child = Child()
+
+                async def converse(nursery: trio.Nursery) -> Json:
+                    await self._start(child.channel, source, args)
+                    return await self._drive(child.channel, nursery)
+
+                return await child.run(converse)
+        except trio.TooSlowError:
+            raise RunTimedOut(self.options.timeout_seconds) from None
+
+    async def _start(self, channel: Channel, source: str, args: Json) -> None:
+        options = self.options
+        initialized = await initialize(channel, options.limits, options.isolation)
+        self._isolation = initialized.isolation
+        message = Start(source, self.source_name, args, self.account.budget, options.dialect)
+        try:
+            line = channel.encode(message)
+        except _CANNOT_CROSS as error:
+            raise RunRefused(f"the workflow or its args cannot be sent to the child: {error}") from error
+        expect_result((await channel.exchange([line]))[0])
+        parent = self.parent.id if self.parent else None
+        self.emit(events.RunStarted, source_name=self.source_name, parent_run_id=parent)
+
+    async def _drive(self, channel: Channel, nursery: trio.Nursery) -> Json:
+        """Settle what is answered, let the child run to quiet, see what it says; until it is done."""
+        resolves: list[Resolve] = []
+        while True:
+            drained = await self._step(channel, resolves)
+            if drained.complete:
+                assert isinstance(drained.output, dict)
+                return drained.output["result"]
+            for request in drained.requests:
+                self._answers.waiting[request.id] = request
+                nursery.start_soon(self._answers.answer, request)
+            if drained.stalled:
+                raise WorkflowStalled(
+                    "the workflow can never finish: it waits for a promise that nothing will settle"
+                )
+            resolves = [] if drained.more else await self._answers.wait()
+
+    async def _step(self, channel: Channel, resolves: list[Resolve]) -> Drained:
+        """One round trip: the resolutions and the drain that lets them take effect go out together."""
+        lines = [_encode_resolve(channel, resolve) for resolve in resolves]
+        lines.append(channel.encode(Drain()))
+        *settled, last = await channel.exchange(lines)
+        for reply in settled:
+            expect_result(reply)
+        drained = decode.drained(expect_result(last))
+        for call in drained.calls:
+            if isinstance(call, Log):
+                self._journal.log(call.values)
+                self.emit(events.Logged, values=tuple(call.values))
+            else:
+                self._journal.phase(call.name)
+                self.emit(events.PhaseEntered, name=call.name)
+        self._diagnostics.extend(drained.diagnostics)
+        return drained
+
+    def _report(self) -> Report:
+        journal = self._journal
+        return Report(
+            self.id,
+            self._usage(),
+            tuple(journal.logs),
+            journal.logs_dropped,
+            tuple(journal.phases),
+            tuple(self._diagnostics),
+            self._isolation,
+            tuple(self._answers.waiting),
+        )
+
+    def _usage(self) -> Usage:
+        child = self._child
+        if child is None or child.ended is None:
+            return Usage()
+        channel, ended = child.channel, child.ended
+        return Usage(
+            child.wall_seconds,
+            ended.user_cpu_seconds,
+            ended.system_cpu_seconds,
+            ended.peak_rss_bytes,
+            self.account.agents,
+            self.account.tokens,
+            channel.messages,
+            channel.bytes_sent,
+            channel.bytes_received,
+        )
+
+
+def _encode_resolve(channel: Channel, resolve: Resolve) -> bytes:
+    """Encode an answer; one that cannot cross becomes a rejection that says why."""
+    try:
+        return channel.encode(resolve)
+    except _CANNOT_CROSS as error:
+        return channel.encode(Resolve(resolve.id, Rejected(f"the host's answer cannot be sent: {error}")))
