@@ -75,15 +75,25 @@ class Session:
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
-        maximum = self._connection.max_message_bytes
-        if len(line) <= maximum + 1:
+        message = self._why_unfit(line)
+        if message is None:
             return line
-        message = f"a reply of {len(line)} bytes does not fit maxMessageBytes ({maximum})"
         data = {"name": "RangeError", "message": message, "stack": ""}
         failure = ErrorReply(errors.LIMIT, message, data)
         if self._execution is not None:
             self._execution.fail(failure)
         return envelope.error(identifier, failure)
+
+    def _why_unfit(self, line: bytes) -> str | None:
+        """Why the host would refuse this reply; None if it would not."""
+        maximum = self._connection.max_message_bytes
+        if len(line) > maximum + 1:
+            return f"a reply of {len(line)} bytes does not fit maxMessageBytes ({maximum})"
+        try:
+            strictjson.check_structure(line)
+        except strictjson.StructureError as error:
+            return f"a reply cannot be sent: {error}"
+        return None
 
     def _carry_out(self, message: Message) -> str:
         if isinstance(message, Initialize):

@@ -10,7 +10,7 @@ import trio
 
 from flowcage.host import events
 from flowcage.host.agents.base import AgentAnswer, AgentCall
-from flowcage.host.errors import HandlerFailed, RequestRejected
+from flowcage.host.errors import HandlerFailed, RequestRejected, RunError
 from flowcage.protocol.messages import (
     AgentRequest,
     Json,
@@ -39,7 +39,7 @@ class Answers:
         self._run = run
         self._ready: list[Resolve] = []
         self._arrived = trio.Event()
-        self._failure: HandlerFailed | None = None
+        self._failure: RunError | None = None
         self.waiting: dict[str, Request] = {}
 
     async def wait(self) -> list[Resolve]:
@@ -47,6 +47,7 @@ class Answers:
 
         Raises:
             HandlerFailed: a handler raised something other than `RequestRejected`.
+            RunError: what `abandon` was given.
         """
         await self._arrived.wait()
         self._arrived = trio.Event()
@@ -54,6 +55,11 @@ class Answers:
             raise self._failure
         ready, self._ready = self._ready, []
         return ready
+
+    def abandon(self, failure: RunError) -> None:
+        """Make `wait` raise: no answer matters any more."""
+        self._failure = self._failure or failure
+        self._arrived.set()
 
     async def answer(self, request: Request) -> None:
         """Answer one request; never raises, so that one bad handler ends its run and nothing else."""
@@ -64,9 +70,9 @@ class Answers:
             resolution = Rejected(str(rejected))
         except Exception as error:
             name = type(request).__name__
-            self._failure = HandlerFailed(f"the handler of {name} {request.id} raised {error!r}")
-            self._failure.__cause__ = error
-            self._arrived.set()
+            failure = HandlerFailed(f"the handler of {name} {request.id} raised {error!r}")
+            failure.__cause__ = error
+            self.abandon(failure)
             return
         del self.waiting[request.id]
         self._ready.append(Resolve(request.id, resolution))

@@ -51,8 +51,18 @@ def run_workflow_blocking(
     args: Json = None,
     options: RunOptions | None = None,
 ) -> Outcome:
-    """`run_workflow` for programs without an event loop; the same arguments, result and errors."""
-    return trio.run(partial(run_workflow, source, source_name=source_name, args=args, options=options))
+    """`run_workflow` for programs without an event loop; the same arguments, result and errors.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the child is gone by then.
+    """
+    run = partial(run_workflow, source, source_name=source_name, args=args, options=options)
+    try:
+        return trio.run(run)
+    except BaseExceptionGroup as group:  # a nursery wraps the interrupt; callers expect it bare
+        if group.subgroup(KeyboardInterrupt) is not None:
+            raise KeyboardInterrupt from None
+        raise
 
 
 async def check_workflow(

@@ -16,7 +16,7 @@ from flowcage.host.errors import (
     RunRefused,
     WorkflowFailed,
 )
-from flowcage.host.launch.spawn import spawn
+from flowcage.host.launch.spawn import Launcher, spawn
 from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import decode, errors
 from flowcage.protocol.envelope import Failure, Result
@@ -34,13 +34,16 @@ _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 class Child:
     """A fresh child process and the channel to it.
 
+    Args:
+        launcher: starts the process.
+
     Raises:
         LaunchFailed: from the constructor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: Launcher = spawn) -> None:
         self._began = trio.current_time()
-        self._process = ChildProcess(spawn())
+        self._process = ChildProcess(launcher())
         self.channel = Channel(self._process)
         self.wall_seconds = 0.0
 
@@ -72,6 +75,10 @@ class Child:
                 await self._process.close(kill=not healthy)
             self.wall_seconds = trio.current_time() - self._began
         return result
+
+    async def wait_until_gone(self) -> None:
+        """Return when the process has ended, whether or not anybody reads from it."""
+        await self._process.wait_until_gone()
 
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
         failure: RunError | None = None

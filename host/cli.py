@@ -6,6 +6,7 @@ stdout carries results and nothing else; everything for a person goes to stderr.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,7 +50,7 @@ def cli() -> None:
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
-    from flowcage.host.api import run_workflow
+    from flowcage.host.api import run_workflow_blocking
     from flowcage.host.progress import listeners
 
     with ExitStack() as stack:
@@ -61,13 +62,11 @@ def run(file: Path, **given: Any) -> None:
         except inputs.InputError as error:
             fail(exits.USAGE, str(error))
         try:
-            outcome = trio.run(
-                lambda: run_workflow(source, source_name=str(file), args=args, options=options)
-            )
+            outcome = run_workflow_blocking(source, source_name=str(file), args=args, options=options)
         except RunError as error:
             stack.close()
-            fail(exits.status(error), exits.explain(error, source, str(file)))
-    click.echo(inputs.to_json_line(outcome))
+            fail(exits.status(error), exits.explain(error, source))
+    say(inputs.to_json_line(outcome))
 
 
 @cli.command()
@@ -84,11 +83,11 @@ def check(file: Path, dialect: Any) -> None:
     try:
         checked = trio.run(lambda: check_workflow(source, source_name=str(file), dialect=dialect))
     except RunError as error:
-        fail(exits.status(error), exits.explain(error, source, str(file)))
+        fail(exits.status(error), exits.explain(error, source))
     meta = checked.meta
     phases = meta.get("phases") if isinstance(meta, dict) else None
     found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}
-    click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    say(json.dumps(found, indent=2))
 
 
 @cli.command()
@@ -100,8 +99,18 @@ def doctor() -> None:
         findings = trio.run(examine)
     except RunError as error:
         fail(exits.status(error), str(error))
-    for name, value in findings:
-        click.echo(f"{name + ':':<22} {value}")
+    say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
+
+
+def say(text: str) -> None:
+    """Write a result to stdout; a reader that has left gets no traceback for it."""
+    try:
+        sys.stdout.buffer.write(text.encode() + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What is buffered is flushed again on the way out, and must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.OUR_FAULT)
 
 
 def fail(status: int, message: str) -> NoReturn:
@@ -119,10 +128,6 @@ def main() -> None:
         sys.exit(exits.USAGE)
     except (KeyboardInterrupt, click.Abort):
         fail(exits.INTERRUPTED, "interrupted")
-    except BrokenPipeError:
-        # Whoever read our output has left; let nothing complain about it on the way out.
-        sys.stdout = None
-        sys.exit(exits.OUR_FAULT)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

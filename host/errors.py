@@ -41,6 +41,14 @@ class WorkflowFailed(RunError):
         self.data = data
 
     @property
+    def place(self) -> str:
+        """``file:line:column`` of a syntax error; empty for other errors."""
+        line, column = self.data.get("line"), self.data.get("column")
+        if type(line) is not int or type(column) is not int:
+            return ""
+        return f"{self.data.get('sourceName')}:{line}:{column}"
+
+    @property
     def stack(self) -> str:
         """JavaScript frames in the author's file, one a line; empty where there are none."""
         stack = self.data.get("stack")

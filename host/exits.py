@@ -36,30 +36,27 @@ def status(error: RunError) -> int:
     return OUR_FAULT
 
 
-def explain(error: RunError, source: str, source_name: str) -> str:
+def explain(error: RunError, source: str) -> str:
     """The error as a person reads it: the message, then the place or the stack."""
-    lines = [str(error)]
-    if isinstance(error, WorkflowFailed):
-        lines = [f"{error} ({error.kind})"]
-        place = _place(error, source, source_name)
-        lines = [f"{source_name}{place[0]}: {error}", *place[1:]] if place else [*lines, *_stack(error)]
-    return "\n".join(lines)
+    if not isinstance(error, WorkflowFailed):
+        return str(error)
+    if error.place:
+        return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
+    return "\n".join([f"{error} ({error.kind})", *_stack(error)])
 
 
 def _stack(error: WorkflowFailed) -> list[str]:
     return error.stack.split("\n") if error.stack else []
 
 
-def _place(error: WorkflowFailed, source: str, source_name: str) -> list[str]:
-    """``:line:column``, the line itself and a caret, for an error that has a position in this file."""
-    line, column = error.data.get("line"), error.data.get("column")
-    if type(line) is not int or type(column) is not int or error.data.get("sourceName") != source_name:
-        return []
-    lines = source.replace("\r\n", "\n").split("\n")
+def _excerpt(error: WorkflowFailed, source: str) -> list[str]:
+    """The line that an error points at, and a caret; nothing where it points outside the file."""
+    line, column = error.data["line"], error.data["column"]
+    lines = source.split("\n")
     if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
-        return [f":{line}:{column}"]
+        return []
     # A window around the column: generated code may have lines of a megabyte.
     start = max(0, column - 80)
-    text = lines[line - 1][start : start + 160]
+    text = lines[line - 1][start : start + 160].rstrip("\r")
     shown = "".join(char if char.isprintable() else " " for char in text)
-    return [f":{line}:{column}", f"  {shown}", f"  {' ' * (column - 1 - start)}^"]
+    return [f"  {shown}", f"  {' ' * (column - 1 - start)}^"]

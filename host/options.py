@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
 from flowcage.host.events import Listener
+from flowcage.host.launch.spawn import Launcher, spawn
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
 
@@ -35,6 +36,7 @@ class RunOptions:
         max_agents: agents at work at once, child workflows included; further calls wait in order.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
         listener: is called with each event, in order; it must not block.
+        launcher: starts a child.
     """
 
     agent: Agent = echo
@@ -47,6 +49,7 @@ class RunOptions:
     max_agents: int = 16
     budget_tokens: int | None = None
     listener: Listener | None = None
+    launcher: Launcher = spawn
 
     def __post_init__(self) -> None:
         if not self.timeout_seconds > 0:

@@ -61,6 +61,10 @@ class ChildProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    async def wait_until_gone(self) -> None:
+        """Return when the process has ended; it is left to be reaped."""
+        await _wait_for_exit(self.pid)
+
     async def wait(self, grace_seconds: float) -> Ended | None:
         """Wait for the child to end by itself; None if it did not."""
         with trio.move_on_after(grace_seconds):

@@ -10,7 +10,7 @@ import trio
 from flowcage.host import events
 from flowcage.host.account import Account
 from flowcage.host.answers import Answers
-from flowcage.host.channel import Channel
+from flowcage.host.channel import Channel, ChildGone
 from flowcage.host.child import Child, expect_result, initialize
 from flowcage.host.errors import RunError, RunRefused, RunTimedOut, WorkflowStalled
 from flowcage.host.options import RunOptions
@@ -38,8 +38,9 @@ class Run:
         self.source_name = source_name
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
-        shared = parent.account if parent else None
-        self.account = shared or Account(options.max_agents, options.budget_tokens)
+        self.account: Account = (
+            parent.account if parent else Account(options.max_agents, options.budget_tokens)
+        )
         self._began = trio.current_time()
         self._journal = Journal()
         self._answers = Answers(self)
@@ -78,15 +79,21 @@ class Run:
     async def _bounded(self, source: str, args: Json) -> Json:
         try:
             with trio.fail_after(self.options.timeout_seconds):
-                self._child = child = Child()
+                self._child = child = Child(self.options.launcher)
 
                 async def converse(nursery: trio.Nursery) -> Json:
+                    nursery.start_soon(self._watch, child)
                     await self._start(child.channel, source, args)
                     return await self._drive(child.channel, nursery)
 
                 return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
+
+    async def _watch(self, child: Child) -> None:
+        """A child can also die while it is the host's turn, and nobody reads from it."""
+        await child.wait_until_gone()
+        self._answers.abandon(ChildGone())
 
     async def _start(self, channel: Channel, source: str, args: Json) -> None:
         options = self.options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowcage.host.errors import FlowcageError, RequestRejected, RunError
+from flowcage.host.errors import FlowcageError, RequestRejected, RunError, WorkflowFailed
 from flowcage.host.run import Run
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
@@ -70,7 +70,9 @@ class ChildWorkflows:
         try:
             return await run.run_child(read_source(path), str(path), args)
         except (SourceFileError, RunError) as error:
-            raise RequestRejected(f"workflow {request.ref['scriptPath']!r} failed: {error}") from error
+            place = error.place if isinstance(error, WorkflowFailed) else ""
+            why = f"{place}: {error}" if place else str(error)
+            raise RequestRejected(f"workflow {request.ref['scriptPath']!r} failed: {why}") from error
 
     def _resolve(self, run: Run, script_path: str) -> Path:
         root = self.root.resolve()

@@ -145,12 +145,14 @@ class HostConnection(_Endpoint):
             RemoteProtocolError: the child broke the contract and must not be believed any more.
         """
         if not self._lines:
+            if self._reader.is_skipping:  # the rest of such a line may never come
+                raise RemoteProtocolError(f"the child sent over {self.max_message_bytes} bytes on one line")
             return None
         line = self._lines.popleft()
         if isinstance(line, ConnectionClosed):
             return line
         if isinstance(line, TooLong):
-            raise RemoteProtocolError(f"the child sent a line of over {line.limit} bytes")
+            raise RemoteProtocolError(f"the child sent over {line.limit} bytes on one line")
         return self._match(envelope.parse_reply(line.data))
 
     def _match(self, reply: Result | Failure) -> Result | Failure:

@@ -41,6 +41,11 @@ class LineReader:
         self._held = 0
         self._skipping = False
 
+    @property
+    def is_skipping(self) -> bool:
+        """Whether the line that is coming in has passed the cap already."""
+        return self._skipping
+
     def feed(self, data: bytes) -> list[Line | TooLong]:
         """Take the next bytes of the stream; return the lines they complete, in order."""
         found: list[Line | TooLong] = []

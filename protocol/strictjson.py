@@ -14,6 +14,8 @@ from typing import Any
 
 # Deeper values exist in attacks only; Python's own codec starts to fail at about 1,000.
 MAX_DEPTH = 512
+# What a workflow's own value may have, so that it still fits when a message is wrapped around it.
+MAX_VALUE_DEPTH = 500
 # A parsed value costs 60 to 100 bytes whatever its text: this bounds a line at about 100 MB.
 MAX_VALUES = 1_000_000
 # The largest double has 309 digits; longer integers can only be an infinity or a denial of service.
@@ -57,18 +59,18 @@ def dumps(value: Any) -> str:
     return text
 
 
-def check_structure(text: bytes) -> None:
+def check_structure(text: bytes, max_depth: int = MAX_DEPTH) -> None:
     """Raise `StructureError` for a text that would cost far more memory than its bytes justify."""
     openers = text.count(b"[") + text.count(b"{")
     values = openers + text.count(b",")
-    if openers <= MAX_DEPTH and values <= MAX_VALUES:
+    if openers <= max_depth and values <= MAX_VALUES:
         return
     bare = _STRING.sub(b"", text)  # brackets and commas inside strings are not structure
     if bare.count(b"[") + bare.count(b"{") + bare.count(b",") > MAX_VALUES:
         raise StructureError(f"more than {MAX_VALUES:,} values in one message")
     brackets = bare.translate(None, _NOT_BRACKETS)
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-        raise StructureError(f"nested more than {MAX_DEPTH} levels deep")
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth:
+        raise StructureError(f"nested more than {max_depth} levels deep")
 
 
 def _finite_float(text: str) -> float:

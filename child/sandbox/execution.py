@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
+from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, TAG_NULL, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.sandbox.program import Program, compile_workflow
-from flowcage.child.sandbox.realm import Realm, interruption, run_failure
+from flowcage.child.sandbox.realm import Realm, interruption, out_of_memory, run_failure
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
@@ -59,7 +59,7 @@ class Execution:
             raise self._failure
         if self._output is not None:
             return f'{{"type":"complete","output":{{"result":{self._output}}}}}'
-        return f'{{"type":"pending","stalled":{_json(not self._unsettled)}}}'
+        return f'{{"type":"pending","stalled":{_json(self._is_stalled())}}}'
 
     def take(self) -> str:
         """Run to quiet and hand out every queued request, each once."""
@@ -158,7 +158,8 @@ class Execution:
     def _begin_default(self) -> None:
         """Once the module has evaluated, start what it exports as default."""
         context = self._realm.context
-        assert self._program is not None and self._module_promise is not None
+        assert self._program is not None
+        assert self._module_promise is not None
         state = context.promise_state(self._module_promise)
         if state == PROMISE_PENDING:
             return
@@ -203,11 +204,11 @@ class Execution:
         except JavaScriptError:
             error = self._take_error()
             reply = run_failure(error, "workflow result cannot be serialized: ")
-            if reply.kind == errors.EXCEPTION:
+            if reply.kind != errors.MEMORY:
                 reply = ErrorReply(errors.SERIALIZATION, reply.message, error)
             raise reply from None
         try:
-            strictjson.check_structure(text.encode())
+            strictjson.check_structure(text.encode(), strictjson.MAX_VALUE_DEPTH)
         except strictjson.StructureError as refused:
             message = f"workflow result cannot be serialized: {refused}"
             data = {"name": "RangeError", "message": message, "stack": ""}
@@ -223,6 +224,8 @@ class Execution:
     def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
         with self._realm.context.scope():
             reason = self._realm.context.promise_result(promise)
+            if reason.tag == TAG_NULL and self._realm.heap_was_full():
+                raise out_of_memory()
             raise run_failure(self._realm.describe(reason), prefix)
 
     def _take_error(self) -> dict[str, Any]:
@@ -232,14 +235,21 @@ class Execution:
         return error
 
     def _read_status(self) -> None:
-        issued, limit = json.loads(self._hand_out("status") or "[0,null]")
+        issued, limit, swallowed_null = json.loads(self._hand_out("status") or "[0,null,false]")
         self._unsettled.update(str(number) for number in range(self._issued + 1, issued + 1))
         self._issued = max(issued, self._issued)
         if limit is not None:
             # Caught or not, the limit came first; what the workflow made of it does not count.
             self._output = None
-            data = {"name": "RangeError", "message": limit["message"], "stack": ""}
+            data = {"name": limit["name"], "message": limit["message"], "stack": ""}
             self._failure = ErrorReply(limit["kind"], limit["message"], data)
+        elif (swallowed_null or self._is_stalled()) and self._realm.heap_was_full():
+            self._output = None
+            self._failure = out_of_memory()
+
+    def _is_stalled(self) -> bool:
+        over = self._failure is not None or self._output is not None
+        return not over and not self._unsettled
 
     def _hand_out(self, name: str) -> str:
         """Ask the prelude for what is queued; a heap too full even for that ends the run."""
@@ -252,7 +262,7 @@ class Execution:
     def _drain_state(self) -> str:
         if self._output is not None:
             return f'"state":"complete","output":{{"result":{self._output}}}{self._notes()}'
-        if self._failure is None and not self._unsettled:
+        if self._is_stalled():
             return f'"state":"pending","stalled":true{self._notes()}'
         more = ',"more":true' if self._failure is not None else ""
         return f'"state":"pending"{more}'

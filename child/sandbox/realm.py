@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from typing import Any
 
 from flowcage.child.engine.capi import JSValue
@@ -16,6 +18,7 @@ from flowcage.protocol.limits import Limits
 
 _PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
 PRELUDE_NAME = "flowcage:prelude"
+_FULL = 0.9
 
 _VIRTUAL_MODULES = {
     b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
@@ -49,6 +52,8 @@ class Realm:
         self.runtime = Runtime(library(), limits)
         self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.context = Context(self.runtime)
+        self._memory_bytes = limits.memory_bytes
+        self._rss_at_start = peak_rss_bytes()
         self.refused_import: str | None = None
         self._bridge = self._evaluate_prelude()
         self._functions: dict[str, JSValue] = {}
@@ -113,6 +118,15 @@ class Realm:
             return {"name": "InternalError", "message": "out of memory", "stack": ""}
         return described
 
+    def heap_was_full(self) -> bool:
+        """Whether the heap once came near its limit.
+
+        With no memory left even for an Error, the engine throws null, or loses a rejection so that a promise
+        stays pending; the kernel's high-water mark (getrusage(2)) is what remains to tell.
+        """
+        grown = peak_rss_bytes() - self._rss_at_start
+        return grown >= _FULL * self._memory_bytes
+
     def clear_error(self) -> None:
         """Forget the pending exception."""
         with self.context.scope():
@@ -154,6 +168,18 @@ class Realm:
                 return int(module.payload)
         except JavaScriptError:
             return 0
+
+
+def peak_rss_bytes() -> int:
+    """The most memory this process ever had resident."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def out_of_memory() -> ErrorReply:
+    """The reply for a heap that was too full to say so itself."""
+    data = {"name": "InternalError", "message": "out of memory", "stack": ""}
+    return ErrorReply(errors.MEMORY, "out of memory", data)
 
 
 def failure_kind(error: dict[str, Any]) -> str:

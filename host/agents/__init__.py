@@ -1,0 +1,6 @@
+"""What answers ``agent()``: `parse_agent` turns the command line's text into an `Agent`."""
+
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, AgentSpecError
+from flowcage.host.agents.spec import parse_agent
+
+__all__ = ["Agent", "AgentAnswer", "AgentCall", "AgentError", "AgentSpecError", "parse_agent"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from flowcage.host.errors import LaunchFailed
 
 # Isolated mode: no PYTHON* variables, no user site, no current folder on the path.
-CHILD_COMMAND = (sys.executable, "-I", "-B", "-m", "flowcage.child")
+CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 
 # Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
 CHILD_ENVIRONMENT = {"TZ": "UTC0"}
@@ -23,6 +24,9 @@ class Spawned(NamedTuple):
     stdin: int
     stdout: int
     stderr: int
+
+
+Launcher: TypeAlias = Callable[[], Spawned]
 
 
 def spawn(command: tuple[str, ...] = CHILD_COMMAND) -> Spawned:

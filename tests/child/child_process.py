@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
-DEADLINE_S = 30.0  # only a child that hangs gets there
+DEADLINE_S = 20.0  # only a child that hangs gets there
 
 
 class Refusal(Exception):

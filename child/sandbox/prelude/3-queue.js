@@ -18,7 +18,7 @@ const calls = makeQueue();
 const requests = makeQueue();
 
 function fail(kind, message) {
-  if (failure === undefined) failure = { __proto__: null, kind, message };
+  if (failure === undefined) failure = { __proto__: null, kind, name: 'RangeError', message };
   throw new NativeRangeError(message);
 }
 

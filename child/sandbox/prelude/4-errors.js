@@ -49,11 +49,15 @@ function describe(reason) {
   return `{"name":${named ? quote(named) : 'null'},"message":${quote(brief(reason))},"stack":${quote(stack)}}`;
 }
 
+// The engine throws null where it has no memory left for an Error.
+let swallowedNull = false;
+
 // An error that became null. The engine's own end of memory is none to go on after.
 function swallowed(helper, index, error) {
   if (isObject(error) && own(error, 'message') === 'out of memory' && failure === undefined) {
-    failure = { __proto__: null, kind: 'memory', message: 'out of memory' };
+    failure = { __proto__: null, kind: 'memory', name: 'InternalError', message: 'out of memory' };
   }
+  if (error === null) swallowedNull = true;
   diagnose('swallowed_error', `${helper}()[${index}] became null: ${brief(error)}`,
     `,"helper":"${helper}","index":${index},"error":${describe(error)}`);
 }

@@ -34,8 +34,8 @@ const bridge = {
   refuseImport: (specifier) => new NativeTypeError(
     `workflow imports are restricted: ${quote(specifier)} is neither workflow:extra nor workflow:sandbox`),
 
-  // How many ids were given out, and the limit that ended the run.
-  status: () => `[${issued},${failure === undefined ? 'null' : stringify(failure)}]`,
+  // How many ids were given out, the limit that ended the run, and whether a helper swallowed a null.
+  status: () => `[${issued},${failure === undefined ? 'null' : stringify(failure)},${swallowedNull}]`,
 
   nextCall: () => takeOne(calls),
   nextRequest() {

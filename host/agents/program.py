@@ -1,0 +1,171 @@
+"""Runs one program of the host's own: text in, text out, and no process left behind, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import trio
+
+MAX_STDOUT_BYTES = 8 * 1024 * 1024
+# What an error shows of stderr, in characters; more bytes are kept, since escapes are dropped.
+STDERR_TAIL_CHARACTERS = 2_000
+_STDERR_TAIL_BYTES = 16 * 1024
+# After the program's end its pipes hold at most what was in them; only a daemon of its could add more.
+_DRAIN_SECONDS = 1.0
+# Nothing outlives SIGKILL but a process stuck in the kernel, which is not worth hanging for.
+_REAP_SECONDS = 5.0
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC and its kin: titles, links
+    r"|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+class ProgramError(Exception):
+    """The program gave no output to use. The message goes behind its name: "exited with status 1: …"."""
+
+
+class ProgramNotStarted(ProgramError):
+    """There was no process. `errno` is what the operating system said, or 0."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(f"could not be started: {message}")
+        self.errno = code
+
+
+async def output_of(
+    argv: Sequence[str],
+    stdin: bytes,
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float,
+    max_stdout_bytes: int = MAX_STDOUT_BYTES,
+) -> bytes:
+    """Run a program to its end and return its stdout.
+
+    It runs in a session of its own. When it ends, or has to, everything left in its process group is
+    killed; when this call is cancelled, too.
+
+    Args:
+        argv: program and arguments; no shell sees them.
+        stdin: what it may read; it need not.
+        environment: all its variables; None means ours.
+        timeout_s: wall-clock seconds before it is killed.
+        max_stdout_bytes: more than this kills it.
+
+    Raises:
+        ProgramError: it could not start, took or wrote too much, or ended other than with status 0.
+    """
+    program = _Program(await _start(argv, environment), max_stdout_bytes)
+    try:
+        with trio.move_on_after(timeout_s) as clock:
+            status = await program.communicate(stdin)
+    finally:
+        await program.end()
+    if program.wrote_too_much:
+        raise ProgramError(f"wrote more than {max_stdout_bytes} bytes and was killed")
+    if clock.cancelled_caught:
+        raise ProgramError(f"took longer than {timeout_s:g} s and was killed")
+    if status != 0:
+        raise ProgramError(_failure(status, plain_text(program.stderr)))
+    return bytes(program.stdout)
+
+
+def plain_text(data: bytes | bytearray) -> str:
+    """The last of what a program said, without anything that a terminal would obey."""
+    text = data.decode("utf-8", "replace").replace("\r", "\n")
+    return _ESCAPES.sub("", text).strip()[-STDERR_TAIL_CHARACTERS:]
+
+
+async def _start(argv: Sequence[str], environment: Mapping[str, str] | None) -> trio.Process:
+    pipe = subprocess.PIPE
+    try:
+        return await trio.lowlevel.open_process(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
+        )
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            reason = "its arguments and environment are more than the operating system takes"
+            raise ProgramNotStarted(reason, errno.E2BIG) from None
+        raise ProgramNotStarted(error.strerror or str(error), error.errno or 0) from None
+    except ValueError as error:
+        raise ProgramNotStarted(str(error)) from None
+
+
+def _failure(status: int, stderr: str) -> str:
+    ended = f"exited with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
+    return f"{ended}: {stderr}" if stderr else f"{ended} and said nothing on stderr"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+class _Program:
+    """A running program and what it has written so far."""
+
+    def __init__(self, process: trio.Process, max_stdout_bytes: int) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._max_stdout_bytes = max_stdout_bytes
+        self._group_is_gone = False
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.wrote_too_much = False
+
+    async def communicate(self, data: bytes) -> int:
+        """Feed it and listen to it until it ends; return its exit status, negative for a signal."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._feed, data)
+            nursery.start_soon(self._read_stdout)
+            nursery.start_soon(self._read_stderr)
+            status = await self._process.wait()
+            self._kill_group()
+            self._group_is_gone = True
+            nursery.cancel_scope.deadline = trio.current_time() + _DRAIN_SECONDS
+        return status
+
+    async def end(self) -> None:
+        """Kill and reap what is left, even while cancelled."""
+        with trio.move_on_after(_REAP_SECONDS, shield=True):
+            self._kill_group()
+            for stream in (self._stdin, self._stdout, self._stderr):
+                await stream.aclose()
+            await self._process.wait()
+
+    def _kill_group(self) -> None:
+        # Once it was reaped and its group killed, its id may soon be someone else's.
+        if not self._group_is_gone:
+            with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of zombies
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _feed(self, data: bytes) -> None:
+        with suppress(trio.BrokenResourceError):  # it need not read all, or any
+            await self._stdin.send_all(data)
+        await self._stdin.aclose()
+
+    async def _read_stdout(self) -> None:
+        async for chunk in self._stdout:
+            self.stdout += chunk
+            if len(self.stdout) > self._max_stdout_bytes:
+                self.wrote_too_much = True
+                self._kill_group()
+                return
+
+    async def _read_stderr(self) -> None:
+        async for chunk in self._stderr:
+            self.stderr += chunk
+            del self.stderr[:-_STDERR_TAIL_BYTES]

@@ -1,0 +1,36 @@
+"""The schema documents, as they are published."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import Any
+
+SCHEMA_BASE = "https://flowcage.dev/schemas/1.0/"
+_FOLDER = os.path.dirname(__file__)
+_SUFFIX = ".json"
+
+
+@cache
+def names() -> list[str]:
+    """Every schema's name in order: ``common``, ``error``, and ``METHOD.params`` and ``METHOD.result``."""
+    files = (file for file in os.listdir(_FOLDER) if file.endswith(_SUFFIX))
+    return sorted(file.removesuffix(_SUFFIX) for file in files)
+
+
+@cache
+def document(name: str) -> dict[str, Any]:
+    """One schema, read once and shared: do not change it.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        KeyError: there is no such schema.
+    """
+    if name not in names():
+        raise KeyError(name)
+    with open(os.path.join(_FOLDER, name + _SUFFIX), encoding="utf-8") as file:
+        loaded: dict[str, Any] = json.load(file)
+    return loaded

@@ -1,0 +1,43 @@
+"""The installed ``flowcage`` command, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FLOWCAGE = Path(sys.executable).parent / "flowcage"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WORDS_AGENT = f"command:{sys.executable} {EXAMPLES / 'agents' / 'words.py'}"
+DEADLINE = 60
+
+
+class Finished(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """stdout, which must be one JSON text."""
+        return json.loads(self.stdout)
+
+
+def flowcage(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Finished:
+    """Run the command to its end; a traceback is a failure whatever the test is about."""
+    done = subprocess.run(
+        [FLOWCAGE, *map(str, words)],
+        capture_output=True,
+        timeout=DEADLINE,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in finished.stderr, finished.stderr
+    return finished

@@ -1,0 +1,229 @@
+"""What hypothesis draws messages from: as values, as JSON, and as JSON that something was done to."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+
+from flowcage.protocol.errors import CODES
+from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, MAX_STACK_BYTES, WIRE_NAMES, Limits
+from flowcage.protocol.messages import (
+    DIALECTS,
+    ISOLATIONS,
+    MISSING,
+    Budget,
+    Check,
+    Checked,
+    Drain,
+    Initialize,
+    Initialized,
+    Layer,
+    Message,
+    Ok,
+    OkUndefined,
+    Peer,
+    Poll,
+    Rejected,
+    Resolution,
+    Resolve,
+    Shutdown,
+    Start,
+    Take,
+)
+
+Json: TypeAlias = Any
+JsonStrategy: TypeAlias = st.SearchStrategy[Json]
+
+ODD_TEXTS = ["", "\0", "\n", "\u2028", "\x85", "😀", "\ud800", "\udfff x", "a/b", "~1", '"\\']
+ODD_NUMBERS = [0, 1, -1, 0.5, 1.0, MAX_LIMIT, MAX_LIMIT + 1, 10**300, -(2**63)]
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Text as JSON can hold it, lone surrogates included."""
+    return st.sampled_from(ODD_TEXTS) | st.text(max_size=6)
+
+
+def json_values(max_leaves: int = 6) -> JsonStrategy:
+    """Any JSON."""
+    numbers = st.sampled_from(ODD_NUMBERS) | st.floats(allow_nan=False, allow_infinity=False) | st.integers()
+    scalars = st.none() | st.booleans() | numbers | texts()
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(), inner, max_size=3),
+        max_leaves=max_leaves,
+    )
+
+
+# ---- messages as values ----------------------------------------------------------------------
+
+_COUNTS = st.integers(1, MAX_LIMIT)
+_AMOUNTS = st.integers(0, MAX_LIMIT)
+_PEERS = st.builds(Peer, texts(), texts())
+_BUDGETS = st.builds(Budget, st.none() | _AMOUNTS, _AMOUNTS)
+_ARGS = st.just(MISSING) | json_values()
+_SOURCES = (texts(), texts())
+
+
+def limits() -> st.SearchStrategy[Limits]:
+    """Any limits that the wire can carry."""
+    own = {"stack_bytes": st.integers(1, MAX_STACK_BYTES), "address_space_bytes": _AMOUNTS}
+    return st.builds(Limits, **{name: own.get(name, _COUNTS) for name in WIRE_NAMES})
+
+
+def resolutions() -> st.SearchStrategy[Resolution]:
+    """Every way to settle a request."""
+    answered = st.builds(Ok, json_values(), st.none() | _BUDGETS)
+    return answered | st.builds(OkUndefined) | st.builds(Rejected, texts())
+
+
+MESSAGES: dict[str, st.SearchStrategy[Message]] = {
+    "initialize": st.builds(
+        Initialize, texts(), st.none() | _PEERS, limits(), st.none() | st.sampled_from(ISOLATIONS)
+    ),
+    "start": st.builds(Start, *_SOURCES, _ARGS, _BUDGETS, st.sampled_from(DIALECTS)),
+    "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS)),
+    "poll": st.builds(Poll),
+    "take": st.builds(Take),
+    "drain": st.builds(Drain),
+    "resolve": st.builds(Resolve, texts(), resolutions()),
+    "shutdown": st.builds(Shutdown),
+}
+
+
+def initialized() -> st.SearchStrategy[Initialized]:
+    """Any answer to `initialize`."""
+    layers = st.dictionaries(texts(), st.builds(Layer, st.booleans(), texts()), max_size=3)
+    return st.builds(Initialized, texts(), _PEERS, _PEERS, limits(), layers, _COUNTS)
+
+
+def checked() -> st.SearchStrategy[Checked]:
+    """Any answer to `check`."""
+    return st.builds(Checked, st.sampled_from(["module", "script"]), json_values())
+
+
+# ---- messages as JSON ------------------------------------------------------------------------
+
+
+def record(required: dict[str, JsonStrategy], **optional: JsonStrategy) -> JsonStrategy:
+    """An object, sometimes with members that nobody knows."""
+    unknown = st.dictionaries(st.sampled_from(["x-1", "x/2", ""]), json_values(2), max_size=1)
+    known = st.fixed_dictionaries(required, optional=optional)
+    return st.builds(lambda more, members: more | members, unknown, known)
+
+
+def _records() -> JsonStrategy:
+    return st.dictionaries(texts(), json_values(2), max_size=2)
+
+
+_PEER = record({"name": texts(), "version": texts()})
+_BUDGET = record({"total": st.none() | _AMOUNTS, "spent": _AMOUNTS})
+_LIMITS = record({}, **dict.fromkeys(FIELD_NAMES, _COUNTS))
+_SOURCE = {"sourceName": texts(), "dialect": st.sampled_from(DIALECTS)}
+_ID = st.text(min_size=1, max_size=3)
+_OUTPUT = record({"result": json_values()})
+
+_RESOLUTION = st.one_of(
+    record({"type": st.just("ok"), "value": json_values()}, budget=_BUDGET),
+    record({"type": st.just("ok_undefined")}),
+    record({"type": st.just("error"), "message": texts()}),
+)
+_CALL = st.one_of(
+    record({"type": st.just("log"), "values": st.lists(json_values(2), max_size=2)}),
+    record({"type": st.just("phase"), "name": texts()}, options=_records()),
+)
+_EXEC = record(
+    {"command": texts()},
+    args=st.lists(texts(), max_size=2),
+    cwd=texts(),
+    env=st.dictionaries(texts(), texts(), max_size=2),
+    stdin=texts(),
+)
+_REQUEST = st.one_of(
+    record({"type": st.just("agent"), "id": _ID, "prompt": texts()}, options=_records()),
+    record(
+        {"type": st.just("workflow"), "id": _ID, "ref": texts() | record({"scriptPath": texts()})},
+        args=json_values(2),
+    ),
+    record({"type": st.just("sleep"), "id": _ID, "durationMs": _AMOUNTS}),
+    record({"type": st.just("sandbox_exec"), "id": _ID, "profile": texts(), "request": _EXEC}),
+)
+_DIAGNOSTIC = record({"kind": texts(), "message": texts()})
+_DRAINED = {"calls": st.lists(_CALL, max_size=2), "requests": st.lists(_REQUEST, max_size=2)}
+_NOTES = {"diagnostics": st.lists(_DIAGNOSTIC, max_size=2), "stalled": st.booleans(), "more": st.booleans()}
+
+PARAMS: dict[str, JsonStrategy] = {
+    "initialize": record(
+        {"protocolVersion": texts()}, client=_PEER, limits=_LIMITS, isolation=st.sampled_from(ISOLATIONS)
+    ),
+    "start": record({"source": texts()}, **_SOURCE, args=json_values(), budget=_BUDGET),
+    "check": record({"source": texts()}, **_SOURCE),
+    "poll": record({}),
+    "take": record({}),
+    "drain": record({}),
+    "resolve": record({"id": texts(), "resolution": _RESOLUTION}),
+    "shutdown": record({}),
+}
+
+RESULTS: dict[str, JsonStrategy] = {
+    "initialize": record(
+        {
+            "protocolVersion": texts(),
+            "server": _PEER,
+            "engine": _PEER,
+            "limits": record({name: _COUNTS for name in FIELD_NAMES if name != "addressSpaceBytes"}),
+            "isolation": st.dictionaries(
+                texts(), record({"applied": st.booleans(), "detail": texts()}), max_size=2
+            ),
+            "maxMessageBytes": _COUNTS,
+        }
+    ),
+    "check": record({"dialect": st.sampled_from(["module", "script"]), "meta": json_values()}),
+    "drain": st.one_of(
+        record({**_DRAINED, "state": st.just("pending")}, **_NOTES, output=json_values(2)),
+        record({**_DRAINED, "state": st.just("complete"), "output": _OUTPUT}, **_NOTES),
+    ),
+}
+
+# Every kind has what any kind needs: members that are not its own are ignored.
+_DATA = {
+    **dict.fromkeys(["path", "message", "schema", "stack", "id", "state"], texts()),
+    **dict.fromkeys(["layers", "supported"], st.lists(texts(), max_size=2)),
+    "name": st.none() | texts(),
+}
+ERRORS: JsonStrategy = st.sampled_from(sorted(CODES)).flatmap(
+    lambda kind: record(
+        {
+            "code": st.just(CODES[kind]),
+            "message": texts(),
+            "data": record({"kind": st.just(kind), **_DATA}, limit=_COUNTS),
+        }
+    )
+)
+
+
+# ---- messages that something was done to -----------------------------------------------------
+
+_TAGS = ["log", "agent", "workflow", "sleep", "ok", "error", "pending", "complete", "strict", "module"]
+_JUNK: JsonStrategy = st.sampled_from([None, True, False, *ODD_NUMBERS, "", "x", *_TAGS, [], {}, [None], [{}], {"x": 1}])
+_ABSENT = object()
+
+
+@st.composite
+def mutated(draw: st.DrawFn, valid: JsonStrategy) -> Json:
+    """A valid message in which one value, wherever it is, was replaced or taken out."""
+    message = {"root": deepcopy(draw(valid))}
+    holder, key = draw(st.sampled_from(_places(message, "root")))
+    replacement = draw(_JUNK if holder is message else _JUNK | st.just(_ABSENT))
+    if replacement is _ABSENT:
+        del holder[key]
+    else:
+        holder[key] = deepcopy(replacement)
+    return message["root"]
+
+
+def _places(holder: Any, key: Any) -> list[tuple[Any, Any]]:
+    value = holder[key]
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [(holder, key), *(place for inner in keys for place in _places(value, inner))]

@@ -1,0 +1,375 @@
+"""Both ends of the wire: bytes in, events out, and nothing that the contract does not allow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from flowcage.protocol import envelope
+from flowcage.protocol.connection import (
+    ChildConnection,
+    ChildEvent,
+    ConnectionClosed,
+    HostConnection,
+    HostEvent,
+    Received,
+)
+from flowcage.protocol.envelope import Failure, Refused, Result
+from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
+from flowcage.protocol.messages import Check, Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
+
+
+def line(**members: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **members}).encode() + b"\n"
+
+
+def child_events(child: ChildConnection, *pieces: bytes) -> list[ChildEvent]:
+    events = []
+    for piece in pieces:
+        child.receive_data(piece)
+        while (event := child.next_event()) is not None:
+            events.append(event)
+    return events
+
+
+def host_events(host: HostConnection, *pieces: bytes) -> list[HostEvent]:
+    events = []
+    for piece in pieces:
+        host.receive_data(piece)
+        while (event := host.next_event()) is not None:
+            events.append(event)
+    return events
+
+
+def initialized_child() -> ChildConnection:
+    child = ChildConnection()
+    child.carried_out(Initialize("1.0"))
+    return child
+
+
+def refusals(events: list[ChildEvent]) -> list[tuple[Any, str]]:
+    return [(event.id, event.error.kind) for event in events if isinstance(event, Refused)]
+
+
+# ---- the child's end -------------------------------------------------------------------------
+
+
+def test_the_child_receives_a_message_under_the_id_it_came_with() -> None:
+    data = line(id="a", method="initialize", params={"protocolVersion": "1.0"})
+    assert child_events(ChildConnection(), data) == [Received("a", Initialize("1.0"))]
+
+
+def test_the_child_receives_the_same_byte_by_byte() -> None:
+    data = line(id=1, method="check", params={"source": "é"}) + line(
+        id=2, method="start", params={"source": ""}
+    )
+    expected = [Received(1, Check("é")), Received(2, Start(""))]
+    assert child_events(initialized_child(), data) == expected
+    assert child_events(initialized_child(), *(bytes([byte]) for byte in data)) == expected
+
+
+def test_the_child_needs_the_newline_before_it_acts() -> None:
+    child = ChildConnection()
+    whole = line(id=1, method="shutdown")
+    assert child_events(child, whole[:-1]) == []
+    assert child_events(child, b"\n") == [Received(1, Shutdown())]
+
+
+def test_the_child_judges_a_pipelined_message_when_its_turn_comes() -> None:
+    child = ChildConnection()
+    child.receive_data(
+        line(id=1, method="initialize", params={"protocolVersion": "1.0"})
+        + line(id=2, method="start", params={"source": "1"})
+        + line(id=3, method="drain")
+    )
+    for expected in [Received(1, Initialize("1.0")), Received(2, Start("1")), Received(3, Drain())]:
+        event = child.next_event()
+        assert event == expected
+        assert isinstance(event, Received)
+        child.carried_out(event.message)
+    assert child.next_event() is None
+
+
+@pytest.mark.parametrize("identifier", [True, 1.0, None, [1]])
+def test_the_child_refuses_an_id_that_it_could_not_echo(identifier: object) -> None:
+    events = child_events(ChildConnection(), line(id=identifier, method="shutdown"))
+    assert refusals(events) == [(None, "invalid_request")]
+
+
+def test_the_child_answers_lines_that_are_no_requests_and_reads_on() -> None:
+    data = b"\xff\n" + b"[]\n" + b"{}\n" + b"\n" + line(id=9, method="nope") + line(id=10, method="shutdown")
+    events = child_events(ChildConnection(), data)
+    assert refusals(events) == [
+        (None, "parse_error"),
+        (None, "invalid_request"),
+        (None, "invalid_request"),
+        (None, "parse_error"),
+        (9, "method_not_found"),
+    ]
+    assert events[-1] == Received(10, Shutdown())
+
+
+def test_the_child_refuses_a_batch_without_looking_into_it() -> None:
+    batch = b"[" + line(id=1, method="shutdown").strip() + b"]\n"
+    events = child_events(ChildConnection(), batch)
+    assert refusals(events) == [(None, "invalid_request")]
+    assert len(events) == 1
+
+
+def test_the_child_refuses_an_over_long_line_and_takes_the_next() -> None:
+    child = ChildConnection(max_message_bytes=60)
+    events = child_events(child, b"x" * 500 + b"\n" + line(id=1, method="shutdown"))
+    assert refusals(events) == [(None, "message_too_large")]
+    assert isinstance(events[0], Refused)
+    assert events[0].error.data["limit"] == 60
+    assert events[1:] == [Received(1, Shutdown())]
+
+
+def test_a_message_that_changes_the_cap_changes_it_for_the_lines_that_came_with_it() -> None:
+    child = ChildConnection(max_message_bytes=100)
+    child.receive_data(line(id=1, method="shutdown") + b"x" * 70 + b"\n" + b"y" * 70 + b"\n")
+    assert child.next_event() == Received(1, Shutdown())
+    child.max_message_bytes = 50
+    assert refusals([event for event in [child.next_event()] if event]) == [(None, "message_too_large")]
+    child.max_message_bytes = 100
+    assert refusals([event for event in [child.next_event()] if event]) == [(None, "parse_error")]
+
+
+def test_notifications_are_carried_out_and_never_answered() -> None:
+    shutdown = line(method="shutdown")
+    assert child_events(ChildConnection(), shutdown) == [Received(None, Shutdown())]
+
+
+@pytest.mark.parametrize(
+    "notification",
+    [
+        line(method="nope"),
+        line(method="poll"),
+        line(method="start", params={"source": 1}),
+        line(method="start", params=None),
+        line(method="initialize"),
+    ],
+)
+def test_a_notification_that_cannot_be_carried_out_is_dropped_in_silence(notification: bytes) -> None:
+    events = child_events(initialized_child(), notification + line(id=1, method="shutdown"))
+    assert events == [Received(1, Shutdown())]
+
+
+@pytest.mark.parametrize("params", [None, [], [1], "x", 1, True])
+def test_params_by_position_or_no_params_at_all_are_refused(params: object) -> None:
+    events = child_events(initialized_child(), line(id=1, method="check", params=params))
+    assert refusals(events) == [(1, "invalid_params")]
+
+
+def test_bad_params_are_named_by_pointer_and_schema() -> None:
+    params = {"protocolVersion": "1.0", "limits": {"cpuSeconds": 1.0}}
+    events = child_events(ChildConnection(), line(id=1, method="initialize", params=params))
+    assert refusals(events) == [(1, "invalid_params")]
+    assert isinstance(events[0], Refused)
+    assert events[0].error.code == -32602
+    assert events[0].error.data == {
+        "kind": "invalid_params",
+        "path": "/limits/cpuSeconds",
+        "message": "must be an integer, not a number",
+        "schema": "https://flowcage.dev/schemas/1.0/initialize.params.json",
+    }
+
+
+def test_a_method_nobody_knows_is_not_quoted_at_full_length() -> None:
+    events = child_events(initialized_child(), line(id=1, method="x" * 100_000))
+    assert isinstance(events[0], Refused)
+    assert events[0].error.kind == "method_not_found"
+    assert len(events[0].error.message) < 200
+
+
+def test_the_child_learns_that_the_host_left() -> None:
+    assert child_events(ChildConnection(), b"") == [ConnectionClosed()]
+
+
+def test_the_child_hears_out_complete_lines_before_the_end() -> None:
+    child = ChildConnection()
+    child.receive_data(line(id=1, method="shutdown") + b'{"jsonrpc"')
+    child.receive_data(b"")
+    assert [child.next_event(), child.next_event()] == [Received(1, Shutdown()), ConnectionClosed(10)]
+    assert child.next_event() is None
+
+
+# ---- the host's end --------------------------------------------------------------------------
+
+
+def greeted_host() -> HostConnection:
+    host = HostConnection()
+    host.send(Initialize("1.0"))
+    assert host_events(host, envelope.result(1, "{}")) == [Result(1, {})]
+    return host
+
+
+def test_the_host_numbers_its_requests() -> None:
+    host = HostConnection()
+    lines = [host.send(Initialize("1.0")), host.send(Start("1")), host.send(Drain())]
+    assert [json.loads(text)["id"] for text in lines] == [1, 2, 3]
+    assert [json.loads(text)["method"] for text in lines] == ["initialize", "start", "drain"]
+
+
+def test_the_host_matches_pipelined_replies_in_order() -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    host.send(Drain())
+    replies = envelope.result(2, "{}") + envelope.result(3, '{"calls":[]}')
+    assert host_events(host, replies) == [Result(2, {}), Result(3, {"calls": []})]
+
+
+def test_the_host_reads_replies_byte_by_byte() -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    reply = envelope.error(2, ErrorReply("syntax", "é"))
+    failure = Failure(2, -32001, "é", {"kind": "syntax"})
+    assert host_events(host, *(bytes([byte]) for byte in reply)) == [failure]
+
+
+@pytest.mark.parametrize("identifier", [1, 3, "2", None])
+def test_a_reply_to_something_else_is_the_fault_of_the_child(identifier: object) -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    error = {"code": -32001, "message": "x", "data": {"kind": "syntax"}}
+    with pytest.raises(RemoteProtocolError, match="instead of 2"):
+        host_events(host, line(id=identifier, error=error))
+
+
+@pytest.mark.parametrize("identifier", [True, 1.0, [1]])
+def test_a_reply_under_an_id_that_only_looks_like_ours_is_the_fault_of_the_child(identifier: object) -> None:
+    host = HostConnection()
+    host.send(Initialize("1.0"))
+    with pytest.raises(RemoteProtocolError):
+        host_events(host, line(id=identifier, result={}))
+
+
+def test_a_reply_nobody_asked_for_is_the_fault_of_the_child() -> None:
+    with pytest.raises(RemoteProtocolError, match="replied to nothing"):
+        host_events(greeted_host(), envelope.result(2, "{}"))
+
+
+def test_a_second_reply_to_one_request_is_the_fault_of_the_child() -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    assert host_events(host, envelope.result(2, "{}")) == [Result(2, {})]
+    with pytest.raises(RemoteProtocolError):
+        host_events(host, envelope.result(2, "{}"))
+
+
+@pytest.mark.parametrize("text", [b"\n", b"hello\n", b"\xff\n", b"[]\n", line(id=1, method="poll")])
+def test_a_line_that_is_no_reply_is_the_fault_of_the_child(text: bytes) -> None:
+    host = HostConnection()
+    host.send(Initialize("1.0"))
+    with pytest.raises(RemoteProtocolError):
+        host_events(host, text)
+
+
+def test_a_reply_over_the_cap_is_the_fault_of_the_child() -> None:
+    host = HostConnection(max_message_bytes=100)
+    host.send(Shutdown())
+    with pytest.raises(RemoteProtocolError, match="over 100 bytes"):
+        host_events(host, b"x" * 101 + b"\n")
+
+
+def test_a_message_the_child_would_find_too_long_is_not_sent() -> None:
+    host = greeted_host()
+    host.max_message_bytes = 500
+    with pytest.raises(LocalProtocolError, match="500"):
+        host.send(Start("x" * 500))
+    assert host.state == "ready"
+    sent = host.send(Start("x"))
+    assert json.loads(sent)["id"] == 2, "what was not sent has no number"
+
+
+def test_a_line_of_exactly_the_cap_is_sent_and_taken() -> None:
+    size = len(greeted_host().send(Start("x"))) - 1
+    host, child = greeted_host(), initialized_child()
+    host.max_message_bytes = size - 1
+    with pytest.raises(LocalProtocolError):
+        host.send(Start("x"))
+    host.max_message_bytes = child.max_message_bytes = size
+    assert child_events(child, host.send(Start("x"))) == [Received(2, Start("x"))]
+
+
+def test_a_message_the_child_would_find_too_deep_is_not_sent() -> None:
+    host = greeted_host()
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(LocalProtocolError, match="levels deep"):
+        host.send(Start("1", args=deep))
+    assert host.state == "ready"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_json_does_not_have_is_not_sent(value: float) -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    with pytest.raises(ValueError, match="JSON compliant"):
+        host.send(Resolve("1", Ok(value)))
+    assert json.loads(host.send(Poll()))["id"] == 3
+
+
+def test_a_start_that_failed_leaves_a_failed_run() -> None:
+    host = greeted_host()
+    host.send(Start("("))
+    host_events(host, envelope.error(2, ErrorReply("syntax", "x")))
+    assert host.state == "failed"
+    assert json.loads(host.send(Drain()))["method"] == "drain"
+
+
+def test_a_start_that_was_refused_changed_nothing() -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    host_events(host, envelope.error(2, ErrorReply("invalid_params", "x")))
+    assert host.state == "ready"
+
+
+def test_an_initialize_that_was_refused_may_be_tried_again() -> None:
+    host = HostConnection()
+    host.send(Initialize("9.9"))
+    host_events(host, envelope.error(1, ErrorReply("protocol_version", "x")))
+    assert host.state == "new"
+    assert json.loads(host.send(Initialize("1.0")))["id"] == 2
+
+
+def test_what_was_pipelined_behind_a_refused_initialize_failed_no_run() -> None:
+    host = HostConnection()
+    host.send(Initialize("9.9"))
+    host.send(Start("1"))
+    first = envelope.error(1, ErrorReply("protocol_version", "x"))
+    second = envelope.error(2, ErrorReply("invalid_state", "x"))
+    assert [type(event) for event in host_events(host, first + second)] == [Failure, Failure]
+    assert host.state == "new"
+
+
+def test_a_shutdown_that_is_under_way_is_not_undone_by_a_failed_start() -> None:
+    host = greeted_host()
+    host.send(Start("("))
+    host.send(Shutdown())
+    host_events(host, envelope.error(2, ErrorReply("syntax", "x")))
+    assert host.state == "closed"
+
+
+def test_a_failed_poll_leaves_the_state_as_it_is() -> None:
+    host = greeted_host()
+    host.send(Start("1"))
+    host.send(Poll())
+    host_events(host, envelope.result(2, "{}"), envelope.error(3, ErrorReply("exception", "x")))
+    assert host.state == "running"
+
+
+def test_the_host_learns_that_the_child_left_and_whether_it_was_cut_off() -> None:
+    assert host_events(HostConnection(), b"") == [ConnectionClosed()]
+    assert host_events(HostConnection(), b'{"js', b"") == [ConnectionClosed(4)]
+
+
+def test_the_host_reads_complete_replies_before_the_end() -> None:
+    host = HostConnection()
+    host.send(Shutdown())
+    host.receive_data(envelope.result(1, "{}"))
+    host.receive_data(b"")
+    assert [host.next_event(), host.next_event()] == [Result(1, {}), ConnectionClosed()]
