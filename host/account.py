@@ -2,9 +2,70 @@
 
 from __future__ import annotations
 
+from collections import deque
+from types import TracebackType
+
 import trio
 
 from flowcage.protocol.messages import Budget
+
+
+class Slots:
+    """A semaphore whose queue is the order of the workflow's calls.
+
+    Trio starts the tasks of one batch in random order, so a task cannot queue for itself: `Run` takes a
+    ticket for each request as it comes, and hands it to the task.
+
+    Args:
+        count: tickets that may be held at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._queue: deque[Ticket] = deque()
+
+    def ticket(self) -> Ticket:
+        """A place at the end of the queue."""
+        ticket = Ticket(self)
+        self._queue.append(ticket)
+        self._grant()
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give back a slot, or a place in the queue."""
+        if ticket.granted.is_set():
+            self._free += 1
+        else:
+            self._queue.remove(ticket)
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._free and self._queue:
+            self._free -= 1
+            self._queue.popleft().granted.set()
+
+
+class Ticket:
+    """``async with ticket:`` waits for its turn and holds a slot. Use it exactly once."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self.granted = trio.Event()
+
+    async def __aenter__(self) -> None:
+        try:
+            await self.granted.wait()
+        except BaseException:
+            self._slots.leave(self)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._slots.leave(self)
 
 
 class Account:
@@ -16,7 +77,7 @@ class Account:
     """
 
     def __init__(self, max_agents: int, budget_tokens: int | None) -> None:
-        self.slots = trio.CapacityLimiter(max_agents)
+        self.slots = Slots(max_agents)
         self._total = budget_tokens
         self.tokens = 0
         self.agents = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from flowcage.host import events
+from flowcage.host.account import Ticket
 from flowcage.host.agents.base import AgentAnswer, AgentCall
 from flowcage.host.errors import HandlerFailed, RequestRejected, RunError
 from flowcage.protocol.messages import (
@@ -61,11 +62,17 @@ class Answers:
         self._failure = self._failure or failure
         self._arrived.set()
 
-    async def answer(self, request: Request) -> None:
+    def begin(self, request: Request, nursery: trio.Nursery) -> None:
+        """Start answering a request; agents queue for their slots in the order of these calls."""
+        self.waiting[request.id] = request
+        ticket = self._run.account.slots.ticket() if isinstance(request, AgentRequest) else None
+        nursery.start_soon(self._answer, request, ticket)
+
+    async def _answer(self, request: Request, ticket: Ticket | None) -> None:
         """Answer one request; never raises, so that one bad handler ends its run and nothing else."""
         resolution: Resolution
         try:
-            resolution = await self._resolve(request)
+            resolution = await self._resolve(request, ticket)
         except RequestRejected as rejected:
             resolution = Rejected(str(rejected))
         except Exception as error:
@@ -78,9 +85,10 @@ class Answers:
         self._ready.append(Resolve(request.id, resolution))
         self._arrived.set()
 
-    async def _resolve(self, request: Request) -> Resolution:
+    async def _resolve(self, request: Request, ticket: Ticket | None) -> Resolution:
         if isinstance(request, AgentRequest):
-            return await self._agent(request)
+            assert ticket is not None
+            return await self._agent(request, ticket)
         if isinstance(request, SleepRequest):
             self._run.emit(events.Sleeping, request_id=request.id, duration_ms=request.duration_ms)
             await trio.sleep(request.duration_ms / 1000)
@@ -101,9 +109,9 @@ class Answers:
             raise RequestRejected("SW.sandbox.exec() is refused: this host has no handler that runs programs")
         return await handler(request)
 
-    async def _agent(self, request: AgentRequest) -> Resolution:
+    async def _agent(self, request: AgentRequest, ticket: Ticket) -> Resolution:
         call = AgentCall(request.id, request.prompt, _options(request.options))
-        async with self._run.account.slots, self._watched(call) as completed:
+        async with ticket, self._watched(call) as completed:
             answer = await self._run.options.agent(call)
             completed.append(answer)
             self._run.account.charge(answer.tokens)

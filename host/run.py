@@ -117,8 +117,7 @@ class Run:
                 assert isinstance(drained.output, dict)
                 return drained.output["result"]
             for request in drained.requests:
-                self._answers.waiting[request.id] = request
-                nursery.start_soon(self._answers.answer, request)
+                self._answers.begin(request, nursery)
             if drained.stalled:
                 raise WorkflowStalled(
                     "the workflow can never finish: it waits for a promise that nothing will settle"

@@ -16,6 +16,12 @@ COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 DEADLINE_S = 20.0  # only a child that hangs gets there
 
 
+def _no_name_twice(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259, 4: what a name that is there twice means depends on who reads it."""
+    assert len(members) == len({name for name, _ in members}), members
+    return dict(members)
+
+
 class Refusal(Exception):
     """The child answered with a JSON-RPC error."""
 
@@ -87,7 +93,7 @@ class ChildProcess:
 
     def read_reply(self) -> dict[str, Any]:
         """The next reply."""
-        reply: dict[str, Any] = json.loads(self.read_line())
+        reply: dict[str, Any] = json.loads(self.read_line(), object_pairs_hook=_no_name_twice)
         assert reply["jsonrpc"] == "2.0"
         assert ("result" in reply) != ("error" in reply)
         return reply

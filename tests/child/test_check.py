@@ -48,7 +48,10 @@ LITERALS = {
     "escapes": (r"{ a: '\u00fc\n\'', b: '\x41' }", {"a": "ü\n'", "b": "A"}),
     "comments": ("{ /* a */ a: 1, // b\n b: 2, }", {"a": 1, "b": 2}),
     "non-ASCII text": ("{ ü: '𝄞€' }", {"ü": "𝄞€"}),
-    "phases": ("{ phases: [{ title: 'one' }, { title: 'two' }] }", {"phases": [{"title": "one"}, {"title": "two"}]}),
+    "phases": (
+        "{ phases: [{ title: 'one' }, { title: 'two' }] }",
+        {"phases": [{"title": "one"}, {"title": "two"}]},
+    ),
 }
 
 
@@ -58,8 +61,20 @@ def test_meta_may_hold(child: ChildProcess, literal: str, meta: Any, before: str
     assert checked(child, f"{before}export const meta = {literal};\nreturn 1;")["meta"] == meta
 
 
-@pytest.mark.parametrize("value", ["{ a: f() }", "{ a: args }", "{ ...x }", "{ [k]: 1 }", "{ a: 1 + 1 }", "{ m() {} }",
-                                   "{ a: `x${1}` }", "(() => ({}))()", "{ get a() { return 1; } }"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{ a: f() }",
+        "{ a: args }",
+        "{ ...x }",
+        "{ [k]: 1 }",
+        "{ a: 1 + 1 }",
+        "{ m() {} }",
+        "{ a: `x${1}` }",
+        "(() => ({}))()",
+        "{ get a() { return 1; } }",
+    ],
+)
 def test_a_meta_that_computes_is_a_syntax_refusal_with_its_line(child: ChildProcess, value: str) -> None:
     with pytest.raises(Refusal) as caught:
         checked(child, f"const x = 1, k = 2;\nexport const meta = {value};\nreturn 1;")
@@ -70,7 +85,11 @@ def test_a_meta_that_computes_is_a_syntax_refusal_with_its_line(child: ChildProc
 
 @pytest.mark.parametrize(
     ("source", "kind"),
-    [("export default (;", "syntax"), ('import "fs";\nexport default 1;', "import"), ("return 1; }", "syntax")],
+    [
+        ("export default (;", "syntax"),
+        ('import "fs";\nexport default 1;', "import"),
+        ("return 1; }", "syntax"),
+    ],
 )
 def test_check_refuses_what_start_would_refuse(child: ChildProcess, source: str, kind: str) -> None:
     with pytest.raises(Refusal) as caught:

@@ -19,7 +19,9 @@ def settle_all(child: ChildProcess, answers: dict[str, Any]) -> list[str]:
 
 
 def test_parallel_starts_every_task_before_any_answer(child: ChildProcess) -> None:
-    child.start('export default await parallel([() => agent("a"), async () => agent("b"), () => agent("c")]);')
+    child.start(
+        'export default await parallel([() => agent("a"), async () => agent("b"), () => agent("c")]);'
+    )
     assert settle_all(child, {"a": 1, "b": 2, "c": 3}) == ["a", "b", "c"]
     assert child.result() == [1, 2, 3]
 
@@ -44,7 +46,12 @@ def test_parallel_takes_tasks_that_ask_for_nothing(
 
 @pytest.mark.parametrize(
     "task",
-    ['() => { throw new Error("x"); }', 'async () => { throw "x"; }', "() => Promise.reject()", "() => nope()"],
+    [
+        '() => { throw new Error("x"); }',
+        'async () => { throw "x"; }',
+        "() => Promise.reject()",
+        "() => nope()",
+    ],
 )
 def test_a_task_that_throws_becomes_null_and_is_told_in_diagnostics(child: ChildProcess, task: str) -> None:
     child.start(f"export default await parallel([() => 1, {task}, () => 3]);")
@@ -69,7 +76,9 @@ def test_an_error_answer_inside_parallel_becomes_null(child: ChildProcess) -> No
     assert "refused" in drained["diagnostics"][0]["message"]
 
 
-@pytest.mark.parametrize("tasks", ['[agent("x")]', "[1]", "[null]", "[() => 1, 'x']", "[,]", "5", "", "null", "{}"])
+@pytest.mark.parametrize(
+    "tasks", ['[agent("x")]', "[1]", "[null]", "[() => 1, 'x']", "[,]", "5", "", "null", "{}"]
+)
 def test_parallel_of_anything_but_functions_is_a_type_error(child: ChildProcess, tasks: str) -> None:
     argument = "({})" if tasks == "{}" else tasks
     source = f"export default await (async () => parallel({argument}))().catch((e) => [e.name, e.message]);"
@@ -129,7 +138,9 @@ def test_null_is_a_value_that_goes_on_to_the_next_stage(child: ChildProcess) -> 
     assert child.result_of("export default await pipeline([1], () => null, (v) => [v]);") == [[None]]
 
 
-@pytest.mark.parametrize("call", ["pipeline()", "pipeline(5, (x) => x)", "pipeline([1], 5)", "pipeline([], null)"])
+@pytest.mark.parametrize(
+    "call", ["pipeline()", "pipeline(5, (x) => x)", "pipeline([1], 5)", "pipeline([], null)"]
+)
 def test_pipeline_of_no_array_or_with_no_function_is_a_type_error(child: ChildProcess, call: str) -> None:
     source = f"export default await (async () => {call})().catch((e) => e.name);"
     assert child.result_of(source) == "TypeError"
@@ -144,5 +155,7 @@ def test_parallel_inside_pipeline_inside_parallel_works(child: ChildProcess) -> 
 
 
 def test_parallel_asks_a_thousand_agents_at_once(child: ChildProcess) -> None:
-    child.start("export default (await parallel(Array.from({ length: 1000 }, (_, i) => () => agent(`${i}`)))).length;")
+    child.start(
+        "export default (await parallel(Array.from({ length: 1000 }, (_, i) => () => agent(`${i}`)))).length;"
+    )
     assert len(child.take()) == 1000

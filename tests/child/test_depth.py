@@ -38,7 +38,9 @@ def test_a_result_too_deep_is_a_typed_failure(child: ChildProcess, make: str, le
 
 
 @pytest.mark.parametrize("levels", [600, 200_000])
-@pytest.mark.parametrize("call", ["log(deep)", 'agent("x", { deep })', 'workflow("w", deep)', 'phase("p", { deep })'])
+@pytest.mark.parametrize(
+    "call", ["log(deep)", 'agent("x", { deep })', 'workflow("w", deep)', 'phase("p", { deep })']
+)
 def test_a_call_too_deep_never_reaches_the_wire(child: ChildProcess, call: str, levels: int) -> None:
     child.start(f"{DEEP_ARRAY.format(levels)}\n{call};\nexport default 1;")
     first = raw_drain(child)
@@ -69,7 +71,9 @@ def test_a_result_of_many_values_is_a_typed_failure(child: ChildProcess) -> None
 
 def test_calls_of_too_many_values_never_reach_the_wire(child: ChildProcess) -> None:
     child.initialize(maxQueuedBytes=8_000_000)
-    child.start("const wide = new Array(150_000).fill(0);\nfor (let i = 0; i < 9; i++) log(wide);\nexport default 1;")
+    child.start(
+        "const wide = new Array(150_000).fill(0);\nfor (let i = 0; i < 9; i++) log(wide);\nexport default 1;"
+    )
     assert raw_drain(child).count(b",") <= 1_000_000
 
 

@@ -37,12 +37,22 @@ SCRIPTS = {
     "may return from a line of its own": (f"{META}return\n5;", None),
     "may return an object": (f"{META}return {{ a: 1 }};", {"a": 1}),
     "may return a template": (f"{META}return `a${{1 + 1}}`;", "a2"),
+    "may return an arrow": (f"{META}return (x) => x;", None),
+    "may return an async arrow": (f"{META}return async () => {{}};", None),
+    "may return an assignment": (f"{META}let a;\nreturn a = 5;", 5),
+    "may return a sequence": (f"{META}return 1, 2;", 2),
+    "may return a conditional": (f"{META}return args.n ? 'yes' : 'no';", "yes"),
+    "may return a class": (f"{META}return class {{}};", None),
+    "may return before else": (f"{META}if (args.n) return 1; else return 2;", 1),
     "may return a regular expression": (f"{META}return /a/.test('a');", True),
     "may return right up to its value": (f"{META}return(6)", 6),
     "may have several meta lines": ("export const meta = {\n  name: 'm',\n};\nreturn meta.name;", "m"),
     "may export more": (f"{META}export const x = 1;\nexport function f() {{ return x; }}\nreturn f();", 1),
     "may have functions that return": (f"{META}const f = () => {{ return 1; }};\nreturn f();", 1),
-    "may import": (f'{META}import {{ sleep }} from "workflow:extra";\nreturn sleep === SW.extra.sleep;', True),
+    "may import": (
+        f'{META}import {{ sleep }} from "workflow:extra";\nreturn sleep === SW.extra.sleep;',
+        True,
+    ),
     "may import later": ('const a = 1;\nimport x from "workflow:extra";\nreturn x === SW.extra;', True),
     "is strict code": (f"{META}return (function () {{ return this === undefined; }})();", True),
     "may shadow a global": (f"{META}const log = 5;\nreturn log;", 5),
@@ -103,8 +113,12 @@ def test_a_script_without_return_gives_null(child: ChildProcess) -> None:
     assert child.result_of('log("x");', dialect="script") is None
 
 
-@pytest.mark.parametrize("source", ["", "const a = 1;", "export const other = 1;", f"{META}export const b = 1;"])
-def test_auto_without_default_return_or_lone_meta_misses_its_default(child: ChildProcess, source: str) -> None:
+@pytest.mark.parametrize(
+    "source", ["", "const a = 1;", "export const other = 1;", f"{META}export const b = 1;"]
+)
+def test_auto_without_default_return_or_lone_meta_misses_its_default(
+    child: ChildProcess, source: str
+) -> None:
     assert child.failure_of(source).kind == "missing_default"
 
 
@@ -186,7 +200,9 @@ if (args.n) {
 @pytest.mark.parametrize("prefix", ["", META, "#!x\n", 'import { sleep } from "workflow:extra";\n', "\ufeff"])
 def test_a_script_reports_the_lines_and_columns_that_a_module_does(child: ChildProcess, prefix: str) -> None:
     with ChildProcess() as other:
-        as_module = other.failure_of(f"{prefix}{POSITIONED}export default 1;", args={"n": 1}, sourceName="w.js")
+        as_module = other.failure_of(
+            f"{prefix}{POSITIONED}export default 1;", args={"n": 1}, sourceName="w.js"
+        )
     as_script = child.failure_of(f"{prefix}{POSITIONED}return 1;", args={"n": 1}, sourceName="w.js")
     first = as_script.data["stack"].split("\n")[0]
     assert first == as_module.data["stack"].split("\n")[0]
@@ -199,7 +215,9 @@ def test_an_error_on_the_first_line_of_a_script_keeps_its_column(child: ChildPro
     assert "w.js:1:24" in failure.data["stack"]
 
 
-@pytest.mark.parametrize(("source", "line"), [("return 1;\nconst = 2;", 2), ("const a = 1;\n\nreturn a +;", 3)])
+@pytest.mark.parametrize(
+    ("source", "line"), [("return 1;\nconst = 2;", 2), ("const a = 1;\n\nreturn a +;", 3)]
+)
 def test_a_syntax_error_in_a_script_keeps_its_line(child: ChildProcess, source: str, line: int) -> None:
     for dialect in ("script", "auto"):
         with ChildProcess() as other:

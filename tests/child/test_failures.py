@@ -173,7 +173,11 @@ def test_any_name_of_a_source_is_a_name(child: ChildProcess, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "line"),
-    [("export default (;", 1), ("const a = 1;\n\nconst b = ;\nexport default 1;", 3), ("let a;\r\nlet a;", 2)],
+    [
+        ("export default (;", 1),
+        ("const a = 1;\n\nconst b = ;\nexport default 1;", 3),
+        ("let a;\r\nlet a;", 2),
+    ],
 )
 def test_a_syntax_error_names_file_line_and_column(child: ChildProcess, source: str, line: int) -> None:
     failure = child.failure_of(source, sourceName="broken.js")

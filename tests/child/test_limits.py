@@ -47,7 +47,9 @@ def test_the_step_timeout_ends_in_a_function(child: ChildProcess, statement: str
     assert_timeout(child.failure_of(f"export default async () => {{ {statement} return 1; }};"))
 
 
-@pytest.mark.parametrize("name", ["a loop", "a loop that catches", "awaits without end", "a spin inside parallel"])
+@pytest.mark.parametrize(
+    "name", ["a loop", "a loop that catches", "awaits without end", "a spin inside parallel"]
+)
 def test_the_step_timeout_ends_at_the_top_level(child: ChildProcess, name: str) -> None:
     child.initialize(stepTimeoutMs=STEP_MS)
     assert_timeout(child.failure_of(f"{SPINS[name]}\nexport default 1;"))
@@ -137,7 +139,9 @@ HOGS = {
 
 
 @pytest.mark.parametrize("hog", HOGS.values(), ids=HOGS)
-@pytest.mark.parametrize("form", ["{}", "export default async () => {{ {} }};", "export default () => {{ {} }};"])
+@pytest.mark.parametrize(
+    "form", ["{}", "export default async () => {{ {} }};", "export default () => {{ {} }};"]
+)
 def test_a_heap_beyond_memory_bytes_is_a_memory_failure(child: ChildProcess, form: str, hog: str) -> None:
     child.initialize(memoryBytes=8 << 20, stepTimeoutMs=10_000)
     assert child.failure_of(form.format(hog)).kind == "memory"
@@ -176,7 +180,9 @@ def test_recursion_without_end_is_a_stack_failure(child: ChildProcess, statement
 
 
 def test_recursion_that_was_caught_is_the_workflows_own_affair(child: ChildProcess) -> None:
-    source = "function f() { f(); }\nlet name;\ntry { f(); } catch (e) { name = e.name; }\nexport default name;"
+    source = (
+        "function f() { f(); }\nlet name;\ntry { f(); } catch (e) { name = e.name; }\nexport default name;"
+    )
     assert child.result_of(source) == "RangeError"
 
 

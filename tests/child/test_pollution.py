@@ -62,7 +62,9 @@ ARRAY_METHODS = (
     "map forEach filter push pop shift unshift splice slice join concat reverse sort indexOf includes keys values "
     "entries reduce every some find fill flat toString"
 ).split()
-STRING_METHODS = "slice substring indexOf split replace includes startsWith at charCodeAt trim toString valueOf".split()
+STRING_METHODS = (
+    "slice substring indexOf split replace includes startsWith at charCodeAt trim toString valueOf".split()
+)
 MEMBERS = (
     "undefined value get set enumerable configurable writable type id prompt options phase label schema key text "
     "kind message name stack head tail items resolve reject next above command args cwd env stdin scriptPath "
@@ -184,10 +186,17 @@ def test_own_tojson_is_still_honoured_under_pollution(child: ChildProcess) -> No
 
 @pytest.mark.parametrize("value", ["a", "[a]", "{ a }"])
 def test_a_cycle_under_pollution_is_a_serialization_failure(child: ChildProcess, value: str) -> None:
-    source = f"Object.prototype.toJSON = () => 'forged';\nconst a = {{}};\na.a = a;\nexport default ({value});"
+    source = (
+        f"Object.prototype.toJSON = () => 'forged';\nconst a = {{}};\na.a = a;\nexport default ({value});"
+    )
     assert child.failure_of(source).kind == "serialization"
 
 
 def test_a_big_int_under_pollution_is_a_serialization_failure(child: ChildProcess) -> None:
     source = "Object.prototype.toJSON = () => 'forged';\nexport default [1n];"
     assert child.failure_of(source).kind == "serialization"
+
+
+def test_tojson_of_big_int_is_honoured_under_pollution(child: ChildProcess) -> None:
+    source = "Object.prototype.toJSON = () => 'forged';\nBigInt.prototype.toJSON = () => 'big';\nexport default [1n];"
+    assert child.result_of(source) == ["big"]

@@ -43,6 +43,16 @@ def test_a_phase_option_of_its_own_is_kept(child: ChildProcess, given: str, kept
     assert requests[0]["options"] == {"phase": kept}
 
 
+def test_a_phase_from_own_tojson_is_kept_and_named_once(child: ChildProcess) -> None:
+    source = 'phase("draft");\nagent("hi", { toJSON: () => ({ phase: "own" }) });'
+    assert requests_of(child, source)[0]["options"] == {"phase": "own"}
+
+
+def test_a_phase_that_json_drops_is_none(child: ChildProcess) -> None:
+    requests = requests_of(child, 'phase("draft");\nagent("hi", { label: "l", get phase() {} });')
+    assert requests[0]["options"] == {"label": "l", "phase": "draft"}
+
+
 def test_a_later_phase_does_not_touch_a_queued_request(child: ChildProcess) -> None:
     requests = requests_of(child, 'agent("0"); phase("a"); agent("1"); phase("b"); agent("2"); phase("c");')
     assert [request.get("options") for request in requests] == [None, {"phase": "a"}, {"phase": "b"}]
@@ -59,7 +69,8 @@ def test_the_options_object_itself_is_left_alone(child: ChildProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["agent()", "agent(undefined)", "agent({ prompt: 'x' })", "agent(5)", "workflow()", "workflow({})"]
+    "call",
+    ["agent()", "agent(undefined)", "agent({ prompt: 'x' })", "agent(5)", "workflow()", "workflow({})"],
 )
 def test_a_call_without_its_text_is_a_type_error(child: ChildProcess, call: str) -> None:
     source = f"try {{ {call}; }} catch (e) {{ log(e.name); }}\nexport default 1;"
@@ -98,7 +109,9 @@ def test_sandbox_exec_omits_what_was_not_given(child: ChildProcess) -> None:
 
 
 def test_ids_are_shared_by_all_kinds(child: ChildProcess) -> None:
-    source = 'agent("a"); workflow("w"); SW.extra.sleep(1); SW.sandbox.exec("p", { command: "c" }); agent("b");'
+    source = (
+        'agent("a"); workflow("w"); SW.extra.sleep(1); SW.sandbox.exec("p", { command: "c" }); agent("b");'
+    )
     requests = requests_of(child, source)
     assert [(request["id"], request["type"]) for request in requests] == [
         ("1", "agent"),

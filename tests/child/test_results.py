@@ -17,7 +17,10 @@ DEFAULTS = {
     "a function": ("export default function (args) { return args.n + 1; }", 3),
     "an arrow": ("export default (args) => args.n;", 2),
     "an async function": ("export default async ({ n }) => n * 5;", 10),
-    "a named function": ("export default function main({ n }, { log }) { return [n, typeof log]; }", [2, "function"]),
+    "a named function": (
+        "export default function main({ n }, { log }) { return [n, typeof log]; }",
+        [2, "function"],
+    ),
     "a binding exported as default": ("const value = 4;\nexport { value as default };", 4),
     "a thenable": ("export default { then(resolve) { resolve(8); } };", 8),
     "a function that returns a thenable": ("export default () => ({ then: (resolve) => resolve(9) });", 9),
@@ -58,7 +61,9 @@ def test_a_default_waits_for_top_level_await(child: ChildProcess) -> None:
 
 
 def test_a_default_function_sees_args_and_context_only(child: ChildProcess) -> None:
-    assert child.result_of("export default function () { return [arguments.length, this === undefined]; }") == [2, True]
+    assert child.result_of(
+        "export default function () { return [arguments.length, this === undefined]; }"
+    ) == [2, True]
 
 
 JSON_VALUES = {
@@ -72,6 +77,7 @@ JSON_VALUES = {
     "a symbol returned": ("() => Symbol('x')", None),
     "toJSON of its own": ("{ toJSON() { return { shown: 1 }; } }", {"shown": 1}),
     "toJSON of a class": ("new (class { toJSON(key) { return [key]; } })()", [""]),
+    "toJSON of BigInt.prototype": ("((BigInt.prototype.toJSON = () => 'big'), [1n])", ["big"]),
     "toJSON inside": ("{ a: { toJSON: (key) => key } }", {"a": "a"}),
     "toJSON that gives undefined": ("{ toJSON() {} }", None),
     "a toJSON that is no function": ("{ toJSON: 5 }", {"toJSON": 5}),
@@ -82,14 +88,20 @@ JSON_VALUES = {
     "a promise inside": ("{ p: Promise.resolve(1) }", {"p": {}}),
     "a proxy": ("new Proxy([1, 2], {})", [1, 2]),
     "an object without a prototype": ("Object.assign(Object.create(null), { a: 1 })", {"a": 1}),
-    "inherited members": ("Object.create({ hidden: 1 }, { shown: { value: 2, enumerable: true } })", {"shown": 2}),
+    "inherited members": (
+        "Object.create({ hidden: 1 }, { shown: { value: 2, enumerable: true } })",
+        {"shown": 2},
+    ),
     "a sparse array": ("[1, , 3]", [1, None, 3]),
     "a shared object twice": ("(() => { const s = { a: 1 }; return [s, s]; })()", [{"a": 1}, {"a": 1}]),
     "a member called __proto__": ("JSON.parse('{\"__proto__\": 1}')", {"__proto__": 1}),
     "a lone surrogate": ("['\\ud800', '\\udc00\\ud800']", ["\ud800", "\udc00\ud800"]),
     "NUL and line separators": ("['\\0\\u2028\\u2029\\u0085\\x7f']", ["\x00\u2028\u2029\u0085\x7f"]),
     "astral characters": ("['𝄞', '\\u{1F600}']", ["𝄞", "😀"]),
-    "large numbers": ("[2 ** 53, 1e21, 5e-324, 1.7976931348623157e308]", [2**53, 1e21, 5e-324, 1.7976931348623157e308]),
+    "large numbers": (
+        "[2 ** 53, 1e21, 5e-324, 1.7976931348623157e308]",
+        [2**53, 1e21, 5e-324, 1.7976931348623157e308],
+    ),
 }
 
 

@@ -113,7 +113,18 @@ def test_params_of_another_shape_are_invalid_params(child: ChildProcess, params:
     assert refusal.data["schema"].startswith("https://")
 
 
-IDS = ['"text"', '""', "0", "-1", "9007199254740993", str(10**40), '"\\u0000\\u2028"', '"𝄞"', '"\\ud800"', '"1"']
+IDS = [
+    '"text"',
+    '""',
+    "0",
+    "-1",
+    "9007199254740993",
+    str(10**40),
+    '"\\u0000\\u2028"',
+    '"𝄞"',
+    '"\\ud800"',
+    '"1"',
+]
 
 
 @pytest.mark.parametrize("identifier", IDS)
@@ -190,8 +201,14 @@ def test_a_request_may_arrive_byte_by_byte(child: ChildProcess) -> None:
 def test_only_a_newline_ends_a_line(child: ChildProcess) -> None:
     text = "a\u2028b\u2029c\u0085d\x7fe"
     child.initialize()
-    child.send_line({"jsonrpc": "2.0", "id": "s", "method": "start",
-                     "params": {"source": f'export default ["{text}", args];', "args": text}})
+    child.send_line(
+        {
+            "jsonrpc": "2.0",
+            "id": "s",
+            "method": "start",
+            "params": {"source": f'export default ["{text}", args];', "args": text},
+        }
+    )
     assert child.expect_reply("s") == {}
     assert child.result() == [text, text]
 
@@ -202,11 +219,22 @@ def test_blanks_around_a_request_are_json_too(child: ChildProcess) -> None:
 
 
 def test_unknown_members_are_ignored_everywhere(child: ChildProcess) -> None:
-    child.send(call("initialize", '"a"', ',"extra":1,"params":{"protocolVersion":"1.0","extra":{},'
-                    '"client":{"name":"n","version":"v","extra":1},"limits":{"extra":"x"}}') + b"\n")
+    child.send(
+        call(
+            "initialize",
+            '"a"',
+            ',"extra":1,"params":{"protocolVersion":"1.0","extra":{},'
+            '"client":{"name":"n","version":"v","extra":1},"limits":{"extra":"x"}}',
+        )
+        + b"\n"
+    )
     child.expect_reply("a")
-    child.request("start", source="export default await agent('x');", extra=1,
-                  budget={"total": 1, "spent": 0, "extra": 1})
+    child.request(
+        "start",
+        source="export default await agent('x');",
+        extra=1,
+        budget={"total": 1, "spent": 0, "extra": 1},
+    )
     assert child.request("drain", extra=1)["state"] == "pending"
     child.settle("1", {"type": "ok", "value": 1, "extra": 1})
     assert child.result() == 1

@@ -44,8 +44,17 @@ def test_limits_have_the_defaults_of_the_contract(child: ChildProcess) -> None:
 
 
 def test_limits_that_were_asked_for_are_the_effective_ones(child: ChildProcess) -> None:
-    asked = {"memoryBytes": 16 * MIB, "stackBytes": 256 * 1024, "stepTimeoutMs": 1, "cpuSeconds": 2, "maxSleepMs": 3,
-             "maxMessageBytes": 4 * MIB, "maxPendingRequests": 5, "maxQueuedBytes": 6, "addressSpaceBytes": 1 << 40}
+    asked = {
+        "memoryBytes": 16 * MIB,
+        "stackBytes": 256 * 1024,
+        "stepTimeoutMs": 1,
+        "cpuSeconds": 2,
+        "maxSleepMs": 3,
+        "maxMessageBytes": 4 * MIB,
+        "maxPendingRequests": 5,
+        "maxQueuedBytes": 6,
+        "addressSpaceBytes": 1 << 40,
+    }
     result = child.initialize(**asked)
     assert result["limits"] == asked
     assert result["maxMessageBytes"] == 4 * MIB
@@ -110,7 +119,10 @@ def test_a_refused_start_changes_nothing(child: ChildProcess, path: str, params:
         ("/resolution/type", {"id": "1", "resolution": {"type": "maybe"}}),
         ("/resolution", {"id": "1", "resolution": {"type": "ok"}}),
         ("/resolution/message", {"id": "1", "resolution": {"type": "error", "message": 5}}),
-        ("/resolution/budget/spent", {"id": "1", "resolution": {"type": "ok", "value": 1, "budget": {"total": 1, "spent": 0.5}}}),
+        (
+            "/resolution/budget/spent",
+            {"id": "1", "resolution": {"type": "ok", "value": 1, "budget": {"total": 1, "spent": 0.5}}},
+        ),
     ],
 )
 def test_a_refused_resolve_changes_nothing(child: ChildProcess, path: str, params: dict[str, Any]) -> None:

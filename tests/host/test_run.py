@@ -28,6 +28,7 @@ from flowcage.host import (
     run_workflow,
     run_workflow_blocking,
 )
+from flowcage.host.account import Slots
 from flowcage.host.events import AgentCompleted, AgentFailed, AgentStarted, Event, RunEnded
 from flowcage.host.sourcefile import ChildWorkflows
 
@@ -106,6 +107,35 @@ def test_no_more_agents_work_at_once_than_max_agents() -> None:
     source = "export default parallel(Array.from({length: 20}, (_, n) => () => agent(`${n}`)))"
     assert len(run(source, agent=count, max_agents=2).result) == 20
     assert working[1] == 2
+
+
+def test_agents_start_in_the_order_of_their_calls() -> None:
+    started: list[str] = []
+
+    async def note(call: AgentCall) -> AgentAnswer:
+        started.append(call.id)
+        return AgentAnswer(None)
+
+    run(
+        "export default parallel(Array.from({length: 50}, () => () => agent('x')))",
+        agent=note,
+        max_agents=1,
+    )
+    assert started == [str(number) for number in range(1, 51)]
+
+
+def test_a_cancelled_agent_gives_its_slot_back() -> None:
+    async def main() -> None:
+        slots = Slots(1)
+        first, second, third = slots.ticket(), slots.ticket(), slots.ticket()
+        async with first:
+            with trio.move_on_after(0):
+                async with second:
+                    raise AssertionError
+        async with third:
+            pass
+
+    trio.run(main)
 
 
 def test_the_budget_that_a_workflow_sees_counts_what_agents_reported() -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 # No database and no deadline: what a test does must not depend on the last run or on a busy machine.
 settings.register_profile(
     "protocol",
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

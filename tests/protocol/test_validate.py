@@ -146,15 +146,15 @@ def test_a_good_drain_passes_whatever_else_it_says(result: object) -> None:
     assert validate.result_error("drain", result) is None
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": "call", "call": {"type": "log", "values": [1]}},
-        {"type": "request", "request": AGENT},
-        {"type": "complete", "output": {"result": None}},
-        {"type": "pending", "stalled": True},
-    ],
-)
+EVENTS = [
+    {"type": "call", "call": {"type": "log", "values": [1]}},
+    {"type": "request", "request": AGENT},
+    {"type": "complete", "output": {"result": None}},
+    {"type": "pending", "stalled": True},
+]
+
+
+@pytest.mark.parametrize("event", EVENTS)
 def test_a_good_event_passes(event: object) -> None:
     assert validate.result_error("poll", event) is None
 
@@ -184,18 +184,28 @@ def test_a_bad_event_is_blamed_on_the_right_place(event: object, path: str) -> N
 def test_take_hands_out_a_list_of_requests() -> None:
     assert validate.result_error("take", {"requests": []}) is None
     assert validate.result_error("take", {"requests": [AGENT, EXEC]}) is None
-    for bad, path in [({}, ""), ({"requests": None}, "/requests"), ({"requests": [AGENT, 1]}, "/requests/1")]:
-        violation = validate.result_error("take", bad)
-        assert violation is not None
-        assert violation.path == path
+
+
+@pytest.mark.parametrize(
+    ("result", "path"),
+    [({}, ""), ({"requests": None}, "/requests"), ({"requests": [AGENT, 1]}, "/requests/1")],
+)
+def test_a_bad_list_of_requests_is_blamed_on_the_right_place(result: object, path: str) -> None:
+    violation = validate.result_error("take", result)
+    assert violation is not None
+    assert violation.path == path
 
 
 @pytest.mark.parametrize("method", ["start", "resolve", "shutdown"])
 def test_an_empty_result_is_an_object_and_may_grow_members(method: str) -> None:
     assert validate.result_error(method, {}) is None
     assert validate.result_error(method, {"x": 1}) is None
-    for bad in (None, [], "", 0, False):
-        assert validate.result_error(method, bad) is not None
+
+
+@pytest.mark.parametrize("method", ["start", "resolve", "shutdown"])
+@pytest.mark.parametrize("result", [None, [], "", 0, False])
+def test_an_empty_result_is_nothing_but_an_object(method: str, result: object) -> None:
+    assert validate.result_error(method, result) is not None
 
 
 # ---- errors ----------------------------------------------------------------------------------
