@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from flowcage.child.stdio import Wire, claim
 
@@ -22,21 +23,30 @@ def _run(wire: Wire) -> int:
         library()
         serve(wire, Session())
     except EngineUnavailable as error:
-        os.write(2, f"flowcage-child: {error}\n".encode())
+        _complain(str(error))
         return 70  # EX_SOFTWARE, sysexits.h
     except BrokenPipeError:
         return 0  # the host is gone; nobody is left to tell
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        # The cage keeps the traceback module from reading source files; name the place by hand.
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        os.write(2, f"flowcage-child: internal error at {where}: {error!r}\n".encode())
+        _complain(f"internal error at {_place(error)}: {error!r}")
         return 70
     return 0
+
+
+def _place(error: Exception) -> str:
+    """File and line; the cage keeps the traceback module from reading source files."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+
+
+def _complain(message: str) -> None:
+    # Where stderr is a file, RLIMIT_FSIZE stops even this.
+    with suppress(OSError):
+        os.write(2, f"flowcage-child: {message}\n".encode())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flowcage.child.cage import lockdown
+from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted
 from flowcage.child.sandbox.execution import Execution
@@ -44,6 +45,7 @@ class Session:
     def __init__(self) -> None:
         self._connection = ChildConnection()
         self._limits = Limits()
+        self._high_water: HighWater
         self._execution: Execution | None = None
 
     def receive(self, data: bytes) -> list[Reply]:
@@ -99,7 +101,7 @@ class Session:
         if isinstance(message, Initialize):
             return self._initialize(message)
         if isinstance(message, Start):
-            self._execution = Execution(Realm(self._limits), self._limits)
+            self._execution = Execution(Realm(self._limits, self._high_water), self._limits)
             return self._execution.start(message)
         if isinstance(message, Check):
             return self._check(message)
@@ -120,6 +122,7 @@ class Session:
                 f"protocol version {message.protocol_version[:40]!r} is not spoken here",
                 {"supported": list(SUPPORTED_VERSIONS)},
             )
+        self._high_water = HighWater()
         limits, layers = lockdown.enter(message.limits, message.isolation)
         self._limits = limits
         self._connection.max_message_bytes = limits.max_message_bytes
@@ -129,7 +132,7 @@ class Session:
         return strictjson.dumps(encode.initialized(initialized))
 
     def _check(self, message: Check) -> str:
-        realm = Realm(self._limits)
+        realm = Realm(self._limits, self._high_water)
         try:
             realm.watchdog.renew()
             with realm.context.scope():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, TAG_NULL, JSValue
+from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.sandbox.program import Program, compile_workflow
 from flowcage.child.sandbox.realm import Realm, interruption, out_of_memory, run_failure
@@ -129,6 +129,8 @@ class Execution:
             self._failure = failure
         except Interrupted as stopped:
             self._failure = interruption(stopped)
+        except JavaScriptError:  # our own code found no memory
+            self._failure = run_failure(self._realm.take_error(), "")
         self._realm.watchdog.rest()
         self._read_status()
 
@@ -224,8 +226,6 @@ class Execution:
     def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
         with self._realm.context.scope():
             reason = self._realm.context.promise_result(promise)
-            if reason.tag == TAG_NULL and self._realm.heap_was_full():
-                raise out_of_memory()
             raise run_failure(self._realm.describe(reason), prefix)
 
     def _take_error(self) -> dict[str, Any]:

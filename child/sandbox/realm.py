@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from typing import Any
 
-from flowcage.child.engine.capi import JSValue
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.engine.capi import TAG_NULL, JSValue
 from flowcage.child.engine.context import Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
@@ -19,6 +18,7 @@ from flowcage.protocol.limits import Limits
 _PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
 PRELUDE_NAME = "flowcage:prelude"
 _FULL = 0.9
+OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
 _VIRTUAL_MODULES = {
     b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
@@ -46,14 +46,16 @@ class Realm:
 
     Args:
         limits: heap, stack and time of the engine.
+        high_water: opened before the cage closed.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, high_water: HighWater) -> None:
         self.runtime = Runtime(library(), limits)
         self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.context = Context(self.runtime)
         self._memory_bytes = limits.memory_bytes
-        self._rss_at_start = peak_rss_bytes()
+        self._high_water = high_water
+        self._peak_at_start = high_water.peak_bytes()
         self.refused_import: str | None = None
         self._bridge = self._evaluate_prelude()
         self._functions: dict[str, JSValue] = {}
@@ -110,21 +112,23 @@ class Realm:
         Raises:
             Interrupted: its getters took too long.
         """
+        if reason.tag == TAG_NULL and self.heap_was_full():
+            return OUT_OF_MEMORY
         try:
             described: dict[str, Any] = strictjson.loads(self.call_text("describe", reason).encode())
         except JavaScriptError:
             self.clear_error()
             self.watchdog.check()
-            return {"name": "InternalError", "message": "out of memory", "stack": ""}
+            return OUT_OF_MEMORY
         return described
 
     def heap_was_full(self) -> bool:
         """Whether the heap once came near its limit.
 
         With no memory left even for an Error, the engine throws null, or loses a rejection so that a promise
-        stays pending; the kernel's high-water mark (getrusage(2)) is what remains to tell.
+        stays pending; the kernel's high-water mark is what remains to tell.
         """
-        grown = peak_rss_bytes() - self._rss_at_start
+        grown = self._high_water.peak_bytes() - self._peak_at_start
         return grown >= _FULL * self._memory_bytes
 
     def clear_error(self) -> None:
@@ -170,16 +174,9 @@ class Realm:
             return 0
 
 
-def peak_rss_bytes() -> int:
-    """The most memory this process ever had resident."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 def out_of_memory() -> ErrorReply:
     """The reply for a heap that was too full to say so itself."""
-    data = {"name": "InternalError", "message": "out of memory", "stack": ""}
-    return ErrorReply(errors.MEMORY, "out of memory", data)
+    return ErrorReply(errors.MEMORY, OUT_OF_MEMORY["message"], OUT_OF_MEMORY)
 
 
 def failure_kind(error: dict[str, Any]) -> str:

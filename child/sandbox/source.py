@@ -113,12 +113,12 @@ def meta_literal(source: bytes, parts: Parts) -> bytes | None:
 def as_check(source: bytes, parts: Parts) -> bytes:
     """A module that compiles exactly if the script's text is closed in itself.
 
-    Returns outside functions become operators, so that nothing needs a wrapper; what compiles like this
-    cannot close the one that `as_function` adds.
+    Returns outside functions become throws, which take the same expressions and need no wrapper; what
+    compiles like this cannot close the one that `as_function` adds.
     """
     text = bytearray(source)
     for start, has_value in parts.returns:
-        text[start : start + 6] = b"await " if has_value else b"void 0"
+        text[start : start + 6] = b"throw " if has_value else b"void 0"
     return bytes(text)
 
 
@@ -132,7 +132,8 @@ def as_function(source: bytes, parts: Parts) -> tuple[bytes, int]:
     for start, end in parts.imports + parts.exports:
         text[start:end] = _blank(source[start:end])
     hoisted = b"".join(source[start:end] + b"\n" for start, end in parts.imports)
-    head = hoisted + b"export default async () => {\n"
+    # Two line breaks at least: the engine takes a first line of 0 to mean that none was given.
+    head = hoisted + b"\nexport default async () => {\n"
     return head + bytes(text) + b"\n};", 1 - head.count(b"\n")
 
 

@@ -149,6 +149,7 @@ class _Maker:
         first = max(map(len, given(parts, "prefixItems")), default=0)  # that may hold what `contains` wants
         last = first + max(map(_contained, parts), default=0)
         size = max([last if any(map(_contained, parts)) else 0, *map(int, given(parts, "minItems"))])
+        self._spend(size * STEP_WORK)
         items: list[Json] = []
         for index in range(size):
             schemas = [schema for part in parts for schema in _item_schemas(part, index, first)]
@@ -161,6 +162,7 @@ class _Maker:
         """The object of required members; then, for what rules that out, the one of all known members."""
         known = list(dict.fromkeys(chain.from_iterable(given(parts, "properties"))))
         least = int(max(given(parts, "minProperties"), default=0))
+        self._spend(least * STEP_WORK)
         names = _required(parts)
         yield self._object(_filled(names, known, least), parts, path, depth)
         if not set(known) <= set(names):
@@ -196,11 +198,10 @@ def _kinds(parts: Parts) -> list[str]:
         return ["literal"]
     stated = given(parts, "type")
     if stated:
-        kinds = [kind for name in _as_list(stated[0]) if (kind := _common_kind(name, stated))]
-    else:
-        hinted = [kind for kind, words in _HINTS.items() if any(given(parts, word) for word in words)]
-        kinds = list(dict.fromkeys([*hinted, *_TYPES]))
-    return ["literal", *kinds]
+        narrowed = (_common_kind(name, stated) for name in _as_list(stated[0]))
+        return ["literal", *filter(None, narrowed)]
+    kinds = [kind for kind, words in _HINTS.items() if any(given(parts, word) for word in words)]
+    return ["literal", *(kinds or _TYPES)]
 
 
 def _common_kind(name: str, stated: list[Json]) -> str | None:

@@ -22,7 +22,7 @@ BY_KIND = {
 
 
 def failure_in(child: ChildProcess, source: str, **params: Any) -> Refusal:
-    child.initialize(stepTimeoutMs=500, memoryBytes=16 << 20, maxQueuedBytes=100_000)
+    child.initialize(stepTimeoutMs=200, memoryBytes=16 << 20, maxQueuedBytes=100_000)
     return child.failure_of(source, **params)
 
 
@@ -63,7 +63,7 @@ def test_syntax_and_static_imports_are_refused_by_start_itself(child: ChildProce
 
 @pytest.mark.parametrize("kind", set(BY_KIND) - {"syntax", "import"})
 def test_start_runs_no_code_so_every_other_failure_comes_later(child: ChildProcess, kind: str) -> None:
-    child.initialize(stepTimeoutMs=500, memoryBytes=16 << 20, maxQueuedBytes=100_000)
+    child.initialize(stepTimeoutMs=200, memoryBytes=16 << 20, maxQueuedBytes=100_000)
     child.start(BY_KIND[kind])
     assert child.failure().kind == kind
 
@@ -118,7 +118,7 @@ def test_whatever_is_thrown_is_told(child: ChildProcess, thrown: str, shown: str
         "{ get stack() { throw 1; }, get name() { throw 1; } }",
         "{ toString() { throw 1; } }",
         "Symbol('s')",
-        "new Proxy({}, { get() { throw 1; }, getOwnPropertyDescriptor() { throw 1; }, ownKeys() { throw 1; } })",
+        "new Proxy({}, { get() { throw 1; }, ownKeys() { throw 1; } })",
         "Object.create(null)",
         "() => 1",
         "{ message: { toString: null }, name: 5, stack: [] }",

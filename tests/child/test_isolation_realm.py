@@ -31,7 +31,8 @@ DYNAMIC_CODE = {
     "Reflect.construct": 'Reflect.construct((function () {}).constructor, ["return 7"])()',
     "a subclass of the constructor": 'new (class extends (function () {}).constructor {})("return 7")()',
     "the parent of GeneratorFunction": 'Object.getPrototypeOf((function* () {}).constructor)("return 7")()',
-    "a getter's constructor": 'Object.getOwnPropertyDescriptor(budget, "total").get.constructor("return 7")()',
+    "a getter's constructor": 'Object.getOwnPropertyDescriptor(budget, "total").get'
+    '.constructor("return 7")()',
     "sleep's constructor": 'SW.extra.sleep.constructor("return 7")()',
     "an imported helper's": '(await import("workflow:extra")).sleep.constructor("return 7")()',
     "a Promise executor's": 'await new Promise((r) => r(r.constructor("return 7")()))',
@@ -63,25 +64,28 @@ def test_the_constructor_of_functions_stays_denied_whatever_is_done_to_it(
     assert child.result_of(source) == "TypeError"
 
 
-ABSENT = (
-    "eval Function AsyncFunction GeneratorFunction Date Temporal performance Intl WeakRef FinalizationRegistry "
-    "fetch XMLHttpRequest WebSocket EventSource navigator location Deno Bun process require module exports Buffer "
-    "__dirname __filename setTimeout setInterval setImmediate console print scriptArgs std os bjson "
-    "Worker ShadowRealm WebAssembly SharedArrayBuffer Atomics ArrayBuffer DataView Uint8Array Float64Array "
-    "DOMException gc structuredClone __readonly bridge"
-).split()
+ABSENT = """
+    eval Function AsyncFunction GeneratorFunction Date Temporal performance Intl WeakRef
+    FinalizationRegistry fetch XMLHttpRequest WebSocket EventSource navigator location Deno Bun
+    process require module exports Buffer __dirname __filename setTimeout setInterval setImmediate
+    console print scriptArgs std os bjson Worker ShadowRealm WebAssembly SharedArrayBuffer Atomics
+    ArrayBuffer DataView Uint8Array Float64Array DOMException gc structuredClone __readonly bridge
+"""
 
 
 def test_nothing_of_other_hosts_and_no_clock_or_collector_is_there(child: ChildProcess) -> None:
-    source = f"export default {ABSENT}.filter((name) => typeof globalThis[name] !== 'undefined');"
+    source = (
+        f"export default `{ABSENT}`.split(/\\s+/).filter((name) => typeof globalThis[name] !== 'undefined');"
+    )
     assert child.result_of(source) == []
 
 
 def test_math_random_throws(child: ChildProcess) -> None:
     source = """
-        const tries = [() => Math.random(), () => { Math.random = () => 0.5; }, () => { delete Math.random; }];
         const outcomes = [];
-        for (const attempt of tries) try { attempt(); outcomes.push("done"); } catch (e) { outcomes.push(e.name); }
+        for (const attempt of [
+            () => Math.random(), () => { Math.random = () => 0.5; }, () => { delete Math.random; },
+        ]) try { attempt(); outcomes.push("done"); } catch (e) { outcomes.push(e.name); }
         export default outcomes;
     """
     assert "done" not in child.result_of(source)
@@ -208,7 +212,8 @@ def test_args_can_be_sealed_and_frozen_without_harm(child: ChildProcess) -> None
 def test_args_are_still_plain_data(child: ChildProcess) -> None:
     source = """export default {
         json: JSON.stringify(args), spread: { ...args, b: 2 }, isArray: Array.isArray(args.list),
-        map: args.list.map((n) => n * 2), items: [...args.list, 3], sorted: args.list.toSorted((a, b) => b - a),
+        map: args.list.map((n) => n * 2), items: [...args.list, 3],
+        sorted: args.list.toSorted((a, b) => b - a),
         keys: Object.keys(args), prototype: Object.getPrototypeOf(args) === Object.prototype,
         array: Object.getPrototypeOf(args.list) === Array.prototype, text: String(args.list),
         concat: [0].concat(args.list), found: args.list.includes(2),

@@ -34,13 +34,20 @@ def transcript(child: ChildProcess, source: str) -> list[Any]:
         drained = child.drain()
         said.append(drained)
         if drained["state"] == "complete":
-            return said
+            return without_stacks(said)
         for request in drained["requests"]:
             answer: dict[str, Any] = {"type": "ok", "value": f"answer {request['id']}"}
             if request.get("prompt") == "fails":
                 answer = {"type": "error", "message": "refused"}
             child.settle(request["id"], answer)
     raise AssertionError(f"no end: {said}")
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[Any]:
+    """What a clean run says."""
+    with ChildProcess() as clean:
+        return transcript(clean, BODY)
 
 
 def on(prototype: str, *names: str, value: str = '() => { throw new Error("polluted"); }') -> str:
@@ -58,18 +65,87 @@ def accessor(prototype: str, name: str) -> str:
     )
 
 
-ARRAY_METHODS = (
-    "map forEach filter push pop shift unshift splice slice join concat reverse sort indexOf includes keys values "
-    "entries reduce every some find fill flat toString"
-).split()
-STRING_METHODS = (
-    "slice substring indexOf split replace includes startsWith at charCodeAt trim toString valueOf".split()
-)
-MEMBERS = (
-    "undefined value get set enumerable configurable writable type id prompt options phase label schema key text "
-    "kind message name stack head tail items resolve reject next above command args cwd env stdin scriptPath "
-    "default total spent ok result"
-).split()
+ARRAY_METHODS = [
+    "map",
+    "forEach",
+    "filter",
+    "push",
+    "pop",
+    "shift",
+    "unshift",
+    "splice",
+    "slice",
+    "join",
+    "concat",
+    "reverse",
+    "sort",
+    "indexOf",
+    "includes",
+    "keys",
+    "values",
+    "entries",
+    "reduce",
+    "every",
+    "some",
+    "find",
+    "fill",
+    "flat",
+    "toString",
+]
+STRING_METHODS = [
+    "slice",
+    "substring",
+    "indexOf",
+    "split",
+    "replace",
+    "includes",
+    "startsWith",
+    "at",
+    "charCodeAt",
+    "trim",
+    "toString",
+    "valueOf",
+]
+MEMBERS = [
+    "undefined",
+    "value",
+    "get",
+    "set",
+    "enumerable",
+    "configurable",
+    "writable",
+    "type",
+    "id",
+    "prompt",
+    "options",
+    "phase",
+    "label",
+    "schema",
+    "key",
+    "text",
+    "kind",
+    "message",
+    "name",
+    "stack",
+    "head",
+    "tail",
+    "items",
+    "resolve",
+    "reject",
+    "next",
+    "above",
+    "command",
+    "args",
+    "cwd",
+    "env",
+    "stdin",
+    "scriptPath",
+    "default",
+    "total",
+    "spent",
+    "ok",
+    "result",
+]
 
 POLLUTIONS = {
     "Array.prototype": on("Array.prototype", *ARRAY_METHODS),
@@ -99,9 +175,11 @@ POLLUTIONS = {
     "Promise constructor": "try { Promise.prototype.constructor = class {}; } catch {}",
     "Array species": "Object.defineProperty(Array, Symbol.species, { get() { throw new Error('s'); } });",
     "Object.prototype.toJSON": on("Object.prototype", "toJSON", value='() => "forged"'),
-    "Object.prototype.toJSON for good": 'Object.defineProperty(Object.prototype, "toJSON", { value: () => "forged" });',
+    "Object.prototype.toJSON for good": 'Object.defineProperty(Object.prototype, "toJSON",'
+    ' { value: () => "forged" });',
     "Array.prototype.toJSON": on("Array.prototype", "toJSON", value='() => "forged"'),
-    "Object.prototype.toJSON getter": 'Object.defineProperty(Object.prototype, "toJSON", { get() { throw 1; } });',
+    "Object.prototype.toJSON getter": 'Object.defineProperty(Object.prototype, "toJSON",'
+    " { get() { throw 1; } });",
     "Object.prototype.toString": on("Object.prototype", "toString", "valueOf", "hasOwnProperty"),
     "setters of Array.prototype": "".join(accessor("Array.prototype", str(i)) for i in range(4)),
     "setters of Object.prototype": "".join(accessor("Object.prototype", str(i)) for i in range(9)),
@@ -115,21 +193,19 @@ POLLUTIONS = {
 
 
 @pytest.mark.parametrize("pollution", POLLUTIONS.values(), ids=POLLUTIONS)
-def test_a_polluted_run_says_what_a_clean_one_says(child: ChildProcess, pollution: str) -> None:
-    with ChildProcess() as clean:
-        expected = transcript(clean, BODY)
-    assert without_stacks(transcript(child, pollution + BODY)) == without_stacks(expected)
+def test_a_polluted_run_says_what_a_clean_one_says(
+    child: ChildProcess, expected: list[Any], pollution: str
+) -> None:
+    assert transcript(child, pollution + BODY) == expected
 
 
 @pytest.mark.parametrize("pollution", POLLUTIONS.values(), ids=POLLUTIONS)
 def test_pollution_between_request_and_answer_changes_nothing_either(
-    child: ChildProcess, pollution: str
+    child: ChildProcess, expected: list[Any], pollution: str
 ) -> None:
     head, tail = BODY.split("    await SW.extra.sleep", 1)
-    with ChildProcess() as clean:
-        expected = transcript(clean, BODY)
     polluted = f"{head}{pollution}\n    await SW.extra.sleep{tail}"
-    assert without_stacks(transcript(child, polluted)) == without_stacks(expected)
+    assert transcript(child, polluted) == expected
 
 
 def without_stacks(said: list[Any]) -> list[Any]:
@@ -198,5 +274,6 @@ def test_a_big_int_under_pollution_is_a_serialization_failure(child: ChildProces
 
 
 def test_tojson_of_big_int_is_honoured_under_pollution(child: ChildProcess) -> None:
-    source = "Object.prototype.toJSON = () => 'forged';\nBigInt.prototype.toJSON = () => 'big';\nexport default [1n];"
+    source = "Object.prototype.toJSON = () => 'forged';\nBigInt.prototype.toJSON = () => 'big';\n"
+    source += "export default [1n];"
     assert child.result_of(source) == ["big"]

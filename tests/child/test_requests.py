@@ -213,7 +213,8 @@ def test_ok_undefined_arrives_as_undefined(child: ChildProcess) -> None:
 
 def test_an_error_arrives_as_an_error_with_its_message(child: ChildProcess) -> None:
     child.start(
-        'export default await agent("a").catch((e) => [e instanceof Error, e.constructor === Error, e.message]);'
+        "const shown = (e) => [e instanceof Error, e.constructor === Error, e.message];"
+        'export default await agent("a").catch(shown);'
     )
     child.drain()
     child.settle("1", {"type": "error", "message": "no such model"})

@@ -66,7 +66,7 @@ def test_a_default_function_sees_args_and_context_only(child: ChildProcess) -> N
     ) == [2, True]
 
 
-JSON_VALUES = {
+JSON_VALUES: dict[str, tuple[str, Any]] = {
     "undefined": ("undefined", None),
     "Infinity": ("[Infinity, -Infinity, NaN]", [None, None, None]),
     "negative zero": ("[-0]", [0]),
@@ -117,7 +117,7 @@ UNSERIALIZABLE = {
     "a BigInt": "export default { a: 1n };",
     "a getter that throws": 'export default { get a() { throw new Error("no"); } };',
     "a toJSON that throws": 'export default { toJSON() { throw new RangeError("no"); } };',
-    "a revoked proxy": "const { proxy, revoke } = Proxy.revocable({}, {});\nrevoke();\nexport default [proxy];",
+    "a revoked proxy": "const p = Proxy.revocable({}, {});\np.revoke();\nexport default [p.proxy];",
     "a proxy trap that throws": "export default [new Proxy({}, { ownKeys() { throw 1; } })];",
 }
 

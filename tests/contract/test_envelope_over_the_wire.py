@@ -272,8 +272,3 @@ def test_shutdown_is_answered_then_the_child_leaves_with_status_0(child: ChildPr
     child.send(SHUTDOWN + call("nope") + b"\n")
     assert child.read_reply() == {"jsonrpc": "2.0", "id": 1, "result": {}}
     assert child.expect_exit() == b""
-
-
-def test_what_a_workflow_prints_never_reaches_the_wire(child: ChildProcess) -> None:
-    source = "let n = 0;\nfor (const f of ['print', 'console'])\n  if (globalThis[f]) n++;\nexport default n;"
-    assert child.result_of(source) == 0

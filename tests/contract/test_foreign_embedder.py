@@ -1,8 +1,11 @@
 """A child driven as any other language would drive it: two pipes and a JSON library, nothing of ours."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
+from typing import Any
 
 WORKFLOW = """
 export const meta = { name: "review", description: "asks twice" };
@@ -25,14 +28,14 @@ def test_a_foreign_embedder_runs_a_workflow_with_nothing_but_two_pipes_and_json(
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    identifier = 0
+    requests_out, replies_in, identifier = child.stdin, child.stdout, 0
 
-    def ask(method, **params):  # type: ignore[no-untyped-def]
+    def ask(method: str, **params: Any) -> Any:
         nonlocal identifier
         identifier += 1
         request = {"jsonrpc": "2.0", "id": identifier, "method": method, "params": params}
-        print(json.dumps(request), file=child.stdin, flush=True)
-        reply = json.loads(child.stdout.readline())
+        print(json.dumps(request), file=requests_out, flush=True)
+        reply = json.loads(replies_in.readline())
         assert reply["id"] == identifier
         assert "error" not in reply, reply
         return reply["result"]

@@ -126,7 +126,7 @@ def test_objects_and_arrays_hold_what_they_must_and_no_more(schema: Any, made: A
 @pytest.mark.parametrize(
     ("schema", "made"),
     [
-        ({"anyOf": [{"type": "string", "enum": [1]}, {"type": "integer"}]}, 0),
+        ({"anyOf": [{"type": "string", "const": 1}, {"type": "integer"}]}, 1),
         ({"anyOf": [False, {"const": 1}]}, 1),
         ({"oneOf": [{"type": "integer"}, {"type": "integer", "minimum": -5}]}, -6),
         ({"allOf": [{"type": "number"}, {"type": "integer"}, {"minimum": 3}]}, 3),
@@ -151,8 +151,9 @@ def test_choices_and_references_are_followed_to_the_shallowest_instance(schema: 
         (r"^(?:a|bc)?x$", "x"),
         (r"^[^a-z]$", "A"),
         (r"^\S+@\S+\.[a-z]{2,}$", "a@a.aa"),
-        (r"^.\s\w\W\D$", "a aa"[:3] + "_a"),
-        (r"^(?!aa)[a-b]{2}$", None),
+        (r"^.\s\w\W\D$", "a a-a"),
+        (r"^(?!aa)[a-b]{2}$", "ab"),
+        (r"^(?=.*\d)(?=.*[A-Z])[a-zA-Z0-9]{8}$", None),
         (r"b", "b"),
         (r"^[\u4e00-\u9fff]+$", "\u4e00"),
         (r"^\d{4}-\d{2}-\d{2}$", "0000-00-00"),
@@ -164,8 +165,6 @@ def test_a_pattern_is_matched_by_a_short_string_or_the_schema_refused(pattern: s
     if made is None:
         with pytest.raises(SchemaError, match="cannot make an instance"):
             make(schema)
-    elif pattern == r"^.\s\w\W\D$":
-        assert Draft202012Validator(schema).is_valid(make(schema))
     else:
         assert make(schema) == made
 
@@ -183,9 +182,15 @@ def test_a_pattern_and_a_least_length_are_both_met(pattern: str) -> None:
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, "/a: no value can be right"),
         ({"type": "integer", "minimum": 2, "maximum": 1}, r"\(root\): .* nothing else came to mind"),
         ({"enum": [1], "const": 2}, r"\(root\): 1 is not right"),
-        ({"minItems": 3, "uniqueItems": True, "items": {"type": "boolean"}}, "/2: true is not right"),
-        ({"$ref": "#"}, "more than 64 schemas at once"),
-        ({"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}, "more than 64 levels"),
+        (
+            {"type": "array", "minItems": 3, "uniqueItems": True, "items": {"type": "boolean"}},
+            "/2: true is not right",
+        ),
+        ({"$ref": "#"}, r"\(root\): more than 64 schemas at once"),
+        (
+            {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}},
+            "it asks for more than 64 levels",
+        ),
     ],
 )
 def test_a_schema_without_an_instance_in_reach_is_refused_with_place_and_reason(

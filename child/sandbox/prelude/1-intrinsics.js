@@ -9,6 +9,7 @@ const NativeError = Error;
 const NativeTypeError = TypeError;
 const NativeRangeError = RangeError;
 const NativeString = String;
+const toObject = Object;
 const ObjectPrototype = Object.prototype;
 const ArrayPrototype = Array.prototype;
 const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;

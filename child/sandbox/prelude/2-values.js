@@ -1,46 +1,83 @@
-// How values leave the sandbox: by JSON's rules, at the moment of the call.
+// How values leave the sandbox: by JSON's rules, at the moment of the call, within bounds.
+
+const MAX_VALUES = 900000; // the wire carries a million in one message
+const MAX_DEPTH = 500;
+
+const quote = (string) => stringify(string);
+
+// The JSON text of a value, 'null' for what JSON drops. Throws TypeError for cycles and BigInts, RangeError
+// for what is too large to cross, and whatever a getter or toJSON of the workflow throws.
+function encode(value) {
+  if (failure !== undefined) throw new NativeRangeError(failure.message);
+  if (!isObject(value)) return encodePrimitive(value);
+  const text = isPolluted() ? encodeSlowly(value, '', undefined, countValues()) : stringify(value, guard());
+  return text === undefined ? 'null' : text;
+}
+
+const encodePrimitive = (value) => stringify(typeof value === 'bigint' ? thaw(value) : value) ?? 'null';
+
+function countValues() {
+  let count = 0;
+  return () => {
+    count += 1;
+    if (count > MAX_VALUES) throw new NativeRangeError(`more than ${MAX_VALUES} values`);
+  };
+}
+
+const tooDeep = () => new NativeRangeError(`nested more than ${MAX_DEPTH} levels deep`);
+
+// A replacer that changes nothing and counts. It also lets the engine look at the clock: JSON.stringify
+// alone never does, and forty arrays that each hold the next one twice have a trillion leaves.
+function guard() {
+  const count = countValues();
+  const holders = { __proto__: null };
+  let depth = 0;
+  return function replacer(_key, value) {
+    count();
+    if (isObject(value)) {
+      while (depth > 0 && holders[depth] !== this) depth -= 1;
+      depth += 1;
+      if (depth > MAX_DEPTH) throw tooDeep();
+      holders[depth] = value;
+    }
+    return value;
+  };
+}
 
 // JSON.stringify asks every object for toJSON through its prototypes. One that was planted on
 // Object.prototype or Array.prototype would speak for every object there is.
 const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !== undefined
   || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined;
 
-// The JSON text of a value, 'null' for what JSON drops. Throws TypeError for cycles and BigInts, and
-// whatever a getter or toJSON of the workflow throws.
-function encode(value) {
-  const text = isPolluted() ? encodeSlowly(value, '', undefined) : stringify(value);
-  return text === undefined ? 'null' : text;
-}
-
-const quote = (string) => stringify(string);
-
 // SerializeJSONProperty (ECMA-262, 25.5.2.2) with one change: the two polluted prototypes are not asked.
-function encodeSlowly(value, key, above) {
-  value = applyToJSON(value, key);
+function encodeSlowly(given, key, above, count) {
+  count();
+  const value = unwrap(applyToJSON(given, key));
+  if (typeof value === 'bigint') return encodePrimitive(value);
   if (!isObject(value)) return stringify(value);
   if (typeof value === 'function') return undefined;
-  if (isWrapper(value)) return stringify(value);
-  for (let node = above; node !== undefined; node = node.above) {
-    if (node.value === value) throw new NativeTypeError('circular reference');
+  const node = { __proto__: null, value, above, depth: above === undefined ? 1 : above.depth + 1 };
+  if (node.depth > MAX_DEPTH) throw tooDeep();
+  for (let other = above; other !== undefined; other = other.above) {
+    if (other.value === value) throw new NativeTypeError('circular reference');
   }
-  const node = { __proto__: null, value, above };
-  return isArray(value) ? encodeArray(value, node) : encodeObject(value, node);
+  return isArray(value) ? encodeArray(value, node, count) : encodeObject(value, node, count);
 }
 
-function encodeArray(array, node) {
+function encodeArray(array, node, count) {
   let text = '[';
   for (let i = 0; i < array.length; i++) {
-    const item = encodeSlowly(array[i], `${i}`, node);
+    const item = encodeSlowly(array[i], `${i}`, node, count);
     text += (i ? ',' : '') + (item === undefined ? 'null' : item);
   }
   return `${text}]`;
 }
 
-function encodeObject(object, node) {
+function encodeObject(object, node, count) {
   let text = '';
   const names = keys(object);
   for (let i = 0; i < names.length; i++) {
-    const item = encodeSlowly(object[names[i]], names[i], node);
+    const item = encodeSlowly(object[names[i]], names[i], node, count);
     if (item !== undefined) text += `${text && ','}${quote(names[i])}:${item}`;
   }
   return `{${text}}`;
@@ -50,20 +87,33 @@ function applyToJSON(value, key) {
   if (!isObject(value)) return value;
   for (let holder = value; holder !== null; holder = getPrototypeOf(holder)) {
     if (holder === ObjectPrototype || holder === ArrayPrototype) continue;
-    const descriptor = getOwnPropertyDescriptor(holder, 'toJSON');
-    if (descriptor === undefined) continue;
+    if (getOwnPropertyDescriptor(holder, 'toJSON') === undefined) continue;
     const { toJSON } = value;
     return typeof toJSON === 'function' ? apply(toJSON, value, [key]) : value;
   }
   return value;
 }
 
-const wrapperPrototypes = [Number.prototype, String.prototype, Boolean.prototype];
+// A BigInt speaks only for itself: through a toJSON that somebody gave to BigInts, not to all objects.
+function thaw(bigint) {
+  const toJSON = own(getPrototypeOf(toObject(bigint)), 'toJSON');
+  if (typeof toJSON !== 'function') throw new NativeTypeError('BigInt are forbidden in JSON.stringify');
+  const value = apply(toJSON, bigint, ['']);
+  if (typeof value === 'bigint') throw new NativeTypeError('BigInt are forbidden in JSON.stringify');
+  return value;
+}
 
-function isWrapper(value) {
-  const prototype = getPrototypeOf(value);
-  for (let i = 0; i < wrapperPrototypes.length; i++) {
-    if (prototype === wrapperPrototypes[i]) return true;
+const primitiveOf = [Number.prototype.valueOf, String.prototype.valueOf, Boolean.prototype.valueOf];
+
+// The primitive in a Number, String or Boolean object.
+function unwrap(value) {
+  if (!isObject(value)) return value;
+  for (let i = 0; i < primitiveOf.length; i++) {
+    try {
+      return apply(primitiveOf[i], value, []);
+    } catch {
+      // another kind of object
+    }
   }
-  return false;
+  return value;
 }

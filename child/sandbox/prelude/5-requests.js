@@ -17,15 +17,9 @@ function agentOptions(options) {
   const filled = currentPhase === undefined ? '' : `"phase":${quote(currentPhase)}`;
   if (options === undefined || options === null) return filled && `,"options":{${filled}}`;
   const text = optionsText('agent(prompt, options)', options);
-  const phaseText = isGiven(options, 'phase') ? '' : filled;
+  const phaseText = filled === '' || hasOwn(parse(text), 'phase') ? '' : filled;
   if (text === '{}') return phaseText && `,"options":{${phaseText}}`;
   return `,"options":${phaseText ? `${slice(text, 0, -1)},${phaseText}}` : text}`;
-}
-
-// Whether an object has the property for itself, and not only to say undefined.
-function isGiven(object, name) {
-  const descriptor = getOwnPropertyDescriptor(object, name);
-  return descriptor !== undefined && !(hasOwn(descriptor, 'value') && descriptor.value === undefined);
 }
 
 function optionsText(call, options) {

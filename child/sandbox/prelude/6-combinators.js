@@ -1,10 +1,12 @@
 // parallel and pipeline: many at once, in order, with null where one failed.
+//
+// `return await` is meant: a bare return of a promise would look up its `then`, which may not be ours.
 
 async function parallel(tasks) {
   requireFunctions('parallel(tasks)', 'task', tasks);
   const started = { __proto__: null };
   for (let i = 0; i < tasks.length; i++) started[i] = runTask(tasks[i], i);
-  return collect(started, tasks.length);
+  return await collect(started, tasks.length);
 }
 
 async function pipeline(items, ...stages) {
@@ -15,7 +17,7 @@ async function pipeline(items, ...stages) {
   const started = { __proto__: null };
   const { length } = items;
   for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, stages);
-  return collect(started, length);
+  return await collect(started, length);
 }
 
 async function runTask(task, index) {

@@ -1,0 +1,27 @@
+"""The most memory this process ever had resident, readable after no file can be opened any more."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
+
+
+class HighWater:
+    """Keeps /proc/self/status (proc(5)) open. `getrusage` will not do: its figure survives exec(2), so a
+    child of a large host would seem large from the start.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._descriptor = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # no /proc: an out-of-memory that the engine itself loses stays lost
+            self._descriptor = -1
+
+    def peak_bytes(self) -> int:
+        """VmHWM; 0 where it cannot be known."""
+        if self._descriptor < 0:
+            return 0
+        found = _PEAK.search(os.pread(self._descriptor, 8192, 0))
+        return int(found[1]) * 1024 if found else 0

@@ -1,0 +1,276 @@
+"""Running one program: its output, its failures, and that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of, plain_text
+
+DEADLINE_S = 60.0
+# The write keeps the pipe open until its last holder is dead; children inherit it.
+ALIVE = "import os, sys, time; pulse = os.open(sys.argv[1], os.O_WRONLY); os.write(pulse, b'x')\n"
+FORK = "os.set_inheritable(pulse, True); forked = os.fork()\n"
+
+
+class Pulse:
+    """A named pipe that a program and its children hold open for as long as one of them lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "pulse"
+        os.mkfifo(self.path)
+        self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+
+    async def wait_started(self) -> None:
+        await trio.lowlevel.wait_readable(self._reader)
+        assert os.read(self._reader, 100)
+
+    def assert_somebody_lives(self) -> None:
+        assert os.read(self._reader, 100)
+        with pytest.raises(BlockingIOError):  # it would be empty if nobody held the other end
+            os.read(self._reader, 100)
+
+    def assert_all_dead(self) -> None:
+        poll = select.poll()
+        poll.register(self._reader)
+        at_end = False
+        while not at_end:
+            assert poll.poll(DEADLINE_S * 1000), "somebody holds the pipe, and so is alive"
+            at_end = os.read(self._reader, 100) == b""
+        os.close(self._reader)
+
+
+def python(code: str, *words: object) -> list[str]:
+    return [sys.executable, "-I", "-c", code, *map(str, words)]
+
+
+def run(argv: Sequence[str], stdin: bytes = b"", **limits: Any) -> bytes:
+    output = within_deadline(partial(output_of, argv, stdin, **{"timeout_s": DEADLINE_S, **limits}))
+    assert isinstance(output, bytes)
+    return output
+
+
+def within_deadline(function: Callable[[], Awaitable[Any]]) -> Any:
+    """Run in trio; no child and no descriptor may be left."""
+
+    async def bounded() -> Any:
+        with trio.fail_after(2 * DEADLINE_S):
+            return await function()
+
+    before = descriptors()
+    try:
+        return trio.run(bounded)
+    finally:
+        with pytest.raises(ChildProcessError):  # there is no child, not even a zombie
+            os.waitpid(-1, os.WNOHANG)
+        assert descriptors() == before
+
+
+def descriptors() -> list[str]:
+    return sorted(os.readlink(f"/dev/fd/{name}") for name in os.listdir("/dev/fd") if is_open(int(name)))
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def failure(argv: Sequence[str], stdin: bytes = b"", **limits: Any) -> str:
+    with pytest.raises(ProgramError) as caught:
+        run(argv, stdin, **limits)
+    return str(caught.value)
+
+
+def test_stdin_goes_in_and_stdout_comes_out_byte_for_byte() -> None:
+    data = bytes(range(256)) * 1000
+    assert run(["cat"], data) == data
+
+
+def test_the_environment_is_ours_unless_one_is_given() -> None:
+    show = python("import os; print(os.environ.get('MARK'))")
+    assert run(show, environment={**os.environ, "MARK": "1"}) == b"1\n"
+    assert run(show) == b"None\n"
+
+
+def test_a_program_that_reads_nothing_of_a_large_stdin_is_no_error() -> None:
+    assert run(python("print('early')"), b"x" * 4_000_000) == b"early\n"
+
+
+def test_a_program_that_closes_its_stdin_and_works_on_is_no_error() -> None:
+    assert run(python("import os; os.close(0); print('late')"), b"x" * 4_000_000) == b"late\n"
+
+
+def test_a_program_may_write_a_lot_to_stderr() -> None:
+    assert run(python("import sys; sys.stderr.write('e' * 3_000_000); print('ok')")) == b"ok\n"
+
+
+@pytest.mark.parametrize("status", [1, 3, 255])
+def test_another_status_than_0_is_an_error_with_what_it_said(status: int) -> None:
+    code = f"import sys; print('half'); sys.stderr.write('it broke\\n'); sys.exit({status})"
+    assert failure(python(code)) == f"exited with status {status}: it broke"
+
+
+def test_a_silent_failure_says_so() -> None:
+    assert failure(["false"]) == "exited with status 1 and said nothing on stderr"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGRTMIN + 3, f"signal {signal.SIGRTMIN + 3}")]
+)
+def test_a_signal_is_an_error_with_its_name(number: int, name: str) -> None:
+    code = f"import os; os.kill(os.getpid(), {int(number)})"
+    assert failure(python(code)) == f"was ended by {name} and said nothing on stderr"
+
+
+def test_of_a_long_stderr_the_error_shows_the_end() -> None:
+    code = "import sys; sys.stderr.write('first ' + '\\U0001f433' * 100_000 + ' last'); sys.exit(1)"
+    message = failure(python(code))
+    assert message.endswith("\U0001f433 last")
+    assert "first" not in message
+    assert "\ufffd" not in message
+    assert len(message) < 2_100
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"\x1b[1;31mred\x1b[0m", "red"),
+        (b"\x1b]0;title\x07text", "text"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        (b"\x1b(Bplain\x1b7\x1bc", "plain"),
+        (b"\x1bPq#0\x1b\\after", "after"),
+        (b"10%\r20%\r\ndone", "10%\n20%\n\ndone"),
+        (b"bell\x07 nul\x00 del\x7f tab\t|", "bell nul del tab\t|"),
+        ("\u009b31mc1\u0085".encode(), "31mc1"),
+        (b"not \xff utf-8", "not \ufffd utf-8"),
+        (b"cut \x1b[", "cut"),
+    ],
+)
+def test_what_it_said_is_shown_without_anything_that_a_terminal_obeys(said: bytes, shown: str) -> None:
+    assert plain_text(said) == shown
+
+
+def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    assert failure([str(tmp_path / "none")]) == "could not be started: No such file or directory"
+
+
+def test_a_file_that_is_not_executable_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    assert failure([str(tmp_path / "text")]) == "could not be started: Permission denied"
+
+
+def test_a_file_that_is_no_program_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "text").chmod(0o755)
+    assert failure([str(tmp_path / "text")]) == "could not be started: Exec format error"
+
+
+def test_a_variable_that_is_too_large_is_an_error_that_says_so() -> None:
+    with pytest.raises(ProgramNotStarted, match="more than the operating system takes") as caught:
+        run(["true"], environment={"BIG": "x" * 50_000_000})
+    assert caught.value.errno == errno.E2BIG
+
+
+def test_a_variable_with_a_nul_is_an_error() -> None:
+    assert failure(["true"], environment={"A": "a\0b"}) == "could not be started: embedded null byte"
+
+
+def test_output_up_to_the_cap_is_returned_and_one_byte_more_kills(tmp_path: Path) -> None:
+    assert len(run(python("print('x' * 99_999)"), max_stdout_bytes=100_000)) == 100_000
+    pulse = Pulse(tmp_path)
+    endless = python(ALIVE + "while True: os.write(1, b'x' * 65536)", pulse.path)
+    assert failure(endless, max_stdout_bytes=100_000) == "wrote more than 100000 bytes and was killed"
+    pulse.assert_all_dead()
+
+
+def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
+    pulse = Pulse(tmp_path)
+    stuck = python(ALIVE + FORK + "while True: time.sleep(1000)", pulse.path)
+    assert failure(stuck, timeout_s=0.5) == "took longer than 0.5 s and was killed"
+    pulse.assert_all_dead()
+
+
+def test_a_program_that_ignores_sigterm_and_eof_is_killed(tmp_path: Path) -> None:
+    pulse = Pulse(tmp_path)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1000)"
+    assert failure(python(ALIVE + deaf, pulse.path), timeout_s=0.5) == "took longer than 0.5 s and was killed"
+    pulse.assert_all_dead()
+
+
+def test_a_child_that_a_program_leaves_behind_is_killed_and_its_output_kept(tmp_path: Path) -> None:
+    pulse = Pulse(tmp_path)
+    code = ALIVE + FORK + "if forked == 0:\n  time.sleep(1000)\nprint('done')"
+    assert run(python(code, pulse.path)) == b"done\n"
+    pulse.assert_all_dead()
+
+
+def test_a_daemon_that_left_the_group_does_not_hold_the_answer_up(tmp_path: Path) -> None:
+    pulse, let_go = Pulse(tmp_path), tmp_path / "let-go"
+    os.mkfifo(let_go)
+    ender = os.open(let_go, os.O_RDWR)
+    # It keeps all three pipes open. Its parent waits until it is in a session of its own.
+    daemon = (
+        "if forked == 0:\n  os.setsid(); os.write(out, b'x'); os.read(os.open(sys.argv[2], os.O_RDONLY), 1)"
+    )
+    code = f"{ALIVE}into, out = os.pipe()\n{FORK}{daemon}\nelse:\n  os.read(into, 1); print('done')"
+    try:
+        assert run(python(code, pulse.path, let_go)) == b"done\n"
+        pulse.assert_somebody_lives()
+    finally:
+        os.write(ender, b"x")
+        os.close(ender)
+    pulse.assert_all_dead()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "while True: time.sleep(1000)",
+        "while True: pass",
+        "while True: os.write(2, b'x' * 65536)",
+        FORK + "while True: time.sleep(1000)",
+        "os.close(1); os.close(2)\nwhile True: time.sleep(1000)",
+    ],
+    ids=["waits", "spins", "writes", "forks", "closes"],
+)
+def test_cancelling_kills_and_reaps_whatever_the_program_does(tmp_path: Path, work: str) -> None:
+    pulse = Pulse(tmp_path)
+
+    async def cancel_once_it_runs() -> bool:
+        async with trio.open_nursery() as nursery:
+            program = python(ALIVE + work, pulse.path)
+            nursery.start_soon(partial(output_of, program, b"x" * 4_000_000, timeout_s=DEADLINE_S))
+            await pulse.wait_started()
+            nursery.cancel_scope.cancel()
+        return nursery.cancel_scope.cancelled_caught
+
+    assert within_deadline(cancel_once_it_runs)
+    pulse.assert_all_dead()
+
+
+def test_many_programs_run_at_once() -> None:
+    async def twenty() -> list[bytes]:
+        outputs: list[bytes] = []
+
+        async def one(number: int) -> None:
+            outputs.append(await output_of(["cat"], str(number).encode(), timeout_s=DEADLINE_S))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(one, number)
+        return outputs
+
+    assert sorted(map(int, within_deadline(twenty))) == list(range(20))
