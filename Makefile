@@ -13,7 +13,7 @@ run: $(READY)
 	$(BIN)/flowcage run examples/review.js
 
 test: $(READY_DEV)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto
 
 check: lint types imports
 
@@ -23,6 +23,7 @@ lint: $(READY_DEV)
 
 types: $(READY_DEV)
 	$(BIN)/mypy
+	$(BIN)/mypy tests bench examples/agents
 
 imports: $(READY_DEV)
 	$(BIN)/lint-imports

@@ -42,7 +42,11 @@ def flowcage_run() -> None:
 
 def command(*words: str) -> Callable[[], None]:
     """Time a whole command."""
-    return lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True) and None
+
+    def run() -> None:
+        subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+
+    return run
 
 
 def contenders(folder: Path) -> dict[str, Callable[[], None]]:

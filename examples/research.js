@@ -6,7 +6,7 @@ export const meta = {
   description: 'Fans out over the questions of a topic within a token budget',
 };
 
-const RESERVE = 2000; // tokens kept back for the report
+const RESERVE = 20; // tokens kept back for the report
 
 export default async function research({ topic = 'octopuses', rounds = 3 }, { agent, budget, log, phase }) {
   phase('Ask');

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flowcage.host.agents import AgentSpecError, parse_agent
+from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
 from flowcage.host.events import Listener
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
@@ -64,8 +64,11 @@ def options(file: Path, listener: Listener | None, **given: Any) -> RunOptions:
     """The run's options; a file's child workflows may lie in its own folder."""
     try:
         agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
+        missing = missing_program(given["agent"])
     except AgentSpecError as error:
         raise InputError(f"--agent: {error}") from None
+    if missing is not None:
+        raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
     return RunOptions(
         agent=agent,
         workflow=ChildWorkflows(given["root"] or file.parent),

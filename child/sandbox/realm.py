@@ -13,11 +13,14 @@ from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import MIB, Limits
 
 _PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
 PRELUDE_NAME = "flowcage:prelude"
+# Near its limit: the block that did not fit any more may have been a large one, and some of the heap lies
+# in memory that the interpreter had freed before.
 _FULL = 0.9
+_REUSED_BYTES = MIB
 OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
 _VIRTUAL_MODULES = {
@@ -50,12 +53,12 @@ class Realm:
     """
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
-        self.runtime = Runtime(library(), limits)
-        self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
-        self.context = Context(self.runtime)
         self._memory_bytes = limits.memory_bytes
         self._high_water = high_water
         self._peak_at_start = high_water.peak_bytes()
+        self.runtime = Runtime(library(), limits)
+        self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
+        self.context = Context(self.runtime)
         self.refused_import: str | None = None
         self._bridge = self._evaluate_prelude()
         self._functions: dict[str, JSValue] = {}
@@ -129,7 +132,7 @@ class Realm:
         stays pending; the kernel's high-water mark is what remains to tell.
         """
         grown = self._high_water.peak_bytes() - self._peak_at_start
-        return grown >= _FULL * self._memory_bytes
+        return grown + _REUSED_BYTES >= _FULL * self._memory_bytes
 
     def clear_error(self) -> None:
         """Forget the pending exception."""

@@ -8,9 +8,10 @@ stdin, looks for a schema among the options, and prints the answer.
 import json
 import os
 import sys
+from typing import Any
 
 
-def fill(schema: dict, words: list[str]) -> object:
+def fill(schema: dict[str, Any], words: list[str]) -> object:
     """The smallest value of a simple schema, with words of the prompt for its strings."""
     kind = schema.get("type")
     if kind == "object":

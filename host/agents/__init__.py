@@ -1,6 +1,14 @@
 """What answers ``agent()``: `parse_agent` turns the command line's text into an `Agent`."""
 
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, AgentSpecError
-from flowcage.host.agents.spec import parse_agent
+from flowcage.host.agents.spec import missing_program, parse_agent
 
-__all__ = ["Agent", "AgentAnswer", "AgentCall", "AgentError", "AgentSpecError", "parse_agent"]
+__all__ = [
+    "Agent",
+    "AgentAnswer",
+    "AgentCall",
+    "AgentError",
+    "AgentSpecError",
+    "missing_program",
+    "parse_agent",
+]

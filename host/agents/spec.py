@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 from flowcage.host.agents.base import Agent, AgentSpecError
 from flowcage.host.agents.command import command_agent
@@ -36,6 +37,19 @@ def parse_agent(spec: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Agent:
     if kind != "command" or not colon:
         raise AgentSpecError(f"there is no agent {spec!r}: {_KNOWN}")
     return command_agent(_split(spec, command), timeout_s=timeout_s)
+
+
+def missing_program(spec: str) -> str | None:
+    """The program that a ``command:`` text names but that this machine does not have; None if all is well.
+
+    A missing program would reject every ``agent()`` call, and ``parallel`` would make nulls of them: better
+    to say so before the run.
+    """
+    kind, _, command = spec.partition(":")
+    if kind != "command":
+        return None
+    program = _split(spec, command)[0]
+    return None if shutil.which(program) else program
 
 
 def _split(spec: str, command: str) -> list[str]:

@@ -97,6 +97,7 @@ USAGE_ERRORS = {
     "args file missing": (["ok.js", "--args-file", "no.json"], "no.json: cannot be read"),
     "bad pair": (["ok.js", "--arg", "a"], "NAME=VALUE"),
     "unknown agent": (["ok.js", "--agent", "gpt"], "--agent"),
+    "missing program": (["ok.js", "--agent", "command:no-such-program -x"], "no program 'no-such-program'"),
     "empty command": (["ok.js", "--agent", "command:"], "--agent"),
     "events folder missing": (["ok.js", "--events", "no/such/e.jsonl"], "--events"),
     "zero timeout": (["ok.js", "--timeout", "0"], "--timeout"),
@@ -134,15 +135,13 @@ FAILURES = {
     "stalled": ("export default new Promise(() => {})", 1, "can never finish"),
     "memory": ("const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)", 137, "out of memory"),
     "stack": ("const f = () => f() + 1; export default f()", 1, "stack"),
-    "agent missing": ('export default agent("x")', 1, "no-such-program"),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_a_workflow_that_fails_is_one_message_and_its_exit_status(tmp_path: Path, case: str) -> None:
     source, status, message = FAILURES[case]
-    agent = "command:no-such-program" if case == "agent missing" else "echo"
-    finished = flowcage("run", workflow(tmp_path, source), "--agent", agent)
+    finished = flowcage("run", workflow(tmp_path, source))
     assert finished.status == status, finished.stderr
     assert message in finished.stderr
     assert finished.stdout == ""
@@ -178,7 +177,7 @@ def test_ctrl_c_ends_with_130_and_leaves_no_process(tmp_path: Path) -> None:
     events = tmp_path / "events"
     os.mkfifo(events)
     path = workflow(tmp_path, "for (;;);")
-    command = [FLOWCAGE, "run", path, "--events", events]
+    command: list[str | Path] = [FLOWCAGE, "run", path, "--events", events]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         with events.open() as stream:  # opens when the command does; a line says that the child runs
             assert "run_started" in stream.readline()

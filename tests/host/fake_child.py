@@ -48,7 +48,7 @@ def write(text: str | bytes) -> None:
 
 def misbehave(identifier: int) -> None:
     good = json.dumps({"jsonrpc": "2.0", "id": identifier, "result": RESULTS[METHOD]})
-    faults = {
+    faults: dict[str, str | bytes] = {
         "garbage": "}{\n",
         "nan": good.replace("{}", '{"x":NaN}').replace('"id"', '"y":NaN,"id"') + "\n",
         "utf16": good.encode("utf-16") + b"\n",

@@ -135,7 +135,7 @@ def test_a_wrong_schema_is_an_agent_error_wherever_it_is_found(schema: Any) -> N
 
 def test_echo_answers_with_the_prompt() -> None:
     answer = settle(partial(echo, AgentCall("1", "Name a whale 🐋", {"label": "x"})))
-    assert (answer.value, answer.tokens) == ("echo: Name a whale 🐋", 0)
+    assert (answer.value, answer.tokens) == ("echo: Name a whale 🐋", 4)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from flowcage.host.errors import RequestRejected
 
 
 def test_echo_is_an_agent() -> None:
-    assert trio.run(parse_agent("echo"), AgentCall("1", "hi", {})) == AgentAnswer("echo: hi", tokens=0)
+    assert trio.run(parse_agent("echo"), AgentCall("1", "hi", {})) == AgentAnswer("echo: hi", tokens=1)
 
 
 def test_a_command_is_split_as_a_shell_would_but_no_shell_sees_it() -> None:
