@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from io import BytesIO
 from typing import NamedTuple, TypeAlias
 
 from flowcage.protocol import decode, encode, envelope, strictjson
@@ -10,13 +11,14 @@ from flowcage.protocol.envelope import Failure, Incoming, Refused, Result
 from flowcage.protocol.errors import (
     INVALID_STATE,
     MESSAGE_TOO_LARGE,
+    RUN_FAILURES,
     ErrorReply,
     LocalProtocolError,
     RemoteProtocolError,
 )
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReader, TooLong
 from flowcage.protocol.messages import Message, RequestId
-from flowcage.protocol.state import CLOSED, NEW, ON_FAILURE, TRANSITIONS, why_not
+from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
 
 
 class Received(NamedTuple):
@@ -42,7 +44,9 @@ class _Endpoint:
     def __init__(self, max_message_bytes: int) -> None:
         self.state = NEW
         self._reader = LineReader(max_message_bytes)
-        self._lines: deque[Line | TooLong | ConnectionClosed] = deque()
+        # At most one line each: a message may change the cap for the lines that came with it.
+        self._pieces: deque[bytes] = deque()
+        self._ended = False
 
     @property
     def max_message_bytes(self) -> int:
@@ -55,11 +59,18 @@ class _Endpoint:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they come from the peer; empty means that it closed its side."""
-        if data:
-            self._lines.extend(self._reader.feed(data))
-            return
+        self._pieces.extend(BytesIO(data))
+        self._ended = not data
+
+    def _next_line(self) -> Line | TooLong | ConnectionClosed | None:
+        while self._pieces:
+            if lines := self._reader.feed(self._pieces.popleft()):
+                return lines[0]
+        if not self._ended:
+            return None
+        self._ended = False
         truncated = self._reader.finish()
-        self._lines.append(ConnectionClosed(truncated.size if truncated else 0))
+        return ConnectionClosed(truncated.size if truncated else 0)
 
     def _advance(self, method: str, failed: bool = False) -> None:
         step = (self.state, method)
@@ -74,8 +85,7 @@ class ChildConnection(_Endpoint):
 
     def next_event(self) -> ChildEvent | None:
         """The next message to carry out or refuse; None when more bytes are needed."""
-        while self._lines:
-            line = self._lines.popleft()
+        while (line := self._next_line()) is not None:
             if isinstance(line, ConnectionClosed):
                 return line
             event = self._event(line)
@@ -144,11 +154,11 @@ class HostConnection(_Endpoint):
         Raises:
             RemoteProtocolError: the child broke the contract and must not be believed any more.
         """
-        if not self._lines:
+        line = self._next_line()
+        if line is None:
             if self._reader.is_skipping:  # the rest of such a line may never come
                 raise RemoteProtocolError(f"the child sent over {self.max_message_bytes} bytes on one line")
             return None
-        line = self._lines.popleft()
         if isinstance(line, ConnectionClosed):
             return line
         if isinstance(line, TooLong):
@@ -161,6 +171,17 @@ class HostConnection(_Endpoint):
         expected, method = self._unanswered.popleft()
         if type(reply.id) is not int or reply.id != expected:
             raise RemoteProtocolError(f"the child replied to {reply.id!r} instead of {expected}")
-        if isinstance(reply, Failure) and method == "start" and self.state != CLOSED:
-            self.state = "failed"
+        if isinstance(reply, Failure):
+            self._take_back(method, reply)
         return reply
+
+    def _take_back(self, method: str, failure: Failure) -> None:
+        """`send` moved the state as if the message would succeed; this is where it stands instead."""
+        if self.state == CLOSED:
+            return
+        if method == "initialize":
+            self.state = NEW
+        elif self.state != NEW and failure.data["kind"] in RUN_FAILURES:
+            self.state = FAILED
+        elif self.state != NEW and method == "start":
+            self.state = READY

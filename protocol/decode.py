@@ -14,6 +14,7 @@ from flowcage.protocol.messages import (
     DIALECTS,
     ISOLATIONS,
     METHODS,
+    MISSING,
     AgentRequest,
     Budget,
     Call,
@@ -72,7 +73,7 @@ def initialized(result: Any) -> Initialized:
         members.string("protocolVersion"),
         _peer(_nested(members, "server")),
         _peer(_nested(members, "engine")),
-        limits(members.object("limits")),
+        _effective_limits(members),
         {name: _layer(_nested(layers, name)) for name, _ in layers.items()},
         members.integer("maxMessageBytes", 1, MAX_LIMIT),
     )
@@ -87,13 +88,14 @@ def checked(result: Any) -> Checked:
 def drained(result: Any) -> Drained:
     """Build the answer to `drain`."""
     members = Members(result, "drain.result")
+    complete = members.choice("state", ("pending", "complete")) == "complete"
     return Drained(
-        [call(Members(item, "drain.result")) for item in members.array("calls")],
-        [request(Members(item, "drain.result")) for item in members.array("requests")],
-        members.choice("state", ("pending", "complete")) == "complete",
-        members.any("output"),
+        [call(item) for item in members.objects("calls")],
+        [request(item) for item in members.objects("requests")],
+        complete,
+        _output(members) if complete else MISSING,
         "stalled" in members and members.boolean("stalled"),
-        tuple(members.array("diagnostics")) if "diagnostics" in members else (),
+        tuple(map(_diagnostic, members.objects("diagnostics"))) if "diagnostics" in members else (),
         "more" in members and members.boolean("more"),
     )
 
@@ -102,22 +104,20 @@ def call(members: Members) -> Call:
     """Build a `Log` or a `Phase`."""
     if members.choice("type", ("log", "phase")) == "log":
         return Log(members.array("values"))
-    return Phase(members.string("name"), members.any("options"))
+    return Phase(members.string("name"), members.mapping("options"))
 
 
 def request(members: Members) -> Request:
     """Build what a workflow waits for."""
     kind = members.choice("type", ("agent", "workflow", "sleep", "sandbox_exec"))
-    identifier = members.string("id")
+    identifier = members.string("id", minimum=1)
     if kind == "agent":
-        return AgentRequest(identifier, members.string("prompt"), members.any("options"))
+        return AgentRequest(identifier, members.string("prompt"), members.mapping("options"))
     if kind == "workflow":
-        return WorkflowRequest(identifier, members.required("ref"), members.any("args"))
+        return WorkflowRequest(identifier, _ref(members), members.any("args"))
     if kind == "sleep":
         return SleepRequest(identifier, members.integer("durationMs", 0, MAX_LIMIT))
-    return SandboxExecRequest(
-        identifier, members.string("profile"), dict(_nested(members, "request").items())
-    )
+    return SandboxExecRequest(identifier, members.string("profile"), _program(_nested(members, "request")))
 
 
 def limits(members: Members | None) -> Limits:
@@ -134,6 +134,47 @@ _BARE: dict[str, type[Poll | Take | Drain | Shutdown]] = {
     "drain": Drain,
     "shutdown": Shutdown,
 }
+
+
+def _effective_limits(members: Members) -> Limits:
+    effective = _nested(members, "limits")
+    for name in FIELD_NAMES:
+        if name != "addressSpaceBytes":  # left out where nothing limits it
+            effective.required(name)
+    return limits(effective)
+
+
+def _output(members: Members) -> dict[str, Any]:
+    output = _nested(members, "output")
+    output.required("result")
+    return dict(output.items())
+
+
+def _diagnostic(members: Members) -> dict[str, Any]:
+    members.string("kind")
+    members.string("message")
+    return dict(members.items())
+
+
+def _ref(members: Members) -> str | dict[str, Any]:
+    ref = members.required("ref")
+    if isinstance(ref, str):
+        return ref
+    path = _nested(members, "ref")
+    path.string("scriptPath")
+    return dict(path.items())
+
+
+def _program(members: Members) -> dict[str, Any]:
+    """The request of a `SandboxExecRequest`: command, args?, cwd?, env?, stdin?."""
+    members.string("command")
+    members.strings("args")
+    if (environment := members.object("env")) is not None:
+        for name in dict(environment.items()):
+            environment.string(name)
+    members.string("cwd", "")
+    members.string("stdin", "")
+    return dict(members.items())
 
 
 def _initialize(members: Members) -> Initialize:

@@ -58,7 +58,7 @@ class LineReader:
 
     def finish(self) -> Truncated | None:
         """Say whether the end of the stream cut a line short."""
-        if self._held or self._skipping:
+        if self._held:
             return Truncated(self._held)
         return None
 
@@ -69,10 +69,8 @@ class LineReader:
         return TooLong(self.max_bytes) if too_long else Line(line)
 
     def _hold(self, data: bytes) -> None:
-        if self._skipping or not data:
-            return
         self._held += len(data)
-        if self._held > self.max_bytes:
+        if self._skipping or self._held > self.max_bytes:
             self._chunks, self._skipping = [], True
-        else:
+        elif data:
             self._chunks.append(data)

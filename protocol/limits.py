@@ -58,5 +58,9 @@ MAX_LIMIT = 2**53 - 1
 def from_wire(members: dict[str, Any]) -> Limits:
     """Build limits from checked wire members; unknown members are ignored, missing ones default."""
     known = {FIELD_NAMES[name]: value for name, value in members.items() if name in FIELD_NAMES}
-    limits = Limits(**known)
-    return limits._replace(stack_bytes=min(limits.stack_bytes, MAX_STACK_BYTES))
+    return Limits(**known)
+
+
+def effective(asked: Limits) -> Limits:
+    """What the child makes of the limits it is asked for; the answer to `initialize` tells."""
+    return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))

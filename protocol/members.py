@@ -59,13 +59,15 @@ class Members:
             raise self.error(self._path, f"member {name!r} is required")
         return self._members[name]
 
-    def string(self, name: str, default: str | None = None) -> str:
-        """A string; required unless it has a default."""
+    def string(self, name: str, default: str | None = None, *, minimum: int = 0) -> str:
+        """A string of at least `minimum` characters; required unless it has a default."""
         if default is not None and name not in self._members:
             return default
         value = self.required(name)
         if not isinstance(value, str):
             raise self.error(self.at(name), f"must be a string, not {_kind(value)}")
+        if len(value) < minimum:
+            raise self.error(self.at(name), "must not be empty")
         return value
 
     def choice(self, name: str, allowed: tuple[T, ...], default: T | None = None) -> T:
@@ -90,7 +92,10 @@ class Members:
 
     def boolean(self, name: str) -> bool:
         """True or false, required."""
-        return self.choice(name, (True, False))
+        value = self.required(name)
+        if not isinstance(value, bool):
+            raise self.error(self.at(name), f"must be a boolean, not {_kind(value)}")
+        return value
 
     def array(self, name: str) -> list[Any]:
         """A list, required."""
@@ -98,6 +103,26 @@ class Members:
         if not isinstance(value, list):
             raise self.error(self.at(name), f"must be an array, not {_kind(value)}")
         return value
+
+    def objects(self, name: str) -> list[Members]:
+        """A list of nested objects, required."""
+        where = self.at(name)
+        items = enumerate(self.array(name))
+        return [Members(item, self._schema, f"{where}/{index}") for index, item in items]
+
+    def strings(self, name: str) -> list[str]:
+        """A list of strings, or an empty one when it is absent."""
+        if name not in self._members:
+            return []
+        for index, item in enumerate(self.array(name)):
+            if not isinstance(item, str):
+                raise self.error(f"{self.at(name)}/{index}", f"must be a string, not {_kind(item)}")
+        return self.array(name)
+
+    def mapping(self, name: str) -> dict[str, Any] | Missing:
+        """A nested object as it is, or `MISSING`."""
+        nested = self.object(name)
+        return MISSING if nested is None else nested._members
 
     def object(self, name: str) -> Members | None:
         """A nested object, or None when it is absent."""

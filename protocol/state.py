@@ -30,8 +30,13 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (FAILED, "shutdown"): CLOSED,
 }
 
-# A start that the child refuses is a failed run: its error stays the answer.
-ON_FAILURE: dict[tuple[str, str], str] = {(READY, "start"): FAILED}
+# Where a message leaves the state whose answer is that the run failed: that error stays the answer.
+ON_FAILURE: dict[tuple[str, str], str] = {
+    (READY, "start"): FAILED,
+    (RUNNING, "poll"): FAILED,
+    (RUNNING, "take"): FAILED,
+    (RUNNING, "drain"): FAILED,
+}
 
 
 def why_not(state: str, method: str) -> str | None:

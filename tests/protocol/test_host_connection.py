@@ -190,12 +190,12 @@ def test_a_shutdown_that_is_under_way_is_not_undone_by_a_failed_start() -> None:
     assert host.state == "closed"
 
 
-def test_a_failed_poll_leaves_the_state_as_it_is() -> None:
+def test_a_failed_poll_ends_the_run() -> None:
     host = greeted_host()
     host.send(Start("1"))
     host.send(Poll())
     host_events(host, envelope.result(2, "{}"), envelope.error(3, ErrorReply("exception", "x")))
-    assert host.state == "running"
+    assert host.state == "failed"
 
 
 def test_the_host_learns_that_the_child_left_and_whether_it_was_cut_off() -> None:

@@ -110,10 +110,11 @@ def test_carrying_a_message_out_moves_the_child_on(name: str, method: str) -> No
 
 
 @pytest.mark.parametrize(("name", "method"), [case for case in CASES if case not in REFUSED])
-def test_only_a_start_that_fails_moves_the_child_on(name: str, method: str) -> None:
+def test_a_failure_that_ends_the_run_leaves_the_child_failed(name: str, method: str) -> None:
     child = child_in(name)
     child.carried_out(MESSAGES[method], failed=True)
-    assert child.state == ("failed" if (name, method) == ("ready", "start") else name)
+    ends = {("ready", "start"), ("running", "poll"), ("running", "take"), ("running", "drain")}
+    assert child.state == ("failed" if (name, method) in ends else name)
 
 
 @pytest.mark.parametrize(("name", "method"), REFUSED)
