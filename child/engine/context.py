@@ -64,9 +64,14 @@ class Context:
         self._scopes[0].append(kept)
         return kept
 
-    def borrow(self, value: JSValue) -> JSValue:
-        """A second reference that lives until the innermost scope ends."""
-        return self._own(self._library.JS_DupValue(self.pointer, value))
+    def retain(self, value: JSValue) -> JSValue:
+        """A second reference that lives until `release`."""
+        retained: JSValue = self._library.JS_DupValue(self.pointer, value)
+        return retained
+
+    def release(self, value: JSValue) -> None:
+        """Give up a reference that `retain` made."""
+        self._library.JS_FreeValue(self.pointer, value)
 
     def compile(self, source: bytes, name: str, *, module: bool, first_line: int = 1) -> JSValue:
         """Compile without running: syntax is checked and a module's imports are resolved.

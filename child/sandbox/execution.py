@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
@@ -131,8 +132,16 @@ class Execution:
             self._failure = interruption(stopped)
         except JavaScriptError:  # our own code found no memory
             self._failure = run_failure(self._realm.take_error(), "")
-        self._realm.watchdog.rest()
         self._read_status()
+        if self._output is not None or self._is_stalled():
+            self._note_stray_rejections()
+
+    def _note_stray_rejections(self) -> None:
+        # Describing a reason may run its getters; at worst they cost the notes, the run is over.
+        self._realm.watchdog.renew()
+        with suppress(Interrupted):
+            self._realm.diagnose_stray_rejections()
+        self._realm.watchdog.rest()
 
     def _advance(self) -> None:
         self._begin_module()
@@ -235,6 +244,7 @@ class Execution:
         return error
 
     def _read_status(self) -> None:
+        self._realm.watchdog.rest()
         issued, limit, swallowed_null = json.loads(self._hand_out("status") or "[0,null,false]")
         self._unsettled.update(str(number) for number in range(self._issued + 1, issued + 1))
         self._issued = max(issued, self._issued)

@@ -11,6 +11,7 @@ from flowcage.child.engine.context import Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
+from flowcage.child.sandbox.rejections import StrayRejections
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import MIB, Limits
@@ -61,12 +62,15 @@ class Realm:
         self.context = Context(self.runtime)
         self.refused_import: str | None = None
         self._bridge = self._evaluate_prelude()
+        self._stray_rejections = StrayRejections(self.context)
         self._functions: dict[str, JSValue] = {}
         self.runtime.set_module_loader(self._normalize, self._load)
         self.runtime.watchdog = self.watchdog
 
     def close(self) -> None:
         """Free the realm and its heap."""
+        with self.context.scope():
+            self._stray_rejections.take()
         self.runtime.watchdog = None
         self.context.close()
         self.runtime.close()
@@ -146,6 +150,15 @@ class Realm:
                 self.call("diagnose", self.string(kind), self.string(message))
             except JavaScriptError:  # no memory left: the note is lost, the run is not
                 self.clear_error()
+
+    def diagnose_stray_rejections(self) -> None:
+        """Note each rejection that nobody handles."""
+        with self.context.scope():
+            for reason in self._stray_rejections.take():
+                message = self.describe(reason)["message"]
+                self.diagnose(
+                    "unhandled_rejection", f"a promise was rejected and nobody waits for it: {message}"
+                )
 
     def _report_job(self) -> None:
         error = self.take_error()

@@ -32,9 +32,10 @@ function guard() {
   const count = countValues();
   const holders = { __proto__: null };
   let depth = 0;
-  return function replacer(_key, value) {
+  return function replacer(key, value) {
     count();
     if (isObject(value)) {
+      notePromise(key, value);
       while (depth > 0 && holders[depth] !== this) depth -= 1;
       depth += 1;
       if (depth > MAX_DEPTH) throw tooDeep();
@@ -42,6 +43,13 @@ function guard() {
     }
     return value;
   };
+}
+
+// JSON makes {} of a promise; whoever put it there wanted what it promises.
+function notePromise(key, value) {
+  if (getPrototypeOf(value) !== NativePromise.prototype) return;
+  const where = key === '' ? 'a value' : `the member ${quote(key)} of a value`;
+  diagnose('promise_in_value', `${where} is a promise and crosses as {}; await it first`);
 }
 
 // JSON.stringify asks every object for toJSON through its prototypes. One that was planted on
@@ -53,6 +61,7 @@ const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !==
 function encodeSlowly(given, key, above, count) {
   count();
   const value = unwrap(applyToJSON(given, key));
+  if (isObject(value)) notePromise(key, value);
   if (typeof value === 'bigint') return encodePrimitive(value);
   if (!isObject(value)) return stringify(value);
   if (typeof value === 'function') return undefined;

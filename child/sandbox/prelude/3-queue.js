@@ -67,7 +67,10 @@ function ask(type, members) {
     fail('limit', `more than maxPendingRequests (${limits.maxPending}) requests at once`);
   }
   const id = `${issued + 1}`;
-  const entry = { __proto__: null, resolve: undefined, reject: undefined };
+  // Made here and not when it is thrown: its stack shows the call that was rejected.
+  const error = new NativeError();
+  lock(error, 'request', freeze({ __proto__: null, type, id }), false);
+  const entry = { __proto__: null, resolve: undefined, reject: undefined, error };
   pending[id] = entry;
   try {
     enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
@@ -87,8 +90,15 @@ function settle(id, type, text) {
   const entry = pending[id];
   delete pending[id];
   outstanding -= 1;
-  if (type === 'error') entry.reject(new NativeError(parse(text)));
-  else entry.resolve(type === 'ok' ? parse(text) : undefined);
+  if (type === 'error') {
+    const value = parse(text);
+    defineProperty(entry.error, 'message', {
+      __proto__: null, value, enumerable: false, writable: true, configurable: true,
+    });
+    entry.reject(entry.error);
+  } else {
+    entry.resolve(type === 'ok' ? parse(text) : undefined);
+  }
 }
 
 // Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.

@@ -25,7 +25,8 @@ function asText(value) {
 
 // One line about a thrown value.
 function brief(reason) {
-  return (isObject(reason) && property(reason, 'message')) || asText(reason);
+  if (!isObject(reason)) return asText(reason);
+  return property(reason, 'message') || (isError(reason) && property(reason, 'name')) || asText(reason);
 }
 
 // A stack without our frames and the engine's: what is left names the author's file.
@@ -42,11 +43,47 @@ function authorFrames(stack) {
   return kept;
 }
 
+const MAX_CAUSES = 8;
+
 // {"name", "message", "stack"} of a thrown value as JSON text; name is null where an error was not thrown.
-function describe(reason) {
-  const named = isObject(reason) && property(reason, 'name');
-  const stack = isObject(reason) ? authorFrames(property(reason, 'stack')) : '';
-  return `{"name":${named ? quote(named) : 'null'},"message":${quote(brief(reason))},"stack":${quote(stack)}}`;
+// Also its "cause", an AggregateError's "errors", and the "request" whose rejection it is.
+function describe(reason, depth = 0) {
+  if (!isObject(reason)) return `{"name":null,"message":${quote(brief(reason))},"stack":""}`;
+  const name = property(reason, 'name');
+  const stack = authorFrames(property(reason, 'stack'));
+  let text = `{"name":${name ? quote(name) : 'null'},"message":${quote(brief(reason) + hint(name, reason))}`;
+  text += `,"stack":${quote(stack)}`;
+  if (depth < MAX_CAUSES) text += describeCause(reason, depth) + describeErrors(reason, depth);
+  return `${text}${describeRequest(reason)}}`;
+}
+
+function describeCause(reason, depth) {
+  const cause = own(reason, 'cause');
+  return cause === undefined ? '' : `,"cause":${describe(cause, depth + 1)}`;
+}
+
+function describeErrors(reason, depth) {
+  const errors = own(reason, 'errors');
+  if (!isArray(errors)) return '';
+  let text = '';
+  for (let i = 0; i < errors.length && i < MAX_CAUSES; i++) {
+    text += `${text && ','}${describe(own(errors, i), depth + 1)}`;
+  }
+  return `,"errors":[${text}]`;
+}
+
+function describeRequest(reason) {
+  const request = own(reason, 'request');
+  const id = isObject(request) ? own(request, 'id') : undefined;
+  const type = isObject(request) ? own(request, 'type') : undefined;
+  if (typeof id !== 'string' || typeof type !== 'string') return '';
+  return `,"request":{"type":${quote(textOf(type))},"id":${quote(textOf(id))}}`;
+}
+
+// Scripts written for another runtime call what that one had; say what there is here.
+function hint(name, reason) {
+  if (name !== 'ReferenceError' || indexOf(property(reason, 'message'), ' is not defined') < 0) return '';
+  return '; the globals of a workflow are args, budget, agent, workflow, parallel, pipeline, phase, log, SW';
 }
 
 // The engine throws null where it has no memory left for an Error.

@@ -8,7 +8,8 @@ const isPlain = (value) => typeof value === 'object' && value !== null && !isArr
 
 const agent = (prompt, options) => {
   if (typeof prompt !== 'string') {
-    throw new NativeTypeError(`agent(prompt, options) takes a string as its prompt, not ${kindOf(prompt)}`);
+    throw new NativeTypeError(`agent(prompt, options) takes a string as its prompt, not ${kindOf(prompt)}; `
+      + 'write agent("What to do", { label: "short name" })');
   }
   return ask('agent', `,"prompt":${quote(prompt)}${agentOptions(options)}`);
 };
@@ -17,9 +18,25 @@ function agentOptions(options) {
   const filled = currentPhase === undefined ? '' : `"phase":${quote(currentPhase)}`;
   if (options === undefined || options === null) return filled && `,"options":{${filled}}`;
   const text = optionsText('agent(prompt, options)', options);
+  noteUnknownOptions(options);
   const phaseText = filled === '' || hasOwn(parse(text), 'phase') ? '' : filled;
   if (text === '{}') return phaseText && `,"options":{${phaseText}}`;
   return `,"options":${phaseText ? `${slice(text, 0, -1)},${phaseText}}` : text}`;
+}
+
+// Options that the host may know of are kept whatever they are; a misspelt one should not go unseen.
+const knownOptions = {
+  __proto__: null, label: 1, phase: 1, schema: 1, model: 1, provider: 1, agentType: 1, isolation: 1,
+  effort: 1, retry: 1, timeoutMs: 1,
+};
+
+function noteUnknownOptions(options) {
+  const names = keys(options);
+  for (let i = 0; i < names.length; i++) {
+    if (names[i] in knownOptions) continue;
+    knownOptions[names[i]] = 1; // said once
+    diagnose('unknown_option', `agent() has no option ${quote(names[i])}; it was passed on as it is`);
+  }
 }
 
 function optionsText(call, options) {

@@ -11,7 +11,8 @@ async function parallel(tasks) {
 
 async function pipeline(items, ...stages) {
   if (!isArray(items)) {
-    throw new NativeTypeError(`pipeline(items, ...stages) takes an array of items, not ${kindOf(items)}`);
+    throw new NativeTypeError(`pipeline(items, ...stages) takes an array of items, not ${kindOf(items)}; `
+      + 'write pipeline([1, 2], (item) => agent(`Look at ${item}`), (answer, item) => answer)');
   }
   requireFunctions('pipeline(items, ...stages)', 'stage', stages);
   const started = { __proto__: null };
@@ -50,12 +51,14 @@ async function collect(started, length) {
   return results;
 }
 
+const example = 'pass functions, such as [() => agent("…"), () => agent("…")]';
+
 function requireFunctions(call, noun, list) {
-  if (!isArray(list)) throw new NativeTypeError(`${call} takes an array of functions, not ${kindOf(list)}`);
+  if (!isArray(list)) throw new NativeTypeError(`${call} takes an array of functions, not ${kindOf(list)}; ${example}`);
   for (let i = 0; i < list.length; i++) {
     if (typeof list[i] !== 'function') {
       throw new NativeTypeError(
-        `${call}: ${noun} ${i} is ${kindOf(list[i])}; pass functions, such as () => agent("…")`);
+        `${call}: ${noun} ${i} is ${kindOf(list[i])}; ${example}`);
     }
   }
 }
