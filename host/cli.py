@@ -17,6 +17,7 @@ import trio
 
 from flowcage.host import exits, inputs
 from flowcage.host.errors import RunError
+from flowcage.host.terminal import safe
 from flowcage.protocol.messages import DIALECTS
 from flowcage.protocol.version import PACKAGE_VERSION
 
@@ -66,6 +67,9 @@ def run(file: Path, **given: Any) -> None:
         except RunError as error:
             stack.close()
             fail(exits.status(error), exits.explain(error, source))
+    if not given["quiet"]:
+        for diagnostic in outcome.report.diagnostics:
+            click.echo(safe(f"flowcage: note: {diagnostic['message']}"), err=True)
     say(inputs.to_json_line(outcome))
 
 
@@ -115,7 +119,7 @@ def say(text: str) -> None:
 
 def fail(status: int, message: str) -> NoReturn:
     """Say what went wrong on stderr, and leave with this exit status."""
-    click.echo(f"flowcage: {message}", err=True)
+    click.echo(f"flowcage: {safe(message)}", err=True)
     sys.exit(status)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flowcage.host.errors import (
     ChildDied,
     RunError,
@@ -42,11 +44,21 @@ def explain(error: RunError, source: str) -> str:
         return str(error)
     if error.place:
         return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
-    return "\n".join([f"{error} ({error.kind})", *_stack(error)])
+    return "\n".join([f"{error} ({error.kind})", *_details(error.data)])
 
 
-def _stack(error: WorkflowFailed) -> list[str]:
-    return error.stack.split("\n") if error.stack else []
+def _details(data: dict[str, Any]) -> list[str]:
+    """The stack, the request that was rejected, and the same for each error behind this one."""
+    lines = [line for line in str(data.get("stack") or "").split("\n") if line]
+    if isinstance(request := data.get("request"), dict):
+        lines.append(f"    it is the rejection of {request.get('type')} request {request.get('id')}")
+    behind = [("caused by", data.get("cause"))]
+    parts = data.get("errors")
+    behind += [("one of", part) for part in parts] if isinstance(parts, list) else []
+    for relation, error in behind:
+        if isinstance(error, dict):
+            lines += [f"  {relation}: {error.get('message')}", *_details(error)]
+    return lines
 
 
 def _excerpt(error: WorkflowFailed, source: str) -> list[str]:

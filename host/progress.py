@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +12,11 @@ from typing import TYPE_CHECKING
 from flowcage.host import events
 from flowcage.host.events import Event, Listener
 from flowcage.host.inputs import InputError
+from flowcage.host.terminal import safe
 from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# A workflow's text must not move the cursor or recolour the terminal of whoever watches it.
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_MAX_LINE = 2000
 
 
 @contextmanager
@@ -56,7 +52,7 @@ def listeners(events_file: Path | None, *, quiet: bool) -> Iterator[Listener | N
 def _plain(event: Event) -> None:
     line = describe(event)
     if line is not None:
-        print(line[1], file=sys.stderr, flush=True)
+        print(_indented(line[1]), file=sys.stderr, flush=True)
 
 
 def _terminal() -> Listener:
@@ -67,7 +63,7 @@ def _terminal() -> Listener:
     def show(event: Event) -> None:
         line = describe(event)
         if line is not None:
-            console.print(line[1], style=line[0], markup=False, soft_wrap=True)
+            console.print(_indented(line[1]), style=line[0], markup=False, soft_wrap=True)
 
     return show
 
@@ -75,23 +71,23 @@ def _terminal() -> Listener:
 def describe(event: Event) -> tuple[str, str] | None:
     """A style and one line about an event; None for those that a person need not see."""
     if isinstance(event, events.PhaseEntered):
-        return "bold cyan", safe(f"== {event.name}")
+        return "bold cyan", f"== {event.name}"
     if isinstance(event, events.Logged):
-        return "", safe("   " + " ".join(map(_text, event.values)))
+        return "", "   " + " ".join(map(_text, event.values))
     if isinstance(event, events.AgentStarted):
-        return "dim", safe(f"-> agent {event.request_id} {event.label or _first_line(event.prompt)}")
+        return "dim", f"-> agent {event.request_id} {event.label or _first_line(event.prompt)}"
     if isinstance(event, events.AgentCompleted):
         return "green", f"<- agent {event.request_id} answered in {event.seconds:.2f} s"
     if isinstance(event, events.AgentFailed):
-        return "red", safe(f"!! agent {event.request_id} failed: {event.message}")
+        return "red", f"!! agent {event.request_id} failed: {event.message}"
     if isinstance(event, events.RunStarted) and event.parent_run_id is not None:
-        return "cyan", safe(f"-> workflow {event.source_name}")
+        return "cyan", f"-> workflow {event.source_name}"
     return None
 
 
-def safe(text: str) -> str:
-    """Text that cannot steer a terminal, on bounded length; newlines stay inside the line's indent."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text[:_MAX_LINE]).replace("\n", "\n   ")
+def _indented(text: str) -> str:
+    """One event's text, terminal-safe; its further lines are indented under the first."""
+    return safe(text).replace("\n", "\n   ")
 
 
 def _text(value: object) -> str:

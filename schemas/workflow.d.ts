@@ -1,7 +1,8 @@
 /**
  * Types for flowcage workflows: what a workflow finds when it runs.
  *
- * Compile with `"strict": true`, `"lib": ["es2023"]`, `"types": []`; JavaScript also with `"checkJs": true`.
+ * For TypeScript 5.4 or newer, with `"strict": true`, `"lib": ["es2023"]`, `"types": []`, and for JavaScript
+ * `"checkJs": true`.
  * A script's top-level `return` is error TS1108 to TypeScript; a default function says the same without it.
  *
  * A run is a function of its source, its args and the host's answers, so there is no clock, randomness, timer,
@@ -29,7 +30,7 @@ declare const budget: WorkflowBudget;
 declare function agent<T = string>(
   prompt: string,
   options?: (AgentOptions & { readonly schema?: null | undefined }) | null,
-): Promise<T>;
+): Promise<NoInfer<T>>;
 declare function agent<T = any>(prompt: string, options: AgentOptions): Promise<T>;
 
 /**
