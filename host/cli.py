@@ -1,4 +1,4 @@
-"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage doctor``.
+"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage types``, ``flowcage doctor``.
 
 stdout carries results and nothing else; everything for a person goes to stderr.
 """
@@ -92,6 +92,14 @@ def check(file: Path, dialect: Any) -> None:
     phases = meta.get("phases") if isinstance(meta, dict) else None
     found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}
     say(json.dumps(found, indent=2))
+
+
+@cli.command()
+def types() -> None:
+    """Print TypeScript declarations of what a workflow finds: globals, modules, meta."""
+    from flowcage.schemas.loader import author_types
+
+    say(author_types().removesuffix("\n"))
 
 
 @cli.command()

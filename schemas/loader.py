@@ -1,4 +1,4 @@
-"""The schema documents, as they are published."""
+"""The schema documents and the types for workflow authors, as they are published."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ def document(name: str) -> dict[str, Any]:
     with open(os.path.join(_FOLDER, name + _SUFFIX), encoding="utf-8") as file:
         loaded: dict[str, Any] = json.load(file)
     return loaded
+
+
+def author_types() -> str:
+    """The TypeScript declarations of what a workflow finds: the text of ``workflow.d.ts``."""
+    with open(os.path.join(_FOLDER, "workflow.d.ts"), encoding="utf-8", newline="") as file:
+        return file.read()

@@ -1,7 +1,7 @@
 /**
  * Types for flowcage workflows: what a workflow finds when it runs.
  *
- * For TypeScript 5.4 or newer, with `"strict": true`, `"lib": ["es2023"]`, `"types": []`, and for JavaScript
+ * For TypeScript 5.4 or newer with `"strict": true`, `"lib": ["es2023"]`, `"types": []`; JavaScript also with
  * `"checkJs": true`.
  * A script's top-level `return` is error TS1108 to TypeScript; a default function says the same without it.
  *

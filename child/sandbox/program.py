@@ -80,6 +80,9 @@ def _compile_module(realm: Realm, cleaned: bytes, name: str, *, auto: bool) -> P
 
 def _compile_script(realm: Realm, cleaned: bytes, name: str) -> Program:
     parts = _parse(cleaned, name)
+    if parts.other_exports:
+        message = "a script returns its result; it can export declarations, but not default or a list"
+        raise Refusal(_syntax_error(message, name, cleaned, parts.other_exports[0]))
     # Compiled to be checked only: the text must be closed in itself before it is wrapped.
     with realm.context.scope():
         _compile(realm, text.as_check(cleaned, parts), name)
@@ -120,6 +123,12 @@ def _compile_error(realm: Realm, error: dict[str, Any], name: str) -> ErrorReply
     return ErrorReply(kind, f"{error['name']}: {error['message']}", data)
 
 
+def _syntax_error(message: str, name: str, cleaned: bytes, offset: int) -> ErrorReply:
+    line, column = text.position(cleaned, offset)
+    data = {"name": "SyntaxError", "message": message, "stack": "", "sourceName": name}
+    return ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", data | {"line": line, "column": column})
+
+
 def check(realm: Realm, source: str, name: str, dialect: Dialect) -> Checked:
     """Compile a workflow and evaluate the literal of its ``export const meta``; nothing else runs.
 
@@ -138,10 +147,7 @@ def _read_meta(realm: Realm, cleaned: bytes, name: str, parts: text.Parts) -> An
     try:
         literal = text.meta_literal(cleaned, parts)
     except text.NotLiteral as error:
-        line, column = text.position(cleaned, error.offset)
-        data: dict[str, Any] = {"name": "SyntaxError", "message": str(error), "stack": "", "sourceName": name}
-        data |= {"line": line, "column": column}
-        raise ErrorReply(errors.SYNTAX, f"SyntaxError: {error}", data) from None
+        raise _syntax_error(str(error), name, cleaned, error.offset) from None
     if literal is None:
         return None
     with realm.context.scope():

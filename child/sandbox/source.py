@@ -29,6 +29,15 @@ _FUNCTIONS = frozenset(
         "class_static_block",
     }
 )
+_DECLARATIONS = frozenset(
+    {
+        "lexical_declaration",
+        "variable_declaration",
+        "function_declaration",
+        "generator_function_declaration",
+        "class_declaration",
+    }
+)
 _LITERALS = frozenset(
     {"string", "number", "true", "false", "null", "undefined", "template_string", "comment"}
 )
@@ -44,6 +53,7 @@ class Parts(NamedTuple):
         exports: the ``export`` keyword of declarations at the top level.
         returns: (keyword start, whether a value follows) of returns outside any function.
         meta: the literal that ``export const meta`` is given.
+        other_exports: where an export begins that is no declaration, ``export default`` above all.
         exports_only_meta: whether that is the only export there is.
     """
 
@@ -51,6 +61,7 @@ class Parts(NamedTuple):
     exports: list[tuple[int, int]]
     returns: list[tuple[int, bool]]
     meta: tuple[int, int] | None
+    other_exports: list[int]
     exports_only_meta: bool
 
 
@@ -68,7 +79,7 @@ class SourceTooLarge(Exception):
 
 def clean(source: str) -> bytes:
     """UTF-8 without a byte-order mark, a hashbang (ECMA-262, 12.5) made a comment."""
-    encoded = source.encode("utf-8", "replace").removeprefix(BOM)
+    encoded = source.encode("utf-8", "surrogatepass").removeprefix(BOM)
     return b"//" + encoded[2:] if encoded.startswith(b"#!") else encoded
 
 
@@ -87,12 +98,16 @@ def parse(source: bytes) -> Parts:
     meta = _meta(root)
     statements = [node for node in root.children if node.type == "export_statement"]
     only_meta = meta is not None and len(statements) == 1
-    parts = Parts([], [], list(_returns(root)), meta, only_meta)
+    parts = Parts([], [], list(_returns(root)), meta, [], only_meta)
     for node in root.children:
         if node.type == "import_statement":
             parts.imports.append((node.start_byte, node.end_byte))
-        elif node.type == "export_statement" and node.child_by_field_name("declaration"):
-            parts.exports.append((node.children[0].start_byte, node.children[0].end_byte))
+        elif node.type == "export_statement":
+            keyword, second = node.children[0], node.children[1]
+            if second.type in _DECLARATIONS:
+                parts.exports.append((keyword.start_byte, keyword.end_byte))
+            else:
+                parts.other_exports.append(keyword.start_byte)
     return parts
 
 

@@ -5,7 +5,7 @@ import { exec } from 'workflow:sandbox';
 import { readFile } from 'node:fs';
 // @ts-expect-error TS2307
 import clock from 'workflow:clock';
-// @ts-expect-error TS2305
+// @ts-expect-error TS2614
 import { wait } from 'workflow:extra';
 
 // Calls of other dialects
@@ -41,7 +41,7 @@ workflow(5);
 workflow({ path: 'child.js' });
 // @ts-expect-error TS2345
 phase(1);
-// @ts-expect-error TS2559
+// @ts-expect-error TS2345
 phase('a', 'detail');
 
 // Results that may be null
@@ -57,13 +57,13 @@ summed[0].toFixed();
 // Stages
 // @ts-expect-error TS2345
 pipeline(5, (n) => n);
-// @ts-expect-error TS2769
+// @ts-expect-error TS2345
 pipeline([1], agent('a'));
-// @ts-expect-error TS2769
+// @ts-expect-error TS2322
 pipeline([1], (n) => `${n}`, (n: number) => n + 1);
 // @ts-expect-error TS2339
 pipeline([1], (n) => agent(`${n}`), (answer) => answer.file);
-// @ts-expect-error TS2769
+// @ts-expect-error TS2345
 pipeline([1], (n) => n, (n, item: string) => n);
 
 // Times and programs
@@ -111,7 +111,7 @@ SW.extra = { sleep };
 
 // A default function with a third parameter, or with args that are not as declared
 // @ts-expect-error TS2322
-const three: Workflow = (_args, _context, _host: object) => 1;
+const three: Workflow = (_args: object, _context: object, _host: object) => 1;
 // @ts-expect-error TS2322
 const other: Workflow<{ topic: string }> = ({ topic }: { topic: number }) => topic;
 
