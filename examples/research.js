@@ -8,6 +8,10 @@ export const meta = {
 
 const RESERVE = 20; // tokens kept back for the report
 
+/**
+ * @param {{ topic?: string, rounds?: number }} args
+ * @param {WorkflowContext} context
+ */
 export default async function research({ topic = 'octopuses', rounds = 3 }, { agent, budget, log, phase }) {
   phase('Ask');
   const notes = [];

@@ -68,7 +68,7 @@ declare function parallel<T extends readonly (() => unknown)[] | []>(
  * becomes null, and skips the stages left, when a stage throws or rejects; the run's diagnostics say why. Rejects
  * with a TypeError, before any stage is called, if `items` is no array or a stage is no function.
  */
-declare function pipeline<I>(items: readonly I[]): Promise<Awaited<I>[]>;
+declare function pipeline<I>(items: readonly I[]): Promise<(Awaited<I> | null)[]>;
 declare function pipeline<I, A>(items: readonly I[], a: PipelineStage<I, I, A>): Promise<(A | null)[]>;
 declare function pipeline<I, A, B>(
   items: readonly I[],
@@ -217,7 +217,11 @@ interface WorkflowArgs {
   [name: string]: any;
 }
 
-/** The second parameter of a default function: the globals again. */
+/**
+ * The second parameter of a default function: the globals again.
+ *
+ * JavaScript declares it in the function's JSDoc: `@param {WorkflowContext} context`.
+ */
 interface WorkflowContext<Args = WorkflowArgs> {
   readonly args: DeepReadonly<Args>;
   readonly budget: typeof budget;
@@ -231,7 +235,7 @@ interface WorkflowContext<Args = WorkflowArgs> {
   readonly sandbox: WorkflowSandbox;
 }
 
-/** A default function. In JavaScript, a JSDoc `@type {Workflow<{ topic?: string }>}` types its parameters. */
+/** A default function. */
 type Workflow<Args = WorkflowArgs, Result = unknown> = (
   args: DeepReadonly<Args>,
   context: WorkflowContext<Args>,

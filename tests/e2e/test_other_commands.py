@@ -54,7 +54,7 @@ def test_doctor_names_python_engine_build_and_every_isolation_layer() -> None:
         assert word in finished.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "check", "doctor"])
+@pytest.mark.parametrize("command", ["run", "check", "doctor", "types"])
 def test_every_command_explains_itself(command: str) -> None:
     finished = flowcage(command, "--help")
     assert finished.status == 0

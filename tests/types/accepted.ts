@@ -53,7 +53,7 @@ is<[void | null] | null>()(second, true);
 
 // pipeline: each stage gets the last one's value, the item and the index
 const items = ['a', 'b'] as const;
-is<number[]>()(await pipeline([1, Promise.resolve(2)]), true);
+is<(number | null)[]>()(await pipeline([1, Promise.resolve(2)]), true);
 is<(string | null)[]>()(await pipeline(items, (value) => agent(value)), true);
 const five = await pipeline(
   items,
@@ -105,7 +105,7 @@ declare global {
     sizes?: { wide: number[] };
   }
 }
-is<any>()(args.topic, true);
+is<any>()(args.other, true);
 is<readonly number[] | undefined>()(args.sizes?.wide, true);
 
 const untyped: Workflow = async ({ topic = 'octopuses' }, { agent, args }) => agent(topic + args.more);
@@ -115,5 +115,6 @@ const typed: Workflow<{ topics: string[] }, number> = (given, context) => {
   is<typeof agent>()(context.agent, true);
   return context.sandbox.exec<number>('count', { command: 'wc', args: given.topics });
 };
+const plain: Workflow<{ size: number }, number> = ({ size }) => size + 1;
 const written = async ({ rounds = 3 }: { rounds?: number }, { budget }: WorkflowContext) => budget.spent() / rounds;
-export default [untyped, typed, written] satisfies [Workflow, Workflow<{ topics: string[] }>, Workflow<any>];
+export default [untyped, typed, plain, written] satisfies Workflow<any>[];

@@ -6,10 +6,11 @@ import { basename, join } from 'node:path';
 const [typescript, project] = process.argv.slice(2);
 const ts = createRequire(import.meta.url)(typescript);
 
-const config = ts.getParsedCommandLineOfConfigFile(join(project, 'tsconfig.json'), {}, {
-  ...ts.sys,
-  onUnRecoverableConfigFileDiagnostic: (diagnostic) => { throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n')); },
-});
+const fail = ({ messageText }) => {
+  throw new Error(ts.flattenDiagnosticMessageText(messageText, '\n'));
+};
+const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: fail };
+const config = ts.getParsedCommandLineOfConfigFile(join(project, 'tsconfig.json'), {}, host);
 const program = ts.createProgram(config.fileNames, config.options);
 const checker = program.getTypeChecker();
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -62,8 +60,8 @@ def install(cache: Path) -> None:
 
 
 def compiled(cache: Path, project: Path) -> str:
-    """Lay out the project in a new folder and compile it; return the report as JSON."""
-    project.mkdir()
+    """Lay out the project and compile it; return the report as JSON."""
+    project.mkdir(exist_ok=True)
     (project / "workflow.d.ts").write_text(author_types(), encoding="utf-8")
     shutil.copy(HERE / "tsconfig.json", project)
     for name, text in programs.all_of_them().items():
@@ -74,8 +72,6 @@ def compiled(cache: Path, project: Path) -> str:
 
 def run(*command: str) -> str:
     """Run a program that must succeed; return its stdout."""
-    # npm would write its own cache and logs to a home folder that need not be there.
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
-    json_or_log: str = done.stdout
-    return json_or_log
+    return done.stdout

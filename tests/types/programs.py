@@ -9,15 +9,15 @@ from flowcage.child.sandbox import source as text
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted((HERE.parents[1] / "examples").glob("*.js"))
-# Programs of errors, each told by a directive in the line above. Compiled twice: as they are, where TypeScript
-# complains of a directive without an error; and without directives, where it tells which error it is.
-REFUSED = ("refused.ts", "refused.js")
+# Programs of errors, each told by a directive in the line above. Compiled twice: as they are, where
+# TypeScript complains of a directive without an error; and without directives, where it tells which error.
+REFUSED = ("refused.ts", "refused-script.js")
 _DIRECTIVE = re.compile(r"@ts-expect-error TS(\d+)$", re.MULTILINE)
 
 
 def all_of_them() -> dict[str, str]:
     """Text by file name."""
-    found = {name: _read(HERE / name) for name in ("accepted.ts", "members.ts")}
+    found = {name: _read(HERE / name) for name in ("accepted.ts", "members.ts", "examples.d.ts")}
     for name in REFUSED:
         readable = as_module(_read(HERE / name))
         found |= {name: readable, bare(name): _DIRECTIVE.sub(r"TS\1", readable)}
@@ -48,13 +48,15 @@ def as_module(source: str) -> str:
     """A workflow as a module, which is all that TypeScript knows.
 
     A script becomes what the child makes of it: its body in an async function, so that its top-level return
-    (TS1108) is none. A default function gets the type that the declarations offer for it.
+    (TS1108) is none. A module's default function, the last thing in its file, gets the type that the
+    declarations have for it, where an author would write JSDoc.
     """
     cleaned = text.clean(source)
     parts = text.parse(cleaned)
     if parts.returns:
         return text.as_function(cleaned, parts)[0].decode()
-    return source.replace("export default async", "/** @type {Workflow<any>} */ export default async")
+    before, export, function = source.partition("export default ")
+    return f"{before}{export}/** @satisfies {{Workflow}} */ ({function.rstrip()});\n" if export else source
 
 
 def _meta(source: str) -> str:

@@ -91,7 +91,7 @@ given.agent = agent;
 // @ts-expect-error TS2339
 given.args.other;
 // @ts-expect-error TS2542
-args.topic = 'whales';
+args.other = 'whales';
 // @ts-expect-error TS2588
 args = {};
 // @ts-expect-error TS2630
@@ -111,9 +111,11 @@ SW.extra = { sleep };
 
 // A default function with a third parameter, or with args that are not as declared
 // @ts-expect-error TS2322
-const three: Workflow = (_args: object, _context: object, _host: object) => 1;
+const three: Workflow = (_args: object, _context: object, _host: object) => agent('a');
 // @ts-expect-error TS2322
-const other: Workflow<{ topic: string }> = ({ topic }: { topic: number }) => topic;
+const plain: Workflow<any, number> = () => agent('a');
+// @ts-expect-error TS2322
+const other: Workflow<{ topic: string }> = ({ topic }: { topic: number }) => agent(`${topic}`);
 
 // What other runtimes have
 // @ts-expect-error TS2584

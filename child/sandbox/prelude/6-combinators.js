@@ -37,7 +37,7 @@ async function runStages(item, index, stages) {
       const stage = stages[i];
       value = await stage(value, item, index);
     }
-    return value;
+    return await value; // without stages it is the item itself, which may be a promise
   } catch (error) {
     swallowed('pipeline', index, error);
     return null;

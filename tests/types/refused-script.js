@@ -5,8 +5,8 @@ export const meta = { name: 'refused' };
 const answer = await agnet('a');
 // @ts-expect-error TS2551
 budget.remainig();
-const [verdict] = await parallel([() => agent('a', { schema: { type: 'object' } }), () => agent('b')]);
+const [, verdict] = await parallel([() => agent('a', { schema: { type: 'object' } }), () => agent('b')]);
 // @ts-expect-error TS2345
-sleepy(SW.extra.sleep('1'));
+await SW.extra.sleep(verdict);
 // @ts-expect-error TS2339
 return (await agent('c')).findings;
