@@ -13,8 +13,8 @@ from flowcage.protocol.messages import Budget
 class Slots:
     """A semaphore whose queue is the order of the workflow's calls.
 
-    Trio starts the tasks of one batch in random order, so a task cannot queue for itself: `Run` takes a
-    ticket for each request as it comes, and hands it to the task.
+    Trio wakes the tasks of one batch in random order, so a task cannot queue for itself: `Answers` takes a
+    ticket for each request as it comes, and one ticket is granted after the other has been used.
 
     Args:
         count: tickets that may be held at once.
@@ -23,6 +23,7 @@ class Slots:
     def __init__(self, count: int) -> None:
         self._free = count
         self._queue: deque[Ticket] = deque()
+        self._entering: Ticket | None = None
 
     def ticket(self) -> Ticket:
         """A place at the end of the queue."""
@@ -31,18 +32,28 @@ class Slots:
         self._grant()
         return ticket
 
+    def enter(self, ticket: Ticket) -> None:
+        """The task of a granted ticket has woken up."""
+        assert ticket is self._entering
+        self._entering = None
+        self._grant()
+
     def leave(self, ticket: Ticket) -> None:
         """Give back a slot, or a place in the queue."""
         if ticket.granted.is_set():
             self._free += 1
-        else:
-            self._queue.remove(ticket)
+        if ticket is self._entering:
+            self._entering = None
+        ticket.left = True  # `_grant` drops it at its turn; taking it out here costs the queue's length
         self._grant()
 
     def _grant(self) -> None:
-        while self._free and self._queue:
-            self._free -= 1
-            self._queue.popleft().granted.set()
+        while self._free and self._queue and self._entering is None:
+            ticket = self._queue.popleft()
+            if not ticket.left:
+                self._free -= 1
+                self._entering = ticket
+                ticket.granted.set()
 
 
 class Ticket:
@@ -51,6 +62,7 @@ class Ticket:
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self.granted = trio.Event()
+        self.left = False
 
     async def __aenter__(self) -> None:
         try:
@@ -58,6 +70,7 @@ class Ticket:
         except BaseException:
             self._slots.leave(self)
             raise
+        self._slots.enter(self)
 
     async def __aexit__(
         self,

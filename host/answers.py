@@ -11,7 +11,7 @@ import trio
 from flowcage.host import events
 from flowcage.host.account import Ticket
 from flowcage.host.agents.base import AgentAnswer, AgentCall
-from flowcage.host.errors import HandlerFailed, RequestRejected, RunError
+from flowcage.host.errors import HandlerFailed, ProtocolViolation, RequestRejected, RunError
 from flowcage.protocol.messages import (
     AgentRequest,
     Json,
@@ -52,10 +52,14 @@ class Answers:
         """
         await self._arrived.wait()
         self._arrived = trio.Event()
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         ready, self._ready = self._ready, []
         return ready
+
+    def check(self) -> None:
+        """Raise what `abandon` was given."""
+        if self._failure is not None:
+            raise self._failure
 
     def abandon(self, failure: RunError) -> None:
         """Make `wait` raise: no answer matters any more."""
@@ -64,6 +68,10 @@ class Answers:
 
     def begin(self, request: Request, nursery: trio.Nursery) -> None:
         """Start answering a request; agents queue for their slots in the order of these calls."""
+        if request.id in self.waiting:
+            raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
+        if len(self.waiting) >= self._run.options.limits.max_pending_requests:
+            raise ProtocolViolation("the child has more requests outstanding than its limit")
         self.waiting[request.id] = request
         ticket = self._run.account.slots.ticket() if isinstance(request, AgentRequest) else None
         nursery.start_soon(self._answer, request, ticket)
@@ -75,15 +83,27 @@ class Answers:
             resolution = await self._resolve(request, ticket)
         except RequestRejected as rejected:
             resolution = Rejected(str(rejected))
+        except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
+            cancelled, errors = group.split(trio.Cancelled)
+            if errors is not None:
+                if not isinstance(errors, ExceptionGroup):
+                    raise  # KeyboardInterrupt, SystemExit
+                self._fail(request, errors)
+            if cancelled is not None:
+                raise cancelled from None
+            return
         except Exception as error:
-            name = type(request).__name__
-            failure = HandlerFailed(f"the handler of {name} {request.id} raised {error!r}")
-            failure.__cause__ = error
-            self.abandon(failure)
+            self._fail(request, error)
             return
         del self.waiting[request.id]
         self._ready.append(Resolve(request.id, resolution))
         self._arrived.set()
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        name = type(request).__name__
+        failure = HandlerFailed(f"the handler of {name} {request.id} raised {error!r}")
+        failure.__cause__ = error
+        self.abandon(failure)
 
     async def _resolve(self, request: Request, ticket: Ticket | None) -> Resolution:
         if isinstance(request, AgentRequest):

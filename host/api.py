@@ -6,13 +6,15 @@ from functools import partial
 
 import trio
 
+from flowcage.host.blocking import run_to_end
 from flowcage.host.child import Child, expect_result, initialize
+from flowcage.host.errors import CannotSend, RunTimedOut
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
-from flowcage.host.run import Run
+from flowcage.host.run import CANNOT_CROSS, Run
 from flowcage.protocol import decode
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import Check, Checked, Dialect, Json
+from flowcage.protocol.messages import MISSING, Check, Checked, Dialect, Json, Missing
 
 # Compiling is quick; a child that takes longer than this is not well.
 CHECK_TIMEOUT_SECONDS = 30.0
@@ -22,7 +24,7 @@ async def run_workflow(
     source: str,
     *,
     source_name: str = "workflow.js",
-    args: Json = None,
+    args: Json | Missing = MISSING,
     options: RunOptions | None = None,
 ) -> Outcome:
     """Run one workflow in its own child process.
@@ -30,7 +32,7 @@ async def run_workflow(
     Args:
         source: JavaScript text, in either dialect.
         source_name: what stacks and errors call it.
-        args: any JSON value, the workflow's ``args``; None means ``{}``.
+        args: any JSON value, the workflow's ``args``; left out it is ``{}``.
         options: handlers and limits; the defaults answer ``agent()`` with `echo`.
 
     Returns:
@@ -41,14 +43,14 @@ async def run_workflow(
             workflow's own doing, `RunTimedOut` and `WorkflowStalled` its never finishing.
     """
     run = Run(options or RunOptions(), source_name)
-    return await run.execute(source, {} if args is None else args)
+    return await run.execute(source, {} if args is MISSING else args)
 
 
 def run_workflow_blocking(
     source: str,
     *,
     source_name: str = "workflow.js",
-    args: Json = None,
+    args: Json | Missing = MISSING,
     options: RunOptions | None = None,
 ) -> Outcome:
     """`run_workflow` for programs without an event loop; the same arguments, result and errors.
@@ -56,13 +58,7 @@ def run_workflow_blocking(
     Raises:
         KeyboardInterrupt: Ctrl-C; the child is gone by then.
     """
-    run = partial(run_workflow, source, source_name=source_name, args=args, options=options)
-    try:
-        return trio.run(run)
-    except BaseExceptionGroup as group:  # a nursery wraps the interrupt; callers expect it bare
-        if group.subgroup(KeyboardInterrupt) is not None:
-            raise KeyboardInterrupt from None
-        raise
+    return run_to_end(partial(run_workflow, source, source_name=source_name, args=args, options=options))
 
 
 async def check_workflow(
@@ -78,8 +74,15 @@ async def check_workflow(
 
     async def converse(_nursery: trio.Nursery) -> Checked:
         await initialize(child.channel, Limits(), None)
-        reply = await child.channel.request(Check(source, source_name, dialect))
-        return decode.checked(expect_result(reply))
+        message = Check(source, source_name, dialect)
+        try:
+            line = child.channel.encode(message)
+        except CANNOT_CROSS as error:
+            raise CannotSend(f"the workflow cannot be sent to the child: {error}") from error
+        return decode.checked(expect_result((await child.channel.exchange([line]))[0]))
 
-    with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-        return await child.run(converse)
+    try:
+        with trio.fail_after(CHECK_TIMEOUT_SECONDS):
+            return await child.run(converse)
+    except trio.TooSlowError:
+        raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None

@@ -64,7 +64,10 @@ class Channel:
         data = b"".join(lines)
         self.messages += 2 * len(lines)
         self.bytes_sent += len(data)
-        self._outbox.send_nowait(data)
+        try:
+            self._outbox.send_nowait(data)
+        except trio.WouldBlock:  # two writes are waiting: it answered what it cannot have read
+            raise ProtocolViolation("the child answers messages that it has not read") from None
         return [await self._receive() for _ in lines]
 
     async def write(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from flowcage.host.channel import Channel, ChildGone
 from flowcage.host.errors import (
     ChildDied,
     IsolationUnavailable,
+    LaunchFailed,
     ProtocolViolation,
     RunError,
     RunRefused,
@@ -21,7 +23,7 @@ from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import decode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
+from flowcage.protocol.messages import STRICT_LAYERS, Initialize, Initialized, Isolation, Peer
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
 
 T = TypeVar("T")
@@ -43,7 +45,10 @@ class Child:
 
     def __init__(self, launcher: Launcher = spawn) -> None:
         self._began = trio.current_time()
-        self._process = ChildProcess(launcher())
+        try:
+            self._process = ChildProcess(launcher())
+        except OSError as error:
+            raise LaunchFailed(f"no child could be started: {error}") from error
         self.channel = Channel(self._process)
         self.wall_seconds = 0.0
 
@@ -72,9 +77,14 @@ class Child:
             raise
         finally:
             with trio.CancelScope(shield=True):
-                await self._process.close(kill=not healthy)
+                async with trio.open_nursery() as nursery:  # a second Ctrl-C wakes this task, not that one
+                    nursery.start_soon(self._close, not healthy)
             self.wall_seconds = trio.current_time() - self._began
         return result
+
+    async def _close(self, kill: bool) -> None:
+        with trio.CancelScope(shield=True):
+            await self._process.close(kill=kill)
 
     async def wait_until_gone(self) -> None:
         """Return when the process has ended, whether or not anybody reads from it."""
@@ -87,6 +97,9 @@ class Child:
             nursery.start_soon(self.channel.write)
             try:
                 result = await converse(nursery)
+            except trio.Cancelled:  # at once: handlers may take their time to end
+                self._process.kill()
+                raise
             except RunError as error:  # raised outside the nursery, which would wrap it in a group
                 failure = error
             nursery.cancel_scope.cancel()
@@ -112,6 +125,15 @@ async def initialize(channel: Channel, limits: Limits, isolation: Isolation | No
     """
     message = Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
     initialized = decode.initialized(expect_result(await channel.request(message)))
+    if initialized.protocol_version != PROTOCOL_VERSION:
+        raise ProtocolViolation(f"the child answered with version {initialized.protocol_version[:40]!r}")
+    if initialized.max_message_bytes > limits.max_message_bytes:
+        raise ProtocolViolation("the child allows itself longer messages than it may send")
+    if isolation == "strict" or (isolation is None and sys.platform == "linux"):
+        layers = initialized.isolation
+        missing = [name for name in STRICT_LAYERS if name not in layers or not layers[name].applied]
+        if missing:
+            raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
     channel.set_max_message_bytes(initialized.max_message_bytes)
     return initialized
 

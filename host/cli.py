@@ -5,21 +5,44 @@ stdout carries results and nothing else; everything for a person goes to stderr.
 
 from __future__ import annotations
 
+import errno
 import json
-import os
+import math
+import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
-import trio
 
 from flowcage.host import exits, inputs
+from flowcage.host.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.errors import RunError
-from flowcage.host.terminal import safe
+from flowcage.host.terminal import leave, safe, tell
+from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS
 from flowcage.protocol.version import PACKAGE_VERSION
+
+T = TypeVar("T")
+
+
+class Seconds(click.FloatRange):
+    """A length of time; NaN compares as neither too small nor too large, and is none."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is not a finite number above 0."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not a length of time", param, ctx)
+        return seconds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,13 +58,13 @@ def cli() -> None:
 @click.option("--args-file", type=click.Path(path_type=Path), help="The same, from a JSON file.")
 @click.option("--arg", "args_pairs", metavar="K=V", multiple=True, help="One string member of args.")
 @click.option("--agent", default="echo", show_default=True, help="Who answers agent(): echo or command:CMD.")
-@click.option("--agent-timeout", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True,
+@click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
               help="Seconds one agent may take.")  # fmt: skip
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True,
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
               help="Seconds for the whole run.")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
-@click.option("--budget", type=click.IntRange(0), help="Tokens that the workflow sees as its budget.")
+@click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -51,25 +74,26 @@ def cli() -> None:
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
-    from flowcage.host.api import run_workflow_blocking
+    from flowcage.host.api import run_workflow
     from flowcage.host.progress import listeners
 
     with ExitStack() as stack:
         try:
             source = inputs.source(file)
             args = inputs.args(given["args_json"], given["args_file"], given["args_pairs"])
+            options = inputs.options(file, **given)
             listener = stack.enter_context(listeners(given["events"], quiet=given["quiet"]))
-            options = inputs.options(file, listener, **given)
         except inputs.InputError as error:
             fail(exits.USAGE, str(error))
-        try:
-            outcome = run_workflow_blocking(source, source_name=str(file), args=args, options=options)
-        except RunError as error:
-            stack.close()
-            fail(exits.status(error), exits.explain(error, source))
+        outcome = to_the_end(
+            lambda: run_workflow(
+                source, source_name=str(file), args=args, options=replace(options, listener=listener)
+            ),
+            source,
+        )
     if not given["quiet"]:
         for diagnostic in outcome.report.diagnostics:
-            click.echo(safe(f"flowcage: note: {diagnostic['message']}"), err=True)
+            note(f"note: {diagnostic['message']}")
     say(inputs.to_json_line(outcome))
 
 
@@ -84,10 +108,7 @@ def check(file: Path, dialect: Any) -> None:
         source = inputs.source(file)
     except inputs.InputError as error:
         fail(exits.USAGE, str(error))
-    try:
-        checked = trio.run(lambda: check_workflow(source, source_name=str(file), dialect=dialect))
-    except RunError as error:
-        fail(exits.status(error), exits.explain(error, source))
+    checked = to_the_end(lambda: check_workflow(source, source_name=str(file), dialect=dialect), source)
     meta = checked.meta
     phases = meta.get("phases") if isinstance(meta, dict) else None
     found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}
@@ -107,39 +128,61 @@ def doctor() -> None:
     """Say what this machine offers: Python, the engine and how it was built, the isolation there is."""
     from flowcage.host.doctor import examine
 
-    try:
-        findings = trio.run(examine)
-    except RunError as error:
-        fail(exits.status(error), str(error))
+    findings = to_the_end(examine)
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-def say(text: str) -> None:
-    """Write a result to stdout; a reader that has left gets no traceback for it."""
+def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:
+    """Run an async function; how it fails becomes a message and an exit status."""
     try:
+        return run_to_end_or_signal(function)
+    except RunError as error:
+        fail(exits.status(error), exits.explain(error, source))
+    except Terminated as ended:
+        fail(128 + ended.number, f"ended by {ended}")
+
+
+def say(text: str) -> None:
+    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "stdout is closed")
         sys.stdout.buffer.write(text.encode() + b"\n")
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # What is buffered is flushed again on the way out, and must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(exits.OUR_FAULT)
+    except OSError as error:
+        fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
+
+
+def note(message: str) -> None:
+    """Say something on stderr, if that is to be had."""
+    with suppress(OSError):
+        tell(safe(f"flowcage: {message}"))
 
 
 def fail(status: int, message: str) -> NoReturn:
     """Say what went wrong on stderr, and leave with this exit status."""
-    click.echo(f"flowcage: {safe(message)}", err=True)
-    sys.exit(status)
+    note(message)
+    leave(status)
 
 
 def main() -> None:
-    """The ``flowcage`` script."""
+    """The ``flowcage`` command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by whoever started us, it would reap for us
     try:
         cli(standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(exits.USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        fail(exits.INTERRUPTED, "interrupted")
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        with suppress(OSError):
+            error.show()
+        leave(exits.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        fail(exits.INTERRUPTED, "interrupted")
+    except Exception as error:
+        fail(exits.OUR_FAULT, f"internal error, please report it: {_innermost(error)!r}")
+    leave(exits.DONE)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -10,7 +10,9 @@ import sys
 import psutil
 import trio
 
+from flowcage.host.api import CHECK_TIMEOUT_SECONDS
 from flowcage.host.child import Child, initialize
+from flowcage.host.errors import RunTimedOut
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Initialized
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -44,7 +46,11 @@ async def _initialize() -> Initialized:
     async def converse(_nursery: trio.Nursery) -> Initialized:
         return await initialize(child.channel, Limits(), "best_effort")
 
-    return await child.run(converse)
+    try:
+        with trio.fail_after(CHECK_TIMEOUT_SECONDS):
+            return await child.run(converse)
+    except trio.TooSlowError:
+        raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
 
 
 def engine_build() -> str:

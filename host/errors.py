@@ -81,7 +81,11 @@ class ChildDied(RunError):
     """
 
     def __init__(self, signal: str | None, exit_code: int | None, stderr: str) -> None:
-        how = f"was killed by {signal}" if signal else f"exited with status {exit_code}"
+        how = "ended, nobody knows how,"
+        if signal is not None:
+            how = f"was killed by {signal}"
+        elif exit_code is not None:
+            how = f"exited with status {exit_code}"
         said = f"; it said: {stderr}" if stderr else ""
         super().__init__(f"the child {how} in the middle of the run{said}")
         self.signal = signal
@@ -103,6 +107,12 @@ class IsolationUnavailable(RunError):
 
 class RunRefused(RunError):
     """The child refused a message that should have been right: one of us has a fault."""
+
+    child_alive = True
+
+
+class CannotSend(RunError):
+    """The source or the args do not fit a message, or hold what JSON cannot; nothing was run."""
 
     child_alive = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from flowcage.protocol.messages import Json
@@ -23,7 +23,8 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """One line of an events file: ``type`` first, names in camelCase."""
-        members = {_camel(name): value for name, value in asdict(self).items()}
+        # Not `asdict`: it copies logged values, and recurses into them.
+        members = {_camel(field.name): getattr(self, field.name) for field in fields(self)}
         return {"type": EVENT_TYPES[type(self)]} | members
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowcage.host.errors import (
+    CannotSend,
     ChildDied,
     RunError,
     RunTimedOut,
@@ -31,6 +32,8 @@ def status(error: RunError) -> int:
         return _KINDS.get(error.kind, FAILED)
     if isinstance(error, WorkflowStalled):
         return FAILED
+    if isinstance(error, CannotSend):
+        return USAGE
     if isinstance(error, RunTimedOut):
         return TIMEOUT
     if isinstance(error, ChildDied):

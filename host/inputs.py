@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
-from flowcage.host.events import Listener
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
 from flowcage.host.sourcefile import ChildWorkflows, SourceFileError, read_source
 from flowcage.protocol import strictjson
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Json
 
@@ -36,9 +36,13 @@ def args(text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
         return _parse_json("--args", text.encode("utf-8", "surrogateescape"))
     if file is not None:
         try:
-            return _parse_json(f"--args-file {file}", file.read_bytes())
+            with file.open("rb") as stream:
+                text_read = stream.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
         except OSError as error:
             raise InputError(f"--args-file {file}: cannot be read: {error.strerror}") from None
+        if len(text_read) > DEFAULT_MAX_MESSAGE_BYTES:
+            raise InputError(f"--args-file {file}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
+        return _parse_json(f"--args-file {file}", text_read)
     return dict(_pair(pair) for pair in pairs)
 
 
@@ -60,7 +64,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def options(file: Path, listener: Listener | None, **given: Any) -> RunOptions:
+def options(file: Path, **given: Any) -> RunOptions:
     """The run's options; a file's child workflows may lie in its own folder."""
     try:
         agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
@@ -77,7 +81,6 @@ def options(file: Path, listener: Listener | None, **given: Any) -> RunOptions:
         timeout_seconds=given["timeout"],
         max_agents=given["max_agents"],
         budget_tokens=given["budget"],
-        listener=listener,
     )
 
 

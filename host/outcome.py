@@ -20,8 +20,8 @@ class Usage:
 
     Attributes:
         wall_seconds: from the child's start to its end.
-        user_cpu_seconds, system_cpu_seconds, peak_rss_bytes: of the child, as the kernel counted
-            (wait4(2)); child workflows have their own.
+        user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own.
+        peak_rss_bytes: of the child (VmHWM); 0 where it died before that could be read.
         agents: agent calls answered or refused, those of child workflows included.
         tokens: as the agents reported.
         messages, bytes_sent, bytes_received: on the wire.
@@ -109,6 +109,7 @@ class Journal:
         self.logs: list[tuple[Json, ...]] = []
         self.logs_dropped = 0
         self.phases: list[str] = []
+        self.diagnostics: list[Mapping[str, Json]] = []
         self._bytes = 0
 
     def log(self, values: list[Json]) -> None:
@@ -117,6 +118,11 @@ class Journal:
             self.logs.append(tuple(values))
         else:
             self.logs_dropped += 1
+
+    def diagnostic(self, note: Mapping[str, Json]) -> None:
+        """Keep one diagnostic while there is room."""
+        if self._has_room(len(self.diagnostics), note):
+            self.diagnostics.append(note)
 
     def phase(self, name: str) -> None:
         """Keep one phase's name while there is room."""

@@ -16,11 +16,12 @@ from flowcage.host.launch.spawn import Spawned
 CLOSE_GRACE_SECONDS = 0.5
 STDERR_TAIL_BYTES = 8 * 1024
 _READ_BYTES = 256 * 1024
+_PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Ended(NamedTuple):
-    """How a child ended, from wait4(2). Times in seconds, memory in bytes."""
+    """How a child ended. Times in seconds from wait4(2); memory in bytes, 0 where it is not known."""
 
     signal: str | None
     exit_code: int | None
@@ -34,6 +35,15 @@ class ChildProcess:
 
     def __init__(self, spawned: Spawned) -> None:
         self.pid = spawned.pid
+        self._peak_rss_bytes = 0
+        try:
+            self._exit = ExitWatch(self.pid)
+        except OSError:  # no descriptor left: the child must not outlive our interest in it
+            os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            for descriptor in (spawned.stdin, spawned.stdout, spawned.stderr):
+                os.close(descriptor)
+            raise
         self.stdin = trio.lowlevel.FdStream(spawned.stdin)
         self.stdout = trio.lowlevel.FdStream(spawned.stdout)
         self._stderr = trio.lowlevel.FdStream(spawned.stderr)
@@ -58,12 +68,22 @@ class ChildProcess:
     def kill(self) -> None:
         """SIGKILL to the child's process group, unless it is reaped already."""
         if self.ended is None:
+            self._note_peak()
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    def _note_peak(self) -> None:
+        # wait4's figure survives exec(2): a child would seem as large as the host that started it. A process
+        # that has ended has no VmHWM any more, and its peak stays unknown, 0.
+        with suppress(OSError):
+            with open(f"/proc/{self.pid}/status", "rb") as file:
+                found = _PEAK.search(file.read())
+            if found:
+                self._peak_rss_bytes = int(found[1]) * 1024
+
     async def wait_until_gone(self) -> None:
         """Return when the process has ended; it is left to be reaped."""
-        await _wait_for_exit(self.pid)
+        await self._exit.wait()
 
     async def wait(self, grace_seconds: float) -> Ended | None:
         """Wait for the child to end by itself; None if it did not."""
@@ -78,6 +98,7 @@ class ChildProcess:
             kill: at once; otherwise its stdin is closed first and it has `CLOSE_GRACE_SECONDS` to leave.
         """
         if self.ended is None:
+            self._note_peak()
             await self.stdin.aclose()
             if kill:
                 self.kill()
@@ -87,35 +108,59 @@ class ChildProcess:
             await self._wait()
         for stream in (self.stdin, self.stdout, self._stderr):
             await stream.aclose()
+        self._exit.close()
         assert self.ended is not None
         return self.ended
 
     async def _wait(self) -> None:
         if self.ended is None:
-            await _wait_for_exit(self.pid)
-            self.ended = _reap(self.pid)
+            await self._exit.wait()
+            self.ended = _reap(self.pid, self._peak_rss_bytes)
 
 
-async def _wait_for_exit(pid: int) -> None:
-    """Return once the process has ended; it is left to be reaped."""
-    if not hasattr(os, "pidfd_open"):  # not Linux
-        flags = os.WEXITED | os.WNOWAIT
-        await trio.to_thread.run_sync(os.waitid, os.P_PID, pid, flags, abandon_on_cancel=True)
-        return
-    descriptor = os.pidfd_open(pid)
+class ExitWatch:
+    """Tells when a process has ended, through a pidfd (pidfd_open(2)); it is left to be reaped.
+
+    Raises:
+        OSError: no descriptor is left.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+
+    async def wait(self) -> None:
+        """Return once the process has ended."""
+        if self._descriptor >= 0:
+            await trio.lowlevel.wait_readable(self._descriptor)
+            return
+        flags = os.WEXITED | os.WNOWAIT  # not Linux
+        await trio.to_thread.run_sync(os.waitid, os.P_PID, self._pid, flags, abandon_on_cancel=True)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _reap(pid: int, peak_rss_bytes: int) -> Ended:
     try:
-        await trio.lowlevel.wait_readable(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reap(pid: int) -> Ended:
-    _, status, usage = os.wait4(pid, 0)
+        _, status, usage = os.wait4(pid, 0)
+    except ChildProcessError:  # somebody else in this process reaped it, or SIGCHLD is ignored
+        return Ended(None, None, 0.0, 0.0, peak_rss_bytes)
     code = os.waitstatus_to_exitcode(status)
     return Ended(
-        signal.Signals(-code).name if code < 0 else None,
+        _signal_name(-code) if code < 0 else None,
         code if code >= 0 else None,
         usage.ru_utime,
         usage.ru_stime,
-        usage.ru_maxrss * 1024,
+        peak_rss_bytes,
     )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name of its own
+        return f"signal {number}"

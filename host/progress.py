@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcage.host import events
+from flowcage.host import events, terminal
+from flowcage.host.errors import FlowcageError
 from flowcage.host.events import Event, Listener
 from flowcage.host.inputs import InputError
 from flowcage.host.terminal import safe
@@ -29,18 +29,9 @@ def listeners(events_file: Path | None, *, quiet: bool) -> Iterator[Listener | N
     with ExitStack() as stack:
         wanted: list[Listener] = []
         if events_file is not None:
-            try:
-                file = stack.enter_context(events_file.open("w", encoding="utf-8"))
-            except OSError as error:
-                raise InputError(f"--events {events_file}: cannot be written: {error.strerror}") from None
-
-            def record(event: Event) -> None:
-                file.write(strictjson.dumps(event.to_json()) + "\n")
-                file.flush()
-
-            wanted.append(record)
+            wanted.append(_recorder(events_file, stack))
         if not quiet:
-            wanted.append(_terminal() if sys.stderr.isatty() else _plain)
+            wanted.append(_unless_broken(_terminal() if terminal.is_interactive() else _plain))
 
         def tell(event: Event) -> None:
             for listener in wanted:
@@ -49,16 +40,52 @@ def listeners(events_file: Path | None, *, quiet: bool) -> Iterator[Listener | N
         yield tell if wanted else None
 
 
+class EventsFileError(FlowcageError):
+    """The events file takes no more."""
+
+
+def _recorder(path: Path, stack: ExitStack) -> Listener:
+    # Unbuffered: whoever follows the file sees events as they come, and nothing is left to fail later.
+    try:
+        file = stack.enter_context(path.open("wb", buffering=0))
+    except OSError as error:
+        raise InputError(f"--events {path}: cannot be written: {error.strerror}") from None
+
+    def record(event: Event) -> None:
+        try:
+            file.write(strictjson.dumps(event.to_json()).encode() + b"\n")
+        except OSError as error:
+            raise EventsFileError(f"--events {path}: cannot be written: {error.strerror}") from None
+
+    return record
+
+
+def _unless_broken(show: Listener) -> Listener:
+    """Progress is a courtesy: where stderr takes no more, the run goes on without it."""
+    broken = False
+
+    def listen(event: Event) -> None:
+        nonlocal broken
+        try:
+            if not broken:
+                show(event)
+        except OSError:
+            broken = True
+
+    return listen
+
+
 def _plain(event: Event) -> None:
     line = describe(event)
     if line is not None:
-        print(_indented(line[1]), file=sys.stderr, flush=True)
+        terminal.tell(_indented(line[1]))
 
 
 def _terminal() -> Listener:
     from rich.console import Console
 
-    console: Console = Console(stderr=True, highlight=False, no_color="NO_COLOR" in os.environ or None)
+    no_color = "NO_COLOR" in os.environ or None
+    console: Console = Console(stderr=True, highlight=False, emoji=False, no_color=no_color)
 
     def show(event: Event) -> None:
         line = describe(event)

@@ -12,7 +12,14 @@ from flowcage.host.account import Account
 from flowcage.host.answers import Answers
 from flowcage.host.channel import Channel, ChildGone
 from flowcage.host.child import Child, expect_result, initialize
-from flowcage.host.errors import RunError, RunRefused, RunTimedOut, WorkflowStalled
+from flowcage.host.errors import (
+    CannotSend,
+    FlowcageError,
+    HandlerFailed,
+    RunError,
+    RunTimedOut,
+    WorkflowStalled,
+)
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Journal, Outcome, Report, Usage
 from flowcage.protocol import decode
@@ -20,7 +27,7 @@ from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Rejected, Resolve, Start
 
 # What stands in the way of sending a value: too long, too deep, or not JSON.
-_CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
+CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
 
 
 class Run:
@@ -44,15 +51,20 @@ class Run:
         self._began = trio.current_time()
         self._journal = Journal()
         self._answers = Answers(self)
-        self._diagnostics: list[dict[str, Json]] = []
         self._isolation: dict[str, Layer] = {}
         self._child: Child | None = None
 
     def emit(self, kind: type[events.Event], **members: Any) -> None:
-        """Tell the listener, if there is one."""
+        """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
         if self.options.listener is not None:
             at = round(trio.current_time() - self._began, 6)
-            self.options.listener(kind(run_id=self.id, at=at, **members))
+            try:
+                self.options.listener(kind(run_id=self.id, at=at, **members))
+            except Exception as error:
+                said = str(error) if isinstance(error, FlowcageError) else repr(error)
+                failure = HandlerFailed(f"the listener failed: {said}")
+                failure.__cause__ = error
+                self._answers.abandon(failure)
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow on this run's account: its slots, its tokens, its cancellation.
@@ -102,8 +114,8 @@ class Run:
         message = Start(source, self.source_name, args, self.account.budget, options.dialect)
         try:
             line = channel.encode(message)
-        except _CANNOT_CROSS as error:
-            raise RunRefused(f"the workflow or its args cannot be sent to the child: {error}") from error
+        except CANNOT_CROSS as error:
+            raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         expect_result((await channel.exchange([line]))[0])
         parent = self.parent.id if self.parent else None
         self.emit(events.RunStarted, source_name=self.source_name, parent_run_id=parent)
@@ -113,6 +125,7 @@ class Run:
         resolves: list[Resolve] = []
         while True:
             drained = await self._step(channel, resolves)
+            self._answers.check()
             if drained.complete:
                 assert isinstance(drained.output, dict)
                 return drained.output["result"]
@@ -139,7 +152,8 @@ class Run:
             else:
                 self._journal.phase(call.name)
                 self.emit(events.PhaseEntered, name=call.name)
-        self._diagnostics.extend(drained.diagnostics)
+        for note in drained.diagnostics:
+            self._journal.diagnostic(note)
         return drained
 
     def _report(self) -> Report:
@@ -150,7 +164,7 @@ class Run:
             tuple(journal.logs),
             journal.logs_dropped,
             tuple(journal.phases),
-            tuple(self._diagnostics),
+            tuple(journal.diagnostics),
             self._isolation,
             tuple(self._answers.waiting),
         )
@@ -177,5 +191,5 @@ def _encode_resolve(channel: Channel, resolve: Resolve) -> bytes:
     """Encode an answer; one that cannot cross becomes a rejection that says why."""
     try:
         return channel.encode(resolve)
-    except _CANNOT_CROSS as error:
+    except CANNOT_CROSS as error:
         return channel.encode(Resolve(resolve.id, Rejected(f"the host's answer cannot be sent: {error}")))

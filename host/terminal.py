@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from typing import NoReturn
 
 # Escapes and bidirectional overrides: a workflow's text must not move the cursor, recolour the terminal or
 # reorder what is read. Newlines stay.
@@ -16,3 +19,30 @@ def safe(text: str) -> str:
     if len(shown) > MAX_CHARACTERS:
         shown = f"{shown[:MAX_CHARACTERS]}… ({len(text)} characters)"
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", shown)
+
+
+def is_interactive() -> bool:
+    """Whether a person's terminal is at stderr."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def tell(line: str) -> None:
+    """Write a line to stderr.
+
+    Raises:
+        OSError: it takes no more.
+    """
+    if sys.stderr is not None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def leave(status: int) -> NoReturn:
+    """Exit with this status, whatever becomes of text that is still buffered."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):  # the interpreter would flush again, fail, and exit with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)

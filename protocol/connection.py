@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from io import BytesIO
 from typing import NamedTuple, TypeAlias
@@ -19,6 +20,8 @@ from flowcage.protocol.errors import (
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReader, TooLong
 from flowcage.protocol.messages import Message, RequestId
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
+
+_LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (strictjson.MAX_INTEGER_DIGITS + 1))
 
 
 class Received(NamedTuple):
@@ -141,7 +144,9 @@ class HostConnection(_Endpoint):
             )
         try:
             strictjson.check_structure(line)
-        except strictjson.StructureError as error:
+            if _LONG_INTEGER.search(line):  # a long integer, or a string with one in it
+                strictjson.loads(line)
+        except ValueError as error:
             raise LocalProtocolError(f"{method}: {error}") from None
         self._advance(method)
         self._unanswered.append((self._next_id, method))
@@ -170,7 +175,7 @@ class HostConnection(_Endpoint):
             raise RemoteProtocolError("the child replied to nothing")
         expected, method = self._unanswered.popleft()
         if type(reply.id) is not int or reply.id != expected:
-            raise RemoteProtocolError(f"the child replied to {reply.id!r} instead of {expected}")
+            raise RemoteProtocolError(f"the child replied to {str(reply.id)[:40]!r} instead of {expected}")
         if isinstance(reply, Failure):
             self._take_back(method, reply)
         return reply

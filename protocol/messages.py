@@ -142,6 +142,10 @@ class Layer(NamedTuple):
     detail: str
 
 
+# What `strict` isolation may not do without.
+STRICT_LAYERS = ("memory", "cpu", "files", "processes", "core")
+
+
 class Initialized(NamedTuple):
     """The cage is closed; what the child is and what holds it."""
 

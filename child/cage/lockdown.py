@@ -8,7 +8,7 @@ from typing import get_args
 from flowcage.child.cage import rlimits
 from flowcage.protocol.errors import ISOLATION_UNAVAILABLE, ErrorReply
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import Isolation, Layer
+from flowcage.protocol.messages import STRICT_LAYERS, Isolation, Layer
 
 # Said openly until each has its own file here.
 _NOT_YET = {
@@ -35,7 +35,7 @@ def enter(limits: Limits, isolation: Isolation | None) -> tuple[Limits, dict[str
     assert level in get_args(Isolation)
     if level == "none":
         asked = Layer(False, "isolation none was asked for")
-        return limits, dict.fromkeys((*rlimits.NAMES, *_NOT_YET), asked)
+        return limits, dict.fromkeys((*STRICT_LAYERS, *_NOT_YET), asked)
     limits, layers = rlimits.apply(limits)
     missing = [name for name, layer in layers.items() if not layer.applied]
     if missing and level == "strict":

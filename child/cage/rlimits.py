@@ -15,8 +15,6 @@ from flowcage.protocol.messages import Layer
 # Messages of 8 MiB, parsed and encoded, beside the engine's heap.
 _ROOM_FOR_MESSAGES = 192 * MIB
 
-NAMES = ("memory", "cpu", "files", "processes", "core")
-
 
 def apply(limits: Limits) -> tuple[Limits, dict[str, Layer]]:
     """Set every limit, soft and hard; report each by name."""

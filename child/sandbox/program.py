@@ -153,4 +153,9 @@ def _read_meta(realm: Realm, cleaned: bytes, name: str, parts: text.Parts) -> An
     with realm.context.scope():
         compiled = realm.context.compile(b"(" + literal + b")", name, module=False)
         value = realm.context.evaluate(compiled)
-        return strictjson.loads(realm.call_text("encode", value).encode())
+        try:
+            return strictjson.loads(realm.call_text("encode", value).encode())
+        except JavaScriptError:
+            message = f"meta cannot be told as JSON: {realm.take_error()['message']}"
+            assert parts.meta is not None
+            raise _syntax_error(message, name, cleaned, parts.meta[0]) from None

@@ -42,6 +42,10 @@ class AgentAnswer:
     value: Json
     tokens: int = 0
 
+    def __post_init__(self) -> None:
+        if self.tokens < 0:
+            raise ValueError(f"tokens must be 0 or more, not {self.tokens!r}")
+
 
 class AgentError(RequestRejected):
     """An agent has no answer; the workflow's ``agent()`` rejects with this message."""

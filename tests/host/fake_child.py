@@ -25,7 +25,10 @@ INITIALIZED = {
         "maxPendingRequests": 1,
         "maxQueuedBytes": 1,
     },
-    "isolation": {},
+    "isolation": {
+        name: {"applied": True, "detail": "so it says"}
+        for name in ("memory", "cpu", "files", "processes", "core")
+    },
     "maxMessageBytes": 100_000,
 }
 RESULTS = {

@@ -55,6 +55,7 @@ def error_of(launcher: Launcher, timeout_seconds: float = 60) -> RunError:
 def test_a_line_outside_the_contract_ends_the_run_as_a_protocol_violation(step: str, lie: str) -> None:
     error = error_of(fake_child(step, lie))
     assert isinstance(error, ProtocolViolation)
+    assert "isolation" not in str(error)  # the lie was found out, and not the fake child's poverty
     assert error.child_alive
     assert len(str(error)) < 500
 

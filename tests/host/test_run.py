@@ -14,6 +14,7 @@ import trio
 from flowcage.host import (
     AgentAnswer,
     AgentCall,
+    CannotSend,
     ChildDied,
     HandlerFailed,
     Limits,
@@ -21,7 +22,6 @@ from flowcage.host import (
     RequestRejected,
     RunError,
     RunOptions,
-    RunRefused,
     RunTimedOut,
     WorkflowFailed,
     WorkflowStalled,
@@ -175,7 +175,7 @@ def test_an_answer_that_cannot_cross_is_a_rejection_that_says_why(value: Any) ->
 
 
 def test_args_that_cannot_cross_are_refused_before_anything_runs() -> None:
-    with pytest.raises(RunRefused, match="cannot be sent"):
+    with pytest.raises(CannotSend, match="cannot be sent"):
         run("export default args", args={"a": {1}})
 
 

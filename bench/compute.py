@@ -1,0 +1,175 @@
+"""Pure computation: flowcage's engine binding beside quickjs-ng called directly through its own wrapper.
+
+    python bench/compute.py [rounds]
+
+Both run the same engine build, each in its own process: the wrapper starts a thread, and flowcage wants
+none. flowcage's side is a whole run in that process, without the wire: a realm with the prelude, the
+workflow compiled as a module, the watchdog armed. The clock covers the evaluation only, not the making of
+the context; the wrapper's `eval` compiles its few lines within it. Each round times both, in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+# Expressions; the work is inside a function, so that both sides use local variables.
+PROGRAMS = {
+    "recursion, fib(27)": """(() => {
+        const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));
+        return fib(27);
+    })()""",
+    "integer loops": """(() => {
+        let sum = 0;
+        for (let i = 0; i < 3000; i++) for (let j = 0; j < 150; j++) sum = (sum + i * j) | 0;
+        return sum;
+    })()""",
+    "JSON round trip": """(() => {
+        const rows = [];
+        for (let i = 0; i < 2000; i++) rows.push({ id: i, name: `row ${i}`, tags: ["a", "b"], score: i / 3 });
+        let text = JSON.stringify(rows);
+        for (let i = 0; i < 5; i++) text = JSON.stringify(JSON.parse(text));
+        return text.length;
+    })()""",
+    "regular expressions": """(() => {
+        const text = "On 2024-05-17 ada@example.org wrote 12 lines; ".repeat(300);
+        let found = 0;
+        for (let i = 0; i < 12; i++) {
+            found += [...text.matchAll(/(\\d{4})-(\\d\\d)-(\\d\\d)/g)].length;
+            const shouted = text.replace(/[\\w.]+@(\\w+\\.)+\\w+/g, (all) => all.toUpperCase());
+            found += shouted.split(/;\\s*/).length;
+        }
+        return found;
+    })()""",
+}
+
+
+# ---- the two sides, each in a process of its own ---------------------------------------------
+
+
+def direct(program: str) -> tuple[float, Any]:
+    """Seconds for one evaluation by the wrapper class, and its value."""
+    import quickjs  # type: ignore[import-untyped]
+
+    context = quickjs.Context()
+    source = f'"use strict"; {program}'
+    began = time.perf_counter()
+    value = context.eval(source)
+    return time.perf_counter() - began, value
+
+
+def flowcage(program: str) -> tuple[float, Any]:
+    """Seconds for one evaluation as a workflow, and its result."""
+    import json
+
+    from flowcage.child.cage.highwater import HighWater
+    from flowcage.child.sandbox.execution import Execution
+    from flowcage.child.sandbox.realm import Realm
+    from flowcage.protocol.limits import Limits
+    from flowcage.protocol.messages import Start
+
+    limits = Limits()
+    realm = Realm(limits, _high_water(HighWater))
+    execution = Execution(realm, limits)
+    execution.start(Start(f"export default {program};"))
+    began = time.perf_counter()
+    drained = execution.drain()
+    seconds = time.perf_counter() - began
+    realm.close()
+    return seconds, json.loads(drained)["output"]["result"]
+
+
+def _high_water(make: Callable[[], Any]) -> Any:
+    """One for the whole process, as in a child: it holds a descriptor."""
+    if not _made:
+        _made.append(make())
+    return _made[0]
+
+
+_made: list[Any] = []
+SIDES = {"quickjs-ng": direct, "flowcage": flowcage}
+
+
+def serve(side: str) -> None:
+    """Time the program whose name each line of stdin holds."""
+    for line in sys.stdin:
+        seconds, value = SIDES[side](PROGRAMS[line.strip()])
+        print(seconds, value, flush=True)
+
+
+# ---- the table -------------------------------------------------------------------------------
+
+
+class Contender:
+    """One side's process."""
+
+    def __init__(self, side: str) -> None:
+        # -I: the folder of this file must not come before the standard library.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", __file__, "--side", side],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, program: str) -> tuple[float, str]:
+        """Milliseconds of one evaluation, and its value as text."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{program}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().split()
+        if len(answer) != 2:
+            raise SystemExit(f"a contender died in {program}")
+        return float(answer[0]) * 1000, answer[1]
+
+    def close(self) -> None:
+        """Let it go."""
+        self._process.communicate()
+
+
+def measure(contenders: dict[str, Contender], program: str, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each round, after two that warm up."""
+    times: dict[str, list[float]] = {side: [] for side in contenders}
+    for number in range(rounds + 2):
+        sides = list(contenders.items())
+        values = set()
+        for side, contender in sides if number % 2 else reversed(sides):
+            milliseconds, value = contender.run(program)
+            values.add(value)
+            if number >= 2:
+                times[side].append(milliseconds)
+        if len(values) != 1:
+            raise SystemExit(f"{program}: the sides differ: {values}")
+    return times
+
+
+def main() -> None:
+    """Print one table."""
+    from flowcage.host.doctor import engine_build
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    contenders = {side: Contender(side) for side in SIDES}
+    print(f"evaluation only; {rounds} rounds, {os.cpu_count()} cores; median and min in ms")
+    print(f"engine: {engine_build().partition(':')[0]}")
+    print(f"{'':<22} {'quickjs-ng':>17} {'flowcage':>17} {'flowcage takes':>16}")
+    for program in PROGRAMS:
+        times = measure(contenders, program, rounds)
+        medians = {side: statistics.median(measured) for side, measured in times.items()}
+        cells = [f"{medians[side]:>9.2f} {min(times[side]):>7.2f}" for side in SIDES]
+        ratio = medians["flowcage"] / medians["quickjs-ng"]
+        print(f"{program:<22} {' '.join(cells)} {ratio:>14.3f}x")
+    for contender in contenders.values():
+        contender.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--side"]:
+        serve(sys.argv[2])
+    else:
+        main()

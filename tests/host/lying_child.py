@@ -1,0 +1,83 @@
+"""A child that speaks the protocol well and lies in it.
+
+Usage: lying_child.py LIE
+"""
+
+import json
+import os
+import sys
+import time
+
+LIE = sys.argv[1]
+MIB = 1024 * 1024
+LIMITS = dict.fromkeys(
+    (
+        "memoryBytes",
+        "stackBytes",
+        "stepTimeoutMs",
+        "cpuSeconds",
+        "maxSleepMs",
+        "maxMessageBytes",
+        "maxPendingRequests",
+        "maxQueuedBytes",
+    ),
+    1,
+)
+LAYERS = ["memory", "cpu", "files", "processes", "core"]
+AGENT = {"type": "agent", "id": "1", "prompt": "p"}
+NOTE = {"kind": "note", "message": "x" * 1000}
+
+
+def write(identifier: object, result: object) -> None:
+    data = json.dumps({"jsonrpc": "2.0", "id": identifier, "result": result}).encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def initialized() -> dict[str, object]:
+    return {
+        "protocolVersion": "9.9" if LIE == "another version" else "1.0",
+        "server": {"name": "liar", "version": "0"},
+        "engine": {"name": "none", "version": "0"},
+        "limits": LIMITS,
+        "isolation": {
+            name: {"applied": LIE != "no isolation", "detail": ""}
+            for name in (LAYERS[1:] if LIE == "a layer less" else LAYERS)
+        },
+        "maxMessageBytes": 64 * MIB if LIE == "longer messages" else 8 * MIB,
+    }
+
+
+def drained(**members: object) -> dict[str, object]:
+    return {"calls": [], "requests": [], "state": "pending", **members}
+
+
+def answer_ahead() -> None:
+    """Reply to drains that nobody has sent, without ever reading."""
+    for identifier in range(3, 1000):
+        write(identifier, drained(more=True))
+    time.sleep(1000)
+
+
+def first_drain() -> dict[str, object]:
+    if LIE == "one id twice":
+        return drained(requests=[AGENT, AGENT])
+    if LIE == "too many requests":
+        return drained(requests=[{**AGENT, "id": str(number)} for number in range(30)])
+    if LIE == "a signal without a name":
+        os.kill(os.getpid(), 40)
+    return drained(diagnostics=[NOTE] * 5000, more=True)
+
+
+for line in sys.stdin.buffer:
+    request = json.loads(line)
+    if request["method"] == "initialize":
+        write(request["id"], initialized())
+    elif request["method"] == "start":
+        write(request["id"], {})
+        if LIE == "answers ahead":
+            answer_ahead()
+    elif LIE == "endless diagnostics" and request["id"] > 5:
+        write(request["id"], drained(state="complete", output={"result": 1}))
+    else:
+        write(request["id"], first_drain())
