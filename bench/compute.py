@@ -26,7 +26,7 @@ PROGRAMS = {
     })()""",
     "integer loops": """(() => {
         let sum = 0;
-        for (let i = 0; i < 3000; i++) for (let j = 0; j < 150; j++) sum = (sum + i * j) | 0;
+        for (let i = 0; i < 3000; i++) for (let j = 0; j < 450; j++) sum = (sum + i * j) | 0;
         return sum;
     })()""",
     "JSON round trip": """(() => {
@@ -153,7 +153,7 @@ def main() -> None:
     """Print one table."""
     from flowcage.host.doctor import engine_build
 
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     contenders = {side: Contender(side) for side in SIDES}
     print(f"evaluation only; {rounds} rounds, {os.cpu_count()} cores; median and min in ms")
     print(f"engine: {engine_build().partition(':')[0]}")

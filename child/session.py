@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
-from flowcage.child.engine.errors import Interrupted
+from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
 from flowcage.child.sandbox.execution import Execution
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm, interruption
@@ -66,7 +66,7 @@ class Session:
     def _answer(self, received: Received) -> Reply:
         message = received.message
         try:
-            result = self._carry_out(message)
+            result = self._guarded(message)
         except ErrorReply as error:
             self._connection.carried_out(message, failed=True)
             data = envelope.error(received.id, error) if received.id is not None else b""
@@ -74,6 +74,17 @@ class Session:
         self._connection.carried_out(message)
         data = self._encode(received.id, result) if received.id is not None else b""
         return Reply(data, last=isinstance(message, Shutdown))
+
+    def _guarded(self, message: Message) -> str:
+        try:
+            return self._carry_out(message)
+        except MemoryError:
+            text = "the child ran into addressSpaceBytes"
+            data = {"name": "InternalError", "message": text, "stack": ""}
+            failure = ErrorReply(errors.MEMORY, text, data)
+            if self._execution is not None:
+                self._execution.fail(failure)
+            raise failure from None
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
@@ -92,6 +103,8 @@ class Session:
         maximum = self._connection.max_message_bytes
         if len(line) > maximum + 1:
             return f"a reply of {len(line)} bytes does not fit maxMessageBytes ({maximum})"
+        if line.find(b"\n") != len(line) - 1:
+            return "a reply cannot be sent: it is not one line"
         try:
             strictjson.check_structure(line)
         except strictjson.StructureError as error:
@@ -102,14 +115,13 @@ class Session:
         if isinstance(message, Initialize):
             return self._initialize(message)
         if isinstance(message, Start):
-            self._execution = Execution(Realm(self._limits, self._high_water), self._limits)
-            return self._execution.start(message)
+            return self._start(message)
         if isinstance(message, Check):
             return self._check(message)
         if isinstance(message, Shutdown):
             return "{}"
-        execution = self._execution
-        assert execution is not None
+        if (execution := self._execution) is None:
+            raise self._no_room(message)
         if isinstance(message, Resolve):
             return execution.resolve(message.id, message.resolution)
         if isinstance(message, Poll):
@@ -132,8 +144,31 @@ class Session:
         initialized = Initialized(PROTOCOL_VERSION, server, engine, limits, layers, limits.max_message_bytes)
         return strictjson.dumps(encode.initialized(initialized))
 
+    def _start(self, message: Start) -> str:
+        self._execution = Execution(self._new_realm(), self._limits)
+        return self._execution.start(message)
+
+    def _no_room(self, message: Message) -> ErrorReply:
+        """The answer to all that follows a start for which the limits left no realm."""
+        if isinstance(message, Resolve):
+            text = f"unknown workflow request id: {message.id}"
+            return ErrorReply(errors.UNKNOWN_REQUEST, text, {"id": message.id})
+        try:
+            self._new_realm().close()
+        except ErrorReply as failure:
+            return failure
+        raise AssertionError
+
+    def _new_realm(self) -> Realm:
+        try:
+            return Realm(self._limits, self._high_water)
+        except (OutOfMemory, JavaScriptError, MemoryError):
+            message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
+            data = {"name": "InternalError", "message": message, "stack": ""}
+            raise ErrorReply(errors.MEMORY, message, data) from None
+
     def _check(self, message: Check) -> str:
-        realm = Realm(self._limits, self._high_water)
+        realm = self._new_realm()
         try:
             realm.watchdog.renew()
             with realm.context.scope():

@@ -14,13 +14,15 @@ from flowcage.protocol.messages import Layer
 
 # Messages of 8 MiB, parsed and encoded, beside the engine's heap.
 _ROOM_FOR_MESSAGES = 192 * MIB
+# With less the child could not even refuse.
+_ROOM_TO_ANSWER = 32 * MIB
 
 
 def apply(limits: Limits) -> tuple[Limits, dict[str, Layer]]:
     """Set every limit, soft and hard; report each by name."""
-    if not limits.address_space_bytes:
-        mapped = _mapped_bytes()
-        limits = limits._replace(address_space_bytes=mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES)
+    mapped = _mapped_bytes()
+    asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
+    limits = limits._replace(address_space_bytes=max(asked, mapped + _ROOM_TO_ANSWER))
     cpu = math.ceil(time.process_time()) + limits.cpu_seconds
     memory = limits.address_space_bytes
     return limits, {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Any
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
@@ -134,14 +133,13 @@ class Execution:
             self._failure = run_failure(self._realm.take_error(), "")
         self._read_status()
         if self._output is not None or self._is_stalled():
-            self._note_stray_rejections()
+            self._note_strays()
 
-    def _note_stray_rejections(self) -> None:
-        # Describing a reason may run its getters; at worst they cost the notes, the run is over.
-        self._realm.watchdog.renew()
-        with suppress(Interrupted):
+    def _note_strays(self) -> None:
+        try:
             self._realm.diagnose_stray_rejections()
-        self._realm.watchdog.rest()
+        except JavaScriptError:  # no memory for the notes; the run is over without them
+            self._realm.clear_error()
 
     def _advance(self) -> None:
         self._begin_module()

@@ -16,6 +16,10 @@ from flowcage.protocol.messages import Checked, Dialect
 _POSITION = re.compile(r":(\d+):(\d+)\)?$")
 
 
+# What the engine says of a return outside functions: then only its size kept the source from being a script.
+_RETURN_ERROR = "return not in a function"
+
+
 class Program(NamedTuple):
     """A compiled module to evaluate.
 
@@ -63,8 +67,8 @@ def compile_workflow(realm: Realm, source: str, name: str, dialect: Dialect) -> 
 def _retry_as_script(realm: Realm, cleaned: bytes, name: str, as_module: ErrorReply) -> Program:
     try:
         parts = _parse(cleaned, name)
-    except ErrorReply:
-        raise as_module from None
+    except ErrorReply as too_large:
+        raise (too_large if _RETURN_ERROR in as_module.message else as_module) from None
     if not parts.returns:
         raise as_module
     try:
@@ -95,8 +99,11 @@ def _parse(cleaned: bytes, name: str) -> text.Parts:
     try:
         return text.parse(cleaned)
     except text.SourceTooLarge as error:
-        data = {"name": "RangeError", "message": str(error), "stack": "", "sourceName": name}
-        raise ErrorReply(errors.LIMIT, str(error), data) from None
+        reason = str(error)
+    except MemoryError:
+        reason = "the source is too large to be parsed in addressSpaceBytes"
+    data = {"name": "RangeError", "message": reason, "stack": "", "sourceName": name}
+    raise ErrorReply(errors.LIMIT, reason, data)
 
 
 def _compile(realm: Realm, cleaned: bytes, name: str, first_line: int = 1) -> JSValue:
@@ -157,5 +164,6 @@ def _read_meta(realm: Realm, cleaned: bytes, name: str, parts: text.Parts) -> An
             return strictjson.loads(realm.call_text("encode", value).encode())
         except JavaScriptError:
             message = f"meta cannot be told as JSON: {realm.take_error()['message']}"
+            realm.watchdog.check()
             assert parts.meta is not None
             raise _syntax_error(message, name, cleaned, parts.meta[0]) from None

@@ -22,6 +22,7 @@ PRELUDE_NAME = "flowcage:prelude"
 # in memory that the interpreter had freed before.
 _FULL = 0.9
 _REUSED_BYTES = MIB
+CANNOT_BE_SHOWN = "a value that cannot be shown"
 OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
 _VIRTUAL_MODULES = {
@@ -127,6 +128,8 @@ class Realm:
             self.clear_error()
             self.watchdog.check()
             return OUT_OF_MEMORY
+        if described["message"] == CANNOT_BE_SHOWN and self.heap_was_full():
+            return OUT_OF_MEMORY
         return described
 
     def heap_was_full(self) -> bool:
@@ -152,12 +155,12 @@ class Realm:
                 self.clear_error()
 
     def diagnose_stray_rejections(self) -> None:
-        """Note each rejection that nobody handles."""
+        """Note each rejection that nobody handles. No code of the workflow runs."""
         with self.context.scope():
             for reason in self._stray_rejections.take():
-                message = self.describe(reason)["message"]
+                message = self.call_text("sketch", reason)
                 self.diagnose(
-                    "unhandled_rejection", f"a promise was rejected and nobody waits for it: {message}"
+                    "unhandled_rejection", f"nobody waits for a promise that was rejected: {message}"
                 )
 
     def _report_job(self) -> None:

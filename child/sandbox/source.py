@@ -15,9 +15,11 @@ from typing import NamedTuple
 from tree_sitter import Language, Node, Parser
 
 BOM = b"\xef\xbb\xbf"
-# tree-sitter needs about 100 bytes of memory a byte of source; nobody writes a larger script by hand.
-MAX_PARSED_BYTES = 1024 * 1024
+# tree-sitter does not survive a failed allocation, and hostile text costs it up to 1.5 kB of memory a byte;
+# this much fits the address space that the cage leaves.
+MAX_PARSED_BYTES = 128 * 1024
 
+_LINE_ENDS = frozenset("\n\r\u2028\u2029")
 _FUNCTIONS = frozenset(
     {
         "function_declaration",
@@ -51,7 +53,7 @@ class Parts(NamedTuple):
     Attributes:
         imports: import declarations at the top level.
         exports: the ``export`` keyword of declarations at the top level.
-        returns: (keyword start, whether a value follows) of returns outside any function.
+        returns: where the keyword of each return outside any function begins.
         meta: the literal that ``export const meta`` is given.
         other_exports: where an export begins that is no declaration, ``export default`` above all.
         exports_only_meta: whether that is the only export there is.
@@ -59,7 +61,7 @@ class Parts(NamedTuple):
 
     imports: list[tuple[int, int]]
     exports: list[tuple[int, int]]
-    returns: list[tuple[int, bool]]
+    returns: list[int]
     meta: tuple[int, int] | None
     other_exports: list[int]
     exports_only_meta: bool
@@ -128,12 +130,12 @@ def meta_literal(source: bytes, parts: Parts) -> bytes | None:
 def as_check(source: bytes, parts: Parts) -> bytes:
     """A module that compiles exactly if the script's text is closed in itself.
 
-    Returns outside functions become throws, which take the same expressions and need no wrapper; what
-    compiles like this cannot close the one that `as_function` adds.
+    Returns outside functions become throws, which take the same expressions and need no wrapper, or zeros
+    where no expression follows; what compiles like this cannot close the one that `as_function` adds.
     """
     text = bytearray(source)
-    for start, has_value in parts.returns:
-        text[start : start + 6] = b"throw " if has_value else b"void 0"
+    for start in parts.returns:
+        text[start : start + 6] = _instead_of_return(source[start + 6 :].decode("utf-8", "replace"))
     return bytes(text)
 
 
@@ -163,13 +165,34 @@ def _blank(text: bytes) -> bytes:
     return bytes(byte if byte in b"\r\n" else 0x20 for byte in text)
 
 
-def _returns(root: Node) -> Iterator[tuple[int, bool]]:
+def _instead_of_return(rest: str) -> bytes:
+    """Six bytes that stand for ``return`` before `rest`, and end where it ends (ECMA-262, 12.10.1).
+
+    The grammar is not asked whether a value follows: it and the engine must not disagree on that.
+    """
+    place = 0
+    while place < len(rest):
+        if rest.startswith("/*", place) and (end := rest.find("*/", place)) >= 0:
+            if not _LINE_ENDS.isdisjoint(rest[place:end]):
+                return b"0;    "
+            place = end + 2
+        elif rest[place] in _LINE_ENDS or rest[place] == "}" or rest.startswith("//", place):
+            return b"0;    "
+        elif rest[place] == ";":
+            return b"0     "
+        elif rest[place].isspace() or rest[place] == "\ufeff":
+            place += 1
+        else:
+            return b"throw "
+    return b"0;    "
+
+
+def _returns(root: Node) -> Iterator[int]:
     stack = [root]
     while stack:
         node = stack.pop()
         if node.type == "return_statement":
-            has_value = any(child.is_named and child.type != "comment" for child in node.children)
-            yield node.start_byte, has_value
+            yield node.start_byte
         stack.extend(child for child in node.children if child.type not in _FUNCTIONS)
 
 

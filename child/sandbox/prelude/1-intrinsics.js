@@ -1,7 +1,7 @@
 // The language as it was before any workflow code ran. The rest of the prelude uses these names only:
 // a workflow may redefine every property it can reach, and must not change what the helpers do.
 //
-// Three habits follow. No `for…of`, array destructuring or spread (they look up Symbol.iterator); lists of
+// Habits that follow. No `for…of`, array destructuring or spread (they look up Symbol.iterator); lists of
 // our own have no prototype (a setter on Array.prototype[0] would see what we store); and properties of
 // workflow objects are read as own properties, unless running their getters is the point.
 const NativePromise = Promise;
@@ -10,9 +10,10 @@ const NativeTypeError = TypeError;
 const NativeRangeError = RangeError;
 const NativeString = String;
 const toObject = Object;
+const InternalErrorPrototype = InternalError.prototype;
 const ObjectPrototype = Object.prototype;
 const ArrayPrototype = Array.prototype;
-const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys, setPrototypeOf } = Reflect;
 const { freeze, hasOwn, keys } = Object;
 const { isArray } = Array;
 const { isFinite } = Number;
@@ -34,6 +35,13 @@ function own(object, name) {
 // A property that nothing can change, whatever Object.prototype.get has become.
 function lock(object, name, value, enumerable = true) {
   defineProperty(object, name, { __proto__: null, value, enumerable, writable: false, configurable: false });
+}
+
+// A list of our own: an array, which the engine grows fast, that inherits nothing.
+function makeList() {
+  const list = [];
+  setPrototypeOf(list, null);
+  return list;
 }
 
 function put(array, index, value) {

@@ -14,7 +14,7 @@ function encode(value) {
   return text === undefined ? 'null' : text;
 }
 
-const encodePrimitive = (value) => stringify(typeof value === 'bigint' ? thaw(value) : value) ?? 'null';
+const encodePrimitive = (value) => (typeof value === 'bigint' ? encode(thaw(value)) : stringify(value) ?? 'null');
 
 function countValues() {
   let count = 0;
@@ -55,7 +55,9 @@ function notePromise(key, value) {
 // JSON.stringify asks every object for toJSON through its prototypes. One that was planted on
 // Object.prototype or Array.prototype would speak for every object there is.
 const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !== undefined
-  || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined;
+  || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined
+  // The engine's JSON.stringify keeps its stack in an array and pushes with [[Set]]; indices come first.
+  || ownKeys(ArrayPrototype)[0] !== 'length';
 
 // SerializeJSONProperty (ECMA-262, 25.5.2.2) with one change: the two polluted prototypes are not asked.
 function encodeSlowly(given, key, above, count) {

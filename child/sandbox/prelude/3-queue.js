@@ -3,6 +3,7 @@
 const limits = { __proto__: null, maxSleepMs: 0, maxPending: 0, maxQueued: 0 };
 const pending = { __proto__: null };
 const MAX_DIAGNOSTICS = 100;
+const MAX_DIAGNOSTICS_TEXT = 262144;
 let issued = 0;
 let outstanding = 0;
 let queued = 0;
@@ -11,7 +12,7 @@ let diagnosticsText = '';
 let diagnosticsCount = 0;
 
 function makeQueue() {
-  return { __proto__: null, head: 0, tail: 0, items: { __proto__: null } };
+  return { __proto__: null, head: 0, tail: 0, items: makeList() };
 }
 
 const calls = makeQueue();
@@ -28,7 +29,12 @@ function enqueue(queue, key, text) {
   if (queued > limits.maxQueued) {
     fail('limit', `more than maxQueuedBytes (${limits.maxQueued}) of calls and requests between two messages`);
   }
-  queue.items[queue.tail] = { __proto__: null, key, text };
+  try {
+    queue.items[queue.tail] = { __proto__: null, key, text };
+  } catch (error) {
+    queued -= text.length;
+    throw error;
+  }
   queue.tail += 1;
 }
 
@@ -44,8 +50,13 @@ function peek(queue) {
 
 function drop(queue, item) {
   queued -= item.text.length;
-  delete queue.items[queue.head];
+  queue.items[queue.head] = undefined;
   queue.head += 1;
+  if (queue.head === queue.tail) {
+    queue.items.length = 0;
+    queue.head = 0;
+    queue.tail = 0;
+  }
 }
 
 function takeOne(queue) {
@@ -71,6 +82,11 @@ function ask(type, members) {
   const error = new NativeError();
   lock(error, 'request', freeze({ __proto__: null, type, id }), false);
   const entry = { __proto__: null, resolve: undefined, reject: undefined, error };
+  // Made first: what may fail for want of memory or stack must fail before anything is on record.
+  const promise = new NativePromise((resolve, reject) => {
+    entry.resolve = resolve;
+    entry.reject = reject;
+  });
   pending[id] = entry;
   try {
     enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
@@ -80,10 +96,7 @@ function ask(type, members) {
   }
   issued += 1;
   outstanding += 1;
-  return new NativePromise((resolve, reject) => {
-    entry.resolve = resolve;
-    entry.reject = reject;
-  });
+  return promise;
 }
 
 function settle(id, type, text) {
@@ -101,9 +114,13 @@ function settle(id, type, text) {
   }
 }
 
+const isNoteFull = () => diagnosticsCount >= MAX_DIAGNOSTICS;
+
 // Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.
 function diagnose(kind, message, members = '') {
+  if (isNoteFull()) return;
+  const text = `{"kind":${quote(kind)},"message":${quote(message)}${members}}`;
   diagnosticsCount += 1;
-  if (diagnosticsCount > MAX_DIAGNOSTICS) return;
-  diagnosticsText += `${diagnosticsText && ','}{"kind":${quote(kind)},"message":${quote(message)}${members}}`;
+  if (diagnosticsText.length + text.length > MAX_DIAGNOSTICS_TEXT) return;
+  diagnosticsText += `${diagnosticsText && ','}${text}`;
 }

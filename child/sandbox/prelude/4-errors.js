@@ -1,6 +1,6 @@
 // What a thrown value says about itself. Its getters may run, throw or loop: that is the workflow's time.
 
-const MAX_TEXT = 16384;
+const MAX_TEXT = 8192;
 
 function textOf(value) {
   return typeof value === 'string' ? slice(value, 0, MAX_TEXT) : '';
@@ -44,30 +44,42 @@ function authorFrames(stack) {
 }
 
 const MAX_CAUSES = 8;
+const MAX_DESCRIBED = 32; // errors in one description: each may have parts, and each of those
+const NOT_SHOWN = '{"name":null,"message":"a value that cannot be shown","stack":""}';
 
 // {"name", "message", "stack"} of a thrown value as JSON text; name is null where an error was not thrown.
 // Also its "cause", an AggregateError's "errors", and the "request" whose rejection it is.
-function describe(reason, depth = 0) {
+function describe(reason) {
+  try {
+    return describeAll(reason, 0, { __proto__: null, left: MAX_DESCRIBED });
+  } catch {
+    return NOT_SHOWN; // a proxy whose traps throw, or no memory
+  }
+}
+
+function describeAll(reason, depth, budget) {
+  budget.left -= 1;
   if (!isObject(reason)) return `{"name":null,"message":${quote(brief(reason))},"stack":""}`;
   const name = property(reason, 'name');
   const stack = authorFrames(property(reason, 'stack'));
   let text = `{"name":${name ? quote(name) : 'null'},"message":${quote(brief(reason) + hint(name, reason))}`;
   text += `,"stack":${quote(stack)}`;
-  if (depth < MAX_CAUSES) text += describeCause(reason, depth) + describeErrors(reason, depth);
+  if (depth < MAX_CAUSES) text += describeCause(reason, depth, budget) + describeErrors(reason, depth, budget);
   return `${text}${describeRequest(reason)}}`;
 }
 
-function describeCause(reason, depth) {
+function describeCause(reason, depth, budget) {
   const cause = own(reason, 'cause');
-  return cause === undefined ? '' : `,"cause":${describe(cause, depth + 1)}`;
+  if (cause === undefined || budget.left <= 0) return '';
+  return `,"cause":${describeAll(cause, depth + 1, budget)}`;
 }
 
-function describeErrors(reason, depth) {
+function describeErrors(reason, depth, budget) {
   const errors = own(reason, 'errors');
   if (!isArray(errors)) return '';
   let text = '';
-  for (let i = 0; i < errors.length && i < MAX_CAUSES; i++) {
-    text += `${text && ','}${describe(own(errors, i), depth + 1)}`;
+  for (let i = 0; i < errors.length && i < MAX_CAUSES && budget.left > 0; i++) {
+    text += `${text && ','}${describeAll(own(errors, i), depth + 1, budget)}`;
   }
   return `,"errors":[${text}]`;
 }
@@ -89,12 +101,23 @@ function hint(name, reason) {
 // The engine throws null where it has no memory left for an Error.
 let swallowedNull = false;
 
+const isOutOfMemory = (error) => isError(error) && getPrototypeOf(error) === InternalErrorPrototype
+  && own(error, 'message') === 'out of memory';
+
+// What can be said of a reason without running code of the workflow: its run may be over.
+function sketch(reason) {
+  if (!isError(reason)) return isObject(reason) ? 'an object' : asText(reason);
+  const message = own(reason, 'message');
+  return typeof message === 'string' ? textOf(message) : 'an error';
+}
+
 // An error that became null. The engine's own end of memory is none to go on after.
 function swallowed(helper, index, error) {
-  if (isObject(error) && own(error, 'message') === 'out of memory' && failure === undefined) {
+  if (failure === undefined && isOutOfMemory(error)) {
     failure = { __proto__: null, kind: 'memory', name: 'InternalError', message: 'out of memory' };
   }
   if (error === null) swallowedNull = true;
-  diagnose('swallowed_error', `${helper}()[${index}] became null: ${brief(error)}`,
+  if (isNoteFull()) return;
+  diagnose('swallowed_error', `${helper}()[${index}] became null: ${sketch(error)}`,
     `,"helper":"${helper}","index":${index},"error":${describe(error)}`);
 }

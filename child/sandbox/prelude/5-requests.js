@@ -87,10 +87,11 @@ const exec = (profile, request) => {
   if (typeof profile !== 'string') {
     throw new NativeTypeError(`exec(profile, request) takes a string as its profile, not ${kindOf(profile)}`);
   }
-  if (!isPlain(request) || typeof own(request, 'command') !== 'string') {
+  const command = isPlain(request) ? own(request, 'command') : undefined;
+  if (typeof command !== 'string') {
     throw new NativeTypeError('exec(profile, request) takes {command, args?, cwd?, env?, stdin?} as its request');
   }
-  let text = `"command":${quote(own(request, 'command'))}`;
+  let text = `"command":${quote(command)}`;
   text += execMember('args', own(request, 'args'), isStringArray, 'an array of strings');
   text += execMember('cwd', own(request, 'cwd'), isString, 'a string');
   text += execMember('env', own(request, 'env'), isStringRecord, 'an object of strings');
@@ -100,8 +101,10 @@ const exec = (profile, request) => {
 
 function execMember(name, value, isRight, expected) {
   if (value === undefined || value === null) return '';
-  if (!isRight(value)) throw new NativeTypeError(`exec(): request.${name} must be ${expected}`);
-  return `,"${name}":${encode(value)}`;
+  // Checked after getters, traps and toJSON have run: it is the copy that crosses.
+  const text = isRight(value) ? encode(value) : 'null';
+  if (!isRight(parse(text))) throw new NativeTypeError(`exec(): request.${name} must be ${expected}`);
+  return `,"${name}":${text}`;
 }
 
 const isString = (value) => typeof value === 'string';

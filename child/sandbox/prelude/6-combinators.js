@@ -3,10 +3,10 @@
 // `return await` is meant: a bare return of a promise would look up its `then`, which may not be ours.
 
 async function parallel(tasks) {
-  requireFunctions('parallel(tasks)', 'task', tasks);
-  const started = { __proto__: null };
-  for (let i = 0; i < tasks.length; i++) started[i] = runTask(tasks[i], i);
-  return await collect(started, tasks.length);
+  const functions = copyFunctions('parallel(tasks)', 'task', tasks);
+  const started = makeList();
+  for (let i = 0; i < functions.length; i++) started[i] = runTask(functions[i], i);
+  return await collect(started, functions.length);
 }
 
 async function pipeline(items, ...stages) {
@@ -14,10 +14,10 @@ async function pipeline(items, ...stages) {
     throw new NativeTypeError(`pipeline(items, ...stages) takes an array of items, not ${kindOf(items)}; `
       + 'write pipeline([1, 2], (item) => agent(`Look at ${item}`), (answer, item) => answer)');
   }
-  requireFunctions('pipeline(items, ...stages)', 'stage', stages);
-  const started = { __proto__: null };
+  const functions = copyFunctions('pipeline(items, ...stages)', 'stage', stages);
+  const started = makeList();
   const { length } = items;
-  for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, stages);
+  for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, functions);
   return await collect(started, length);
 }
 
@@ -53,12 +53,17 @@ async function collect(started, length) {
 
 const example = 'pass functions, such as [() => agent("…"), () => agent("…")]';
 
-function requireFunctions(call, noun, list) {
+// Checked and copied in one go: what runs is what was checked, whatever a task does to the list meanwhile.
+function copyFunctions(call, noun, list) {
   if (!isArray(list)) throw new NativeTypeError(`${call} takes an array of functions, not ${kindOf(list)}; ${example}`);
-  for (let i = 0; i < list.length; i++) {
-    if (typeof list[i] !== 'function') {
+  const functions = makeList();
+  const { length } = list;
+  for (let i = 0; i < length; i++) {
+    functions[i] = list[i];
+    if (typeof functions[i] !== 'function') {
       throw new NativeTypeError(
-        `${call}: ${noun} ${i} is ${kindOf(list[i])}; ${example}`);
+        `${call}: ${noun} ${i} is ${kindOf(functions[i])}; ${example}`);
     }
   }
+  return functions;
 }

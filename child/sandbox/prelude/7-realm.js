@@ -30,6 +30,8 @@ const ABSENT = [
 function harden() {
   denyDynamicCode();
   lockPromises();
+  // The engine compiles a template literal to a call of ''.concat.
+  lock(NativeString.prototype, 'concat', NativeString.prototype.concat, false);
   lock(Math, 'random', deny('random', 'Math.random is disabled: a run must be repeatable'), false);
   delete NativeError.prepareStackTrace;
   for (let i = 0; i < ABSENT.length; i++) lock(globalThis, ABSENT[i], undefined, false);

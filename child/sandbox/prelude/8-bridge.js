@@ -29,6 +29,7 @@ const bridge = {
   names: (exports) => encode(stringsOf(ownKeys(exports))),
   encode,
   describe,
+  sketch,
   settle,
   setBudget,
   refuseImport: (specifier) => new NativeTypeError(
