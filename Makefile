@@ -30,6 +30,8 @@ imports: $(READY_DEV)
 
 bench: $(READY_DEV)
 	$(BIN)/python bench/spawn.py
+	$(BIN)/python bench/compute.py
+	$(BIN)/python bench/queues.py
 
 # The engine first, from source where there is a C compiler: that build is 2 to 3 times faster than the
 # wheel. --no-cache-dir, because pip would hand out a wheel that it built or fetched earlier.
