@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -55,7 +56,12 @@ def install(cache: Path) -> None:
         return
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, cache)
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(cache))
+    try:
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(cache))
+    except AssertionError as error:
+        if "CI" in os.environ:  # there the compiler must be had
+            raise
+        pytest.skip(f"npm cannot install the TypeScript compiler here: {error}")
     installed.write_bytes(wanted)
 
 
