@@ -15,7 +15,6 @@ from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import LocalProtocolError, RemoteProtocolError
 from flowcage.protocol.messages import Message
-from flowcage.schemas import validate
 
 
 class ChildGone(RunError):
@@ -26,6 +25,10 @@ class Channel:
     """One conversation. Only one task talks on it: replies come in the order of the requests."""
 
     def __init__(self, process: ChildProcess) -> None:
+        # jsonschema takes a tenth of a second to import: by now the child is starting up meanwhile.
+        from flowcage.schemas import validate
+
+        self._schemas = validate
         self._process = process
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
@@ -43,7 +46,7 @@ class Channel:
             TypeError, ValueError: a value in it that JSON cannot hold.
         """
         method, params = encode.method(message), encode.params(message)
-        violation = validate.params_error(method, params)
+        violation = self._schemas.params_error(method, params)
         if violation is not None:
             raise LocalProtocolError(f"{method}{violation.path}: {violation.message}")
         line = self._connection.send(message)
@@ -98,9 +101,9 @@ class Channel:
     def _validate(self, reply: Result | Failure) -> None:
         method = self._waiting.popleft()
         if isinstance(reply, Result):
-            violation = validate.result_error(method, reply.result)
+            violation = self._schemas.result_error(method, reply.result)
         else:
-            violation = validate.error_error(_error_object(reply))
+            violation = self._schemas.error_error(_error_object(reply))
         if violation is not None:
             raise ProtocolViolation(
                 f"the child's answer to {method} is not in the contract: "
