@@ -34,8 +34,6 @@ class JSValue(ctypes.Structure):
     _fields_ = [("payload", c_uint64), ("tag", c_int64)]
 
 
-TAG_MODULE = -3
-TAG_OBJECT = -1
 TAG_NULL = 2
 TAG_UNDEFINED = 3
 TAG_EXCEPTION = 6
@@ -109,14 +107,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_FreeRuntime": (None, (c_void_p,)),
     "JS_SetMemoryLimit": (None, (c_void_p, c_size_t)),
     "JS_SetMaxStackSize": (None, (c_void_p, c_size_t)),
-    "JS_UpdateStackTop": (None, (c_void_p,)),
-    "JS_SetGCThreshold": (None, (c_void_p, c_size_t)),
     "JS_RunGC": (None, (c_void_p,)),
     "JS_ComputeMemoryUsage": (None, (c_void_p, POINTER(MemoryUsage))),
     "JS_SetInterruptHandler": (None, (c_void_p, InterruptHandler, c_void_p)),
     "JS_SetModuleLoaderFunc": (None, (c_void_p, ModuleNormalize, ModuleLoader, c_void_p)),
     "JS_SetHostPromiseRejectionTracker": (None, (c_void_p, RejectionTracker, c_void_p)),
-    "JS_IsJobPending": (c_bool, (c_void_p,)),
     "JS_ExecutePendingJob": (c_int, (c_void_p, POINTER(c_void_p))),
     "JS_NewContextRaw": (c_void_p, (c_void_p,)),
     "JS_FreeContext": (None, (c_void_p,)),

@@ -58,7 +58,8 @@ class Runtime:
         return None if outcome == 0 else outcome > 0
 
     def memory_usage(self) -> capi.MemoryUsage:
-        """Count the heap (walks all of it)."""
+        """Collect garbage and count what is left (walks the whole heap; for tests of ownership)."""
+        self.library.JS_RunGC(self.pointer)
         usage = capi.MemoryUsage()
         self.library.JS_ComputeMemoryUsage(self.pointer, byref(usage))
         return usage
