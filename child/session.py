@@ -8,7 +8,7 @@ from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
-from flowcage.child.sandbox.execution import Execution
+from flowcage.child.sandbox.execution import Execution, unknown_request
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm, interruption
 from flowcage.protocol import encode, envelope, errors, strictjson
@@ -47,6 +47,8 @@ class Session:
         self._limits = Limits()
         self._high_water: HighWater
         self._execution: Execution | None = None
+        # Why there is none although a start was carried out: the answer to all that follows.
+        self._no_room: ErrorReply | None = None
 
     def receive(self, data: bytes) -> list[Reply]:
         """Carry out every complete line in `data`; empty means the end of stdin."""
@@ -121,7 +123,8 @@ class Session:
         if isinstance(message, Shutdown):
             return "{}"
         if (execution := self._execution) is None:
-            raise self._no_room(message)
+            assert self._no_room is not None
+            raise unknown_request(message.id) if isinstance(message, Resolve) else self._no_room
         if isinstance(message, Resolve):
             return execution.resolve(message.id, message.resolution)
         if isinstance(message, Poll):
@@ -145,19 +148,13 @@ class Session:
         return strictjson.dumps(encode.initialized(initialized))
 
     def _start(self, message: Start) -> str:
-        self._execution = Execution(self._new_realm(), self._limits)
-        return self._execution.start(message)
-
-    def _no_room(self, message: Message) -> ErrorReply:
-        """The answer to all that follows a start for which the limits left no realm."""
-        if isinstance(message, Resolve):
-            text = f"unknown workflow request id: {message.id}"
-            return ErrorReply(errors.UNKNOWN_REQUEST, text, {"id": message.id})
         try:
-            self._new_realm().close()
+            realm = self._new_realm()
         except ErrorReply as failure:
-            return failure
-        raise AssertionError
+            self._no_room = failure
+            raise
+        self._execution = Execution(realm, self._limits)
+        return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
         try:

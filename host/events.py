@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
+from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import Json
 
 
@@ -24,7 +25,7 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """One line of an events file: ``type`` first, names in camelCase."""
         # Not `asdict`: it copies logged values, and recurses into them.
-        members = {_camel(field.name): getattr(self, field.name) for field in fields(self)}
+        members = {camel_case(field.name): getattr(self, field.name) for field in fields(self)}
         return {"type": EVENT_TYPES[type(self)]} | members
 
 
@@ -105,8 +106,3 @@ EVENT_TYPES: dict[type[Event], str] = {
     Sleeping: "sleep",
     RunEnded: "run_ended",
 }
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)

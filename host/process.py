@@ -98,13 +98,11 @@ class ChildProcess:
             kill: at once; otherwise its stdin is closed first and it has `CLOSE_GRACE_SECONDS` to leave.
         """
         if self.ended is None:
-            self._note_peak()
-            await self.stdin.aclose()
-            if kill:
-                self.kill()
-            else:
+            if not kill:
+                self._note_peak()
+                await self.stdin.aclose()
                 await self.wait(CLOSE_GRACE_SECONDS)
-                self.kill()
+            self.kill()
             await self._wait()
         for stream in (self.stdin, self.stdout, self._stderr):
             await stream.aclose()

@@ -41,12 +41,13 @@ class Limits(NamedTuple):
         return {WIRE_NAMES[name]: value for name, value in self._asdict().items() if value}
 
 
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A Python name as the wire, and everything else in JSON, spells it."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
 
-WIRE_NAMES: dict[str, str] = {name: _camel(name) for name in Limits._fields}
+WIRE_NAMES: dict[str, str] = {name: camel_case(name) for name in Limits._fields}
 FIELD_NAMES: dict[str, str] = {wire: name for name, wire in WIRE_NAMES.items()}
 
 # RLIMIT_STACK is 8 MiB nearly everywhere; past it the engine's own guard comes too late.

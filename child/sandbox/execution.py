@@ -80,9 +80,7 @@ class Execution:
     def resolve(self, identifier: str, resolution: Resolution) -> str:
         """Settle an outstanding request; the workflow resumes at the next step."""
         if identifier not in self._unsettled:
-            raise ErrorReply(
-                errors.UNKNOWN_REQUEST, f"unknown workflow request id: {identifier}", {"id": identifier}
-            )
+            raise unknown_request(identifier)
         self._unsettled.discard(identifier)
         if self._failure is None:
             self._realm.watchdog.renew()
@@ -278,6 +276,12 @@ class Execution:
     def _notes(self) -> str:
         diagnostics = self._hand_out("diagnostics")
         return f',"diagnostics":[{diagnostics}]' if diagnostics else ""
+
+
+def unknown_request(identifier: str) -> ErrorReply:
+    """The reply to an answer that nobody waits for."""
+    message = f"unknown workflow request id: {identifier}"
+    return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
 
 
 def _missing_default() -> ErrorReply:
