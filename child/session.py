@@ -82,8 +82,7 @@ class Session:
             return self._carry_out(message)
         except MemoryError:
             text = "the child ran into addressSpaceBytes"
-            data = {"name": "InternalError", "message": text, "stack": ""}
-            failure = ErrorReply(errors.MEMORY, text, data)
+            failure = errors.run_failure(errors.MEMORY, "InternalError", text)
             if self._execution is not None:
                 self._execution.fail(failure)
             raise failure from None
@@ -94,8 +93,7 @@ class Session:
         message = self._why_unfit(line) if self._execution is not None else None
         if message is None:
             return line
-        data = {"name": "RangeError", "message": message, "stack": ""}
-        failure = ErrorReply(errors.LIMIT, message, data)
+        failure = errors.run_failure(errors.LIMIT, "RangeError", message)
         assert self._execution is not None
         self._execution.fail(failure)
         return envelope.error(identifier, failure)
@@ -161,8 +159,7 @@ class Session:
             return Realm(self._limits, self._high_water)
         except (OutOfMemory, JavaScriptError, MemoryError):
             message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
-            data = {"name": "InternalError", "message": message, "stack": ""}
-            raise ErrorReply(errors.MEMORY, message, data) from None
+            raise errors.run_failure(errors.MEMORY, "InternalError", message) from None
 
     def _check(self, message: Check) -> str:
         realm = self._new_realm()

@@ -76,6 +76,18 @@ class ErrorReply(Exception):
         self.data: dict[str, Any] = {"kind": kind, **(data or {})}
 
 
+def run_failure(kind: str, name: str, message: str, **more: Any) -> ErrorReply:
+    """A failure of the run that no JavaScript threw, in the shape of those that it did.
+
+    Args:
+        kind: one of `RUN_FAILURES`.
+        name: what the error would be called in JavaScript, such as ``RangeError``.
+        message: one sentence.
+        more: further members of ``data``.
+    """
+    return ErrorReply(kind, message, {"name": name, "message": message, "stack": "", **more})
+
+
 class ProtocolError(Exception):
     """Something that the wire contract does not allow; see the two subclasses for whose fault it is."""
 

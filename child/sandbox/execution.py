@@ -8,7 +8,7 @@ from typing import Any
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.sandbox.program import Program, compile_workflow
-from flowcage.child.sandbox.realm import Realm, interruption, out_of_memory, run_failure
+from flowcage.child.sandbox.realm import Realm, interruption, out_of_memory, thrown_failure
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
@@ -99,7 +99,7 @@ class Execution:
             try:
                 realm.call("install", *map(realm.string, texts), *map(realm.context.number, numbers))
             except JavaScriptError:
-                raise run_failure(realm.take_error(), "workflow args: ") from None
+                raise thrown_failure(realm.take_error(), "workflow args: ") from None
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm
@@ -114,7 +114,7 @@ class Execution:
                     realm.call("setBudget", realm.string(_ascii(encode.budget(resolution.budget))))
                 realm.call("settle", *map(realm.string, (identifier, kind, text)))
             except JavaScriptError:
-                self._failure = run_failure(realm.take_error(), "workflow request answer: ")
+                self._failure = thrown_failure(realm.take_error(), "workflow request answer: ")
 
     def _step(self) -> None:
         """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
@@ -128,7 +128,7 @@ class Execution:
         except Interrupted as stopped:
             self._failure = interruption(stopped)
         except JavaScriptError:  # our own code found no memory
-            self._failure = run_failure(self._realm.take_error(), "")
+            self._failure = thrown_failure(self._realm.take_error(), "")
         self._read_status()
         if self._output is not None or self._is_stalled():
             self._note_strays()
@@ -210,7 +210,7 @@ class Execution:
             text = self._realm.call_text("encode", value)
         except JavaScriptError:
             error = self._take_error()
-            reply = run_failure(error, "workflow result cannot be serialized: ")
+            reply = thrown_failure(error, "workflow result cannot be serialized: ")
             if reply.kind != errors.MEMORY:
                 reply = ErrorReply(errors.SERIALIZATION, reply.message, error)
             raise reply from None
@@ -218,20 +218,19 @@ class Execution:
             strictjson.check_structure(text.encode(), strictjson.MAX_VALUE_DEPTH)
         except strictjson.StructureError as refused:
             message = f"workflow result cannot be serialized: {refused}"
-            data = {"name": "RangeError", "message": message, "stack": ""}
-            raise ErrorReply(errors.SERIALIZATION, message, data) from None
+            raise errors.run_failure(errors.SERIALIZATION, "RangeError", message) from None
         return text
 
     def _call(self, name: str, value: JSValue, *, prefix: str) -> JSValue:
         try:
             return self._realm.call(name, value)
         except JavaScriptError:
-            raise run_failure(self._take_error(), prefix) from None
+            raise thrown_failure(self._take_error(), prefix) from None
 
     def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
         with self._realm.context.scope():
             reason = self._realm.context.promise_result(promise)
-            raise run_failure(self._realm.describe(reason), prefix)
+            raise thrown_failure(self._realm.describe(reason), prefix)
 
     def _take_error(self) -> dict[str, Any]:
         """The pending exception, unless it is the watchdog's."""
@@ -247,8 +246,7 @@ class Execution:
         if limit is not None:
             # Caught or not, the limit came first; what the workflow made of it does not count.
             self._output = None
-            data = {"name": limit["name"], "message": limit["message"], "stack": ""}
-            self._failure = ErrorReply(limit["kind"], limit["message"], data)
+            self._failure = errors.run_failure(**limit)
         elif (swallowed_null or self._is_stalled()) and self._realm.heap_was_full():
             self._output = None
             self._failure = out_of_memory()
@@ -262,7 +260,7 @@ class Execution:
         try:
             return self._realm.call_text(name)
         except JavaScriptError:
-            self._failure = run_failure(self._realm.take_error(), "")
+            self._failure = thrown_failure(self._realm.take_error(), "")
             return ""
 
     def _drain_state(self) -> str:
@@ -286,9 +284,7 @@ def unknown_request(identifier: str) -> ErrorReply:
 
 def _missing_default() -> ErrorReply:
     message = "workflow module must default export a workflow result or function"
-    return ErrorReply(
-        errors.MISSING_DEFAULT, message, {"name": "SyntaxError", "message": message, "stack": ""}
-    )
+    return errors.run_failure(errors.MISSING_DEFAULT, "SyntaxError", message)
 
 
 def _ascii(value: object) -> str:

@@ -102,8 +102,7 @@ def _parse(cleaned: bytes, name: str) -> text.Parts:
         reason = str(error)
     except MemoryError:
         reason = "the source is too large to be parsed in addressSpaceBytes"
-    data = {"name": "RangeError", "message": reason, "stack": "", "sourceName": name}
-    raise ErrorReply(errors.LIMIT, reason, data)
+    raise errors.run_failure(errors.LIMIT, "RangeError", reason, sourceName=name)
 
 
 def _compile(realm: Realm, cleaned: bytes, name: str, first_line: int = 1) -> JSValue:

@@ -167,7 +167,7 @@ class Realm:
         error = self.take_error()
         self.watchdog.check()
         if failure_kind(error) == errors.MEMORY:  # whoever waited for this job would wait for ever
-            raise run_failure(error, "")
+            raise thrown_failure(error, "")
         self.diagnose("uncaught_error", f"a queued job threw: {error['message']}")
 
     def _evaluate_prelude(self) -> JSValue:
@@ -207,12 +207,11 @@ def failure_kind(error: dict[str, Any]) -> str:
     return errors.EXCEPTION
 
 
-def run_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
+def thrown_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
     """The reply for an error that ended the run."""
     return ErrorReply(failure_kind(error), prefix + error["message"], error)
 
 
 def interruption(stopped: Interrupted) -> ErrorReply:
     """The reply for a limit that ended the run."""
-    data = {"name": "InternalError", "message": stopped.message, "stack": ""}
-    return ErrorReply(stopped.kind, stopped.message, data)
+    return errors.run_failure(stopped.kind, "InternalError", stopped.message)
