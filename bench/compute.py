@@ -1,11 +1,14 @@
 """Pure computation: flowcage's engine binding beside quickjs-ng called directly through its own wrapper.
 
-    python bench/compute.py [rounds]
+    python bench/compute.py [layouts]
 
 Both run the same engine build, each in its own process: the wrapper starts a thread, and flowcage wants
 none. flowcage's side is a whole run in that process, without the wire: a realm with the prelude, the
-workflow compiled as a module, the watchdog armed. The clock covers the evaluation only, not the making of
-the context; the wrapper's `eval` compiles its few lines within it. Each round times both, in turn.
+workflow compiled as a module, the watchdog armed. The clock is the thread's CPU time, and covers the
+evaluation only, not the making of the context; the wrapper's `eval` compiles its few lines within it.
+
+Where a process's memory happens to lie moves a tight loop by several percent, so both sides start anew for
+each layout; in one layout they take turns, and what counts is the median of all ratios of two turns.
 """
 
 from __future__ import annotations
@@ -20,26 +23,26 @@ from typing import Any
 
 # Expressions; the work is inside a function, so that both sides use local variables.
 PROGRAMS = {
-    "recursion, fib(27)": """(() => {
+    "recursion, fib(30)": """(() => {
         const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));
-        return fib(27);
+        return fib(30);
     })()""",
     "integer loops": """(() => {
         let sum = 0;
-        for (let i = 0; i < 3000; i++) for (let j = 0; j < 450; j++) sum = (sum + i * j) | 0;
+        for (let i = 0; i < 12000; i++) for (let j = 0; j < 450; j++) sum = (sum + i * j) | 0;
         return sum;
     })()""",
     "JSON round trip": """(() => {
         const rows = [];
         for (let i = 0; i < 2000; i++) rows.push({ id: i, name: `row ${i}`, tags: ["a", "b"], score: i / 3 });
         let text = JSON.stringify(rows);
-        for (let i = 0; i < 5; i++) text = JSON.stringify(JSON.parse(text));
+        for (let i = 0; i < 20; i++) text = JSON.stringify(JSON.parse(text));
         return text.length;
     })()""",
     "regular expressions": """(() => {
         const text = "On 2024-05-17 ada@example.org wrote 12 lines; ".repeat(300);
         let found = 0;
-        for (let i = 0; i < 12; i++) {
+        for (let i = 0; i < 48; i++) {
             found += [...text.matchAll(/(\\d{4})-(\\d\\d)-(\\d\\d)/g)].length;
             const shouted = text.replace(/[\\w.]+@(\\w+\\.)+\\w+/g, (all) => all.toUpperCase());
             found += shouted.split(/;\\s*/).length;
@@ -58,9 +61,9 @@ def direct(program: str) -> tuple[float, Any]:
 
     context = quickjs.Context()
     source = f'"use strict"; {program}'
-    began = time.perf_counter()
+    began = time.thread_time()
     value = context.eval(source)
-    return time.perf_counter() - began, value
+    return time.thread_time() - began, value
 
 
 def flowcage(program: str) -> tuple[float, Any]:
@@ -77,9 +80,9 @@ def flowcage(program: str) -> tuple[float, Any]:
     realm = Realm(limits, _high_water(HighWater))
     execution = Execution(realm, limits)
     execution.start(Start(f"export default {program};"))
-    began = time.perf_counter()
+    began = time.thread_time()
     drained = execution.drain()
-    seconds = time.perf_counter() - began
+    seconds = time.thread_time() - began
     realm.close()
     return seconds, json.loads(drained)["output"]["result"]
 
@@ -93,6 +96,7 @@ def _high_water(make: Callable[[], Any]) -> Any:
 
 _made: list[Any] = []
 SIDES = {"quickjs-ng": direct, "flowcage": flowcage}
+TURNS = 3
 
 
 def serve(side: str) -> None:
@@ -133,19 +137,22 @@ class Contender:
         self._process.communicate()
 
 
-def measure(contenders: dict[str, Contender], program: str, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each round, after two that warm up."""
-    times: dict[str, list[float]] = {side: [] for side in contenders}
-    for number in range(rounds + 2):
-        sides = list(contenders.items())
-        values = set()
-        for side, contender in sides if number % 2 else reversed(sides):
-            milliseconds, value = contender.run(program)
-            values.add(value)
-            if number >= 2:
-                times[side].append(milliseconds)
-        if len(values) != 1:
-            raise SystemExit(f"{program}: the sides differ: {values}")
+def measure(program: str, layouts: int) -> dict[str, list[float]]:
+    """Milliseconds of each turn; the first of each process warms it up and is dropped."""
+    times: dict[str, list[float]] = {side: [] for side in SIDES}
+    values = set()
+    for _ in range(layouts):
+        contenders = {side: Contender(side) for side in SIDES}
+        for turn in range(TURNS + 1):
+            for side, contender in contenders.items():
+                milliseconds, value = contender.run(program)
+                values.add(value)
+                if turn:
+                    times[side].append(milliseconds)
+        for contender in contenders.values():
+            contender.close()
+    if len(values) != 1:
+        raise SystemExit(f"{program}: the sides differ: {values}")
     return times
 
 
@@ -153,19 +160,16 @@ def main() -> None:
     """Print one table."""
     from flowcage.host.doctor import engine_build
 
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    contenders = {side: Contender(side) for side in SIDES}
-    print(f"evaluation only; {rounds} rounds, {os.cpu_count()} cores; median and min in ms")
+    layouts = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    print(f"CPU time of the evaluation, median and min in ms; {os.cpu_count()} cores")
+    print(f"{layouts} layouts of {TURNS} turns")
     print(f"engine: {engine_build().partition(':')[0]}")
     print(f"{'':<22} {'quickjs-ng':>17} {'flowcage':>17} {'flowcage takes':>16}")
     for program in PROGRAMS:
-        times = measure(contenders, program, rounds)
-        medians = {side: statistics.median(measured) for side, measured in times.items()}
-        cells = [f"{medians[side]:>9.2f} {min(times[side]):>7.2f}" for side in SIDES]
-        ratio = medians["flowcage"] / medians["quickjs-ng"]
-        print(f"{program:<22} {' '.join(cells)} {ratio:>14.3f}x")
-    for contender in contenders.values():
-        contender.close()
+        times = measure(program, layouts)
+        cells = [f"{statistics.median(times[side]):>9.2f} {min(times[side]):>7.2f}" for side in SIDES]
+        ratios = [ours / direct for direct, ours in zip(*times.values(), strict=True)]
+        print(f"{program:<22} {' '.join(cells)} {statistics.median(ratios):>14.3f}x")
 
 
 if __name__ == "__main__":

@@ -164,8 +164,7 @@ class Session:
     def _check(self, message: Check) -> str:
         realm = self._new_realm()
         try:
-            realm.watchdog.renew()
-            with realm.context.scope():
+            with realm.watchdog.step(), realm.context.scope():
                 return strictjson.dumps(encode.checked(check(realm, *message)))
         except Interrupted as stopped:
             raise interruption(stopped) from None

@@ -21,7 +21,7 @@ from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReade
 from flowcage.protocol.messages import Message, RequestId
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
 
-_LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (strictjson.MAX_INTEGER_DIGITS + 1))
+_LONG_INTEGER = re.compile(rb"[0-9]{%d}" % strictjson.MAX_INTEGER_DIGITS)
 
 
 class Received(NamedTuple):

@@ -81,8 +81,8 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) > MAX_INTEGER_DIGITS:
-        raise ValueError(f"an integer of {len(text)} digits is too large for a double")
+    if len(text) >= MAX_INTEGER_DIGITS:
+        _finite_float(text)
     return int(text)
 
 

@@ -15,7 +15,7 @@ class HighWater:
 
     def __init__(self) -> None:
         try:
-            self._descriptor = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open("/proc/self/status", os.O_RDONLY)
         except OSError:  # no /proc: an out-of-memory that the engine itself loses stays lost
             self._descriptor = -1
 

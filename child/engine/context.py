@@ -24,6 +24,10 @@ _INTRINSICS = (
 
 UNDEFINED = JSValue(0, capi.TAG_UNDEFINED)
 
+# The engine asks its interrupt handler at every 10,000th branch or call. This function has 9,999 of them: one
+# for its call, one for each time round, one for the end of the loop.
+PATIENCE = b"(() => { let left = 9997; while (left--); })"
+
 
 class Context:
     """One realm. Values live in scopes: a value made inside ``with context.scope():`` is freed at its end.
@@ -57,6 +61,11 @@ class Context:
             yield
         finally:
             self._free(self._scopes.pop())
+
+    def use_up_patience(self, patience: JSValue) -> None:
+        """Call what `patience` compiled, whatever becomes of it."""
+        self.release(self._library.JS_Call(self.pointer, patience, UNDEFINED, 0, None))
+        self.release(self._library.JS_GetException(self.pointer))
 
     def keep(self, value: JSValue) -> JSValue:
         """A second reference that lives until `close`."""

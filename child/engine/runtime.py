@@ -10,6 +10,8 @@ from flowcage.child.engine import capi
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
+_ROOM_TO_STOP = 256 * 1024
+
 
 class Runtime:
     """One engine heap. Free it with `close`, after its contexts.
@@ -17,11 +19,20 @@ class Runtime:
     Args:
         library: from `capi.load`.
         limits: heap and stack sizes in bytes.
+
+    Attributes:
+        watchdog: says when JavaScript must stop.
+        insist: called then, to make the engine ask again at its very next chance: some of its natives lose
+            the interruption, and the JavaScript around them would go on for ten thousand branches, which is
+            enough to call the next such native.
     """
 
     def __init__(self, library: Any, limits: Limits) -> None:
         self.library = library
+        self._limits = limits
         self.watchdog: Watchdog | None = None
+        self.insist: Callable[[], None] = lambda: None
+        self._is_insisting = False
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
@@ -33,7 +44,16 @@ class Runtime:
         self._callbacks: list[Any] = []
 
     def _interrupt(self, _runtime: int, _opaque: int) -> int:
-        return int(self.watchdog is not None and self.watchdog.expired())
+        if self._is_insisting or self.watchdog is None or not self.watchdog.expired():
+            return 0
+        # Room for the error that cannot be caught: without it the engine throws a null, which can.
+        self.library.JS_SetMemoryLimit(self.pointer, self._limits.memory_bytes + _ROOM_TO_STOP)
+        self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
+        self._is_insisting = True  # it is JavaScript, and asks us too
+        self.insist()
+        self._is_insisting = False
+        self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes)
+        return 1
 
     def set_module_loader(
         self,

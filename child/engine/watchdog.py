@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic, process_time
 
 from flowcage.child.engine.errors import Interrupted
@@ -26,13 +28,17 @@ class Watchdog:
         self._cpu_end = process_time() + cpu_seconds
         self._tripped: Interrupted | None = None
 
-    def renew(self) -> None:
-        """Begin a step: waiting for the host costs a workflow nothing."""
-        self._deadline = monotonic() + self._step_timeout_ms / 1000
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Watch what runs inside: waiting for the host costs a workflow nothing.
 
-    def rest(self) -> None:
-        """End a step: what runs until the next one is our own code, which must not be cut short."""
-        self._deadline = None
+        What runs between two steps is our own code, which must not be cut short.
+        """
+        self._deadline = monotonic() + self._step_timeout_ms / 1000
+        try:
+            yield
+        finally:
+            self._deadline = None
 
     def expired(self) -> bool:
         """Whether JavaScript must stop now."""

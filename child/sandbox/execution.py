@@ -36,16 +36,19 @@ class Execution:
 
     def start(self, message: Start) -> str:
         """Compile the source and install its globals. No code of the workflow runs yet."""
-        self._realm.watchdog.renew()
         args = {} if message.args is MISSING else message.args
         try:
-            self._install(args, message.budget)
-            self._program = compile_workflow(
-                self._realm, message.source, message.source_name, message.dialect
-            )
+            with self._realm.watchdog.step():
+                self._install(args, message.budget)
+                self._program = compile_workflow(
+                    self._realm, message.source, message.source_name, message.dialect
+                )
         except ErrorReply as failure:
             self._failure = failure
             raise
+        except Interrupted as stopped:
+            self._failure = interruption(stopped)
+            raise self._failure from None
         return "{}"
 
     def poll(self) -> str:
@@ -83,8 +86,11 @@ class Execution:
             raise unknown_request(identifier)
         self._unsettled.discard(identifier)
         if self._failure is None:
-            self._realm.watchdog.renew()
-            self._settle(identifier, resolution)
+            try:
+                with self._realm.watchdog.step():
+                    self._settle(identifier, resolution)
+            except Interrupted as stopped:
+                self._failure = interruption(stopped)
         return "{}"
 
     def fail(self, failure: ErrorReply) -> None:
@@ -99,7 +105,7 @@ class Execution:
             try:
                 realm.call("install", *map(realm.string, texts), *map(realm.context.number, numbers))
             except JavaScriptError:
-                raise thrown_failure(realm.take_error(), "workflow args: ") from None
+                raise thrown_failure(self._take_error(), "workflow args: ") from None
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm
@@ -114,15 +120,15 @@ class Execution:
                     realm.call("setBudget", realm.string(_ascii(encode.budget(resolution.budget))))
                 realm.call("settle", *map(realm.string, (identifier, kind, text)))
             except JavaScriptError:
-                self._failure = thrown_failure(realm.take_error(), "workflow request answer: ")
+                self._failure = thrown_failure(self._take_error(), "workflow request answer: ")
 
     def _step(self) -> None:
         """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
         if self._failure is not None or self._output is not None:
             return
-        self._realm.watchdog.renew()
         try:
-            self._advance()
+            with self._realm.watchdog.step():
+                self._advance()
         except ErrorReply as failure:
             self._failure = failure
         except Interrupted as stopped:
@@ -239,7 +245,6 @@ class Execution:
         return error
 
     def _read_status(self) -> None:
-        self._realm.watchdog.rest()
         issued, limit, swallowed_null = json.loads(self._hand_out("status") or "[0,null,false]")
         self._unsettled.update(str(number) for number in range(self._issued + 1, issued + 1))
         self._issued = max(issued, self._issued)

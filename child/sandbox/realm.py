@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, JSValue
-from flowcage.child.engine.context import Context, library
+from flowcage.child.engine.context import PATIENCE, Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
@@ -22,6 +24,7 @@ PRELUDE_NAME = "flowcage:prelude"
 # in memory that the interpreter had freed before.
 _FULL = 0.9
 _REUSED_BYTES = MIB
+_MAX_SPECIFIER_BYTES = 8192  # of what an import asked for; the rest says nothing more
 CANNOT_BE_SHOWN = "a value that cannot be shown"
 OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
@@ -67,6 +70,10 @@ class Realm:
         self._functions: dict[str, JSValue] = {}
         self.runtime.set_module_loader(self._normalize, self._load)
         self.runtime.watchdog = self.watchdog
+        with self.context.scope():
+            compiled = self.context.compile(PATIENCE, PRELUDE_NAME, module=False)
+            patience = self.context.keep(self.context.evaluate(compiled))
+        self.runtime.insist = partial(self.context.use_up_patience, patience)
 
     def close(self) -> None:
         """Free the realm and its heap."""
@@ -178,8 +185,8 @@ class Realm:
     def _normalize(self, _context: int, _base: bytes, specifier: bytes, _opaque: int) -> int:
         if specifier in _VIRTUAL_MODULES:
             return self.context.duplicate_text(specifier)
-        self.refused_import = specifier.decode("utf-8", "replace")
-        with self.context.scope():
+        self.refused_import = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
+        with suppress(JavaScriptError), self.context.scope():  # out of memory is pending, then
             name = self.string(self.refused_import)
             self.context.throw(self.call("refuseImport", name))
         return 0

@@ -8,7 +8,7 @@ import pytest
 
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
-from flowcage.child.engine.context import Context, library
+from flowcage.child.engine.context import PATIENCE, Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
@@ -92,24 +92,44 @@ def test_stacks_name_the_source_and_its_lines(context: Context) -> None:
 def test_the_watchdog_stops_what_does_not_stop_by_itself(context: Context, source: str) -> None:
     watchdog = Watchdog(step_timeout_ms=50, cpu_seconds=60)
     context.runtime.watchdog = watchdog
-    watchdog.renew()
     with context.scope():
-        with pytest.raises(JavaScriptError):
-            evaluate(context, source)
-        with pytest.raises(Interrupted, match="stepTimeoutMs"):
-            watchdog.check()
-        watchdog.rest()
+        with watchdog.step():
+            with pytest.raises(JavaScriptError):
+                evaluate(context, source)
+            with pytest.raises(Interrupted, match="stepTimeoutMs"):
+                watchdog.check()
         context.take_exception()
+
+
+def test_the_patience_of_the_engine_is_used_up_exactly(context: Context) -> None:
+    """After it, the very next branch or call asks the handler, and not one before."""
+    asked = []
+
+    @capi.InterruptHandler
+    def ask(_runtime: int, _opaque: int) -> int:
+        asked.append(True)
+        return 0
+
+    with context.scope():
+        patience = evaluate(context, PATIENCE.decode())
+        idle = evaluate(context, "(() => {})")
+        context.runtime.library.JS_SetInterruptHandler(context.runtime.pointer, ask, None)
+        while not asked:  # until the engine counts from its beginning
+            context.call(idle)
+        asked.clear()
+        context.use_up_patience(patience)
+        assert not asked
+        context.call(idle)
+        assert asked
 
 
 def test_a_watchdog_that_has_tripped_stays_tripped(context: Context) -> None:
     watchdog = Watchdog(step_timeout_ms=1, cpu_seconds=60)
     context.runtime.watchdog = watchdog
-    watchdog.renew()
-    while not watchdog.expired():
-        pass
-    watchdog.renew()
-    with pytest.raises(Interrupted):
+    with watchdog.step():
+        while not watchdog.expired():
+            pass
+    with watchdog.step(), pytest.raises(Interrupted):
         watchdog.check()
 
 

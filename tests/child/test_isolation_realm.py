@@ -49,21 +49,6 @@ def test_no_code_is_made_from_text_by(child: ChildProcess, expression: str) -> N
     assert child.result_of(source) in ("TypeError", "ReferenceError")
 
 
-@pytest.mark.parametrize("kind", ["function ()", "async function ()", "function* ()", "async function* ()"])
-def test_the_constructor_of_functions_stays_denied_whatever_is_done_to_it(
-    child: ChildProcess, kind: str
-) -> None:
-    source = f"""
-        const prototype = Object.getPrototypeOf({kind} {{}});
-        try {{ delete prototype.constructor; }} catch {{}}
-        try {{ prototype.constructor = 1; }} catch {{}}
-        let made = "none";
-        try {{ made = typeof ({kind} {{}}).constructor("return 7"); }} catch (e) {{ made = e.name; }}
-        export default made;
-    """
-    assert child.result_of(source) == "TypeError"
-
-
 ABSENT = """
     eval Function AsyncFunction GeneratorFunction Date Temporal performance Intl WeakRef
     FinalizationRegistry fetch XMLHttpRequest WebSocket EventSource navigator location Deno Bun

@@ -22,6 +22,8 @@ REFUSED = {
     "an integer of 5,000 digits": b"9" * 5000,
     "a negative integer of 5,000 digits": b"-" + b"9" * 5000,
     "an integer past every double": b"1" + b"0" * MAX_INTEGER_DIGITS,
+    "an integer of as many digits as the largest double, but larger": b"9" + b"0" * (MAX_INTEGER_DIGITS - 1),
+    "an integer of 400 digits, which Python would read": b"9" * 400,
     "UTF-16": '{"a":1}'.encode("utf-16"),
     "UTF-16 without a mark": '{"a":1}'.encode("utf-16-le"),
     "UTF-32": '{"a":1}'.encode("utf-32"),
@@ -71,6 +73,7 @@ ACCEPTED = {
     "the largest double": (b"1.7976931348623157e308", 1.7976931348623157e308),
     "a double that underflows": (b"1e-999", 0.0),
     "the longest integer": (b"1" * MAX_INTEGER_DIGITS, int("1" * MAX_INTEGER_DIGITS)),
+    "the longest negative integer": (b"-1" + b"0" * (MAX_INTEGER_DIGITS - 1), -(10**308)),
     "a scalar": (b"null", None),
 }
 

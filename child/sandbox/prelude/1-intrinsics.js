@@ -23,6 +23,9 @@ const { isError } = Error;
 const uncurry = (method) => (self, a, b) => apply(method, self, [a, b]);
 const slice = uncurry(String.prototype.slice);
 const indexOf = uncurry(String.prototype.indexOf);
+const readStack = uncurry(getOwnPropertyDescriptor(Error.prototype, 'stack').get);
+const recallRequest = uncurry(WeakMap.prototype.get);
+const rememberRequest = uncurry(WeakMap.prototype.set);
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
@@ -35,6 +38,11 @@ function own(object, name) {
 // A property that nothing can change, whatever Object.prototype.get has become.
 function lock(object, name, value, enumerable = true) {
   defineProperty(object, name, { __proto__: null, value, enumerable, writable: false, configurable: false });
+}
+
+// A property as the language gives one to its errors.
+function setHidden(object, name, value) {
+  defineProperty(object, name, { __proto__: null, value, enumerable: false, writable: true, configurable: true });
 }
 
 // A list of our own: an array, which the engine grows fast, that inherits nothing.

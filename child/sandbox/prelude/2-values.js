@@ -56,6 +56,7 @@ function notePromise(key, value) {
 // Object.prototype or Array.prototype would speak for every object there is.
 const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !== undefined
   || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined
+  || getPrototypeOf(ArrayPrototype) !== ObjectPrototype
   // The engine's JSON.stringify keeps its stack in an array and pushes with [[Set]]; indices come first.
   || ownKeys(ArrayPrototype)[0] !== 'length';
 
@@ -72,32 +73,25 @@ function encodeSlowly(given, key, above, count) {
   for (let other = above; other !== undefined; other = other.above) {
     if (other.value === value) throw new NativeTypeError('circular reference');
   }
-  return isArray(value) ? encodeArray(value, node, count) : encodeObject(value, node, count);
-}
-
-function encodeArray(array, node, count) {
-  let text = '[';
-  for (let i = 0; i < array.length; i++) {
-    const item = encodeSlowly(array[i], `${i}`, node, count);
-    text += (i ? ',' : '') + (item === undefined ? 'null' : item);
-  }
-  return `${text}]`;
-}
-
-function encodeObject(object, node, count) {
+  // One function a level: the deepest value that may cross must fit the stack.
+  const isList = isArray(value);
+  const names = isList ? value : keys(value);
+  const { length } = names;
   let text = '';
-  const names = keys(object);
-  for (let i = 0; i < names.length; i++) {
-    const item = encodeSlowly(object[names[i]], names[i], node, count);
-    if (item !== undefined) text += `${text && ','}${quote(names[i])}:${item}`;
+  for (let i = 0; i < length; i++) {
+    const name = isList ? `${i}` : names[i];
+    const item = encodeSlowly(value[name], name, node, count);
+    if (isList) text += `${i ? ',' : ''}${item === undefined ? 'null' : item}`;
+    else if (item !== undefined) text += `${text && ','}${quote(name)}:${item}`;
   }
-  return `{${text}}`;
+  return isList ? `[${text}]` : `{${text}}`;
 }
 
 function applyToJSON(value, key) {
   if (!isObject(value)) return value;
   for (let holder = value; holder !== null; holder = getPrototypeOf(holder)) {
-    if (holder === ObjectPrototype || holder === ArrayPrototype) continue;
+    // What is above these two was put there, and would speak for all arrays.
+    if (holder === ObjectPrototype || holder === ArrayPrototype) return value;
     if (getOwnPropertyDescriptor(holder, 'toJSON') === undefined) continue;
     const { toJSON } = value;
     return typeof toJSON === 'function' ? apply(toJSON, value, [key]) : value;

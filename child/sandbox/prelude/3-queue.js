@@ -2,6 +2,7 @@
 
 const limits = { __proto__: null, maxSleepMs: 0, maxPending: 0, maxQueued: 0 };
 const pending = { __proto__: null };
+const requestOf = new WeakMap(); // by the error of its rejection
 const MAX_DIAGNOSTICS = 100;
 const MAX_DIAGNOSTICS_TEXT = 262144;
 let issued = 0;
@@ -77,23 +78,20 @@ function ask(type, members) {
   if (outstanding >= limits.maxPending) {
     fail('limit', `more than maxPendingRequests (${limits.maxPending}) requests at once`);
   }
-  const id = `${issued + 1}`;
   // Made here and not when it is thrown: its stack shows the call that was rejected.
   const error = new NativeError();
-  lock(error, 'request', freeze({ __proto__: null, type, id }), false);
+  const id = `${issued + 1}`;
+  const request = freeze({ __proto__: null, type, id });
+  lock(error, 'request', request, false);
+  rememberRequest(requestOf, error, request);
   const entry = { __proto__: null, resolve: undefined, reject: undefined, error };
   // Made first: what may fail for want of memory or stack must fail before anything is on record.
   const promise = new NativePromise((resolve, reject) => {
     entry.resolve = resolve;
     entry.reject = reject;
   });
-  pending[id] = entry;
-  try {
-    enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
-  } catch (error) {
-    delete pending[id];
-    throw error;
-  }
+  pending[id] = entry; // the next request's, should the queue not take this one
+  enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
   issued += 1;
   outstanding += 1;
   return promise;
@@ -104,10 +102,8 @@ function settle(id, type, text) {
   delete pending[id];
   outstanding -= 1;
   if (type === 'error') {
-    const value = parse(text);
-    defineProperty(entry.error, 'message', {
-      __proto__: null, value, enumerable: false, writable: true, configurable: true,
-    });
+    setHidden(entry.error, 'message', parse(text));
+    setHidden(entry.error, 'stack', authorFrames(textOf(readStack(entry.error))));
     entry.reject(entry.error);
   } else {
     entry.resolve(type === 'ok' ? parse(text) : undefined);

@@ -14,8 +14,12 @@ function property(value, name) {
   }
 }
 
+// To write a large BigInt in decimal takes seconds, in which the engine never looks at the clock.
+const LARGE = 1n << 64n;
+
 function asText(value) {
   if (typeof value === 'string') return textOf(value);
+  if (typeof value === 'bigint' && (value > LARGE || value < -LARGE)) return 'a large BigInt';
   try {
     return slice(isObject(value) ? encode(value) : NativeString(value), 0, MAX_TEXT);
   } catch {
@@ -85,11 +89,8 @@ function describeErrors(reason, depth, budget) {
 }
 
 function describeRequest(reason) {
-  const request = own(reason, 'request');
-  const id = isObject(request) ? own(request, 'id') : undefined;
-  const type = isObject(request) ? own(request, 'type') : undefined;
-  if (typeof id !== 'string' || typeof type !== 'string') return '';
-  return `,"request":{"type":${quote(textOf(type))},"id":${quote(textOf(id))}}`;
+  const request = recallRequest(requestOf, reason);
+  return request === undefined ? '' : `,"request":{"type":"${request.type}","id":"${request.id}"}`;
 }
 
 // Scripts written for another runtime call what that one had; say what there is here.

@@ -73,10 +73,10 @@ const phase = (name, options) => {
 };
 
 const sleep = (ms) => {
-  if (typeof ms !== 'number' || !isFinite(ms) || ms < 0) {
+  if (!isFinite(ms) || ms < 0) {
     throw new NativeTypeError('sleep(ms) requires a finite non-negative number');
   }
-  const rounded = ceil(ms) + 0; // -0 is not an integer in JSON
+  const rounded = ceil(ms);
   if (rounded > limits.maxSleepMs) {
     throw new NativeRangeError('sleep(ms) duration exceeds the maximum allowed delay');
   }

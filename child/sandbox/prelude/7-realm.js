@@ -14,13 +14,6 @@ function denyDynamicCode() {
   }
 }
 
-// A promise of ours must not be led astray by another species or constructor.
-function lockPromises() {
-  const { get } = getOwnPropertyDescriptor(NativePromise, Symbol.species);
-  defineProperty(NativePromise, Symbol.species, { __proto__: null, get, enumerable: false, configurable: false });
-  lock(NativePromise.prototype, 'constructor', NativePromise, false);
-}
-
 const ABSENT = [
   'eval', 'Function', 'AsyncFunction', 'Date', 'WeakRef', 'FinalizationRegistry', 'performance',
   'fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'navigator', 'location',
@@ -29,11 +22,17 @@ const ABSENT = [
 
 function harden() {
   denyDynamicCode();
-  lockPromises();
+  // By it, `await` tells a promise of the realm's from any other thenable.
+  lock(NativePromise.prototype, 'constructor', NativePromise, false);
   // The engine compiles a template literal to a call of ''.concat.
   lock(NativeString.prototype, 'concat', NativeString.prototype.concat, false);
   lock(Math, 'random', deny('random', 'Math.random is disabled: a run must be repeatable'), false);
   delete NativeError.prepareStackTrace;
+  // Plain data: the engine's setter would run a valueOf of the workflow wherever an error is made.
+  setHidden(NativeError, 'stackTraceLimit', NativeError.stackTraceLimit);
+  // Raw text may hold numbers that the wire refuses, and no other engine's workflows expect it.
+  delete JSON.rawJSON;
+  delete JSON.isRawJSON;
   for (let i = 0; i < ABSENT.length; i++) lock(globalThis, ABSENT[i], undefined, false);
 }
 

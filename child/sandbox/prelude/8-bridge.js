@@ -26,7 +26,14 @@ const bridge = {
   adopt: (value) => (isThenable(value) ? new NativePromise((resolve) => resolve(value)) : undefined),
 
   // The exported names of a module, evaluated or not.
-  names: (exports) => encode(stringsOf(ownKeys(exports))),
+  names(exports) {
+    const names = ownKeys(exports);
+    let text = '';
+    for (let i = 0; i < names.length; i++) {
+      if (typeof names[i] === 'string') text += `${text && ','}${quote(names[i])}`;
+    }
+    return `[${text}]`;
+  },
   encode,
   describe,
   sketch,
@@ -48,9 +55,3 @@ const bridge = {
   diagnostics: () => diagnosticsText,
   diagnose,
 };
-
-function stringsOf(list) {
-  const strings = [];
-  for (let i = 0; i < list.length; i++) if (typeof list[i] === 'string') put(strings, strings.length, list[i]);
-  return strings;
-}
