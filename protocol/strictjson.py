@@ -81,8 +81,8 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) >= MAX_INTEGER_DIGITS:
-        _finite_float(text)
+    if len(text) >= MAX_INTEGER_DIGITS and math.isinf(float(text)):
+        raise ValueError(f"an integer of {len(text)} digits is too large for a double")
     return int(text)
 
 

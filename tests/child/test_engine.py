@@ -105,7 +105,6 @@ def test_the_patience_of_the_engine_is_used_up_exactly(context: Context) -> None
     """After it, the very next branch or call asks the handler, and not one before."""
     asked = []
 
-    @capi.InterruptHandler
     def ask(_runtime: int, _opaque: int) -> int:
         asked.append(True)
         return 0
@@ -113,7 +112,8 @@ def test_the_patience_of_the_engine_is_used_up_exactly(context: Context) -> None
     with context.scope():
         patience = evaluate(context, PATIENCE.decode())
         idle = evaluate(context, "(() => {})")
-        context.runtime.library.JS_SetInterruptHandler(context.runtime.pointer, ask, None)
+        handler = capi.InterruptHandler(ask)
+        context.runtime.library.JS_SetInterruptHandler(context.runtime.pointer, handler, None)
         while not asked:  # until the engine counts from its beginning
             context.call(idle)
         asked.clear()
