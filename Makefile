@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run test lint types imports check bench clean
+.PHONY: run test test-as-user lint types imports check bench clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
 
 test: $(READY_DEV)
 	$(BIN)/pytest --numprocesses=auto
+
+# Again as an ordinary user: the cage goes another way there than for root.
+test-as-user: $(READY_DEV)
+	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto -p no:cacheprovider
 
 check: lint types imports
 
@@ -32,6 +36,9 @@ bench: $(READY_DEV)
 	$(BIN)/python bench/spawn.py
 	$(BIN)/python bench/compute.py
 	$(BIN)/python bench/queues.py
+	$(BIN)/python bench/lockdown.py
+	$(BIN)/python bench/kill.py
+	$(BIN)/python bench/faults.py
 
 # The engine first, from source where there is a C compiler: that build is 2 to 3 times faster than the
 # wheel. --no-cache-dir, because pip would hand out a wheel that it built or fetched earlier.

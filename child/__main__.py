@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 
-from flowcage.child.stdio import Wire, claim
+from flowcage.child.stdio import claim
+
+USAGE = "usage: flowcage-child [--die-with PID]  (it speaks JSON-RPC on stdin and stdout)"
 
 
 def main() -> None:
     """Claim the wire, load the engine, serve, and leave without running anything else."""
-    os._exit(_run(claim()))
+    from flowcage.child.cage.process import clear_environment
+
+    clear_environment()
+    try:
+        parent = _parent(sys.argv[1:])
+    except ValueError:
+        _complain(USAGE)
+        os._exit(64)  # EX_USAGE, sysexits.h
+    claim()
+    os._exit(_run(parent))
 
 
-def _run(wire: Wire) -> int:
+def _parent(arguments: list[str]) -> int | None:
+    """The process that the child is to die with."""
+    if not arguments:
+        return None
+    option, value = arguments
+    if option != "--die-with":
+        raise ValueError(option)
+    return int(value)
+
+
+def _run(parent: int | None) -> int:
     from flowcage.child.engine.capi import EngineUnavailable
     from flowcage.child.engine.context import library
     from flowcage.child.serve import serve
@@ -21,7 +43,7 @@ def _run(wire: Wire) -> int:
 
     try:
         library()
-        serve(wire, Session())
+        serve(Session(parent))
     except EngineUnavailable as error:
         _complain(str(error))
         return 70  # EX_SOFTWARE, sysexits.h

@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 
 from flowcage.child.session import Session
-from flowcage.child.stdio import Wire, write_all
+from flowcage.child.stdio import INCOMING, OUTGOING, write_all
 
 READ_BYTES = 256 * 1024
 
 
-def serve(wire: Wire, session: Session) -> None:
+def serve(session: Session) -> None:
     """Answer until shutdown, the end of stdin, or a host that no longer reads."""
     while True:
-        data = os.read(wire.incoming, READ_BYTES)
-        for reply in session.receive(data):
-            write_all(wire.outgoing, reply.data)
+        for reply in session.receive(_read(session)):
+            write_all(OUTGOING, reply.data)
             if reply.last:
                 return
+
+
+def _read(session: Session) -> bytes:
+    try:
+        return os.read(INCOMING, READ_BYTES)
+    except MemoryError:
+        session.make_room()
+        return os.read(INCOMING, READ_BYTES)

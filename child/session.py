@@ -40,12 +40,17 @@ class Reply(NamedTuple):
 
 
 class Session:
-    """Feed it bytes from stdin; write what it answers."""
+    """Feed it bytes from stdin; write what it answers.
 
-    def __init__(self) -> None:
+    Args:
+        parent: the process to die with, if any.
+    """
+
+    def __init__(self, parent: int | None = None) -> None:
+        self._parent = parent
         self._connection = ChildConnection()
         self._limits = Limits()
-        self._high_water: HighWater
+        self._high_water: HighWater | None = None
         self._execution: Execution | None = None
         # Why there is none although a start was carried out: the answer to all that follows.
         self._no_room: ErrorReply | None = None
@@ -81,11 +86,15 @@ class Session:
         try:
             return self._carry_out(message)
         except MemoryError:
-            text = "the child ran into addressSpaceBytes"
-            failure = errors.run_failure(errors.MEMORY, "InternalError", text)
-            if self._execution is not None:
-                self._execution.fail(failure)
-            raise failure from None
+            raise self.make_room() from None
+
+    def make_room(self) -> ErrorReply:
+        """Give up the run and its heap: without memory the child could not even read a message."""
+        text = "the child ran into addressSpaceBytes"
+        failure = errors.run_failure(errors.MEMORY, "InternalError", text)
+        if self._execution is not None:
+            self._execution.give_up(failure)
+        return failure
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
@@ -136,8 +145,9 @@ class Session:
                 f"protocol version {message.protocol_version[:40]!r} is not spoken here",
                 {"supported": list(SUPPORTED_VERSIONS)},
             )
-        self._high_water = HighWater()
-        limits, layers = lockdown.enter(effective(message.limits), message.isolation)
+        if self._high_water is None:  # a refused attempt at a cage leaves no file to be opened
+            self._high_water = HighWater()
+        limits, layers = lockdown.enter(effective(message.limits), message.isolation, self._parent)
         self._limits = limits
         self._connection.max_message_bytes = limits.max_message_bytes
         engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
@@ -155,6 +165,7 @@ class Session:
         return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
+        assert self._high_water is not None
         try:
             return Realm(self._limits, self._high_water)
         except (OutOfMemory, JavaScriptError, MemoryError):

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+# Everything that the child ever has open, beside 0, 1 and 2. The cage allows these numbers.
+INCOMING, OUTGOING, STATUS = 3, 4, 5
 
 
-class Wire(NamedTuple):
-    """Private copies of what were descriptors 0 and 1."""
-
-    incoming: int
-    outgoing: int
-
-
-def claim() -> Wire:
-    """Take stdin and stdout for the wire alone.
+def claim() -> None:
+    """Take stdin and stdout for the wire alone, as `INCOMING` and `OUTGOING`, and close all else.
 
     Afterwards descriptor 0 reads nothing and descriptor 1 writes to stderr, so that a stray ``print``, in
     Python or in C, cannot end up between two messages.
     """
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    wire = Wire(os.dup(0), os.dup(1))
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    os.closerange(INCOMING, os.sysconf("SC_OPEN_MAX"))
+    os.dup2(0, INCOMING, inheritable=False)
+    os.dup2(1, OUTGOING, inheritable=False)
+    ended, writing = os.pipe()  # not every container has a /dev/null
+    os.close(writing)
+    os.dup2(ended, 0)
     os.dup2(2, 1)
-    os.close(null)
-    return wire
+    os.close(ended)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from flowcage.host.errors import (
         CannotSend,
         ChildDied,
+        ChildSilent,
         FlowcageError,
         HandlerFailed,
         IsolationUnavailable,
         LaunchFailed,
+        MemoryExceeded,
+        OutputExceeded,
         ProtocolViolation,
         RequestRejected,
         RunError,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     )
     from flowcage.host.options import RunOptions
     from flowcage.host.outcome import Outcome, Report, Usage
+    from flowcage.host.verdict import Verdict
     from flowcage.protocol.limits import Limits
 
 # Each name is imported when it is first used: the command line's own modules, and the processes that check
@@ -35,12 +39,15 @@ _HOMES = {
     "AgentCall": "flowcage.host.agents.base",
     "CannotSend": "flowcage.host.errors",
     "ChildDied": "flowcage.host.errors",
+    "ChildSilent": "flowcage.host.errors",
     "FlowcageError": "flowcage.host.errors",
     "HandlerFailed": "flowcage.host.errors",
     "IsolationUnavailable": "flowcage.host.errors",
     "LaunchFailed": "flowcage.host.errors",
     "Limits": "flowcage.protocol.limits",
+    "MemoryExceeded": "flowcage.host.errors",
     "Outcome": "flowcage.host.outcome",
+    "OutputExceeded": "flowcage.host.errors",
     "ProtocolViolation": "flowcage.host.errors",
     "Report": "flowcage.host.outcome",
     "RequestRejected": "flowcage.host.errors",
@@ -49,6 +56,7 @@ _HOMES = {
     "RunRefused": "flowcage.host.errors",
     "RunTimedOut": "flowcage.host.errors",
     "Usage": "flowcage.host.outcome",
+    "Verdict": "flowcage.host.verdict",
     "WorkflowFailed": "flowcage.host.errors",
     "WorkflowStalled": "flowcage.host.errors",
     "check_workflow": "flowcage.host.api",
@@ -62,12 +70,15 @@ __all__ = [
     "AgentCall",
     "CannotSend",
     "ChildDied",
+    "ChildSilent",
     "FlowcageError",
     "HandlerFailed",
     "IsolationUnavailable",
     "LaunchFailed",
     "Limits",
+    "MemoryExceeded",
     "Outcome",
+    "OutputExceeded",
     "ProtocolViolation",
     "Report",
     "RequestRejected",
@@ -76,6 +87,7 @@ __all__ = [
     "RunRefused",
     "RunTimedOut",
     "Usage",
+    "Verdict",
     "WorkflowFailed",
     "WorkflowStalled",
     "check_workflow",

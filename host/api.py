@@ -7,12 +7,11 @@ from functools import partial
 import trio
 
 from flowcage.host.blocking import run_to_end
-from flowcage.host.child import Child, expect_result, initialize
+from flowcage.host.child import Child, expect_result
 from flowcage.host.errors import CannotSend, RunTimedOut
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
 from flowcage.host.run import CANNOT_CROSS, Run
-from flowcage.protocol import decode
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Check, Checked, Dialect, Json, Missing
 
@@ -73,13 +72,15 @@ async def check_workflow(
     child = Child()
 
     async def converse(_nursery: trio.Nursery) -> Checked:
-        await initialize(child.channel, Limits(), None)
+        await child.initialize(Limits(), None)
         message = Check(source, source_name, dialect)
         try:
             line = child.channel.encode(message)
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow cannot be sent to the child: {error}") from error
-        return decode.checked(expect_result((await child.channel.exchange([line]))[0]))
+        checked = expect_result((await child.channel.exchange([line]))[0])
+        assert isinstance(checked, Checked)
+        return checked
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):

@@ -9,6 +9,7 @@ from typing import TypeVar
 import trio
 
 from flowcage.host.errors import FlowcageError
+from flowcage.host.verdict import HOST_SHUTDOWN
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def run_to_end_or_signal(function: Callable[[], Awaitable[T]]) -> T:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
             async for number in signals:
                 received.append(number)
-                scope.cancel()
+                scope.cancel(reason=HOST_SHUTDOWN)
 
     async def main() -> T:
         failure: FlowcageError | None = None

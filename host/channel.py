@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
-from flowcage.host.errors import ProtocolViolation, RunError
+from flowcage.host.errors import ChildSilent, MemoryExceeded, OutputExceeded, ProtocolViolation, RunError
 from flowcage.host.process import ChildProcess
-from flowcage.protocol import encode
+from flowcage.protocol import decode, encode
 from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
-from flowcage.protocol.errors import LocalProtocolError, RemoteProtocolError
+from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
+from flowcage.protocol.limits import MIB
 from flowcage.protocol.messages import Message
+
+if TYPE_CHECKING:
+    from flowcage.schemas.validate import Violation
+
+# How often a child that is taking its time is looked at.
+_GLANCE_SECONDS = 0.1
+
+
+class Patience(NamedTuple):
+    """What a child may take before it is given up. Before `initialize` is answered it has yet to start.
+
+    Attributes:
+        answer_seconds: for one reply.
+        resident_bytes: of memory (RSS).
+        received_bytes: of output in the whole conversation.
+    """
+
+    answer_seconds: float = 30.0
+    resident_bytes: int = 512 * MIB
+    received_bytes: int = 1024 * MIB
 
 
 class ChildGone(RunError):
@@ -25,40 +47,39 @@ class Channel:
     """One conversation. Only one task talks on it: replies come in the order of the requests."""
 
     def __init__(self, process: ChildProcess) -> None:
-        # jsonschema takes a tenth of a second to import: by now the child is starting up meanwhile.
-        from flowcage.schemas import validate
-
-        self._schemas = validate
         self._process = process
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
+        self.patience = Patience()
+        self.answered_in_seconds = 0.0
         self.messages = 0
         self.bytes_sent = 0
         self.bytes_received = 0
 
     def encode(self, message: Message) -> bytes:
-        """Check a message against its schema and encode it, to be sent by `exchange`.
+        """Check a message against the contract and encode it, to be sent by `exchange`.
 
         Raises:
             LocalProtocolError: the contract does not allow it.
             TypeError, ValueError: a value in it that JSON cannot hold.
         """
         method, params = encode.method(message), encode.params(message)
-        violation = self._schemas.params_error(method, params)
-        if violation is not None:
-            raise LocalProtocolError(f"{method}{violation.path}: {violation.message}")
+        try:
+            decode.message(method, params)
+        except ErrorReply as refusal:
+            raise LocalProtocolError(f"{method}: {refusal.message}") from None
         line = self._connection.send(message)
         self._waiting.append(method)
         return line
 
     async def request(self, message: Message) -> Result | Failure:
-        """Send one message and wait for its reply."""
+        """Send one message and wait for its reply, whose result is decoded."""
         return (await self.exchange([self.encode(message)]))[0]
 
     async def exchange(self, lines: list[bytes]) -> list[Result | Failure]:
-        """Send encoded messages in one write and wait for all their replies.
+        """Send encoded messages in one write and wait for all their replies, with their results decoded.
 
         Raises:
             ChildGone: the child ended first.
@@ -84,6 +105,8 @@ class Channel:
                 await self._process.stdin.send_all(data)
 
     async def _receive(self) -> Result | Failure:
+        began = trio.current_time()
+        deadline, glance_at = began + self.patience.answer_seconds, began + _GLANCE_SECONDS
         while True:
             try:
                 event = self._connection.next_event()
@@ -92,27 +115,63 @@ class Channel:
             if isinstance(event, ConnectionClosed):
                 raise ChildGone
             if event is not None:
-                self._validate(event)
-                return event
-            data = await self._process.read()
-            self.bytes_received += len(data)
-            self._connection.receive_data(data)
+                self.answered_in_seconds = trio.current_time() - began
+                return self._decode(event)
+            late = trio.current_time() - glance_at
+            if late >= 0:  # also while bytes drip in
+                deadline += late  # the host's own lateness is not the child's
+                self._glance(deadline)
+                glance_at = trio.current_time() + _GLANCE_SECONDS
+            with trio.move_on_at(glance_at):
+                self._take(await self._process.read())
 
-    def _validate(self, reply: Result | Failure) -> None:
+    def _take(self, data: bytes) -> None:
+        self.bytes_received += len(data)
+        most = self.patience.received_bytes
+        if self.bytes_received > most:
+            raise OutputExceeded(f"the child said more than {most} bytes and was killed")
+        self._connection.receive_data(data)
+
+    def _glance(self, deadline: float) -> None:
+        patience = self.patience
+        if self._process.resident_bytes() > patience.resident_bytes:
+            most = patience.resident_bytes
+            raise MemoryExceeded(f"the child took more than {most} bytes of memory and was killed")
+        if trio.current_time() >= deadline:
+            limit = patience.answer_seconds
+            raise ChildSilent(f"the child did not answer in {limit:g} s and was killed")
+
+    def _decode(self, reply: Result | Failure) -> Result | Failure:
         method = self._waiting.popleft()
-        if isinstance(reply, Result):
-            violation = self._schemas.result_error(method, reply.result)
-        else:
-            violation = self._schemas.error_error(_error_object(reply))
-        if violation is not None:
-            raise ProtocolViolation(
-                f"the child's answer to {method} is not in the contract: "
-                f"{violation.path or 'result'}: {violation.message}"
-            )
+        if isinstance(reply, Failure):
+            _refuse(method, _schemas().error_error(_error_object(reply)))
+            return reply
+        try:
+            return reply._replace(result=decode.result(method, reply.result))
+        except ErrorReply as refusal:
+            _refuse(method, _schemas().result_error(method, reply.result))
+            raise ProtocolViolation(f"the child's answer to {method}: {refusal.message}") from None
 
     def set_max_message_bytes(self, value: int) -> None:
         """Use the effective limit that `initialize` reported."""
         self._connection.max_message_bytes = value
+
+
+def _schemas() -> ModuleType:
+    """jsonschema takes a tenth of a second to import, and a hundred times as long as `decode`, which a parity
+    test holds equal to it: it is asked for errors, and to explain a refusal.
+    """
+    from flowcage.schemas import validate
+
+    return validate
+
+
+def _refuse(method: str, violation: Violation | None) -> None:
+    if violation is not None:
+        raise ProtocolViolation(
+            f"the child's answer to {method} is not in the contract: "
+            f"{violation.path or 'result'}: {violation.message}"
+        )
 
 
 def _error_object(reply: Failure) -> dict[str, Any]:

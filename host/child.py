@@ -18,9 +18,10 @@ from flowcage.host.errors import (
     RunRefused,
     WorkflowFailed,
 )
+from flowcage.host.inspection import require_cage
 from flowcage.host.launch.spawn import Launcher, spawn
 from flowcage.host.process import ChildProcess, Ended
-from flowcage.protocol import decode, errors
+from flowcage.protocol import errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import STRICT_LAYERS, Initialize, Initialized, Isolation, Peer
@@ -51,6 +52,11 @@ class Child:
             raise LaunchFailed(f"no child could be started: {error}") from error
         self.channel = Channel(self._process)
         self.wall_seconds = 0.0
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last it said on stderr, without escapes."""
+        return self._process.stderr_tail
 
     @property
     def ended(self) -> Ended | None:
@@ -86,6 +92,27 @@ class Child:
         with trio.CancelScope(shield=True):
             await self._process.close(kill=kill)
 
+    async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
+        """Agree on the version, have the child close its cage, and see that it is closed.
+
+        Raises:
+            IsolationUnavailable: this machine lacks a layer, or cannot show that it holds.
+            RunError: anything else that goes wrong.
+        """
+        channel = self.channel
+        message = Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
+        initialized = expect_result(await channel.request(message))
+        assert isinstance(initialized, Initialized)
+        if initialized.protocol_version != PROTOCOL_VERSION:
+            raise ProtocolViolation(f"the child answered with version {initialized.protocol_version[:40]!r}")
+        if initialized.max_message_bytes > limits.max_message_bytes:
+            raise ProtocolViolation("the child allows itself longer messages than it may send")
+        if isolation == "strict" or (isolation is None and sys.platform == "linux"):
+            _require_claims(initialized)
+            require_cage(self._process.pid)
+        channel.set_max_message_bytes(initialized.max_message_bytes)
+        return initialized
+
     async def wait_until_gone(self) -> None:
         """Return when the process has ended, whether or not anybody reads from it."""
         await self._process.wait_until_gone()
@@ -102,6 +129,8 @@ class Child:
                 raise
             except RunError as error:  # raised outside the nursery, which would wrap it in a group
                 failure = error
+                if not isinstance(error, WorkflowFailed | ChildGone):
+                    self._process.kill()
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -116,26 +145,11 @@ class Child:
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
 
 
-async def initialize(channel: Channel, limits: Limits, isolation: Isolation | None) -> Initialized:
-    """Agree on the version and have the child close its cage.
-
-    Raises:
-        IsolationUnavailable: this machine lacks a layer.
-        RunError: anything else that goes wrong.
-    """
-    message = Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
-    initialized = decode.initialized(expect_result(await channel.request(message)))
-    if initialized.protocol_version != PROTOCOL_VERSION:
-        raise ProtocolViolation(f"the child answered with version {initialized.protocol_version[:40]!r}")
-    if initialized.max_message_bytes > limits.max_message_bytes:
-        raise ProtocolViolation("the child allows itself longer messages than it may send")
-    if isolation == "strict" or (isolation is None and sys.platform == "linux"):
-        layers = initialized.isolation
-        missing = [name for name in STRICT_LAYERS if name not in layers or not layers[name].applied]
-        if missing:
-            raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
-    channel.set_max_message_bytes(initialized.max_message_bytes)
-    return initialized
+def _require_claims(initialized: Initialized) -> None:
+    layers = initialized.isolation
+    missing = [name for name in STRICT_LAYERS if name not in layers or not layers[name].applied]
+    if missing:
+        raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
 
 
 def expect_result(reply: Result | Failure) -> object:

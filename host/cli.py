@@ -23,7 +23,7 @@ from flowcage.host.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.errors import RunError
 from flowcage.host.terminal import leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
-from flowcage.protocol.messages import DIALECTS
+from flowcage.protocol.messages import DIALECTS, ISOLATIONS
 from flowcage.protocol.version import PACKAGE_VERSION
 
 T = TypeVar("T")
@@ -64,6 +64,11 @@ def cli() -> None:
               help="Seconds for the whole run.")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
+@click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
+              help="Any limit, such as cpuSeconds=10; comes before all other options.")  # fmt: skip
+@click.option("--limits", "limits_file", type=click.Path(path_type=Path),
+              help="Limits as a JSON object in a file; --limit comes before it.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
@@ -91,6 +96,8 @@ def run(file: Path, **given: Any) -> None:
             ),
             source,
         )
+    if missing := inputs.missing_layers(outcome):
+        note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
     if not given["quiet"]:
         for diagnostic in outcome.report.diagnostics:
             note(f"note: {diagnostic['message']}")

@@ -11,7 +11,7 @@ import psutil
 import trio
 
 from flowcage.host.api import CHECK_TIMEOUT_SECONDS
-from flowcage.host.child import Child, initialize
+from flowcage.host.child import Child
 from flowcage.host.errors import RunTimedOut
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Initialized
@@ -44,7 +44,7 @@ async def _initialize() -> Initialized:
     child = Child()
 
     async def converse(_nursery: trio.Nursery) -> Initialized:
-        return await initialize(child.channel, Limits(), "best_effort")
+        return await child.initialize(Limits(), "best_effort")
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):

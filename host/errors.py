@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowcage.host.verdict import Verdict
+
 if TYPE_CHECKING:
     from flowcage.host.outcome import Report
 
@@ -17,10 +19,12 @@ class RunError(FlowcageError):
 
     Attributes:
         child_alive: whether the child was still alive and answering when the error arose.
+        verdict: how the run ended, in one word.
         report: what the run did until then; set before the error leaves `run_workflow`.
     """
 
     child_alive = False
+    verdict: Verdict = Verdict.HOST_FAULT
     report: Report | None = None
 
 
@@ -29,11 +33,12 @@ class WorkflowFailed(RunError):
 
     Attributes:
         kind: the wire's name for it: exception, syntax, import, missing_default, timeout, memory, stack,
-            serialization or limit.
+            serialization or limit. The child says so; what the host makes of it is the `verdict`.
         data: the whole of the error's ``data``: name, message, stack, and line and column of a syntax error.
     """
 
     child_alive = True
+    verdict = Verdict.FAILED
 
     def __init__(self, kind: str, message: str, data: dict[str, Any]) -> None:
         super().__init__(message)
@@ -59,16 +64,39 @@ class WorkflowStalled(RunError):
     """The workflow waits for something that nobody will ever answer."""
 
     child_alive = True
+    verdict = Verdict.STALLED
 
 
 class RunTimedOut(RunError):
     """The wall-clock limit of the whole run was reached; the child was killed."""
 
     child_alive = True
+    verdict = Verdict.WALL_TIMEOUT
 
     def __init__(self, timeout_seconds: float) -> None:
         super().__init__(f"the run took longer than its limit of {timeout_seconds:g} s")
         self.timeout_seconds = timeout_seconds
+
+
+class ChildSilent(RunError):
+    """The child did not answer in time and was killed: it hung where the engine never looks at the clock."""
+
+    child_alive = True
+    verdict = Verdict.STEP_TIMEOUT
+
+
+class MemoryExceeded(RunError):
+    """The child's resident memory, as the host measured it, passed its limit; it was killed."""
+
+    child_alive = True
+    verdict = Verdict.MEMORY_LIMIT
+
+
+class OutputExceeded(RunError):
+    """The child said more than a run may say in all; it was killed."""
+
+    child_alive = True
+    verdict = Verdict.OUTPUT_LIMIT
 
 
 class ChildDied(RunError):
@@ -80,14 +108,17 @@ class ChildDied(RunError):
         stderr: the last it said, without escapes.
     """
 
+    verdict = Verdict.CRASHED
+
     def __init__(self, signal: str | None, exit_code: int | None, stderr: str) -> None:
         how = "ended, nobody knows how,"
+        hint = ", for a system call that the cage forbids," if signal == "SIGSYS" else ""
         if signal is not None:
             how = f"was killed by {signal}"
         elif exit_code is not None:
             how = f"exited with status {exit_code}"
         said = f"; it said: {stderr}" if stderr else ""
-        super().__init__(f"the child {how} in the middle of the run{said}")
+        super().__init__(f"the child {how}{hint} in the middle of the run{said}")
         self.signal = signal
         self.exit_code = exit_code
         self.stderr = stderr
@@ -97,12 +128,14 @@ class ProtocolViolation(RunError):
     """The child said something that the wire contract does not allow, and was killed."""
 
     child_alive = True
+    verdict = Verdict.PROTOCOL_VIOLATION
 
 
 class IsolationUnavailable(RunError):
     """This machine lacks a layer of isolation that was asked for."""
 
     child_alive = True
+    verdict = Verdict.NOT_STARTED
 
 
 class RunRefused(RunError):
@@ -115,10 +148,13 @@ class CannotSend(RunError):
     """The source or the args do not fit a message, or hold what JSON cannot; nothing was run."""
 
     child_alive = True
+    verdict = Verdict.NOT_STARTED
 
 
 class LaunchFailed(RunError):
     """No child could be started."""
+
+    verdict = Verdict.NOT_STARTED
 
 
 class HandlerFailed(RunError):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
+from flowcage.host.verdict import Verdict
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import Json
 
@@ -91,6 +92,7 @@ class Sleeping(Event):
 class RunEnded(Event):
     """The child is gone. `error` is None where there is a result."""
 
+    verdict: Verdict
     error: str | None
 
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcage.host.errors import (
-    CannotSend,
-    ChildDied,
-    RunError,
-    RunTimedOut,
-    WorkflowFailed,
-    WorkflowStalled,
-)
-from flowcage.protocol import errors
+from flowcage.host.errors import CannotSend, ChildDied, RunError, WorkflowFailed
+from flowcage.host.verdict import Verdict
 
 DONE = 0
 FAILED = 1
@@ -22,32 +15,34 @@ OUR_FAULT = 125
 INTERRUPTED = 130  # 128 + SIGINT
 KILLED = 137  # 128 + SIGKILL
 
-_KINDS = {errors.TIMEOUT: TIMEOUT, errors.MEMORY: KILLED}
-_SIGNALS = {"SIGXCPU": TIMEOUT, "SIGKILL": KILLED}
+_STATUSES = {
+    Verdict.FAILED: FAILED,
+    Verdict.STALLED: FAILED,
+    Verdict.OUTPUT_LIMIT: FAILED,
+    Verdict.WALL_TIMEOUT: TIMEOUT,
+    Verdict.STEP_TIMEOUT: TIMEOUT,
+    Verdict.CPU_LIMIT: TIMEOUT,
+    Verdict.MEMORY_LIMIT: KILLED,
+    Verdict.ISOLATION_VIOLATION: KILLED,
+}
 
 
 def status(error: RunError) -> int:
     """The exit status for how a run ended."""
-    if isinstance(error, WorkflowFailed):
-        return _KINDS.get(error.kind, FAILED)
-    if isinstance(error, WorkflowStalled):
-        return FAILED
     if isinstance(error, CannotSend):
         return USAGE
-    if isinstance(error, RunTimedOut):
-        return TIMEOUT
-    if isinstance(error, ChildDied):
-        return _SIGNALS.get(error.signal or "", OUR_FAULT)
-    return OUR_FAULT
+    if isinstance(error, ChildDied) and error.signal == "SIGKILL":
+        return _STATUSES.get(error.verdict, KILLED)
+    return _STATUSES.get(error.verdict, OUR_FAULT)
 
 
 def explain(error: RunError, source: str) -> str:
-    """The error as a person reads it: the message, then the place or the stack."""
+    """The error as a person reads it: the verdict and the message, then the place or the stack."""
     if not isinstance(error, WorkflowFailed):
-        return str(error)
+        return f"{error.verdict}: {error}"
     if error.place:
         return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
-    return "\n".join([f"{error} ({error.kind})", *_details(error.data)])
+    return "\n".join([f"{error.verdict}: {error} ({error.kind})", *_details(error.data)])
 
 
 def _details(data: dict[str, Any]) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
+from flowcage.host.limits import with_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
 from flowcage.host.sourcefile import ChildWorkflows, SourceFileError, read_source
 from flowcage.protocol import strictjson
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import MIB, Limits
-from flowcage.protocol.messages import Json
+from flowcage.protocol.messages import STRICT_LAYERS, Json
 
 
 class InputError(Exception):
@@ -35,15 +37,19 @@ def args(text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
     if text is not None:
         return _parse_json("--args", text.encode("utf-8", "surrogateescape"))
     if file is not None:
-        try:
-            with file.open("rb") as stream:
-                text_read = stream.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"--args-file {file}: cannot be read: {error.strerror}") from None
-        if len(text_read) > DEFAULT_MAX_MESSAGE_BYTES:
-            raise InputError(f"--args-file {file}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
-        return _parse_json(f"--args-file {file}", text_read)
+        return _json_file(f"--args-file {file}", file)
     return dict(_pair(pair) for pair in pairs)
+
+
+def _json_file(what: str, file: Path) -> Json:
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{what}: cannot be read: {error.strerror}") from None
+    if len(text) > DEFAULT_MAX_MESSAGE_BYTES:
+        raise InputError(f"{what}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
+    return _parse_json(what, text)
 
 
 def _parse_json(what: str, text: bytes) -> Json:
@@ -73,22 +79,52 @@ def options(file: Path, **given: Any) -> RunOptions:
         raise InputError(f"--agent: {error}") from None
     if missing is not None:
         raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
-    return RunOptions(
+    options = RunOptions(
         agent=agent,
         workflow=ChildWorkflows(given["root"] or file.parent),
         dialect=given["dialect"],
+        isolation=given["isolation"],
         limits=Limits(memory_bytes=given["memory"] * MIB),
         timeout_seconds=given["timeout"],
         max_agents=given["max_agents"],
         budget_tokens=given["budget"],
     )
+    for what, members in _limits(given["limits_file"], given["limit_pairs"]):
+        try:
+            options = with_limits(options, members)
+        except ValueError as error:
+            raise InputError(f"{what}: {error}") from None
+    return options
+
+
+def _limits(file: Path | None, pairs: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if file is not None:
+        what = f"--limits {file}"
+        members = _json_file(what, file)
+        if not isinstance(members, dict):
+            raise InputError(f'{what}: expected a JSON object, such as {{"cpuSeconds": 10}}')
+        yield what, members
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            yield "--limit", {name: float(value) if "." in value else int(value)}
+        except ValueError:
+            raise InputError(f"--limit {pair}: expected NAME=NUMBER, such as --limit cpuSeconds=10") from None
 
 
 def to_json_line(outcome: Outcome) -> str:
     """What stdout gets."""
-    members = {
+    members: dict[str, Any] = {
         "runId": outcome.run_id,
         "result": outcome.result,
         "usage": outcome.usage.to_json(),
     }
+    if missing := missing_layers(outcome):
+        members["isolationMissing"] = missing
     return strictjson.dumps(members)
+
+
+def missing_layers(outcome: Outcome) -> list[str]:
+    """Layers that strict isolation would have had; somebody asked to go on without."""
+    isolation = outcome.report.isolation
+    return [name for name in STRICT_LAYERS if not isolation[name].applied]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +11,7 @@ from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
 from flowcage.host.events import Listener
 from flowcage.host.launch.spawn import Launcher, spawn
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class RunOptions:
         isolation: None means ``strict`` on Linux.
         limits: of the child.
         timeout_seconds: wall clock of the whole run; the child is killed then.
+        answer_grace_seconds: how long the child may be silent beyond ``limits.step_timeout_ms``, before it is
+            killed: some natives of the engine never look at the clock.
+        max_received_bytes: all that the child may say in the run.
         max_agents: agents at work at once, child workflows included; further calls wait in order.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
         listener: is called with each event, in order; it must not block.
@@ -46,14 +50,18 @@ class RunOptions:
     isolation: Isolation | None = None
     limits: Limits = field(default_factory=Limits)
     timeout_seconds: float = 3600.0
+    answer_grace_seconds: float = 5.0
+    max_received_bytes: int = 1024 * MIB
     max_agents: int = 16
     budget_tokens: int | None = None
     listener: Listener | None = None
     launcher: Launcher = spawn
 
     def __post_init__(self) -> None:
-        if not self.timeout_seconds > 0:
-            raise ValueError(f"timeout_seconds must be above 0, not {self.timeout_seconds!r}")
+        for name in ("timeout_seconds", "answer_grace_seconds", "max_received_bytes"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be finite and above 0, not {getattr(self, name)!r}")
+        refuse_absurd(self.limits)
         if self.max_agents < 1:
             raise ValueError(f"max_agents must be at least 1, not {self.max_agents!r}")
         if self.budget_tokens is not None and self.budget_tokens < 0:

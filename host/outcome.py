@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowcage.host.verdict import Verdict
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json, Layer
 
@@ -62,9 +63,13 @@ class Report:
         diagnostics: ``{kind, message, …}`` each: errors that became null, a script without a return.
         isolation: layer by layer, what held the child.
         waiting: the ids of requests that were unanswered when it ended.
+        verdict: how it ended, in one word.
+        limits: the effective ones, with their units in their names; those of the child as it reported them.
+        stderr: the last the child said there, without escapes.
     """
 
     run_id: str
+    verdict: Verdict
     usage: Usage = Usage()
     logs: tuple[tuple[Json, ...], ...] = ()
     logs_dropped: int = 0
@@ -72,6 +77,8 @@ class Report:
     diagnostics: tuple[Mapping[str, Json], ...] = ()
     isolation: Mapping[str, Layer] = field(default_factory=dict)
     waiting: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    stderr: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,5 +137,7 @@ class Journal:
             self.phases.append(name)
 
     def _has_room(self, kept: int, value: Json) -> bool:
+        if kept >= MAX_KEPT_ENTRIES or self._bytes > MAX_KEPT_BYTES:
+            return False
         self._bytes += len(strictjson.dumps(value))
-        return kept < MAX_KEPT_ENTRIES and self._bytes <= MAX_KEPT_BYTES
+        return self._bytes <= MAX_KEPT_BYTES

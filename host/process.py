@@ -14,6 +14,8 @@ from flowcage.host.launch.spawn import Spawned
 
 # stdin is closed first: a healthy child leaves at once. One that is busy is not worth waiting for.
 CLOSE_GRACE_SECONDS = 0.5
+# SIGKILL takes effect at once, except on a process that is stuck in the kernel.
+REAP_SECONDS = 10.0
 STDERR_TAIL_BYTES = 8 * 1024
 _READ_BYTES = 256 * 1024
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
@@ -72,6 +74,17 @@ class ChildProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    def resident_bytes(self) -> int:
+        """Memory that it has resident now; 0 once it has ended."""
+        import psutil  # most runs end before anybody asks
+
+        try:
+            resident = int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+        self._peak_rss_bytes = max(self._peak_rss_bytes, resident)
+        return resident
+
     def _note_peak(self) -> None:
         # wait4's figure survives exec(2): a child would seem as large as the host that started it. A process
         # that has ended has no VmHWM any more, and its peak stays unknown, 0.
@@ -79,7 +92,7 @@ class ChildProcess:
             with open(f"/proc/{self.pid}/status", "rb") as file:
                 found = _PEAK.search(file.read())
             if found:
-                self._peak_rss_bytes = int(found[1]) * 1024
+                self._peak_rss_bytes = max(self._peak_rss_bytes, int(found[1]) * 1024)
 
     async def wait_until_gone(self) -> None:
         """Return when the process has ended; it is left to be reaped."""
@@ -103,7 +116,8 @@ class ChildProcess:
                 await self.stdin.aclose()
                 await self.wait(CLOSE_GRACE_SECONDS)
             self.kill()
-            await self._wait()
+            if await self.wait(REAP_SECONDS) is None:
+                self.ended = Ended("a SIGKILL to no effect", None, 0.0, 0.0, self._peak_rss_bytes)
         for stream in (self.stdin, self.stdout, self._stderr):
             await stream.aclose()
         self._exit.close()
@@ -113,6 +127,7 @@ class ChildProcess:
     async def _wait(self) -> None:
         if self.ended is None:
             await self._exit.wait()
+            _end_group(self.pid)
             self.ended = _reap(self.pid, self._peak_rss_bytes)
 
 
@@ -140,6 +155,13 @@ class ExitWatch:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _end_group(pid: int) -> None:
+    """End whomever a child without a cage left behind in its group, whose id is safe while it is a zombie."""
+    with suppress(ChildProcessError, ProcessLookupError):
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _reap(pid: int, peak_rss_bytes: int) -> Ended:

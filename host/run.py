@@ -10,22 +10,28 @@ import trio
 from flowcage.host import events
 from flowcage.host.account import Account
 from flowcage.host.answers import Answers
-from flowcage.host.channel import Channel, ChildGone
-from flowcage.host.child import Child, expect_result, initialize
+from flowcage.host.channel import Channel, ChildGone, Patience
+from flowcage.host.child import Child, expect_result
 from flowcage.host.errors import (
     CannotSend,
     FlowcageError,
     HandlerFailed,
+    ProtocolViolation,
     RunError,
     RunTimedOut,
     WorkflowStalled,
 )
+from flowcage.host.judge import Measured, verdict_on, verdict_on_interruption
+from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Journal, Outcome, Report, Usage
-from flowcage.protocol import decode
+from flowcage.host.verdict import Verdict
 from flowcage.protocol.errors import LocalProtocolError
+from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
 from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Rejected, Resolve, Start
 
+# For the interpreter and for messages on their way.
+ROOM_BESIDE_THE_HEAP = 320 * MIB
 # What stands in the way of sending a value: too long, too deep, or not JSON.
 CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
 
@@ -52,6 +58,7 @@ class Run:
         self._journal = Journal()
         self._answers = Answers(self)
         self._isolation: dict[str, Layer] = {}
+        self._effective_limits = options.limits
         self._child: Child | None = None
 
     def emit(self, kind: type[events.Event], **members: Any) -> None:
@@ -76,17 +83,19 @@ class Run:
 
     async def execute(self, source: str, args: Json) -> Outcome:
         """Run to the end; whatever happens, the child is gone afterwards."""
-        ended_by = "cancelled"
         try:
             result = await self._bounded(source, args)
-            ended_by = ""
         except RunError as error:
-            ended_by = str(error)
-            error.report = error.report or self._report()
+            error.verdict = verdict_on(error, self._measured())
+            error.report = error.report or self._report(error.verdict)
+            self.emit(events.RunEnded, verdict=error.verdict, error=str(error))
             raise
-        finally:
-            self.emit(events.RunEnded, error=ended_by or None)
-        return Outcome(result, self._report())
+        except BaseException as interruption:
+            verdict = verdict_on_interruption(interruption)
+            self.emit(events.RunEnded, verdict=verdict, error=verdict)
+            raise
+        self.emit(events.RunEnded, verdict=Verdict.COMPLETED, error=None)
+        return Outcome(result, self._report(Verdict.COMPLETED))
 
     async def _bounded(self, source: str, args: Json) -> Json:
         try:
@@ -95,7 +104,7 @@ class Run:
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     nursery.start_soon(self._watch, child)
-                    await self._start(child.channel, source, args)
+                    await self._start(child, source, args)
                     return await self._drive(child.channel, nursery)
 
                 return await child.run(converse)
@@ -107,10 +116,15 @@ class Run:
         await child.wait_until_gone()
         self._answers.abandon(ChildGone())
 
-    async def _start(self, channel: Channel, source: str, args: Json) -> None:
-        options = self.options
-        initialized = await initialize(channel, options.limits, options.isolation)
-        self._isolation = initialized.isolation
+    async def _start(self, child: Child, source: str, args: Json) -> None:
+        options, channel = self.options, child.channel
+        initialized = await child.initialize(options.limits, options.isolation)
+        self._isolation, self._effective_limits = initialized.isolation, initialized.limits
+        channel.patience = Patience(  # by what was asked for: the child's word does not count
+            options.limits.step_timeout_ms / 1000 + options.answer_grace_seconds,
+            options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
+            options.max_received_bytes,
+        )
         message = Start(source, self.source_name, args, self.account.budget, options.dialect)
         try:
             line = channel.encode(message)
@@ -144,7 +158,10 @@ class Run:
         *settled, last = await channel.exchange(lines)
         for reply in settled:
             expect_result(reply)
-        drained = decode.drained(expect_result(last))
+        drained = expect_result(last)
+        assert isinstance(drained, Drained)
+        if len(drained.calls) * QUEUED_ITEM_BYTES > self.options.limits.max_queued_bytes:
+            raise ProtocolViolation("the child has more calls queued than its limit")
         for call in drained.calls:
             if isinstance(call, Log):
                 self._journal.log(call.values)
@@ -156,10 +173,17 @@ class Run:
             self._journal.diagnostic(note)
         return drained
 
-    def _report(self) -> Report:
+    def _measured(self) -> Measured | None:
+        child = self._child
+        if child is None or child.ended is None:
+            return None
+        return Measured(child.ended, self.options.limits, child.channel.answered_in_seconds)
+
+    def _report(self, verdict: Verdict) -> Report:
         journal = self._journal
         return Report(
             self.id,
+            verdict,
             self._usage(),
             tuple(journal.logs),
             journal.logs_dropped,
@@ -167,6 +191,8 @@ class Run:
             tuple(journal.diagnostics),
             self._isolation,
             tuple(self._answers.waiting),
+            self._effective_limits.to_wire() | host_limits(self.options),
+            self._child.stderr_tail if self._child is not None else "",
         )
 
     def _usage(self) -> Usage:

@@ -5,6 +5,7 @@ The rules are those of the published schemas; a parity test holds the two equal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
@@ -63,6 +64,18 @@ def message(method: str, params: Any) -> Message:
     if method == "resolve":
         return Resolve(members.string("id"), _resolution(_nested(members, "resolution")))
     return _BARE[method]()
+
+
+def result(method: str, value: Any) -> Any:
+    """Build the answer to a method: `initialized`, `checked`, `drained`, or an object that says nothing.
+
+    Raises:
+        ErrorReply: ``invalid_params``, for a result that is not in the contract.
+    """
+    if method in _RESULTS:
+        return _RESULTS[method](value)
+    Members(value, f"{method}.result")
+    return value
 
 
 def initialized(result: Any) -> Initialized:
@@ -238,3 +251,6 @@ def _nested(members: Members, name: str) -> Members:
     nested = members.object(name)
     assert nested is not None
     return nested
+
+
+_RESULTS: dict[str, Callable[[Any], Any]] = {"initialize": initialized, "check": checked, "drain": drained}

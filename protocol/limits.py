@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 
 MIB = 1024 * 1024
+QUEUED_ITEM_BYTES = 100
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -23,7 +24,8 @@ class Limits(NamedTuple):
         max_sleep_ms: longest ``sleep()``.
         max_message_bytes: longest line in either direction.
         max_pending_requests: requests that may be outstanding at once.
-        max_queued_bytes: calls and requests queued between two messages, in UTF-16 code units of JSON.
+        max_queued_bytes: calls and requests queued between two messages, in UTF-16 code units of JSON; each
+            counts `QUEUED_ITEM_BYTES` more, for what it costs to carry.
     """
 
     memory_bytes: int = 128 * MIB
@@ -65,3 +67,19 @@ def from_wire(members: dict[str, Any]) -> Limits:
 def effective(asked: Limits) -> Limits:
     """What the child makes of the limits it is asked for; the answer to `initialize` tells."""
     return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))
+
+
+def refuse_absurd(limits: Limits) -> None:
+    """Raise ValueError for limits that no child could keep, naming the field.
+
+    Every limit is a whole number from 1 to `MAX_LIMIT`; `address_space_bytes` may be 0.
+    """
+    for name, value in limits._asdict().items():
+        least = 0 if name == "address_space_bytes" else 1
+        if type(value) is not int or not least <= value <= MAX_LIMIT:
+            raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+    if 0 < limits.address_space_bytes < limits.memory_bytes:
+        raise ValueError(
+            f"address_space_bytes ({limits.address_space_bytes}) is less than memory_bytes "
+            f"({limits.memory_bytes}), which is a part of it"
+        )

@@ -143,7 +143,29 @@ class Layer(NamedTuple):
 
 
 # What `strict` isolation may not do without.
-STRICT_LAYERS = ("memory", "cpu", "files", "processes", "core")
+STRICT_LAYERS = (
+    "memory",
+    "cpu",
+    "files",
+    "processes",
+    "core",
+    "descriptors",
+    "environment",
+    "capabilities",
+    "no_new_privs",
+    "seccomp",
+)
+# What is applied where it is to be had.
+OPTIONAL_LAYERS = (
+    "kernel_memory",
+    "memory_access",
+    "new_code",
+    "parent_death",
+    "uid",
+    "landlock",
+    "namespaces",
+)
+LAYERS = STRICT_LAYERS + OPTIONAL_LAYERS
 
 
 class Initialized(NamedTuple):

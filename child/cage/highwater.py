@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from flowcage.child.stdio import STATUS
+
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
 
 
@@ -15,9 +17,14 @@ class HighWater:
 
     def __init__(self) -> None:
         try:
-            self._descriptor = os.open("/proc/self/status", os.O_RDONLY)
+            opened = os.open("/proc/self/status", os.O_RDONLY)
         except OSError:  # no /proc: an out-of-memory that the engine itself loses stays lost
             self._descriptor = -1
+        else:
+            self._descriptor = STATUS
+            if opened != STATUS:
+                os.dup2(opened, STATUS, inheritable=False)
+                os.close(opened)
 
     def peak_bytes(self) -> int:
         """VmHWM; 0 where it cannot be known."""

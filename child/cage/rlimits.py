@@ -16,26 +16,46 @@ from flowcage.protocol.messages import Layer
 _ROOM_FOR_MESSAGES = 192 * MIB
 # With less the child could not even refuse.
 _ROOM_TO_ANSWER = 32 * MIB
+# Memory that the kernel keeps for a process; not every system has them all.
+_QUEUES = [
+    name for name in ("RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_SIGPENDING") if hasattr(resource, name)
+]
 
 
-def apply(limits: Limits) -> tuple[Limits, dict[str, Layer]]:
-    """Set every limit, soft and hard; report each by name."""
-    mapped = _mapped_bytes()
+def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
+    """Set every limit, soft and hard; report each by name.
+
+    Args:
+        limits: as asked for.
+        mapped: virtual memory of this process, in bytes.
+    """
     asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
     limits = limits._replace(address_space_bytes=max(asked, mapped + _ROOM_TO_ANSWER))
-    cpu = math.ceil(time.process_time()) + limits.cpu_seconds
     memory = limits.address_space_bytes
     return limits, {
         "memory": _set(f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
-        # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
-        "cpu": _set(f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
+        "cpu": _set_cpu(limits.cpu_seconds),
         "files": _set(
             "RLIMIT_FSIZE 0, RLIMIT_NOFILE 0",
             [(resource.RLIMIT_FSIZE, 0, 0), (resource.RLIMIT_NOFILE, 0, 0)],
         ),
         "processes": _set("RLIMIT_NPROC 0 (the kernel exempts uid 0)", [(resource.RLIMIT_NPROC, 0, 0)]),
         "core": _set("RLIMIT_CORE 0", [(resource.RLIMIT_CORE, 0, 0)]),
+        "kernel_memory": _set(
+            f"{', '.join(_QUEUES)} 0", [(getattr(resource, name), 0, 0) for name in _QUEUES]
+        ),
     }
+
+
+def _set_cpu(seconds: int) -> Layer:
+    used = math.ceil(time.process_time())
+    _, ceiling = resource.getrlimit(resource.RLIMIT_CPU)
+    hard = used + seconds + 1
+    if ceiling != resource.RLIM_INFINITY:
+        hard = min(hard, ceiling)
+    # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
+    soft = hard - 1
+    return _set(f"RLIMIT_CPU {soft - used} s", [(resource.RLIMIT_CPU, soft, hard)])
 
 
 def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
@@ -52,12 +72,3 @@ def _lower(which: int, soft: int, hard: int) -> None:
     _, current = resource.getrlimit(which)
     ceiling = math.inf if current == resource.RLIM_INFINITY else current
     resource.setrlimit(which, (int(min(soft, ceiling)), int(min(hard, ceiling))))
-
-
-def _mapped_bytes() -> int:
-    """Virtual memory of this process; a guess where there is no /proc (proc(5), statm)."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 256 * MIB

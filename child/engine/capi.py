@@ -36,6 +36,7 @@ class JSValue(ctypes.Structure):
 
 TAG_NULL = 2
 TAG_UNDEFINED = 3
+TAG_UNINITIALIZED = 4
 TAG_EXCEPTION = 6
 
 EVAL_GLOBAL = 0

@@ -1,16 +1,34 @@
-"""A QuickJS runtime: the heap, its limits, the job queue and the module loader."""
+"""A QuickJS runtime: the heap, its limits, the job queue, and what the engine asks of us."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import byref, c_void_p
-from typing import Any
+from typing import Any, Protocol
 
 from flowcage.child.engine import capi
+from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
 _ROOM_TO_STOP = 256 * 1024
+
+
+class Modules(Protocol):
+    """Answers ``import``. Both return 0 with an exception pending."""
+
+    def normalize(self, specifier: bytes) -> int:
+        """The name of the module, as a copy that the engine frees."""
+
+    def load(self, name: bytes) -> int:
+        """The compiled module."""
+
+
+class Rejections(Protocol):
+    """Hears of promises that are rejected without a handler, and of the handler that came later."""
+
+    def heard(self, promise: JSValue, *, is_handled: bool) -> None:
+        """The promise is borrowed."""
 
 
 class Runtime:
@@ -33,19 +51,20 @@ class Runtime:
         self.watchdog: Watchdog | None = None
         self.insist: Callable[[], None] = lambda: None
         self._is_insisting = False
+        self.modules: Modules
+        self.rejections: Rejections
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
         library.JS_SetMemoryLimit(self.pointer, limits.memory_bytes)
         library.JS_SetMaxStackSize(self.pointer, limits.stack_bytes)
-        # ctypes frees a callback object with its last reference: they live as long as the runtime.
-        self._on_interrupt = capi.InterruptHandler(self._interrupt)
-        library.JS_SetInterruptHandler(self.pointer, self._on_interrupt, None)
-        self._callbacks: list[Any] = []
+        _live[self.pointer] = self
+        library.JS_SetInterruptHandler(self.pointer, _ON_INTERRUPT, self.pointer)
 
-    def _interrupt(self, _runtime: int, _opaque: int) -> int:
+    def must_stop(self) -> bool:
+        """Whether to interrupt JavaScript; the engine asks at every 10,000th branch or call."""
         if self._is_insisting or self.watchdog is None or not self.watchdog.expired():
-            return 0
+            return False
         # Room for the error that cannot be caught: without it the engine throws a null, which can.
         self.library.JS_SetMemoryLimit(self.pointer, self._limits.memory_bytes + _ROOM_TO_STOP)
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
@@ -53,23 +72,17 @@ class Runtime:
         self.insist()
         self._is_insisting = False
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes)
-        return 1
+        return True
 
-    def set_module_loader(
-        self,
-        normalize: Callable[[int, bytes, bytes, int], int],
-        load: Callable[[int, bytes, int], int],
-    ) -> None:
-        """Install the two module callbacks of ``JS_SetModuleLoaderFunc``."""
-        callbacks = capi.ModuleNormalize(normalize), capi.ModuleLoader(load)
-        self._callbacks.extend(callbacks)
-        self.library.JS_SetModuleLoaderFunc(self.pointer, *callbacks, None)
+    def set_modules(self, modules: Modules) -> None:
+        """Have `modules` answer imports."""
+        self.modules = modules
+        self.library.JS_SetModuleLoaderFunc(self.pointer, _ON_NORMALIZE, _ON_LOAD, self.pointer)
 
-    def track_rejections(self, tracker: Callable[[int, Any, Any, bool, int], None]) -> None:
-        """Install the callback that hears of rejections without, and later with, a handler."""
-        callback = capi.RejectionTracker(tracker)
-        self._callbacks.append(callback)
-        self.library.JS_SetHostPromiseRejectionTracker(self.pointer, callback, None)
+    def track_rejections(self, rejections: Rejections) -> None:
+        """Have `rejections` hear, from now on."""
+        self.rejections = rejections
+        self.library.JS_SetHostPromiseRejectionTracker(self.pointer, _ON_REJECTION, self.pointer)
 
     def run_job(self) -> bool | None:
         """Run the oldest job: True if it returned, False if it threw, None if there was none."""
@@ -87,4 +100,32 @@ class Runtime:
     def close(self) -> None:
         """Free the heap. Every handle and context must be gone: the engine aborts otherwise."""
         self.library.JS_FreeRuntime(self.pointer)
+        del _live[self.pointer]
         self.pointer = None
+
+
+_live: dict[int, Runtime] = {}
+
+
+def _interrupt(_runtime: int, address: int) -> int:
+    return int(_live[address].must_stop())
+
+
+def _normalize(_context: int, _base: bytes, specifier: bytes, address: int) -> int:
+    return _live[address].modules.normalize(specifier)
+
+
+def _load(_context: int, name: bytes, address: int) -> int:
+    return _live[address].modules.load(name)
+
+
+def _hear(_context: int, promise: JSValue, _reason: JSValue, is_handled: bool, address: int) -> None:
+    _live[address].rejections.heard(promise, is_handled=is_handled)
+
+
+# Made on import and shared by all runtimes, each known by its address: libffi wants executable memory for a
+# callback, and in the cage there is none to be had.
+_ON_INTERRUPT = capi.InterruptHandler(_interrupt)
+_ON_NORMALIZE = capi.ModuleNormalize(_normalize)
+_ON_LOAD = capi.ModuleLoader(_load)
+_ON_REJECTION = capi.RejectionTracker(_hear)

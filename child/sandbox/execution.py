@@ -33,6 +33,7 @@ class Execution:
         self._failure: ErrorReply | None = None
         self._issued = 0
         self._unsettled: set[str] = set()
+        self._is_freed = False
 
     def start(self, message: Start) -> str:
         """Compile the source and install its globals. No code of the workflow runs yet."""
@@ -92,6 +93,13 @@ class Execution:
             except Interrupted as stopped:
                 self._failure = interruption(stopped)
         return "{}"
+
+    def give_up(self, failure: ErrorReply) -> None:
+        """End the run and free its heap, without which the child could not even answer."""
+        self.fail(failure)
+        if not self._is_freed:
+            self._is_freed = True
+            self._realm.close()
 
     def fail(self, failure: ErrorReply) -> None:
         """End the run from outside, for a reply that cannot be sent."""
@@ -262,6 +270,8 @@ class Execution:
 
     def _hand_out(self, name: str) -> str:
         """Ask the prelude for what is queued; a heap too full even for that ends the run."""
+        if self._is_freed:
+            return ""
         try:
             return self._realm.call_text(name)
         except JavaScriptError:

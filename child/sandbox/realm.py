@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from flowcage.child.cage.highwater import HighWater
-from flowcage.child.engine.capi import TAG_NULL, JSValue
+from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
 from flowcage.child.engine.context import PATIENCE, Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
@@ -68,7 +68,7 @@ class Realm:
         self._bridge = self._evaluate_prelude()
         self._stray_rejections = StrayRejections(self.context)
         self._functions: dict[str, JSValue] = {}
-        self.runtime.set_module_loader(self._normalize, self._load)
+        self.runtime.set_modules(self)
         self.runtime.watchdog = self.watchdog
         with self.context.scope():
             compiled = self.context.compile(PATIENCE, PRELUDE_NAME, module=False)
@@ -127,7 +127,7 @@ class Realm:
         Raises:
             Interrupted: its getters took too long.
         """
-        if reason.tag == TAG_NULL and self.heap_was_full():
+        if reason.tag in (TAG_NULL, TAG_UNINITIALIZED) and self.heap_was_full():
             return OUT_OF_MEMORY
         try:
             described: dict[str, Any] = strictjson.loads(self.call_text("describe", reason).encode())
@@ -182,7 +182,8 @@ class Realm:
             compiled = self.context.compile(_PRELUDE, PRELUDE_NAME, module=False)
             return self.context.keep(self.context.evaluate(compiled))
 
-    def _normalize(self, _context: int, _base: bytes, specifier: bytes, _opaque: int) -> int:
+    def normalize(self, specifier: bytes) -> int:
+        """Answer an import, for the engine: one of the virtual modules, or a refusal."""
         if specifier in _VIRTUAL_MODULES:
             return self.context.duplicate_text(specifier)
         self.refused_import = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
@@ -191,7 +192,8 @@ class Realm:
             self.context.throw(self.call("refuseImport", name))
         return 0
 
-    def _load(self, _context: int, name: bytes, _opaque: int) -> int:
+    def load(self, name: bytes) -> int:
+        """Compile a virtual module, for the engine."""
         try:
             with self.context.scope():
                 module = self.context.compile(_VIRTUAL_MODULES[name], name.decode(), module=True)
@@ -207,7 +209,7 @@ def out_of_memory() -> ErrorReply:
 
 def failure_kind(error: dict[str, Any]) -> str:
     """Which run failure an error of the engine's own stands for."""
-    if error["name"] == "InternalError" and error["message"] == "out of memory":
+    if error["name"] == "InternalError" and error["message"].startswith("out of memory"):
         return errors.MEMORY
     if error["name"] == "RangeError" and error["message"] == "Maximum call stack size exceeded":
         return errors.STACK

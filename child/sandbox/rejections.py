@@ -19,7 +19,7 @@ class StrayRejections:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._promises: dict[int, JSValue] = {}
-        context.runtime.track_rejections(self._heard)
+        context.runtime.track_rejections(self)
 
     def take(self) -> list[JSValue]:
         """The reasons of those that still have no handler, owned by the innermost scope; once each."""
@@ -29,9 +29,8 @@ class StrayRejections:
             self._context.release(promise)
         return reasons
 
-    def _heard(
-        self, _context: int, promise: JSValue, _reason: JSValue, is_handled: bool, _opaque: int
-    ) -> None:
+    def heard(self, promise: JSValue, *, is_handled: bool) -> None:
+        """Called by the engine: a promise was rejected without a handler, or has got one since."""
         key = promise.payload
         if is_handled:
             if (held := self._promises.pop(key, None)) is not None:

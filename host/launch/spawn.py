@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from flowcage.host.errors import LaunchFailed
 
 # Isolated mode: no PYTHON* variables, no user site, no current folder on the path.
-CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
+_CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 
 # Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
 CHILD_ENVIRONMENT = {"TZ": "UTC0"}
@@ -29,11 +29,11 @@ class Spawned(NamedTuple):
 Launcher: TypeAlias = Callable[[], Spawned]
 
 
-def spawn(command: tuple[str, ...] = CHILD_COMMAND) -> Spawned:
-    """Start a child in its own session, from the calling thread.
+def spawn(command: tuple[str, ...] | None = None) -> Spawned:
+    """Start a child in its own session, from the calling thread, and to die with that thread.
 
     Args:
-        command: program and arguments.
+        command: program and arguments; None for flowcage's own child.
 
     Raises:
         LaunchFailed: no descriptors, no processes, or no such program.
@@ -44,7 +44,7 @@ def spawn(command: tuple[str, ...] = CHILD_COMMAND) -> Spawned:
             opened.extend(os.pipe())
         child_in, stdin, stdout, child_out, stderr, child_err = opened
         process = subprocess.Popen(
-            command,
+            command or (*_CHILD_COMMAND, "--die-with", str(os.getpid())),
             stdin=child_in,
             stdout=child_out,
             stderr=child_err,

@@ -104,3 +104,11 @@ def test_the_stack_of_a_rejection_shows_the_author_his_own_frames_only(child: Ch
 def test_only_the_error_of_a_rejection_names_a_request(child: ChildProcess) -> None:
     source = "const e = new Error('mine'); e.request = { type: 'evil', id: 'zzz' }; throw e"
     assert "request" not in child.failure_of(source).data
+
+
+def test_a_child_without_any_memory_left_still_reads_and_answers(child: ChildProcess) -> None:
+    child.initialize(memoryBytes=2**30, addressSpaceBytes=300 * 2**20)
+    assert child.failure_of("for (let a = [];;) a.push(new Array(1000).fill({}))").kind == "memory"
+    assert child.failure().kind == "memory"
+    assert child.request("shutdown") == {}
+    assert child.expect_exit() == b""

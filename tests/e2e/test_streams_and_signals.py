@@ -108,7 +108,16 @@ def test_the_child_sees_no_environment_and_no_descriptor_but_its_own(tmp_path: P
     events = tmp_path / "events"
     os.mkfifo(events)
     (tmp_path / "w.js").write_text("export default SW.extra.sleep(1e6)")
-    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--events", events]
+    # Without the rest of the cage, which would keep an ordinary user from looking.
+    command: list[str | Path] = [
+        FLOWCAGE,
+        "run",
+        tmp_path / "w.js",
+        "--events",
+        events,
+        "--isolation",
+        "none",
+    ]
     environment = {**os.environ, "SECRET": "s3cret"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         with events.open() as stream:
@@ -121,4 +130,4 @@ def test_the_child_sees_no_environment_and_no_descriptor_but_its_own(tmp_path: P
         process.communicate(timeout=DEADLINE)
     assert environ == b"TZ=UTC0\0"
     others = {link for link in links if not link.startswith("pipe:")}
-    assert others == {"/dev/null", f"/proc/{child.pid}/status"}
+    assert others == {f"/proc/{child.pid}/status"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from flowcage.host.launch.spawn import CHILD_COMMAND, Spawned, spawn
+from flowcage.host.launch.spawn import Spawned, spawn
 
 FAKE_CHILD = Path(__file__).parent / "fake_child.py"
 
@@ -17,7 +17,7 @@ FAKE_CHILD = Path(__file__).parent / "fake_child.py"
 class Launcher:
     """Starts children and remembers them, so that a test can see that none is left."""
 
-    def __init__(self, command: tuple[str, ...] = CHILD_COMMAND) -> None:
+    def __init__(self, command: tuple[str, ...] | None = None) -> None:
         self._spawn = partial(spawn, command)
         self.pids: list[int] = []
         self._open = _descriptors()

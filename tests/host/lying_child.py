@@ -23,7 +23,18 @@ LIMITS = dict.fromkeys(
     ),
     1,
 )
-LAYERS = ["memory", "cpu", "files", "processes", "core"]
+LAYERS = [
+    "memory",
+    "cpu",
+    "files",
+    "processes",
+    "core",
+    "descriptors",
+    "environment",
+    "capabilities",
+    "no_new_privs",
+    "seccomp",
+]
 AGENT = {"type": "agent", "id": "1", "prompt": "p"}
 NOTE = {"kind": "note", "message": "x" * 1000}
 

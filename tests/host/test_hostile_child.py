@@ -43,7 +43,10 @@ async def answer(call: AgentCall) -> AgentAnswer:
 
 
 def error_of(launcher: Launcher, timeout_seconds: float = 60) -> RunError:
-    options = RunOptions(agent=answer, launcher=launcher, timeout_seconds=timeout_seconds)
+    # A fake child is in no cage, and strict isolation would end the run for that alone.
+    options = RunOptions(
+        agent=answer, launcher=launcher, timeout_seconds=timeout_seconds, isolation="best_effort"
+    )
     with pytest.raises(RunError) as caught:
         trio.run(lambda: run_workflow("export default 1", options=options))
     launcher.assert_nothing_left()
@@ -116,7 +119,7 @@ def test_a_flood_of_stderr_blocks_nobody_and_only_its_tail_is_kept() -> None:
 def test_a_host_that_serves_a_liar_serves_the_next_run_as_well() -> None:
     error_of(fake_child("drain", "garbage"))
     launcher = Launcher()
-    options = RunOptions(launcher=launcher, limits=Limits())
+    options = RunOptions(launcher=launcher, limits=Limits(), isolation="best_effort")
     outcome = trio.run(lambda: run_workflow("export default 2", options=options))
     assert outcome.result == 2
     launcher.assert_nothing_left()

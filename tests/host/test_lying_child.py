@@ -18,6 +18,7 @@ from flowcage.host import (
     run_workflow_blocking,
 )
 from flowcage.host.outcome import MAX_KEPT_BYTES
+from flowcage.protocol.messages import Isolation
 
 from .children import Launcher
 
@@ -28,19 +29,19 @@ async def answer(call: AgentCall) -> AgentAnswer:
     return AgentAnswer(call.id)
 
 
-def options(launcher: Launcher) -> RunOptions:
+def options(launcher: Launcher, isolation: Isolation = "best_effort") -> RunOptions:
     limits = Limits(max_pending_requests=20)
-    return RunOptions(agent=answer, launcher=launcher, limits=limits, timeout_seconds=60)
+    return RunOptions(agent=answer, launcher=launcher, limits=limits, timeout_seconds=60, isolation=isolation)
 
 
 def liar(lie: str) -> Launcher:
     return Launcher((sys.executable, "-I", str(LIAR), lie))
 
 
-def error_of(lie: str) -> RunError:
+def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
     launcher = liar(lie)
     with pytest.raises(RunError) as caught:
-        run_workflow_blocking("export default 1", options=options(launcher))
+        run_workflow_blocking("export default 1", options=options(launcher, isolation))
     launcher.assert_nothing_left()
     return caught.value
 
@@ -49,8 +50,6 @@ def error_of(lie: str) -> RunError:
     ("lie", "told"),
     [
         ("another version", "version '9.9'"),
-        ("no isolation", "without isolation: memory"),
-        ("a layer less", "without isolation: memory"),
         ("longer messages", "longer messages"),
         ("answers ahead", "has not read"),
         ("one id twice", "the id '1'"),
@@ -59,6 +58,20 @@ def error_of(lie: str) -> RunError:
 )
 def test_a_lie_is_a_protocol_violation_that_names_it(lie: str, told: str) -> None:
     error = error_of(lie)
+    assert isinstance(error, ProtocolViolation)
+    assert told in str(error)
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ("no isolation", "without isolation: memory"),
+        ("a layer less", "without isolation: memory"),
+        ("none", "the kernel does not confirm: Seccomp is 0, not 2"),
+    ],
+)
+def test_a_cage_that_is_none_is_a_protocol_violation(lie: str, told: str) -> None:
+    error = error_of(lie, "strict")
     assert isinstance(error, ProtocolViolation)
     assert told in str(error)
 

@@ -3,6 +3,7 @@
 const limits = { __proto__: null, maxSleepMs: 0, maxPending: 0, maxQueued: 0 };
 const pending = { __proto__: null };
 const requestOf = new WeakMap(); // by the error of its rejection
+const ITEM_COST = 100; // what a queued item counts beside its text
 const MAX_DIAGNOSTICS = 100;
 const MAX_DIAGNOSTICS_TEXT = 262144;
 let issued = 0;
@@ -26,14 +27,14 @@ function fail(kind, message) {
 
 function enqueue(queue, key, text) {
   if (failure !== undefined) throw new NativeRangeError(failure.message);
-  queued += text.length;
+  queued += text.length + ITEM_COST;
   if (queued > limits.maxQueued) {
     fail('limit', `more than maxQueuedBytes (${limits.maxQueued}) of calls and requests between two messages`);
   }
   try {
     queue.items[queue.tail] = { __proto__: null, key, text };
   } catch (error) {
-    queued -= text.length;
+    queued -= text.length + ITEM_COST;
     throw error;
   }
   queue.tail += 1;
@@ -50,7 +51,7 @@ function peek(queue) {
 }
 
 function drop(queue, item) {
-  queued -= item.text.length;
+  queued -= item.text.length + ITEM_COST;
   queue.items[queue.head] = undefined;
   queue.head += 1;
   if (queue.head === queue.tail) {

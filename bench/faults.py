@@ -1,0 +1,136 @@
+"""Many runs, each with a fault at a random moment: nothing may be left behind, and no verdict may be wrong.
+
+    python bench/faults.py [runs] [seed]
+
+A fault is a signal to the child, a cancelled scope, a deadline, or none. Whatever comes too late finds a run
+that has completed; every other verdict has to be the one that the fault explains.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+
+import psutil
+import trio
+
+from flowcage.host import RunError, RunOptions, run_workflow
+from flowcage.host.events import Event, RunEnded
+from flowcage.host.launch.spawn import Spawned, spawn
+from flowcage.protocol.limits import Limits
+
+AT_ONCE = 4
+MAX_DELAY_SECONDS = 0.12
+SOURCE = "let n = 0; for (let i = 0; i < 2e5; i++) n += i; await SW.extra.sleep(20); export default n;"
+LIMITS = Limits(step_timeout_ms=400)
+SIGNALS = {
+    signal.SIGKILL: "crashed",
+    signal.SIGSEGV: "crashed",
+    signal.SIGABRT: "crashed",
+    signal.SIGTERM: "crashed",
+    signal.SIGSYS: "isolation_violation",
+    signal.SIGXCPU: "cpu_limit",
+    signal.SIGSTOP: "step_timeout",
+}
+FAULTS: list[str | signal.Signals] = ["none", "cancel", "deadline", *SIGNALS]
+
+
+class Trial:
+    """One run and its fault."""
+
+    def __init__(self, fault: str | signal.Signals, delay: float) -> None:
+        self.fault = fault
+        self.delay = delay
+        self.verdicts: list[str] = []
+        self._pidfd = -1
+
+    def spawn(self) -> Spawned:
+        """A launcher that remembers whom to hurt."""
+        spawned = spawn()
+        self._pidfd = os.pidfd_open(spawned.pid)
+        return spawned
+
+    def listen(self, event: Event) -> None:
+        """Note how the run ended."""
+        if isinstance(event, RunEnded):
+            self.verdicts.append(str(event.verdict))
+
+    async def run(self) -> None:
+        """Run, with the fault beside it."""
+        timeout = self.delay + 0.001 if self.fault == "deadline" else 60.0
+        options = RunOptions(
+            launcher=self.spawn,
+            listener=self.listen,
+            limits=LIMITS,
+            timeout_seconds=timeout,
+            answer_grace_seconds=0.2,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hurt, nursery.cancel_scope)
+            with suppress(RunError):
+                await run_workflow(SOURCE, options=options)
+            nursery.cancel_scope.cancel()
+        os.close(self._pidfd)
+
+    async def _hurt(self, scope: trio.CancelScope) -> None:
+        await trio.sleep(self.delay)
+        if self.fault == "cancel":
+            scope.cancel()
+        elif isinstance(self.fault, signal.Signals):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, self.fault)
+
+    def is_right(self) -> bool:
+        """Whether the run ended once, and in a way that its fault explains."""
+        expected = {"completed"}
+        if isinstance(self.fault, signal.Signals):
+            expected.add(SIGNALS[self.fault])
+        else:
+            expected |= {"cancel": {"cancelled"}, "deadline": {"wall_timeout"}}.get(self.fault, set())
+        return len(self.verdicts) == 1 and self.verdicts[0] in expected
+
+
+async def trials(count: int, seed: int) -> list[Trial]:
+    """Run them, a few at once."""
+    rng = random.Random(seed)
+    made = [Trial(rng.choice(FAULTS), rng.uniform(0, MAX_DELAY_SECONDS)) for _ in range(count)]
+    turns = iter(made)
+
+    async def work() -> None:
+        for trial in turns:
+            await trial.run()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(AT_ONCE):
+            nursery.start_soon(work)
+    return made
+
+
+def main() -> None:
+    """Print what came of it; exit 1 where anything was wrong or left."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000
+    trio.run(trials, AT_ONCE, 0)  # what is opened once, is open now
+    process = psutil.Process()
+    descriptors, began = process.num_fds(), time.monotonic()
+    made = trio.run(partial(trials, count, seed))
+    wrong = [trial for trial in made if not trial.is_right()]
+    left, leaked = len(process.children()), process.num_fds() - descriptors
+    took = time.monotonic() - began
+    print(f"{count} runs with random faults, seed {seed}, {took:.0f} s, {os.cpu_count()} cores")
+    for verdict, times in Counter(trial.verdicts[0] for trial in made if trial.verdicts).most_common():
+        print(f"{verdict:>20}: {times}")
+    print(f"wrong verdicts: {len(wrong)}, children or zombies left: {left}, descriptors leaked: {leaked}")
+    for trial in wrong[:10]:
+        print(f"  {trial.fault} after {trial.delay:.3f} s: {trial.verdicts}")
+    sys.exit(bool(wrong or left or leaked))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What closing the cage costs: the whole lockdown, and each of its layers alone, in milliseconds.
+
+    python bench/lockdown.py [rounds]
+
+Each round closes a cage of its own, in a forked process whose descriptors are as the child has them: none of
+it can be undone. A layer's time is taken inside a whole lockdown, so it includes what the layers before it
+made slower; "the rest" is what remains of that. As root, an ordinary user's lockdown is timed as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flowcage.child.cage import landlock, lockdown, namespaces, privileges, process, rlimits, seccomp
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.engine.context import library
+from flowcage.child.stdio import OUTGOING, claim
+from flowcage.protocol.limits import Limits
+
+TARGET_MS = 1.5
+ORDINARY_USER = 12345
+WHOLE, REST = "the whole lockdown", "the rest"
+LAYERS: list[tuple[Any, str]] = [
+    (process, "become_alone"),
+    (process, "environment"),
+    (process, "threads"),
+    (rlimits, "mapped_bytes"),
+    (process, "volunteer_for_the_oom_killer"),
+    (process, "close_other_descriptors"),
+    (namespaces, "enter_as_root"),
+    (privileges, "become_nobody"),
+    (namespaces, "enter_as_user"),
+    (privileges, "drop_capabilities"),
+    (process, "die_with"),
+    (process, "hide_memory"),
+    (process, "refuse_new_code"),
+    (privileges, "forbid_new_privileges"),
+    (landlock, "apply"),
+    (rlimits, "apply"),
+    (seccomp, "assemble"),
+    (seccomp, "apply"),
+]
+
+
+def measured(function: Callable[..., Any], name: str, spent: dict[str, float]) -> Callable[..., Any]:
+    """The same function, which adds its milliseconds to `spent`."""
+
+    def call(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            spent[name] = spent.get(name, 0.0) + (time.perf_counter() - began) * 1000
+
+    return call
+
+
+def lock_down(by_layer: bool) -> dict[str, float]:
+    """Close the cage around this process; what it cost by layer, or as a whole."""
+    spent: dict[str, float] = {}
+    for module, name in LAYERS if by_layer else ():
+        label = f"{module.__name__.rpartition('.')[2]}.{name}"
+        setattr(module, name, measured(getattr(module, name), label, spent))
+    claim()
+    HighWater()
+    began = time.perf_counter()
+    lockdown.enter(Limits(), "strict", os.getppid())
+    spent[WHOLE] = (time.perf_counter() - began) * 1000
+    if by_layer and "seccomp.apply" in spent:  # it calls the other one
+        spent["seccomp.apply"] -= spent.get("seccomp.assemble", 0.0)
+    return spent
+
+
+def in_a_process(user: int | None, by_layer: bool) -> dict[str, float]:
+    """`lock_down` in a process that ends with it."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(writing, 1)  # from where `claim` takes it
+        if user is not None:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+        os.write(OUTGOING, json.dumps(lock_down(by_layer)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise SystemExit(f"a lockdown failed: {os.waitstatus_to_exitcode(status)}")
+    spent: dict[str, float] = json.loads(answer)
+    return spent
+
+
+def report(title: str, user: int | None, rounds: int) -> None:
+    """Print one table."""
+    whole, layers = [], []
+    for _ in range(rounds):
+        whole.append(in_a_process(user, by_layer=False)[WHOLE])
+        layers.append(in_a_process(user, by_layer=True))
+    times = {name: [spent.get(name, 0.0) for spent in layers] for name in layers[0]}
+    del times[WHOLE]
+    times[REST] = [2 * spent[WHOLE] - sum(spent.values()) for spent in layers]
+    print(f"\n{title}; {rounds} rounds, {os.cpu_count()} cores; ms")
+    print(f"{'':<40} {'median':>8} {'min':>8} {'max':>8}")
+    verdict = "within" if statistics.median(whole) < TARGET_MS else "over"
+    rows = sorted(times.items(), key=lambda row: -statistics.median(row[1]))
+    for name, values in [(WHOLE, whole), *rows]:
+        note = f"  {verdict} the target of {TARGET_MS}" if name == WHOLE else ""
+        median = statistics.median(values)
+        print(f"{name:<40} {median:>8.3f} {min(values):>8.3f} {max(values):>8.3f}{note}")
+
+
+def main() -> None:
+    """Time it for whoever asks, and for an ordinary user where that is root."""
+    if sys.platform != "linux":
+        raise SystemExit("the cage is Linux's")
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    library()  # the engine is there when a child locks itself down
+    for name in set(os.environ) - {"TZ", "LC_CTYPE"}:  # as a child's is, which started over without
+        del os.environ[name]
+    if os.geteuid() == 0:
+        report("as root", None, rounds)
+        report("as an ordinary user", ORDINARY_USER, rounds)
+    else:
+        report(f"as user {os.geteuid()}", None, rounds)
+
+
+if __name__ == "__main__":
+    main()

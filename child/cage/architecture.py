@@ -1,0 +1,116 @@
+"""System call numbers, of the architectures whose filter was written and read: x86_64 and aarch64.
+
+Sources: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Architecture(NamedTuple):
+    """What a seccomp filter must know of a machine.
+
+    Attributes:
+        audit: its AUDIT_ARCH number (linux/audit.h), which the filter compares first.
+        numbers: system calls by name; one that the architecture has not is missing.
+    """
+
+    audit: int
+    numbers: Mapping[str, int]
+
+
+X86_64 = Architecture(
+    0xC000003E,
+    {
+        "read": 0,
+        "write": 1,
+        "open": 2,
+        "stat": 4,
+        "fstat": 5,
+        "lstat": 6,
+        "lseek": 8,
+        "mmap": 9,
+        "mprotect": 10,
+        "munmap": 11,
+        "brk": 12,
+        "rt_sigaction": 13,
+        "rt_sigprocmask": 14,
+        "ioctl": 16,
+        "pread64": 17,
+        "writev": 20,
+        "access": 21,
+        "mremap": 25,
+        "madvise": 28,
+        "getpid": 39,
+        "fcntl": 72,
+        "getcwd": 79,
+        "readlink": 89,
+        "gettimeofday": 96,
+        "gettid": 186,
+        "time": 201,
+        "capset": 126,
+        "futex": 202,
+        "getdents64": 217,
+        "restart_syscall": 219,
+        "clock_gettime": 228,
+        "exit_group": 231,
+        "tgkill": 234,
+        "openat": 257,
+        "newfstatat": 262,
+        "readlinkat": 267,
+        "faccessat": 269,
+        "getrandom": 318,
+        "statx": 332,
+        "faccessat2": 439,
+    },
+)
+
+AARCH64 = Architecture(
+    0xC00000B7,
+    {
+        "getcwd": 17,
+        "fcntl": 25,
+        "ioctl": 29,
+        "faccessat": 48,
+        "openat": 56,
+        "getdents64": 61,
+        "lseek": 62,
+        "read": 63,
+        "write": 64,
+        "writev": 66,
+        "pread64": 67,
+        "readlinkat": 78,
+        "newfstatat": 79,
+        "fstat": 80,
+        "exit_group": 94,
+        "futex": 98,
+        "capset": 91,
+        "clock_gettime": 113,
+        "restart_syscall": 128,
+        "tgkill": 131,
+        "rt_sigaction": 134,
+        "rt_sigprocmask": 135,
+        "gettimeofday": 169,
+        "getpid": 172,
+        "gettid": 178,
+        "brk": 214,
+        "munmap": 215,
+        "mremap": 216,
+        "mmap": 222,
+        "mprotect": 226,
+        "madvise": 233,
+        "getrandom": 278,
+        "statx": 291,
+        "faccessat2": 439,
+    },
+)
+
+_MACHINES = {"x86_64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
+
+
+def current() -> Architecture | None:
+    """This machine's; None where nobody wrote down the numbers."""
+    return _MACHINES.get(os.uname().machine)

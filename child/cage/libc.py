@@ -1,0 +1,45 @@
+"""C library calls that Python has no function for; a failure is an OSError with its errno."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+_libc.syscall.argtypes = (ctypes.c_long, *[ctypes.c_ulong] * 6)
+_libc.syscall.restype = ctypes.c_long
+
+
+def prctl(option: int, second: int = 0, third: int = 0) -> int:
+    """Set or read one attribute of this process (prctl(2)); its unused arguments must be 0.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    return _checked(_libc.prctl(option, second, third, 0, 0))
+
+
+def syscall(number: int, first: int = 0, second: int = 0, third: int = 0, fourth: int = 0) -> int:
+    """A system call by its number (syscall(2)); it ignores the arguments that it does not have.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    return _checked(_libc.syscall(number, first, second, third, fourth, 0, 0))
+
+
+def unshare(flags: int) -> None:
+    """Leave shared namespaces (unshare(2)).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    _checked(_libc.unshare(flags))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

@@ -1,0 +1,105 @@
+"""The system call filter (seccomp(2)): the layer that carries the load.
+
+It stops every system call that `policy` does not allow, and ends the whole process for one. The program is
+classic BPF (linux/filter.h), assembled here so that it can be read in full.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+
+from flowcage.child.cage import libc
+from flowcage.child.cage.architecture import Architecture
+from flowcage.child.cage.policy import Check, Policy
+from flowcage.protocol.messages import Layer
+
+_PR_SET_SECCOMP = 22
+_MODE_FILTER = 2
+
+# Opcodes: load a word of the data, bitwise and, jump if equal, return.
+_LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
+# struct seccomp_data: nr, arch, instruction_pointer, args[6]; both architectures are little-endian.
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+
+ALLOW = 0x7FFF0000
+KILL_PROCESS = 0x80000000
+ERRNO = 0x00050000
+_LOW_WORD = 0xFFFFFFFF
+
+Instruction = tuple[int, int, int, int]
+
+
+def assemble(policy: Policy, architecture: Architecture) -> bytes:
+    """The filter program, as an array of ``struct sock_filter``."""
+    program = [
+        _load(_ARCHITECTURE),
+        (_EQUAL, 1, 0, architecture.audit),
+        _return(KILL_PROCESS),
+        # x32's numbers, and -1, which a tracer may make of any number, are none of ours and die like others.
+        _load(_NUMBER),
+    ]
+    numbers = architecture.numbers
+    for name, checks in policy.allowed.items():
+        if name in numbers:
+            program += _unless(numbers[name], [*_checked(checks), _return(ALLOW)])
+    for name, number in policy.refused.items():
+        if name in numbers:
+            program += _unless(numbers[name], [_return(ERRNO | number)])
+    program.append(_return(KILL_PROCESS))
+    words = [word for instruction in program for word in instruction]
+    return struct.pack("=" + "HBBI" * len(program), *words)
+
+
+def _unless(number: int, block: list[Instruction]) -> list[Instruction]:
+    """Skip the block for any other system call; the block returns, so the number stays loaded."""
+    return [(_EQUAL, 0, len(block), number), *block]
+
+
+def _checked(checks: tuple[Check, ...]) -> list[Instruction]:
+    return [instruction for check in checks for instruction in _check(check)]
+
+
+def _check(check: Check) -> list[Instruction]:
+    """Kill unless the argument holds one of the values, in its high word (always 0) and its low one."""
+    at = _ARGUMENTS + 8 * check.argument
+    count = len(check.values)
+    matches = [(_EQUAL, count - index, 0, value) for index, value in enumerate(check.values)]
+    return [
+        _load(at + 4),
+        (_AND, 0, 0, check.mask >> 32),
+        (_EQUAL, 1, 0, 0),
+        _return(KILL_PROCESS),
+        _load(at),
+        (_AND, 0, 0, check.mask & _LOW_WORD),
+        *matches,
+        _return(KILL_PROCESS),
+    ]
+
+
+def _load(offset: int) -> Instruction:
+    return (_LOAD, 0, 0, offset)
+
+
+def _return(action: int) -> Instruction:
+    return (_RETURN, 0, 0, action)
+
+
+class _Program(ctypes.Structure):
+    """``struct sock_fprog``."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+
+def apply(code: bytes) -> Layer:
+    """Install a filter for good; no_new_privs must be set.
+
+    Args:
+        code: from `assemble`.
+    """
+    program = _Program(len(code) // 8, code)
+    try:
+        libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))
+    except OSError as error:
+        return Layer(False, f"the kernel refused the filter: {error.strerror}")
+    return Layer(True, "any system call that is not allowed ends the process")

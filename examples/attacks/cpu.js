@@ -1,0 +1,5 @@
+// A little in each step, without end. Verdict: cpu_limit, exit status 124.
+for (;;) {
+  for (let i = 0; i < 2e6; i++);
+  await agent('and again');
+}

@@ -1,0 +1,40 @@
+"""What the kernel says of a child that claims to be caged: asked before it gets any source."""
+
+from __future__ import annotations
+
+import re
+
+from flowcage.host.errors import IsolationUnavailable, ProtocolViolation
+
+# proc(5), /proc/PID/status. Capability sets are in hexadecimal.
+_EXPECTED = {
+    b"Seccomp": b"2",
+    b"NoNewPrivs": b"1",
+    b"Threads": b"1",
+    b"CapEff": b"0000000000000000",
+    b"CapPrm": b"0000000000000000",
+}
+_LINE = re.compile(rb"^(\w+):\t(.*)$", re.MULTILINE)
+
+
+def require_cage(pid: int) -> None:
+    """Check that filter, privileges, threads and capabilities are as strict isolation has them.
+
+    Raises:
+        ProtocolViolation: the child claimed what the kernel does not confirm.
+        IsolationUnavailable: there is no /proc to ask.
+    """
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            status = dict(_LINE.findall(file.read()))
+    except OSError as error:
+        raise IsolationUnavailable(
+            f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc, or ask "
+            "for best_effort to trust the child's word"
+        ) from None
+    for name, value in _EXPECTED.items():
+        if (found := status.get(name, b"missing")) != value:
+            raise ProtocolViolation(
+                f"the child claims a cage that the kernel does not confirm: {name.decode()} is "
+                f"{found.decode('ascii', 'replace')}, not {value.decode()}"
+            )

@@ -1,0 +1,82 @@
+"""From an error and what the host measured to the verdict."""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+import trio
+
+from flowcage.host.errors import ChildDied, RunError, WorkflowFailed
+from flowcage.host.process import Ended
+from flowcage.host.verdict import HOST_SHUTDOWN, Verdict
+from flowcage.protocol import errors
+from flowcage.protocol.limits import Limits
+
+
+class Measured(NamedTuple):
+    """What the host saw of the child.
+
+    Attributes:
+        ended: wait status and CPU, from wait4(2).
+        limits: as the host asked for them.
+        step_seconds: how long the child took over its last message, on the host's clock.
+    """
+
+    ended: Ended
+    limits: Limits
+    step_seconds: float
+
+
+def verdict_on(error: RunError, measured: Measured | None) -> Verdict:
+    """The verdict on a run that has no result.
+
+    A timeout that a child tells of counts only where the host's clock or the kernel's figures agree. That its
+    memory or its queue was full only the child can know; one that lies could as well have filled them.
+    """
+    if isinstance(error, WorkflowFailed) and measured is not None:
+        return _of_failure(error, measured)
+    if isinstance(error, ChildDied) and measured is not None:
+        return _of_death(measured)
+    return error.verdict
+
+
+def verdict_on_interruption(error: BaseException) -> Verdict:
+    """The verdict on a run that its host broke off: by a cancel scope, a signal, or a fault of its own."""
+    if isinstance(error, BaseExceptionGroup):
+        verdicts = {verdict_on_interruption(each) for each in error.exceptions}
+        order = (Verdict.HOST_FAULT, Verdict.HOST_SHUTDOWN, Verdict.CANCELLED)
+        return next(verdict for verdict in order if verdict in verdicts)
+    if isinstance(error, trio.Cancelled):
+        return Verdict.HOST_SHUTDOWN if error.reason == HOST_SHUTDOWN else Verdict.CANCELLED
+    return Verdict.HOST_SHUTDOWN if isinstance(error, KeyboardInterrupt) else Verdict.HOST_FAULT
+
+
+def _of_failure(error: WorkflowFailed, measured: Measured) -> Verdict:
+    if error.kind == errors.TIMEOUT:
+        if _has_used_its_cpu(measured):
+            return Verdict.CPU_LIMIT
+        if measured.step_seconds * 1000 >= measured.limits.step_timeout_ms:
+            return Verdict.STEP_TIMEOUT
+    if error.kind == errors.MEMORY:
+        return Verdict.MEMORY_LIMIT
+    # A source that is too long for the grammar is none of the workflow's output.
+    if error.kind == errors.LIMIT and "sourceName" not in error.data:
+        return Verdict.OUTPUT_LIMIT
+    return Verdict.FAILED
+
+
+def _of_death(measured: Measured) -> Verdict:
+    if measured.ended.signal == signal.SIGSYS.name:
+        return Verdict.ISOLATION_VIOLATION
+    if measured.ended.signal == signal.SIGXCPU.name:
+        return Verdict.CPU_LIMIT
+    # RLIMIT_CPU's hard limit, where the soft one's signal found nobody
+    if measured.ended.signal == signal.SIGKILL.name and _has_used_its_cpu(measured):
+        return Verdict.CPU_LIMIT
+    return Verdict.CRASHED
+
+
+def _has_used_its_cpu(measured: Measured) -> bool:
+    ended = measured.ended
+    return ended.user_cpu_seconds + ended.system_cpu_seconds >= measured.limits.cpu_seconds

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Runs a command of the tests as an ordinary user, for whoever is root.
+#   tests/as_user.sh .venv/bin/python -m pytest tests/escape
+set -eu
+uid=12345
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+chown "$uid:$uid" "$home"
+user() {
+    setpriv --reuid "$uid" --regid "$uid" --clear-groups env -i PATH=/usr/bin:/bin HOME="$home" TMPDIR="$home" \
+        HYPOTHESIS_STORAGE_DIRECTORY="$home/hypothesis" CI="${CI:-}" "$@"
+}
+if ! user "$1" -c pass 2>/dev/null; then
+    echo "not tested as an ordinary user, who cannot reach $1"
+    exit 0
+fi
+user "$@"

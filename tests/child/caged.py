@@ -1,0 +1,112 @@
+"""Children in strange circumstances, and what the kernel says of them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import shutil
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from .child_process import COMMAND, DEADLINE_S, ChildProcess, Refusal
+
+CIRCUMSTANCES = Path(__file__).with_name("circumstances.py")
+_ORDINARY_USER = "12345"
+
+
+class Caged(ChildProcess):
+    """A child started by any command, with any options of `subprocess.Popen`."""
+
+    def __init__(self, command: tuple[str, ...] = COMMAND, **options: Any) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **options,
+        )
+        self._ids = count(1)
+        self._received = b""
+        self._initialized = False
+        self._over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def enter(self, isolation: str = "strict", **params: Any) -> dict[str, Any]:
+        """Initialize; the whole result."""
+        result: dict[str, Any] = self.request(
+            "initialize", protocolVersion="1.0", isolation=isolation, **params
+        )
+        self._initialized = True
+        return result
+
+    def request_before_initialize(self) -> None:
+        """Have the child answer once: it has started, and can still be looked into."""
+        with pytest.raises(Refusal, match="before initialize"):
+            self.request("drain")
+
+    def proc(self, name: str) -> str:
+        """A file of this process under /proc."""
+        return Path(f"/proc/{self.pid}/{name}").read_text()
+
+    def status(self) -> dict[str, str]:
+        """/proc/PID/status by name."""
+        lines = self.proc("status").splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    def limits(self) -> dict[str, tuple[str, str]]:
+        """/proc/PID/limits: soft and hard by name."""
+        found = {}
+        for line in self.proc("limits").splitlines()[1:]:
+            soft, hard = line[26:].split()[:2]
+            found[line[:26].strip()] = (soft, hard)
+        return found
+
+    def over(self) -> None:
+        """Expect no shutdown of it: it, or what was between us, has ended."""
+        self._over = True
+
+    def expect_end(self) -> tuple[int, bytes, bytes]:
+        """Wait for the end of a child that is not expected to leave in peace: status, stdout, stderr."""
+        out, errors = self._process.communicate(timeout=DEADLINE_S)
+        self._over = True
+        return self._process.returncode, out, errors
+
+
+def circumstance(name: str, *arguments: str) -> tuple[str, ...]:
+    """The command that starts a child in one of `circumstances.py`."""
+    return (sys.executable, "-I", str(CIRCUMSTANCES), name, *(arguments or COMMAND))
+
+
+@functools.cache
+def ordinary_user() -> tuple[str, ...]:
+    """What to put before a command, so that an ordinary user runs it; skip where that cannot be."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("no setpriv here (util-linux), to become an ordinary user")
+    prefix = (setpriv, f"--reuid={_ORDINARY_USER}", f"--regid={_ORDINARY_USER}", "--clear-groups", "--")
+    program = "import flowcage.child.session, _quickjs; open('/dev/null').close()"
+    probe = [*prefix, sys.executable, "-I", "-c", program]
+    done = subprocess.run(probe, env={}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"an ordinary user cannot run this interpreter: {done.stderr.strip()[-200:]}")
+    return prefix
+
+
+def wait_for_end(pidfd: int, seconds: float = DEADLINE_S) -> bool:
+    """Whether a process that is not our child ends in time."""
+    return bool(select.select([pidfd], [], [], seconds)[0])

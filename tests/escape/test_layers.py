@@ -1,0 +1,99 @@
+"""What each layer is for: an attack that it alone stops, once the layers before it are gone."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import NamedTuple
+
+import pytest
+
+from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
+
+from .attack import NO_ATTACK
+from .attacker import Attacker
+from .catalogue import ATTACKS
+
+
+class Proof(NamedTuple):
+    """That a layer matters.
+
+    Attributes:
+        layer: under test.
+        attack: stopped while the layer stands, successful once it is removed as well.
+        behind: layers that stop the attack too, and are removed first.
+    """
+
+    layer: str
+    attack: str
+    behind: tuple[str, ...] = ()
+
+
+_SECCOMP = ("seccomp",)
+_PROOFS = [
+    Proof("seccomp", "change a file's times"),
+    Proof("seccomp", "become dumpable"),
+    Proof("memory", "fill memory bit by bit"),
+    Proof("memory", "reserve far too many addresses"),
+    Proof("cpu", "burn more processor time than it was given"),
+    Proof("files", "fill the disk through stderr"),
+    Proof("files", "make a pipe", _SECCOMP),
+    Proof("processes", "fork by clone", _SECCOMP),
+    Proof("core", "lift its limit of core size", _SECCOMP),
+    Proof("descriptors", "read a file that the host left open", _SECCOMP),
+    Proof("capabilities", "give it its own name", ("seccomp", "uid")),
+    Proof("kernel_memory", "make a timer", _SECCOMP),
+    Proof("memory_access", "open its own memory", ("seccomp", "landlock", "files")),
+    Proof("new_code", "turn data into code", _SECCOMP),
+    Proof("parent_death", "find that nothing ties it to its host", _SECCOMP),
+    Proof("uid", "kill another process", ("seccomp", "landlock")),
+    Proof("landlock", "unlink a file", _SECCOMP),
+    Proof("namespaces", "look at the host's shared memory", _SECCOMP),
+]
+
+
+@pytest.mark.parametrize("proof", _PROOFS, ids=lambda proof: f"{proof.layer}: {proof.attack}")
+def test_the_layer_stops_an_attack_that_gets_through_without_it(attacker: Attacker, proof: Proof) -> None:
+    reason = _why_meaningless(attacker, proof)
+    if reason:
+        pytest.skip(reason)
+    attack = ATTACKS[proof.attack]
+    assert attacker.attempt(attack, proof.behind).stopped
+    assert attacker.attempt(attack, [*proof.behind, proof.layer]).got_through
+
+
+def test_without_its_forbidden_privileges_the_cage_refuses_to_close(attacker: Attacker) -> None:
+    outcome = attacker.attempt(ATTACKS["ask who it is"], ["no_new_privs"])
+    assert outcome.name == NO_ATTACK
+    assert "strict isolation is not to be had here: seccomp" in outcome.detail
+
+
+def test_a_cleared_environment_leaves_no_secret_in_memory_and_a_kept_one_does(attacker: Attacker) -> None:
+    attack = ATTACKS["find the host's environment in its memory"]
+    assert attacker.attempt(attack).stopped
+    with Attacker(keep_environment=True) as careless:
+        assert careless.attempt(attack).name == NO_ATTACK, "strict isolation sees that it was kept"
+        assert careless.attempt(attack, ["environment"]).got_through
+
+
+def test_every_layer_has_its_proof() -> None:
+    elsewhere = {"no_new_privs", "environment"}
+    assert {proof.layer for proof in _PROOFS} | elsewhere == set(LAYERS)
+
+
+def test_every_layer_that_must_hold_is_applied(attacker: Attacker) -> None:
+    assert set(STRICT_LAYERS) <= attacker.applied()
+
+
+def _why_meaningless(attacker: Attacker, proof: Proof) -> str | None:
+    """Why this machine or user cannot show it; None if it can."""
+    root = os.geteuid() == 0
+    if proof.layer not in attacker.applied():
+        return f"this machine does not give {proof.layer}"
+    if proof.layer == "core" and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        return "this machine has no core dumps to allow"
+    if proof.layer == "capabilities" and not root and "namespaces" not in attacker.applied():
+        return "an ordinary user has no capabilities outside a namespace of its own"
+    if proof.layer == "memory_access" and root:
+        return "who changes the user id is not dumpable anyway"
+    return None
