@@ -15,7 +15,7 @@ from flowcage.protocol.messages import Layer
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1
-_STATUS_LINE = re.compile(rb"^(\w+):\s*(\w+)", re.MULTILINE)
+_STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt):\s*(\w+)", re.MULTILINE)
 _CLEARED = "FLOWCAGE_CLEARED"
 # A write that cannot be stays an error that can be told.
 _STAY_IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
@@ -124,11 +124,12 @@ def close_other_descriptors() -> Layer:
     """Keep the wire, stderr and this process's own status; see that nothing else is open."""
     os.closerange(STATUS + 1, os.sysconf("SC_OPEN_MAX"))
     try:
-        # A descriptor may be older than a soft limit that is below it.
-        for number in _listed_descriptors() - set(range(STATUS + 1)):
-            with suppress(OSError):  # the listing's own is closed
-                os.close(number)
         listed = _listed_descriptors()
+        if max(listed) > STATUS + 1:  # older than a soft limit that is below it
+            for number in listed - set(range(STATUS + 1)):
+                with suppress(OSError):  # the listing's own is closed
+                    os.close(number)
+            listed = _listed_descriptors()
     except OSError as error:
         return Layer(False, f"cannot be seen: /proc/self/fd: {error.strerror}")
     others = sorted(number for number in listed if number > STATUS + 1)  # one is the listing's own
