@@ -2,9 +2,9 @@
 
     python bench/lockdown.py [rounds]
 
-Each round closes a cage of its own, because none of it can be undone: the whole one in an interpreter that was
-just started, as a child is, the layers in forks whose descriptors are as the child has them. A layer's time
-includes what the layers before it made slower. As root, an ordinary user's lockdown is timed as well.
+Each round closes a cage of its own, because none of it can be undone: the whole one in an interpreter that
+was just started, as a child is, the layers in forks whose descriptors are as the child has them. A layer's
+time includes what the layers before it made slower. As root, an ordinary user's lockdown is timed as well.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
-from flowcage.child.sandbox.execution import Execution, unknown_request
+from flowcage.child.sandbox.execution import Execution
+from flowcage.child.sandbox.failures import interruption, unknown_request
 from flowcage.child.sandbox.program import check
-from flowcage.child.sandbox.realm import Realm, interruption
+from flowcage.child.sandbox.realm import Realm
 from flowcage.protocol import encode, envelope, errors, strictjson
 from flowcage.protocol.connection import ChildConnection, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused

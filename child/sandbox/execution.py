@@ -7,8 +7,15 @@ from typing import Any
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
+from flowcage.child.sandbox.failures import (
+    interruption,
+    missing_default,
+    out_of_memory,
+    thrown_failure,
+    unknown_request,
+)
 from flowcage.child.sandbox.program import Program, compile_workflow
-from flowcage.child.sandbox.realm import Realm, interruption, out_of_memory, thrown_failure
+from flowcage.child.sandbox.realm import Realm
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
@@ -63,7 +70,7 @@ class Execution:
             raise self._failure
         if self._output is not None:
             return f'{{"type":"complete","output":{{"result":{self._output}}}}}'
-        return f'{{"type":"pending","stalled":{_json(self._is_stalled())}}}'
+        return f'{{"type":"pending","stalled":{json.dumps(self._is_stalled())}}}'
 
     def take(self) -> str:
         """Run to quiet and hand out every queued request, each once."""
@@ -196,7 +203,7 @@ class Execution:
             elif self._program.may_be_script and names == ["meta"]:
                 self._output = "null"
             else:
-                raise _missing_default()
+                raise missing_default()
 
     def _follow(self, value: JSValue) -> None:
         """Wait for a promise or thenable; take anything else as the result."""
@@ -291,21 +298,6 @@ class Execution:
         return f',"diagnostics":[{diagnostics}]' if diagnostics else ""
 
 
-def unknown_request(identifier: str) -> ErrorReply:
-    """The reply to an answer that nobody waits for."""
-    message = f"unknown workflow request id: {identifier}"
-    return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
-
-
-def _missing_default() -> ErrorReply:
-    message = "workflow module must default export a workflow result or function"
-    return errors.run_failure(errors.MISSING_DEFAULT, "SyntaxError", message)
-
-
 def _ascii(value: object) -> str:
     """JSON text that UTF-8 can carry whatever surrogates are in it."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def _json(value: bool) -> str:
-    return "true" if value else "false"

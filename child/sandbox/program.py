@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.sandbox import source as text
-from flowcage.child.sandbox.realm import Realm, failure_kind
+from flowcage.child.sandbox.failures import failure_kind
+from flowcage.child.sandbox.realm import Realm
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Checked, Dialect

@@ -10,12 +10,12 @@ from typing import Any
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
 from flowcage.child.engine.context import PATIENCE, Context, library
-from flowcage.child.engine.errors import Interrupted, JavaScriptError
+from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
+from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, thrown_failure
 from flowcage.child.sandbox.rejections import StrayRejections
 from flowcage.protocol import errors, strictjson
-from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import MIB, Limits
 
 _PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
@@ -26,7 +26,6 @@ _FULL = 0.9
 _REUSED_BYTES = MIB
 _MAX_SPECIFIER_BYTES = 8192  # of what an import asked for; the rest says nothing more
 CANNOT_BE_SHOWN = "a value that cannot be shown"
-OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
 _VIRTUAL_MODULES = {
     b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
@@ -200,27 +199,3 @@ class Realm:
                 return int(module.payload)
         except JavaScriptError:
             return 0
-
-
-def out_of_memory() -> ErrorReply:
-    """The reply for a heap that was too full to say so itself."""
-    return ErrorReply(errors.MEMORY, OUT_OF_MEMORY["message"], OUT_OF_MEMORY)
-
-
-def failure_kind(error: dict[str, Any]) -> str:
-    """Which run failure an error of the engine's own stands for."""
-    if error["name"] == "InternalError" and error["message"].startswith("out of memory"):
-        return errors.MEMORY
-    if error["name"] == "RangeError" and error["message"] == "Maximum call stack size exceeded":
-        return errors.STACK
-    return errors.EXCEPTION
-
-
-def thrown_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
-    """The reply for an error that ended the run."""
-    return ErrorReply(failure_kind(error), prefix + error["message"], error)
-
-
-def interruption(stopped: Interrupted) -> ErrorReply:
-    """The reply for a limit that ended the run."""
-    return errors.run_failure(stopped.kind, "InternalError", stopped.message)

@@ -1,0 +1,47 @@
+"""What a run that failed answers, and how its kind is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowcage.child.engine.errors import Interrupted
+from flowcage.protocol import errors
+from flowcage.protocol.errors import ErrorReply
+
+OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
+
+
+def out_of_memory() -> ErrorReply:
+    """The reply for a heap that was too full to say so itself."""
+    return ErrorReply(errors.MEMORY, OUT_OF_MEMORY["message"], OUT_OF_MEMORY)
+
+
+def failure_kind(error: dict[str, Any]) -> str:
+    """Which run failure an error of the engine's own stands for."""
+    if error["name"] == "InternalError" and error["message"].startswith("out of memory"):
+        return errors.MEMORY
+    if error["name"] == "RangeError" and error["message"] == "Maximum call stack size exceeded":
+        return errors.STACK
+    return errors.EXCEPTION
+
+
+def thrown_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
+    """The reply for an error that ended the run."""
+    return ErrorReply(failure_kind(error), prefix + error["message"], error)
+
+
+def interruption(stopped: Interrupted) -> ErrorReply:
+    """The reply for a limit that ended the run."""
+    return errors.run_failure(stopped.kind, "InternalError", stopped.message)
+
+
+def unknown_request(identifier: str) -> ErrorReply:
+    """The reply to an answer that nobody waits for."""
+    message = f"unknown workflow request id: {identifier}"
+    return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
+
+
+def missing_default() -> ErrorReply:
+    """The reply for a module that exports no default."""
+    message = "workflow module must default export a workflow result or function"
+    return errors.run_failure(errors.MISSING_DEFAULT, "SyntaxError", message)
