@@ -30,7 +30,6 @@ from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
 from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Rejected, Resolve, Start
 
-REQUESTS_AT_ONCE = 200
 # For the interpreter and for messages on their way.
 ROOM_BESIDE_THE_HEAP = 320 * MIB
 # What stands in the way of sending a value: too long, too deep, or not JSON.
@@ -144,10 +143,8 @@ class Run:
             if drained.complete:
                 assert isinstance(drained.output, dict)
                 return drained.output["result"]
-            for number, request in enumerate(drained.requests, 1):
+            for request in drained.requests:
                 self._answers.begin(request, nursery)
-                if number % REQUESTS_AT_ONCE == 0:  # other runs want their turn
-                    await trio.lowlevel.checkpoint()
             if drained.stalled:
                 raise WorkflowStalled(
                     "the workflow can never finish: it waits for a promise that nothing will settle"
