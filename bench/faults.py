@@ -21,7 +21,7 @@ import psutil
 import trio
 
 from flowcage.host import RunError, RunOptions, run_workflow
-from flowcage.host.events import Event, RunEnded
+from flowcage.host.events import Event, RunEnded, RunStarted
 from flowcage.host.launch.spawn import Spawned, spawn
 from flowcage.protocol.limits import Limits
 
@@ -49,6 +49,7 @@ class Trial:
         self.delay = delay
         self.verdicts: list[str] = []
         self._pidfd = -1
+        self._started = trio.Event()
 
     def spawn(self) -> Spawned:
         """A launcher that remembers whom to hurt."""
@@ -58,6 +59,8 @@ class Trial:
 
     def listen(self, event: Event) -> None:
         """Note how the run ended."""
+        if isinstance(event, RunStarted):
+            self._started.set()
         if isinstance(event, RunEnded):
             self.verdicts.append(str(event.verdict))
 
@@ -79,6 +82,8 @@ class Trial:
         os.close(self._pidfd)
 
     async def _hurt(self, scope: trio.CancelScope) -> None:
+        if self.fault == signal.SIGSTOP:  # before, the host would wait for half a minute
+            await self._started.wait()
         await trio.sleep(self.delay)
         if self.fault == "cancel":
             scope.cancel()
