@@ -21,7 +21,11 @@ def main() -> None:
     except ValueError:
         _complain(USAGE)
         os._exit(64)  # EX_USAGE, sysexits.h
-    claim()
+    try:
+        claim()
+    except OSError as error:
+        _complain(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
+        os._exit(71)  # EX_OSERR
     os._exit(_run(parent))
 
 
@@ -30,7 +34,7 @@ def _parent(arguments: list[str]) -> int | None:
     if not arguments:
         return None
     option, value = arguments
-    if option != "--die-with":
+    if option != "--die-with" or int(value) < 1:
         raise ValueError(option)
     return int(value)
 

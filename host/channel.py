@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import trio
 
@@ -17,9 +16,6 @@ from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
 from flowcage.protocol.limits import MIB
 from flowcage.protocol.messages import Message
-
-if TYPE_CHECKING:
-    from flowcage.schemas.validate import Violation
 
 # How often a child that is taking its time is looked at.
 _GLANCE_SECONDS = 0.1
@@ -144,33 +140,29 @@ class Channel:
     def _decode(self, reply: Result | Failure) -> Result | Failure:
         method = self._waiting.popleft()
         if isinstance(reply, Failure):
-            _refuse(method, _schemas().error_error(_error_object(reply)))
+            _require_contract(method, reply)
             return reply
         try:
             return reply._replace(result=decode.result(method, reply.result))
         except ErrorReply as refusal:
-            _refuse(method, _schemas().result_error(method, reply.result))
-            raise ProtocolViolation(f"the child's answer to {method}: {refusal.message}") from None
+            raise ProtocolViolation(
+                f"the child's answer to {method} is not in the contract: {refusal.message}"
+            ) from None
 
     def set_max_message_bytes(self, value: int) -> None:
         """Use the effective limit that `initialize` reported."""
         self._connection.max_message_bytes = value
 
 
-def _schemas() -> ModuleType:
-    """jsonschema takes a tenth of a second to import, and a hundred times as long as `decode`, which a parity
-    test holds equal to it: it is asked for errors, and to explain a refusal.
-    """
-    from flowcage.schemas import validate
+def _require_contract(method: str, failure: Failure) -> None:
+    # jsonschema takes a tenth of a second to import, and a hundred times as long as `decode`, which a parity
+    # test holds equal to it for results. Only a run that failed waits for it, once.
+    from flowcage.schemas.validate import error_error
 
-    return validate
-
-
-def _refuse(method: str, violation: Violation | None) -> None:
+    violation = error_error(_error_object(failure))
     if violation is not None:
         raise ProtocolViolation(
-            f"the child's answer to {method} is not in the contract: "
-            f"{violation.path or 'result'}: {violation.message}"
+            f"the child's answer to {method} is not in the contract: {violation.path}: {violation.message}"
         )
 
 

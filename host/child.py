@@ -138,10 +138,10 @@ class Child:
 
     async def _why_gone(self) -> RunError:
         ended = await self._process.wait(EXIT_GRACE_SECONDS)
-        with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
-            await self._process.collect_stderr()
         if ended is None:
             return ProtocolViolation("the child closed its stdout and went on living; it was killed")
+        with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
+            await self._process.collect_stderr()
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
 
 

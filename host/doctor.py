@@ -25,12 +25,11 @@ async def examine() -> list[tuple[str, str]]:
         RunError: no child can be started here at all.
     """
     initialized = await _initialize()
-    memory = psutil.virtual_memory()
     findings = [
         ("flowcage", PACKAGE_VERSION),
         ("python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"),
         ("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
-        ("memory", f"{memory.available // MIB} MiB of {memory.total // MIB} MiB available"),
+        ("memory", _memory()),
         ("engine", f"{initialized.engine.name} {initialized.engine.version}, {engine_build()}"),
     ]
     layers = initialized.isolation.items()
@@ -38,6 +37,14 @@ async def examine() -> list[tuple[str, str]]:
         (f"isolation {name}", f"{'yes' if layer.applied else 'no'} ({layer.detail})")
         for name, layer in layers
     ]
+
+
+def _memory() -> str:
+    try:
+        memory = psutil.virtual_memory()
+    except OSError as error:
+        return f"unknown: {error.strerror}"
+    return f"{memory.available // MIB} MiB of {memory.total // MIB} MiB available"
 
 
 async def _initialize() -> Initialized:

@@ -26,15 +26,20 @@ def require_cage(pid: int) -> None:
     """
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
-            status = dict(_LINE.findall(file.read()))
+            status = file.read()
     except OSError as error:
         raise IsolationUnavailable(
-            f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc, or ask "
-            "for best_effort to trust the child's word"
+            f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc without "
+            "hidepid, or ask for best_effort to trust the child's word"
         ) from None
-    for name, value in _EXPECTED.items():
-        if (found := status.get(name, b"missing")) != value:
-            raise ProtocolViolation(
-                f"the child claims a cage that the kernel does not confirm: {name.decode()} is "
-                f"{found.decode('ascii', 'replace')}, not {value.decode()}"
-            )
+    if (difference := why_not_caged(status)) is not None:
+        raise ProtocolViolation(f"the child claims a cage that the kernel does not confirm: {difference}")
+
+
+def why_not_caged(status: bytes) -> str | None:
+    """The first line of a /proc/PID/status that is not as the cage makes it; None where all are."""
+    found = dict(_LINE.findall(status))
+    for name, expected in _EXPECTED.items():
+        if (value := found.get(name, b"missing")) != expected:
+            return f"{name.decode()} is {value.decode('ascii', 'replace')}, not {expected.decode()}"
+    return None

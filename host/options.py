@@ -62,7 +62,7 @@ class RunOptions:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, not {getattr(self, name)!r}")
         refuse_absurd(self.limits)
-        if self.max_agents < 1:
+        if type(self.max_agents) is not int or self.max_agents < 1:
             raise ValueError(f"max_agents must be at least 1, not {self.max_agents!r}")
         if self.budget_tokens is not None and self.budget_tokens < 0:
             raise ValueError(f"budget_tokens must be 0 or more, not {self.budget_tokens!r}")

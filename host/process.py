@@ -17,6 +17,7 @@ CLOSE_GRACE_SECONDS = 0.5
 # SIGKILL takes effect at once, except on a process that is stuck in the kernel.
 REAP_SECONDS = 10.0
 STDERR_TAIL_BYTES = 8 * 1024
+MAX_STDERR_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 256 * 1024
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -57,9 +58,12 @@ class ChildProcess:
         return bytes(await self.stdout.receive_some(_READ_BYTES))
 
     async def collect_stderr(self) -> None:
-        """Read stderr to its end, so that the child never blocks on it; keep the last of it."""
+        """Read stderr, so that a child in its right mind never blocks on it; keep the last of it."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await self._stderr.receive_some(_READ_BYTES):
+            left = MAX_STDERR_BYTES
+            # Past that a child blocks on its own pipe: reading costs the host more than writing costs it.
+            while left > 0 and (data := await self._stderr.receive_some(_READ_BYTES)):
+                left -= len(data)
                 self._stderr_tail = (self._stderr_tail + bytes(data))[-STDERR_TAIL_BYTES:]
 
     @property
@@ -68,10 +72,11 @@ class ChildProcess:
         return _ESCAPES.sub("", self._stderr_tail.decode("utf-8", "replace")).strip()
 
     def kill(self) -> None:
-        """SIGKILL to the child's process group, unless it is reaped already."""
+        """SIGKILL to the child and its process group, unless it is reaped already."""
         if self.ended is None:
             self._note_peak()
-            with suppress(ProcessLookupError):
+            self._exit.kill()
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     def resident_bytes(self) -> int:
@@ -150,6 +155,14 @@ class ExitWatch:
         flags = os.WEXITED | os.WNOWAIT  # not Linux
         await trio.to_thread.run_sync(os.waitid, os.P_PID, self._pid, flags, abandon_on_cancel=True)
 
+    def kill(self) -> None:
+        """SIGKILL to this very process, which may be in a group that is not its own."""
+        with suppress(ProcessLookupError):
+            if self._descriptor >= 0:
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            else:
+                os.kill(self._pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self._descriptor >= 0:
@@ -159,7 +172,7 @@ class ExitWatch:
 
 def _end_group(pid: int) -> None:
     """End whomever a child without a cage left behind in its group, whose id is safe while it is a zombie."""
-    with suppress(ChildProcessError, ProcessLookupError):
+    with suppress(ChildProcessError, ProcessLookupError, PermissionError):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             os.killpg(pid, signal.SIGKILL)
 

@@ -24,7 +24,7 @@ from flowcage.host.errors import (
 from flowcage.host.judge import Measured, verdict_on, verdict_on_interruption
 from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
-from flowcage.host.outcome import Journal, Outcome, Report, Usage
+from flowcage.host.outcome import MAX_KEPT_ENTRIES, Journal, Outcome, Report, Usage
 from flowcage.host.verdict import Verdict
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
@@ -160,8 +160,7 @@ class Run:
             expect_result(reply)
         drained = expect_result(last)
         assert isinstance(drained, Drained)
-        if len(drained.calls) * QUEUED_ITEM_BYTES > self.options.limits.max_queued_bytes:
-            raise ProtocolViolation("the child has more calls queued than its limit")
+        self._require_bounds(drained)
         for call in drained.calls:
             if isinstance(call, Log):
                 self._journal.log(call.values)
@@ -172,6 +171,16 @@ class Run:
         for note in drained.diagnostics:
             self._journal.diagnostic(note)
         return drained
+
+    def _require_bounds(self, drained: Drained) -> None:
+        """What a child in its right mind keeps to: each item costs the host, and other runs wait for it."""
+        limits = self.options.limits
+        if len(drained.calls) * QUEUED_ITEM_BYTES > limits.max_queued_bytes:
+            raise ProtocolViolation("the child has more calls queued than its limit")
+        if len(drained.requests) > limits.max_pending_requests:
+            raise ProtocolViolation("the child has more requests outstanding than its limit")
+        if len(drained.diagnostics) > MAX_KEPT_ENTRIES:
+            raise ProtocolViolation("the child has more diagnostics than anybody reads")
 
     def _measured(self) -> Measured | None:
         child = self._child

@@ -64,12 +64,21 @@ def become_alone(status: dict[bytes, bytes]) -> None:
     """A session, a file mode mask and a folder of its own, and every signal as the kernel has it."""
     if os.getpgid(0) != os.getpid():
         os.setsid()
+    _take_ordinary_turns()
     os.umask(0o077)
     os.chdir("/")
     for number in _signals_not_default(status) - _STAY_IGNORED:
         signal.signal(number, signal.SIG_DFL)
     # Whoever started us may have blocked SIGXCPU, which tells the cause of a death.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _take_ordinary_turns() -> None:
+    # A real-time child could keep the host from ever looking at its clock.
+    if sys.platform == "linux" and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    if (niceness := os.nice(0)) < 0:
+        os.nice(-niceness)
 
 
 def _signals_not_default(status: dict[bytes, bytes]) -> set[int]:
@@ -91,6 +100,7 @@ def die_with(parent: int | None) -> Layer:
         return Layer(False, "not asked for (--die-with PID): the child leaves at the end of stdin")
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before we could ask
+        os.write(2, f"flowcage-child: --die-with {parent}: this is not the parent, or no more\n".encode())
         os._exit(0)
     return Layer(True, f"SIGKILL when process {parent} ends")
 

@@ -9,13 +9,15 @@ import math
 import resource
 import time
 
-from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits
 from flowcage.protocol.messages import Layer
 
 # Messages of 8 MiB, parsed and encoded, beside the engine's heap.
 _ROOM_FOR_MESSAGES = 192 * MIB
 # With less the child could not even refuse.
 _ROOM_TO_ANSWER = 32 * MIB
+_STACK_BYTES = 8 * MIB
+_UNLIMITED = 2**62
 # Memory that the kernel keeps for a process; not every system has them all.
 _QUEUES = [
     name for name in ("RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_SIGPENDING") if hasattr(resource, name)
@@ -29,12 +31,13 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
         limits: as asked for.
         mapped: virtual memory of this process, in bytes.
     """
-    asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
-    limits = limits._replace(address_space_bytes=max(asked, mapped + _ROOM_TO_ANSWER))
-    memory = limits.address_space_bytes
+    limits = _effective(limits, mapped)
+    memory, used = limits.address_space_bytes, math.ceil(time.process_time())
+    cpu = used + limits.cpu_seconds
     return limits, {
         "memory": _set(f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
-        "cpu": _set_cpu(limits.cpu_seconds),
+        # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
+        "cpu": _set(f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
         "files": _set(
             "RLIMIT_FSIZE 0, RLIMIT_NOFILE 0",
             [(resource.RLIMIT_FSIZE, 0, 0), (resource.RLIMIT_NOFILE, 0, 0)],
@@ -47,15 +50,29 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
     }
 
 
-def _set_cpu(seconds: int) -> Layer:
-    used = math.ceil(time.process_time())
-    _, ceiling = resource.getrlimit(resource.RLIMIT_CPU)
-    hard = used + seconds + 1
-    if ceiling != resource.RLIM_INFINITY:
-        hard = min(hard, ceiling)
-    # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
-    soft = hard - 1
-    return _set(f"RLIMIT_CPU {soft - used} s", [(resource.RLIMIT_CPU, soft, hard)])
+def _effective(limits: Limits, mapped: int) -> Limits:
+    """The limits as they can be kept: whoever started us may have set lower ones for good."""
+    asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
+    memory = min(max(asked, mapped + _ROOM_TO_ANSWER), _ceiling(resource.RLIMIT_AS), MAX_LIMIT)
+    cpu_left = _ceiling(resource.RLIMIT_CPU) - 1 - math.ceil(time.process_time())
+    return limits._replace(
+        address_space_bytes=memory,
+        cpu_seconds=max(1, min(limits.cpu_seconds, cpu_left)),
+        stack_bytes=min(limits.stack_bytes, _widen_stack() // 2),
+    )
+
+
+def _widen_stack() -> int:
+    """Have the stack that recursion needs, where a lower soft limit was set; its size in bytes."""
+    size = min(_STACK_BYTES, _ceiling(resource.RLIMIT_STACK))
+    resource.setrlimit(resource.RLIMIT_STACK, (size, size))
+    return size
+
+
+def _ceiling(which: int) -> int:
+    """The hard limit, above which nobody but root can go."""
+    _, hard = resource.getrlimit(which)
+    return _UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
 
 def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
@@ -69,6 +86,5 @@ def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
 
 def _lower(which: int, soft: int, hard: int) -> None:
     """Set a limit, or keep the lower one that somebody set before us."""
-    _, current = resource.getrlimit(which)
-    ceiling = math.inf if current == resource.RLIM_INFINITY else current
-    resource.setrlimit(which, (int(min(soft, ceiling)), int(min(hard, ceiling))))
+    ceiling = _ceiling(which)
+    resource.setrlimit(which, (min(soft, ceiling), min(hard, ceiling)))

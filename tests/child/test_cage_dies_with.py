@@ -102,11 +102,13 @@ def test_a_child_whose_parent_is_gone_before_it_could_ask_leaves_at_once() -> No
         assert wait_for_end(process.pidfd)
 
 
-def test_a_child_that_shall_die_with_somebody_else_leaves_at_once() -> None:
+def test_a_child_that_shall_die_with_somebody_else_says_so_and_leaves_at_once() -> None:
     with Caged((*COMMAND, "--die-with", str(os.getppid()))) as process:
         line = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "1.0"}}
         process.send_line(line)
-        assert process.expect_end() == (0, b"", b"")
+        status, said, complaint = process.expect_end()
+        assert (status, said) == (0, b"")
+        assert f"--die-with {os.getppid()}: this is not the parent".encode() in complaint
 
 
 def test_isolation_none_does_not_tie_the_child_to_anybody() -> None:
@@ -116,7 +118,17 @@ def test_isolation_none_does_not_tie_the_child_to_anybody() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--die-with", "--die-with me", "--die-with=1", "--live-with 1", "1", "--die-with 1 2", "--help"],
+    [
+        "--die-with",
+        "--die-with me",
+        "--die-with 0",
+        "--die-with -5",
+        "--die-with=1",
+        "--live-with 1",
+        "1",
+        "--die-with 1 2",
+        "--help",
+    ],
 )
 def test_a_wrong_option_is_answered_with_the_usage_and_status_64(arguments: str) -> None:
     done = subprocess.run(

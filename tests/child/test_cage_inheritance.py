@@ -131,3 +131,30 @@ def test_a_stdout_that_is_a_file_is_told_and_ends_the_child_with_a_status(tmp_pa
         )
     assert done.returncode == 70
     assert b"File too large" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask for real-time turns")
+def test_a_child_that_was_started_in_real_time_takes_ordinary_turns() -> None:
+    with Caged(("chrt", "-f", "10", *COMMAND), env={"PATH": os.defpath}) as process:
+        process.enter()
+        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+
+
+def after(limits: str) -> tuple[str, ...]:
+    return ("sh", "-c", f'{limits}; exec "$@"', "sh", *COMMAND)
+
+
+def test_a_small_stack_is_widened_for_what_the_engine_may_use() -> None:
+    with Caged(after("ulimit -S -s 512"), env={"PATH": os.defpath}) as process:
+        process.enter()
+        source = "const dig = (n) => dig(n + 1) + 1; try { dig(0); } catch (e) { log(e.name); }"
+        process.start(f"{source} export default 1")
+        assert process.drain()["calls"] == [{"type": "log", "values": ["RangeError"]}]
+
+
+def test_the_effective_limits_are_what_the_kernel_holds() -> None:
+    with Caged(after("ulimit -v 250000; ulimit -t 5"), env={"PATH": os.defpath}) as process:
+        limits = process.enter()["limits"]
+        held = process.limits()
+        assert limits["addressSpaceBytes"] == int(held["Max address space"][0]) == 250_000 * 1024
+        assert 1 <= limits["cpuSeconds"] < 5

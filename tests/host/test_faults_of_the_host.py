@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from flowcage.host import (
     AgentAnswer,
     AgentCall,
     CannotSend,
+    ChildDied,
     HandlerFailed,
     LaunchFailed,
     RequestRejected,
@@ -251,3 +253,22 @@ def test_a_run_error_carries_its_report_whatever_it_is() -> None:
     assert caught.value.report is not None
     assert caught.value.report.logs == (("a",),)
     assert caught.value.report.waiting == ("1",)
+
+
+def test_whoever_a_child_without_a_cage_leaves_behind_is_ended_with_it(tmp_path: Path) -> None:
+    left = tmp_path / "pid"
+    script = tmp_path / "forks.py"
+    script.write_text(
+        "import os, time\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    os.closerange(0, 3)\n"
+        "    time.sleep(1000)\n"
+        f"open({str(left)!r}, 'w').write(str(pid))\n"
+    )
+    launcher = Launcher((sys.executable, "-I", str(script)))
+    with pytest.raises(ChildDied):
+        run_workflow_blocking("export default 1", options=RunOptions(launcher=launcher, isolation="none"))
+    launcher.assert_nothing_left()
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(left.read_text())).wait(60)
