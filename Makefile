@@ -17,7 +17,7 @@ test: $(READY_DEV)
 
 # Again as an ordinary user: the cage goes another way there than for root.
 test-as-user: $(READY_DEV)
-	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto -p no:cacheprovider --ignore=tests/types
+	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto
 
 check: lint types imports
 
