@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 # Expressions; the work is inside a function, so that both sides use local variables.
@@ -77,7 +76,7 @@ def flowcage(program: str) -> tuple[float, Any]:
     from flowcage.protocol.messages import Start
 
     limits = Limits()
-    realm = Realm(limits, _high_water(HighWater))
+    realm = Realm(limits, HighWater())
     execution = Execution(realm, limits)
     execution.start(Start(f"export default {program};"))
     began = time.thread_time()
@@ -87,14 +86,6 @@ def flowcage(program: str) -> tuple[float, Any]:
     return seconds, json.loads(drained)["output"]["result"]
 
 
-def _high_water(make: Callable[[], Any]) -> Any:
-    """One for the whole process, as in a child: it holds a descriptor."""
-    if not _made:
-        _made.append(make())
-    return _made[0]
-
-
-_made: list[Any] = []
 SIDES = {"quickjs-ng": direct, "flowcage": flowcage}
 TURNS = 3
 

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
+from flowcage.child.environment import clear_environment
 from flowcage.child.stdio import claim
 
 USAGE = "usage: flowcage-child [--die-with PID]  (it speaks JSON-RPC on stdin and stdout)"
@@ -13,8 +14,6 @@ USAGE = "usage: flowcage-child [--die-with PID]  (it speaks JSON-RPC on stdin an
 
 def main() -> None:
     """Claim the wire, load the engine, serve, and leave without running anything else."""
-    from flowcage.child.cage.process import clear_environment
-
     clear_environment()
     try:
         parent = _parent(sys.argv[1:])

@@ -66,12 +66,15 @@ class Answers:
         self._failure = self._failure or failure
         self._arrived.set()
 
+    def require_room(self, count: int) -> None:
+        """Refuse more requests than may be outstanding, before the first of them costs anything."""
+        if len(self.waiting) + count > self._run.options.limits.max_pending_requests:
+            raise ProtocolViolation("the child has more requests outstanding than its limit")
+
     def begin(self, request: Request, nursery: trio.Nursery) -> None:
         """Start answering a request; agents queue for their slots in the order of these calls."""
         if request.id in self.waiting:
             raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
-        if len(self.waiting) >= self._run.options.limits.max_pending_requests:
-            raise ProtocolViolation("the child has more requests outstanding than its limit")
         self.waiting[request.id] = request
         ticket = self._run.account.slots.ticket() if isinstance(request, AgentRequest) else None
         nursery.start_soon(self._answer, request, ticket)

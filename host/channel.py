@@ -161,8 +161,9 @@ def _require_contract(method: str, failure: Failure) -> None:
 
     violation = error_error(_error_object(failure))
     if violation is not None:
+        where = violation.path or "error"
         raise ProtocolViolation(
-            f"the child's answer to {method} is not in the contract: {violation.path}: {violation.message}"
+            f"the child's answer to {method} is not in the contract: {where}: {violation.message}"
         )
 
 

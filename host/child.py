@@ -24,7 +24,7 @@ from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import STRICT_LAYERS, Initialize, Initialized, Isolation, Peer
+from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
 
 T = TypeVar("T")
@@ -108,7 +108,8 @@ class Child:
         if initialized.max_message_bytes > limits.max_message_bytes:
             raise ProtocolViolation("the child allows itself longer messages than it may send")
         if isolation == "strict" or (isolation is None and sys.platform == "linux"):
-            _require_claims(initialized)
+            if missing := missing_layers(initialized.isolation):
+                raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
             require_cage(self._process.pid)
         channel.set_max_message_bytes(initialized.max_message_bytes)
         return initialized
@@ -143,13 +144,6 @@ class Child:
         with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
             await self._process.collect_stderr()
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
-
-
-def _require_claims(initialized: Initialized) -> None:
-    layers = initialized.isolation
-    missing = [name for name in STRICT_LAYERS if name not in layers or not layers[name].applied]
-    if missing:
-        raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
 
 
 def expect_result(reply: Result | Failure) -> object:

@@ -23,7 +23,7 @@ from flowcage.host.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.errors import RunError
 from flowcage.host.terminal import leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
-from flowcage.protocol.messages import DIALECTS, ISOLATIONS
+from flowcage.protocol.messages import DIALECTS, ISOLATIONS, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def run(file: Path, **given: Any) -> None:
             ),
             source,
         )
-    if missing := inputs.missing_layers(outcome):
+    if missing := missing_layers(outcome.report.isolation):
         note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
     if not given["quiet"]:
         for diagnostic in outcome.report.diagnostics:

@@ -15,7 +15,7 @@ from flowcage.host.sourcefile import ChildWorkflows, SourceFileError, read_sourc
 from flowcage.protocol import strictjson
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import MIB, Limits
-from flowcage.protocol.messages import STRICT_LAYERS, Json
+from flowcage.protocol.messages import Json, missing_layers
 
 
 class InputError(Exception):
@@ -119,12 +119,6 @@ def to_json_line(outcome: Outcome) -> str:
         "result": outcome.result,
         "usage": outcome.usage.to_json(),
     }
-    if missing := missing_layers(outcome):
+    if missing := missing_layers(outcome.report.isolation):
         members["isolationMissing"] = missing
     return strictjson.dumps(members)
-
-
-def missing_layers(outcome: Outcome) -> list[str]:
-    """Layers that strict isolation would have had; somebody asked to go on without."""
-    isolation = outcome.report.isolation
-    return [name for name in STRICT_LAYERS if not isolation[name].applied]

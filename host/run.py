@@ -174,11 +174,9 @@ class Run:
 
     def _require_bounds(self, drained: Drained) -> None:
         """What a child in its right mind keeps to: each item costs the host, and other runs wait for it."""
-        limits = self.options.limits
-        if len(drained.calls) * QUEUED_ITEM_BYTES > limits.max_queued_bytes:
+        if len(drained.calls) * QUEUED_ITEM_BYTES > self.options.limits.max_queued_bytes:
             raise ProtocolViolation("the child has more calls queued than its limit")
-        if len(drained.requests) > limits.max_pending_requests:
-            raise ProtocolViolation("the child has more requests outstanding than its limit")
+        self._answers.require_room(len(drained.requests))
         if len(drained.diagnostics) > MAX_KEPT_ENTRIES:
             raise ProtocolViolation("the child has more diagnostics than anybody reads")
 

@@ -7,6 +7,7 @@ plus building twenty of them would double its start-up time. `decode` builds the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from flowcage.protocol.limits import Limits
@@ -166,6 +167,11 @@ OPTIONAL_LAYERS = (
     "namespaces",
 )
 LAYERS = STRICT_LAYERS + OPTIONAL_LAYERS
+
+
+def missing_layers(isolation: Mapping[str, Layer]) -> list[str]:
+    """Which of `STRICT_LAYERS` do not hold, in their order."""
+    return [name for name in STRICT_LAYERS if name not in isolation or not isolation[name].applied]
 
 
 class Initialized(NamedTuple):

@@ -20,13 +20,13 @@ def prctl(option: int, second: int = 0, third: int = 0) -> int:
     return _checked(_libc.prctl(option, second, third, 0, 0))
 
 
-def syscall(number: int, first: int = 0, second: int = 0, third: int = 0, fourth: int = 0) -> int:
+def syscall(number: int, first: int = 0, second: int = 0, third: int = 0) -> int:
     """A system call by its number (syscall(2)); it ignores the arguments that it does not have.
 
     Raises:
         OSError: the kernel refused.
     """
-    return _checked(_libc.syscall(number, first, second, third, fourth, 0, 0))
+    return _checked(_libc.syscall(number, first, second, third, 0, 0, 0))
 
 
 def unshare(flags: int) -> None:

@@ -10,41 +10,20 @@ from contextlib import suppress
 from functools import cache
 
 from flowcage.child.cage import libc
+from flowcage.child.environment import KEPT_VARIABLES
 from flowcage.child.stdio import STATUS
 from flowcage.protocol.messages import Layer
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1
 _STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt):\s*(\w+)", re.MULTILINE)
-_CLEARED = "FLOWCAGE_CLEARED"
 # A write that cannot be stays an error that can be told.
 _STAY_IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
-# Harmless, or needed by whatever starts an interpreter.
-_KEPT_VARIABLES = frozenset({"TZ", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME"})
-
-
-def clear_environment() -> None:
-    """Start over without the environment, if there is one: what it said would stay in this process's memory.
-
-    Returns where there was nothing to clear, or execve(2) failed. Call it before anything else: the process
-    is replaced, and keeps its id and its descriptors.
-    """
-    own_pid = str(os.getpid())
-    # Once must do: what the interpreter's own start puts there would come back for ever.
-    if _KEPT_VARIABLES.issuperset(os.environ) or os.environ.get(_CLEARED) == own_pid:
-        os.environ.pop(_CLEARED, None)
-        return
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES.intersection(os.environ)}
-    program = sys.executable or sys.orig_argv[0]
-    with suppress(OSError):
-        # The interpreter's whole path, because it looks for its libraries around it and PATH is gone; and
-        # TZ, because without it the C library would read /etc/localtime.
-        os.execve(program, [program, *sys.orig_argv[1:]], kept | {"TZ": "UTC0", _CLEARED: own_pid})
 
 
 def environment() -> Layer:
     """Whether the environment is empty, as `clear_environment` leaves it."""
-    strange = sorted(set(os.environ) - _KEPT_VARIABLES)
+    strange = sorted(set(os.environ) - KEPT_VARIABLES)
     if strange:
         return Layer(False, f"{len(strange)} variables, {strange[0]} among them")
     return Layer(True, f"only {', '.join(sorted(os.environ)) or 'nothing'}")

@@ -8,9 +8,8 @@ import select
 import shutil
 import subprocess
 import sys
-from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -22,23 +21,6 @@ _ORDINARY_USER = "12345"
 
 class Caged(ChildProcess):
     """A child started by any command, with any options of `subprocess.Popen`."""
-
-    def __init__(self, command: tuple[str, ...] = COMMAND, **options: Any) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            **options,
-        )
-        self._ids = count(1)
-        self._received = b""
-        self._initialized = False
-        self._over = False
-
-    def __enter__(self) -> Self:
-        return self
 
     @property
     def pid(self) -> int:

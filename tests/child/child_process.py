@@ -10,7 +10,7 @@ import sys
 import time
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 DEADLINE_S = 20.0  # only a child that hangs gets there
@@ -36,18 +36,28 @@ class Refusal(Exception):
 
 
 class ChildProcess:
-    """One child. Leaving its ``with`` block shuts it down and asserts a clean end."""
+    """One child. Leaving its ``with`` block shuts it down and asserts a clean end.
 
-    def __init__(self) -> None:
+    Args:
+        command: what starts it.
+        options: more for `subprocess.Popen`.
+    """
+
+    def __init__(self, command: tuple[str, ...] = COMMAND, **options: Any) -> None:
         self._process = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **options,
         )
         self._ids = count(1)
         self._received = b""
         self._initialized = False
         self._over = False
 
-    def __enter__(self) -> ChildProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -19,7 +19,7 @@ from typing import NoReturn
 from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.cage.libc import prctl
-from flowcage.child.cage.process import clear_environment
+from flowcage.child.environment import clear_environment
 from flowcage.child.stdio import OUTGOING, claim, write_all
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits

@@ -8,6 +8,8 @@ import os
 import sys
 import time
 
+from flowcage.protocol.messages import STRICT_LAYERS
+
 LIE = sys.argv[1]
 MIB = 1024 * 1024
 LIMITS = dict.fromkeys(
@@ -23,18 +25,6 @@ LIMITS = dict.fromkeys(
     ),
     1,
 )
-LAYERS = [
-    "memory",
-    "cpu",
-    "files",
-    "processes",
-    "core",
-    "descriptors",
-    "environment",
-    "capabilities",
-    "no_new_privs",
-    "seccomp",
-]
 AGENT = {"type": "agent", "id": "1", "prompt": "p"}
 NOTE = {"kind": "note", "message": "x" * 1000}
 
@@ -53,7 +43,7 @@ def initialized() -> dict[str, object]:
         "limits": LIMITS,
         "isolation": {
             name: {"applied": LIE != "no isolation", "detail": ""}
-            for name in (LAYERS[1:] if LIE == "a layer less" else LAYERS)
+            for name in (STRICT_LAYERS[1:] if LIE == "a layer less" else STRICT_LAYERS)
         },
         "maxMessageBytes": 64 * MIB if LIE == "longer messages" else 8 * MIB,
     }
