@@ -22,7 +22,8 @@ import trio
 
 from flowcage.host import RunError, RunOptions, run_workflow
 from flowcage.host.events import Event, RunEnded, RunStarted
-from flowcage.host.launch.spawn import Spawned, spawn
+from flowcage.host.launch.launcher import Spawned
+from flowcage.host.launch.spawn import Spawn
 from flowcage.protocol.limits import Limits
 
 AT_ONCE = 4
@@ -41,19 +42,20 @@ SIGNALS = {
 FAULTS: list[str | signal.Signals] = ["none", "cancel", "deadline", *SIGNALS]
 
 
-class Trial:
+class Trial(Spawn):
     """One run and its fault."""
 
     def __init__(self, fault: str | signal.Signals, delay: float) -> None:
+        super().__init__()
         self.fault = fault
         self.delay = delay
         self.verdicts: list[str] = []
         self._pidfd = -1
         self._started = trio.Event()
 
-    def spawn(self) -> Spawned:
-        """A launcher that remembers whom to hurt."""
-        spawned = spawn()
+    async def launch(self) -> Spawned:
+        """As a launcher does, and remember whom to hurt."""
+        spawned = await super().launch()
         self._pidfd = os.pidfd_open(spawned.pid)
         return spawned
 
@@ -68,7 +70,7 @@ class Trial:
         """Run, with the fault beside it."""
         timeout = self.delay + 0.001 if self.fault == "deadline" else 60.0
         options = RunOptions(
-            launcher=self.spawn,
+            launcher=self,
             listener=self.listen,
             limits=LIMITS,
             timeout_seconds=timeout,

@@ -45,10 +45,12 @@ class Session:
 
     Args:
         parent: the process to die with, if any.
+        realm: one that was built before this process was forked, for the first workflow.
     """
 
-    def __init__(self, parent: int | None = None) -> None:
+    def __init__(self, parent: int | None = None, realm: Realm | None = None) -> None:
         self._parent = parent
+        self._ready_realm = realm
         self._connection = ChildConnection()
         self._limits = Limits()
         self._high_water: HighWater | None = None
@@ -167,8 +169,12 @@ class Session:
 
     def _new_realm(self) -> Realm:
         assert self._high_water is not None
+        realm, self._ready_realm = self._ready_realm, None
         try:
-            return Realm(self._limits, self._high_water)
+            if realm is None:
+                return Realm(self._limits, self._high_water)
+            realm.adopt(self._limits, self._high_water)
+            return realm
         except (OutOfMemory, JavaScriptError, MemoryError):
             message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
             raise errors.run_failure(errors.MEMORY, "InternalError", message) from None

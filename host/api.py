@@ -9,6 +9,7 @@ import trio
 from flowcage.host.blocking import run_to_end
 from flowcage.host.child import Child, expect_result
 from flowcage.host.errors import CannotSend, RunTimedOut
+from flowcage.host.launch.spawn import Spawn
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
 from flowcage.host.run import CANNOT_CROSS, Run
@@ -69,9 +70,8 @@ async def check_workflow(
         WorkflowFailed: kind ``syntax`` or ``import``; ``data`` has line and column.
         RunError: the child could not do it.
     """
-    child = Child()
 
-    async def converse(_nursery: trio.Nursery) -> Checked:
+    async def converse(child: Child, _nursery: trio.Nursery) -> Checked:
         await child.initialize(Limits(), None)
         message = Check(source, source_name, dialect)
         try:
@@ -84,6 +84,7 @@ async def check_workflow(
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            return await child.run(converse)
+            child = await Child.start(Spawn())
+            return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import trio
 
@@ -19,7 +19,7 @@ from flowcage.host.errors import (
     WorkflowFailed,
 )
 from flowcage.host.inspection import require_cage
-from flowcage.host.launch.spawn import Launcher, spawn
+from flowcage.host.launch.launcher import Launcher
 from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import errors
 from flowcage.protocol.envelope import Failure, Result
@@ -31,27 +31,36 @@ T = TypeVar("T")
 
 # A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
 EXIT_GRACE_SECONDS = 1.0
+# It may have found out where things lie in memory.
+_CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
 _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
 
 class Child:
     """A fresh child process and the channel to it.
 
-    Args:
-        launcher: starts the process.
-
-    Raises:
-        LaunchFailed: from the constructor.
+    Make one with `start`.
     """
 
-    def __init__(self, launcher: Launcher = spawn) -> None:
-        self._began = trio.current_time()
-        try:
-            self._process = ChildProcess(launcher())
-        except OSError as error:
-            raise LaunchFailed(f"no child could be started: {error}") from error
+    def __init__(self, process: ChildProcess, launcher: Launcher, began: float) -> None:
+        self._process = process
+        self._launcher = launcher
+        self._began = began
         self.channel = Channel(self._process)
         self.wall_seconds = 0.0
+
+    @classmethod
+    async def start(cls, launcher: Launcher) -> Self:
+        """Start a process; `run` must follow, which ends it.
+
+        Raises:
+            LaunchFailed: there is none.
+        """
+        began = trio.current_time()
+        try:
+            return cls(ChildProcess(await launcher.launch()), launcher, began)
+        except OSError as error:
+            raise LaunchFailed(f"no child could be started: {error}") from error
 
     @property
     def stderr_tail(self) -> str:
@@ -90,7 +99,9 @@ class Child:
 
     async def _close(self, kill: bool) -> None:
         with trio.CancelScope(shield=True):
-            await self._process.close(kill=kill)
+            ended = await self._process.close(kill=kill)
+        if ended.signal in _CRASHES:
+            self._launcher.distrust()
 
     async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
         """Agree on the version, have the child close its cage, and see that it is closed.

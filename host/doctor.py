@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import shutil
 import sys
+from functools import partial
 
 import psutil
 import trio
@@ -13,6 +14,7 @@ import trio
 from flowcage.host.api import CHECK_TIMEOUT_SECONDS
 from flowcage.host.child import Child
 from flowcage.host.errors import RunTimedOut
+from flowcage.host.launch.spawn import Spawn
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Initialized
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -48,14 +50,14 @@ def _memory() -> str:
 
 
 async def _initialize() -> Initialized:
-    child = Child()
 
-    async def converse(_nursery: trio.Nursery) -> Initialized:
+    async def converse(child: Child, _nursery: trio.Nursery) -> Initialized:
         return await child.initialize(Limits(), "best_effort")
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            return await child.run(converse)
+            child = await Child.start(Spawn())
+            return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
 

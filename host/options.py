@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
 from flowcage.host.events import Listener
-from flowcage.host.launch.spawn import Launcher, spawn
+from flowcage.host.launch.launcher import Launcher
+from flowcage.host.launch.spawn import Spawn
 from flowcage.protocol.limits import MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
 
@@ -55,7 +56,7 @@ class RunOptions:
     max_agents: int = 16
     budget_tokens: int | None = None
     listener: Listener | None = None
-    launcher: Launcher = spawn
+    launcher: Launcher = field(default_factory=Spawn)
 
     def __post_init__(self) -> None:
         for name in ("timeout_seconds", "answer_grace_seconds", "max_received_bytes"):

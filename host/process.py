@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import trio
 
-from flowcage.host.launch.spawn import Spawned
+from flowcage.host.launch.launcher import Spawned
 
 # stdin is closed first: a healthy child leaves at once. One that is busy is not worth waiting for.
 CLOSE_GRACE_SECONDS = 0.5
@@ -42,7 +42,7 @@ class ChildProcess:
         try:
             self._exit = ExitWatch(self.pid)
         except OSError:  # no descriptor left: the child must not outlive our interest in it
-            os.killpg(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             for descriptor in (spawned.stdin, spawned.stdout, spawned.stderr):
                 os.close(descriptor)

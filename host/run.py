@@ -100,7 +100,7 @@ class Run:
     async def _bounded(self, source: str, args: Json) -> Json:
         try:
             with trio.fail_after(self.options.timeout_seconds):
-                self._child = child = Child(self.options.launcher)
+                self._child = child = await Child.start(self.options.launcher)
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     nursery.start_soon(self._watch, child)

@@ -7,7 +7,7 @@ import re
 
 from flowcage.child.stdio import STATUS
 
-_PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
+_PEAK = re.compile(rb"VmHWM:\s*(\d+) kB\n(?:.*\n)*?RssFile:\s*(\d+) kB")
 
 
 class HighWater:
@@ -27,8 +27,11 @@ class HighWater:
                 os.close(opened)
 
     def peak_bytes(self) -> int:
-        """VmHWM; 0 where it cannot be known."""
+        """VmHWM but for files; 0 where it cannot be known.
+
+        The program's own files are mapped anew after a fork(2), page by page as they are used.
+        """
         if self._descriptor < 0:
             return 0
         found = _PEAK.search(os.pread(self._descriptor, 8192, 0))
-        return int(found[1]) * 1024 if found else 0
+        return (int(found[1]) - int(found[2])) * 1024 if found else 0

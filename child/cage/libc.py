@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# PyDLL keeps the interpreter lock: the child has one thread.
+_libc = ctypes.PyDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.syscall.argtypes = (ctypes.c_long, *[ctypes.c_ulong] * 6)
 _libc.syscall.restype = ctypes.c_long

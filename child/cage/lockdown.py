@@ -33,6 +33,26 @@ def _assemble_filter() -> bytes:
 _FILTER = _assemble_filter()
 
 
+def prepare() -> None:
+    """Apply what a fork(2) inherits: a process that forks caged children does it once for all of them.
+
+    Afterwards files can still be opened, and the process can still fork.
+    """
+    if "environment" in _held:
+        return
+    process.become_ordinary()
+    if sys.platform == "linux":
+        process.volunteer_for_the_oom_killer()
+        if os.geteuid() == 0:
+            _held["namespaces"] = namespaces.enter_as_root()
+            privileges.drop_bounding_set()
+        else:
+            _held["namespaces"] = namespaces.enter_as_user()
+        _held["new_code"] = process.refuse_new_code()
+        _held["no_new_privs"] = privileges.forbid_new_privileges()
+    _held["environment"] = process.environment()
+
+
 def enter(
     limits: Limits, isolation: Isolation | None, parent: int | None = None
 ) -> tuple[Limits, dict[str, Layer]]:
@@ -53,10 +73,10 @@ def enter(
     level = isolation or ("strict" if sys.platform == "linux" else "best_effort")
     if level == "none":
         return limits, dict.fromkeys(LAYERS, Layer(False, "isolation none was asked for"))
-    layers = dict.fromkeys(LAYERS, _LINUX_ONLY)
     status = process.status()  # while files can be read
-    process.become_alone(status)
-    layers["environment"] = process.environment()
+    prepare()
+    layers = dict.fromkeys(LAYERS, _LINUX_ONLY) | _held
+    process.become_alone()
     if sys.platform == "linux":
         _apply_linux(layers, parent)
     limits, resource_limits = rlimits.apply(limits, _mapped_bytes(status))
@@ -73,17 +93,13 @@ def enter(
 
 
 def _apply_linux(layers: dict[str, Layer], parent: int | None) -> None:
-    process.volunteer_for_the_oom_killer()
     layers["descriptors"] = process.close_other_descriptors()
-    layers["namespaces"] = namespaces.enter_as_root()
     layers["uid"] = privileges.become_nobody()
-    if not layers["namespaces"].applied:
+    if not layers["namespaces"].applied:  # a root that may not have its own may have a user's
         layers["namespaces"] = namespaces.enter_as_user()
     layers["capabilities"] = privileges.drop_capabilities()
     layers["parent_death"] = process.die_with(parent)  # a change of uid clears it
     layers["memory_access"] = process.hide_memory()
-    layers["new_code"] = process.refuse_new_code()
-    layers["no_new_privs"] = privileges.forbid_new_privileges()
     layers["landlock"] = landlock.apply()  # before RLIMIT_NOFILE: it needs a descriptor
 
 

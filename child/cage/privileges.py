@@ -28,8 +28,6 @@ def become_nobody() -> Layer:
     # Our host has the capabilities that we have now; without this one it could not end another user's child.
     if not libc.prctl(_PR_CAPBSET_READ, _CAP_KILL):
         return Layer(False, "root stays root: without CAP_KILL the host could not end another user's process")
-    with suppress(OSError):
-        _drop_bounding_set()
     for uid in (_FIRST_UID + os.getpid(), _NOBODY):
         try:
             os.setgroups([])
@@ -65,6 +63,8 @@ def forbid_new_privileges() -> Layer:
     return Layer(True, "set-user-ID programs gain nothing")
 
 
-def _drop_bounding_set() -> None:
-    for capability in range(64):  # refused from the first one on that this kernel does not know
-        libc.prctl(_PR_CAPBSET_DROP, capability)
+def drop_bounding_set() -> None:
+    """No program that is executed from here on gets a capability; one who may not say so holds none."""
+    with suppress(OSError):  # refused from the first one on that this kernel does not know
+        for capability in range(64):
+            libc.prctl(_PR_CAPBSET_DROP, capability)

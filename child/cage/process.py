@@ -31,7 +31,14 @@ def environment() -> Layer:
 
 @cache  # the first attempt at a cage closes /proc behind it
 def status() -> dict[bytes, bytes]:
-    """What the kernel says of this process (proc(5), /proc/PID/status); nothing where it cannot be asked."""
+    """What the kernel says of this process (proc(5), /proc/PID/status); nothing where it cannot be asked.
+
+    Not to be called before this process is the one to be caged: it is asked only once.
+    """
+    return _own_status()
+
+
+def _own_status() -> dict[bytes, bytes]:
     try:
         with open("/proc/self/status", "rb") as file:
             return dict(_STATUS_LINE.findall(file.read()))
@@ -39,14 +46,18 @@ def status() -> dict[bytes, bytes]:
         return {}
 
 
-def become_alone(status: dict[bytes, bytes]) -> None:
-    """A session, a file mode mask and a folder of its own, and every signal as the kernel has it."""
+def become_alone() -> None:
+    """A session of its own, so that no signal for the host's group reaches it."""
     if os.getpgid(0) != os.getpid():
         os.setsid()
+
+
+def become_ordinary() -> None:
+    """A file mode mask and a folder of its own, ordinary turns, and every signal as the kernel has it."""
     _take_ordinary_turns()
     os.umask(0o077)
     os.chdir("/")
-    for number in _signals_not_default(status) - _STAY_IGNORED:
+    for number in _signals_not_default(_own_status()) - _STAY_IGNORED:
         signal.signal(number, signal.SIG_DFL)
     # Whoever started us may have blocked SIGXCPU, which tells the cause of a death.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

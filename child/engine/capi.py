@@ -108,6 +108,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_FreeRuntime": (None, (c_void_p,)),
     "JS_SetMemoryLimit": (None, (c_void_p, c_size_t)),
     "JS_SetMaxStackSize": (None, (c_void_p, c_size_t)),
+    "JS_UpdateStackTop": (None, (c_void_p,)),
     "JS_RunGC": (None, (c_void_p,)),
     "JS_ComputeMemoryUsage": (None, (c_void_p, POINTER(MemoryUsage))),
     "JS_SetInterruptHandler": (None, (c_void_p, InterruptHandler, c_void_p)),

@@ -47,7 +47,6 @@ class Runtime:
 
     def __init__(self, library: Any, limits: Limits) -> None:
         self.library = library
-        self._limits = limits
         self.watchdog: Watchdog | None = None
         self.insist: Callable[[], None] = lambda: None
         self._is_insisting = False
@@ -56,10 +55,16 @@ class Runtime:
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
-        library.JS_SetMemoryLimit(self.pointer, limits.memory_bytes)
-        library.JS_SetMaxStackSize(self.pointer, limits.stack_bytes)
+        self.adopt(limits)
         _live[self.pointer] = self
         library.JS_SetInterruptHandler(self.pointer, _ON_INTERRUPT, self.pointer)
+
+    def adopt(self, limits: Limits) -> None:
+        """Hold the heap to these limits from here on; after a fork(2), from this place on the C stack."""
+        self._limits = limits
+        self.library.JS_UpdateStackTop(self.pointer)
+        self.library.JS_SetMemoryLimit(self.pointer, limits.memory_bytes)
+        self.library.JS_SetMaxStackSize(self.pointer, limits.stack_bytes)
 
     def must_stop(self) -> bool:
         """Whether to interrupt JavaScript; the engine asks at every 10,000th branch or call."""

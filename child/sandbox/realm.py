@@ -57,22 +57,26 @@ class Realm:
     """
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
-        self._memory_bytes = limits.memory_bytes
-        self._high_water = high_water
-        self._peak_at_start = high_water.peak_bytes()
         self.runtime = Runtime(library(), limits)
-        self.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.context = Context(self.runtime)
         self.refused_import: str | None = None
         self._bridge = self._evaluate_prelude()
         self._stray_rejections = StrayRejections(self.context)
         self._functions: dict[str, JSValue] = {}
         self.runtime.set_modules(self)
-        self.runtime.watchdog = self.watchdog
         with self.context.scope():
             compiled = self.context.compile(PATIENCE, PRELUDE_NAME, module=False)
             patience = self.context.keep(self.context.evaluate(compiled))
         self.runtime.insist = partial(self.context.use_up_patience, patience)
+        self.adopt(limits, high_water)
+
+    def adopt(self, limits: Limits, high_water: HighWater) -> None:
+        """Begin to count: what a fork(2) brought here is this process's own now, under its own limits."""
+        self._memory_bytes = limits.memory_bytes
+        self._high_water = high_water
+        self._peak_at_start = high_water.peak_bytes()
+        self.runtime.adopt(limits)
+        self.watchdog = self.runtime.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
 
     def close(self) -> None:
         """Free the realm and its heap."""

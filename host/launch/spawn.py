@@ -5,44 +5,44 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
 
 from flowcage.host.errors import LaunchFailed
+from flowcage.host.launch.launcher import CHILD_ENVIRONMENT, Spawned, close_all, open_pipes
 
 # Isolated mode: no PYTHON* variables, no user site, no current folder on the path.
 _CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 
-# Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
-CHILD_ENVIRONMENT = {"TZ": "UTC0"}
 
-
-class Spawned(NamedTuple):
-    """A running child and our ends of its three pipes, as raw descriptors."""
-
-    pid: int
-    stdin: int
-    stdout: int
-    stderr: int
-
-
-Launcher: TypeAlias = Callable[[], Spawned]
-
-
-def spawn(command: tuple[str, ...] | None = None) -> Spawned:
-    """Start a child in its own session, from the calling thread, and to die with that thread.
+class Spawn:
+    """Starts each child as a program of its own.
 
     Args:
         command: program and arguments; None for flowcage's own child.
+    """
+
+    def __init__(self, command: tuple[str, ...] | None = None) -> None:
+        self._command = command
+
+    async def launch(self) -> Spawned:
+        """Start a child in its own session, from the calling thread, and to die with that thread."""
+        return spawn(self._command)
+
+    def distrust(self) -> None:
+        """Nothing to do: the next child has a layout of its own anyway."""
+
+
+def spawn(command: tuple[str, ...] | None = None) -> Spawned:
+    """Start a child, as `Spawn.launch`.
 
     Raises:
         LaunchFailed: no descriptors, no processes, or no such program.
     """
-    opened: list[int] = []
     try:
-        for _ in range(3):
-            opened.extend(os.pipe())
-        child_in, stdin, stdout, child_out, stderr, child_err = opened
+        pipes = open_pipes()
+    except OSError as error:
+        raise LaunchFailed(f"no child could be started: {error}") from error
+    try:
+        child_in, child_out, child_err = pipes.theirs
         process = subprocess.Popen(
             command or (*_CHILD_COMMAND, "--die-with", str(os.getpid())),
             stdin=child_in,
@@ -53,11 +53,10 @@ def spawn(command: tuple[str, ...] | None = None) -> Spawned:
             start_new_session=True,
         )
     except OSError as error:
-        for descriptor in opened:
-            os.close(descriptor)
+        close_all(pipes.ours)
         raise LaunchFailed(f"no child could be started: {error}") from error
-    for descriptor in (child_in, child_out, child_err):
-        os.close(descriptor)
+    finally:
+        close_all(pipes.theirs)
     pid = process.pid
     process.returncode = 0  # we reap it ourselves, for its rusage; Popen must neither wait nor warn
-    return Spawned(pid, stdin, stdout, stderr)
+    return Spawned(pid, *pipes.ours)

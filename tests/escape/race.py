@@ -8,7 +8,7 @@ import trio
 
 from flowcage.host import Outcome, RunError, RunOptions, run_workflow
 from flowcage.host.events import Event, RunEnded
-from flowcage.host.launch.spawn import Spawned
+from flowcage.host.launch.launcher import Spawned
 from flowcage.host.process import ExitWatch
 from flowcage.host.verdict import Verdict
 
@@ -20,24 +20,23 @@ class Race:
 
     def __init__(self, strike: Callable[[trio.CancelScope, int], None]) -> None:
         self._strike = strike
-        self.launcher = Launcher()
+        self.launcher = Launcher(hear=self._begin)
+        self._begin_watch: Callable[[int], None]
         self.ended: list[RunEnded] = []
         self.outcomes: list[Outcome | RunError] = []
 
     async def run(self) -> None:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-
-                def launch() -> Spawned:
-                    spawned = self.launcher()
-                    nursery.start_soon(self._watch, spawned.pid, scope)
-                    return spawned
-
-                options = RunOptions(launcher=launch, listener=self._hear)
+                self._begin_watch = lambda pid: nursery.start_soon(self._watch, pid, scope)
+                options = RunOptions(launcher=self.launcher, listener=self._hear)
                 try:
                     self.outcomes.append(await run_workflow("export default 1", options=options))
                 except RunError as error:
                     self.outcomes.append(error)
+
+    def _begin(self, spawned: Spawned) -> None:
+        self._begin_watch(spawned.pid)
 
     async def _watch(self, pid: int, scope: trio.CancelScope) -> None:
         watch = ExitWatch(pid)

@@ -70,14 +70,15 @@ def test_a_child_that_is_stopped_from_outside_ends_in_time_and_is_reaped() -> No
 HOST = """
 import sys, trio, trio.testing
 from flowcage.host import AgentAnswer, Limits, RunOptions, run_workflow
-from flowcage.host.launch.spawn import spawn
+from flowcage.host.launch.spawn import Spawn
 
 pids = []
 
-def launch():
-    spawned = spawn()
-    pids.append(spawned.pid)
-    return spawned
+class Launcher(Spawn):
+    async def launch(self):
+        spawned = await super().launch()
+        pids.append(spawned.pid)
+        return spawned
 
 async def tell():
     await trio.testing.wait_all_tasks_blocked(0.05)  # the child has its answer, and we wait for its own
@@ -89,7 +90,7 @@ async def main():
             nursery.start_soon(tell)
             return AgentAnswer(call.prompt)
         limits = Limits(step_timeout_ms=600_000, cpu_seconds=600)
-        options = RunOptions(agent=answer, launcher=launch, limits=limits)
+        options = RunOptions(agent=answer, launcher=Launcher(), limits=limits)
         await run_workflow("await agent('x'); " + sys.argv[1], options=options)
 
 trio.run(main)

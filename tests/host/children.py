@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from flowcage.host.launch.spawn import Spawned, spawn
+from flowcage.host.launch.launcher import Spawned
+from flowcage.host.launch.spawn import Spawn
 
 FAKE_CHILD = Path(__file__).parent / "fake_child.py"
 
 
 class Launcher:
-    """Starts children and remembers them, so that a test can see that none is left."""
+    """Starts children and remembers them, so that a test can see that none is left.
 
-    def __init__(self, command: tuple[str, ...] | None = None) -> None:
-        self._spawn = partial(spawn, command)
+    Args:
+        command: None for flowcage's own child.
+        hear: called with each child that was started.
+    """
+
+    def __init__(
+        self, command: tuple[str, ...] | None = None, hear: Callable[[Spawned], None] = lambda _: None
+    ) -> None:
+        self._spawn = Spawn(command)
+        self._hear = hear
         self.pids: list[int] = []
         self._open = _descriptors()
 
-    def __call__(self) -> Spawned:
-        spawned = self._spawn()
+    async def launch(self) -> Spawned:
+        """As `Spawn.launch`."""
+        spawned = await self._spawn.launch()
         self.pids.append(spawned.pid)
+        self._hear(spawned)
         return spawned
+
+    def distrust(self) -> None:
+        """As `Spawn.distrust`."""
 
     def assert_nothing_left(self) -> None:
         """Every child was started, has ended and was reaped; no descriptor stayed open."""

@@ -31,7 +31,7 @@ from flowcage.host import (
     run_workflow_blocking,
 )
 from flowcage.host.events import Event, RunEnded
-from flowcage.host.launch.spawn import Spawned
+from flowcage.host.launch.launcher import Spawned
 from flowcage.host.process import ChildProcess
 from flowcage.host.sourcefile import ChildWorkflows
 
@@ -162,10 +162,7 @@ def test_the_memory_of_the_host_is_not_counted_as_the_childs() -> None:
 
 
 def test_a_host_without_descriptors_says_so_and_leaves_no_child() -> None:
-    launcher = Launcher()
-
-    def starve() -> Spawned:
-        spawned = launcher()
+    def starve(spawned: Spawned) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         taken: list[int] = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
@@ -181,8 +178,9 @@ def test_a_host_without_descriptors_says_so_and_leaves_no_child() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         raise AssertionError
 
+    launcher = Launcher(hear=starve)
     with pytest.raises(LaunchFailed, match="no child could be started"):
-        run_workflow_blocking("export default 1", options=RunOptions(launcher=starve))
+        run_workflow_blocking("export default 1", options=RunOptions(launcher=launcher))
     launcher.assert_nothing_left()
 
 

@@ -1,0 +1,53 @@
+"""A child's life from its first message to its exit status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what it imports is `begin`'s to load, after the environment is left
+    from flowcage.child.session import Session
+
+
+def live(begin: Callable[[], Session]) -> int:
+    """Serve one session to its end.
+
+    Args:
+        begin: loads what is not loaded yet.
+
+    Returns:
+        The process's exit status (sysexits.h). Leave with `os._exit`, without running anything else.
+    """
+    from flowcage.child.engine.capi import EngineUnavailable
+    from flowcage.child.serve import serve
+
+    try:
+        serve(begin())
+    except EngineUnavailable as error:
+        complain(str(error))
+        return os.EX_SOFTWARE
+    except BrokenPipeError:
+        return 0  # the host is gone; nobody is left to tell
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        complain(f"internal error at {_place(error)}: {error!r}")
+        return os.EX_SOFTWARE
+    return 0
+
+
+def _place(error: Exception) -> str:
+    """File and line; the cage keeps the traceback module from reading source files."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+
+
+def complain(message: str) -> None:
+    """Say something on stderr."""
+    # Where stderr is a file, RLIMIT_FSIZE stops even this.
+    with suppress(OSError):
+        os.write(2, f"flowcage-child: {message}\n".encode())

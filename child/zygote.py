@@ -1,0 +1,156 @@
+"""``python -m flowcage.child.zygote``: forks children that have everything loaded, for one host.
+
+Starting an interpreter and loading the engine takes fifty milliseconds; forking a process that has done so
+takes less than one. The price is that all its children share one address-space layout and one hash seed, so
+a host keeps one zygote for each tenant, gives it no tenant's data, and replaces it after a crash.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+from functools import partial
+
+from flowcage.child.cage import libc, lockdown
+from flowcage.child.cage.architecture import current
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.process import die_with
+from flowcage.child.environment import clear_environment
+from flowcage.child.life import complain, live
+from flowcage.child.sandbox.realm import Realm
+from flowcage.child.session import Session
+from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
+from flowcage.protocol import envelope
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.version import PROTOCOL_VERSION
+
+# Above the three that a child's wire and stderr take, which the kernel gives out lowest first.
+_CONTROL = STATUS + 1
+_WIRE = [INCOMING, OUTGOING, STATUS]
+_CLONE_PARENT = 0x00008000  # linux/sched.h
+_REHEARSAL = """phase("warm"); log(args);
+const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
+return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
+
+
+def main() -> None:
+    """Load everything, then fork a child for each message on the socket that stdin is, until it closes."""
+    clear_environment()
+    try:
+        _, option, host = sys.argv
+        parent = int(host)
+    except ValueError:
+        option = ""
+    if option != "--die-with":
+        complain("usage: python -m flowcage.child.zygote --die-with PID  (stdin is a socket)")
+        os._exit(os.EX_USAGE)
+    try:
+        control = _claim()
+        lockdown.prepare()
+        die_with(parent)  # a change of credentials clears it
+        realm = _warm()
+        control.send(b"ready")
+        _serve(control, partial(Session, parent, realm))
+    except Exception as error:
+        complain(f"the zygote ends: {error!r}")
+        os._exit(os.EX_SOFTWARE)
+    os._exit(0)
+
+
+def _claim() -> socket.socket:
+    """Keep the socket and stderr, close all else, and free the numbers that children will want."""
+    os.dup2(0, _CONTROL, inheritable=False)
+    ended, writing = os.pipe()
+    os.close(writing)
+    os.dup2(ended, 0)
+    os.dup2(2, 1)
+    os.closerange(INCOMING, _CONTROL)
+    os.closerange(_CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
+    return socket.socket(fileno=_CONTROL)
+
+
+def _warm() -> Realm:
+    """Go through a whole run once, without a cage, and build the realm that every child will begin with."""
+    rehearsal = Session()
+    for number, (method, params) in enumerate(_messages()):
+        replies = rehearsal.receive(envelope.request(number, method, params))
+        if b'"error"' in replies[0].data:
+            raise RuntimeError(f"the rehearsal failed: {replies[0].data[:500]!r}")
+    realm = Realm(Limits(), HighWater())
+    os.close(STATUS)
+    gc.collect()
+    gc.freeze()  # a collection in a child must not touch, and so copy, what all share
+    return realm
+
+
+def _messages() -> list[tuple[str, dict[str, object]]]:
+    answer = {"type": "ok", "value": "word", "budget": {"total": None, "spent": 1}}
+    return [
+        ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"}),
+        ("start", {"source": _REHEARSAL, "args": {"n": [1.5, "x", None]}}),
+        ("drain", {}),
+        ("resolve", {"id": "1", "resolution": answer}),
+        ("resolve", {"id": "2", "resolution": answer}),
+        ("drain", {}),
+    ]
+
+
+def _serve(control: socket.socket, begin: partial[Session]) -> None:
+    while True:
+        request, descriptors, _flags, _ = socket.recv_fds(control, 1, len(_WIRE))
+        if not request:
+            return
+        try:
+            pid = _fork_for_the_host() if descriptors == _WIRE else -1
+        except OSError as error:
+            control.send(b"-" + (error.strerror or "").encode())
+        else:
+            if pid == 0:
+                _become_child()
+                os._exit(live(begin))
+            control.send(b"%d" % pid if pid > 0 else b"-too few descriptors, or not those expected")
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _fork_for_the_host() -> int:
+    """Fork a sibling (clone(2), CLONE_PARENT), so that the host reaps it, and this process's end changes
+    nothing for it.
+
+    Returns:
+        0 in the new process; its id in this one.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    architecture = current()
+    assert architecture is not None
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = -1
+    try:
+        pid = libc.syscall(architecture.numbers["clone"], _CLONE_PARENT | signal.SIGCHLD)
+    finally:
+        if pid == 0:
+            ctypes.pythonapi.PyOS_AfterFork_Child()
+        else:
+            ctypes.pythonapi.PyOS_AfterFork_Parent()
+    return pid
+
+
+def _become_child() -> None:
+    """Put the descriptors where `flowcage.child.stdio` has them.
+
+    The cage leaves the zygote's session: until then the host can find a child there that it never heard of.
+    """
+    os.dup2(STATUS, 1)
+    os.dup2(STATUS, 2)
+    os.close(STATUS)
+    os.close(_CONTROL)
+
+
+if __name__ == "__main__":
+    main()

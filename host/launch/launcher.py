@@ -1,0 +1,63 @@
+"""How a child process comes to be: the interface that every launcher has, and the pipes that each makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+# Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
+CHILD_ENVIRONMENT = {"TZ": "UTC0"}
+
+
+class Spawned(NamedTuple):
+    """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors."""
+
+    pid: int
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+class Launcher(Protocol):
+    """Starts children. One launcher serves many runs, also at once."""
+
+    async def launch(self) -> Spawned:
+        """Start one child. Where this is cancelled, either no child is left or it is returned all the same.
+
+        Raises:
+            LaunchFailed: no descriptors, no processes, or no such program.
+        """
+
+    def distrust(self) -> None:
+        """A child crashed or broke its cage: what it may have learned must not help the next one."""
+
+
+class Pipes(NamedTuple):
+    """The ends of a new child's stdin, stdout and stderr, as raw descriptors."""
+
+    ours: tuple[int, int, int]
+    theirs: tuple[int, int, int]
+
+
+def open_pipes() -> Pipes:
+    """Three pipes.
+
+    Raises:
+        OSError: no descriptor is left; none stays open.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened.extend(os.pipe())
+    except OSError:
+        close_all(opened)
+        raise
+    child_in, stdin, stdout, child_out, stderr, child_err = opened
+    return Pipes((stdin, stdout, stderr), (child_in, child_out, child_err))
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close raw descriptors."""
+    for descriptor in descriptors:
+        os.close(descriptor)
