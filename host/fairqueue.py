@@ -174,7 +174,7 @@ class FairQueue:
         if not tenant.cpu.holds(0, now):
             why = f"it may use {limits.cpu_seconds_per_minute:g} CPU seconds a minute and has used more"
             return _Refusal(Quota.CPU_SECONDS_PER_MINUTE, why, tenant.cpu.ready_at(0) - now)
-        could_start = self._counts.running < self._max_runs and tenant.may_start and not tenant.queue
+        could_start = self._counts.running < self._max_runs and tenant.may_start
         return None if could_start and room else self._refusal_to_queue(tenant)
 
     def _refusal_to_queue(self, tenant: Tenant) -> _Refusal | None:

@@ -107,6 +107,9 @@ class Scheduler:
     async def turn(self, tenant: str) -> AsyncIterator[Turn]:
         """Wait for the tenant's turn, and hold a slot for the length of the block.
 
+        Args:
+            tenant: the name of one that was authenticated: who can invent names can invent shares.
+
         Raises:
             Overloaded: at once, before anything else: a quota is used up.
             HostClosing: `close` was called, before or while it waited.
@@ -167,7 +170,7 @@ class Scheduler:
     def _enter(self, tenant: str) -> Turn:
         if self._closed:
             raise HostClosing
-        self._dispatch()  # time, too, makes way for those who wait already
+        self._dispatch()  # whoever waits already goes first, should time have ended a hold
         place = self._queue.enter(tenant, trio.current_time(), room=self._memory.has_room())
         turn = self._waiting[place] = Turn(self, place)
         self._dispatch()

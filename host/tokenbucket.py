@@ -29,7 +29,7 @@ class TokenBucket:
     def take(self, amount: float, now: float) -> None:
         """Take that much out, even where it is not there; a negative amount puts it back."""
         grown = min(self._level + (now - self._at) * self.per_minute / 60, self.per_minute)
-        self._level = min(grown - amount, self.per_minute)
+        self._level = grown - amount
         self._at = now
 
     def ready_at(self, amount: float) -> float:

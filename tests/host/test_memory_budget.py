@@ -118,6 +118,18 @@ def test_a_run_with_child_workflows_is_charged_all_its_processes() -> None:
     assert memory.charged_bytes == 0
 
 
+def test_a_run_released_while_its_process_is_still_measured_is_charged_nothing() -> None:
+    readings = Readings()
+    memory = readings.budget()
+    charge = memory.admit()
+    readings.private[7] = 30 * MIB
+    with charge.process(7):
+        sample(memory)
+        memory.release(charge)
+        assert memory.charged_bytes == 0
+    assert memory.charged_bytes == 0
+
+
 def test_pages_shared_with_a_zygote_are_not_charged_to_each_fork() -> None:
     readings = Readings()
     memory = readings.budget()

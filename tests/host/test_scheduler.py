@@ -212,6 +212,54 @@ def test_a_tenant_that_was_at_its_cap_has_gathered_no_credit() -> None:
     assert sorted(started(fair, running)) == ["capped", "newcomer"]
 
 
+def test_those_that_come_back_are_served_in_the_order_they_came_beside_newcomers() -> None:
+    fair = FairQueue(1, 30_000, lambda _name: MANY)
+    running: list[Place] = []
+    backlog(fair, "old", 1)
+    started(fair, running)
+    backlog(fair, "busy", 100)
+    for _ in range(50):
+        fair.finish(running.pop(), 0.0)
+        started(fair, running)
+    backlog(fair, "old", 1)
+    backlog(fair, "new", 1)
+    order = []
+    for _ in range(2):
+        fair.finish(running.pop(), 0.0)
+        order += started(fair, running)
+    assert order == ["old", "new"]
+
+
+def test_a_run_withdrawn_at_its_turn_costs_its_tenant_no_turn() -> None:
+    fair = FairQueue(2, 30_000, lambda _name: MANY)
+    running: list[Place] = []
+    backlog(fair, "long", 1)
+    started(fair, running)
+    place = fair.enter("a", 0.0, room=True)
+    assert fair.start_next(0.0) is place
+    backlog(fair, "other", 1)
+    fair.withdraw(place, 0.0)
+    started(fair, running)
+    backlog(fair, "a", 1)
+    backlog(fair, "new", 1)
+    fair.finish(running.pop(), 0.0)
+    assert started(fair, running) == ["a"]
+
+
+def test_once_nobody_is_there_nobody_owes_a_turn() -> None:
+    fair = FairQueue(1, 30_000, lambda _name: MANY)
+    running: list[Place] = []
+    backlog(fair, "a", 1)
+    started(fair, running)
+    fair.finish(running.pop(), 0.0)
+    backlog(fair, "c", 1)
+    started(fair, running)
+    backlog(fair, "a", 1)
+    backlog(fair, "b", 1)
+    fair.finish(running.pop(), 0.0)
+    assert started(fair, running) == ["a"]
+
+
 def test_whoever_comes_again_and_again_keeps_its_place_in_the_order() -> None:
     fair = FairQueue(1, 30_000, lambda name: TenantLimits(weight=0.25 if name == "light" else 1.0))
     backlog(fair, "heavy", 500)
@@ -264,6 +312,7 @@ async def test_a_waiter_that_is_cancelled_leaves_its_place() -> None:
         assert runs.started == ["1", "3"]
         await runs.end("3")
     assert counts(runs.scheduler) == (0, 0)
+    assert not runs.scheduler._waiting
 
 
 @on_a_mock_clock
@@ -351,6 +400,22 @@ async def test_runs_held_for_cpu_go_on_by_themselves() -> None:
         assert runs.started == ["1"]
         await trio.sleep(11.5)  # ten seconds of debt, and the next look
         assert runs.started == ["1", "2"]
+        nursery.cancel_scope.cancel()
+
+
+@on_a_mock_clock
+async def test_a_hold_that_has_ended_lets_the_waiter_go_before_a_newcomer() -> None:
+    tenants = {"b": TenantLimits(max_queued=0), "a": TenantLimits(cpu_seconds_per_minute=60.0)}
+    async with trio.open_nursery() as nursery:
+        runs = Runs(scheduler(max_runs=1, tenants=tenants), nursery)
+        await runs.begin("a1", "a")
+        await runs.begin("a2", "a")
+        runs.turns["a1"].charge_cpu(70.0)
+        await runs.end("a1")
+        await trio.sleep(11)
+        await runs.begin("b1", "b")
+        assert runs.started == ["a1", "a2"]
+        assert isinstance(runs.failed["b1"], Overloaded)
         nursery.cancel_scope.cancel()
 
 
