@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowcage.host.quota import ADVICE, Quota
 from flowcage.host.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -165,3 +166,30 @@ class HandlerFailed(RunError):
 
 class RequestRejected(FlowcageError):
     """Raised by a handler to reject one request: the workflow sees an Error with this message."""
+
+
+class Overloaded(FlowcageError):
+    """A run was refused before anything was started for it: a quota is used up.
+
+    Attributes:
+        tenant: whose run it was.
+        quota: what there is too much of.
+        retry_after_seconds: finite. Exact for rates; for queues and memory an estimate, from how long runs
+            took of late.
+    """
+
+    def __init__(self, tenant: str, quota: Quota, why: str, retry_after_seconds: float) -> None:
+        super().__init__(
+            f"no run for tenant {tenant!r}: {why} ({quota}); "
+            f"try again in {retry_after_seconds:.3g} s; {ADVICE[quota]}"
+        )
+        self.tenant = tenant
+        self.quota = quota
+        self.retry_after_seconds = retry_after_seconds
+
+
+class HostClosing(FlowcageError):
+    """The host is closing: it starts no runs any more, and those that waited for their turn are refused."""
+
+    def __init__(self) -> None:
+        super().__init__("the host is closing and starts no runs any more; use another host")

@@ -1,0 +1,86 @@
+"""How much memory there is, and how much of it a process holds for itself."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def total_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """What this process and its children may use: the machine's memory, or less where a cgroup says so.
+
+    Args:
+        cgroups, own: where to look for cgroup v2's memory.max, cgroups(7); those of v1 are not read.
+    """
+    limits = [_number(group / "memory.max") for group in _groups(cgroups, own)]
+    return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None)])
+
+
+def available_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """What can be used without swapping: on the machine, or in the tightest cgroup around this process."""
+    left = [int(psutil.virtual_memory().available)]
+    for group in _groups(cgroups, own):
+        limit, used = _number(group / "memory.max"), _number(group / "memory.current")
+        if limit is not None and used is not None:
+            left.append(max(0, limit - used + _reclaimable(group)))
+    return min(left)
+
+
+def private_bytes(pid: int) -> int:
+    """Resident memory of a process that is neither a file's nor shared memory; 0 once it is gone.
+
+    On Linux two numbers of /proc/PID/statm, proc(5). Pages that a forked process has not written to yet are
+    its parent's too, and are counted here.
+
+    Raises:
+        OSError: it cannot be read now, for example because no descriptor is left.
+    """
+    try:
+        descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0 if os.path.exists("/proc/self/statm") else _private_bytes_elsewhere(pid)
+    try:
+        _, resident, shared, *_ = os.read(descriptor, 256).split()
+    except ProcessLookupError:
+        return 0
+    finally:
+        os.close(descriptor)
+    return (int(resident) - int(shared)) * _PAGE_BYTES
+
+
+def _private_bytes_elsewhere(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _groups(cgroups: Path, own: Path) -> list[Path]:
+    """The directories of this process's cgroup and of all above it: each may have a limit of its own."""
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            if line.startswith("0::/"):
+                inner = Path(line.removeprefix("0::/"))
+                return [cgroups / part for part in (inner, *inner.parents)]
+    return []
+
+
+def _number(path: Path) -> int | None:
+    """None for a file that is not there or says ``max``."""
+    with suppress(OSError, ValueError):
+        return int(path.read_text())
+    return None
+
+
+def _reclaimable(group: Path) -> int:
+    """Page cache that the kernel drops before it refuses anybody memory."""
+    with suppress(OSError):
+        for line in (group / "memory.stat").read_text().splitlines():
+            if line.startswith("inactive_file "):
+                return int(line.split()[1])
+    return 0
