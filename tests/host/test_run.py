@@ -299,12 +299,12 @@ def test_events_tell_the_story_in_order() -> None:
     run(source, agent=picky, listener=heard.append)
     kinds = [event.to_json()["type"] for event in heard]
     assert kinds == [
-        "run_started",
+        "started",
         "agent_started",
         "agent_completed",
         "agent_started",
         "agent_failed",
-        "run_ended",
+        "ended",
     ]
     assert [event.at for event in heard] == sorted(event.at for event in heard)
     assert isinstance(heard[1], AgentStarted)
