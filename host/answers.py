@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 # Answers a request, or arranges for another attempt and returns None.
 Work: TypeAlias = Callable[[], Awaitable[Resolution | None]]
 
-# Encoding an answer holds up the event loop, and with it every other run.
+# While these are dealt with the event loop is held up, and with it every other run.
+MAX_REQUESTS_AT_ONCE = 250
 MAX_ANSWERS_AT_ONCE = 250
 
 
@@ -87,14 +88,20 @@ class Answers:
         if len(self.waiting) + count > self._run.options.limits.max_pending_requests:
             raise ProtocolViolation("the child has more requests outstanding than its limit")
 
-    def begin(self, request: Request, nursery: trio.Nursery) -> None:
-        """Start answering a request, or give it its place in a queue."""
+    async def begin(self, requests: Sequence[Request], nursery: trio.Nursery) -> None:
+        """Start answering requests in their order, or give each its place in a queue."""
+        if self._nursery is None and requests:
+            self._nursery = nursery
+            nursery.start_soon(self._tend)
+        for number, request in enumerate(requests, 1):
+            self._begin(request)
+            if number % MAX_REQUESTS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _begin(self, request: Request) -> None:
         if request.id in self.waiting:
             raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
         self.waiting[request.id] = request
-        if self._nursery is None:
-            self._nursery = nursery
-            nursery.start_soon(self._tend)
         if isinstance(request, AgentRequest):
             self._agents.begin(request)
         elif isinstance(request, SleepRequest):
@@ -136,6 +143,7 @@ class Answers:
         """Hold a slot while the work is done; one bad handler ends its run and nothing else."""
         queue.started()
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
             resolution = await work()
             if resolution is not None:
                 self.settle(request.id, resolution)

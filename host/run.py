@@ -167,8 +167,7 @@ class Run:
             if drained.complete:
                 assert isinstance(drained.output, dict)
                 return drained.output["result"]
-            for request in drained.requests:
-                self._answers.begin(request, nursery)
+            await self._answers.begin(drained.requests, nursery)
             if drained.stalled:
                 raise WorkflowStalled(
                     "the workflow can never finish: it waits for a promise that nothing will settle"
