@@ -17,7 +17,7 @@ from flowcage.protocol.connection import (
 )
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.messages import Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
+from flowcage.protocol.messages import Check, Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
 
 
 def line(**members: Any) -> bytes:
@@ -162,6 +162,14 @@ def test_a_start_that_was_refused_changed_nothing() -> None:
     host.send(Start("1"))
     host_events(host, envelope.error(2, ErrorReply("invalid_params", "x")))
     assert host.state == "ready"
+
+
+def test_a_check_that_failed_is_no_failed_run() -> None:
+    host = greeted_host()
+    host.send(Check("("))
+    host_events(host, envelope.error(2, ErrorReply("syntax", "x")))
+    assert host.state == "ready"
+    assert json.loads(host.send(Start("1")))["method"] == "start"
 
 
 def test_an_initialize_that_was_refused_may_be_tried_again() -> None:
