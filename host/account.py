@@ -38,6 +38,7 @@ class Account:
     def __init__(self, options: RunOptions, tenant: Slots | None = None) -> None:
         self.agents = CallQueue(options.max_agents, tenant)
         self.refused = 0
+        self.cpu_seconds = 0.0
         self._admitted = 0
         self._max_total = options.max_total_agents
         self._budget_tokens = options.budget_tokens

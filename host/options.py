@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 # Answers ``workflow(ref, args)``; `Run.run_child` runs a child workflow on the parent's account.
 WorkflowHandler: TypeAlias = Callable[["Run", WorkflowRequest], Awaitable[Json]]
 SandboxExecHandler: TypeAlias = Callable[[SandboxExecRequest], Awaitable[Json]]
+
+
+class Handlers(NamedTuple):
+    """Who answers a workflow's requests; as the fields of `RunOptions` by the same names."""
+
+    agent: Agent = echo
+    workflow: WorkflowHandler | None = None
+    sandbox_exec: SandboxExecHandler | None = None
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,9 @@ class Run:
                 return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
+        finally:
+            usage = self._usage()
+            self.account.cpu_seconds += usage.user_cpu_seconds + usage.system_cpu_seconds
 
     async def _watch(self, child: Child) -> None:
         """A child can also die while it is the host's turn, and nobody reads from it."""

@@ -78,7 +78,7 @@ def enter(
     layers = dict.fromkeys(LAYERS, _LINUX_ONLY) | _held
     process.become_alone()
     if sys.platform == "linux":
-        _apply_linux(layers, parent)
+        _apply_linux(layers, status, parent)
     limits, resource_limits = rlimits.apply(limits, _mapped_bytes(status))
     layers |= resource_limits
     layers |= {name: held for name, held in _held.items() if not layers[name].applied}
@@ -92,9 +92,9 @@ def enter(
     return limits, layers
 
 
-def _apply_linux(layers: dict[str, Layer], parent: int | None) -> None:
+def _apply_linux(layers: dict[str, Layer], status: dict[bytes, bytes], parent: int | None) -> None:
     layers["descriptors"] = process.close_other_descriptors()
-    layers["uid"] = privileges.become_nobody()
+    layers["uid"] = privileges.become_nobody(status)
     if not layers["namespaces"].applied:  # a root that may not have its own may have a user's
         layers["namespaces"] = namespaces.enter_as_user()
     layers["capabilities"] = privileges.drop_capabilities()

@@ -10,7 +10,7 @@ from flowcage.child.cage import libc
 from flowcage.child.cage.architecture import current
 from flowcage.protocol.messages import Layer
 
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_CAPBSET_DROP = 24
 _CAP_KILL = 5
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
@@ -21,12 +21,16 @@ _FIRST_UID = 2_000_000_000
 _NOBODY = 65534
 
 
-def become_nobody() -> Layer:
-    """Give up root for a user id of this process's own, so that children cannot reach each other."""
+def become_nobody(status: dict[bytes, bytes]) -> Layer:
+    """Give up root for a user id of this process's own, so that children cannot reach each other.
+
+    Args:
+        status: what the kernel says of this process, `process.status`.
+    """
     if os.geteuid() != 0:
         return Layer(False, f"not started as root: keeps uid {os.getuid()}")
     # Our host has the capabilities that we have now; without this one it could not end another user's child.
-    if not libc.prctl(_PR_CAPBSET_READ, _CAP_KILL):
+    if not int(status.get(b"CapPrm", b"20"), 16) >> _CAP_KILL & 1:
         return Layer(False, "root stays root: without CAP_KILL the host could not end another user's process")
     for uid in (_FIRST_UID + os.getpid(), _NOBODY):
         try:

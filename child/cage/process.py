@@ -16,7 +16,7 @@ from flowcage.protocol.messages import Layer
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1
-_STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt):\s*(\w+)", re.MULTILINE)
+_STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt|CapPrm):\s*(\w+)", re.MULTILINE)
 # A write that cannot be stays an error that can be told.
 _STAY_IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
 

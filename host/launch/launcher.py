@@ -11,12 +11,17 @@ CHILD_ENVIRONMENT = {"TZ": "UTC0"}
 
 
 class Spawned(NamedTuple):
-    """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors."""
+    """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors.
+
+    Attributes:
+        inherited_bytes: memory that it shares with whom it was forked from, though it looks like its own.
+    """
 
     pid: int
     stdin: int
     stdout: int
     stderr: int
+    inherited_bytes: int = 0
 
 
 class Launcher(Protocol):
@@ -31,6 +36,13 @@ class Launcher(Protocol):
 
     def distrust(self) -> None:
         """A child crashed or broke its cage: what it may have learned must not help the next one."""
+
+
+class ClosableLauncher(Launcher, Protocol):
+    """A launcher that may have processes of its own."""
+
+    async def aclose(self) -> None:
+        """End and reap them; children that it launched are left alone."""
 
 
 class Pipes(NamedTuple):

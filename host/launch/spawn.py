@@ -30,6 +30,9 @@ class Spawn:
     def distrust(self) -> None:
         """Nothing to do: the next child has a layout of its own anyway."""
 
+    async def aclose(self) -> None:
+        """Nothing to do: there is no process but the children."""
+
 
 def spawn(command: tuple[str, ...] | None = None) -> Spawned:
     """Start a child, as `Spawn.launch`.

@@ -14,6 +14,7 @@ from functools import partial
 import psutil
 import trio
 
+from flowcage.host import machinememory
 from flowcage.host.errors import LaunchFailed
 from flowcage.host.launch.launcher import CHILD_ENVIRONMENT
 
@@ -35,6 +36,7 @@ class Warm:
 
     Attributes:
         forks: how many children came of it.
+        private_bytes: memory of its own, once it is ready.
 
     Raises:
         LaunchFailed: it cannot be started.
@@ -42,6 +44,7 @@ class Warm:
 
     def __init__(self) -> None:
         self.forks = 0
+        self.private_bytes = 0
         self._is_ready = False
         self._children: set[int] = set()
         try:
@@ -80,6 +83,7 @@ class Warm:
             if reply != b"ready":
                 raise Lost(_text(reply))
             self._is_ready = True
+            self.private_bytes = machinememory.private_bytes(self._group)
         if not self._is_ready:
             raise Lost(f"it did not load in {_START_SECONDS:g} s")
 

@@ -48,13 +48,13 @@ class Zygote:
             raise LaunchFailed(f"no child could be started: {error}") from error
         try:
             async with self._lock:
-                pid = await self._fork(pipes.theirs)
+                pid, inherited_bytes = await self._fork(pipes.theirs)
         except BaseException:
             close_all(pipes.ours)
             raise
         finally:
             close_all(pipes.theirs)
-        return Spawned(pid, *pipes.ours)
+        return Spawned(pid, *pipes.ours, inherited_bytes)
 
     def distrust(self) -> None:
         """Have the next child come from a new zygote."""
@@ -71,11 +71,11 @@ class Zygote:
                 await warm.end()
         self._retired.clear()
 
-    async def _fork(self, descriptors: tuple[int, int, int]) -> int:
+    async def _fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
         for _attempt in range(2):
             warm = await self._ready()
             try:
-                return await warm.fork(descriptors)
+                return await warm.fork(descriptors), warm.private_bytes
             except Lost as lost:
                 reason = lost
                 await self._bury(warm)

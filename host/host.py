@@ -1,0 +1,203 @@
+"""Many runs of many tenants in one trio program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
+
+import trio
+
+from flowcage.host.account import Account
+from flowcage.host.errors import HostClosing, RunError
+from flowcage.host.launch.launcher import ClosableLauncher, Launcher, Spawned
+from flowcage.host.launch.spawn import Spawn
+from flowcage.host.launch.zygote import Zygote
+from flowcage.host.limits import with_limits
+from flowcage.host.memory import MemoryBudget
+from flowcage.host.options import Handlers, RunOptions
+from flowcage.host.outcome import Outcome
+from flowcage.host.run import Run
+from flowcage.host.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
+from flowcage.host.statistics import HostStatistics, RunCounts
+from flowcage.host.tenancy import Tenancies
+from flowcage.host.tenants import Tally, TenantLimits
+from flowcage.host.verdict import HOST_SHUTDOWN
+from flowcage.protocol.messages import MISSING, Json, Missing
+
+DEFAULT_TENANT = "default"
+
+
+class Host:
+    """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
+
+    Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
+    (`HostClosing` to whoever awaits them), and returns when every process is killed and reaped.
+
+    Args:
+        tenants: limits of tenants by name.
+        default: limits of each tenant that is not named there.
+        max_runs: runs at once, over all tenants.
+        max_queued: runs that may wait for their turn, over all tenants.
+        memory: what all runs together may use; by default a share of this machine's.
+        launcher: makes a tenant's launcher. By default a `Zygote` on Linux and `Spawn` elsewhere.
+        options: for every run, unless a call says otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenants: Mapping[str, TenantLimits] = MappingProxyType({}),
+        default: TenantLimits | None = None,
+        max_runs: int = MAX_RUNS,
+        max_queued: int = MAX_QUEUED,
+        memory: MemoryBudget | None = None,
+        launcher: Callable[[], ClosableLauncher] = Zygote if sys.platform == "linux" else Spawn,
+        options: RunOptions | None = None,
+    ) -> None:
+        self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
+        self._tenancies = Tenancies(launcher)
+        self._options = options or RunOptions()
+        self._counts = RunCounts()
+        self._live: dict[trio.CancelScope, None] = {}
+        self._all_gone = trio.Event()
+        self._manager = self._open()
+
+    async def __aenter__(self) -> Self:
+        await self._manager.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    async def run(
+        self,
+        source: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        source_name: str = "workflow.js",
+        args: Json | Missing = MISSING,
+        handlers: Handlers | None = None,
+        limits: Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+    ) -> Outcome:
+        """Wait for the tenant's turn and run one workflow to its end.
+
+        Args:
+            source: JavaScript text, in either dialect.
+            tenant: whose quotas count; the name of one that was authenticated.
+            source_name: what stacks and errors call the source.
+            args: any JSON value, the workflow's ``args``; left out it is ``{}``.
+            handlers: who answers the workflow's requests; left out, those of `options`.
+            limits: by their names on the wire, such as ``{"cpuSeconds": 10}``; left out, those of `options`.
+            options: everything else; left out, the host's. Its launcher is not used.
+
+        Raises:
+            Overloaded: at once: a quota is used up.
+            RunError: as `run_workflow`.
+            HostClosing: the host's block was left meanwhile.
+            ValueError: there is no such limit or tenant name.
+        """
+        chosen = self.options(handlers, limits, options)
+        with trio.CancelScope() as scope:
+            self._live[scope] = None
+            try:
+                async with self._scheduler.turn(tenant) as turn:
+                    given = {} if args is MISSING else args
+                    return await self._execute(turn, chosen, source, source_name, given)
+            finally:
+                del self._live[scope]
+                if not self._live:
+                    self._all_gone.set()
+        raise HostClosing
+
+    def options(
+        self, handlers: Handlers | None, limits: Mapping[str, float] | None, options: RunOptions | None
+    ) -> RunOptions:
+        """The options that a run gets for these arguments of `run`.
+
+        Raises:
+            ValueError: there is no such limit.
+        """
+        chosen = options or self._options
+        if handlers is not None:
+            chosen = replace(chosen, **handlers._asdict())
+        return chosen if limits is None else with_limits(chosen, limits)
+
+    def statistics(self) -> HostStatistics:
+        """Of the whole host, now and since it was made; costs next to nothing."""
+        return HostStatistics(self._scheduler.statistics(), self._counts.snapshot(), len(self._tenancies))
+
+    def tenant_statistics(self, tenant: str) -> Tally:
+        """Of one tenant, since it was last forgotten, which takes a minute of idleness at least."""
+        return self._scheduler.tenant_statistics(tenant)
+
+    def tenants(self) -> tuple[str, ...]:
+        """The names of all that are remembered."""
+        return self._scheduler.tenants()
+
+    async def _execute(
+        self, turn: Turn, options: RunOptions, source: str, source_name: str, args: Json
+    ) -> Outcome:
+        async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
+            account = Account(options, tenancy.agents)
+            with ExitStack() as measured:
+                launcher = _Measuring(tenancy.launcher, turn, measured)
+                run = Run(replace(options, launcher=launcher), source_name, account=account)
+                try:
+                    outcome = await run.execute(source, args)
+                except RunError as error:
+                    self._counts.add(error.report)
+                    raise
+                finally:
+                    turn.charge_cpu(account.cpu_seconds)
+            self._counts.add(outcome.report)
+            return outcome
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._scheduler.run)
+                nursery.start_soon(self._tenancies.sweep)
+                yield
+                await self._close()
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._close()
+                await self._tenancies.aclose()
+
+    async def _close(self) -> None:
+        self._scheduler.close()
+        for scope in self._live:
+            scope.cancel(reason=HOST_SHUTDOWN)
+        while self._live:
+            await self._all_gone.wait()
+            self._all_gone = trio.Event()
+
+
+class _Measuring(NamedTuple):
+    """One run's launcher: its children's memory is measured while the run lasts."""
+
+    launcher: Launcher
+    turn: Turn
+    measured: ExitStack
+
+    async def launch(self) -> Spawned:
+        """As the tenant's launcher."""
+        spawned = await self.launcher.launch()
+        self.measured.enter_context(self.turn.process(spawned.pid, spawned.inherited_bytes))
+        return spawned
+
+    def distrust(self) -> None:
+        """As the tenant's launcher."""
+        self.launcher.distrust()
