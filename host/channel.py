@@ -46,6 +46,7 @@ class Channel:
         self._process = process
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
+        self._sent_ahead = process.sent_ahead
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
@@ -81,14 +82,25 @@ class Channel:
             ChildGone: the child ended first.
             ProtocolViolation: it said what the contract does not allow.
         """
+        self.send(lines)
+        return [await self.receive() for _ in lines]
+
+    def send(self, lines: list[bytes]) -> None:
+        """Send encoded messages in one write; `receive` their replies in the same order.
+
+        Raises:
+            ProtocolViolation: the child answers what it cannot have read.
+        """
         data = b"".join(lines)
         self.messages += 2 * len(lines)
         self.bytes_sent += len(data)
+        if (ahead := self._sent_ahead) and data == ahead:
+            self._sent_ahead = b""
+            return
         try:
             self._outbox.send_nowait(data)
-        except trio.WouldBlock:  # two writes are waiting: it answered what it cannot have read
+        except trio.WouldBlock:  # two writes are waiting
             raise ProtocolViolation("the child answers messages that it has not read") from None
-        return [await self._receive() for _ in lines]
 
     async def write(self) -> None:
         """Write what `exchange` hands over, until cancelled.
@@ -100,7 +112,8 @@ class Channel:
             async for data in self._written:
                 await self._process.stdin.send_all(data)
 
-    async def _receive(self) -> Result | Failure:
+    async def receive(self) -> Result | Failure:
+        """Wait for the next reply; errors as `exchange`."""
         began = trio.current_time()
         deadline, glance_at = began + self.patience.answer_seconds, began + _GLANCE_SECONDS
         while True:
