@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         WorkflowStalled,
     )
     from flowcage.host.options import RunOptions
-    from flowcage.host.outcome import Outcome, Report, Usage
+    from flowcage.host.outcome import Census, Outcome, PhaseUsage, Report, Usage
     from flowcage.host.verdict import Verdict
     from flowcage.protocol.limits import Limits
 
@@ -38,6 +38,7 @@ _HOMES = {
     "AgentAnswer": "flowcage.host.agents.base",
     "AgentCall": "flowcage.host.agents.base",
     "CannotSend": "flowcage.host.errors",
+    "Census": "flowcage.host.outcome",
     "ChildDied": "flowcage.host.errors",
     "ChildSilent": "flowcage.host.errors",
     "FlowcageError": "flowcage.host.errors",
@@ -48,6 +49,7 @@ _HOMES = {
     "MemoryExceeded": "flowcage.host.errors",
     "Outcome": "flowcage.host.outcome",
     "OutputExceeded": "flowcage.host.errors",
+    "PhaseUsage": "flowcage.host.outcome",
     "ProtocolViolation": "flowcage.host.errors",
     "Report": "flowcage.host.outcome",
     "RequestRejected": "flowcage.host.errors",
@@ -69,6 +71,7 @@ __all__ = [
     "AgentAnswer",
     "AgentCall",
     "CannotSend",
+    "Census",
     "ChildDied",
     "ChildSilent",
     "FlowcageError",
@@ -79,6 +82,7 @@ __all__ = [
     "MemoryExceeded",
     "Outcome",
     "OutputExceeded",
+    "PhaseUsage",
     "ProtocolViolation",
     "Report",
     "RequestRejected",

@@ -2,104 +2,118 @@
 
 from __future__ import annotations
 
-from collections import deque
-from types import TracebackType
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import trio
-
+from flowcage.host.errors import RequestRejected
+from flowcage.host.outcome import PhaseUsage
+from flowcage.host.queues import CallQueue, Slots
 from flowcage.protocol.messages import Budget
 
+if TYPE_CHECKING:
+    from flowcage.host.options import RunOptions
 
-class Slots:
-    """A semaphore whose queue is the order of the workflow's calls.
-
-    Trio wakes the tasks of one batch in random order, so a task cannot queue for itself: `Answers` takes a
-    ticket for each request as it comes, and one ticket is granted after the other has been used.
-
-    Args:
-        count: tickets that may be held at once.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._queue: deque[Ticket] = deque()
-        self._entering: Ticket | None = None
-
-    def ticket(self) -> Ticket:
-        """A place at the end of the queue."""
-        ticket = Ticket(self)
-        self._queue.append(ticket)
-        self._grant()
-        return ticket
-
-    def enter(self, ticket: Ticket) -> None:
-        """The task of a granted ticket has woken up."""
-        assert ticket is self._entering
-        self._entering = None
-        self._grant()
-
-    def leave(self, ticket: Ticket) -> None:
-        """Give back a slot, or a place in the queue."""
-        if ticket.granted.is_set():
-            self._free += 1
-        if ticket is self._entering:
-            self._entering = None
-        ticket.left = True  # `_grant` drops it at its turn; taking it out here costs the queue's length
-        self._grant()
-
-    def _grant(self) -> None:
-        while self._free and self._queue and self._entering is None:
-            ticket = self._queue.popleft()
-            if not ticket.left:
-                self._free -= 1
-                self._entering = ticket
-                ticket.granted.set()
+# Phases have names that workflows choose, so what is kept by phase has bounds.
+MAX_PHASES = 100
+MAX_PHASE_NAME = 200
+OTHER_PHASES = "(other phases)"
 
 
-class Ticket:
-    """``async with ticket:`` waits for its turn and holds a slot. Use it exactly once."""
-
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
-        self.granted = trio.Event()
-        self.left = False
-
-    async def __aenter__(self) -> None:
-        try:
-            await self.granted.wait()
-        except BaseException:
-            self._slots.leave(self)
-            raise
-        self._slots.enter(self)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._slots.leave(self)
+@dataclass
+class _Tally:
+    agents: int = 0
+    completed: int = 0
+    failed: int = 0
+    tokens: int = 0
 
 
 class Account:
     """One per top-level run.
 
     Args:
-        max_agents: agents at work at once; the others wait in the order of their calls.
-        budget_tokens: the ceiling that workflows see, or None.
+        options: of the run; its limits on agents and its budget count here.
+        tenant: slots that the agents of several runs share; each agent needs one beside its run's own.
     """
 
-    def __init__(self, max_agents: int, budget_tokens: int | None) -> None:
-        self.slots = Slots(max_agents)
-        self._total = budget_tokens
-        self.tokens = 0
-        self.agents = 0
+    def __init__(self, options: RunOptions, tenant: Slots | None = None) -> None:
+        self.agents = CallQueue(options.max_agents, tenant)
+        self.refused = 0
+        self._admitted = 0
+        self._max_total = options.max_total_agents
+        self._budget_tokens = options.budget_tokens
+        self._hard_budget = options.hard_budget
+        self._total = _Tally()
+        self._phases: dict[str, _Tally] = {}
 
     @property
     def budget(self) -> Budget:
         """What a workflow may know."""
-        return Budget(self._total, self.tokens)
+        return Budget(self._budget_tokens, self._total.tokens)
 
-    def charge(self, tokens: int) -> None:
-        """Count one agent's reported tokens."""
-        self.tokens += tokens
+    @property
+    def started(self) -> int:
+        """Agent calls that were begun; retries are the same call."""
+        return self._total.agents
+
+    @property
+    def completed(self) -> int:
+        """Agent calls with an answer."""
+        return self._total.completed
+
+    @property
+    def failed(self) -> int:
+        """Agent calls that were begun and rejected in the end."""
+        return self._total.failed
+
+    @property
+    def by_phase(self) -> dict[str, PhaseUsage]:
+        """What each phase cost; "" is for agents without one."""
+        return {
+            name: PhaseUsage(tally.agents, tally.failed, tally.tokens) for name, tally in self._phases.items()
+        }
+
+    def admit(self) -> None:
+        """Count one more ``agent()`` call.
+
+        Raises:
+            RequestRejected: there may be no more.
+        """
+        self.require_budget()
+        if self._admitted >= self._max_total:
+            raise RequestRejected(
+                f"agent() is refused: this run and its child workflows have made all {self._max_total} "
+                "agent calls that the limit maxTotalAgents allows"
+            )
+        self._admitted += 1
+
+    def require_budget(self) -> None:
+        """Raise `RequestRejected` where the budget is a hard one and spent."""
+        total, spent = self._budget_tokens, self._total.tokens
+        if self._hard_budget and total is not None and spent >= total:
+            raise RequestRejected(f"agent() is refused: {spent} of the budget's {total} tokens are spent")
+
+    def start(self, phase: str) -> None:
+        """Count a call whose first attempt begins."""
+        for tally in self._tallies(phase):
+            tally.agents += 1
+
+    def charge(self, phase: str, tokens: int) -> None:
+        """Count what an agent reported, whatever became of its answer."""
+        for tally in self._tallies(phase):
+            tally.tokens += tokens
+
+    def complete(self, phase: str) -> None:
+        """Count a call with an answer."""
+        for tally in self._tallies(phase):
+            tally.completed += 1
+
+    def fail(self, phase: str) -> None:
+        """Count a call whose last attempt was rejected."""
+        for tally in self._tallies(phase):
+            tally.failed += 1
+
+    def _tallies(self, phase: str) -> tuple[_Tally, _Tally]:
+        phase = phase[:MAX_PHASE_NAME]
+        if phase not in self._phases and len(self._phases) >= MAX_PHASES:
+            phase = OTHER_PHASES
+        return self._total, self._phases.setdefault(phase, _Tally())

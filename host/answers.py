@@ -1,21 +1,22 @@
-"""Answers the requests of one run: each in a task of its own, each with exactly one resolution."""
+"""The room that answers the requests of one run: each gets exactly one resolution, in the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
 from flowcage.host import events
-from flowcage.host.account import Ticket
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agent_calls import AgentCalls
+from flowcage.host.alarms import Alarms
 from flowcage.host.errors import HandlerFailed, ProtocolViolation, RequestRejected, RunError
+from flowcage.host.queues import CallQueue
 from flowcage.protocol.messages import (
     AgentRequest,
     Json,
-    Missing,
     Ok,
     OkUndefined,
     Rejected,
@@ -28,32 +29,48 @@ from flowcage.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from flowcage.host.run import Run
+
+# Answers a request, or arranges for another attempt and returns None.
+Work: TypeAlias = Callable[[], Awaitable[Resolution | None]]
+
+# While these are dealt with the event loop is held up, and with it every other run.
+MAX_REQUESTS_AT_ONCE = 250
+MAX_ANSWERS_AT_ONCE = 250
 
 
 class Answers:
-    """Collects resolutions as handlers finish; `Run` takes them when it next talks to the child."""
+    """Collects resolutions as handlers finish; `Run` takes them when it next talks to the child.
+
+    What waits has no task: agents, child workflows and programs wait in queues, sleeps in a heap.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._ready: list[Resolve] = []
+        self._ready: deque[Resolve] = deque()
         self._arrived = trio.Event()
         self._failure: RunError | None = None
+        self._nursery: trio.Nursery | None = None
+        self._closed = False
+        self._alarms = Alarms()
+        self._agents = AgentCalls(run, self)
+        # Of each run, not of the account: a child workflow that waits for its own must not be in their way.
+        self._workflows = CallQueue(run.options.max_children)
+        self._programs = CallQueue(run.options.max_children)
         self.waiting: dict[str, Request] = {}
 
     async def wait(self) -> list[Resolve]:
-        """Wait until at least one request is answered; return all that are.
+        """Wait until at least one request is answered; return those that are, oldest first.
 
         Raises:
             HandlerFailed: a handler raised something other than `RequestRejected`.
             RunError: what `abandon` was given.
         """
         await self._arrived.wait()
-        self._arrived = trio.Event()
         self.check()
-        ready, self._ready = self._ready, []
+        ready = [self._ready.popleft() for _ in range(min(len(self._ready), MAX_ANSWERS_AT_ONCE))]
+        if not self._ready:
+            self._arrived = trio.Event()
         return ready
 
     def check(self) -> None:
@@ -71,21 +88,67 @@ class Answers:
         if len(self.waiting) + count > self._run.options.limits.max_pending_requests:
             raise ProtocolViolation("the child has more requests outstanding than its limit")
 
-    def begin(self, request: Request, nursery: trio.Nursery) -> None:
-        """Start answering a request; agents queue for their slots in the order of these calls."""
+    async def begin(self, requests: Sequence[Request], nursery: trio.Nursery) -> None:
+        """Start answering requests in their order, or give each its place in a queue."""
+        if self._nursery is None and requests:
+            self._nursery = nursery
+            nursery.start_soon(self._tend)
+        for number, request in enumerate(requests, 1):
+            self._begin(request)
+            if number % MAX_REQUESTS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _begin(self, request: Request) -> None:
         if request.id in self.waiting:
             raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
         self.waiting[request.id] = request
-        ticket = self._run.account.slots.ticket() if isinstance(request, AgentRequest) else None
-        nursery.start_soon(self._answer, request, ticket)
+        if isinstance(request, AgentRequest):
+            self._agents.begin(request)
+        elif isinstance(request, SleepRequest):
+            self._sleep(request)
+        elif isinstance(request, WorkflowRequest):
+            self._begin_workflow(request)
+        else:
+            self._begin_program(request)
 
-    async def _answer(self, request: Request, ticket: Ticket | None) -> None:
-        """Answer one request; never raises, so that one bad handler ends its run and nothing else."""
-        resolution: Resolution
+    def queue(self, queue: CallQueue, request: Request, work: Work) -> None:
+        """Do work in a task of its own once the queue has a slot for it."""
+        queue.join(partial(self._start, queue, request, work))
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Have `callback` called in so many seconds, unless the run is over by then."""
+        self._alarms.after(seconds, callback)
+
+    def settle(self, request_id: str, resolution: Resolution) -> None:
+        """Hand an answer over."""
+        del self.waiting[request_id]
+        self._ready.append(Resolve(request_id, resolution))
+        self._arrived.set()
+
+    async def _tend(self) -> None:
+        """Mind the clock; and see that nothing is started once the run's nursery has been cancelled."""
         try:
-            resolution = await self._resolve(request, ticket)
+            await self._alarms.watch()
+        finally:
+            self._closed = True
+
+    def _start(self, queue: CallQueue, request: Request, work: Work) -> bool:
+        if self._closed:
+            return False
+        assert self._nursery is not None
+        self._nursery.start_soon(self._answer, queue, request, work)
+        return True
+
+    async def _answer(self, queue: CallQueue, request: Request, work: Work) -> None:
+        """Hold a slot while the work is done; one bad handler ends its run and nothing else."""
+        queue.started()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
+            resolution = await work()
+            if resolution is not None:
+                self.settle(request.id, resolution)
         except RequestRejected as rejected:
-            resolution = Rejected(str(rejected))
+            self.settle(request.id, Rejected(str(rejected)))
         except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
             cancelled, errors = group.split(trio.Cancelled)
             if errors is not None:
@@ -94,13 +157,10 @@ class Answers:
                 self._fail(request, errors)
             if cancelled is not None:
                 raise cancelled from None
-            return
         except Exception as error:
             self._fail(request, error)
-            return
-        del self.waiting[request.id]
-        self._ready.append(Resolve(request.id, resolution))
-        self._arrived.set()
+        finally:
+            queue.release()
 
     def _fail(self, request: Request, error: Exception) -> None:
         name = type(request).__name__
@@ -108,69 +168,29 @@ class Answers:
         failure.__cause__ = error
         self.abandon(failure)
 
-    async def _resolve(self, request: Request, ticket: Ticket | None) -> Resolution:
-        if isinstance(request, AgentRequest):
-            assert ticket is not None
-            return await self._agent(request, ticket)
-        if isinstance(request, SleepRequest):
-            self._run.emit(events.Sleeping, request_id=request.id, duration_ms=request.duration_ms)
-            await trio.sleep(request.duration_ms / 1000)
-            return OkUndefined()
-        if isinstance(request, WorkflowRequest):
-            return self._ok(await self._workflow(request))
-        return self._ok(await self._sandbox_exec(request))
+    def _sleep(self, request: SleepRequest) -> None:
+        self._run.emit(events.Sleeping, request_id=request.id, duration_ms=request.duration_ms)
+        self.after(request.duration_ms / 1000, partial(self.settle, request.id, OkUndefined()))
 
-    async def _workflow(self, request: WorkflowRequest) -> Json:
+    def _begin_workflow(self, request: WorkflowRequest) -> None:
         handler = self._run.options.workflow
         if handler is None:
-            raise RequestRejected("this host runs no child workflows")
-        return await handler(self._run, request)
+            self.settle(request.id, Rejected("this host runs no child workflows"))
+        else:
+            self._queue_handler(self._workflows, request, partial(handler, self._run, request))
 
-    async def _sandbox_exec(self, request: SandboxExecRequest) -> Json:
+    def _begin_program(self, request: SandboxExecRequest) -> None:
         handler = self._run.options.sandbox_exec
         if handler is None:
-            raise RequestRejected("SW.sandbox.exec() is refused: this host has no handler that runs programs")
-        return await handler(request)
+            refusal = "SW.sandbox.exec() is refused: this host has no handler that runs programs"
+            self.settle(request.id, Rejected(refusal))
+        else:
+            self._queue_handler(self._programs, request, partial(handler, request))
 
-    async def _agent(self, request: AgentRequest, ticket: Ticket) -> Resolution:
-        call = AgentCall(request.id, request.prompt, _options(request.options))
-        async with ticket, self._watched(call) as completed:
-            answer = await self._run.options.agent(call)
-            completed.append(answer)
-            self._run.account.charge(answer.tokens)
-        return self._ok(answer.value)
+    def _queue_handler(
+        self, queue: CallQueue, request: Request, handler: Callable[[], Awaitable[Json]]
+    ) -> None:
+        async def work() -> Resolution:
+            return Ok(await handler(), self._run.account.budget)
 
-    @asynccontextmanager
-    async def _watched(self, call: AgentCall) -> AsyncIterator[list[AgentAnswer]]:
-        """Tell of an agent's start and end."""
-        run, started = self._run, trio.current_time()
-        run.account.agents += 1
-        run.emit(
-            events.AgentStarted,
-            request_id=call.id,
-            prompt=call.prompt,
-            label=_text(call.options, "label"),
-            phase=_text(call.options, "phase"),
-        )
-        completed: list[AgentAnswer] = []
-        try:
-            yield completed
-        except RequestRejected as error:
-            seconds = trio.current_time() - started
-            run.emit(events.AgentFailed, request_id=call.id, seconds=seconds, message=str(error))
-            raise
-        seconds = trio.current_time() - started
-        tokens = completed[0].tokens
-        run.emit(events.AgentCompleted, request_id=call.id, seconds=seconds, tokens=tokens)
-
-    def _ok(self, value: Json) -> Ok:
-        return Ok(value, self._run.account.budget)
-
-
-def _options(options: dict[str, Json] | Missing) -> Mapping[str, Json]:
-    return {} if isinstance(options, Missing) else options
-
-
-def _text(options: Mapping[str, Json], name: str) -> str | None:
-    value = options.get(name)
-    return value if isinstance(value, str) else None
+        self.queue(queue, request, work)

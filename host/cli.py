@@ -70,8 +70,11 @@ def cli() -> None:
               help="Limits as a JSON object in a file; --limit comes before it.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
+@click.option("--hard-budget", is_flag=True, help="Reject agent() once the budget is spent.")
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
+@click.option("--max-total-agents", type=click.IntRange(1), default=1000, show_default=True,
+              help="agent() calls in the whole run; further ones reject.")  # fmt: skip
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True),
               help="Folder that child workflows may lie in [default: FILE's].")  # fmt: skip
 @click.option("--events", type=click.Path(path_type=Path), help="File for every event, as JSON Lines.")
@@ -101,6 +104,8 @@ def run(file: Path, **given: Any) -> None:
     if not given["quiet"]:
         for diagnostic in outcome.report.diagnostics:
             note(f"note: {diagnostic['message']}")
+        if (census := exits.explain_census(outcome.census)) is not None:
+            note(f"note: {census}")
     say(inputs.to_json_line(outcome))
 
 

@@ -39,6 +39,23 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True)
+class ChildStarted(Event):
+    """A child workflow begins; its own events carry `child_run_id` as their run."""
+
+    child_run_id: str
+    source_name: str
+
+
+@dataclass(frozen=True)
+class ChildEnded(Event):
+    """A child workflow is over. `error` is None where it has a result."""
+
+    child_run_id: str
+    verdict: Verdict
+    error: str | None
+
+
+@dataclass(frozen=True)
 class PhaseEntered(Event):
     """The workflow called ``phase(name)``."""
 
@@ -54,12 +71,13 @@ class Logged(Event):
 
 @dataclass(frozen=True)
 class AgentStarted(Event):
-    """An agent was given a slot and its prompt."""
+    """An agent was given a slot and its prompt. `attempt` counts from 1."""
 
     request_id: str
     prompt: str
     label: str | None = None
     phase: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,11 +91,16 @@ class AgentCompleted(Event):
 
 @dataclass(frozen=True)
 class AgentFailed(Event):
-    """An agent was rejected after `seconds`; the workflow sees `message`."""
+    """An attempt was rejected after `seconds`; unless there will be another, the workflow sees `message`.
+
+    `attempt` is 0 for a call that was refused before it began.
+    """
 
     request_id: str
     seconds: float
     message: str
+    attempt: int = 1
+    will_retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,12 +122,14 @@ class RunEnded(Event):
 Listener: TypeAlias = Callable[[Event], None]
 
 EVENT_TYPES: dict[type[Event], str] = {
-    RunStarted: "run_started",
+    RunStarted: "started",
     PhaseEntered: "phase",
     Logged: "log",
     AgentStarted: "agent_started",
     AgentCompleted: "agent_completed",
     AgentFailed: "agent_failed",
+    ChildStarted: "child_started",
+    ChildEnded: "child_ended",
     Sleeping: "sleep",
-    RunEnded: "run_ended",
+    RunEnded: "ended",
 }

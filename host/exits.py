@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowcage.host.errors import CannotSend, ChildDied, RunError, WorkflowFailed
 from flowcage.host.verdict import Verdict
+
+if TYPE_CHECKING:
+    from flowcage.host.outcome import Census
 
 DONE = 0
 FAILED = 1
@@ -43,6 +46,19 @@ def explain(error: RunError, source: str) -> str:
     if error.place:
         return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
     return "\n".join([f"{error.verdict}: {error} ({error.kind})", *_details(error.data)])
+
+
+def explain_census(census: Census) -> str | None:
+    """One line on agent calls that came to nothing; None where there were none."""
+    lost = census.failed + census.refused
+    if not lost:
+        return None
+    text = f"{lost} of {census.started + census.refused} agent calls failed"
+    if census.refused:
+        text += f", {census.refused} of them refused before they began"
+    if census.swallowed_errors:
+        text += f"; {census.swallowed_errors} errors became null"
+    return text
 
 
 def _details(data: dict[str, Any]) -> list[str]:

@@ -79,6 +79,8 @@ def options(file: Path, **given: Any) -> RunOptions:
         raise InputError(f"--agent: {error}") from None
     if missing is not None:
         raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
+    if given["hard_budget"] and given["budget"] is None:
+        raise InputError("--hard-budget needs a budget: give --budget TOKENS, too")
     options = RunOptions(
         agent=agent,
         workflow=ChildWorkflows(given["root"] or file.parent),
@@ -87,7 +89,9 @@ def options(file: Path, **given: Any) -> RunOptions:
         limits=Limits(memory_bytes=given["memory"] * MIB),
         timeout_seconds=given["timeout"],
         max_agents=given["max_agents"],
+        max_total_agents=given["max_total_agents"],
         budget_tokens=given["budget"],
+        hard_budget=given["hard_budget"],
     )
     for what, members in _limits(given["limits_file"], given["limit_pairs"]):
         try:

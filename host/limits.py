@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 # Those that the host itself holds a run to; the others are the child's.
 _HOST_FIELDS = {
     camel_case(name): name
-    for name in ("timeout_seconds", "answer_grace_seconds", "max_received_bytes", "max_agents")
+    for name in (
+        "timeout_seconds",
+        "answer_grace_seconds",
+        "max_received_bytes",
+        "max_agents",
+        "max_total_agents",
+        "max_children",
+    )
 }
 NAMES = (*WIRE_NAMES.values(), *_HOST_FIELDS)
 

@@ -38,7 +38,10 @@ class RunOptions:
             killed: some natives of the engine never look at the clock.
         max_received_bytes: all that the child may say in the run.
         max_agents: agents at work at once, child workflows included; further calls wait in order.
+        max_total_agents: ``agent()`` calls in the whole run, child workflows included; further ones reject.
+        max_children: child workflows at once, and as many sandboxed programs; further ones wait in order.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
+        hard_budget: whether ``agent()`` rejects once the budget is spent; otherwise it only informs.
         listener: is called with each event, in order; it must not block.
         launcher: starts a child.
     """
@@ -53,7 +56,10 @@ class RunOptions:
     answer_grace_seconds: float = 5.0
     max_received_bytes: int = 1024 * MIB
     max_agents: int = 16
+    max_total_agents: int = 1000
+    max_children: int = 4
     budget_tokens: int | None = None
+    hard_budget: bool = False
     listener: Listener | None = None
     launcher: Launcher = spawn
 
@@ -62,7 +68,11 @@ class RunOptions:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and above 0, not {getattr(self, name)!r}")
         refuse_absurd(self.limits)
-        if type(self.max_agents) is not int or self.max_agents < 1:
-            raise ValueError(f"max_agents must be at least 1, not {self.max_agents!r}")
+        for name in ("max_agents", "max_total_agents", "max_children"):
+            count = getattr(self, name)
+            if type(count) is not int or count < 1:
+                raise ValueError(f"{name} must be at least 1, not {count!r}")
         if self.budget_tokens is not None and self.budget_tokens < 0:
             raise ValueError(f"budget_tokens must be 0 or more, not {self.budget_tokens!r}")
+        if self.hard_budget and self.budget_tokens is None:
+            raise ValueError("hard_budget needs a budget; set budget_tokens")

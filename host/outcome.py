@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flowcage.host.verdict import Verdict
@@ -16,6 +16,41 @@ MAX_KEPT_ENTRIES = 10_000
 
 
 @dataclass(frozen=True)
+class PhaseUsage:
+    """What the agents of one phase cost.
+
+    Attributes:
+        agents: calls that were begun.
+        failed: those of them that were rejected in the end.
+        tokens: as the agents reported.
+    """
+
+    agents: int = 0
+    failed: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Census:
+    """What became of the ``agent()`` calls, those of child workflows included.
+
+    Attributes:
+        started: calls that were begun; retries are the same call.
+        completed: with an answer.
+        failed: rejected in the end, after they were begun.
+        refused: never begun: a limit or the budget did not allow it, or their options made no sense.
+        swallowed_errors: errors of this workflow that ``parallel`` and ``pipeline`` turned into null, as far
+            as the child tells of them: the first hundred.
+    """
+
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    refused: int = 0
+    swallowed_errors: int = 0
+
+
+@dataclass(frozen=True)
 class Usage:
     """What the run cost.
 
@@ -23,9 +58,11 @@ class Usage:
         wall_seconds: from the child's start to its end.
         user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own.
         peak_rss_bytes: of the child (VmHWM); 0 where it died before that could be read.
-        agents: agent calls answered or refused, those of child workflows included.
+        agents: agent calls that were begun, those of child workflows included.
         tokens: as the agents reported.
         messages, bytes_sent, bytes_received: on the wire.
+        by_phase: the agents' part of it by phase, "" for agents without one; the phases beyond a bound
+            are counted together.
     """
 
     wall_seconds: float = 0.0
@@ -37,6 +74,7 @@ class Usage:
     messages: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    by_phase: Mapping[str, PhaseUsage] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it, in the wire's camelCase."""
@@ -50,6 +88,7 @@ class Usage:
             "messages": self.messages,
             "bytesSent": self.bytes_sent,
             "bytesReceived": self.bytes_received,
+            "byPhase": {name: asdict(usage) for name, usage in self.by_phase.items()},
         }
 
 
@@ -66,6 +105,7 @@ class Report:
         verdict: how it ended, in one word.
         limits: the effective ones, with their units in their names; those of the child as it reported them.
         stderr: the last the child said there, without escapes.
+        census: what became of the agent calls.
     """
 
     run_id: str
@@ -79,6 +119,7 @@ class Report:
     waiting: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     stderr: str = ""
+    census: Census = Census()
 
 
 @dataclass(frozen=True)
@@ -97,6 +138,11 @@ class Outcome:
     def usage(self) -> Usage:
         """What it cost."""
         return self.report.usage
+
+    @property
+    def census(self) -> Census:
+        """What became of its agent calls: a result of nothing but null has a reason."""
+        return self.report.census
 
     @property
     def logs(self) -> tuple[tuple[Json, ...], ...]:

@@ -106,8 +106,9 @@ def describe(event: Event) -> tuple[str, str] | None:
     if isinstance(event, events.AgentCompleted):
         return "green", f"<- agent {event.request_id} answered in {event.seconds:.2f} s"
     if isinstance(event, events.AgentFailed):
-        return "red", f"!! agent {event.request_id} failed: {event.message}"
-    if isinstance(event, events.RunStarted) and event.parent_run_id is not None:
+        again = " and is asked again" if event.will_retry else ""
+        return "red", f"!! agent {event.request_id} failed{again}: {event.message}"
+    if isinstance(event, events.ChildStarted):
         return "cyan", f"-> workflow {event.source_name}"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 import trio
@@ -24,7 +25,8 @@ from flowcage.host.errors import (
 from flowcage.host.judge import Measured, verdict_on, verdict_on_interruption
 from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
-from flowcage.host.outcome import MAX_KEPT_ENTRIES, Journal, Outcome, Report, Usage
+from flowcage.host.outcome import MAX_KEPT_ENTRIES, Census, Journal, Outcome, Report, Usage
+from flowcage.host.phases import PhaseDefaults, phase_defaults
 from flowcage.host.verdict import Verdict
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
@@ -43,17 +45,25 @@ class Run:
         id: the run's name in events.
         source_name: name of the source in stacks; a path where the workflow came from a file.
         depth: 0 for a run the host started, 1 for a child workflow of it.
+
+    Args:
+        account: whom to charge; left out, the parent's, or one of its own.
     """
 
-    def __init__(self, options: RunOptions, source_name: str, parent: Run | None = None) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        source_name: str,
+        parent: Run | None = None,
+        account: Account | None = None,
+    ) -> None:
         self.id = secrets.token_hex(6)
         self.options = options
         self.source_name = source_name
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
-        self.account: Account = (
-            parent.account if parent else Account(options.max_agents, options.budget_tokens)
-        )
+        self.account: Account = account or (parent.account if parent else Account(options))
+        self.phase_defaults = PhaseDefaults()
         self._began = trio.current_time()
         self._journal = Journal()
         self._answers = Answers(self)
@@ -79,7 +89,20 @@ class Run:
         Raises:
             RunError: as `run_workflow`.
         """
-        return (await Run(self.options, source_name, self).execute(source, args)).result
+        child = Run(self.options, source_name, self)
+        self.emit(events.ChildStarted, child_run_id=child.id, source_name=source_name)
+        ended = partial(self.emit, events.ChildEnded, child_run_id=child.id)
+        try:
+            outcome = await child.execute(source, args)
+        except RunError as error:
+            ended(verdict=error.verdict, error=str(error))
+            raise
+        except BaseException as interruption:
+            verdict = verdict_on_interruption(interruption)
+            ended(verdict=verdict, error=verdict)
+            raise
+        ended(verdict=Verdict.COMPLETED, error=None)
+        return outcome.result
 
     async def execute(self, source: str, args: Json) -> Outcome:
         """Run to the end; whatever happens, the child is gone afterwards."""
@@ -125,6 +148,7 @@ class Run:
             options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
             options.max_received_bytes,
         )
+        self.phase_defaults = await phase_defaults(channel, source, self.source_name, options.dialect)
         message = Start(source, self.source_name, args, self.account.budget, options.dialect)
         try:
             line = channel.encode(message)
@@ -143,8 +167,7 @@ class Run:
             if drained.complete:
                 assert isinstance(drained.output, dict)
                 return drained.output["result"]
-            for request in drained.requests:
-                self._answers.begin(request, nursery)
+            await self._answers.begin(drained.requests, nursery)
             if drained.stalled:
                 raise WorkflowStalled(
                     "the workflow can never finish: it waits for a promise that nothing will settle"
@@ -200,7 +223,13 @@ class Run:
             tuple(self._answers.waiting),
             self._effective_limits.to_wire() | host_limits(self.options),
             self._child.stderr_tail if self._child is not None else "",
+            self._census(),
         )
+
+    def _census(self) -> Census:
+        account, notes = self.account, self._journal.diagnostics
+        swallowed = sum(note["kind"] == "swallowed_error" for note in notes)
+        return Census(account.started, account.completed, account.failed, account.refused, swallowed)
 
     def _usage(self) -> Usage:
         child = self._child
@@ -212,11 +241,12 @@ class Run:
             ended.user_cpu_seconds,
             ended.system_cpu_seconds,
             ended.peak_rss_bytes,
-            self.account.agents,
-            self.account.tokens,
+            self.account.started,
+            self.account.budget.spent,
             channel.messages,
             channel.bytes_sent,
             channel.bytes_received,
+            self.account.by_phase,
         )
 
 

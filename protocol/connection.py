@@ -186,7 +186,7 @@ class HostConnection(_Endpoint):
             return
         if method == "initialize":
             self.state = NEW
-        elif self.state != NEW and failure.data["kind"] in RUN_FAILURES:
+        elif self.state != NEW and failure.data["kind"] in RUN_FAILURES and method != "check":
             self.state = FAILED
         elif self.state != NEW and method == "start":
             self.state = READY

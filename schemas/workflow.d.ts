@@ -22,7 +22,8 @@ declare const budget: WorkflowBudget;
 /**
  * Asks an agent. Starts at once, and resolves to the agent's text, or to the value that `options.schema` asks for.
  *
- * Rejects with an Error when the agent has no answer. Throws a TypeError at once for a prompt that is no string
+ * Rejects with an Error when the agent has no answer, not even in a second try one that satisfies the schema, and
+ * when the run's budget or its number of calls is used up. Throws a TypeError at once for a prompt that is no string
  * or for options that JSON cannot hold.
  *
  * @typeParam T type of the answer, as you know it; nothing checks it at run time but `options.schema`
@@ -175,11 +176,23 @@ interface AgentOptions {
   readonly phase?: string | null | undefined;
   /** The JSON Schema that the answer must satisfy. */
   readonly schema?: { readonly [keyword: string]: unknown } | boolean | null | undefined;
-  /** Which model should answer. What answers may ignore it. */
+  /** Which model should answer. Left out: that of the phase's entry in `meta.phases`. What answers may ignore it. */
   readonly model?: string | null | undefined;
-  /** Whose model should answer. What answers may ignore it. */
+  /** Whose model should answer. Left out: as for `model`. What answers may ignore it. */
   readonly provider?: string | null | undefined;
+  /** Asks again when an attempt is rejected or takes longer than `timeoutMs`. Left out: no second attempt. */
+  readonly retry?: AgentRetry | null | undefined;
+  /** Milliseconds that one attempt may take, from 1. Left out: as long as the host allows. */
+  readonly timeoutMs?: number | null | undefined;
   readonly [option: string]: unknown;
+}
+
+/** How `agent()` is asked again. A value out of range, or another member, makes `agent()` reject. */
+interface AgentRetry {
+  /** Attempts in all, the first one included: a whole number from 1 (the default) to 10. */
+  readonly maxAttempts?: number | null | undefined;
+  /** Milliseconds before the second attempt, from 0 (the default); they double before each further one. */
+  readonly backoffMs?: number | null | undefined;
 }
 
 /** Options of `phase()`. Other keys reach the host, too; all cross by JSON's rules. */

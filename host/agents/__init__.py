@@ -1,6 +1,6 @@
 """What answers ``agent()``: `parse_agent` turns the command line's text into an `Agent`."""
 
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, AgentSpecError
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, AgentSpecError, WrongAnswer
 from flowcage.host.agents.spec import missing_program, parse_agent
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "AgentCall",
     "AgentError",
     "AgentSpecError",
+    "WrongAnswer",
     "missing_program",
     "parse_agent",
 ]

@@ -17,12 +17,14 @@ class AgentCall:
     Attributes:
         id: the request's number, unique in its run.
         prompt: any text; a lone surrogate may be in it.
-        options: empty where the workflow gave none.
+        options: empty where the workflow gave none. ``model`` and ``provider`` may come from its `meta`.
+        problem: what was wrong with the answer to the same call, where this asks once more; else None.
     """
 
     id: str
     prompt: str
     options: Mapping[str, Json]
+    problem: str | None = None
 
     @property
     def schema(self) -> Json:
@@ -35,7 +37,7 @@ class AgentAnswer:
     """What the workflow gets.
 
     Attributes:
-        value: text, or the JSON value that the call's schema asks for.
+        value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
         tokens: what the agent reported to have used; 0 when it did not say.
     """
 
@@ -43,12 +45,16 @@ class AgentAnswer:
     tokens: int = 0
 
     def __post_init__(self) -> None:
-        if self.tokens < 0:
-            raise ValueError(f"tokens must be 0 or more, not {self.tokens!r}")
+        if type(self.tokens) is not int or self.tokens < 0:
+            raise ValueError(f"tokens must be a whole number of 0 or more, not {self.tokens!r}")
 
 
 class AgentError(RequestRejected):
     """An agent has no answer; the workflow's ``agent()`` rejects with this message."""
+
+
+class WrongAnswer(AgentError):
+    """The agent answered, but not with what the call's schema asks for; it is asked once more."""
 
 
 class AgentSpecError(ValueError):

@@ -7,11 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowcage.host.agents import referee
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
 from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
 from flowcage.protocol import strictjson
-from flowcage.protocol.messages import Json
 
 OPTIONS_VARIABLE = "FLOWCAGE_AGENT_OPTIONS"
 ID_VARIABLE = "FLOWCAGE_AGENT_ID"
@@ -23,7 +21,7 @@ def command_agent(argv: Sequence[str], *, timeout_s: float) -> Agent:
     The program is the host's own: it inherits the host's environment, plus the call's options as JSON in
     ``FLOWCAGE_AGENT_OPTIONS`` and its id in ``FLOWCAGE_AGENT_ID``. Without a schema, its answer is the
     text it writes, less one newline at the end. With one it must write a JSON instance of it; if it does not,
-    it is run once more with a prompt that ends in what was wrong.
+    the run asks once more, and then the prompt ends in what was wrong.
 
     Args:
         argv: program and arguments.
@@ -33,37 +31,19 @@ def command_agent(argv: Sequence[str], *, timeout_s: float) -> Agent:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What the program said, or why that is not an answer."""
-
-    value: Json
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
 class _Command:
     argv: tuple[str, ...]
     timeout_s: float
 
     async def answer(self, call: AgentCall) -> AgentAnswer:
         """Answer one call; raises `AgentError`."""
+        text = await self._run(call, _prompt(call))
         if call.schema is None:
-            return AgentAnswer(_without_newline(await self._run(call, call.prompt)))
-        await referee.check(call.schema)  # before the program runs for nothing
-        answer = await self._try(call, call.prompt)
-        if answer.problem is not None:
-            answer = await self._try(call, f"{call.prompt}\n\n{_what_was_wrong(answer.problem)}")
-        if answer.problem is not None:
-            raise AgentError(f"{self._name} gave no valid answer in two tries: {answer.problem}")
-        return AgentAnswer(answer.value)
-
-    async def _try(self, call: AgentCall, prompt: str) -> _Answer:
-        text = await self._run(call, prompt)
+            return AgentAnswer(_without_newline(text))
         try:
-            value = strictjson.loads(text.encode())
+            return AgentAnswer(strictjson.loads(text.encode()))
         except (ValueError, RecursionError) as error:
-            return _Answer(None, f"it is not JSON: {error}")
-        return _Answer(value, await referee.why_not(call.schema, value))
+            raise WrongAnswer(f"it is not JSON: {error}") from None
 
     async def _run(self, call: AgentCall, prompt: str) -> str:
         options = strictjson.dumps(dict(call.options))
@@ -94,8 +74,10 @@ def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _what_was_wrong(problem: str) -> str:
+def _prompt(call: AgentCall) -> str:
+    if call.problem is None:
+        return call.prompt
     return (
-        f"Your last answer to this was refused: {problem}\n"
+        f"{call.prompt}\n\nYour last answer to this was refused: {call.problem}\n"
         f"Answer again, with nothing but JSON that is an instance of the schema in {OPTIONS_VARIABLE}."
     )

@@ -62,8 +62,9 @@ def test_a_task_that_throws_becomes_null_and_is_told_in_diagnostics(child: Child
 
 def test_a_diagnostic_of_a_swallowed_error_names_the_error(child: ChildProcess) -> None:
     child.start('export default await parallel([() => { throw new Error("lost bolt"); }]);')
-    (told,) = child.drain()["diagnostics"]
+    told, summary = child.drain()["diagnostics"]
     assert "lost bolt" in told["message"]
+    assert summary["kind"] == "all_failed"
 
 
 def test_an_error_answer_inside_parallel_becomes_null(child: ChildProcess) -> None:

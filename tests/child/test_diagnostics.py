@@ -29,6 +29,61 @@ def test_a_swallowed_error_is_noted_with_helper_index_and_stack(child: ChildProc
     assert "workflow.js:1:" in note["error"]["stack"]
 
 
+@pytest.mark.parametrize(
+    ("source", "helper", "count"),
+    [
+        ("export default parallel([() => nope(), () => agent('a').then(nope)]);", "parallel", 2),
+        ("export default pipeline([1, 2, 3], (n) => n, () => { throw 1 });", "pipeline", 3),
+    ],
+)
+def test_a_call_whose_items_all_failed_is_noted_as_such(
+    child: ChildProcess, source: str, helper: str, count: int
+) -> None:
+    (note,) = diagnostics(child, source, "all_failed")
+    assert (note["helper"], note["count"]) == (helper, count)
+    assert f"all {count} failed" in note["message"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "export default parallel([() => null, () => null]);",
+        "export default parallel([() => { throw 1 }, () => null]);",
+        "export default parallel([]);",
+        "export default pipeline([null]);",
+    ],
+)
+def test_results_that_are_null_without_an_error_are_no_failure_of_all(
+    child: ChildProcess, source: str
+) -> None:
+    assert diagnostics(child, source, "all_failed") == []
+
+
+def test_that_all_failed_is_noted_although_the_errors_themselves_filled_the_notes(
+    child: ChildProcess,
+) -> None:
+    source = "export default parallel(Array(500).fill(() => { throw 1 }));"
+    (note,) = diagnostics(child, source, "all_failed")
+    assert note["count"] == 500
+
+
+def test_calls_that_fail_without_end_are_noted_up_to_a_bound(child: ChildProcess) -> None:
+    source = """export default async () => {
+      for (let i = 0; i < 3000; i++) await parallel([() => { throw 1 }]);
+    };"""
+    assert len(diagnostics(child, source, "all_failed")) == 20
+
+
+def test_a_workflow_cannot_hide_or_forge_that_all_failed(child: ChildProcess) -> None:
+    source = """
+      Object.defineProperty(Object.prototype, 'failed', { get: () => 0, set() {} });
+      Object.defineProperty(Array.prototype, 'length', { writable: true });
+      JSON.stringify = String.prototype.toString = () => 'forged';
+      export default parallel([() => { throw 1 }, () => { throw 2 }]);"""
+    (note,) = diagnostics(child, source, "all_failed")
+    assert note["count"] == 2
+
+
 def test_a_rejection_that_nobody_handles_is_noted(child: ChildProcess) -> None:
     (note,) = diagnostics(child, 'Promise.reject(new Error("lost")); export default 1', "unhandled_rejection")
     assert "lost" in note["message"]

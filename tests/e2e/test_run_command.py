@@ -83,7 +83,7 @@ def test_events_are_written_as_json_lines(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     flowcage("run", workflow(tmp_path, 'export default agent("x")'), "--events", events)
     kinds = [json.loads(line)["type"] for line in events.read_text().split("\n")[:-1]]
-    assert kinds == ["run_started", "agent_started", "agent_completed", "run_ended"]
+    assert kinds == ["started", "agent_started", "agent_completed", "ended"]
 
 
 USAGE_ERRORS = {
@@ -180,7 +180,7 @@ def test_ctrl_c_ends_with_130_and_leaves_no_process(tmp_path: Path) -> None:
     command: list[str | Path] = [FLOWCAGE, "run", path, "--events", events]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         with events.open() as stream:  # opens when the command does; a line says that the child runs
-            assert "run_started" in stream.readline()
+            assert "started" in stream.readline()
             (child,) = psutil.Process(process.pid).children()
             process.send_signal(signal.SIGINT)
             stream.read()

@@ -214,7 +214,7 @@ def test_a_signal_to_the_command_is_a_host_shutdown_in_its_events(
             process.send_signal(number)
             *_, last = map(json.loads, stream)
         process.communicate(timeout=DEADLINE_SECONDS)
-    assert (last["type"], last["verdict"]) == ("run_ended", "host_shutdown")
+    assert (last["type"], last["verdict"]) == ("ended", "host_shutdown")
     assert not child.is_running()
 
 

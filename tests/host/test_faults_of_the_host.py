@@ -116,7 +116,7 @@ def test_a_deeply_nested_log_is_an_event_like_any_other() -> None:
     heard: list[Any] = []
     source = "let deep = []; for (let i = 0; i < 490; i++) deep = [deep]; log(deep); export default 1"
     assert run(source, listener=lambda event: heard.append(event.to_json())) == 1
-    assert [event["type"] for event in heard] == ["run_started", "log", "run_ended"]
+    assert [event["type"] for event in heard] == ["started", "log", "ended"]
 
 
 def test_an_integer_too_long_for_the_wire_is_a_rejection() -> None:

@@ -164,6 +164,14 @@ def test_a_start_that_was_refused_changed_nothing() -> None:
     assert host.state == "ready"
 
 
+def test_a_check_that_failed_is_no_failed_run() -> None:
+    host = greeted_host()
+    host.send(Check("("))
+    host_events(host, envelope.error(2, ErrorReply("syntax", "x")))
+    assert host.state == "ready"
+    assert json.loads(host.send(Start("1")))["method"] == "start"
+
+
 def test_an_initialize_that_was_refused_may_be_tried_again() -> None:
     host = HostConnection()
     host.send(Initialize("9.9"))

@@ -24,6 +24,8 @@ is<string>()(await agent('a'), true);
 is<string>()(await agent('a', {}), true);
 is<string>()(await agent('a', null), true);
 is<string>()(await agent('a', { label: 'l', phase: 'p', model: 'm', provider: 'v', effort: 3 }), true);
+is<string>()(await agent('a', { retry: { maxAttempts: 3, backoffMs: 500 }, timeoutMs: 60_000 }), true);
+is<string>()(await agent('a', { retry: { backoffMs: null }, timeoutMs: undefined }), true);
 is<string>()(await agent('a', { label: undefined, phase: null, schema: null }), true);
 is<any>()(await agent('a', { schema: { type: 'object', properties: { file: { type: 'string' } } } }), true);
 is<any>()(await agent('a', { schema: true }), true);

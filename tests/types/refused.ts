@@ -31,6 +31,12 @@ agent('a', 'label');
 agent('a', { label: 1 });
 // @ts-expect-error TS2769
 agent('a', { schema: 'object' });
+// @ts-expect-error TS2769
+agent('a', { retry: 3 });
+// @ts-expect-error TS2769
+agent('a', { retry: { attempts: 3 } });
+// @ts-expect-error TS2769
+agent('a', { timeoutMs: '1s' });
 // @ts-expect-error TS2339
 (await agent('a')).file;
 // @ts-expect-error TS2322

@@ -116,8 +116,14 @@ const isNoteFull = () => diagnosticsCount >= MAX_DIAGNOSTICS;
 // Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.
 function diagnose(kind, message, members = '') {
   if (isNoteFull()) return;
-  const text = `{"kind":${quote(kind)},"message":${quote(message)}${members}}`;
+  const text = noteText(kind, message, members);
   diagnosticsCount += 1;
-  if (diagnosticsText.length + text.length > MAX_DIAGNOSTICS_TEXT) return;
+  if (diagnosticsText.length + text.length <= MAX_DIAGNOSTICS_TEXT) addNote(text);
+}
+
+const noteText = (kind, message, members) =>
+  `{"kind":${quote(kind)},"message":${quote(message)}${members}}`;
+
+function addNote(text) {
   diagnosticsText += `${diagnosticsText && ','}${text}`;
 }

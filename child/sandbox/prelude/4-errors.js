@@ -122,3 +122,14 @@ function swallowed(helper, index, error) {
   diagnose('swallowed_error', `${helper}()[${index}] became null: ${sketch(error)}`,
     `,"helper":"${helper}","index":${index},"error":${describe(error)}`);
 }
+
+const MAX_ALL_FAILED = 20;
+let allFailedCount = 0;
+
+// Nothing came of a whole call. Said even where the notes are full: the errors themselves filled them.
+function allFailed(helper, count) {
+  if (allFailedCount >= MAX_ALL_FAILED) return;
+  allFailedCount += 1;
+  addNote(noteText('all_failed', `${helper}() has no result but null: all ${count} failed`,
+    `,"helper":"${helper}","count":${count}`));
+}

@@ -5,8 +5,9 @@
 async function parallel(tasks) {
   const functions = copyFunctions('parallel(tasks)', 'task', tasks);
   const started = makeList();
-  for (let i = 0; i < functions.length; i++) started[i] = runTask(functions[i], i);
-  return await collect(started, functions.length);
+  const tally = { __proto__: null, failed: 0 };
+  for (let i = 0; i < functions.length; i++) started[i] = runTask(functions[i], i, tally);
+  return await collect('parallel', started, functions.length, tally);
 }
 
 async function pipeline(items, ...stages) {
@@ -17,20 +18,22 @@ async function pipeline(items, ...stages) {
   const functions = copyFunctions('pipeline(items, ...stages)', 'stage', stages);
   const started = makeList();
   const { length } = items;
-  for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, functions);
-  return await collect(started, length);
+  const tally = { __proto__: null, failed: 0 };
+  for (let i = 0; i < length; i++) started[i] = runStages(items[i], i, functions, tally);
+  return await collect('pipeline', started, length, tally);
 }
 
-async function runTask(task, index) {
+async function runTask(task, index, tally) {
   try {
     return await task();
   } catch (error) {
+    tally.failed += 1;
     swallowed('parallel', index, error);
     return null;
   }
 }
 
-async function runStages(item, index, stages) {
+async function runStages(item, index, stages, tally) {
   let value = item;
   try {
     for (let i = 0; i < stages.length; i++) {
@@ -39,15 +42,17 @@ async function runStages(item, index, stages) {
     }
     return await value; // without stages it is the item itself, which may be a promise
   } catch (error) {
+    tally.failed += 1;
     swallowed('pipeline', index, error);
     return null;
   }
 }
 
 // All were started; awaiting them in turn ends when the slowest does.
-async function collect(started, length) {
+async function collect(helper, started, length, tally) {
   const results = [];
   for (let i = 0; i < length; i++) put(results, i, await started[i]);
+  if (length > 0 && tally.failed === length) allFailed(helper, length);
   return results;
 }
 

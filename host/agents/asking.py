@@ -1,0 +1,76 @@
+"""One attempt at an agent's answer: checked against the call's schema, and asked for once more if wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flowcage.host.agents import referee
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json
+
+_TRIES = 2
+
+
+async def ask(agent: Agent, call: AgentCall, *, max_bytes: int, charge: Callable[[int], None]) -> AgentAnswer:
+    """Ask an agent and make sure that its answer can cross and is what the call's schema asks for.
+
+    Args:
+        agent: the handler.
+        call: as the workflow made it.
+        max_bytes: of the answer as JSON.
+        charge: told the tokens of each answer, right or wrong.
+
+    Returns:
+        The last answer, with the tokens of all that were needed.
+
+    Raises:
+        RequestRejected: the agent's own, or `AgentError` for an answer that is none.
+        TypeError: the handler returned something other than an `AgentAnswer`.
+    """
+    if call.schema is None:
+        return await _try(agent, call, max_bytes, charge)
+    await referee.check(call.schema)  # before the agent works for nothing
+    tokens, problem = 0, None
+
+    def count(used: int) -> None:
+        nonlocal tokens
+        tokens += used
+        charge(used)
+
+    for _ in range(_TRIES):
+        try:
+            answer = await _try(agent, replace(call, problem=problem), max_bytes, count)
+            problem = await referee.why_not(call.schema, answer.value)
+        except WrongAnswer as wrong:
+            problem = str(wrong)
+        if problem is None:
+            return AgentAnswer(answer.value, tokens)
+    raise AgentError(f"the agent gave no valid answer in {_TRIES} tries: {problem}")
+
+
+async def _try(agent: Agent, call: AgentCall, max_bytes: int, charge: Callable[[int], None]) -> AgentAnswer:
+    answer = await agent(call)
+    if not isinstance(answer, AgentAnswer):
+        raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
+    charge(answer.tokens)
+    _require_json(answer.value, max_bytes)
+    return answer
+
+
+def _require_json(value: Json, max_bytes: int) -> None:
+    """Refuse what cannot cross here, where it is still known whose answer it is."""
+    try:
+        # Most of what is too large is one long text, which need not be encoded to be found out.
+        size = len(value) if isinstance(value, str) else 0
+        if size <= max_bytes:
+            text = strictjson.dumps(value).encode()
+            strictjson.check_structure(text, strictjson.MAX_VALUE_DEPTH)
+            size = len(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AgentError(f"the host's answer cannot be sent: {error}") from None
+    if size > max_bytes:
+        raise AgentError(
+            f"the host's answer cannot be sent: its {size} bytes are more than maxMessageBytes ({max_bytes})"
+        )

@@ -1,0 +1,72 @@
+"""How often and how long an agent is asked, as the workflow's options have it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowcage.host.errors import RequestRejected
+from flowcage.protocol.messages import Json
+
+MAX_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Terms:
+    """``options.retry`` and ``options.timeoutMs``.
+
+    Attributes:
+        max_attempts: at most, the first one included.
+        backoff_ms: before the second attempt; twice that before the third, and so on.
+        timeout_ms: for one attempt.
+        max_wait_ms: no backoff is longer.
+    """
+
+    max_attempts: int = 1
+    backoff_ms: float = 0.0
+    timeout_ms: float = math.inf
+    max_wait_ms: float = math.inf
+
+    def backoff_seconds(self, attempt: int) -> float:
+        """How long to wait after this attempt, counted from 1."""
+        return min(self.backoff_ms * 2.0 ** (attempt - 1), self.max_wait_ms) / 1000
+
+
+def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
+    """Read the terms; options that are absent or null leave the defaults.
+
+    Args:
+        options: of the ``agent()`` call, straight from the workflow.
+        max_wait_ms: longest backoff and timeout, the run's limit ``maxSleepMs``.
+
+    Raises:
+        RequestRejected: a member has a value that makes no sense; the message names it.
+    """
+    retry = options.get("retry")
+    if retry is None:
+        retry = {}
+    if not isinstance(retry, dict):
+        raise RequestRejected("options.retry must be an object, such as {maxAttempts: 3, backoffMs: 1000}")
+    if unknown := [name for name in retry if name not in ("maxAttempts", "backoffMs")]:
+        raise RequestRejected(
+            f"options.retry has no member {unknown[0][:40]!r}; it may have maxAttempts and backoffMs"
+        )
+    attempts = _number(retry, "maxAttempts", "options.retry.", 1, MAX_ATTEMPTS, default=1)
+    if attempts != int(attempts):
+        raise RequestRejected(f"options.retry.maxAttempts must be a whole number, not {attempts}")
+    backoff = _number(retry, "backoffMs", "options.retry.", 0, max_wait_ms, default=0)
+    timeout = _number(options, "timeoutMs", "options.", 1, max_wait_ms, default=math.inf)
+    return Terms(int(attempts), backoff, timeout, max_wait_ms)
+
+
+def _number(
+    members: Mapping[str, Json], name: str, where: str, least: int, most: int, *, default: float
+) -> float:
+    value = members.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        shown = repr(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
+        raise RequestRejected(f"{where}{name} must be a number from {least} to {most}, not {shown[:40]}")
+    return value

@@ -1,0 +1,90 @@
+"""Who waits for a slot: callbacks, not tasks, so that ten thousand who wait cost the event loop nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+# Called when its slot is there; False gives the slot back at once, because nobody wants it any more.
+Begin: TypeAlias = Callable[[], bool]
+
+
+class Slots:
+    """A semaphore that many runs may share, first come, first served.
+
+    Args:
+        count: slots that may be held at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._queue: deque[Begin] = deque()
+
+    def queue(self, begin: Begin) -> None:
+        """Have `begin` called when a slot is free; whoever took it gives it back with `release`."""
+        self._queue.append(begin)
+        self._grant()
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._free += 1
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._free and self._queue:
+            self._free -= 1
+            if not self._queue.popleft()():
+                self._free += 1
+
+
+class CallQueue:
+    """Has the requests of one run begin in the order of their calls, some of them at once.
+
+    Trio wakes the tasks of one batch in random order, so the next request begins only when the task of the
+    one before it is running and has said `started`. So a run also never has more than one place in the queue
+    of the `outer` slots, and ten thousand calls of one run hold up another run's by one.
+
+    Args:
+        count: requests at work at once.
+        outer: where each needs a slot as well.
+    """
+
+    def __init__(self, count: int, outer: Slots | None = None) -> None:
+        self._free = count
+        self._outer = outer
+        self._queue: deque[Begin] = deque()
+        self._starting = False
+
+    def join(self, begin: Begin) -> None:
+        """Take a place at the end; `begin` starts a task that calls `started` first and `release` last."""
+        self._queue.append(begin)
+        self._next()
+
+    def started(self) -> None:
+        """The task of the request that began last is running."""
+        self._starting = False
+        self._next()
+
+    def release(self) -> None:
+        """A request is done with."""
+        self._free += 1
+        if self._outer is not None:
+            self._outer.release()
+        self._next()
+
+    def _next(self) -> None:
+        if self._free and self._queue and not self._starting:
+            self._starting = True
+            if self._outer is not None:
+                self._outer.queue(self._begin_first)
+            else:
+                self._begin_first()
+
+    def _begin_first(self) -> bool:
+        while self._queue:
+            if self._queue.popleft()():
+                self._free -= 1
+                return True
+        self._starting = False
+        return False

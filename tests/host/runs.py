@@ -1,0 +1,74 @@
+"""Runs of workflows through real children, none of which may be left afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowcage.host import (
+    AgentAnswer,
+    AgentCall,
+    Outcome,
+    RequestRejected,
+    RunError,
+    RunOptions,
+    run_workflow_blocking,
+)
+from flowcage.host.events import Event
+
+from .children import Launcher
+
+
+def run(source: str, **options: Any) -> Outcome:
+    """Run to a result; the options are those of `RunOptions`."""
+    launcher = Launcher()
+    try:
+        return run_workflow_blocking(source, options=RunOptions(launcher=launcher, **options))
+    finally:
+        launcher.assert_nothing_left()
+
+
+def failure(source: str, **options: Any) -> RunError:
+    """Run to an end without a result."""
+    with pytest.raises(RunError) as caught:
+        run(source, **options)
+    return caught.value
+
+
+class Agent:
+    """Answers calls in turn with what it was given: a value, a `RequestRejected`, or any other error.
+
+    The last one answers all further calls. `calls` are those that came.
+    """
+
+    def __init__(self, *answers: Any, tokens: int = 10) -> None:
+        self._answers = list(answers)
+        self._tokens = tokens
+        self.calls: list[AgentCall] = []
+
+    async def __call__(self, call: AgentCall) -> AgentAnswer:
+        self.calls.append(call)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return AgentAnswer(answer, self._tokens)
+
+
+def busy() -> RequestRejected:
+    """What an agent that has no time raises."""
+    return RequestRejected("busy")
+
+
+class Listener:
+    """Keeps the events of a run as an events file would have them."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+
+    def __call__(self, event: Event) -> None:
+        self.heard.append(event.to_json())
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of one type, in order."""
+        return [event for event in self.heard if event["type"] == kind]
