@@ -14,6 +14,7 @@ from flowcage.host.agent_calls import AgentCalls
 from flowcage.host.alarms import Alarms
 from flowcage.host.errors import HandlerFailed, ProtocolViolation, RequestRejected, RunError
 from flowcage.host.queues import CallQueue
+from flowcage.host.sendable import require_sendable
 from flowcage.protocol.messages import (
     AgentRequest,
     Json,
@@ -191,6 +192,8 @@ class Answers:
         self, queue: CallQueue, request: Request, handler: Callable[[], Awaitable[Json]]
     ) -> None:
         async def work() -> Resolution:
-            return Ok(await handler(), self._run.account.budget)
+            value = await handler()
+            require_sendable(value, self._run.options.limits.max_message_bytes)
+            return Ok(value, self._run.account.budget)
 
         self.queue(queue, request, work)

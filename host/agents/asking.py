@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from flowcage.host.agents import referee
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
-from flowcage.protocol import strictjson
-from flowcage.protocol.messages import Json
+from flowcage.host.sendable import require_sendable
 
 _TRIES = 2
 
@@ -55,22 +54,5 @@ async def _try(agent: Agent, call: AgentCall, max_bytes: int, charge: Callable[[
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
     charge(answer.tokens)
-    _require_json(answer.value, max_bytes)
+    require_sendable(answer.value, max_bytes)
     return answer
-
-
-def _require_json(value: Json, max_bytes: int) -> None:
-    """Refuse what cannot cross here, where it is still known whose answer it is."""
-    try:
-        # Most of what is too large is one long text, which need not be encoded to be found out.
-        size = len(value) if isinstance(value, str) else 0
-        if size <= max_bytes:
-            text = strictjson.dumps(value).encode()
-            strictjson.check_structure(text, strictjson.MAX_VALUE_DEPTH)
-            size = len(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise AgentError(f"the host's answer cannot be sent: {error}") from None
-    if size > max_bytes:
-        raise AgentError(
-            f"the host's answer cannot be sent: its {size} bytes are more than maxMessageBytes ({max_bytes})"
-        )

@@ -44,9 +44,10 @@ def answering(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_an_answer_of_100_mb_is_a_rejection_with_its_size_and_the_limit(request_: str) -> None:
     outcome = run(f"export default {request_}{CAUGHT}", **answering("x" * HUGE))
-    assert outcome.result.startswith("the host's answer cannot be sent: ")
-    assert "1048576" in outcome.result  # its own 104857600 bytes, or those of the message
-    assert str(Limits().max_message_bytes) in outcome.result
+    assert outcome.result == (
+        f"the host's answer cannot be sent: its {HUGE} bytes are more than maxMessageBytes"
+        f" ({Limits().max_message_bytes})"
+    )
 
 
 def test_a_list_of_100_mb_is_a_rejection_too() -> None:
@@ -55,7 +56,9 @@ def test_a_list_of_100_mb_is_a_rejection_too() -> None:
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
-@pytest.mark.parametrize("value", [{1, 2}, math.nan, b"x", 10**5000, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [{1, 2}, math.nan, b"x", 10**5000, object()], ids=["set", "nan", "bytes", "long", "object"]
+)
 def test_an_answer_that_json_cannot_hold_is_a_rejection(request_: str, value: Any) -> None:
     outcome = run(f"export default {request_}{CAUGHT}", **answering(value))
     assert outcome.result.startswith("the host's answer cannot be sent: ")

@@ -17,7 +17,7 @@ from flowcage.protocol.connection import (
 )
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.messages import Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
+from flowcage.protocol.messages import Check, Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
 
 
 def line(**members: Any) -> bytes:
