@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -51,7 +52,8 @@ class Answers:
         self._ready: deque[Resolve] = deque()
         self._arrived = trio.Event()
         self._failure: RunError | None = None
-        self._nursery: trio.Nursery | None = None
+        # A slot is given back by any task of any run; what it starts must not inherit that one's variables.
+        self._spawn: Callable[..., None] | None = None
         self._closed = False
         self._alarms = Alarms()
         self._agents = AgentCalls(run, self)
@@ -91,8 +93,8 @@ class Answers:
 
     async def begin(self, requests: Sequence[Request], nursery: trio.Nursery) -> None:
         """Start answering requests in their order, or give each its place in a queue."""
-        if self._nursery is None and requests:
-            self._nursery = nursery
+        if self._spawn is None and requests:
+            self._spawn = partial(copy_context().run, nursery.start_soon)
             nursery.start_soon(self._tend)
         for number, request in enumerate(requests, 1):
             self._begin(request)
@@ -136,8 +138,8 @@ class Answers:
     def _start(self, queue: CallQueue, request: Request, work: Work) -> bool:
         if self._closed:
             return False
-        assert self._nursery is not None
-        self._nursery.start_soon(self._answer, queue, request, work)
+        assert self._spawn is not None
+        self._spawn(self._answer, queue, request, work)
         return True
 
     async def _answer(self, queue: CallQueue, request: Request, work: Work) -> None:

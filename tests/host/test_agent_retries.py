@@ -8,11 +8,11 @@ import pytest
 import trio
 import trio.testing
 
-from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow
+from flowcage.host import AgentAnswer, AgentCall, HandlerFailed, RunOptions, run_workflow
 from flowcage.host.agents.terms import Terms
 
 from .children import Launcher
-from .runs import Agent, Listener, busy, run
+from .runs import Agent, Listener, busy, failure, run
 
 CAUGHT = ".catch((error) => error.message)"
 
@@ -117,6 +117,17 @@ def test_an_attempt_that_took_too_long_is_made_again() -> None:
 
     source = "export default agent('x', {timeoutMs: 20, retry: {maxAttempts: 2}})"
     assert run(source, agent=hang_once).result == "quick"
+
+
+def test_a_handler_that_fails_when_it_is_cut_ends_the_run() -> None:
+    async def untidy(_call: AgentCall) -> AgentAnswer:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise OSError("untidy")
+
+    error = failure("export default agent('x', {timeoutMs: 20})", agent=untidy)
+    assert isinstance(error, HandlerFailed)
 
 
 def test_time_in_the_queue_is_no_time_of_the_attempt() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,32 @@ def test_many_calls_of_one_run_hold_up_a_run_of_the_same_tenant_by_one() -> None
     trio.run(main)
     launcher.assert_nothing_left()
     assert order.index("b") <= 2
+
+
+def test_handlers_see_the_context_variables_of_their_own_run() -> None:
+    launcher, tenant = Launcher(), Slots(1)
+    name: ContextVar[str] = ContextVar("name")
+    seen: list[tuple[str, str]] = []
+
+    async def agent(call: AgentCall) -> AgentAnswer:
+        seen.append((call.prompt[0], name.get()))
+        name.set("somebody else's")
+        await trio.lowlevel.checkpoint()
+        return AgentAnswer(1)
+
+    async def one(own: str) -> None:
+        name.set(own)
+        options = RunOptions(agent=agent, launcher=launcher)
+        await Run(options, "w.js", account=Account(options, tenant)).execute(agents(10, own), {})
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, "a")
+            nursery.start_soon(one, "b")
+
+    trio.run(main)
+    launcher.assert_nothing_left()
+    assert sorted(seen) == [("a", "a")] * 10 + [("b", "b")] * 10
 
 
 def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
