@@ -24,7 +24,9 @@ def run(source: str, **options: Any) -> Outcome:
     """Run to a result; the options are those of `RunOptions`."""
     launcher = Launcher()
     try:
-        return run_workflow_blocking(source, options=RunOptions(launcher=launcher, **options))
+        # A run that hangs is to be seen here, and not an hour later.
+        given = RunOptions(**{"launcher": launcher, "timeout_seconds": 120, **options})
+        return run_workflow_blocking(source, options=given)
     finally:
         launcher.assert_nothing_left()
 

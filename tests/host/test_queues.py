@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions, run_workflow
 from flowcage.host.account import Account
+from flowcage.host.alarms import Alarms
+from flowcage.host.events import ChildEnded, Event
 from flowcage.host.queues import CallQueue, Slots
 from flowcage.host.run import Run
 from flowcage.host.sourcefile import ChildWorkflows
@@ -109,6 +112,21 @@ def test_sleeps_hold_no_slot_and_have_no_task() -> None:
     launcher.assert_nothing_left()
 
 
+def test_of_alarms_at_the_same_time_the_first_set_rings_first() -> None:
+    rung: list[str] = []
+
+    async def main() -> None:
+        alarms = Alarms()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alarms.watch)
+            for name, seconds in (("b", 5), ("c", 5), ("a", 1), ("d", 5)):
+                alarms.after(seconds, partial(rung.append, name))
+            alarms.after(6, nursery.cancel_scope.cancel)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert rung == ["a", "b", "c", "d"]
+
+
 def test_sleeps_end_in_the_order_of_their_time_and_then_of_their_calls() -> None:
     source = """const ended = [];
       await parallel([60, 0, 30, 0, 1].map((ms, n) => () => SW.extra.sleep(ms).then(() => ended.push(n))));
@@ -157,6 +175,38 @@ def test_a_child_workflow_that_ends_with_agents_queued_leaves_their_places_to_ot
     launcher.assert_nothing_left()
     assert outcome.result == ["done", "p", "q"]
     assert len(crowd.order) < 10
+
+
+def test_a_slot_that_comes_free_after_a_child_workflow_ended_is_not_for_its_agents(tmp_path: Path) -> None:
+    launcher, order = Launcher(), []
+    kid_ended = trio.Event()
+
+    async def agent(call: AgentCall) -> AgentAnswer:
+        order.append(call.prompt)
+        if call.prompt == "p":
+            await kid_ended.wait()
+        return AgentAnswer(call.prompt)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ChildEnded):
+            kid_ended.set()
+
+    (tmp_path / "kid.js").write_text("for (let i = 0; i < 50; i++) agent('k'); export default 'done'")
+    source = """const p = agent('p');
+      const kid = await workflow({scriptPath: 'kid.js'});
+      export default [kid, await p, await agent('q')]"""
+    options = RunOptions(
+        agent=agent,
+        max_agents=1,
+        workflow=ChildWorkflows(tmp_path),
+        launcher=launcher,
+        listener=listen,
+        timeout_seconds=120,
+    )
+    outcome = trio.run(lambda: run_workflow(source, source_name=str(tmp_path / "p.js"), options=options))
+    launcher.assert_nothing_left()
+    assert outcome.result == ["done", "p", "q"]
+    assert order == ["p", "q"]
 
 
 def test_child_workflows_beyond_max_children_wait_in_order() -> None:
