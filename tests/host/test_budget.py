@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow_blocking
+from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
 from flowcage.host.account import MAX_PHASES, OTHER_PHASES, Account
 from flowcage.host.outcome import PhaseUsage
 from flowcage.host.queues import Slots
@@ -47,9 +47,12 @@ def test_a_spent_hard_budget_refuses_without_waiting_for_a_slot() -> None:
     launcher, taken = Launcher(), Slots(1)
     taken.queue(lambda: True)
     options = RunOptions(budget_tokens=0, hard_budget=True, launcher=launcher, timeout_seconds=120)
-    refused = Run(options, "w.js", account=Account(options, taken))
-    source = "export default agent('x').catch((error) => error.message)"
-    outcome = trio.run(refused.execute, source, {})
+
+    async def main() -> Outcome:
+        source = "export default agent('x').catch((error) => error.message)"
+        return await Run(options, "w.js", account=Account(options, taken)).execute(source, {})
+
+    outcome = trio.run(main)
     launcher.assert_nothing_left()
     assert outcome.result == "agent() is refused: 0 of the budget's 0 tokens are spent"
 
