@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 
 from flowcage.host import (
     AgentAnswer,
@@ -74,3 +75,25 @@ class Listener:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of one type, in order."""
         return [event for event in self.heard if event["type"] == kind]
+
+
+class Crowd:
+    """Agents that wait to be let go; counts those at work, and the most there ever were."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.at_work = 0
+        self.most = 0
+
+    async def agent(self, call: AgentCall) -> AgentAnswer:
+        self.order.append(call.prompt)
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+        self.at_work -= 1
+        return AgentAnswer(call.prompt)
+
+
+def agents(count: int, name: str) -> str:
+    return f"export default parallel(Array.from({{length: {count}}}, (_, n) => () => agent('{name}' + n)))"
