@@ -322,8 +322,10 @@ async def test_a_spare_child_that_died_is_not_handed_out() -> None:
             assert (await made.run("export default 1")).result == 1
             await trio.testing.wait_all_tasks_blocked(0.05)
             for process in psutil.Process().children():
-                if os.getpgid(process.pid) == process.pid:  # caged: the spares; the zygote among them
+                if os.getpgid(process.pid) == process.pid:  # caged: the spares; and the zygote
                     process.kill()
+                    while process.status() != psutil.STATUS_ZOMBIE:
+                        await trio.lowlevel.checkpoint()
 
 
 PROGRAM = """
