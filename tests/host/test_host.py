@@ -172,7 +172,7 @@ async def test_every_quota_is_told_at_once_with_when_to_come_back() -> None:
     async with host(default=limits) as made, trio.open_nursery() as nursery:
         for _ in range(2):
             nursery.start_soon(lambda: made.run(WAITING, handlers=Handlers(agent=gate)))
-            await gate.until(1)
+            await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(Overloaded) as full:
             await made.run("export default 1")
         assert (full.value.tenant, full.value.quota) == ("default", Quota.QUEUED_RUNS)
