@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # Answers a request, or arranges for another attempt and returns None.
 Work: TypeAlias = Callable[[], Awaitable[Resolution | None]]
+Task: TypeAlias = Callable[[], Awaitable[None]]
 
 # While these are dealt with the event loop is held up, and with it every other run.
 MAX_REQUESTS_AT_ONCE = 250
@@ -53,7 +54,7 @@ class Answers:
         self._arrived = trio.Event()
         self._failure: RunError | None = None
         # A slot is given back by any task of any run; what it starts must not inherit that one's variables.
-        self._spawn: Callable[..., None] | None = None
+        self._spawn: Callable[[Task], None] | None = None
         self._closed = False
         self._alarms = Alarms()
         self._agents = AgentCalls(run, self)
@@ -94,7 +95,8 @@ class Answers:
     async def begin(self, requests: Sequence[Request], nursery: trio.Nursery) -> None:
         """Start answering requests in their order, or give each its place in a queue."""
         if self._spawn is None and requests:
-            self._spawn = partial(copy_context().run, nursery.start_soon)
+            context = copy_context()
+            self._spawn = lambda task: context.run(partial(nursery.start_soon, task))
             nursery.start_soon(self._tend)
         for number, request in enumerate(requests, 1):
             self._begin(request)
@@ -139,7 +141,7 @@ class Answers:
         if self._closed:
             return False
         assert self._spawn is not None
-        self._spawn(self._answer, queue, request, work)
+        self._spawn(partial(self._answer, queue, request, work))
         return True
 
     async def _answer(self, queue: CallQueue, request: Request, work: Work) -> None:

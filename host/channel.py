@@ -46,10 +46,12 @@ class Channel:
         self._process = process
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
+        self._sent_ahead = process.sent_ahead
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
-        self.answered_in_seconds = 0.0
+        self.answered_in_seconds = 0.0  # from the last write to the last reply
+        self._sent_at = 0.0
         self.messages = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -81,14 +83,26 @@ class Channel:
             ChildGone: the child ended first.
             ProtocolViolation: it said what the contract does not allow.
         """
+        self.send(lines)
+        return [await self.receive() for _ in lines]
+
+    def send(self, lines: list[bytes]) -> None:
+        """Send encoded messages in one write; `receive` their replies in the same order.
+
+        Raises:
+            ProtocolViolation: the child answers what it cannot have read.
+        """
         data = b"".join(lines)
         self.messages += 2 * len(lines)
         self.bytes_sent += len(data)
+        self._sent_at = trio.current_time()
+        if (ahead := self._sent_ahead) and data == ahead:
+            self._sent_ahead = b""
+            return
         try:
             self._outbox.send_nowait(data)
-        except trio.WouldBlock:  # two writes are waiting: it answered what it cannot have read
+        except trio.WouldBlock:  # two writes are waiting
             raise ProtocolViolation("the child answers messages that it has not read") from None
-        return [await self._receive() for _ in lines]
 
     async def write(self) -> None:
         """Write what `exchange` hands over, until cancelled.
@@ -100,7 +114,8 @@ class Channel:
             async for data in self._written:
                 await self._process.stdin.send_all(data)
 
-    async def _receive(self) -> Result | Failure:
+    async def receive(self) -> Result | Failure:
+        """Wait for the next reply; errors as `exchange`."""
         began = trio.current_time()
         deadline, glance_at = began + self.patience.answer_seconds, began + _GLANCE_SECONDS
         while True:
@@ -111,7 +126,7 @@ class Channel:
             if isinstance(event, ConnectionClosed):
                 raise ChildGone
             if event is not None:
-                self.answered_in_seconds = trio.current_time() - began
+                self.answered_in_seconds = trio.current_time() - self._sent_at
                 return self._decode(event)
             late = trio.current_time() - glance_at
             if late >= 0:  # also while bytes drip in

@@ -36,6 +36,11 @@ _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
 _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
 
+def initialize_message(limits: Limits, isolation: Isolation | None) -> Initialize:
+    """The first message to every child."""
+    return Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
+
+
 class Child:
     """A fresh child process and the channel to it.
 
@@ -111,8 +116,7 @@ class Child:
             RunError: anything else that goes wrong.
         """
         channel = self.channel
-        message = Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
-        initialized = expect_result(await channel.request(message))
+        initialized = expect_result(await channel.request(initialize_message(limits, isolation)))
         assert isinstance(initialized, Initialized)
         if initialized.protocol_version != PROTOCOL_VERSION:
             raise ProtocolViolation(f"the child answered with version {initialized.protocol_version[:40]!r}")

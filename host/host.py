@@ -13,8 +13,10 @@ from typing import NamedTuple, Self
 import trio
 
 from flowcage.host.account import Account
+from flowcage.host.child import initialize_message
 from flowcage.host.errors import HostClosing, RunError
 from flowcage.host.launch.launcher import ClosableLauncher, Launcher, Spawned
+from flowcage.host.launch.reserve import Reserve
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.launch.zygote import Zygote
 from flowcage.host.limits import with_limits
@@ -28,7 +30,9 @@ from flowcage.host.statistics import HostStatistics, RunCounts
 from flowcage.host.tenancy import Tenancies
 from flowcage.host.tenants import Tally, TenantLimits
 from flowcage.host.verdict import HOST_SHUTDOWN
-from flowcage.protocol.messages import MISSING, Json, Missing
+from flowcage.protocol.connection import HostConnection
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
 
 DEFAULT_TENANT = "default"
 
@@ -61,13 +65,14 @@ class Host:
         options: RunOptions | None = None,
     ) -> None:
         self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
-        self._tenancies = Tenancies(launcher)
         self._options = options or RunOptions()
+        self._tenancies = Tenancies(launcher, self._new_reserve)
         self._counts = RunCounts()
         self._live: dict[trio.CancelScope, None] = {}
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._manager = self._open()
+        self._start_soon: Callable[..., object]
 
     async def __aenter__(self) -> Self:
         await self._manager.__aenter__()
@@ -203,7 +208,8 @@ class Host:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             account = Account(options, tenancy.agents)
             with ExitStack() as measured:
-                launcher = _Measuring(tenancy.launcher, turn, measured)
+                is_usual = _cage(options) == _cage(self._options)
+                launcher = _Measuring(tenancy.reserve if is_usual else tenancy.launcher, turn, measured)
                 run = Run(replace(options, launcher=launcher), source_name, account=account)
                 began(run)
                 try:
@@ -216,20 +222,32 @@ class Host:
             self._counts.add(outcome.report)
             return outcome
 
+    def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
+        initialize = HostConnection().send(initialize_message(*_cage(self._options)))
+        return Reserve(launcher, initialize, lambda task: self._start_soon(task))
+
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
+        failure: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
+                self._start_soon = nursery.start_soon
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
                 self._nursery = nursery
-                yield
+                try:
+                    yield
+                except Exception as error:  # raised outside the nursery, which would wrap it in a group
+                    failure = error
                 await self._close()
+                self._tenancies.close_reserves()
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
                 await self._close()
                 await self._tenancies.aclose()
+        if failure is not None:
+            raise failure
 
     async def _close(self) -> None:
         self._nursery = None
@@ -239,6 +257,11 @@ class Host:
         while self._live:
             await self._all_gone.wait()
             self._all_gone = trio.Event()
+
+
+def _cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
+    """What a child must be told before its first run: children that are kept ready have been."""
+    return options.limits, options.isolation
 
 
 class _Measuring(NamedTuple):

@@ -38,6 +38,7 @@ class ChildProcess:
 
     def __init__(self, spawned: Spawned) -> None:
         self.pid = spawned.pid
+        self.sent_ahead = spawned.sent_ahead
         self._peak_rss_bytes = 0
         try:
             self._exit = ExitWatch(self.pid)

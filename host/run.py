@@ -162,15 +162,18 @@ class Run:
             line = channel.encode(message)
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
-        expect_result((await channel.exchange([line]))[0])
+        channel.send([line, channel.encode(Drain())])
+        expect_result(await channel.receive())
         parent = self.parent.id if self.parent else None
         self.emit(events.RunStarted, source_name=self.source_name, parent_run_id=parent)
 
     async def _drive(self, channel: Channel, nursery: trio.Nursery) -> Json:
-        """Settle what is answered, let the child run to quiet, see what it says; until it is done."""
-        resolves: list[Resolve] = []
+        """See what the child says, settle what is answered, let it run to quiet again; until it is done.
+
+        `_start` sent the first drain.
+        """
         while True:
-            drained = await self._step(channel, resolves)
+            drained = self._take_in(expect_result(await channel.receive()))
             self._answers.check()
             if drained.complete:
                 assert isinstance(drained.output, dict)
@@ -181,15 +184,12 @@ class Run:
                     "the workflow can never finish: it waits for a promise that nothing will settle"
                 )
             resolves = [] if drained.more else await self._answers.wait()
+            # In one write: the resolutions, and the drain that lets them take effect.
+            channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
+            for _ in resolves:
+                expect_result(await channel.receive())
 
-    async def _step(self, channel: Channel, resolves: list[Resolve]) -> Drained:
-        """One round trip: the resolutions and the drain that lets them take effect go out together."""
-        lines = [_encode_resolve(channel, resolve) for resolve in resolves]
-        lines.append(channel.encode(Drain()))
-        *settled, last = await channel.exchange(lines)
-        for reply in settled:
-            expect_result(reply)
-        drained = expect_result(last)
+    def _take_in(self, drained: object) -> Drained:
         assert isinstance(drained, Drained)
         self._require_bounds(drained)
         for call in drained.calls:

@@ -128,9 +128,9 @@ class _Spans:
         return run.agents.pop(event.request_id, None) if run else None
 
     def _run_ended(self, event: RunEnded) -> None:
-        run = self._runs.get(event.run_id) or self._open_run(
-            event.run_id, "workflow", event.at
-        )  # it never started
+        run = self._runs.get(event.run_id)
+        if run is None:  # it ended before it had started
+            run = self._open_run(event.run_id, "workflow", event.at)
         del self._runs[event.run_id]
         for span in run.agents.values():
             _fail(span, event.verdict, "the run ended first")

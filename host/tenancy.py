@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from flowcage.host.launch.launcher import ClosableLauncher
+from flowcage.host.launch.reserve import Reserve
 from flowcage.host.queues import Slots
 from flowcage.host.tenants import TenantLimits
 
@@ -20,17 +21,28 @@ IDLE_SECONDS = 60.0
 class Tenancy:
     """One tenant's share of the host's means.
 
+    Args:
+        launcher: to be closed with it.
+        reserve: keeps children of that launcher ready.
+        limits: the tenant's.
+
     Attributes:
         launcher: for this tenant's children alone: what one of them learns of its layout is of no use against
             another tenant's.
         agents: slots for agents at work, over all runs.
     """
 
-    def __init__(self, launcher: ClosableLauncher, limits: TenantLimits) -> None:
+    def __init__(self, launcher: ClosableLauncher, reserve: Reserve, limits: TenantLimits) -> None:
         self.launcher = launcher
+        self.reserve = reserve
         self.agents = Slots(limits.max_agents)
         self.users = 0
         self.idle_since = 0.0
+
+    async def aclose(self) -> None:
+        """End and reap what waits for the next run."""
+        self.reserve.close()
+        await self.launcher.aclose()
 
 
 class Tenancies:
@@ -38,10 +50,16 @@ class Tenancies:
 
     Args:
         new_launcher: makes one for a tenant.
+        new_reserve: keeps children of a launcher ready.
     """
 
-    def __init__(self, new_launcher: Callable[[], ClosableLauncher]) -> None:
+    def __init__(
+        self,
+        new_launcher: Callable[[], ClosableLauncher],
+        new_reserve: Callable[[ClosableLauncher], Reserve],
+    ) -> None:
         self._new_launcher = new_launcher
+        self._new_reserve = new_reserve
         self._by_name: OrderedDict[str, Tenancy] = OrderedDict()  # the longest unused first
 
     def __len__(self) -> int:
@@ -52,7 +70,8 @@ class Tenancies:
         """The tenant's own, which stays open for the length of the block."""
         tenancy = self._by_name.get(name)
         if tenancy is None:
-            tenancy = self._by_name[name] = Tenancy(self._new_launcher(), limits)
+            launcher = self._new_launcher()
+            tenancy = self._by_name[name] = Tenancy(launcher, self._new_reserve(launcher), limits)
         tenancy.users += 1
         try:
             yield tenancy
@@ -70,10 +89,15 @@ class Tenancies:
             for place, (name, tenancy) in enumerate(idle):
                 if tenancy.idle_since < old or len(idle) - place > MAX_IDLE:
                     del self._by_name[name]
-                    await tenancy.launcher.aclose()
+                    await tenancy.aclose()
+
+    def close_reserves(self) -> None:
+        """Keep nothing ready any more."""
+        for tenancy in self._by_name.values():
+            tenancy.reserve.close()
 
     async def aclose(self) -> None:
         """Close all; no run may be left."""
         while self._by_name:
             _, tenancy = self._by_name.popitem()
-            await tenancy.launcher.aclose()
+            await tenancy.aclose()

@@ -14,6 +14,7 @@ class Spawned(NamedTuple):
     """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors.
 
     Attributes:
+        sent_ahead: what was written to its stdin already: an `initialize` that must be its first message.
         inherited_bytes: memory that it shares with whom it was forked from, though it looks like its own.
     """
 
@@ -22,6 +23,7 @@ class Spawned(NamedTuple):
     stdout: int
     stderr: int
     inherited_bytes: int = 0
+    sent_ahead: bytes = b""
 
 
 class Launcher(Protocol):

@@ -35,6 +35,7 @@ class Zygote:
         self._current: Warm | None = None
         self._next: Warm | None = None
         self._retired: list[Warm] = []
+        self._is_closed = False
 
     async def launch(self) -> Spawned:
         """Fork a child. It is in the zygote's session until it closes its cage.
@@ -48,6 +49,8 @@ class Zygote:
             raise LaunchFailed(f"no child could be started: {error}") from error
         try:
             async with self._lock:
+                if self._is_closed:
+                    raise LaunchFailed("the launcher is closed")
                 pid, inherited_bytes = await self._fork(pipes.theirs)
         except BaseException:
             close_all(pipes.ours)
@@ -62,11 +65,13 @@ class Zygote:
 
     async def aclose(self) -> None:
         """End every process of this launcher's own and reap it; children that it launched are left alone."""
-        self._retire()
-        if self._next is not None:
-            self._retired.append(self._next)
-            self._next = None
+        self._is_closed = True
         with trio.CancelScope(shield=True):
+            async with self._lock:  # whoever is forking may finish
+                self._retire()
+            if self._next is not None:
+                self._retired.append(self._next)
+                self._next = None
             for warm in self._retired:
                 await warm.end()
         self._retired.clear()

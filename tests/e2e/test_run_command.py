@@ -86,6 +86,26 @@ def test_events_are_written_as_json_lines(tmp_path: Path) -> None:
     assert kinds == ["started", "agent_started", "agent_completed", "ended"]
 
 
+def test_agent_calls_that_failed_are_one_line_on_stderr(tmp_path: Path) -> None:
+    source = "export default parallel([() => agent('a'), () => agent('b'), () => agent('c')])"
+    finished = flowcage("run", workflow(tmp_path, source), "--max-total-agents", "1")
+    assert finished.json["result"] == ["echo: a", None, None]
+    assert (
+        "note: 2 of 3 agent calls failed, 2 of them refused before they began; 2 errors became null"
+        in finished.stderr
+    )
+    quiet = flowcage("run", workflow(tmp_path, source), "--limit", "maxTotalAgents=1", "--quiet")
+    assert quiet.json["result"] == ["echo: a", None, None]
+    assert quiet.stderr == ""
+
+
+def test_a_hard_budget_can_be_asked_for(tmp_path: Path) -> None:
+    source = "await agent('one two'); export default agent('x').catch((error) => error.message)"
+    finished = flowcage("run", workflow(tmp_path, source), "--budget", "2", "--hard-budget")
+    assert finished.json["result"] == "agent() is refused: 2 of the budget's 2 tokens are spent"
+    assert finished.json["usage"]["byPhase"] == {"": {"agents": 1, "failed": 0, "tokens": 2}}
+
+
 USAGE_ERRORS = {
     "missing": (["missing.js"], "missing.js: no such file"),
     "folder": (["."], "is a folder"),
@@ -102,6 +122,8 @@ USAGE_ERRORS = {
     "events folder missing": (["ok.js", "--events", "no/such/e.jsonl"], "--events"),
     "zero timeout": (["ok.js", "--timeout", "0"], "--timeout"),
     "zero memory": (["ok.js", "--memory", "0"], "--memory"),
+    "hard budget without one": (["ok.js", "--hard-budget"], "--hard-budget needs a budget"),
+    "no agents in all": (["ok.js", "--max-total-agents", "0"], "--max-total-agents"),
     "unknown option": (["ok.js", "--nope"], "--nope"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 
 from flowcage.host import (
     AgentAnswer,
@@ -24,7 +25,9 @@ def run(source: str, **options: Any) -> Outcome:
     """Run to a result; the options are those of `RunOptions`."""
     launcher = Launcher()
     try:
-        return run_workflow_blocking(source, options=RunOptions(launcher=launcher, **options))
+        # A run that hangs is to be seen here, and not an hour later.
+        given = RunOptions(**{"launcher": launcher, "timeout_seconds": 120, **options})
+        return run_workflow_blocking(source, options=given)
     finally:
         launcher.assert_nothing_left()
 
@@ -72,3 +75,25 @@ class Listener:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of one type, in order."""
         return [event for event in self.heard if event["type"] == kind]
+
+
+class Crowd:
+    """Agents that wait to be let go; counts those at work, and the most there ever were."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.at_work = 0
+        self.most = 0
+
+    async def agent(self, call: AgentCall) -> AgentAnswer:
+        self.order.append(call.prompt)
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+        self.at_work -= 1
+        return AgentAnswer(call.prompt)
+
+
+def agents(count: int, name: str) -> str:
+    return f"export default parallel(Array.from({{length: {count}}}, (_, n) => () => agent('{name}' + n)))"

@@ -76,6 +76,17 @@ def test_an_answer_without_end_is_a_rejection(request_: str) -> None:
         assert outcome.result.startswith("the host's answer cannot be sent: ")
 
 
+def test_an_answer_that_cannot_cross_counts_as_failed_and_may_be_asked_for_again() -> None:
+    deep: Any = "deep"
+    for _ in range(505):
+        deep = [deep]
+    outcome = run("export default agent('x', {retry: {maxAttempts: 2}})", agent=Agent(deep, "flat"))
+    assert outcome.result == "flat"
+    outcome = run(f"export default agent('x'){CAUGHT}", agent=Agent(deep))
+    assert "nested more than 500 levels" in outcome.result
+    assert (outcome.census.completed, outcome.census.failed) == (0, 1)
+
+
 def test_a_rejection_of_100_mb_is_cut_to_why_it_cannot_be_sent() -> None:
     outcome = run(f"export default agent('x'){CAUGHT}", agent=Agent(WrongAnswer("x" * HUGE)))
     assert outcome.result.startswith("the host's answer cannot be sent: ")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
-from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow_blocking
-from flowcage.host.account import MAX_PHASES, OTHER_PHASES
+from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
+from flowcage.host.account import MAX_PHASES, OTHER_PHASES, Account
 from flowcage.host.outcome import PhaseUsage
+from flowcage.host.queues import Slots
+from flowcage.host.run import Run
 from flowcage.host.sourcefile import ChildWorkflows
 
 from .children import Launcher
@@ -38,6 +41,20 @@ def test_a_hard_budget_also_refuses_those_that_were_queued_before_it_was_spent()
     outcome = run(source, agent=agent, budget_tokens=30, hard_budget=True, max_agents=1)
     assert len(agent.calls) == 3
     assert outcome.census.refused == 47
+
+
+def test_a_spent_hard_budget_refuses_without_waiting_for_a_slot() -> None:
+    launcher, taken = Launcher(), Slots(1)
+    taken.queue(lambda: True)
+    options = RunOptions(budget_tokens=0, hard_budget=True, launcher=launcher, timeout_seconds=120)
+
+    async def main() -> Outcome:
+        source = "export default agent('x').catch((error) => error.message)"
+        return await Run(options, "w.js", account=Account(options, taken)).execute(source, {})
+
+    outcome = trio.run(main)
+    launcher.assert_nothing_left()
+    assert outcome.result == "agent() is refused: 0 of the budget's 0 tokens are spent"
 
 
 def test_a_hard_budget_ends_retries_too() -> None:

@@ -1,0 +1,94 @@
+"""A launcher that has the next child ready, with its cage closed, before anybody asks for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from flowcage.host.errors import LaunchFailed
+from flowcage.host.launch.launcher import ClosableLauncher, Spawned, close_all
+
+# More would serve bursts, at the price of idle processes.
+_SPARES = 2
+
+
+class Reserve:
+    """Keeps a few children of another launcher waiting, each to be used once.
+
+    Args:
+        launcher: starts the children; it stays its owner's to close.
+        initialize: the first message of every child that this reserve hands out, as a line. It is sent ahead.
+        start_soon: starts a task that lives as long as the reserve does.
+    """
+
+    def __init__(
+        self, launcher: ClosableLauncher, initialize: bytes, start_soon: Callable[..., object]
+    ) -> None:
+        self._launcher = launcher
+        self._initialize = initialize
+        self._start_soon = start_soon
+        self._spares: deque[Spawned] = deque()
+        self._coming = 0
+        self._is_closed = False
+
+    async def launch(self) -> Spawned:
+        """Hand out a spare, or start a child where there is none.
+
+        Raises:
+            LaunchFailed: as the launcher.
+        """
+        while self._coming + len(self._spares) <= _SPARES and not self._is_closed:
+            self._coming += 1
+            self._start_soon(self._refill)
+        while self._spares:
+            spare = self._spares.popleft()
+            if _is_alive(spare):
+                return spare
+            _end(spare)
+        return await self._launcher.launch()
+
+    def distrust(self) -> None:
+        """The spares share what the child may have learned."""
+        self._end_spares()
+        self._launcher.distrust()
+
+    def close(self) -> None:
+        """End and reap all spares; there will be no more."""
+        self._is_closed = True
+        self._end_spares()
+
+    async def _refill(self) -> None:
+        try:
+            with suppress(LaunchFailed):  # whoever asks next is told
+                self._add(await self._launcher.launch())
+        finally:
+            self._coming -= 1
+
+    def _add(self, spare: Spawned) -> None:
+        spare = spare._replace(sent_ahead=self._initialize)
+        with suppress(BrokenPipeError):  # it is gone already, which `launch` will see
+            os.write(spare.stdin, self._initialize)  # a new pipe has room for it
+        if self._is_closed:
+            _end(spare)
+        else:
+            self._spares.append(spare)
+
+    def _end_spares(self) -> None:
+        while self._spares:
+            _end(self._spares.popleft())
+
+
+def _is_alive(spare: Spawned) -> bool:
+    return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def _end(spare: Spawned) -> None:
+    """Kill and reap it. It has run nothing of anybody's, so it takes no longer than the kernel does."""
+    with suppress(ProcessLookupError):
+        os.kill(spare.pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(spare.pid, 0)
+    close_all((spare.stdin, spare.stdout, spare.stderr))
