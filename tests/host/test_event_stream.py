@@ -137,6 +137,14 @@ def test_gaps_on_both_sides_of_what_was_withdrawn_become_one() -> None:
     assert read(stream) == [log(0), Gap("run", 1.0, 3), ended()]
 
 
+def test_what_was_withdrawn_makes_room_in_bytes() -> None:
+    stream = heard(log(0), max_bytes=1_000)
+    stream.withdraw(stream.keep(log(1, "x" * 900)))
+    stream(log(2))
+    stream(ended())
+    assert read(stream) == [log(0), log(2), ended()]
+
+
 def test_withdrawing_what_was_read_does_nothing() -> None:
     async def test() -> None:
         stream = EventStream(max_bytes=100)
@@ -166,6 +174,18 @@ def test_several_readers_share_the_events_and_all_end() -> None:
             stream(ended())
         assert len(seen) == 21
         assert {event.at for event in seen} == {*map(float, range(20)), 99.0}
+
+    in_trio(test)
+
+
+def test_closing_ends_everyone_who_waits() -> None:
+    async def test() -> None:
+        stream = EventStream()
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(stream.batch)
+            await trio.testing.wait_all_tasks_blocked()
+            stream.close()
 
     in_trio(test)
 
