@@ -153,7 +153,7 @@ EVENT_TYPES: dict[type[Event], str] = {
     ChildEnded: "child_ended",
     Sleeping: "sleep",
     Requested: "requested",
-    Gap: "hole",
+    Gap: "gap",
     RunEnded: "ended",
 }
 

@@ -195,6 +195,8 @@ async def test_a_request_that_times_out_unread_leaves_the_stream_and_waits_no_mo
     source = 'export default agent("x", {timeoutMs: 5}).catch((error) => error.message)'
     async with Host() as host, host.open_run(source) as run:
         assert "timeoutMs" in str((await run.outcome()).result)
+        with pytest.raises(RequestNotWaiting):
+            run.answer("1", "too late")
         events = await rest(run)
     assert not any(isinstance(event, Requested) for event in events)
     assert any(isinstance(event, AgentFailed) for event in events)
