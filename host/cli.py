@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -25,6 +25,10 @@ from flowcage.host.terminal import leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION
+
+if TYPE_CHECKING:
+    from flowcage.host.events import Listener
+    from flowcage.host.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -83,22 +87,23 @@ def cli() -> None:
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
     from flowcage.host.api import run_workflow
-    from flowcage.host.progress import listeners
+    from flowcage.host.eventsfile import EventsFile
+    from flowcage.host.progress import watched
 
     with ExitStack() as stack:
         try:
             source = inputs.source(file)
             args = inputs.args(given["args_json"], given["args_file"], given["args_pairs"])
             options = inputs.options(file, **given)
-            listener = stack.enter_context(listeners(given["events"], quiet=given["quiet"]))
+            events = stack.enter_context(EventsFile(given["events"])) if given["events"] else None
         except inputs.InputError as error:
             fail(exits.USAGE, str(error))
-        outcome = to_the_end(
-            lambda: run_workflow(
-                source, source_name=str(file), args=args, options=replace(options, listener=listener)
-            ),
-            source,
-        )
+
+        async def work(listener: Listener | None) -> Outcome:
+            listening = replace(options, listener=listener)
+            return await run_workflow(source, source_name=str(file), args=args, options=listening)
+
+        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), source)
     if missing := missing_layers(outcome.report.isolation):
         note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
     if not given["quiet"]:

@@ -73,15 +73,16 @@ class Zygote:
 
     async def _fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
         for _attempt in range(2):
-            warm = await self._ready()
+            warm = self._serving()
             try:
+                await warm.wait_ready()
                 return await warm.fork(descriptors), warm.private_bytes
             except Lost as lost:
                 reason = lost
                 await self._bury(warm)
         raise LaunchFailed(f"no child could be forked, by a fresh zygote neither: {reason}")
 
-    async def _ready(self) -> Warm:
+    def _serving(self) -> Warm:
         self._retired = [warm for warm in self._retired if not warm.is_gone()]
         if self._current is not None and self._current.forks >= self._max_forks:
             self._retire()
@@ -90,11 +91,6 @@ class Zygote:
         elif self._next is None and self._current.forks >= self._max_forks - _HEAD_START:
             with suppress(LaunchFailed):  # the current one still serves
                 self._next = Warm()
-        try:
-            await self._current.wait_ready()
-        except Lost as lost:
-            await self._bury(self._current)
-            raise LaunchFailed(f"the zygote could not start: {lost}") from None
         return self._current
 
     async def _bury(self, warm: Warm) -> None:

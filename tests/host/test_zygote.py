@@ -1,0 +1,172 @@
+"""What only the zygote can do wrong: its own process ends, hangs, is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import psutil
+import pytest
+import trio
+import trio.testing
+
+from flowcage.host import RunOptions, run_workflow
+from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.errors import LaunchFailed
+from flowcage.host.launch import warm
+from flowcage.host.launch.launcher import Spawned
+from flowcage.host.launch.zygote import Zygote
+from flowcage.host.process import ChildProcess
+
+from .launchers import Make, Watched, watched, zygotes
+
+DEADLINE_SECONDS = 60.0
+Test = Callable[[Watched], Awaitable[None]]
+
+
+def with_zygote(test: Test, make: Make = Zygote) -> None:
+    """Run an async test with a launcher that must leave nothing behind."""
+
+    async def main() -> None:
+        with trio.fail_after(DEADLINE_SECONDS):
+            async with watched(make) as launcher:
+                await test(launcher)
+
+    trio.run(main)
+
+
+async def trivial(launcher: Watched) -> None:
+    """A run that must complete."""
+    assert (await run_workflow("export default 1", options=RunOptions(launcher=launcher))).result == 1
+
+
+def only_zygote(launcher: Watched) -> int:
+    """The process id of the one there is."""
+    (process,) = zygotes(launcher)
+    return process.pid
+
+
+def test_a_run_goes_on_when_its_zygote_is_killed() -> None:
+    async def test(launcher: Watched) -> None:
+        async def strike(call: AgentCall) -> AgentAnswer:
+            os.kill(only_zygote(launcher), signal.SIGKILL)
+            return AgentAnswer(call.prompt)
+
+        options = RunOptions(launcher=launcher, agent=strike)
+        assert (await run_workflow("export default agent('x')", options=options)).result == "x"
+        await trivial(launcher)
+
+    with_zygote(test)
+
+
+def test_the_next_run_starts_a_new_zygote() -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        first = only_zygote(launcher)
+        os.kill(first, signal.SIGKILL)
+        await trivial(launcher)
+        assert only_zygote(launcher) != first
+
+    with_zygote(test)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.001, 0.01, 0.03, 0.06, 0.1])
+def test_a_zygote_that_is_killed_while_it_starts_or_forks_costs_no_run(delay: float) -> None:
+    async def test(launcher: Watched) -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(trivial, launcher)
+            with trio.move_on_after(DEADLINE_SECONDS):
+                while not zygotes(launcher):
+                    await trio.lowlevel.checkpoint()
+            await trio.sleep(delay)  # any moment will do; these are spread over a start and the first forks
+            for process in zygotes(launcher):
+                process.kill()
+
+    with_zygote(test)
+
+
+def test_a_zygote_that_is_stopped_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "_FORK_SECONDS", 0.3)
+
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        stopped = only_zygote(launcher)
+        os.kill(stopped, signal.SIGSTOP)
+        await trivial(launcher)
+        assert not psutil.pid_exists(stopped)
+
+    with_zygote(test)
+
+
+def test_a_child_that_was_forked_but_never_told_of_is_found_and_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        real = warm.Warm._receive
+
+        async def lose(self: warm.Warm) -> bytes:
+            monkeypatch.setattr(warm.Warm, "_receive", real)
+            await real(self)
+            raise warm.Lost("the reply was lost")
+
+        monkeypatch.setattr(warm.Warm, "_receive", lose)
+        await trivial(launcher)
+        assert len(psutil.Process().children()) == 1
+
+    with_zygote(test)
+
+
+def test_a_zygote_is_replaced_after_so_many_forks() -> None:
+    async def test(launcher: Watched) -> None:
+        seen: set[int] = set()
+        for _ in range(5):
+            await trivial(launcher)
+            seen.update(process.pid for process in zygotes(launcher))
+        assert len(seen) >= 3
+
+    with_zygote(test, lambda: Zygote(max_forks=2))
+
+
+def test_a_zygote_whose_child_crashed_forks_no_more() -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        first = only_zygote(launcher)
+        launcher.distrust()
+        await trivial(launcher)
+        assert first not in {process.pid for process in zygotes(launcher)}
+
+    with_zygote(test)
+
+
+def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = (*warm._COMMAND[:2], "-c", "raise SystemExit('there is no engine')")
+    monkeypatch.setattr(warm, "_COMMAND", command)
+
+    async def test(launcher: Watched) -> None:
+        with pytest.raises(LaunchFailed, match="there is no engine"):
+            await trivial(launcher)
+
+    with_zygote(test)
+
+
+def test_a_launch_waits_for_nobodys_cancellation() -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        os.kill(zygote := only_zygote(launcher), signal.SIGSTOP)
+        launched: list[Spawned] = []
+
+        async def launch() -> None:
+            launched.append(await launcher.launch())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(launch)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+            os.kill(zygote, signal.SIGCONT)  # the fork happens, and is told
+        (child,) = launched
+        await ChildProcess(child).close(kill=True)
+
+    with_zygote(test)
