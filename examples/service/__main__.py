@@ -45,7 +45,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
         stopped.set()
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:  # noqa: SIM117 - the server outlives the host
             async with Host(tenants=tenants.limits, max_runs=chosen.max_runs) as host:
                 nursery.start_soon(listen, Service(host, tenants, options).app())
                 await anext(signals)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
+import trio
 from quart import request
 from quart.wrappers import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from flowcage.host import FlowcageError, Host, Outcome, RunOptions
+from flowcage.host import FlowcageError, Host, HostClosing, Outcome, RunOptions
 from flowcage.protocol import strictjson
 
 from .connection import OwningApp
@@ -22,6 +24,8 @@ from .submission import MAX_BODY_BYTES, Submission, parse
 from .tenants import Tenants
 
 BODY_SECONDS = 10
+# A refusal takes this long: a client that at once asks again would else cost more than one that is served.
+REFUSAL_SECONDS = 1
 _log = logging.getLogger(__name__)
 
 
@@ -41,9 +45,7 @@ class Service:
     def app(self) -> QuartTrio:
         """The ASGI application."""
         app = OwningApp(__name__, static_folder=None)
-        app.config.update(
-            MAX_CONTENT_LENGTH=MAX_BODY_BYTES, BODY_TIMEOUT=BODY_SECONDS, RESPONSE_TIMEOUT=None
-        )
+        app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, BODY_TIMEOUT=BODY_SECONDS, RESPONSE_TIMEOUT=None)
         app.post("/runs")(self.runs)
         app.get("/statistics")(self.statistics)
         app.get("/health")(self.health)
@@ -53,7 +55,7 @@ class Service:
 
     async def runs(self) -> Response:
         """``POST /runs``: the result or a problem, or all events and then one of the two."""
-        tenant, submission = self._tenant(), parse(await request.get_data(as_text=False))
+        tenant, submission = self._tenant(), parse(bytes(await request.data))
         if "stream" in request.args or request.accept_mimetypes.best == "text/event-stream":
             return await self._stream(tenant, submission)
         try:
@@ -76,34 +78,35 @@ class Service:
 
     async def _run(self, tenant: str, submission: Submission, options: RunOptions) -> Outcome:
         source, args, limits = submission
-        return await self._host.run(source, tenant=tenant, args=args, limits=limits, options=options)
+        try:
+            options = self._host.options(None, limits, options)
+        except ValueError as error:  # a fraction of a byte, perhaps
+            raise Problem(422, "invalid-submission", str(error)) from None
+        return await self._host.run(source, tenant=tenant, args=args, options=options)
 
     async def _stream(self, tenant: str, submission: Submission) -> Response:
         feed = Feed()
 
         async def fill() -> None:
             try:
-                outcome = await self._run(tenant, submission, replace(self._options, listener=feed.listen))
-            except FlowcageError as error:
-                await feed.end(_told(error))
-            else:
-                await feed.end(outcome)
+                feed.end(await self._run(tenant, submission, replace(self._options, listener=feed.events)))
+            except (FlowcageError, Problem) as error:
+                feed.end(_told(error))
 
-        request.nursery.start_soon(fill)  # type: ignore[attr-defined]  # `request` is a proxy of an `OwningRequest`
-        first = await feed.first()
-        if isinstance(first, Problem):  # refused: nothing was streamed, so the status can still say so
-            raise first
-        return Response(feed.frames(first), content_type="text/event-stream")
+        request.nursery.start_soon(fill)  # type: ignore[attr-defined]  # a proxy of an `OwningRequest`
+        return Response(feed.frames(await feed.first()), content_type="text/event-stream")
 
 
-def _told(error: FlowcageError) -> Problem:
-    problem = problem_of(error)
-    if problem.status >= 500:
+def _told(error: FlowcageError | Problem) -> Problem:
+    problem = error if isinstance(error, Problem) else problem_of(error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, HostClosing):
         _log.error("answered with %d", problem.status, exc_info=error)
     return problem
 
 
 async def _answer_problem(problem: Problem) -> Response:
+    if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+        await trio.sleep(REFUSAL_SECONDS)
     return _json(problem.status, problem.body, problem.headers, "application/problem+json")
 
 

@@ -26,7 +26,9 @@ class OwningRequest(TrioRequest):
 class _Connection(TrioASGIHTTPConnection):
     _answered = False
 
-    async def handle_request(self, nursery: trio.Nursery, request: Request, send: ASGISendCallable) -> None:
+    async def handle_request(  # type: ignore[override]  # as in quart-trio
+        self, nursery: trio.Nursery, request: Request, send: ASGISendCallable
+    ) -> None:
         async def watched(message: Any) -> None:
             self._answered = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
@@ -35,12 +37,12 @@ class _Connection(TrioASGIHTTPConnection):
         request.nursery = nursery
         await super().handle_request(nursery, request, watched)
 
-    async def handle_messages(
+    async def handle_messages(  # type: ignore[override]
         self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
     ) -> None:
         await ASGIHTTPConnection.handle_messages(self, request, receive)
-        # The server says "disconnect" after a response too, in the middle of closing the connection: quart-trio
-        # 0.12 would cancel that, and clients that wait for the end would wait for ever.
+        # The server says "disconnect" after a response too, in the middle of closing the connection.
+        # quart-trio 0.12 would cancel that, and clients that wait for the end would wait for ever.
         if not self._answered:
             nursery.cancel_scope.cancel()
 

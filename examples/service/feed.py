@@ -1,79 +1,75 @@
-"""One run's events on their way to a client, as Server-Sent Events; a slow reader misses some and is told so."""
+"""One run's events on their way to a client, as Server-Sent Events; a slow reader misses some."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import trio
 
 from flowcage.host import Outcome
 from flowcage.host.events import Event
+from flowcage.host.stream import EventStream
 from flowcage.protocol import strictjson
 
 from .problems import Problem
 
-MAX_EVENTS = 100
+# What the host keeps for a client that does not read.
+MAX_EVENTS = 1_000
+MAX_BYTES = 256 * 1024
 # Without a word for longer, proxies lose patience, and a client that is gone would be noticed late.
 SILENCE_SECONDS = 15.0
 
-Item: TypeAlias = Event | Outcome | Problem
-
 
 class Feed:
-    """Keeps up to `MAX_EVENTS` events that the client has not read yet."""
+    """The events of a run, and then what came of it.
+
+    Attributes:
+        events: the run's listener.
+    """
 
     def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[tuple[int, Item]](MAX_EVENTS)
-        self._missed = 0
+        self.events = EventStream(MAX_EVENTS, MAX_BYTES)
+        self._iterator = aiter(self.events)
+        self._ended = trio.Event()
+        self._end: Outcome | Problem | None = None
 
-    def listen(self, event: Event) -> None:
-        """Add an event, or count it as missed; never waits. For `RunOptions.listener`."""
-        try:
-            self._send.send_nowait((self._missed, event))
-            self._missed = 0
-        except trio.WouldBlock:
-            self._missed += 1
+    def end(self, end: Outcome | Problem) -> None:
+        """What came of the run, or of asking for one."""
+        self._end = end
+        self._ended.set()
+        self.events.close()
 
-    async def end(self, item: Outcome | Problem) -> None:
-        """Add the last one, when the client has read enough. The run is over by then and holds nothing."""
-        await self._send.send((self._missed, item))
+    async def first(self) -> Event | None:
+        """Wait for the first event, and give it to `frames`.
 
-    async def first(self) -> Item:
-        """Wait for whatever comes first. `frames` does not repeat it."""
-        return (await self._receive.receive())[1]
+        Raises:
+            Problem: there is none: the run was refused.
+        """
+        first = await anext(self._iterator, None)
+        if first is None and isinstance(self._end, Problem):
+            raise self._end
+        return first
 
-    async def frames(self, first: Item) -> AsyncIterator[bytes]:
-        """The text of the event stream, beginning with this item."""
-        missed, item = 0, first
-        while True:
-            if missed:
-                yield _frame("gap", {"missed": missed})
-            yield _frame(*_described(item))
-            if not isinstance(item, Event):
-                return
-            while (received := await self._receive_soon()) is None:
-                yield b": still running\n\n"
-            missed, item = received
-
-    async def _receive_soon(self) -> tuple[int, Item] | None:
-        with trio.move_on_after(SILENCE_SECONDS):
-            return await self._receive.receive()
-        return None
+    async def frames(self, event: Event | None) -> AsyncIterator[bytes]:
+        """The text of the event stream, beginning with this event."""
+        silent = False
+        while event is not None:
+            body = event.to_json()
+            yield b": still running\n\n" if silent else _frame(body["type"], body)
+            with trio.move_on_after(SILENCE_SECONDS) as patience:
+                event = await anext(self._iterator, None)
+            silent = patience.cancelled_caught
+        await self._ended.wait()
+        if isinstance(self._end, Outcome):
+            yield _frame("outcome", result_of(self._end))
+        elif self._end is not None:
+            yield _frame("problem", self._end.body)
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
     """What a client is told of a run that completed."""
     return {"runId": outcome.run_id, "result": outcome.result, "usage": outcome.usage.to_json()}
-
-
-def _described(item: Item) -> tuple[str, dict[str, Any]]:
-    if isinstance(item, Problem):
-        return "problem", item.body
-    if isinstance(item, Outcome):
-        return "outcome", result_of(item)
-    body = item.to_json()
-    return body["type"], body
 
 
 def _frame(kind: str, body: dict[str, Any]) -> bytes:

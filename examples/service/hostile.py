@@ -1,7 +1,8 @@
-"""``python -m examples.service.hostile PORT [ATTACK…]``: one tenant doing its worst, until it is terminated."""
+"""``python -m examples.service.hostile PORT [ATTACK…]``: one tenant doing its worst, until terminated."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ HOG = "const kept = []; for (;;) kept.push(new Array(10_000).fill(kept.length));
 AGENTS = """const flood = () => parallel(Array.from({ length: 200 }, () => () => agent('x'.repeat(1_000))));
 for (;;) await flood();"""
 LOGS = "for (;;) { log('x'.repeat(1_000)); }"
-TRICKLE = "for (let i = 0; ; i++) { log('x'.repeat(10_000)); await sleep(1); }"
+TRICKLE = "for (let i = 0; ; i++) { log('x'.repeat(10_000)); await agent('more'); }"
 
 
 async def repeat(source: str, port: int) -> None:
@@ -30,14 +31,15 @@ async def fill_queue(port: int) -> None:
     """Thousands of runs that wait for their turn."""
     async with trio.open_nursery() as nursery:
         for _ in range(2_000):
-            nursery.start_soon(repeat, SPIN, port)
+            nursery.start_soon(_again, partial(repeat, SPIN), port)
+            await trio.sleep(0.001)
 
 
 async def read_slowly(port: int) -> None:
     """Ask for events and hardly read them."""
     while True:
         async with sent(port, TOKEN, "POST /runs?stream=1", {"source": TRICKLE}) as stream:
-            while await stream.receive_some(1):
+            while await stream.receive_some(1):  # noqa: ASYNC110 - it waits for nothing
                 await trio.sleep(0.5)
 
 
@@ -79,4 +81,5 @@ async def _again(function: Callable[[int], Awaitable[None]], port: int) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # in earnest it would be on another machine
     trio.run(attack, int(sys.argv[1]), sys.argv[2:] or list(ATTACKS))

@@ -1,4 +1,4 @@
-"""``python -m examples.service.load``: a well-behaved tenant alone on half the machine, then beside a hostile one.
+"""``python -m examples.service.load``: what a hostile tenant costs a well-behaved one.
 
 Alone, the service and its children may use half of the cores. Beside the hostile tenant they may use all of
 them. The clients may always use all: alone, the service has its half for itself.
@@ -41,7 +41,7 @@ class Latencies(NamedTuple):
 
     median: float
     p99: float
-    count: int
+    runs: int
 
     @classmethod
     def of(cls, seconds: list[float]) -> Latencies:
@@ -76,7 +76,7 @@ def report(alone: Latencies, beside: Latencies) -> None:
     """Print both phases and their ratios."""
     print(f"{'':28}{'median':>10}{'p99':>10}{'runs':>8}")
     for name, each in (("alone on half the machine", alone), ("beside a hostile tenant", beside)):
-        print(f"{name:28}{each.median:>7.1f} ms{each.p99:>7.1f} ms{each.count:>8}")
+        print(f"{name:28}{each.median:>7.1f} ms{each.p99:>7.1f} ms{each.runs:>8}")
     print(f"{'ratio':28}{beside.median / alone.median:>10.2f}{beside.p99 / alone.p99:>10.2f}")
 
 
@@ -95,7 +95,8 @@ async def well_behaved(port: int, seconds: float) -> list[float]:
 
 async def _work(port: int) -> None:
     answer = await post_run(port, "well", {"source": WORK, "args": ARGS})
-    assert answer.status == 200 and answer.body["result"] == EXPECTED, answer
+    assert answer.status == 200, answer
+    assert answer.body["result"] == EXPECTED, answer
 
 
 @contextmanager

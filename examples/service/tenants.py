@@ -25,7 +25,7 @@ class Tenants:
             name: TenantLimits(**member["limits"]) for name, member in members.items()
         }
         # By hash: how long a look-up takes then tells nothing of the token.
-        self._names = {_hash(member["token"]): name for name, member in members.items()}
+        self._names: Mapping[bytes, str] = {_hash(member["token"]): name for name, member in members.items()}
 
     def authenticate(self, authorization: str) -> str:
         """The tenant of an ``Authorization`` header.
