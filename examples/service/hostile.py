@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from .client import post_run, sent
+from .client import get_statistics, post_run, sent
 
 TOKEN = "hostile"
 SPIN = "for (;;);"
@@ -19,6 +19,8 @@ AGENTS = """const flood = () => parallel(Array.from({ length: 200 }, () => () =>
 for (;;) await flood();"""
 LOGS = "for (;;) { log('x'.repeat(1_000)); }"
 TRICKLE = "for (let i = 0; ; i++) { log('x'.repeat(10_000)); await agent('more'); }"
+SOURCES = (SPIN, HOG, AGENTS, LOGS)
+QUEUED = 1_900
 
 
 async def repeat(source: str, port: int) -> None:
@@ -28,10 +30,10 @@ async def repeat(source: str, port: int) -> None:
 
 
 async def fill_queue(port: int) -> None:
-    """Thousands of runs that wait for their turn."""
+    """Thousands of runs that wait for their turn, which brings a bit of everything."""
     async with trio.open_nursery() as nursery:
-        for _ in range(2_000):
-            nursery.start_soon(_again, partial(repeat, SPIN), port)
+        for number in range(QUEUED):
+            nursery.start_soon(_again, partial(repeat, SOURCES[number % len(SOURCES)]), port)
             await trio.sleep(0.001)
 
 
@@ -69,7 +71,9 @@ async def attack(port: int, names: list[str]) -> None:
             count, function = ATTACKS[name]
             for _ in range(count):
                 nursery.start_soon(_again, function, port)
-        await trio.sleep(1)
+        enough = QUEUED if "queue" in names else 1
+        while (await get_statistics(port, TOKEN)).body["queued"] < enough:  # noqa: ASYNC110 - it is elsewhere
+            await trio.sleep(0.2)
         print("at work", flush=True)
 
 
