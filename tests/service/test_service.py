@@ -18,7 +18,7 @@ import pytest
 
 from .served import DEADLINE, ROOT, Answer, Service, answer, serving
 
-# Asks the agent without end: until a limit, an agent that takes its time, or the client.
+# Asks the agent without end, until a limit.
 WAIT = "for (;;) await agent('x');"
 
 
@@ -184,14 +184,16 @@ def test_a_client_that_asks_to_close_sees_the_connection_end(service: Service) -
 
 
 @pytest.mark.parametrize("path", ["/runs", "/runs?stream=1"])
-def test_a_client_that_leaves_takes_its_run_with_it(service: Service, path: str) -> None:
-    service.run({"source": "return 1"}, token="small-token")  # makes the tenant's zygote
-    wait_for(lambda: running(service) == 0)
-    idle = service.descendants()
-    with closing(service.submit({"source": WAIT}, token="small-token", path=path)):
-        wait_for(lambda: service.descendants() > idle)
-    wait_for(lambda: running(service) == 0)
-    assert service.descendants() == idle
+def test_a_client_that_leaves_takes_its_run_with_it(tmp_path: Path, path: str) -> None:
+    with serving(tmp_path, "--agent-seconds", "3600") as service:  # no run ends by itself
+        service.run({"source": "return 1"}, token="small-token")  # makes the tenant's zygote
+        wait_for(lambda: running(service) == 0)
+        idle = service.descendants()
+        with closing(service.submit({"source": WAIT}, token="small-token", path=path)):
+            wait_for(lambda: service.descendants() > idle)
+        wait_for(lambda: running(service) == 0)
+        assert service.descendants() == idle
+        assert service.terminate() == 0
 
 
 def test_termination_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
