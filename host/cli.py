@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -147,6 +148,37 @@ def doctor() -> None:
 
     findings = to_the_end(examine)
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
+
+
+@cli.command()
+@click.option("--socket", "path", type=click.Path(path_type=Path),
+              help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
+@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
+@click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
+              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+@click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
+              help="At once; further peers wait.")  # fmt: skip
+@click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
+              help="Seconds from connecting to a closed cage.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
+              help="Seconds that a connection may last.")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=5.0, show_default=True,
+              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
+def serve(path: Path | None, mode: str, uids: tuple[int, ...], **seconds: Any) -> None:
+    """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
+
+    For hosts in other languages: forking is ten times as fast as starting a child. Isolation is strict: a
+    connection whose cage is not closed in time is ended.
+    """
+    from flowcage.host.listening import ListenError
+    from flowcage.host.serving import serve_until_told_to_end
+
+    if re.fullmatch("0?[0-7]{3}", mode) is None:
+        fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
+    try:
+        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, **seconds)
+    except ListenError as error:
+        fail(exits.USAGE, str(error))
 
 
 def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:
