@@ -38,7 +38,7 @@ class Zygote:
         self._is_closed = False
 
     async def launch(self) -> Spawned:
-        """Fork a child. It is in the zygote's session until it closes its cage.
+        """Fork a child. It is in the zygote's process group until it closes its cage.
 
         Raises:
             LaunchFailed: no descriptors or processes are left, or a fresh zygote could not do it either.
