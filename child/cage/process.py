@@ -54,7 +54,7 @@ def become_alone() -> None:
 
 
 def become_ordinary() -> None:
-    """A session, a file mode mask and a folder of its own, humble turns, every signal as the kernel has it."""
+    """A session, a mask and a folder of its own, humble turns, and every signal as the kernel has it."""
     if os.getpgid(0) != os.getpid():
         os.setsid()
     _take_humble_turns()
@@ -69,8 +69,8 @@ def become_ordinary() -> None:
 def _take_humble_turns() -> None:
     """A host that shares its cores with runs that spin goes before them: it has other runs to look after.
 
-    Where the kernel groups processes by session (sched(7), autogroup), all children of a zygote are one group,
-    and so one tenant's runs together weigh as much as another's.
+    Where the kernel groups processes by session (sched(7), autogroup), all children of a zygote are one
+    group: one tenant's runs together weigh as much as another's.
     """
     # A real-time child could keep the host from ever looking at its clock.
     if sys.platform == "linux" and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
