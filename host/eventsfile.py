@@ -42,6 +42,7 @@ class EventsFile:
         self._written = trio.Event()
         self._writing: Sequence[Event] = ()
         self._error: OSError | None = None
+        self._writer = trio.CancelScope(shield=True)  # a run that is cancelled has a last event, too
         try:
             self._file = path.open("wb", buffering=0)
         except OSError as error:
@@ -74,7 +75,7 @@ class EventsFile:
                 failure = error
             finally:
                 await self._flush()
-            nursery.cancel_scope.cancel()
+                self._writer.cancel()
         if failure is not None:
             raise failure
         if self._error is not None:
@@ -83,11 +84,12 @@ class EventsFile:
 
     async def _write(self, run: trio.CancelScope) -> None:
         try:
-            while events := await self._stream.batch():
-                self._writing = events
-                # Cancelling leaves the thread behind: nothing ends a write to a pipe that nobody reads.
-                await trio.to_thread.run_sync(self._append, events, abandon_on_cancel=True)
-                self._writing = ()
+            with self._writer:
+                while events := await self._stream.batch():
+                    self._writing = events
+                    # Cancelling leaves the thread behind: nothing ends a write to a pipe that nobody reads.
+                    await trio.to_thread.run_sync(self._append, events, abandon_on_cancel=True)
+                    self._writing = ()
         except OSError as error:
             self._error = error
             self._writing = ()
