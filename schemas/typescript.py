@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowcage.schemas.loader import document, methods, protocol_version
-from flowcage.schemas.variants import Variant, variants
+from flowcage.schemas.variants import Variant, shape, variants
 
 _WIDTH = 110
 _COMMON = "common.json#/$defs/"
@@ -80,7 +80,7 @@ def _type(schema: dict[str, Any], indent: str) -> str:
     told_apart = {case.tag[0] for case in cases}.union(*(case.schema.get("properties", ()) for case in cases))
     shared, apart = _split(schema, told_apart)
     deeper = indent + "  "
-    shapes = "".join(f"\n{deeper}| {_plain(_merged(apart, case), deeper)}" for case in cases)
+    shapes = "".join(f"\n{deeper}| {_plain(_shape(apart, case), deeper)}" for case in cases)
     return f"{_object(shared, indent)} & ({shapes}\n{indent})" if shared["properties"] else shapes
 
 
@@ -139,26 +139,11 @@ def _members(schema: dict[str, Any], indent: str) -> Iterator[str]:
         yield f"{_comment(member, indent)}{indent}{name}{optional}: {_type(member, indent)};"
 
 
-def _merged(schema: dict[str, Any], case: Variant) -> dict[str, Any]:
-    """One shape: what all have, what this one adds, and the tag's own value."""
-    both = _join({name: value for name, value in schema.items() if name not in _CASES}, case.schema)
-    tagged: dict[str, Any] = {"const": case.value, "description": None}
-    for name in reversed(case.tag):
-        tagged = {"properties": {name: tagged}, "description": None}
-    return _join(both, tagged)
-
-
-def _join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Both at once; a member of both is joined, and anything else is the second's."""
-    joined = {**first, **second}
-    if "properties" in first and "properties" in second:
-        pairs = first["properties"], second["properties"]
-        joined["properties"] = {
-            name: _join(*(pair.get(name, {}) for pair in pairs)) for name in pairs[0] | pairs[1]
-        }
-    if "required" in first and "required" in second:
-        joined["required"] = [*first["required"], *second["required"]]
-    return joined
+def _shape(schema: dict[str, Any], case: Variant) -> dict[str, Any]:
+    """One shape, without a comment that each of them would repeat."""
+    shaped = shape(schema, case)
+    shaped["properties"][case.tag[0]].pop("description", None)
+    return shaped
 
 
 def _comment(schema: dict[str, Any], indent: str) -> str:

@@ -35,6 +35,28 @@ def variants(schema: dict[str, Any]) -> list[Variant]:
     return [Variant(tag, value, more.get(value, {})) for value in _values(schema, tag)]
 
 
+def shape(schema: dict[str, Any], variant: Variant) -> dict[str, Any]:
+    """One shape as a schema of its own: what holds for all, what this one adds, and the tag as a constant."""
+    common = {name: value for name, value in schema.items() if name not in ("if", "then", "else", "allOf")}
+    tagged: dict[str, Any] = {"const": variant.value}
+    for name in reversed(variant.tag):
+        tagged = {"properties": {name: tagged}}
+    return join(join(common, variant.schema), tagged)
+
+
+def join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two schemas for the same value as one; where both say something that cannot be joined, the second's."""
+    joined = {**first, **second}
+    if "properties" in first and "properties" in second:
+        pairs = first["properties"], second["properties"]
+        joined["properties"] = {
+            name: join(*(pair.get(name, {}) for pair in pairs)) for name in pairs[0] | pairs[1]
+        }
+    if "required" in first and "required" in second:
+        joined["required"] = list(dict.fromkeys([*first["required"], *second["required"]]))
+    return joined
+
+
 def _cases(schema: dict[str, Any]) -> Iterator[Variant]:
     while "if" in schema:
         yield Variant(*_condition(schema["if"]), schema["then"])
