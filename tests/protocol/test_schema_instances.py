@@ -18,9 +18,11 @@ from flowcage.protocol.members import Members
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
 from flowcage.schemas.bundle import bundle
-from flowcage.schemas.loader import SCHEMA_BASE, names
+from flowcage.schemas.loader import SCHEMA_BASE, document, names
+from flowcage.schemas.variants import variants
 
 from .instances import has_whole_fraction, instances_of
+from .samples import damaged, samples
 from .strategies import mutated
 
 MESSAGES = [name for name in names() if name != "common"]
@@ -111,6 +113,21 @@ def test_what_was_damaged_is_blamed_on_the_same_place_by_both(name: str, data: s
     value = data.draw(mutated(instances_of(name)))
     expected = violation(name, value)
     assert place_of_refusal(name, value) == (expected and expected.path)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_sample_fits_and_has_every_shape(name: str) -> None:
+    found = samples(document(name))
+    assert [violation(name, sample) for sample in found] == [None] * len(found)
+    assert len(found) >= len(variants(document(name)))
+
+
+@pytest.mark.parametrize("name", [*PARAMS, *READ])
+def test_each_damage_to_each_value_of_a_sample_is_blamed_on_the_same_place_by_both(name: str) -> None:
+    for sample in samples(document(name)):
+        for value in damaged(sample):
+            expected = violation(name, value)
+            assert place_of_refusal(name, value) == (expected and expected.path), value
 
 
 @given(instances_of("error"))
