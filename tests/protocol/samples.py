@@ -12,7 +12,8 @@ from flowcage.schemas.registry import lookup
 from flowcage.schemas.variants import join, shape, variants
 
 _NUMBERS = [0, 1, -1, 0.5, 1.0, MAX_LIMIT + 1]
-_JUNK = [None, True, *_NUMBERS, "", "x", [], {}, [None], [{}], {"x": 1}]
+_JUNK: list[Any] = [None, True, *_NUMBERS, "", "x", [], {}, [None], [{}], {"x": 1}]
+_SCALARS: dict[str, Any] = {"integer": 1, "string": "x", "boolean": True, "null": None, "any": {"x": 1}}
 
 
 def samples(schema: dict[str, Any]) -> list[Any]:
@@ -38,7 +39,7 @@ def _of_type(name: str, schema: dict[str, Any]) -> list[Any]:
         return _objects({name: samples(member) for name, member in schema.get("properties", {}).items()})
     if name == "array":
         return [samples(schema.get("items", {}))]
-    return {"integer": [1], "string": ["x"], "boolean": [True], "null": [None], "any": [{"x": 1}]}[name]
+    return [_SCALARS[name]]
 
 
 def _objects(members: dict[str, list[Any]]) -> list[Any]:
