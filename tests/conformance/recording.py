@@ -64,6 +64,7 @@ class Recording:
             mutant.breaks_lines is not None
             or any(mutant.before(turn.line) != turn.line for turn in self.turns)
             or any(mutant.after(turn) != turn.answer for turn in self.turns)
+            or any(map(mutant.mutters, self.turns))
             or any(mutant.ends(self.turns, ended, self.held) != 0 for ended in (True, False))
         )
 

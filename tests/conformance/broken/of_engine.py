@@ -49,7 +49,7 @@ OF_ENGINE: dict[str, Mutant] = {
     "values/megabytes": when(has('"id": "large"'), then=error("message_too_large", None)),
     "values/json-rules": _told("u: undefined", replaced("mine", "{}")),
     "values/undefined-result": _told("() => {};", error("serialization")),
-    "limits/step-timeout": _told("for (;;);\nexport default 1;", silence, 1),
+    "limits/step-timeout": when(method("drain"), lambda turn: turn.source.startswith("for (;;);\nexport default 1;"), then=silence),
     "limits/step-timeout-in-jobs": _told("const again =", result(QUIET)),
     "limits/step-timeout-uncatchable": _told("try { for (;;); }", completes([None])),
     "limits/step-timeout-renewed": _told('agent("slow")', error("timeout"), 2),
@@ -72,7 +72,7 @@ OF_ENGINE: dict[str, Mutant] = {
     "determinism/no-clock": _told("Date.now()", completes("number")),
     "determinism/no-randomness": _told("Math.random()", completes("number")),
     "determinism/no-collector": _told("WeakRef", completes("object")),
-    "determinism/no-dynamic-code": _told("return 1", completes(1)),
+    "determinism/no-dynamic-code": _told('constructor("return 1")', completes(1)),
     "determinism/no-timers": _told("setTimeout", completes("function")),
     "determinism/args-frozen": _told("args.a.b = 2", completes([2, '{"a":{"b":2}}'])),
 }

@@ -64,7 +64,7 @@ OF_HANDSHAKE: dict[str, Mutant] = {
     "isolation/unknown-level": reading('"perfect"', '"none"'),
     "states/start-first": when(method("start"), lambda turn: not turn.past, then=result({})),
     "states/drain-first": when(method("drain"), lambda turn: not turn.past, has('"id": 1,'), then=error("invalid_params")),
-    "states/poll-before-start": when(method("poll"), lambda turn: not turn.source, then=result({"type": "pending", "stalled": False})),
+    "states/poll-before-start": when(method("poll"), earlier("initialize"), lambda turn: not turn.source, then=result({"type": "pending", "stalled": False})),
     "states/take-before-start": when(method("take"), lambda turn: not turn.source, then=result({"requests": []})),
     "states/resolve-before-start": when(
         method("resolve"), lambda turn: not turn.source, earlier("initialize"), then=error("unknown_request")

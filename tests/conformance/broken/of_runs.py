@@ -52,7 +52,7 @@ OF_RUNS: dict[str, Mutant] = {
     "start/source-name": _told("drain", '"named"', replaced("flows/named.js", "workflow.js")),
     "start/source-name-default": _told("drain", '"nameless"', replaced("workflow.js", "module")),
     "dialects/module-function": _told("drain", "(given, context)", completes("function")),
-    "dialects/module-promise": _told("drain", '"kept"', completes({})),
+    "dialects/module-promise": _told("drain", 'resolve("kept")', completes({})),
     "dialects/script-return": _told("drain", "Promise.resolve(3)", completes(None)),
     "dialects/auto-script": _told("start", "if (true) return", error("syntax")),
     "dialects/auto-module": _told("drain", "return 2;", completes(None)),
