@@ -1,4 +1,4 @@
-"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage types``, ``flowcage doctor``.
+"""The command line: ``flowcage run``, ``check``, ``types``, ``conformance`` and ``doctor``.
 
 stdout carries results and nothing else; everything for a person goes to stderr.
 """
@@ -79,6 +79,9 @@ def cli() -> None:
               help="Folder that child workflows may lie in [default: FILE's].")  # fmt: skip
 @click.option("--events", type=click.Path(path_type=Path), help="File for every event, as JSON Lines.")
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+@click.option("--child-command", metavar="CMD",
+              help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
+              "strict holds only where the kernel confirms it.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
@@ -133,6 +136,33 @@ def types() -> None:
     from flowcage.schemas.loader import author_types
 
     say(author_types().removesuffix("\n"))
+
+
+@cli.command()
+@click.option("--child", metavar="CMD", help="Check this child: CMD speaks the protocol on stdin and stdout.")
+@click.option("--host", metavar="CMD", help="Check this host: CMD runs {workflow} with the child {child}.")
+@click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
+@click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
+@click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out what is only advised.")
+@click.option("--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30].")
+@click.option("--junit", type=click.Path(path_type=Path), help="File for the findings, as JUnit XML.")
+def conformance(only_list: bool, **given: Any) -> None:
+    """Check a child, or a host, in any language, against the wire contract.
+
+    Exit status: 0 all passed, 1 some failed, 2 usage, or nothing that speaks the protocol.
+    """
+    from flowcage.host.conformance import command
+
+    request = command.Request(**given)
+    try:
+        if only_list:
+            say(command.listing(request))
+            return
+        passed = command.check_conformance(request, say)
+    except command.Unusable as error:
+        fail(exits.USAGE, str(error))
+    if not passed:
+        leave(exits.FAILED)
 
 
 @cli.command()

@@ -160,7 +160,7 @@ class Stage:
             data = os.read(0, 1 << 18)
             if not data:
                 if self._pending:
-                    self.transcript.note("unfinished", self._pending.decode("utf-8", "backslashreplace"))
+                    self.transcript.note("unfinished", text_of(self._pending))
                 self.leave("stdin ended")
             self._pending += data
         *lines, self._pending = self._pending.split(b"\n")
@@ -180,14 +180,15 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
     guard.daemon = True
     guard.start()
     while True:
-        replies = b""
-        for line in stage.lines():
-            stage.transcript.note("read", line.decode("utf-8", "backslashreplace"))
+        replies, lines = b"", stage.lines()
+        while lines:
+            line = lines.pop(0)
+            stage.transcript.note("read", text_of(line))
             reply, last = answer(stage, line, scenario)
             replies += reply
             if last:
                 stage.say(replies)
-                after_shutdown(stage)
+                after_shutdown(stage, lines)
         stage.say(replies)
 
 
@@ -205,11 +206,17 @@ def answer(
     return (encode(reply) if said is None else said), method == "shutdown"
 
 
-def after_shutdown(stage: Stage) -> None:
+def after_shutdown(stage: Stage, lines: list[bytes]) -> None:
     """Note what still comes: nothing should."""
     while True:
-        for line in stage.lines():
-            stage.transcript.note("after shutdown", line.decode("utf-8", "backslashreplace"))
+        for line in lines:
+            stage.transcript.note("after shutdown", text_of(line))
+        lines = stage.lines()
+
+
+def text_of(line: bytes) -> str:
+    """A line as the transcript has it."""
+    return line.decode("utf-8", "backslashreplace")
 
 
 def main() -> None:

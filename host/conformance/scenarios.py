@@ -40,9 +40,9 @@ def byte_by_byte(stage: Stage, _method: str, _reply: Message) -> bytes | None:
     return None
 
 
-def slow(_stage: Stage, _method: str, _reply: Message) -> bytes | None:
-    """Every reply takes its time."""
-    time.sleep(0.2)
+def slow(_stage: Stage, _reply: Message) -> bytes | None:
+    """It takes its time."""
+    time.sleep(1.0)
     return None
 
 
@@ -62,7 +62,10 @@ def _with_unknown(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_unknown(item) for item in value]
     if isinstance(value, dict):
-        return {**{name: _with_unknown(item) for name, item in value.items()}, "xNew": {"a": [1]}}
+        members = {name: _with_unknown(item) for name, item in value.items()}
+        # The names in `isolation` are the layers', not members.
+        members.get("isolation", {}).pop("xNew", None)
+        return {**members, "xNew": {"a": [1]}}
     return value
 
 
@@ -189,7 +192,7 @@ def other_version(_stage: Stage, reply: Message) -> bytes:
 SCENARIOS: dict[str, Scenario] = {
     "good": good,
     "byte-by-byte": byte_by_byte,
-    "slow": slow,
+    "slow": _at("drain", slow),
     "noise": noise,
     "unknown-members": unknown_members,
     "separators": _at("drain", separators),

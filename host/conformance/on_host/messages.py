@@ -63,8 +63,8 @@ def _(played: Played) -> None:
 @check.must("params-fit", "Params fit the published schema of their method.", "good")
 def _(played: Played) -> None:
     for message in played.messages:
-        method = message.get("method")
-        if method in METHODS and (wrong := validate.params_error(method, message.get("params", {}))):
+        method, params = message.get("method"), message.get("params", {})
+        if method in METHODS and isinstance(params, dict) and (wrong := validate.params_error(method, params)):
             raise Deviation(f"params of {method} do not fit {wrong.schema}: {wrong.path}: {wrong.message}")
 
 
