@@ -144,7 +144,9 @@ def types() -> None:
 @click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
 @click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
 @click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out what is only advised.")
-@click.option("--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30].")
+@click.option(
+    "--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30]."
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="File for the findings, as JUnit XML.")
 def conformance(only_list: bool, **given: Any) -> None:
     """Check a child, or a host, in any language, against the wire contract.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowcage.host.conformance import report
 from flowcage.host.conformance.check import Check, Level
-from flowcage.host.conformance.hosts import CHILD, HostSubject
+from flowcage.host.conformance.hosts import CHILD, HostSubject, NotAHost
 from flowcage.host.conformance.on_child import CHILD_CHECKS
 from flowcage.host.conformance.on_host import HOST_CHECKS
 from flowcage.host.conformance.orphans import no_orphans
@@ -69,13 +69,15 @@ def check_conformance(request: Request, say: Callable[[str], None]) -> bool:
             raise Unusable(f"the command cannot be started: {error}") from None
         except NotAChild as error:
             raise Unusable(f"this is not a flowcage child: {error}") from None
+        except NotAHost as error:
+            raise Unusable(f"this is not a flowcage host: {error}") from None
     say(report.summary(findings))
     if request.junit is not None:
         _write(findings, request)
     return all(finding.passed for finding in findings)
 
 
-def _findings(request: Request) -> Any:
+def _findings(request: Request) -> Iterator[Finding[Any]]:
     workers = min(MAX_WORKERS, os.cpu_count() or 1)
     if (request.child is None) == (request.host is None):
         raise Unusable("give either --child CMD or --host CMD")
@@ -86,7 +88,9 @@ def _findings(request: Request) -> Any:
         return run_checks(checks, child.attempt, workers)
     assert request.host is not None
     host = HostSubject(_words("--host", request.host), request.timeout or HOST_SECONDS)
-    return run_checks(_selected(HOST_CHECKS.checks, request), host.attempt, workers)
+    host_checks = _selected(HOST_CHECKS.checks, request)
+    host.require_host()
+    return run_checks(host_checks, host.attempt, workers)
 
 
 def _selected(checks: Sequence[Check[Any]], request: Request) -> list[Check[Any]]:

@@ -20,7 +20,7 @@ RESULT = "conformance-result-7b1e"
 SLEEP_MS = 300
 LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
-LIMITS = {
+LIMITS: dict[str, int] = {
     "memoryBytes": 128 * MIB,
     "stackBytes": MIB,
     "stepTimeoutMs": 5000,
@@ -30,10 +30,10 @@ LIMITS = {
     "maxPendingRequests": 100,
     "maxQueuedBytes": 4 * MIB,
 }
-AGENT = {"type": "agent", "id": "1", "prompt": "ready?"}
-SLEEP = {"type": "sleep", "id": "2", "durationMs": SLEEP_MS}
-LOG = {"type": "log", "values": ["hello", {"n": 1}]}
-OUTPUT = {"result": RESULT}
+AGENT: dict[str, Any] = {"type": "agent", "id": "1", "prompt": "ready?"}
+SLEEP: dict[str, Any] = {"type": "sleep", "id": "2", "durationMs": SLEEP_MS}
+LOG: dict[str, Any] = {"type": "log", "values": ["hello", {"n": 1}]}
+OUTPUT: dict[str, Any] = {"result": RESULT}
 
 Message = dict[str, Any]
 
@@ -82,7 +82,13 @@ class Model:
         self.initialized = True
         layers = {"everything": {"applied": False, "detail": "a fake child has no cage"}}
         peer = {"name": "flowcage-conformance", "version": "1"}
-        told = {"protocolVersion": "1.0", "server": peer, "engine": peer, "limits": LIMITS, "isolation": layers}
+        told = {
+            "protocolVersion": "1.0",
+            "server": peer,
+            "engine": peer,
+            "limits": LIMITS,
+            "isolation": layers,
+        }
         return {"result": {**told, "maxMessageBytes": LIMITS["maxMessageBytes"]}}
 
     def _start(self) -> Message:
@@ -118,7 +124,13 @@ class Model:
 def error(kind: str, **data: Any) -> Message:
     """An error reply of this kind, as the schemas have it."""
     failure = {"name": "Error", "message": kind, "stack": "    at workflow.js:1:1"}
-    return {"error": {"code": CODES[kind], "message": f"played: {kind}", "data": {"kind": kind, **failure, **data}}}
+    return {
+        "error": {
+            "code": CODES[kind],
+            "message": f"played: {kind}",
+            "data": {"kind": kind, **failure, **data},
+        }
+    }
 
 
 class Stage:

@@ -19,9 +19,18 @@ from flowcage.host.conformance.process import how_ended as how_ended
 
 CHILD, WORKFLOW = "{child}", "{workflow}"
 # What the host is given to run; the fake child plays it without reading it.
-SOURCE = 'log("hello", { n: 1 });\nconst answer = agent("ready?");\nawait SW.extra.sleep(300);\nexport default await answer;\n'
+SOURCE = """log("hello", { n: 1 });
+const answer = agent("ready?");
+await SW.extra.sleep(300);
+export default await answer;
+"""
+FIRST_SCENARIO = "good"
 # How long the fake child may outlive its host.
 GRACE_SECONDS = 3.0
+
+
+class NotAHost(Exception):
+    """The command does not start the child that it is given; the text tells what was seen."""
 
 
 class Note(NamedTuple):
@@ -110,6 +119,17 @@ class HostSubject:
             raise Deviation(f"the host did not start the child that it was given; {played.how_ended}")
         check.run(played)
 
+    def require_host(self) -> None:
+        """See whether the command starts a child at all.
+
+        Raises:
+            NotAHost: it does not start the one that it was given.
+            CannotStart: there is no such program.
+        """
+        self._played[FIRST_SCENARIO] = played = self.play(FIRST_SCENARIO)
+        if not played.notes:
+            raise NotAHost(f"it did not start the child that it was given; {played.how_ended}")
+
     def play(self, scenario: str) -> Played:
         """Run the host once.
 
@@ -122,7 +142,14 @@ class HostSubject:
             transcript.touch()
             transcript.chmod(0o666)
             child, workflow = Path(folder, "child"), Path(folder, "workflow.js")
-            words = (sys.executable, "-I", "-m", "flowcage.host.conformance.fake_child", scenario, str(transcript))
+            words = (
+                sys.executable,
+                "-I",
+                "-m",
+                "flowcage.host.conformance.fake_child",
+                scenario,
+                str(transcript),
+            )
             child.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
             child.chmod(0o755)
             workflow.write_text(SOURCE)

@@ -42,7 +42,7 @@ class ChildPeer:
     def send_request(
         self, method: str, params: Json = None, identifier: Json = None, *, raw: bool = False
     ) -> Json:
-        """Send one request without waiting, and return its id; `raw` leaves non-ASCII characters as they are."""
+        """Send one request without waiting, and return its id; `raw` leaves all characters as they are."""
         if identifier is None:
             identifier, self._next_id = self._next_id, self._next_id + 1
         self.send(line(method, params, identifier, raw=raw))
@@ -63,7 +63,9 @@ class ChildPeer:
             if (violation := validate.error_error(reply["error"])) is not None:
                 raise Deviation(f"the error does not fit error.json: {violation.path}: {violation.message}")
         elif method in METHODS and (wrong := validate.result_error(method, reply["result"])) is not None:
-            raise Deviation(f"the result of {method} does not fit {wrong.schema}: {wrong.path}: {wrong.message}")
+            raise Deviation(
+                f"the result of {method} does not fit {wrong.schema}: {wrong.path}: {wrong.message}"
+            )
         return reply
 
     def request(self, method: str, **params: Json) -> Any:

@@ -59,14 +59,17 @@ class Program:
         self.stderr = b""
         self._outgoing = memoryview(b"")
         self._selector = selectors.DefaultSelector()
-        for pipe, read in ((self._process.stdout, self._take_stdout), (self._process.stderr, self._take_stderr)):
+        for pipe, read in (
+            (self._process.stdout, self._take_stdout),
+            (self._process.stderr, self._take_stderr),
+        ):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ, read)
         assert self._process.stdin is not None
         self._stdin = self._process.stdin
         os.set_blocking(self._stdin.fileno(), False)
-        self.stdout_ended = False
+        self.stdout_ended = self._flooded = False
 
     @property
     def status(self) -> int | None:
@@ -99,6 +102,7 @@ class Program:
         if not self._pump(lambda: b"\n" in self.stdout or self.stdout_ended):
             raise Deviation(f"no answer within {self.timeout:g} s")
         if b"\n" not in self.stdout:
+            self._refuse_flood()
             return None
         line, _, rest = bytes(self.stdout).partition(b"\n")
         self.stdout = bytearray(rest)
@@ -112,6 +116,7 @@ class Program:
         """
         if not self._pump(lambda: self.stdout_ended):
             raise Deviation(f"its stdout did not end within {self.timeout:g} s")
+        self._refuse_flood()
         said, self.stdout = bytes(self.stdout), bytearray()
         return said
 
@@ -142,6 +147,10 @@ class Program:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             pipe.close()
+
+    def _refuse_flood(self) -> None:
+        if self._flooded:
+            raise Deviation(f"it said over {MAX_HELD_BYTES} bytes that nobody asked for")
 
     def _pump(self, done: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + self.timeout
@@ -179,8 +188,9 @@ class Program:
             self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
         self.stdout += data
-        if len(self.stdout) > MAX_HELD_BYTES:
-            raise Deviation(f"it said over {MAX_HELD_BYTES} bytes that nobody asked for")
+        if len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended:  # it may block on its own pipe now
+            self._flooded = self.stdout_ended = True
+            self._selector.unregister(self._process.stdout)
 
     def _take_stderr(self) -> None:
         assert self._process.stderr is not None

@@ -47,8 +47,11 @@ def run_checks(
     Args:
         attempt: gives the check its subject; raises `Deviation`.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         yield from pool.map(lambda check: _finding(check, attempt), checks)
+    finally:  # also of a reader that was interrupted: what has not begun never begins
+        pool.shutdown(cancel_futures=True)
 
 
 def _finding(check: Check[T], attempt: Callable[[Check[T]], None]) -> Finding[T]:

@@ -1,6 +1,7 @@
 """What the fake child does otherwise than a good one, by name.
 
-A scenario sees each message and the good reply. It returns the bytes to say, None for the good reply, or leaves.
+A scenario sees each message and the good reply. It returns the bytes to say, None for the good reply, or
+leaves.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _with_unknown(value: Any) -> Any:
     return value
 
 
-def _drained(stage: Stage, reply: Message, **members: Any) -> bytes | None:
+def _drained(reply: Message, **members: Any) -> bytes | None:
     if "calls" not in reply.get("result", {}):
         return None
     reply["result"].update(members)
@@ -80,34 +81,34 @@ def _log(value: Any) -> Message:
     return {"type": "log", "values": [value]}
 
 
-def separators(stage: Stage, reply: Message) -> bytes | None:
+def separators(_stage: Stage, reply: Message) -> bytes | None:
     """Line separators that are none of the wire's, unescaped in a string."""
-    return _drained(stage, reply, calls=[_log("a\u2028b\u2029c\u0085d\U0001d11e")])
+    return _drained(reply, calls=[_log("a\u2028b\u2029c\u0085d\U0001d11e")])
 
 
-def large(stage: Stage, reply: Message) -> bytes | None:
+def large(_stage: Stage, reply: Message) -> bytes | None:
     """A reply of 6 MiB."""
-    return _drained(stage, reply, calls=[_log("x" * (6 * MIB))])
+    return _drained(reply, calls=[_log("x" * (6 * MIB))])
 
 
-def diagnostics(stage: Stage, reply: Message) -> bytes | None:
+def diagnostics(_stage: Stage, reply: Message) -> bytes | None:
     """A diagnostic of a kind that nobody knows."""
-    return _drained(stage, reply, diagnostics=[{"kind": "from-the-future", "message": "hello"}])
+    return _drained(reply, diagnostics=[{"kind": "from-the-future", "message": "hello"}])
 
 
-def unknown_call(stage: Stage, reply: Message) -> bytes | None:
+def unknown_call(_stage: Stage, reply: Message) -> bytes | None:
     """A call of a type that nobody knows."""
-    return _drained(stage, reply, calls=[{"type": "from-the-future"}])
+    return _drained(reply, calls=[{"type": "from-the-future"}])
 
 
 # ---- ends that are none of the host's fault --------------------------------------------------
 
 
-def stalled(stage: Stage, reply: Message) -> bytes | None:
+def stalled(_stage: Stage, reply: Message) -> bytes | None:
     """The workflow can never finish."""
     if "type" in reply.get("result", {}):
         return encode({**reply, "result": {"type": "pending", "stalled": True}})
-    return _drained(stage, reply, calls=[], requests=[], state="pending", stalled=True)
+    return _drained(reply, calls=[], requests=[], state="pending", stalled=True)
 
 
 def failing(kind: str, **data: Any) -> Callable[[Stage, Message], bytes]:
@@ -119,7 +120,7 @@ def more(stage: Stage, method: str, reply: Message) -> bytes | None:
     """Requests, and more: true; the next message is answered with the failure that they came before."""
     if method == "drain" and not stage.drip:
         stage.drip = True
-        return _drained(stage, reply, more=True)
+        return _drained(reply, more=True)
     return failing("exception")(stage, reply) if stage.drip else None
 
 
@@ -208,9 +209,16 @@ SCENARIOS: dict[str, Scenario] = {
     "isolation-unavailable": _at("initialize", failing("isolation_unavailable", layers=["memory"])),
     "protocol-version": _at("initialize", failing("protocol_version", supported=["999.0"])),
     "other-version": _at("initialize", other_version),
-    "unknown-kind": _at("drain", lambda _stage, reply: encode(
-        {"jsonrpc": "2.0", "id": reply["id"], "error": {"code": -32099, "message": "new", "data": {"kind": "new"}}}
-    )),
+    "unknown-kind": _at(
+        "drain",
+        lambda _stage, reply: encode(
+            {
+                "jsonrpc": "2.0",
+                "id": reply["id"],
+                "error": {"code": -32099, "message": "new", "data": {"kind": "new"}},
+            }
+        ),
+    ),
     "dies-before-initialize": _at("initialize", dies),
     "dies-after-initialize": _at("initialize", dies_after),
     "dies-in-line": _at("initialize", dies_in_line),

@@ -55,9 +55,8 @@ class ChildSubject:
             program.send(line("conformance/hello", {}))
             said, why = _first_line(program)
             if not _is_reply(said):
-                raise NotAChild(
-                    f"{why}: the first bytes of stdout are {shown(said[:_FIRST_BYTES])}; {program.last_words()}"
-                )
+                first = shown(said[:_FIRST_BYTES])
+                raise NotAChild(f"{why}: the first bytes of stdout are {first}; {program.last_words()}")
         finally:
             program.end()
 

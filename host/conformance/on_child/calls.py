@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("calls", "Calls and requests")
 
@@ -29,8 +29,17 @@ def _(child: ChildPeer) -> None:
 
 @check.must("agent", "agent asks with its prompt and options.")
 def _(child: ChildPeer) -> None:
-    request = {"type": "agent", "id": "1", "prompt": "hi", "options": {"label": "l", "schema": {"type": "object"}}}
-    expect("the requests", requests_of(child, 'agent("hi", { label: "l", schema: { type: "object" } });'), [request])
+    request = {
+        "type": "agent",
+        "id": "1",
+        "prompt": "hi",
+        "options": {"label": "l", "schema": {"type": "object"}},
+    }
+    expect(
+        "the requests",
+        requests_of(child, 'agent("hi", { label: "l", schema: { type: "object" } });'),
+        [request],
+    )
 
 
 @check.must("empty-options", "Options that are absent, undefined, null or {} are left out.")
@@ -51,7 +60,9 @@ def _(child: ChildPeer) -> None:
     expect("the requests", requests_of(child, 'workflow("other", [1]);'), [request])
 
 
-@check.must("workflow-path", "workflow by path asks with {scriptPath}, and without args where none were given.")
+@check.must(
+    "workflow-path", "workflow by path asks with {scriptPath}, and without args where none were given."
+)
 def _(child: ChildPeer) -> None:
     request = {"type": "workflow", "id": "1", "ref": {"scriptPath": "./b.js"}}
     expect("the requests", requests_of(child, 'workflow({ scriptPath: "./b.js" });'), [request])
@@ -80,5 +91,7 @@ def _(child: ChildPeer) -> None:
 
 @check.must("one-counter", 'Ids are "1", "2", … over all kinds together.')
 def _(child: ChildPeer) -> None:
-    source = 'agent("a"); workflow("w"); SW.extra.sleep(1); SW.sandbox.exec("p", { command: "c" }); agent("b");'
+    source = (
+        'agent("a"); workflow("w"); SW.extra.sleep(1); SW.sandbox.exec("p", { command: "c" }); agent("b");'
+    )
     expect("the ids", [request["id"] for request in requests_of(child, source)], ["1", "2", "3", "4", "5"])

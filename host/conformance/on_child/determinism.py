@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("determinism", "Determinism")
 
@@ -16,12 +15,16 @@ def _(child: ChildPeer) -> None:
 
 @check.must("no-randomness", "Nothing draws randomness: Math.random does not work.")
 def _(child: ChildPeer) -> None:
-    child.expect_result("none", 'let r = "none";\ntry { r = typeof Math.random(); } catch {}\nexport default r;')
+    child.expect_result(
+        "none", 'let r = "none";\ntry { r = typeof Math.random(); } catch {}\nexport default r;'
+    )
 
 
 @check.must("no-collector", "Nothing observes the garbage collector: there is no WeakRef.")
 def _(child: ChildPeer) -> None:
-    child.expect_result("none", 'let w = "none";\ntry { w = typeof new WeakRef({}); } catch {}\nexport default w;')
+    child.expect_result(
+        "none", 'let w = "none";\ntry { w = typeof new WeakRef({}); } catch {}\nexport default w;'
+    )
 
 
 @check.must("no-dynamic-code", "No code comes from text: the constructor of a function throws.")

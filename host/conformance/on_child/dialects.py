@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("dialects", "Dialects")
 
@@ -38,7 +38,9 @@ def _(child: ChildPeer) -> None:
     child.expect_result(["return 2;"], source)
 
 
-@check.must("auto-meta-only", "With neither return nor default, and meta its only export, the result is null.")
+@check.must(
+    "auto-meta-only", "With neither return nor default, and meta its only export, the result is null."
+)
 def _(child: ChildPeer) -> None:
     child.expect_result(None, META + 'log("nothing to give");')
 

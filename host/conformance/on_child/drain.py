@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("drain", "drain")
 
@@ -30,7 +30,11 @@ def _(child: ChildPeer) -> None:
 def _(child: ChildPeer) -> None:
     child.start("export default { verdict: 'fine' };")
     drained = child.drain()
-    expect("state and output", [drained["state"], drained["output"]], ["complete", {"result": {"verdict": "fine"}}])
+    expect(
+        "state and output",
+        [drained["state"], drained["output"]],
+        ["complete", {"result": {"verdict": "fine"}}],
+    )
 
 
 @check.must("complete-repeated", "Once complete, further drains repeat state and output.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("failures", "Failures")
 
@@ -23,7 +23,9 @@ def _(child: ChildPeer) -> None:
 
 @check.must("dynamic-import", "A dynamic import of what no workflow may import rejects.")
 def _(child: ChildPeer) -> None:
-    child.expect_result("rejected", 'export default await import("fs").then(() => "imported", () => "rejected");')
+    child.expect_result(
+        "rejected", 'export default await import("fs").then(() => "imported", () => "rejected");'
+    )
 
 
 @check.must("serialization", "A result that JSON cannot hold is serialization.")
@@ -38,7 +40,9 @@ def _(child: ChildPeer) -> None:
         expect(f"the error of {method}", child.refused("exception", method), first)
 
 
-@check.must("queued-first", "Calls and requests from before a failure are handed out first; the next message gets it.")
+@check.must(
+    "queued-first", "Calls and requests from before a failure are handed out first; the next message gets it."
+)
 def _(child: ChildPeer) -> None:
     child.start('log("before"); agent("before");\nthrow new Error("then this");\nexport default 1;')
     drained = child.drain()

@@ -26,7 +26,9 @@ def _(child: ChildPeer) -> None:
     expect("the result", child.result(), text)
 
 
-@check.must("blanks-around-a-message", "Blanks around the object, a carriage return too, are JSON's whitespace.")
+@check.must(
+    "blanks-around-a-message", "Blanks around the object, a carriage return too, are JSON's whitespace."
+)
 def _(child: ChildPeer) -> None:
     child.send(b" \t" + line("conformance/none", None, 71).removesuffix(b"\n") + b" \r\n")
     child.error_for("method_not_found", 71)

@@ -13,7 +13,11 @@ from flowcage.host.conformance.peer import ChildPeer
 check = CHILD_CHECKS.theme("isolation", "Isolation")
 
 # What the kernel says of a process (proc(5), /proc/PID/status) where the layer of that name is applied.
-KERNEL_SAYS = {"seccomp": ("Seccomp", "2"), "no_new_privs": ("NoNewPrivs", "1"), "capabilities": ("CapEff", "0" * 16)}
+KERNEL_SAYS = {
+    "seccomp": ("Seccomp", "2"),
+    "no_new_privs": ("NoNewPrivs", "1"),
+    "capabilities": ("CapEff", "0" * 16),
+}
 
 
 def layers_of(child: ChildPeer, level: str) -> dict[str, dict[str, object]]:
@@ -42,7 +46,10 @@ def _(child: ChildPeer) -> None:
     expect("layers without a reason", silent, [])
 
 
-@check.must("strict-or-refused", "strict is isolation_unavailable with the missing layers, or at least one layer holds.")
+@check.must(
+    "strict-or-refused",
+    "strict is isolation_unavailable with the missing layers, or at least one layer holds.",
+)
 def _(child: ChildPeer) -> None:
     sent = child.send_request("initialize", {"protocolVersion": "1.0", "isolation": "strict"})
     reply = child.reply_to(sent, "initialize")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
-
-from flowcage.host.conformance.peer import notification
+from flowcage.host.conformance.peer import ChildPeer, line, notification
 
 check = CHILD_CHECKS.theme("json-rpc", "JSON-RPC")
 
@@ -123,7 +121,9 @@ def _(child: ChildPeer) -> None:
     child.error_for("invalid_params", sent)
 
 
-@check.must("invalid-params", "invalid_params names the member by JSON Pointer, what is wrong, and the schema.")
+@check.must(
+    "invalid-params", "invalid_params names the member by JSON Pointer, what is wrong, and the schema."
+)
 def _(child: ChildPeer) -> None:
     data = child.refused("invalid_params", "initialize", protocolVersion="1.0", limits={"cpuSeconds": "1"})
     expect("data.path", data["path"], "/limits/cpuSeconds")

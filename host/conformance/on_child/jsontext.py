@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("limits", "Limits")
 
@@ -26,7 +26,9 @@ def _(child: ChildPeer) -> None:
 @check.must("step-timeout-in-jobs", "Endless promise jobs end as timeout too.")
 def _(child: ChildPeer) -> None:
     child.initialize(stepTimeoutMs=STEP_MS)
-    child.expect_failure("timeout", "const again = () => Promise.resolve().then(again);\nawait again();\nexport default 1;")
+    child.expect_failure(
+        "timeout", "const again = () => Promise.resolve().then(again);\nawait again();\nexport default 1;"
+    )
 
 
 @check.must("step-timeout-uncatchable", "No try, and no parallel, catches the timeout.")
@@ -35,7 +37,9 @@ def _(child: ChildPeer) -> None:
     child.expect_failure("timeout", "export default await parallel([() => { try { for (;;); } catch {} }]);")
 
 
-@check.must("step-timeout-renewed", "stepTimeoutMs counts from each message: waiting for the host costs nothing.")
+@check.must(
+    "step-timeout-renewed", "stepTimeoutMs counts from each message: waiting for the host costs nothing."
+)
 def _(child: ChildPeer) -> None:
     child.initialize(stepTimeoutMs=STEP_MS)
     child.start('await agent("slow");\nexport default "in time";')
@@ -48,7 +52,9 @@ def _(child: ChildPeer) -> None:
 @check.must("memory", "A heap over memoryBytes ends as memory.")
 def _(child: ChildPeer) -> None:
     child.initialize(memoryBytes=16 << 20)
-    child.expect_failure("memory", "const a = [];\nfor (;;) a.push(new Array(10000).fill(0));\nexport default 1;")
+    child.expect_failure(
+        "memory", "const a = [];\nfor (;;) a.push(new Array(10000).fill(0));\nexport default 1;"
+    )
 
 
 @check.must("stack", "Endless recursion ends as stack.")
@@ -77,7 +83,9 @@ def _(child: ChildPeer) -> None:
 @check.must("sleep", "sleep beyond maxSleepMs throws; the run goes on.")
 def _(child: ChildPeer) -> None:
     child.initialize(maxSleepMs=1000)
-    child.expect_result("caught", 'export default await (async () => SW.extra.sleep(1001))().catch(() => "caught");')
+    child.expect_result(
+        "caught", 'export default await (async () => SW.extra.sleep(1001))().catch(() => "caught");'
+    )
 
 
 @check.must("reply-too-long", "A reply that would not fit maxMessageBytes ends the run as limit.")

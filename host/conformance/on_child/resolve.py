@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("resolve", "resolve")
 
@@ -26,7 +26,9 @@ def _(child: ChildPeer) -> None:
 
 @check.must("null-is-not-undefined", "ok with null is null, ok_undefined is undefined.")
 def _(child: ChildPeer) -> None:
-    waiting(child, 'export default (await Promise.all([agent("a"), agent("b")])).map((v) => v === undefined);')
+    waiting(
+        child, 'export default (await Promise.all([agent("a"), agent("b")])).map((v) => v === undefined);'
+    )
     child.resolve("1", None)
     child.settle("2", {"type": "ok_undefined"})
     expect("which are undefined", child.result(), [False, True])
@@ -71,7 +73,9 @@ def _(child: ChildPeer) -> None:
     expect("the result", child.result(), ["first"])
 
 
-@check.must("invalid-resolution", "A resolution of another type is invalid_params, and the request stays outstanding.")
+@check.must(
+    "invalid-resolution", "A resolution of another type is invalid_params, and the request stays outstanding."
+)
 def _(child: ChildPeer) -> None:
     waiting(child)
     child.refused("invalid_params", "resolve", id="1", resolution={"type": "maybe"})

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from flowcage.host.conformance.check import expect
+from flowcage.host.conformance.check import Deviation, expect, shown
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer, line
-
-from flowcage.host.conformance.check import Deviation, shown
+from flowcage.host.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("values", "Values")
 
 
 def crosses(child: ChildPeer, value: object) -> None:
     """It goes in as args and as an answer, and comes out as request, and as result, as it was."""
-    child.start('const answer = await agent("v", { given: args });\nexport default [args, answer];', args=value)
+    child.start(
+        'const answer = await agent("v", { given: args });\nexport default [args, answer];', args=value
+    )
     request = child.drain()["requests"][0]
     expect("the value in a request", request["options"]["given"], value)
     child.resolve("1", value)
@@ -47,7 +47,7 @@ def _(child: ChildPeer) -> None:
 
 @check.must("proto-member", "A member called __proto__ is a member like any other.")
 def _(child: ChildPeer) -> None:
-    source = 'export default [Object.keys(args).length, Object.getPrototypeOf(args) === Object.prototype];'
+    source = "export default [Object.keys(args).length, Object.getPrototypeOf(args) === Object.prototype];"
     child.expect_result([2, True], source, args={"__proto__": {"polluted": 1}, "b": 2})
 
 
@@ -72,7 +72,9 @@ def _(child: ChildPeer) -> None:
     expect("the same text came back", child.result() == text, True)
 
 
-@check.must("json-rules", "Results follow JSON's rules: functions and undefined are dropped, toJSON is honoured.")
+@check.must(
+    "json-rules", "Results follow JSON's rules: functions and undefined are dropped, toJSON is honoured."
+)
 def _(child: ChildPeer) -> None:
     source = "export default { f() {}, u: undefined, list: [() => 1], own: { toJSON: () => 'mine' } };"
     child.expect_result({"list": [None], "own": "mine"}, source)

@@ -1,4 +1,4 @@
-"""Children that die, hang or break the contract: the host ends in time, says so, and leaves nothing behind."""
+"""Children that die, hang or break the contract: the host ends in time, says so, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAULTS = {
     "invalid-utf-8": "A line that is no UTF-8 ends the run, and the child.",
     "batch": "A batch of replies ends the run, and the child.",
     "wrong-id": "A reply to what was never asked ends the run, and the child.",
-    "id-null": "An error with id null, which says that a line could not be read, ends the run, and the child.",
+    "id-null": "An error with id null, so to a line that was not read, ends the run, and the child.",
     "result-and-error": "A reply with both result and error ends the run, and the child.",
     "wrong-shape": "A result that does not fit its schema ends the run, and the child.",
     "endless-line": "A line over maxMessageBytes that never ends ends the run, and the child.",

@@ -64,7 +64,11 @@ def _(played: Played) -> None:
 def _(played: Played) -> None:
     for message in played.messages:
         method, params = message.get("method"), message.get("params", {})
-        if method in METHODS and isinstance(params, dict) and (wrong := validate.params_error(method, params)):
+        if (
+            method in METHODS
+            and isinstance(params, dict)
+            and (wrong := validate.params_error(method, params))
+        ):
             raise Deviation(f"params of {method} do not fit {wrong.schema}: {wrong.path}: {wrong.message}")
 
 
@@ -75,7 +79,9 @@ def _(played: Played) -> None:
 
 @check.must("speaks-1.0", "initialize asks for a version that exists: 1.0.", "good")
 def _(played: Played) -> None:
-    expect("protocolVersion", [params.get("protocolVersion") for params in played.sent("initialize")], ["1.0"])
+    expect(
+        "protocolVersion", [params.get("protocolVersion") for params in played.sent("initialize")], ["1.0"]
+    )
 
 
 @check.should("names-itself", "initialize tells who the client is.", "good")
@@ -128,7 +134,7 @@ def _(played: Played) -> None:
 
 def _resolves(line: str, identifier: str) -> bool:
     message = json.loads(line)
-    return message.get("method") == "resolve" and message.get("params", {}).get("id") == identifier
+    return bool(message.get("method") == "resolve" and message.get("params", {}).get("id") == identifier)
 
 
 @check.must("nothing-after-shutdown", "Nothing is sent after shutdown.", "good")

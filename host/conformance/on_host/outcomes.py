@@ -51,13 +51,19 @@ def _(played: Played) -> None:
     fails(played)
 
 
-@check.must("isolation-unavailable", "isolation_unavailable ends the run before any source is sent.", "isolation-unavailable")
+@check.must(
+    "isolation-unavailable",
+    "isolation_unavailable ends the run before any source is sent.",
+    "isolation-unavailable",
+)
 def _(played: Played) -> None:
     fails(played)
     expect("start was sent", bool(played.sent("start")), False)
 
 
-@check.must("protocol-version", "protocol_version ends the run before any source is sent.", "protocol-version")
+@check.must(
+    "protocol-version", "protocol_version ends the run before any source is sent.", "protocol-version"
+)
 def _(played: Played) -> None:
     fails(played)
     expect("start was sent", bool(played.sent("start")), False)
@@ -69,7 +75,9 @@ def _(played: Played) -> None:
     expect("start was sent", bool(played.sent("start")), False)
 
 
-@check.must("unknown-call", "A call of an unknown type does not hang the host: it goes on, or fails.", "unknown-call")
+@check.must(
+    "unknown-call", "A call of an unknown type does not hang the host: it goes on, or fails.", "unknown-call"
+)
 def _(played: Played) -> None:
     if played.status is None:
         raise Deviation(played.how_ended)

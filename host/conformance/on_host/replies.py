@@ -41,7 +41,11 @@ def _(played: Played) -> None:
     completes(played)
 
 
-@check.must("noise-on-stderr", "stderr is read, or goes nowhere: a child that says much there is not held up.", "noise")
+@check.must(
+    "noise-on-stderr",
+    "stderr is read, or goes nowhere: a child that says much there is not held up.",
+    "noise",
+)
 def _(played: Played) -> None:
     completes(played)
 

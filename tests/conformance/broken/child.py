@@ -1,4 +1,4 @@
-"""Usage: python -m tests.conformance.broken.child ID: flowcage's child, broken as the mutant of that check says."""
+"""Usage: python -m tests.conformance.broken.child ID: flowcage's child, broken as the mutant of the check."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from flowcage.child import __main__ as program
 from flowcage.child import session
 from flowcage.child.session import Reply
 
-from .mutants import MUTANTS
 from .mutant import Turn
+from .mutants import MUTANTS
 
 MUTANT = MUTANTS[sys.argv[1]]
 

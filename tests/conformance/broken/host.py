@@ -1,4 +1,4 @@
-"""Usage: host.py CHILD WORKFLOW [ID]: a small host in plain Python; with the id of a check, broken in just that way."""
+"""Usage: host.py CHILD WORKFLOW [ID]: a small host; with the id of a check, broken in just that way."""
 
 from __future__ import annotations
 
@@ -64,9 +64,15 @@ EDITS: dict[str, tuple[str, Callable[[Message], object]]] = {
     "host-messages/known-methods": ("shutdown", lambda message: message.update(method="goodbye")),
     "host-messages/params-by-name": ("shutdown", lambda message: message.update(params=[])),
     "host-messages/params-fit": ("initialize", lambda message: message["params"]["client"].update(name=5)),
-    "host-messages/speaks-1.0": ("initialize", lambda message: message["params"].update(protocolVersion="2.0")),
+    "host-messages/speaks-1.0": (
+        "initialize",
+        lambda message: message["params"].update(protocolVersion="2.0"),
+    ),
     "host-messages/names-itself": ("initialize", lambda message: message["params"].pop("client")),
-    "host-messages/source-arrives": ("start", lambda message: message["params"].update(source="export default 1;")),
+    "host-messages/source-arrives": (
+        "start",
+        lambda message: message["params"].update(source="export default 1;"),
+    ),
 }
 
 
@@ -136,8 +142,8 @@ class Host:
         if BROKEN == "host-replies/child-has-left":
             assert self.child.stdin is not None
             subprocess.Popen(["sleep", "30"], pass_fds=[self.child.stdin.fileno()])
-            os._exit(0)
-        self.close()
+        else:
+            self.close()
         if BROKEN != "host-replies/prints-the-result":
             print(json.dumps(value))
         sys.stdout.flush()

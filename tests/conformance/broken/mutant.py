@@ -1,4 +1,4 @@
-"""A child that is broken in one way: flowcage's own session, with what it reads or says changed on the way."""
+"""A child that is broken in one way: flowcage's own session, but what it reads or says is changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowcage.protocol.errors import CODES
 
 
 class Turn(NamedTuple):
-    """One line from the host, without its newline, and what the real child answers; `past` is oldest first."""
+    """One line from the host, without its newline, and the real child's answer; `past` is oldest first."""
 
     line: bytes
     answer: bytes

@@ -6,7 +6,6 @@ from typing import Any
 
 from .mutant import (
     Mutant,
-    Turn,
     completes,
     edit,
     edit_data,
@@ -49,13 +48,15 @@ OF_ENGINE: dict[str, Mutant] = {
     "values/megabytes": when(has('"id": "large"'), then=error("message_too_large", None)),
     "values/json-rules": _told("u: undefined", replaced("mine", "{}")),
     "values/undefined-result": _told("() => {};", error("serialization")),
-    "limits/step-timeout": when(method("drain"), lambda turn: turn.source.startswith("for (;;);\nexport default 1;"), then=silence),
+    "limits/step-timeout": when(
+        method("drain"), lambda turn: turn.source.startswith("for (;;);\nexport default 1;"), then=silence
+    ),
     "limits/step-timeout-in-jobs": _told("const again =", result(QUIET)),
     "limits/step-timeout-uncatchable": _told("try { for (;;); }", completes([None])),
     "limits/step-timeout-renewed": _told('agent("slow")', error("timeout"), 2),
     "limits/memory": _told("a.push(new Array", error("exception")),
     "limits/stack": _told("f() + 1", error("exception")),
-    "limits/queued-bytes": _told("log(\"x\".repeat(1000))", completes(1)),
+    "limits/queued-bytes": _told('log("x".repeat(1000))', completes(1)),
     "limits/pending-requests": _told('agent("many")', completes(1)),
     "limits/sleep": reading("sleep(1001)", "sleep(1000)"),
     "limits/reply-too-long": _told('"long".repeat', completes("longlong")),
@@ -67,7 +68,9 @@ OF_ENGINE: dict[str, Mutant] = {
     "failures/serialization": _told("default 1n", completes("1")),
     "failures/repeated": when(method("take"), run('"again"'), then=edit_data(message="another")),
     "failures/queued-first": _told("then this", edit(lambda told: told.update(requests=[])), 1),
-    "failures/nothing-runs-after": _told('log("ran")', result({**QUIET, "calls": [{"type": "log", "values": ["ran"]}]}), 2),
+    "failures/nothing-runs-after": _told(
+        'log("ran")', result({**QUIET, "calls": [{"type": "log", "values": ["ran"]}]}), 2
+    ),
     "failures/shutdown": _ends_badly('"shut down then"'),
     "determinism/no-clock": _told("Date.now()", completes("number")),
     "determinism/no-randomness": _told("Math.random()", completes("number")),

@@ -6,9 +6,7 @@ from typing import Any
 
 from .mutant import (
     Mutant,
-    Turn,
     completes,
-    earlier,
     edit,
     edit_data,
     error,
@@ -61,20 +59,30 @@ OF_RUNS: dict[str, Mutant] = {
     "dialects/missing-default": _told("drain", "export const other", completes(None)),
     "dialects/unknown-dialect": reading('"coffee"', '"auto"'),
     "calls/log": _told("drain", "{ b: [true] }", edit(lambda told: told["calls"][0].update(values=["a", 2]))),
-    "calls/phase": _told("drain", 'phase("Review");\nexport', edit(lambda told: told["calls"][0].update(options={}))),
+    "calls/phase": _told(
+        "drain", 'phase("Review");\nexport', edit(lambda told: told["calls"][0].update(options={}))
+    ),
     "calls/agent": _told("take", 'label: "l"', _first_request(lambda r: r.pop("options"))),
     "calls/empty-options": _told("take", 'agent("d", {})', _first_request(lambda r: r.update(options={}))),
-    "calls/phase-option": _told("take", 'phase("two")', _first_request(lambda r: r.update(options={"phase": "two"}))),
+    "calls/phase-option": _told(
+        "take", 'phase("two")', _first_request(lambda r: r.update(options={"phase": "two"}))
+    ),
     "calls/workflow": _told("take", '"other", [1]', _first_request(lambda r: r.pop("args"))),
     "calls/workflow-path": _told("take", "./b.js", _first_request(lambda r: r.update(args=None))),
     "calls/sleep": _told("take", "sleep(12)", _first_request(lambda r: r.update(durationMs=0))),
     "calls/sandbox-exec": _told("take", '"default", args', _first_request(lambda r: r["request"].pop("env"))),
     "calls/virtual-modules": _told("start", "workflow:sandbox", error("import")),
-    "calls/one-counter": _told("take", 'workflow("w")', edit(lambda told: told["requests"][2].update(id="1"))),
-    "poll/calls-first": _told("poll", "log(1); log(2);", result({"type": "call", "call": {"type": "log", "values": [2]}}), 1),
+    "calls/one-counter": _told(
+        "take", 'workflow("w")', edit(lambda told: told["requests"][2].update(id="1"))
+    ),
+    "poll/calls-first": _told(
+        "poll", "log(1); log(2);", result({"type": "call", "call": {"type": "log", "values": [2]}}), 1
+    ),
     "poll/request-repeated": _told("poll", 'await agent("a"), await agent("b")', result(PENDING), 2),
     "poll/taken-is-gone": _told(
-        "poll", '"taken"', result({"type": "request", "request": {"type": "agent", "id": "1", "prompt": "taken"}})
+        "poll",
+        '"taken"',
+        result({"type": "request", "request": {"type": "agent", "id": "1", "prompt": "taken"}}),
     ),
     "poll/resolved-is-gone": _told("poll", '"early"', result(PENDING), 2),
     "poll/requests-before-completion": _told(

@@ -6,14 +6,12 @@ import json
 
 from .mutant import (
     Mutant,
-    Turn,
     earlier,
     edit_data,
     error,
     has,
     line,
     method,
-    reading,
     replaced,
     result,
     run,
@@ -87,7 +85,9 @@ OF_WIRE: dict[str, Mutant] = {
     "json-rpc/id-fraction": when(has('"id":1.0'), then=error("invalid_state", 1)),
     "json-rpc/id-boolean": when(has('"id":true'), then=error("invalid_request", True)),
     "json-rpc/id-list": when(has('"id":[1]'), then=error("invalid_request", [1])),
-    "json-rpc/batch": when(has("[{"), then=lambda turn: line([json.loads(error("method_not_found", 7)(turn))])),
+    "json-rpc/batch": when(
+        has("[{"), then=lambda turn: line([json.loads(error("method_not_found", 7)(turn))])
+    ),
     "json-rpc/empty-batch": when(lambda turn: turn.line == b"[]", then=silence),
     "json-rpc/scalar": when(lambda turn: turn.line == b'"poll"', then=error("parse_error", None)),
     "json-rpc/other-version": when(has('"jsonrpc":"1.0"'), then=error("invalid_state")),
@@ -110,7 +110,9 @@ OF_WIRE: dict[str, Mutant] = {
     "pipelining/in-order": when(has('"id": "p2"'), then=lambda turn: line({**turn.reply, "id": "p3"})),
     "pipelining/whole-run": when(has('"id": "run3"'), then=error("unknown_request")),
     "pipelining/refusal-between": when(has("{refused}"), then=silence),
-    "ending/shutdown": when(method("shutdown"), earlier('"initialize"'), lambda t: len(t.past) == 1, then=silence),
+    "ending/shutdown": when(
+        method("shutdown"), earlier('"initialize"'), lambda t: len(t.past) == 1, then=silence
+    ),
     "ending/shutdown-first": when(
         method("shutdown"), has('"id": 1,'), lambda turn: not turn.past, then=error("invalid_state")
     ),
@@ -125,8 +127,6 @@ OF_WIRE: dict[str, Mutant] = {
         ends=lambda past, ended, _held: None if ended and past and "for ever" in past[-1].source else 0
     ),
     "ending/eof-after-lines": when(has('"id": "two"'), then=silence),
-    "ending/half-a-line": Mutant(
-        ends=lambda _past, ended, held: b'{"half":true}\n' if ended and held else 0
-    ),
+    "ending/half-a-line": Mutant(ends=lambda _past, ended, held: b'{"half":true}\n' if ended and held else 0),
     "ending/quiet-stderr": Mutant(mutters=run("// quietly")),
 }
