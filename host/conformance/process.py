@@ -57,6 +57,7 @@ class Program:
         self.pid = self._process.pid
         self.stdout = bytearray()
         self.stderr = b""
+        self._lines = 0
         self._outgoing = memoryview(b"")
         self._selector = selectors.DefaultSelector()
         for pipe, read in (
@@ -99,13 +100,14 @@ class Program:
         Raises:
             Deviation: neither came in time.
         """
-        if not self._pump(lambda: b"\n" in self.stdout or self.stdout_ended):
+        if not self._pump(lambda: self._lines > 0 or self.stdout_ended):
             raise Deviation(f"no answer within {self.timeout:g} s")
-        if b"\n" not in self.stdout:
+        if not self._lines:
             self._refuse_flood()
             return None
         line, _, rest = bytes(self.stdout).partition(b"\n")
         self.stdout = bytearray(rest)
+        self._lines -= 1
         return line
 
     def read_to_end(self) -> bytes:
@@ -117,7 +119,7 @@ class Program:
         if not self._pump(lambda: self.stdout_ended):
             raise Deviation(f"its stdout did not end within {self.timeout:g} s")
         self._refuse_flood()
-        said, self.stdout = bytes(self.stdout), bytearray()
+        said, self.stdout, self._lines = bytes(self.stdout), bytearray(), 0
         return said
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -188,6 +190,7 @@ class Program:
             self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
         self.stdout += data
+        self._lines += data.count(b"\n")  # looking through all that is held each time would take for ever
         if len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended:  # it may block on its own pipe now
             self._flooded = self.stdout_ended = True
             self._selector.unregister(self._process.stdout)

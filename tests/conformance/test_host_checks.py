@@ -16,7 +16,7 @@ from flowcage.host.conformance.scenarios import SCENARIOS
 
 CHECKS = {check.id: check for check in HOST_CHECKS.checks}
 FLOWCAGE = str(Path(sys.executable).parent / "flowcage")
-OWN_HOST = (FLOWCAGE, "run", "--quiet", "--isolation", "none", "--timeout", "10",
+OWN_HOST = (FLOWCAGE, "run", "--quiet", "--isolation", "none", "--timeout", "6",
             "--child-command", "{child}", "{workflow}")  # fmt: skip
 SMALL_HOST = (
     sys.executable,
@@ -25,7 +25,7 @@ SMALL_HOST = (
     "{child}",
     "{workflow}",
 )
-PATIENCE = 20.0
+PATIENCE = 15.0
 # What cannot be wrong alone: the id, and what else is wrong by that.
 ALSO_FAIL = {
     "host-messages/initialize-first": {"host-messages/allowed-order"},  # only shutdown could come before
