@@ -26,7 +26,7 @@ class Check(NamedTuple, Generic[Subject]):
     Attributes:
         id: stable, ``theme/what``.
         says: what the contract says, one sentence.
-        section: where it says so: a section of the protocol's documentation.
+        section: where it says so: ``FILE: HEADING`` in the documentation.
         run: raises `Deviation`.
         needs: what `run` needs besides the subject: the name of a host's scenario.
     """

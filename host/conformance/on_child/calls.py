@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("calls", "Calls and requests")
+check = CHILD_CHECKS.theme("calls", "protocol.md: What messages are made of")
 
 
 def requests_of(child: ChildPeer, source: str) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("determinism", "Determinism")
+check = CHILD_CHECKS.theme("determinism", "sandbox.md: Globals")
 
 
 @check.must("no-clock", "Nothing tells the time: there is no working Date.")

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("drain", "drain")
+check = CHILD_CHECKS.theme("drain", "protocol.md: drain")
 
 
 @check.must("everything", "drain hands out all calls and requests, each in order, and the state.")

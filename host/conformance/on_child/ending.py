@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer, line, notification
 
-check = CHILD_CHECKS.theme("ending", "shutdown")
+check = CHILD_CHECKS.theme("ending", "protocol.md: The process")
 
 
 @check.must("shutdown", "shutdown is answered with {}; then the child exits with status 0.")

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("failures", "Failures")
+check = CHILD_CHECKS.theme("failures", "protocol.md: When a run fails")
 
 
 @check.must("exception", "What the workflow throws is exception, with name, message and stack.")

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer, line
 
-check = CHILD_CHECKS.theme("framing", "Transport")
+check = CHILD_CHECKS.theme("framing", "protocol.md: Framing")
 
 SMALL = 1000
 MIB = 1 << 20

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("initialize", "initialize")
+check = CHILD_CHECKS.theme("initialize", "protocol.md: initialize")
 
 MIB = 1 << 20
 DEFAULTS = {

@@ -10,7 +10,7 @@ from flowcage.host.conformance.check import Deviation, expect, shown
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("isolation", "Isolation")
+check = CHILD_CHECKS.theme("isolation", "protocol.md: Lifecycle")
 
 # What the kernel says of a process (proc(5), /proc/PID/status) where the layer of that name is applied.
 KERNEL_SAYS = {

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer, line, notification
 
-check = CHILD_CHECKS.theme("json-rpc", "JSON-RPC")
+check = CHILD_CHECKS.theme("json-rpc", "protocol.md: JSON-RPC")
 
 UNKNOWN = "conformance/none"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("json", "Transport")
+check = CHILD_CHECKS.theme("json", "protocol.md: Framing")
 
 
 def request_with(value: bytes) -> bytes:

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("limits", "Limits")
+check = CHILD_CHECKS.theme("limits", "protocol.md: Limits")
 
 STEP_MS = 200
 

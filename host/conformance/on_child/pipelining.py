@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer, line
 
-check = CHILD_CHECKS.theme("pipelining", "Transport")
+check = CHILD_CHECKS.theme("pipelining", "protocol.md: JSON-RPC")
 
 
 @check.must("in-order", "Replies come in the order of the requests.")

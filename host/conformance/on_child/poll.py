@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("poll", "poll")
+check = CHILD_CHECKS.theme("poll", "protocol.md: The order of poll")
 
 
 @check.must("calls-first", "poll reports queued calls, oldest first, before requests.")

@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("resolve", "resolve")
+check = CHILD_CHECKS.theme("resolve", "protocol.md: resolve")
 
 WAITING = 'export default [await agent("a")];'
 

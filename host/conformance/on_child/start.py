@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("start", "start")
+check = CHILD_CHECKS.theme("start", "protocol.md: start")
 
 
 @check.must("compiles-only", "start runs no JavaScript: one that never ends is answered at once.")

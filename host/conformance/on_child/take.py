@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import expect
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("take", "take")
+check = CHILD_CHECKS.theme("take", "protocol.md: take")
 
 
 @check.must("all-at-once", "take hands out every queued request, oldest first.")

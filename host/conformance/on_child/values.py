@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import Deviation, expect, shown
 from flowcage.host.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.host.conformance.peer import ChildPeer
 
-check = CHILD_CHECKS.theme("values", "Values")
+check = CHILD_CHECKS.theme("values", "protocol.md: What messages are made of")
 
 
 def crosses(child: ChildPeer, value: object) -> None:

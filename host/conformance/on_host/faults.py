@@ -6,7 +6,7 @@ from flowcage.host.conformance.hosts import Played
 from flowcage.host.conformance.on_host.outcomes import fails
 from flowcage.host.conformance.on_host.registry import HOST_CHECKS
 
-check = HOST_CHECKS.theme("host-faults", "Security notes")
+check = HOST_CHECKS.theme("host-faults", "protocol.md: Security")
 
 # By the scenario of the same name: what the fake child does, and what that means.
 FAULTS = {

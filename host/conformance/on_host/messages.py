@@ -13,7 +13,7 @@ from flowcage.protocol import envelope, state, strictjson
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
 
-check = HOST_CHECKS.theme("host-messages", "Order of messages")
+check = HOST_CHECKS.theme("host-messages", "protocol.md: Lifecycle")
 
 
 def each_line(played: Played, what: str, holds: Callable[[dict[str, object]], bool]) -> None:

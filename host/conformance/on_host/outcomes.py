@@ -6,7 +6,7 @@ from flowcage.host.conformance.check import Deviation, expect
 from flowcage.host.conformance.hosts import Played
 from flowcage.host.conformance.on_host.registry import HOST_CHECKS
 
-check = HOST_CHECKS.theme("host-outcomes", "Failures")
+check = HOST_CHECKS.theme("host-outcomes", "protocol.md: When a run fails")
 
 
 def fails(played: Played) -> None:

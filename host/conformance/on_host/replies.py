@@ -7,7 +7,7 @@ from flowcage.host.conformance.fake_child import RESULT
 from flowcage.host.conformance.hosts import Played
 from flowcage.host.conformance.on_host.registry import HOST_CHECKS
 
-check = HOST_CHECKS.theme("host-replies", "Transport")
+check = HOST_CHECKS.theme("host-replies", "protocol.md: Framing")
 
 
 def completes(played: Played) -> None:
