@@ -17,6 +17,7 @@ from flowcage.protocol.errors import CODES
 
 # What the host prints somewhere in its output where it prints results.
 RESULT = "conformance-result-7b1e"
+UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
 LIFETIME_SECONDS = 60.0
 MIB = 1 << 20

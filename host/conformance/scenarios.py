@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from flowcage.host.conformance.fake_child import MIB, Message, Stage, encode, error
+from flowcage.host.conformance.fake_child import MIB, UNKNOWN_TYPE, Message, Stage, encode, error
 
 Scenario: TypeAlias = Callable[[Stage, str, Message], bytes | None]
 
@@ -98,7 +98,27 @@ def diagnostics(_stage: Stage, reply: Message) -> bytes | None:
 
 def unknown_call(_stage: Stage, reply: Message) -> bytes | None:
     """A call of a type that nobody knows."""
-    return _drained(reply, calls=[{"type": "from-the-future"}])
+    return _drained(reply, calls=[{"type": UNKNOWN_TYPE}])
+
+
+def unknown_request(stage: Stage, reply: Message) -> bytes | None:
+    """A request of a type that nobody knows, before the others; it must be resolved, too."""
+    if not reply.get("result", {}).get("requests"):
+        return None
+    stage.model.outstanding.add("3")
+    return _drained(reply, requests=[{"type": UNKNOWN_TYPE, "id": "3"}, *reply["result"]["requests"]])
+
+
+def same_id_twice(_stage: Stage, reply: Message) -> bytes | None:
+    """One request handed out twice."""
+    requests = reply.get("result", {}).get("requests")
+    return _drained(reply, requests=requests[:1] * 2 + requests[1:]) if requests else None
+
+
+def longer_messages(_stage: Stage, reply: Message) -> bytes:
+    """It allows itself longer messages than anybody asked for."""
+    reply["result"]["maxMessageBytes"] = reply["result"]["limits"]["maxMessageBytes"] = 1 << 50
+    return encode(reply)
 
 
 # ---- ends that are none of the host's fault --------------------------------------------------
@@ -200,6 +220,9 @@ SCENARIOS: dict[str, Scenario] = {
     "large": _at("drain", large),
     "diagnostics": _at("drain", diagnostics),
     "unknown-call": _at("drain", unknown_call),
+    "unknown-request": _at("drain", unknown_request),
+    "same-id-twice": _at("drain", same_id_twice),
+    "longer-messages": _at("initialize", longer_messages),
     "stalled": _at("drain", stalled),
     "more": more,
     "exception": _at("drain", failing("exception")),

@@ -32,6 +32,8 @@ FAULTS = {
     "wrong-shape": "A result that does not fit its schema ends the run, and the child.",
     "endless-line": "A line over maxMessageBytes that never ends ends the run, and the child.",
     "deep": "A reply nested beyond reason ends the run, and the child.",
+    "same-id-twice": "A request whose id was handed out before ends the run, and the child.",
+    "longer-messages": "A child that takes a longer maxMessageBytes than it was asked for is ended.",
     "answers-twice": "A reply that answers nothing ends the run, and the child.",
 }
 

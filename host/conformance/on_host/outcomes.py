@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowcage.host.conformance.check import Deviation, expect
+from flowcage.host.conformance.fake_child import UNKNOWN_TYPE
 from flowcage.host.conformance.hosts import Played
 from flowcage.host.conformance.on_host.registry import HOST_CHECKS
 
@@ -75,9 +76,20 @@ def _(played: Played) -> None:
     expect("start was sent", bool(played.sent("start")), False)
 
 
+@check.must("unknown-call", "A call of an unknown type is surfaced: told, or an error.", "unknown-call")
+def _(played: Played) -> None:
+    surfaces(played)
+
+
 @check.must(
-    "unknown-call", "A call of an unknown type does not hang the host: it goes on, or fails.", "unknown-call"
+    "unknown-request", "A request of an unknown type is surfaced: told, or an error.", "unknown-request"
 )
 def _(played: Played) -> None:
-    if played.status is None:
-        raise Deviation(played.how_ended)
+    surfaces(played)
+
+
+def surfaces(played: Played) -> None:
+    """The host fails, or its output names the type that it does not know."""
+    told = UNKNOWN_TYPE in played.stdout + played.stderr
+    if played.status is None or (played.status == 0 and not told):
+        raise Deviation(f"the host dropped {UNKNOWN_TYPE} in silence; {played.how_ended}")

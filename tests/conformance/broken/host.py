@@ -49,6 +49,10 @@ TOLERATES = {
     "host-faults/endless-line": "endless line",
     "host-faults/deep": "deep",
     "host-faults/answers-twice": "old id",
+    "host-faults/same-id-twice": "id again",
+    "host-faults/longer-messages": "longer messages",
+    "host-outcomes/unknown-call": "unknown call",
+    "host-outcomes/unknown-request": "unknown request",
 }
 # After which refusals of initialize it goes on.
 GOES_ON = {
@@ -86,6 +90,7 @@ class Host:
         self.child = subprocess.Popen([CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
         self.number = 0
         self.held = b""
+        self.seen: set[str] = set()
 
     def run(self) -> None:
         """From initialize to the result."""
@@ -93,7 +98,10 @@ class Host:
             self.send("drain", {})
             self.read_line("drain")
         params = {"protocolVersion": "1.0", "client": {"name": "small", "version": "1"}, "isolation": "none"}
-        version = self.request("initialize", params).get("protocolVersion", "1.0")
+        told = self.request("initialize", params)
+        if told.get("maxMessageBytes", 0) > MAX_LINE:
+            self.complain("longer messages")
+        version = told.get("protocolVersion", "1.0")
         if version != "1.0" and GOES_ON.get(BROKEN) != "other version":
             self.complain("other version")
         with open(WORKFLOW, encoding="utf-8") as file:
@@ -114,12 +122,18 @@ class Host:
             self.complain("more")
         if BROKEN == "host-replies/diagnostics" and "diagnostics" in drained:
             self.complain("diagnostics")
-        if BROKEN == "host-outcomes/unknown-call" and any(call["type"] != "log" for call in drained["calls"]):
-            time.sleep(1000)
+        if any(call["type"] not in ("log", "phase") for call in drained["calls"]):
+            self.complain("unknown call")
+        ids = [request["id"] for request in drained["requests"]]
+        if self.seen.intersection(ids) or len(set(ids)) < len(ids):
+            self.complain("id again")
+        self.seen.update(ids)
         return drained
 
     def answer(self, request: Message) -> None:
         """Resolve one request."""
+        if request["type"] not in ("agent", "sleep"):
+            self.complain("unknown request")
         if request["type"] == "sleep":
             if BROKEN == "host-messages/resolves-all":
                 self.finish("")
