@@ -140,7 +140,7 @@ class Stage:
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
         self.model = Model()
-        self.drip = False
+        self.drip = self.played = False
         self._pending = b""
 
     def say(self, data: bytes) -> None:

@@ -70,10 +70,13 @@ def _with_unknown(value: Any) -> Any:
     return value
 
 
-def _drained(reply: Message, **members: Any) -> bytes | None:
-    if "calls" not in reply.get("result", {}):
-        return None
-    reply["result"].update(members)
+def _with(reply: Message, **members: Any) -> bytes | None:
+    """The reply with those of these members that it has, whichever way the host asks."""
+    result = reply.get("result", {})
+    if result.get("type") == "call" and "calls" in members:
+        result["call"] = members["calls"][0]
+    known = {"requests"} if result.keys() == {"requests"} else members.keys() if "calls" in result else set()
+    result.update({name: value for name, value in members.items() if name in known})
     return encode(reply)
 
 
@@ -83,22 +86,22 @@ def _log(value: Any) -> Message:
 
 def separators(_stage: Stage, reply: Message) -> bytes | None:
     """Line separators that are none of the wire's, unescaped in a string."""
-    return _drained(reply, calls=[_log("a\u2028b\u2029c\u0085d\U0001d11e")])
+    return _with(reply, calls=[_log("a\u2028b\u2029c\u0085d\U0001d11e")])
 
 
 def large(_stage: Stage, reply: Message) -> bytes | None:
     """A reply of 6 MiB."""
-    return _drained(reply, calls=[_log("x" * (6 * MIB))])
+    return _with(reply, calls=[_log("x" * (6 * MIB))])
 
 
 def diagnostics(_stage: Stage, reply: Message) -> bytes | None:
     """A diagnostic of a kind that nobody knows."""
-    return _drained(reply, diagnostics=[{"kind": "from-the-future", "message": "hello"}])
+    return _with(reply, diagnostics=[{"kind": "from-the-future", "message": "hello"}])
 
 
 def unknown_call(_stage: Stage, reply: Message) -> bytes | None:
     """A call of a type that nobody knows."""
-    return _drained(reply, calls=[{"type": UNKNOWN_TYPE}])
+    return _with(reply, calls=[{"type": UNKNOWN_TYPE}])
 
 
 def unknown_request(stage: Stage, reply: Message) -> bytes | None:
@@ -106,13 +109,13 @@ def unknown_request(stage: Stage, reply: Message) -> bytes | None:
     if not reply.get("result", {}).get("requests"):
         return None
     stage.model.outstanding.add("3")
-    return _drained(reply, requests=[{"type": UNKNOWN_TYPE, "id": "3"}, *reply["result"]["requests"]])
+    return _with(reply, requests=[{"type": UNKNOWN_TYPE, "id": "3"}, *reply["result"]["requests"]])
 
 
 def same_id_twice(_stage: Stage, reply: Message) -> bytes | None:
     """One request handed out twice."""
     requests = reply.get("result", {}).get("requests")
-    return _drained(reply, requests=requests[:1] * 2 + requests[1:]) if requests else None
+    return _with(reply, requests=requests[:1] * 2 + requests[1:]) if requests else None
 
 
 def longer_messages(_stage: Stage, reply: Message) -> bytes:
@@ -128,7 +131,7 @@ def stalled(_stage: Stage, reply: Message) -> bytes | None:
     """The workflow can never finish."""
     if "type" in reply.get("result", {}):
         return encode({**reply, "result": {"type": "pending", "stalled": True}})
-    return _drained(reply, calls=[], requests=[], state="pending", stalled=True)
+    return _with(reply, calls=[], requests=[], state="pending", stalled=True)
 
 
 def failing(kind: str, **data: Any) -> Callable[[Stage, Message], bytes]:
@@ -136,12 +139,12 @@ def failing(kind: str, **data: Any) -> Callable[[Stage, Message], bytes]:
     return lambda _stage, reply: encode({"jsonrpc": "2.0", "id": reply["id"], **error(kind, **data)})
 
 
-def more(stage: Stage, method: str, reply: Message) -> bytes | None:
-    """Requests, and more: true; the next message is answered with the failure that they came before."""
-    if method == "drain" and not stage.drip:
-        stage.drip = True
-        return _drained(reply, more=True)
-    return failing("exception")(stage, reply) if stage.drip else None
+def more(stage: Stage, reply: Message) -> bytes | None:
+    """What was queued, and more: true; the next message is answered with the failure that it came before."""
+    if stage.played:
+        return failing("exception")(stage, reply)
+    stage.played = True
+    return _with(reply, more=True)
 
 
 # ---- faults ----------------------------------------------------------------------------------
@@ -224,7 +227,7 @@ SCENARIOS: dict[str, Scenario] = {
     "same-id-twice": _at("drain", same_id_twice),
     "longer-messages": _at("initialize", longer_messages),
     "stalled": _at("drain", stalled),
-    "more": more,
+    "more": _at("drain", more),
     "exception": _at("drain", failing("exception")),
     "timeout": _at("drain", failing("timeout")),
     "internal": _at("drain", failing("internal")),

@@ -49,7 +49,9 @@ def test_there_are_at_least_twenty_and_every_scenario_is_judged() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("command", [OWN_HOST, SMALL_HOST], ids=["flowcage", "small"])
+@pytest.mark.parametrize(
+    "command", [OWN_HOST, SMALL_HOST, (*SMALL_HOST, "polls")], ids=["flowcage", "small", "polls"]
+)
 def test_a_good_host_passes(command: tuple[str, ...], scenario: str) -> None:
     assert failing(command, by_scenario()[scenario]) == {}
 

@@ -1,4 +1,7 @@
-"""Usage: host.py CHILD WORKFLOW [ID]: a small host; with the id of a check, broken in just that way."""
+"""Usage: host.py CHILD WORKFLOW [ID]: a small host; with the id of a check, broken in just that way.
+
+With "polls" it is a good one that asks by poll and take.
+"""
 
 from __future__ import annotations
 
@@ -108,14 +111,17 @@ class Host:
             self.request("start", {"source": file.read()})
         if BROKEN == "host-messages/allowed-order":
             self.request("check", {"source": ""})
-        while (drained := self.drain())["state"] != "complete":
+        while (drained := self.polled() if BROKEN == "polls" else self.drain())["state"] != "complete":
             for request in drained["requests"]:
                 self.answer(request)
         self.finish(drained["output"]["result"])
 
     def drain(self) -> Message:
         """Everything, judged."""
-        drained = self.request("drain", {})
+        return self.judged(self.request("drain", {}))
+
+    def judged(self, drained: Message) -> Message:
+        """What came, unless something is wrong with it."""
         if drained.get("stalled"):
             self.complain("stalled")
         if drained.get("more") and TOLERATES.get(BROKEN) == "more":
@@ -129,6 +135,17 @@ class Host:
             self.complain("id again")
         self.seen.update(ids)
         return drained
+
+    def polled(self) -> Message:
+        """The same as a drain, from polls and a take."""
+        drained: Message = {"calls": [], "requests": [], "state": "pending"}
+        while (event := self.request("poll", {}))["type"] == "call":
+            drained["calls"].append(event["call"])
+        if event["type"] == "request":
+            drained["requests"] = self.request("take", {})["requests"]
+        if event["type"] == "complete":
+            drained.update(state="complete", output=event["output"])
+        return self.judged({**drained, "stalled": event.get("stalled", False)})
 
     def answer(self, request: Message) -> None:
         """Resolve one request."""
