@@ -22,8 +22,8 @@ def with_tables(text: str) -> str:
     """The page with its tables as the registry has them."""
     for marker, checks in TABLES.items():
         between = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end -->)", re.DOTALL)
-        table = _table(checks)
-        text = between.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
+        table = _table(checks).replace("\\", r"\\")
+        text = between.sub(rf"\1\n{table}\n\2", text)
     return text
 
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from flowcage.host.conformance.on_host import (
-    faults as faults,
-)
-from flowcage.host.conformance.on_host import (
-    messages as messages,
-)
-from flowcage.host.conformance.on_host import (
-    outcomes as outcomes,
-)
-from flowcage.host.conformance.on_host import (
-    replies as replies,
-)
+# isort: off
+from flowcage.host.conformance.on_host import messages as messages
+from flowcage.host.conformance.on_host import replies as replies
+from flowcage.host.conformance.on_host import outcomes as outcomes
+from flowcage.host.conformance.on_host import faults as faults
 from flowcage.host.conformance.on_host.registry import HOST_CHECKS as HOST_CHECKS
