@@ -27,7 +27,7 @@ lint: $(READY_DEV)
 
 types: $(READY_DEV)
 	$(BIN)/mypy
-	$(BIN)/mypy tests bench examples/agents
+	$(BIN)/mypy tests bench examples/agents examples/embedding examples/service
 
 imports: $(READY_DEV)
 	$(BIN)/lint-imports

@@ -144,7 +144,7 @@ def _fork_for_the_host() -> int:
 def _become_child() -> None:
     """Put the descriptors where `flowcage.child.stdio` has them.
 
-    The cage leaves the zygote's session: until then the host can find a child there that it never heard of.
+    The cage leaves the zygote's group: until then the host can find a child there that it never heard of.
     """
     os.dup2(STATUS, 1)
     os.dup2(STATUS, 2)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         OutputExceeded,
         Overloaded,
         ProtocolViolation,
+        RequestNotWaiting,
         RequestRejected,
+        RunCancelled,
         RunError,
         RunRefused,
         RunTimedOut,
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
     from flowcage.host.host import Host
     from flowcage.host.launch.spawn import Spawn
     from flowcage.host.launch.zygote import Zygote
+    from flowcage.host.live import LiveRun
     from flowcage.host.memory import MemoryBudget
     from flowcage.host.options import Handlers, RunOptions
     from flowcage.host.outcome import Census, Outcome, PhaseUsage, Report, Usage
     from flowcage.host.quota import Quota
+    from flowcage.host.runstatistics import RunStatistics
+    from flowcage.host.stream import EventStream
     from flowcage.host.tenants import TenantLimits
     from flowcage.host.verdict import Verdict
     from flowcage.protocol.limits import Limits
@@ -49,6 +54,7 @@ _HOMES = {
     "Census": "flowcage.host.outcome",
     "ChildDied": "flowcage.host.errors",
     "ChildSilent": "flowcage.host.errors",
+    "EventStream": "flowcage.host.stream",
     "FlowcageError": "flowcage.host.errors",
     "HandlerFailed": "flowcage.host.errors",
     "Handlers": "flowcage.host.options",
@@ -57,6 +63,7 @@ _HOMES = {
     "IsolationUnavailable": "flowcage.host.errors",
     "LaunchFailed": "flowcage.host.errors",
     "Limits": "flowcage.protocol.limits",
+    "LiveRun": "flowcage.host.live",
     "MemoryBudget": "flowcage.host.memory",
     "MemoryExceeded": "flowcage.host.errors",
     "Outcome": "flowcage.host.outcome",
@@ -66,10 +73,13 @@ _HOMES = {
     "ProtocolViolation": "flowcage.host.errors",
     "Quota": "flowcage.host.quota",
     "Report": "flowcage.host.outcome",
+    "RequestNotWaiting": "flowcage.host.errors",
     "RequestRejected": "flowcage.host.errors",
+    "RunCancelled": "flowcage.host.errors",
     "RunError": "flowcage.host.errors",
     "RunOptions": "flowcage.host.options",
     "RunRefused": "flowcage.host.errors",
+    "RunStatistics": "flowcage.host.runstatistics",
     "RunTimedOut": "flowcage.host.errors",
     "Spawn": "flowcage.host.launch.spawn",
     "TenantLimits": "flowcage.host.tenants",
@@ -91,6 +101,7 @@ __all__ = [
     "Census",
     "ChildDied",
     "ChildSilent",
+    "EventStream",
     "FlowcageError",
     "HandlerFailed",
     "Handlers",
@@ -99,6 +110,7 @@ __all__ = [
     "IsolationUnavailable",
     "LaunchFailed",
     "Limits",
+    "LiveRun",
     "MemoryBudget",
     "MemoryExceeded",
     "Outcome",
@@ -108,10 +120,13 @@ __all__ = [
     "ProtocolViolation",
     "Quota",
     "Report",
+    "RequestNotWaiting",
     "RequestRejected",
+    "RunCancelled",
     "RunError",
     "RunOptions",
     "RunRefused",
+    "RunStatistics",
     "RunTimedOut",
     "Spawn",
     "TenantLimits",

@@ -50,7 +50,8 @@ class Channel:
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
-        self.answered_in_seconds = 0.0
+        self.answered_in_seconds = 0.0  # from the last write to the last reply
+        self._sent_at = 0.0
         self.messages = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -94,6 +95,7 @@ class Channel:
         data = b"".join(lines)
         self.messages += 2 * len(lines)
         self.bytes_sent += len(data)
+        self._sent_at = trio.current_time()
         if (ahead := self._sent_ahead) and data == ahead:
             self._sent_ahead = b""
             return
@@ -124,7 +126,7 @@ class Channel:
             if isinstance(event, ConnectionClosed):
                 raise ChildGone
             if event is not None:
-                self.answered_in_seconds = trio.current_time() - began
+                self.answered_in_seconds = trio.current_time() - self._sent_at
                 return self._decode(event)
             late = trio.current_time() - glance_at
             if late >= 0:  # also while bytes drip in

@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import json
 import math
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -25,6 +26,10 @@ from flowcage.host.terminal import leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION
+
+if TYPE_CHECKING:
+    from flowcage.host.events import Listener
+    from flowcage.host.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -86,22 +91,23 @@ def cli() -> None:
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
     from flowcage.host.api import run_workflow
-    from flowcage.host.progress import listeners
+    from flowcage.host.eventsfile import EventsFile
+    from flowcage.host.progress import watched
 
     with ExitStack() as stack:
         try:
             source = inputs.source(file)
             args = inputs.args(given["args_json"], given["args_file"], given["args_pairs"])
             options = inputs.options(file, **given)
-            listener = stack.enter_context(listeners(given["events"], quiet=given["quiet"]))
+            events = stack.enter_context(EventsFile(given["events"])) if given["events"] else None
         except inputs.InputError as error:
             fail(exits.USAGE, str(error))
-        outcome = to_the_end(
-            lambda: run_workflow(
-                source, source_name=str(file), args=args, options=replace(options, listener=listener)
-            ),
-            source,
-        )
+
+        async def work(listener: Listener | None) -> Outcome:
+            listening = replace(options, listener=listener)
+            return await run_workflow(source, source_name=str(file), args=args, options=listening)
+
+        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), source)
     if missing := missing_layers(outcome.report.isolation):
         note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
     if not given["quiet"]:
@@ -174,6 +180,37 @@ def doctor() -> None:
 
     findings = to_the_end(examine)
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
+
+
+@cli.command()
+@click.option("--socket", "path", type=click.Path(path_type=Path),
+              help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
+@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
+@click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
+              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+@click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
+              help="At once; further peers wait.")  # fmt: skip
+@click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
+              help="Seconds from connecting to a closed cage.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
+              help="Seconds that a connection may last.")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=5.0, show_default=True,
+              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
+def serve(path: Path | None, mode: str, uids: tuple[int, ...], **seconds: Any) -> None:
+    """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
+
+    For hosts in other languages: forking is ten times as fast as starting a child. Isolation is strict: a
+    connection whose cage is not closed in time is ended.
+    """
+    from flowcage.host.listening import ListenError
+    from flowcage.host.serving import serve_until_told_to_end
+
+    if re.fullmatch("0?[0-7]{3}", mode) is None:
+        fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
+    try:
+        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, **seconds)
+    except ListenError as error:
+        fail(exits.USAGE, str(error))
 
 
 def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:

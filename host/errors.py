@@ -168,6 +168,27 @@ class RequestRejected(FlowcageError):
     """Raised by a handler to reject one request: the workflow sees an Error with this message."""
 
 
+class RequestNotWaiting(FlowcageError):
+    """An answer was given to a request that waits for none; nothing happened.
+
+    Attributes:
+        request_id: as it was given.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"no request {request_id[:40]!r} waits for an answer: it was settled, timed out or was never made"
+        )
+        self.request_id = request_id
+
+
+class RunCancelled(FlowcageError):
+    """The block of a live run was left before the run had ended; the child is gone and reaped."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was cancelled: the block that it was opened for was left")
+
+
 class Overloaded(FlowcageError):
     """A run was refused before anything was started for it: a quota is used up.
 

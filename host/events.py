@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowcage.host.verdict import Verdict
 from flowcage.protocol.limits import camel_case
-from flowcage.protocol.messages import Json
+from flowcage.protocol.messages import MISSING, Json, SandboxExecRequest, WorkflowRequest
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.base import AgentCall
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,24 @@ class Sleeping(Event):
 
 
 @dataclass(frozen=True)
+class Requested(Event):
+    """A live run's request waits for `LiveRun.answer` or `LiveRun.reject`; it has a slot already."""
+
+    request: AgentCall | WorkflowRequest | SandboxExecRequest
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as the wire has it; an agent's with what was wrong with its last answer, if any."""
+        return super().to_json() | {"request": _request_to_json(self.request)}
+
+
+@dataclass(frozen=True)
+class Gap(Event):
+    """`dropped` events are missing here: whoever reads them is too slow. `at` is that of the first."""
+
+    dropped: int
+
+
+@dataclass(frozen=True)
 class RunEnded(Event):
     """The child is gone. `error` is None where there is a result."""
 
@@ -131,5 +152,17 @@ EVENT_TYPES: dict[type[Event], str] = {
     ChildStarted: "child_started",
     ChildEnded: "child_ended",
     Sleeping: "sleep",
+    Requested: "requested",
+    Gap: "gap",
     RunEnded: "ended",
 }
+
+
+def _request_to_json(request: AgentCall | WorkflowRequest | SandboxExecRequest) -> dict[str, Any]:
+    if isinstance(request, WorkflowRequest):
+        args = {} if request.args is MISSING else {"args": request.args}
+        return {"type": "workflow", "id": request.id, "ref": request.ref} | args
+    if isinstance(request, SandboxExecRequest):
+        return {"type": "sandbox_exec"} | request._asdict()
+    problem = {} if request.problem is None else {"problem": request.problem}
+    return {"type": "agent", "id": request.id, "prompt": request.prompt, "options": request.options} | problem

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
@@ -19,6 +20,7 @@ from flowcage.host.launch.reserve import Reserve
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.launch.zygote import Zygote
 from flowcage.host.limits import with_limits
+from flowcage.host.live import LiveRun
 from flowcage.host.memory import MemoryBudget
 from flowcage.host.options import Handlers, RunOptions
 from flowcage.host.outcome import Outcome
@@ -68,6 +70,7 @@ class Host:
         self._counts = RunCounts()
         self._live: dict[trio.CancelScope, None] = {}
         self._all_gone = trio.Event()
+        self._nursery: trio.Nursery | None = None
         self._manager = self._open()
         self._start_soon: Callable[..., object]
 
@@ -112,17 +115,40 @@ class Host:
             ValueError: there is no such limit or tenant name.
         """
         chosen = self.options(handlers, limits, options)
-        with trio.CancelScope() as scope:
-            self._live[scope] = None
-            try:
-                async with self._scheduler.turn(tenant) as turn:
-                    given = {} if args is MISSING else args
-                    return await self._execute(turn, chosen, source, source_name, given)
-            finally:
-                del self._live[scope]
-                if not self._live:
-                    self._all_gone.set()
-        raise HostClosing
+        return await self._admit(tenant, chosen, source, source_name, args)
+
+    @asynccontextmanager
+    async def open_run(
+        self,
+        source: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        source_name: str = "workflow.js",
+        args: Json | Missing = MISSING,
+        limits: Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+    ) -> AsyncIterator[LiveRun]:
+        """A run whose requests the caller answers, while it reads the events.
+
+        Entering waits for the tenant's turn. Leaving the block before the run has ended cancels it: the child
+        is killed and reaped by then.
+
+        The arguments are those of `run`; of `options`, the handlers are not used, and the listener hears the
+        events as well.
+
+        Raises:
+            Overloaded, HostClosing, ValueError: as `run`; everything else by `LiveRun.outcome`.
+        """
+        if self._nursery is None:
+            raise HostClosing
+        chosen = self.options(None, limits, options)
+        live = LiveRun(chosen.listener)
+        given = replace(chosen, listener=live.hear, **live.handlers._asdict())
+        await self._nursery.start(live.drive, partial(self._admit, tenant, given, source, source_name, args))
+        try:
+            yield live
+        finally:
+            await live.aclose()
 
     def options(
         self, handlers: Handlers | None, limits: Mapping[str, float] | None, options: RunOptions | None
@@ -149,8 +175,35 @@ class Host:
         """The names of all that are remembered."""
         return self._scheduler.tenants()
 
+    async def _admit(
+        self,
+        tenant: str,
+        options: RunOptions,
+        source: str,
+        source_name: str,
+        args: Json | Missing,
+        began: Callable[[Run], None] = lambda _run: None,
+    ) -> Outcome:
+        with trio.CancelScope() as scope:
+            self._live[scope] = None
+            try:
+                async with self._scheduler.turn(tenant) as turn:
+                    given = {} if args is MISSING else args
+                    return await self._execute(turn, options, source, source_name, given, began)
+            finally:
+                del self._live[scope]
+                if not self._live:
+                    self._all_gone.set()
+        raise HostClosing
+
     async def _execute(
-        self, turn: Turn, options: RunOptions, source: str, source_name: str, args: Json
+        self,
+        turn: Turn,
+        options: RunOptions,
+        source: str,
+        source_name: str,
+        args: Json,
+        began: Callable[[Run], None],
     ) -> Outcome:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             account = Account(options, tenancy.agents)
@@ -158,6 +211,7 @@ class Host:
                 is_usual = _cage(options) == _cage(self._options)
                 launcher = _Measuring(tenancy.reserve if is_usual else tenancy.launcher, turn, measured)
                 run = Run(replace(options, launcher=launcher), source_name, account=account)
+                began(run)
                 try:
                     outcome = await run.execute(source, args)
                 except RunError as error:
@@ -180,6 +234,7 @@ class Host:
                 self._start_soon = nursery.start_soon
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
+                self._nursery = nursery
                 try:
                     yield
                 except Exception as error:  # raised outside the nursery, which would wrap it in a group
@@ -195,6 +250,7 @@ class Host:
             raise failure
 
     async def _close(self) -> None:
+        self._nursery = None
         self._scheduler.close()
         for scope in self._live:
             scope.cancel(reason=HOST_SHUTDOWN)

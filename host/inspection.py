@@ -36,6 +36,15 @@ def require_cage(pid: int) -> None:
         raise ProtocolViolation(f"the child claims a cage that the kernel does not confirm: {difference}")
 
 
+def is_filtered(pid: int) -> bool:
+    """Whether a process has closed its cage: the system call filter is the last of it."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            return dict(_LINE.findall(file.read())).get(b"Seccomp") == _EXPECTED[b"Seccomp"]
+    except OSError:
+        return False
+
+
 def why_not_caged(status: bytes) -> str | None:
     """The first line of a /proc/PID/status that is not as the cage makes it; None where all are."""
     found = dict(_LINE.findall(status))

@@ -20,7 +20,7 @@ class Measured(NamedTuple):
     Attributes:
         ended: wait status and CPU, from wait4(2).
         limits: as the host asked for them.
-        step_seconds: how long the child took over its last message, on the host's clock.
+        step_seconds: how long the child took over what it was last sent, on the host's clock.
     """
 
     ended: Ended

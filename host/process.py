@@ -43,8 +43,7 @@ class ChildProcess:
         try:
             self._exit = ExitWatch(self.pid)
         except OSError:  # no descriptor left: the child must not outlive our interest in it
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            end_at_once(self.pid)
             for descriptor in (spawned.stdin, spawned.stdout, spawned.stderr):
                 os.close(descriptor)
             raise
@@ -169,6 +168,14 @@ class ExitWatch:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def end_at_once(pid: int) -> None:
+    """Kill and reap a child that runs nobody's code, which takes no longer than the kernel does."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _end_group(pid: int) -> None:

@@ -1,63 +1,44 @@
-"""Progress for a person on stderr, and events for a program in a file."""
+"""What the command line tells of a run while it goes on: progress for a person, events for a program."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from flowcage.host import events, terminal
-from flowcage.host.errors import FlowcageError
 from flowcage.host.events import Event, Listener
-from flowcage.host.inputs import InputError
+from flowcage.host.eventsfile import EventsFile
 from flowcage.host.terminal import safe
 from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+T = TypeVar("T")
 
-@contextmanager
-def listeners(events_file: Path | None, *, quiet: bool) -> Iterator[Listener | None]:
-    """The listeners that the command line asked for, as one; None when it asked for none.
+
+async def watched(
+    run: Callable[[Listener | None], Awaitable[T]], events_file: EventsFile | None, *, quiet: bool
+) -> T:
+    """Run something with the listener that the command line asked for.
 
     Raises:
-        InputError: the events file cannot be written.
+        HandlerFailed: the events file cannot be written.
     """
-    with ExitStack() as stack:
-        wanted: list[Listener] = []
-        if events_file is not None:
-            wanted.append(_recorder(events_file, stack))
-        if not quiet:
-            wanted.append(_unless_broken(_terminal() if terminal.is_interactive() else _plain))
-
-        def tell(event: Event) -> None:
-            for listener in wanted:
-                listener(event)
-
-        yield tell if wanted else None
+    show = None if quiet else _unless_broken(_terminal() if terminal.is_interactive() else _plain)
+    if events_file is None:
+        return await run(show)
+    return await events_file.record(lambda record: run(_both(record, show)))
 
 
-class EventsFileError(FlowcageError):
-    """The events file takes no more."""
+def _both(record: Listener, show: Listener | None) -> Listener:
+    def tell(event: Event) -> None:
+        record(event)
+        if show is not None:
+            show(event)
 
-
-def _recorder(path: Path, stack: ExitStack) -> Listener:
-    # Unbuffered: whoever follows the file sees events as they come, and nothing is left to fail later.
-    try:
-        file = stack.enter_context(path.open("wb", buffering=0))
-    except OSError as error:
-        raise InputError(f"--events {path}: cannot be written: {error.strerror}") from None
-
-    def record(event: Event) -> None:
-        try:
-            file.write(strictjson.dumps(event.to_json()).encode() + b"\n")
-        except OSError as error:
-            raise EventsFileError(f"--events {path}: cannot be written: {error.strerror}") from None
-
-    return record
+    return tell
 
 
 def _unless_broken(show: Listener) -> Listener:

@@ -27,6 +27,7 @@ from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import MAX_KEPT_ENTRIES, Census, Journal, Outcome, Report, Usage
 from flowcage.host.phases import PhaseDefaults, phase_defaults
+from flowcage.host.runstatistics import RunStatistics, statistics_of
 from flowcage.host.verdict import Verdict
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
@@ -103,6 +104,10 @@ class Run:
             raise
         ended(verdict=Verdict.COMPLETED, error=None)
         return outcome.result
+
+    def statistics(self) -> RunStatistics:
+        """As of now, in the run and after it."""
+        return statistics_of(self.account, self._answers.waiting.values(), self._child, self._began)
 
     async def execute(self, source: str, args: Json) -> Outcome:
         """Run to the end; whatever happens, the child is gone afterwards."""

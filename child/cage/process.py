@@ -16,6 +16,7 @@ from flowcage.protocol.messages import Layer
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1
+_NICENESS = 5  # a third of an ordinary process's weight
 _STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt|CapPrm):\s*(\w+)", re.MULTILINE)
 # A write that cannot be stays an error that can be told.
 _STAY_IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
@@ -47,14 +48,16 @@ def _own_status() -> dict[bytes, bytes]:
 
 
 def become_alone() -> None:
-    """A session of its own, so that no signal for the host's group reaches it."""
+    """A process group of its own, so that no signal for another one's reaches it."""
     if os.getpgid(0) != os.getpid():
-        os.setsid()
+        os.setpgid(0, 0)
 
 
 def become_ordinary() -> None:
-    """A file mode mask and a folder of its own, ordinary turns, and every signal as the kernel has it."""
-    _take_ordinary_turns()
+    """A session, a mask and a folder of its own, humble turns, and every signal as the kernel has it."""
+    if os.getpgid(0) != os.getpid():
+        os.setsid()
+    _take_humble_turns()
     os.umask(0o077)
     os.chdir("/")
     for number in _signals_not_default(_own_status()) - _STAY_IGNORED:
@@ -63,12 +66,20 @@ def become_ordinary() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _take_ordinary_turns() -> None:
+def _take_humble_turns() -> None:
+    """A host that shares its cores with runs that spin goes before them: it has other runs to look after.
+
+    Where the kernel groups processes by session (sched(7), autogroup), all children of a zygote are one
+    group: one tenant's runs together weigh as much as another's.
+    """
     # A real-time child could keep the host from ever looking at its clock.
     if sys.platform == "linux" and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if (niceness := os.nice(0)) < 0:
         os.nice(-niceness)
+    os.nice(_NICENESS)
+    with suppress(OSError), open("/proc/self/autogroup", "wb", buffering=0) as file:
+        file.write(b"%d" % _NICENESS)
 
 
 def _signals_not_default(status: dict[bytes, bytes]) -> set[int]:

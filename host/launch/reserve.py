@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from flowcage.host.errors import LaunchFailed
 from flowcage.host.launch.launcher import ClosableLauncher, Spawned, close_all
+from flowcage.host.process import end_at_once
 
 # More would serve bursts, at the price of idle processes.
 _SPARES = 2
@@ -86,9 +86,5 @@ def _is_alive(spare: Spawned) -> bool:
 
 
 def _end(spare: Spawned) -> None:
-    """Kill and reap it. It has run nothing of anybody's, so it takes no longer than the kernel does."""
-    with suppress(ProcessLookupError):
-        os.kill(spare.pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        os.waitpid(spare.pid, 0)
+    end_at_once(spare.pid)
     close_all((spare.stdin, spare.stdout, spare.stderr))

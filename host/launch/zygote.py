@@ -38,7 +38,7 @@ class Zygote:
         self._is_closed = False
 
     async def launch(self) -> Spawned:
-        """Fork a child. It is in the zygote's session until it closes its cage.
+        """Fork a child. It is in the zygote's process group until it closes its cage.
 
         Raises:
             LaunchFailed: no descriptors or processes are left, or a fresh zygote could not do it either.
@@ -48,10 +48,7 @@ class Zygote:
         except OSError as error:
             raise LaunchFailed(f"no child could be started: {error}") from error
         try:
-            async with self._lock:
-                if self._is_closed:
-                    raise LaunchFailed("the launcher is closed")
-                pid, inherited_bytes = await self._fork(pipes.theirs)
+            pid, inherited_bytes = await self.fork(pipes.theirs)
         except BaseException:
             close_all(pipes.ours)
             raise
@@ -75,6 +72,20 @@ class Zygote:
             for warm in self._retired:
                 await warm.end()
         self._retired.clear()
+
+    async def fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
+        """Fork a child with these as its stdin, stdout and stderr; they stay the caller's to close.
+
+        Returns:
+            Its process id, and how much memory it shares with the zygote in bytes.
+
+        Raises:
+            LaunchFailed: as `launch`.
+        """
+        async with self._lock:
+            if self._is_closed:
+                raise LaunchFailed("the launcher is closed")
+            return await self._fork(descriptors)
 
     async def _fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
         for _attempt in range(2):

@@ -87,6 +87,7 @@ def test_the_child_has_a_session_a_mask_and_a_place_of_its_own(caged: Caged) -> 
     caged.enter()
     assert os.getsid(caged.pid) == os.getpgid(caged.pid) == caged.pid
     assert os.getsid(0) != caged.pid
+    assert os.getpriority(os.PRIO_PROCESS, caged.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
     assert caged.status()["Umask"] == "0077"
 
 

@@ -119,6 +119,21 @@ def test_a_child_that_was_forked_but_never_told_of_is_found_and_ended(
     with_zygote(test)
 
 
+def test_runs_of_one_tenant_are_one_session_and_each_a_group_of_its_own() -> None:
+    async def test(launcher: Watched) -> None:
+        async def look(call: AgentCall) -> AgentAnswer:
+            child, zygote = launcher.pids[-1], only_zygote(launcher)
+            assert os.getsid(child) == zygote
+            assert os.getpgid(child) == child
+            assert os.getpriority(os.PRIO_PROCESS, child) > os.getpriority(os.PRIO_PROCESS, 0)
+            return AgentAnswer(call.prompt)
+
+        options = RunOptions(launcher=launcher, agent=look)
+        await run_workflow("export default agent('x')", options=options)
+
+    with_zygote(test)
+
+
 def test_a_zygote_is_replaced_after_so_many_forks() -> None:
     async def test(launcher: Watched) -> None:
         seen: set[int] = set()

@@ -1,0 +1,348 @@
+"""Many runs on one machine, beside one process of node or deno each, and monty with a fresh worker each.
+
+    python bench/host.py [rounds]
+
+Prints one table a question: how long a trivial run takes, how many fit into a second, what a round trip to
+the host takes, what memory a waiting run holds, and what one run costs as there are more of them at once.
+Peers that are not installed are left out: ``pip install pydantic-monty deno``; node is looked up on the path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import trio
+
+from flowcage.host import (
+    AgentAnswer,
+    AgentCall,
+    Handlers,
+    Host,
+    RunOptions,
+    Spawn,
+    TenantLimits,
+    Zygote,
+    run_workflow,
+)
+
+PLENTY = TenantLimits(
+    max_runs=2_000, max_agents=2_000, runs_per_minute=10**7, cpu_seconds_per_minute=10**6, max_queued=10_000
+)
+TRIVIAL = "export default 1"
+CORES = len(os.sched_getaffinity(0))
+ROUND_TRIPS = 900  # monty suspends a script a thousand times at most
+
+
+def find(program: str) -> str | None:
+    """A program on the path, or beside this interpreter, where pip puts it."""
+    return shutil.which(program) or shutil.which(program, path=os.path.dirname(sys.executable))
+
+
+def commands(folder: Path, module: str) -> dict[str, list[str]]:
+    """What runs a module as a process of its own."""
+    file = folder / "module.mjs"
+    file.write_text(module)
+    found = {"node": ["node", str(file)], "deno": ["deno", "run", "--quiet", str(file)]}
+    return {name: [program, *words[1:]] for name, words in found.items() if (program := find(name))}
+
+
+def monty() -> Any:
+    """The module, or None where it is not installed."""
+    with suppress(ImportError):
+        return importlib.import_module("pydantic_monty")
+    return None
+
+
+async def answer(call: AgentCall) -> AgentAnswer:
+    """The cheapest agent."""
+    return AgentAnswer(call.prompt)
+
+
+def table(title: str, unit: str, rows: dict[str, list[float]], *, more_is_better: bool = False) -> None:
+    """Medians and spread, and each beside the first row."""
+    own = statistics.median(next(iter(rows.values())))
+    print(f"\n{title}; {unit}\n{'':<34}{'median':>10}{'min':>10}{'max':>10}{'first row is':>18}")
+    for name, values in rows.items():
+        median = statistics.median(values)
+        ratio = own / median if more_is_better else median / own
+        word = f"{ratio:.2f}x better" if ratio >= 1 else f"{1 / ratio:.2f}x worse"
+        print(f"{name:<34}{median:>10.2f}{min(values):>10.2f}{max(values):>10.2f}{word:>18}")
+
+
+async def milliseconds(call: Callable[[], Awaitable[object]]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    await call()
+    return (time.perf_counter() - began) * 1000
+
+
+async def trivial_runs(rounds: int, folder: Path) -> None:
+    """From the host's call to the outcome in its hands, the child reaped."""
+    zygote, module = Zygote(), monty()
+    with ExitStack() as stack:
+        async with Host(default=PLENTY) as host:
+            contenders: dict[str, Callable[[], Awaitable[object]]] = {
+                "Host (zygote and reserve)": lambda: host.run(TRIVIAL),
+                "zygote": lambda: run_workflow(TRIVIAL, options=RunOptions(launcher=zygote)),
+                "exec": lambda: run_workflow(TRIVIAL, options=RunOptions(launcher=Spawn())),
+            }
+            for name, command in commands(folder, TRIVIAL).items():
+                contenders[name] = partial(trio.run_process, command)
+            if module is not None:
+                pool = stack.enter_context(module.Monty(max_checkouts_per_worker=1))
+
+                async def fresh_worker() -> None:
+                    with pool.checkout() as session:
+                        session.feed_run("1")
+
+                contenders["monty, fresh worker"] = fresh_worker
+            times: dict[str, list[float]] = {name: [] for name in contenders}
+            for number in range(rounds + 3):
+                for name, call in contenders.items():
+                    taken = await milliseconds(call)
+                    if number >= 3:
+                        times[name].append(taken)
+    await zygote.aclose()
+    table("a trivial run", f"ms, {rounds} rounds", times)
+
+
+async def hosts_runs(count: int, at_once: int) -> None:
+    """So many trivial runs in one host."""
+    async with Host(default=PLENTY) as host:
+
+        async def worker(share: int) -> None:
+            for _ in range(share):
+                await host.run(TRIVIAL)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(at_once):
+                nursery.start_soon(worker, count // at_once)
+
+
+def per_second(count: int, run: Callable[[], object]) -> float:
+    """So many runs, all inside `run`."""
+    began = time.perf_counter()
+    run()
+    return count / (time.perf_counter() - began)
+
+
+def throughput(rounds: int, folder: Path) -> None:
+    """All cores busy. A host is one process; a service may have one for each core."""
+    share = [sys.executable, __file__, "--share", "300"]
+
+    def one_host_per_core() -> None:
+        for process in [subprocess.Popen(share) for _ in range(CORES)]:
+            process.wait()
+
+    def processes(command: list[str]) -> None:
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(lambda _: subprocess.run(command, check=True), range(60)))
+
+    def fresh_workers(module: Any) -> None:
+        with (
+            module.Monty(max_checkouts_per_worker=1, max_processes=2 * CORES) as workers,
+            ThreadPoolExecutor(2 * CORES) as pool,
+        ):
+
+            def one(_: int) -> None:
+                with workers.checkout() as session:
+                    session.feed_run("1")
+
+            list(pool.map(one, range(1000)))
+
+    contenders: dict[str, Callable[[], float]] = {
+        "a host for each core": lambda: per_second(300 * CORES, one_host_per_core),
+        "one host": lambda: per_second(480, lambda: trio.run(hosts_runs, 480, 8)),
+    }
+    for name, command in commands(folder, TRIVIAL).items():
+        contenders[name] = partial(per_second, 60, partial(processes, command))
+    if (module := monty()) is not None:
+        contenders["monty, fresh workers"] = lambda: per_second(1000, lambda: fresh_workers(module))
+    rates = {name: [call() for _ in range(rounds)] for name, call in contenders.items()}
+    table(
+        f"trivial runs in a second, {CORES} cores, start of the host included",
+        "runs",
+        rates,
+        more_is_better=True,
+    )
+
+
+PING_PONG = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    reply = {"jsonrpc": "2.0", "id": message["id"], "result": message["params"]}
+    sys.stdout.write(json.dumps(reply) + "\\n")
+    sys.stdout.flush()
+"""
+
+
+def ping_pong() -> float:
+    """Microseconds a blocking JSON exchange takes between two Python processes."""
+    import json
+
+    with subprocess.Popen(
+        [sys.executable, "-c", PING_PONG], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as peer:
+        assert peer.stdin is not None
+        assert peer.stdout is not None
+        for number in range(-100, ROUND_TRIPS):
+            if number == 0:
+                began = time.perf_counter()
+            message = {"jsonrpc": "2.0", "id": number, "method": "agent", "params": {"prompt": "hello"}}
+            peer.stdin.write(json.dumps(message) + "\n")
+            peer.stdin.flush()
+            json.loads(peer.stdout.readline())
+        return (time.perf_counter() - began) / ROUND_TRIPS * 1e6
+
+
+async def agents_in_a_row() -> float:
+    """Microseconds from one answer of the host's to the next request of the same workflow."""
+    source = f"for (let i = 0; i < {ROUND_TRIPS}; i++) await agent('hello'); export default 1"
+    began = 0.0
+
+    async def timed(call: AgentCall) -> AgentAnswer:
+        nonlocal began
+        began = began or time.perf_counter()
+        return AgentAnswer(call.prompt)
+
+    await run_workflow(source, options=RunOptions(agent=timed, max_total_agents=ROUND_TRIPS))
+    return (time.perf_counter() - began) / ROUND_TRIPS * 1e6
+
+
+def montys_calls(module: Any) -> float:
+    """The same with monty's external functions."""
+    with module.Monty() as pool, pool.checkout() as session:
+        code = f"[f('hello') for _ in range({ROUND_TRIPS})]"
+        session.feed_run("f('hello')", external_lookup={"f": lambda text: text})
+        began = time.perf_counter()
+        session.feed_run(code, external_lookup={"f": lambda text: text})
+        return (time.perf_counter() - began) / ROUND_TRIPS * 1e6
+
+
+@contextmanager
+def pinned(cores: set[int]) -> Iterator[None]:
+    """This process and what it starts on these cores only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def round_trips(rounds: int) -> None:
+    """JavaScript awaits, the host answers; pinned, because waking another core takes its time."""
+    all_cores = sorted(os.sched_getaffinity(0))
+    for cores in (set(all_cores[:1]), set(all_cores[:2])):
+        with pinned(cores):
+            contenders: dict[str, Callable[[], float]] = {
+                "flowcage agent()": lambda: trio.run(agents_in_a_row),
+                "JSON ping-pong, two Pythons": ping_pong,
+            }
+            if (module := monty()) is not None:
+                contenders["monty external function"] = lambda: montys_calls(module)
+            times: dict[str, list[float]] = {name: [] for name in contenders}
+            for _ in range(rounds):
+                for name, call in contenders.items():
+                    times[name].append(call())
+        table(f"round trip, pinned to {len(cores)} core(s)", "µs", times)
+
+
+def pss(process: psutil.Process) -> float:
+    """MiB of a process, shared pages divided by who shares them (proc(5), smaps_rollup)."""
+    for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"no Pss of {process.pid}")
+
+
+async def waiting_runs(count: int, launcher: Any) -> tuple[list[float], float]:
+    """PSS of each child while all of them wait for an agent, and ms a run took to begin and end."""
+    opened, waiting = trio.Event(), 0
+    measured: list[float] = []
+
+    async def wait(call: AgentCall) -> AgentAnswer:
+        nonlocal waiting
+        waiting += 1
+        if waiting == count:
+            children = psutil.Process().children()
+            measured.extend(pss(child) for child in children[:50])
+            opened.set()
+        await opened.wait()
+        return AgentAnswer(call.prompt)
+
+    async with Host(default=PLENTY, launcher=launcher) as host:
+        await host.run(TRIVIAL)
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(
+                    lambda: host.run("export default agent('x')", handlers=Handlers(agent=wait))
+                )
+        return measured, (time.perf_counter() - began) / count * 1000
+
+
+def peers_memory(folder: Path) -> dict[str, list[float]]:
+    """PSS of processes that wait for a timer."""
+    rows: dict[str, list[float]] = {}
+    for name, command in commands(folder, "console.log(1); setInterval(() => {}, 1e6);").items():
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(20)]
+        for process in running:
+            assert process.stdout is not None
+            process.stdout.readline()
+        rows[name] = [pss(psutil.Process(process.pid)) for process in running]
+        for process in running:
+            process.kill()
+            process.communicate()
+    if (module := monty()) is not None:
+        with module.Monty(max_processes=20) as pool, ExitStack() as sessions:
+            for _ in range(20):
+                sessions.enter_context(pool.checkout()).feed_run("1")
+            rows["monty, idle session"] = [pss(worker) for worker in psutil.Process().children()]
+    return rows
+
+
+def memory_and_growth(folder: Path) -> None:
+    """What waiting runs hold, and what each costs."""
+    rows, costs = {}, {}
+    for count in (1, 10, 50, 100, 1000):
+        measured, cost = trio.run(waiting_runs, count, Zygote)
+        costs[f"{count} at once"] = [cost]
+        if count in (50, 1000):
+            rows[f"zygote, {count} waiting"] = measured
+    rows["exec, 50 waiting"] = trio.run(waiting_runs, 50, Spawn)[0]
+    table("memory of a waiting run (PSS)", "MiB", rows | peers_memory(folder))
+    table("one run that waits for an agent, from call to outcome, as there are more", "ms a run", costs)
+
+
+def main() -> None:
+    """Print every table."""
+    if sys.argv[1:2] == ["--share"]:
+        trio.run(hosts_runs, int(sys.argv[2]), 4)
+        return
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trio.run(trivial_runs, rounds, folder)
+        throughput(max(3, rounds // 10), folder)
+        round_trips(max(3, rounds // 10))
+        memory_and_growth(folder)
+
+
+if __name__ == "__main__":
+    main()

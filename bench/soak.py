@@ -1,0 +1,121 @@
+"""Fifty thousand runs in one host, then a thousand that wait at once: does anything grow, or stay behind?
+
+    python bench/soak.py [runs] [waiting]
+
+Prints the memory of host and zygote along the way, after a warm-up, and what is left at the end. Exit status
+1 where an outcome is wrong, or a process or a descriptor is left.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import trio
+
+from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, TenantLimits
+
+PLENTY = TenantLimits(
+    max_runs=2_000, max_agents=2_000, runs_per_minute=10**7, cpu_seconds_per_minute=10**6, max_queued=10_000
+)
+AT_ONCE = 8
+REPORTS = 10
+
+
+def resident(pid: int) -> float:
+    """MiB of anonymous memory (proc(5), RssAnon)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def zygote_of(children: list[psutil.Process]) -> int:
+    """The one process that is not caged: the first that was started."""
+    return min(children, key=lambda process: process.create_time()).pid
+
+
+class Soak:
+    """One host under load.
+
+    Attributes:
+        wrong: runs that did not end as they should.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.wrong = 0
+        self._left = 0
+
+    async def trivial(self, count: int) -> None:
+        """So many runs, each with a result of its own, a few at once."""
+        self._left = count
+        async with trio.open_nursery() as nursery:
+            for _ in range(AT_ONCE):
+                nursery.start_soon(self._work)
+
+    async def _work(self) -> None:
+        while self._left:
+            self._left -= 1
+            number = self._left
+            outcome = await self.host.run("export default args.n * 2", args={"n": number})
+            self.wrong += outcome.result != number * 2
+
+    async def waiting(self, count: int) -> None:
+        """So many runs at once that wait for an agent, and then end."""
+        opened, begun = trio.Event(), 0
+
+        async def wait(call: AgentCall) -> AgentAnswer:
+            nonlocal begun
+            begun += 1
+            if begun == count:
+                opened.set()
+            await opened.wait()
+            return AgentAnswer(call.prompt)
+
+        async def one(number: int) -> None:
+            source = f"export default agent('{number}')"
+            outcome = await self.host.run(source, handlers=Handlers(agent=wait))
+            self.wrong += outcome.result != str(number)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(count):
+                nursery.start_soon(one, number)
+
+
+async def soak(runs: int, waiting: int) -> int:
+    """Run it all; the number of wrong outcomes."""
+    own = os.getpid()
+    print(f"{'runs':>8}{'seconds':>10}{'host MiB':>10}{'zygote MiB':>12}{'descriptors':>13}{'children':>10}")
+    async with Host(default=PLENTY) as host:
+        load = Soak(host)
+        began = time.perf_counter()
+        for part in range(REPORTS + 1):
+            await load.trivial(runs // REPORTS if part else 500)
+            children = psutil.Process().children()
+            done = host.statistics().runs.by_verdict
+            print(
+                f"{sum(done.values()):>8}{time.perf_counter() - began:>10.1f}{resident(own):>10.1f}"
+                f"{resident(zygote_of(children)):>12.1f}{len(os.listdir('/proc/self/fd')):>13}{len(children):>10}"
+            )
+        await load.waiting(waiting)
+        print(f"{waiting} waited at once, and ended; the host has {resident(own):.1f} MiB now")
+    return load.wrong
+
+
+def main() -> None:
+    """Print the table and the verdict."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
+    waiting = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
+    before = len(os.listdir("/proc/self/fd"))
+    wrong = trio.run(soak, runs, waiting)
+    children, descriptors = len(psutil.Process().children()), len(os.listdir("/proc/self/fd")) - before
+    print(f"wrong outcomes: {wrong}; processes left: {children}; descriptors left: {descriptors}")
+    sys.exit(1 if wrong or children or descriptors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""One run's events on their way to a client, as Server-Sent Events; a slow reader misses some."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import trio
+
+from flowcage.host import Outcome
+from flowcage.host.events import Event
+from flowcage.host.stream import EventStream
+from flowcage.protocol import strictjson
+
+from .problems import Problem
+
+# What the host keeps for a client that does not read.
+MAX_EVENTS = 1_000
+MAX_BYTES = 256 * 1024
+# Without a word for longer, proxies lose patience, and a client that is gone would be noticed late.
+SILENCE_SECONDS = 15.0
+
+
+class Feed:
+    """The events of a run, and then what came of it.
+
+    Attributes:
+        events: the run's listener.
+    """
+
+    def __init__(self) -> None:
+        self.events = EventStream(MAX_EVENTS, MAX_BYTES)
+        self._iterator = aiter(self.events)
+        self._ended = trio.Event()
+        self._end: Outcome | Problem | None = None
+
+    def end(self, end: Outcome | Problem) -> None:
+        """What came of the run, or of asking for one."""
+        self._end = end
+        self._ended.set()
+        self.events.close()
+
+    async def first(self) -> Event | None:
+        """Wait for the first event, and give it to `frames`.
+
+        Raises:
+            Problem: there is none: the run was refused.
+        """
+        first = await anext(self._iterator, None)
+        if first is None and isinstance(self._end, Problem):
+            raise self._end
+        return first
+
+    async def frames(self, event: Event | None) -> AsyncIterator[bytes]:
+        """The text of the event stream, beginning with this event."""
+        silent = False
+        while event is not None:
+            body = event.to_json()
+            yield b": still running\n\n" if silent else _frame(body["type"], body)
+            with trio.move_on_after(SILENCE_SECONDS) as patience:
+                event = await anext(self._iterator, None)
+            silent = patience.cancelled_caught
+        await self._ended.wait()
+        if isinstance(self._end, Outcome):
+            yield _frame("outcome", result_of(self._end))
+        elif self._end is not None:
+            yield _frame("problem", self._end.body)
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """What a client is told of a run that completed."""
+    return {"runId": outcome.run_id, "result": outcome.result, "usage": outcome.usage.to_json()}
+
+
+def _frame(kind: str, body: dict[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {strictjson.dumps(body)}\n\n".encode()

@@ -1,0 +1,89 @@
+"""``python -m examples.service.hostile PORT [ATTACK…]``: one tenant doing its worst, until terminated."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import trio
+
+from .client import get_statistics, post_run, sent
+
+TOKEN = "hostile"
+SPIN = "for (;;);"
+HOG = "const kept = []; for (;;) kept.push(new Array(10_000).fill(kept.length));"
+AGENTS = """const flood = () => parallel(Array.from({ length: 200 }, () => () => agent('x'.repeat(1_000))));
+for (;;) await flood();"""
+LOGS = "for (;;) { log('x'.repeat(1_000)); }"
+TRICKLE = "for (let i = 0; ; i++) { log('x'.repeat(10_000)); await agent('more'); }"
+SOURCES = (SPIN, HOG, AGENTS, LOGS)
+QUEUED = 1_900
+
+
+async def repeat(source: str, port: int) -> None:
+    """Run it again and again, whatever the answer."""
+    while True:
+        await post_run(port, TOKEN, {"source": source})
+
+
+async def fill_queue(port: int) -> None:
+    """Thousands of runs that wait for their turn, which brings a bit of everything."""
+    async with trio.open_nursery() as nursery:
+        for number in range(QUEUED):
+            nursery.start_soon(_again, partial(repeat, SOURCES[number % len(SOURCES)]), port)
+            await trio.sleep(0.001)
+
+
+async def read_slowly(port: int) -> None:
+    """Ask for events and hardly read them."""
+    while True:
+        async with sent(port, TOKEN, "POST /runs?stream=1", {"source": TRICKLE}) as stream:
+            while await stream.receive_some(1):  # noqa: ASYNC110 - it waits for nothing
+                await trio.sleep(0.5)
+
+
+async def leave(port: int) -> None:
+    """Start a run and go."""
+    while True:
+        async with sent(port, TOKEN, "POST /runs", {"source": SPIN}):
+            await trio.sleep(0.1)
+
+
+# name: how many at once, and what each does
+ATTACKS: dict[str, tuple[int, Callable[[int], Awaitable[None]]]] = {
+    "spin": (10, partial(repeat, SPIN)),
+    "hog": (10, partial(repeat, HOG)),
+    "agents": (10, partial(repeat, AGENTS)),
+    "logs": (10, partial(repeat, LOGS)),
+    "slow": (20, read_slowly),
+    "leave": (10, leave),
+    "queue": (1, fill_queue),
+}
+
+
+async def attack(port: int, names: list[str]) -> None:
+    """Do all of it at once."""
+    async with trio.open_nursery() as nursery:
+        for name in names:
+            count, function = ATTACKS[name]
+            for _ in range(count):
+                nursery.start_soon(_again, function, port)
+        enough = QUEUED if "queue" in names else 1
+        while (await get_statistics(port, TOKEN)).body["queued"] < enough:  # noqa: ASYNC110 - it is elsewhere
+            await trio.sleep(0.2)
+        print("at work", flush=True)
+
+
+async def _again(function: Callable[[int], Awaitable[None]], port: int) -> None:
+    while True:
+        with suppress(OSError, trio.BrokenResourceError):
+            await function(port)
+        await trio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    os.nice(10)  # in earnest it would be on another machine
+    trio.run(attack, int(sys.argv[1]), sys.argv[2:] or list(ATTACKS))

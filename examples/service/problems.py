@@ -1,0 +1,67 @@
+"""What can go wrong, as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from flowcage.host import FlowcageError, HostClosing, Overloaded, RunError, Verdict, WorkflowFailed
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+# Not the workflow's doing. All other verdicts are, timeouts too: who sent the same again would get the same,
+# so they must not look like the 5xx that clients and proxies retry.
+_OURS = {
+    Verdict.HOST_FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Verdict.CRASHED: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Verdict.NOT_STARTED: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Problem(Exception):
+    """An answer that is no result.
+
+    Args:
+        name: the last part of the problem's type, for programs.
+        detail: for people.
+        more: further members.
+    """
+
+    def __init__(
+        self, status: int, name: str, detail: str, headers: Mapping[str, str] = NOTHING, **more: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+        self.body: dict[str, Any] = {
+            "type": f"urn:flowcage:problem:{name}",
+            "title": HTTPStatus(status).phrase,
+            "status": int(status),
+            "detail": detail,
+            **more,
+        }
+
+
+def problem_of(error: FlowcageError) -> Problem:
+    """The problem that a failed `Host.run` is to the client."""
+    if isinstance(error, Overloaded):
+        later = {"Retry-After": str(math.ceil(error.retry_after_seconds))}
+        return Problem(429, "overloaded", str(error), later, quota=error.quota)
+    if isinstance(error, HostClosing):
+        return Problem(503, "closing", "the service is shutting down", {"Retry-After": "5"})
+    if isinstance(error, RunError):
+        return _of_run(error)
+    return Problem(500, "internal", "the service failed; its log says more")
+
+
+def _of_run(error: RunError) -> Problem:
+    status = _OURS.get(error.verdict, HTTPStatus.UNPROCESSABLE_ENTITY)
+    detail = str(error) if status < 500 else "the service could not run the workflow; its log says more"
+    more: dict[str, Any] = {"verdict": error.verdict}
+    if isinstance(error, WorkflowFailed):
+        more |= {"kind": error.kind, "place": error.place, "stack": error.stack}
+    if error.report is not None:
+        more |= {"runId": error.report.run_id, "usage": error.report.usage.to_json()}
+    return Problem(status, error.verdict.replace("_", "-"), detail, **more)

@@ -1,0 +1,112 @@
+"""``--events FILE`` where the file is a pipe: its reader may be slow, absent or gone, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .command import DEADLINE, FLOWCAGE
+
+# More than a pipe holds.
+MANY_LOGS = 'for (let i = 0; i < 100; i++) log("x".repeat(10_000));'
+
+
+@contextmanager
+def command(tmp_path: Path, source: str, *words: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that writes its events into the pipe ``events``; its ``agent()`` waits until ``gate`` is read."""
+    for name in ("events", "gate"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "w.js").write_text(source)
+    (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
+    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    line = [FLOWCAGE, "run", tmp_path / "w.js", "--events", tmp_path / "events", "--agent", agent, *words]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def types(lines: list[str]) -> list[str]:
+    return [json.loads(line)["type"] for line in lines]
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[int, Any, str]:
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert b"Traceback" not in stderr
+    return process.returncode, stdout, stderr.decode()
+
+
+def test_a_slow_reader_does_not_hold_up_the_run_and_gets_everything(tmp_path: Path) -> None:
+    source = MANY_LOGS + 'export default agent("x")'
+    with command(tmp_path, source, "--quiet") as process, (tmp_path / "events").open() as events:
+        (tmp_path / "gate").read_text()  # the run has come to its agent, and nobody has read an event
+        lines = events.readlines()
+        assert finish(process)[0] == 0
+    assert types(lines) == ["started", *["log"] * 100, "agent_started", "agent_completed", "ended"]
+
+
+def test_a_reader_that_follows_sees_each_event_while_the_run_waits(tmp_path: Path) -> None:
+    source = 'log("a"); export default agent("x")'
+    with command(tmp_path, source, "--quiet") as process, (tmp_path / "events").open() as events:
+        assert types([events.readline() for _ in range(3)]) == ["started", "log", "agent_started"]
+        (tmp_path / "gate").read_text()
+        assert types(events.readlines()) == ["agent_completed", "ended"]
+        assert finish(process)[0] == 0
+
+
+def test_a_reader_that_falls_far_behind_gets_a_gap_and_the_end(tmp_path: Path) -> None:
+    source = """
+        for (let i = 0; i < 12; i++) {
+          for (let j = 0; j < 4; j++) log("x".repeat(1_000_000));
+          await SW.extra.sleep(0);
+        }
+        export default agent("x")"""
+    with command(tmp_path, source, "--quiet") as process, (tmp_path / "events").open() as events:
+        (tmp_path / "gate").read_text()
+        lines = events.readlines()
+        assert finish(process)[0] == 0
+    gaps = [json.loads(line)["dropped"] for line in lines if json.loads(line)["type"] == "gap"]
+    assert gaps
+    assert len(lines) - len(gaps) + sum(gaps) == 1 + 12 * 5 + 3
+    assert types(lines)[-1] == "ended"
+
+
+def test_a_reader_that_never_reads_costs_the_events_but_not_the_result(tmp_path: Path) -> None:
+    with command(tmp_path, MANY_LOGS + "export default 7", "--quiet") as process:
+        descriptor = os.open(tmp_path / "events", os.O_RDONLY)
+        try:
+            status, stdout, stderr = finish(process)
+        finally:
+            os.close(descriptor)
+    assert status == 0
+    assert json.loads(stdout)["result"] == 7
+    assert f"warning: --events {tmp_path / 'events'}: nobody reads it fast enough; the last " in stderr
+
+
+def test_a_reader_that_leaves_ends_the_run_with_a_message(tmp_path: Path) -> None:
+    source = 'for (;;) { log("x"); await SW.extra.sleep(1); } export default 1'
+    with command(tmp_path, source, "--quiet") as process:
+        with (tmp_path / "events").open() as events:
+            assert types([events.readline()]) == ["started"]
+        status, stdout, stderr = finish(process)
+    assert (status, stdout) == (125, b"")
+    assert f"--events {tmp_path / 'events'}: cannot be written: Broken pipe" in stderr
+
+
+def test_a_run_that_fails_keeps_its_own_error_beside_that_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text('throw new Error("boom"); export default 1')
+    done = subprocess.run(
+        [FLOWCAGE, "run", tmp_path / "w.js", "--events", "/dev/full"],
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode in (1, 125)  # whichever was first; never neither
+    assert (b"boom" in done.stderr) == (done.returncode == 1)
