@@ -1,29 +1,23 @@
-"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage types``, ``flowcage schema``,
-``flowcage doctor``.
+"""The command line: ``flowcage run`` and its kin.
 
 stdout carries results and nothing else; everything for a person goes to stderr.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import math
-import re
 import signal
-import sys
-from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from flowcage.host import exits, inputs
-from flowcage.host.blocking import Terminated, run_to_end_or_signal
-from flowcage.host.errors import RunError
-from flowcage.host.terminal import leave, safe, tell
+from flowcage.host.command import Seconds, fail, note, say, to_the_end
+from flowcage.host.terminal import leave
+from flowcage.host.wire_commands import conformance, schema, serve
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -33,22 +27,6 @@ if TYPE_CHECKING:
     from flowcage.host.outcome import Outcome
 
 T = TypeVar("T")
-
-
-class Seconds(click.FloatRange):
-    """A length of time; NaN compares as neither too small nor too large, and is none."""
-
-    name = "seconds"
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is not a finite number above 0."""
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail(f"{value} is not a length of time", param, ctx)
-        return seconds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,6 +63,9 @@ def cli() -> None:
               help="Folder that child workflows may lie in [default: FILE's].")  # fmt: skip
 @click.option("--events", type=click.Path(path_type=Path), help="File for every event, as JSON Lines.")
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+@click.option("--child-command", metavar="CMD",
+              help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
+              "strict holds only where the kernel confirms it.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
@@ -143,23 +124,6 @@ def types() -> None:
 
 
 @cli.command()
-@click.argument("name", required=False)
-@click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
-@click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
-@click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
-def schema(name: str | None, form: str | None) -> None:
-    """Print the wire contract: the schema NAME, everything in one form, or the names there are."""
-    from flowcage.schemas.published import UnknownSchema, published
-
-    if name and form:
-        fail(exits.USAGE, f"give either NAME or --{form}")
-    try:
-        say(published(name, form).removesuffix("\n"))
-    except UnknownSchema as error:
-        fail(exits.USAGE, str(error))
-
-
-@cli.command()
 def doctor() -> None:
     """Say what this machine offers: Python, the engine and how it was built, the isolation there is."""
     from flowcage.host.doctor import examine
@@ -168,68 +132,8 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-@cli.command()
-@click.option("--socket", "path", type=click.Path(path_type=Path),
-              help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
-@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
-@click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
-              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
-@click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
-              help="At once; further peers wait.")  # fmt: skip
-@click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
-              help="Seconds from connecting to a closed cage.")  # fmt: skip
-@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
-              help="Seconds that a connection may last.")  # fmt: skip
-@click.option("--grace", type=Seconds(), default=5.0, show_default=True,
-              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
-def serve(path: Path | None, mode: str, uids: tuple[int, ...], **seconds: Any) -> None:
-    """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
-
-    For hosts in other languages: forking is ten times as fast as starting a child. Isolation is strict: a
-    connection whose cage is not closed in time is ended.
-    """
-    from flowcage.host.listening import ListenError
-    from flowcage.host.serving import serve_until_told_to_end
-
-    if re.fullmatch("0?[0-7]{3}", mode) is None:
-        fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
-    try:
-        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, **seconds)
-    except ListenError as error:
-        fail(exits.USAGE, str(error))
-
-
-def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:
-    """Run an async function; how it fails becomes a message and an exit status."""
-    try:
-        return run_to_end_or_signal(function)
-    except RunError as error:
-        fail(exits.status(error), exits.explain(error, source))
-    except Terminated as ended:
-        fail(128 + ended.number, f"ended by {ended}")
-
-
-def say(text: str) -> None:
-    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it."""
-    try:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, "stdout is closed")
-        sys.stdout.buffer.write(text.encode() + b"\n")
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
-
-
-def note(message: str) -> None:
-    """Say something on stderr, if that is to be had."""
-    with suppress(OSError):
-        tell(safe(f"flowcage: {message}"))
-
-
-def fail(status: int, message: str) -> NoReturn:
-    """Say what went wrong on stderr, and leave with this exit status."""
-    note(message)
-    leave(status)
+for command in (schema, conformance, serve):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -13,3 +13,7 @@ def main() -> None:
         os.write(2, b"flowcage: interrupted\n")
         os._exit(130)
     run()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
+from flowcage.host.launch.spawn import Spawn
 from flowcage.host.limits import with_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
@@ -92,6 +94,7 @@ def options(file: Path, **given: Any) -> RunOptions:
         max_total_agents=given["max_total_agents"],
         budget_tokens=given["budget"],
         hard_budget=given["hard_budget"],
+        launcher=Spawn(_command(given["child_command"])),
     )
     for what, members in _limits(given["limits_file"], given["limit_pairs"]):
         try:
@@ -99,6 +102,16 @@ def options(file: Path, **given: Any) -> RunOptions:
         except ValueError as error:
             raise InputError(f"{what}: {error}") from None
     return options
+
+
+def _command(text: str | None) -> tuple[str, ...] | None:
+    try:
+        words = tuple(shlex.split(text)) if text is not None else None
+    except ValueError as error:
+        raise InputError(f"--child-command: {error}") from None
+    if words == ():
+        raise InputError("--child-command is empty; expected a program and its arguments")
+    return words
 
 
 def _limits(file: Path | None, pairs: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

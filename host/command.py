@@ -1,0 +1,68 @@
+"""What every command does: say results, tell people, end with a status."""
+
+from __future__ import annotations
+
+import errno
+import math
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from flowcage.host import exits
+from flowcage.host.blocking import Terminated, run_to_end_or_signal
+from flowcage.host.errors import RunError
+from flowcage.host.terminal import leave, safe, tell
+
+T = TypeVar("T")
+
+
+class Seconds(click.FloatRange):
+    """A length of time; NaN compares as neither too small nor too large, and is none."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is not a finite number above 0."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not a length of time", param, ctx)
+        return seconds
+
+
+def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:
+    """Run an async function; how it fails becomes a message and an exit status."""
+    try:
+        return run_to_end_or_signal(function)
+    except RunError as error:
+        fail(exits.status(error), exits.explain(error, source))
+    except Terminated as ended:
+        fail(128 + ended.number, f"ended by {ended}")
+
+
+def say(text: str) -> None:
+    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "stdout is closed")
+        sys.stdout.buffer.write(text.encode() + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
+
+
+def note(message: str) -> None:
+    """Say something on stderr, if that is to be had."""
+    with suppress(OSError):
+        tell(safe(f"flowcage: {message}"))
+
+
+def fail(status: int, message: str) -> NoReturn:
+    """Say what went wrong on stderr, and leave with this exit status."""
+    note(message)
+    leave(status)

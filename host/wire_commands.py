@@ -1,0 +1,90 @@
+"""Commands for hosts and children in other languages: the contract, its checks, and children on a socket."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowcage.host import exits
+from flowcage.host.command import Seconds, fail, note, say
+from flowcage.host.terminal import leave
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
+@click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
+@click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
+def schema(name: str | None, form: str | None) -> None:
+    """Print the wire contract: the schema NAME, everything in one form, or the names there are."""
+    from flowcage.schemas.published import UnknownSchema, published
+
+    if name and form:
+        fail(exits.USAGE, f"give either NAME or --{form}")
+    try:
+        say(published(name, form).removesuffix("\n"))
+    except UnknownSchema as error:
+        fail(exits.USAGE, str(error))
+
+
+@click.command()
+@click.option("--child", metavar="CMD", help="Check this child: CMD speaks the protocol on stdin and stdout.")
+@click.option("--host", metavar="CMD", help="Check this host: CMD runs {workflow} with the child {child}.")
+@click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
+@click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
+@click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out what is only advised.")
+@click.option(
+    "--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30]."
+)
+@click.option("--junit", type=click.Path(path_type=Path), help="File for the findings, as JUnit XML.")
+def conformance(only_list: bool, **given: Any) -> None:
+    """Check a child, or a host, in any language, against the wire contract.
+
+    Exit status: 0 all passed, 1 some failed, 2 usage, or nothing that speaks the protocol.
+    """
+    from flowcage.host.conformance import command
+
+    request = command.Request(**given)
+    try:
+        if only_list:
+            say(command.listing(request))
+            return
+        passed = command.check_conformance(request, say)
+    except command.Unusable as error:
+        fail(exits.USAGE, str(error))
+    if not passed:
+        leave(exits.FAILED)
+
+
+@click.command()
+@click.option("--socket", "path", type=click.Path(path_type=Path),
+              help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
+@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
+@click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
+              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+@click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
+              help="At once; further peers wait.")  # fmt: skip
+@click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
+              help="Seconds from connecting to a closed cage.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
+              help="Seconds that a connection may last.")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=5.0, show_default=True,
+              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
+def serve(path: Path | None, mode: str, uids: tuple[int, ...], **seconds: Any) -> None:
+    """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
+
+    For hosts in other languages: forking is ten times as fast as starting a child. Isolation is strict: a
+    connection whose cage is not closed in time is ended.
+    """
+    from flowcage.host.listening import ListenError
+    from flowcage.host.serving import serve_until_told_to_end
+
+    if re.fullmatch("0?[0-7]{3}", mode) is None:
+        fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
+    try:
+        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, **seconds)
+    except ListenError as error:
+        fail(exits.USAGE, str(error))

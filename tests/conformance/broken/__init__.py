@@ -1,0 +1,1 @@
+"""One broken child for every check of children."""

@@ -1,0 +1,136 @@
+"""``flowcage conformance`` as a person uses it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+from flowcage.host.conformance.on_child import CHILD_CHECKS
+from flowcage.host.conformance.on_host import HOST_CHECKS
+
+from ..e2e.command import FLOWCAGE, flowcage
+from .recording import GOOD_CHILD, broken_child
+
+GOOD = shlex.join(GOOD_CHILD)
+
+
+def test_a_child_that_passes_is_status_0_with_a_line_for_each_check() -> None:
+    finished = flowcage("conformance", "--child", GOOD, "--only", "ending")
+    assert finished.status == 0, finished.stdout
+    *lines, total = finished.stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["ok", check.id] for check in CHILD_CHECKS.checks if check.id.startswith("ending/")
+    ]
+    assert total == f"{len(lines)} checks, {len(lines)} passed, 0 failed"
+
+
+def test_a_failure_is_status_1_and_tells_the_contract_and_what_was_seen() -> None:
+    child = shlex.join(broken_child("calls/sleep"))
+    finished = flowcage("conformance", "--child", child, "--only", "calls")
+    assert finished.status == 1
+    report = finished.stdout
+    assert "FAIL  calls/sleep (MUST)\n      contract  sleep asks with its milliseconds. [" in report
+    assert "seen      the requests: expected [{'type': 'sleep', 'id': '1', 'durationMs': 12}], saw" in report
+    assert report.endswith("1 failed: calls/sleep\n")
+
+
+def test_junit_has_a_case_for_each_check_and_the_failure_in_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    child = shlex.join(broken_child("values/nul"))
+    assert flowcage("conformance", "--child", child, "--only", "values/n*", "--junit", path).status == 1
+    suite = ElementTree.parse(path).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert failed == ["nul"]
+
+
+def test_list_shows_every_check_of_both_sides() -> None:
+    listed = flowcage("conformance", "--list").stdout.splitlines()
+    ids = [check.id for check in CHILD_CHECKS.checks] + [check.id for check in HOST_CHECKS.checks]
+    assert [line.split()[0] for line in listed] == ids
+
+
+def test_level_must_leaves_out_what_is_only_advised() -> None:
+    listed = flowcage("conformance", "--list", "--level", "MUST").stdout
+    assert "ending/eof " in listed
+    assert "ending/quiet-stderr " not in listed
+
+
+NOT_CHILDREN = {
+    "true": ("exit status 0", "the first bytes of stdout are b''"),
+    "false": ("exit status 1",),
+    "echo hello": ("b'hello'", "exit status 0"),
+    "sh -c 'echo broken >&2; exit 3'": ("exit status 3", "broken"),
+    "cat": ("conformance/hello", "it still runs"),
+    "sleep 60": ("no answer within 2 s", "it still runs"),
+    "sh -c 'sleep 61 & sleep 62'": ("no answer within 2 s",),
+    "yes": ("b'y'",),
+    "cat /dev/zero": ("nobody asked for",),
+}
+
+
+@pytest.mark.parametrize(("command", "told"), NOT_CHILDREN.items(), ids=NOT_CHILDREN)
+def test_what_is_no_child_is_status_2_and_what_was_seen(command: str, told: tuple[str, ...]) -> None:
+    finished = flowcage("conformance", "--child", command, "--timeout", "2")
+    assert finished.status == 2
+    assert "this is not a flowcage child" in finished.stderr
+    for text in told:
+        assert text in finished.stderr
+
+
+def test_what_escaped_from_its_session_is_ended_too() -> None:
+    marker = "86399.25"
+    flowcage("conformance", "--child", f"sh -c 'setsid sleep {marker} & echo gone'", "--timeout", "2")
+    assert [
+        process for process in psutil.process_iter(["cmdline"]) if marker in (process.info["cmdline"] or ())
+    ] == []
+
+
+@pytest.mark.parametrize("command", ["true", "sleep 60"])
+def test_what_starts_no_child_is_no_host(command: str) -> None:
+    finished = flowcage("conformance", "--host", command, "--timeout", "2")
+    assert (finished.status, finished.stdout) == (2, "")
+    assert "this is not a flowcage host: it did not start the child" in finished.stderr
+
+
+def test_a_host_may_take_the_child_from_its_environment() -> None:
+    host = (
+        f"sh -c 'exec {FLOWCAGE} run --quiet --isolation none --child-command $FLOWCAGE_CHILD {{workflow}}'"
+    )
+    finished = flowcage("conformance", "--host", host, "--only", "host-replies/completes")
+    assert finished.status == 0, finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "give either --child CMD or --host CMD"),
+        (["--child", "a", "--host", "b"], "give either --child CMD or --host CMD"),
+        (["--child", ""], "--child is empty"),
+        (["--child", "'"], "--child: No closing quotation"),
+        (["--child", "/no/such/program"], "/no/such/program: No such file or directory"),
+        (["--host", "/no/such/program"], "/no/such/program: No such file or directory"),
+        (["--child", "true", "--only", "nothing/like-it"], "no check is called nothing/like-it"),
+        (["--list", "--only", "nothing/like-it"], "no check is called nothing/like-it"),
+        (["--child", "true", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_bad_usage_is_status_2(words: list[str], told: str) -> None:
+    finished = flowcage("conformance", *words)
+    assert finished.status == 2
+    assert told in finished.stderr
+
+
+def test_run_takes_another_child(tmp_path: Path) -> None:
+    workflow = tmp_path / "w.js"
+    workflow.write_text("export default 6 * 7;")
+    child = shlex.join((sys.executable, "-I", "-m", "flowcage.child"))
+    assert flowcage("run", workflow, "--child-command", child).json["result"] == 42
+    missing = flowcage("run", workflow, "--child-command", "/no/such/child")
+    assert missing.status == 125
+    assert flowcage("run", workflow, "--child-command", "'").status == 2

@@ -1,0 +1,63 @@
+"""The checks of hosts: flowcage's own and a small one pass; one that is broken in one way fails one."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from flowcage.host.conformance.check import Check
+from flowcage.host.conformance.hosts import HostSubject, Played
+from flowcage.host.conformance.on_host import HOST_CHECKS
+from flowcage.host.conformance.runner import run_checks
+from flowcage.host.conformance.scenarios import SCENARIOS
+
+CHECKS = {check.id: check for check in HOST_CHECKS.checks}
+FLOWCAGE = str(Path(sys.executable).parent / "flowcage")
+OWN_HOST = (FLOWCAGE, "run", "--quiet", "--isolation", "none", "--timeout", "6",
+            "--child-command", "{child}", "{workflow}")  # fmt: skip
+SMALL_HOST = (
+    sys.executable,
+    "-I",
+    str(Path(__file__).parent / "broken" / "host.py"),
+    "{child}",
+    "{workflow}",
+)
+PATIENCE = 15.0
+# What cannot be wrong alone: the id, and what else is wrong by that.
+ALSO_FAIL = {
+    "host-messages/initialize-first": {"host-messages/allowed-order"},  # only shutdown could come before
+    "host-messages/resolves-all": {"host-replies/prints-the-result"},  # there is no result to print
+}
+
+
+def failing(command: tuple[str, ...], checks: list[Check[Played]]) -> dict[str, str]:
+    findings = run_checks(checks, HostSubject(command, PATIENCE).attempt, 1)
+    return {finding.check.id: finding.deviation for finding in findings if not finding.passed}
+
+
+@cache
+def by_scenario() -> dict[str, list[Check[Played]]]:
+    return {name: [check for check in CHECKS.values() if check.needs == name] for name in SCENARIOS}
+
+
+def test_there_are_at_least_twenty_and_every_scenario_is_judged() -> None:
+    assert len(CHECKS) >= 20
+    assert {check.needs for check in CHECKS.values()} == SCENARIOS.keys()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(
+    "command", [OWN_HOST, SMALL_HOST, (*SMALL_HOST, "polls")], ids=["flowcage", "small", "polls"]
+)
+def test_a_good_host_passes(command: tuple[str, ...], scenario: str) -> None:
+    assert failing(command, by_scenario()[scenario]) == {}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_a_host_that_is_broken_in_just_that_way_fails_and_nothing_else_is_wrong(check: Check[Played]) -> None:
+    judged = by_scenario()[check.needs] + (by_scenario()["good"] if check.needs != "good" else [])
+    failed = failing((*SMALL_HOST, check.id), judged)
+    assert failed.keys() == {check.id} | ALSO_FAIL.get(check.id, set()), failed
