@@ -66,15 +66,10 @@ export class Child {
   }
 
   /** Agree on the version, have the child close its cage, and see that it is closed. */
-  async initialize({ limits, isolation, client = CLIENT } = {}) {
+  initialize({ limits, isolation, client = CLIENT } = {}) {
     const params = { protocolVersion: PROTOCOL_VERSION, client, limits, isolation };
-    const initialized = await this.request('initialize', params);
-    try {
-      this.#verify(initialized, limits, isolation);
-    } catch (error) {
-      throw this.fail(error);
-    }
-    return initialized;
+    const verify = (initialized) => this.#verify(initialized, limits, isolation);
+    return this.request('initialize', params, verify);
   }
 
   start(params) {
@@ -106,9 +101,16 @@ export class Child {
     return this.request('shutdown');
   }
 
-  /** Send one request; the promise is for its result. Requests may be pipelined. */
-  request(method, params) {
-    const reply = this.#request(method, params);
+  /** Send one request; the promise is for its result, once `verify` has not thrown. Requests may be pipelined. */
+  request(method, params, verify = () => {}) {
+    const reply = this.#request(method, params).then((result) => {
+      try {
+        verify(result);
+      } catch (error) {
+        throw this.fail(error);
+      }
+      return result;
+    });
     reply.catch(() => {}); // a caller who waits for an earlier one first must not be told of it as unhandled
     return reply;
   }
@@ -215,6 +217,7 @@ export class Child {
 
   async #gone() {
     if (this.#failure || this.#isClosing) return;
+    clearTimeout(this.#timer); // it will answer nothing any more
     const ended = await this.#link.ended(EXIT_GRACE_MS);
     this.fail(ended === null
       ? new ProtocolViolation('the child closed its stdout and went on living; it was killed')
