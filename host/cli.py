@@ -1,4 +1,5 @@
-"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage types``, ``flowcage doctor``.
+"""The command line: ``flowcage run``, ``flowcage check``, ``flowcage types``, ``flowcage schema``,
+``flowcage doctor``.
 
 stdout carries results and nothing else; everything for a person goes to stderr.
 """
@@ -133,6 +134,23 @@ def types() -> None:
     from flowcage.schemas.loader import author_types
 
     say(author_types().removesuffix("\n"))
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
+@click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
+@click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
+def schema(name: str | None, form: str | None) -> None:
+    """Print the wire contract: the schema NAME, everything in one form, or the names there are."""
+    from flowcage.schemas.published import UnknownSchema, published
+
+    if name and form:
+        fail(exits.USAGE, f"give either NAME or --{form}")
+    try:
+        say(published(name, form).removesuffix("\n"))
+    except UnknownSchema as error:
+        fail(exits.USAGE, str(error))
 
 
 @cli.command()

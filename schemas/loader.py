@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 SCHEMA_BASE = "https://flowcage.dev/schemas/1.0/"
+_PARAMS = ".params"
 _FOLDER = os.path.dirname(__file__)
 _SUFFIX = ".json"
 
@@ -17,6 +18,31 @@ def names() -> list[str]:
     """Every schema's name in order: ``common``, ``error``, and ``METHOD.params`` and ``METHOD.result``."""
     files = (file for file in os.listdir(_FOLDER) if file.endswith(_SUFFIX))
     return sorted(file.removesuffix(_SUFFIX) for file in files)
+
+
+def methods() -> list[str]:
+    """Every method of the child, in order of their names."""
+    return [name.removesuffix(_PARAMS) for name in names() if name.endswith(_PARAMS)]
+
+
+def protocol_version() -> str:
+    """The version of the contract that the schemas describe: it is in each ``$id``."""
+    return SCHEMA_BASE.rstrip("/").rpartition("/")[2]
+
+
+def text(name: str) -> str:
+    """One schema's file.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        KeyError: there is no such schema.
+    """
+    if name not in names():
+        raise KeyError(name)
+    with open(os.path.join(_FOLDER, name + _SUFFIX), encoding="utf-8", newline="") as file:
+        return file.read()
 
 
 @cache
@@ -29,10 +55,7 @@ def document(name: str) -> dict[str, Any]:
     Raises:
         KeyError: there is no such schema.
     """
-    if name not in names():
-        raise KeyError(name)
-    with open(os.path.join(_FOLDER, name + _SUFFIX), encoding="utf-8") as file:
-        loaded: dict[str, Any] = json.load(file)
+    loaded: dict[str, Any] = json.loads(text(name))
     return loaded
 
 

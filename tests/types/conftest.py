@@ -24,9 +24,7 @@ DEADLINE_S = 300
 @pytest.fixture(scope="session")
 def report(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """What the TypeScript compiler says."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"there is no {program} on this machine to run the TypeScript compiler with")
+    require_node()
     session = tmp_path_factory.getbasetemp()
     if hasattr(pytestconfig, "workerinput"):  # pytest-xdist: the workers share one compilation
         session = session.parent
@@ -40,6 +38,24 @@ def report(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
     return Report.from_json(answer.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="session")
+def node_modules(pytestconfig: pytest.Config) -> Path:
+    """The folder with the packages that package-lock.json pins."""
+    require_node()
+    assert pytestconfig.cache is not None
+    cache = pytestconfig.cache.mkdir("typescript")
+    with locked(cache / "lock"):
+        install(cache)
+    return cache / "node_modules"
+
+
+def require_node() -> None:
+    """Skip where there is no node."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"there is no {program} on this machine to run the TypeScript compiler with")
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other processes out."""
@@ -49,7 +65,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def install(cache: Path) -> None:
-    """Install the TypeScript that package-lock.json pins, unless it is there."""
+    """Install the packages that package-lock.json pins, unless they are there."""
     wanted = (HERE / "package-lock.json").read_bytes()
     installed = cache / "installed.json"
     if installed.exists() and installed.read_bytes() == wanted:
@@ -61,7 +77,7 @@ def install(cache: Path) -> None:
     except AssertionError as error:
         if "CI" in os.environ:  # there the compiler must be had
             raise
-        pytest.skip(f"npm cannot install the TypeScript compiler here: {error}")
+        pytest.skip(f"npm cannot install the packages of tests/types here: {error}")
     installed.write_bytes(wanted)
 
 

@@ -1,0 +1,165 @@
+"""``python -m tests.contract.reference [FILE]``: the sections of docs/protocol.md made from the contract.
+
+With FILE, what stands between the markers of each section is replaced; otherwise all are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from flowcage.protocol.messages import METHODS
+from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
+from flowcage.schemas.loader import document
+from flowcage.schemas.variants import variants
+
+from .tables import PARTS, error_row, members, number, table
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+_STATES = (NEW, READY, RUNNING, FAILED, CLOSED)
+
+
+def state_diagram() -> Iterator[str]:
+    """The transition table as a Mermaid diagram."""
+    yield from ("```mermaid", "stateDiagram-v2", f"    [*] --> {NEW}")
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, method), after in TRANSITIONS.items():
+        arrows.setdefault((state, after), []).append(method)
+    for (state, method), after in ON_FAILURE.items():
+        arrows.setdefault((state, after), []).append(f"{method} (the run fails)")
+    for (state, after), messages in arrows.items():
+        yield f"    {state} --> {after}: {', '.join(messages)}"
+    yield from (f"    {CLOSED} --> [*]", "```", "")
+    yield from table(("Message", *(f"in `{state}`" for state in _STATES)), _state_rows())
+
+
+def _state_rows() -> Iterator[tuple[str, ...]]:
+    for method in METHODS:
+        cells = [
+            f"`{TRANSITIONS[state, method]}`" if (state, method) in TRANSITIONS else "–" for state in _STATES
+        ]
+        yield (f"`{method}`", *cells)
+
+
+def methods() -> Iterator[str]:
+    """Every method with tables of its params and its result."""
+    for method in METHODS:
+        params, result = document(f"{method}.params"), document(f"{method}.result")
+        yield from (f"### {method}", "")
+        if "properties" in params:
+            yield from (params["description"], "", *members(params, "Param"))
+        yield from (f"Result: {result['description']}", "", *members(result, "Member"))
+
+
+def parts() -> Iterator[str]:
+    """What messages are made of."""
+    for name in PARTS:
+        schema = document("common")["$defs"][name]
+        yield from (f"### {name}", "", schema["description"], "")
+        yield from members(schema, "Member")
+
+
+def limits() -> Iterator[str]:
+    """The limits with their defaults."""
+    properties = document("common")["$defs"]["limits"]["properties"]
+    rows = [
+        (f"`{name}`", number(schema.get("default")), schema["description"])
+        for name, schema in properties.items()
+    ]
+    yield from table(("Limit", "Default", "What it bounds"), rows)
+
+
+def errors() -> Iterator[str]:
+    """Every kind of error."""
+    yield from table(
+        ("`data.kind`", "`code`", "Meaning", "Further members of `data`"),
+        map(error_row, variants(document("error"))),
+    )
+
+
+def failing_run() -> Iterator[str]:
+    """The golden transcript of a run that throws."""
+    return _transcript("failure")
+
+
+def stalled_run() -> Iterator[str]:
+    """The golden transcript of a run that can never complete."""
+    return _transcript("stalled")
+
+
+SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
+    "state diagram": state_diagram,
+    "methods": methods,
+    "parts": parts,
+    "limits": limits,
+    "errors": errors,
+    "failing run": failing_run,
+    "stalled run": stalled_run,
+}
+
+
+def begin(name: str) -> str:
+    """The line before a section."""
+    return f"<!-- {name}: python -m tests.contract.reference docs/protocol.md -->"
+
+
+def end(name: str) -> str:
+    """The line after a section."""
+    return f"<!-- end of {name} -->"
+
+
+def section(name: str) -> str:
+    """One section between its markers."""
+    text = "\n".join(SECTIONS[name]()).strip("\n")
+    return f"{begin(name)}\n\n{text}\n\n{end(name)}"
+
+
+def embed(text: str) -> str:
+    """A document with its sections as they must be.
+
+    Raises:
+        ValueError: a section has no markers.
+    """
+    for name in SECTIONS:
+        before, first, rest = text.partition(begin(name))
+        _, last, after = rest.partition(end(name))
+        if not (first and last):
+            raise ValueError(f"no section between {begin(name)} and {end(name)}")
+        text = before + section(name) + after
+    return text
+
+
+# ---- transcripts -----------------------------------------------------------------------------
+
+
+def _transcript(name: str) -> Iterator[str]:
+    """A golden transcript; of the answer to `initialize` only what does not differ between machines."""
+    yield "```jsonl"
+    for text in (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(text)
+        mark = ">" if entry["from"] == "host" else "<"
+        yield f"{mark} {_shortened(entry['line'])}"
+    yield "```"
+
+
+def _shortened(line: str) -> str:
+    message = json.loads(line)
+    if "server" not in message.get("result", {}):
+        return line
+    message["result"] = {"protocolVersion": message["result"]["protocolVersion"], "…": "…"}
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+
+
+def main() -> None:
+    """Print the sections, or write them into a document."""
+    if len(sys.argv) > 1:
+        path = Path(sys.argv[1])
+        path.write_text(embed(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return
+    print(*map(section, SECTIONS), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()
