@@ -72,16 +72,11 @@ func bridge(connection net.Conn, child *exec.Cmd) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, err := io.Copy(stdin, connection)
+		_, _ = io.Copy(stdin, connection)
 		_ = stdin.Close()
-		if err != nil {
-			_ = child.Process.Kill()
-		}
+		time.AfterFunc(200*time.Millisecond, func() { _ = child.Process.Kill() }) // if that does not end it
 	}()
-	_, err := io.Copy(connection, stdout)
-	if err != nil {
-		_ = child.Process.Kill()
-	}
+	_, _ = io.Copy(connection, stdout)
 	_ = connection.Close()
 	_ = child.Process.Kill()
 	<-done
