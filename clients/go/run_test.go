@@ -250,7 +250,7 @@ func TestTheWorkflowsOwnFailuresAreToldByKind(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			_, err := Run(context.Background(), source, Options{
-				Transport: Spawn{realChild(t)}, Limits: Limits{StepTimeoutMs: 300},
+				Transport: Spawn{realChild(t)}, Limits: Limits{StepTimeoutMs: 1000},
 			})
 			var failed *WorkflowFailed
 			if !errors.As(err, &failed) || failed.Kind != kind || !failed.ChildAlive() {

@@ -122,7 +122,8 @@ const FAILURES = {
 };
 for (const [kind, source] of Object.entries(FAILURES)) {
   test(`a workflow's own ${kind} failure is told by its kind`, async () => {
-    const error = await run(source, { ...spawned(), limits: { stepTimeoutMs: 300 } }).catch((thrown) => thrown);
+    const limits = { memoryBytes: 2 ** 24, stepTimeoutMs: kind === 'timeout' ? 300 : 20_000 };
+    const error = await run(source, { ...spawned(), limits }).catch((thrown) => thrown);
     assert.ok(error instanceof flowcage.WorkflowFailed, error);
     assert.deepEqual([error.kind, error.data.kind, error.childAlive], [kind, kind, true]);
     if (kind === 'exception') assert.match(error.workflowStack, /workflow\.js:1:\d+/);
