@@ -61,10 +61,10 @@ var noises = map[string]string{
 	"neither result nor error": `{"jsonrpc":"2.0","id":%d}` + "\n",
 	"an error without a kind":  `{"jsonrpc":"2.0","id":%d,"error":{"code":1,"message":""}}` + "\n",
 	"a batch":                  `[{"jsonrpc":"2.0","id":%d,"result":{}}]` + "\n",
-	"no UTF-8":                 "\"\xff\"\n",
+	"no UTF-8":                 `{"jsonrpc":"2.0","id":%d,"result":{"x":"` + "\xff\"}}\n",
 	"a byte-order mark":        "\ufeff" + `{"jsonrpc":"2.0","id":%d,"result":{}}` + "\n",
-	"too deep":                 strings.Repeat("[", 100_000) + "\n",
-	"too many values":          "[" + strings.Repeat("[],", 1_100_000) + "0]\n",
+	"too deep":                 `{"jsonrpc":"2.0","id":%d,"result":{"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + "}}\n",
+	"too many values":          `{"jsonrpc":"2.0","id":%d,"result":{"x":[` + strings.Repeat("[],", 1_100_000) + "0]}}\n",
 	"no newline":               strings.Repeat("x", 9<<20),
 }
 
@@ -85,6 +85,9 @@ func hostile(what, step string) {
 			}
 		}
 		deed(what, step, method, asked.ID)
+		if _, ok := noises[what]; ok && what != "noise" && step == method {
+			continue // it was instead of the answer
+		}
 		result := results[method]
 		if lie, ok := lies[what]; ok && lie[0] == method {
 			result = lie[1]
@@ -184,7 +187,7 @@ func TestNoiseIsAViolationAtEveryStep(t *testing.T) {
 			t.Run(name+" "+step, func(t *testing.T) { requireViolation(t, runHostile(t, open, "noise", step)) })
 		}
 		for what := range noises {
-			t.Run(name+" "+what, func(t *testing.T) { requireViolation(t, runHostile(t, open, what, "drain")) })
+			t.Run(name+" "+what, func(t *testing.T) { requireViolation(t, runHostile(t, open, what, "start")) })
 		}
 	}
 }

@@ -41,6 +41,13 @@ const DRAINS = {
   'a type from the prototype': { requests: [{ type: 'constructor', id: '1' }] },
 };
 
+// These are instead of the right answer; the others come before it.
+const INSTEAD = new Set([
+  'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
+  'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark', 'wrong id',
+  'too deep', 'too many values',
+]);
+
 const write = (data) => new Promise((resolve) => process.stdout.write(data, resolve));
 const line = (reply) => `${JSON.stringify({ jsonrpc: '2.0', ...reply })}\n`;
 
@@ -64,21 +71,21 @@ const DEEDS = {
   'an error without a kind': (id) => write(line({ id, error: { code: 1, message: 'm' } })),
   'a batch': (id) => write(`[${line({ id, result: {} }).trim()}]\n`),
   scalar: () => write('42\n'),
-  'no UTF-8': () => write(Buffer.from([0x22, 0xff, 0x22, 0x0a])),
+  'no UTF-8': (id) => write(Buffer.from(line({ id, result: { text: '\u00ff' } }), 'latin1')),
   'a byte-order mark': (id) => write(`\ufeff${line({ id, result: RESULTS[step] })}`),
-  'too deep': () => write(`${'['.repeat(100_000)}\n`),
-  'too many values': () => write(`[${'[],'.repeat(1_100_000)}0]\n`),
+  'too deep': (id) => write(line({ id, result: { deep: 0 } }).replace(/0(?=}})/, '['.repeat(600) + ']'.repeat(600))),
+  'too many values': (id) => write(line({ id, result: { many: 0 } }).replace(/0(?=}})/, `[${'[],'.repeat(1_100_000)}0]`)),
   'no newline': async () => { for (;;) await write('x'.repeat(1024 * 1024)); },
   'floods stderr': async () => { for (;;) await new Promise((done) => process.stderr.write('x'.repeat(65536), done)); },
 };
 
 async function answer(id, method) {
   if (method === step && DEEDS[what]) await DEEDS[what](id, method);
+  if (method === step && INSTEAD.has(what)) return;
   const result = { ...RESULTS[method], ...(method === 'drain' ? DRAINS[what] : {}) };
   const data = Buffer.from(line({ id, result }));
-  if (what !== 'byte by byte') return write(data);
-  for (const byte of data) await write(Buffer.of(byte));
-  return undefined;
+  if (what !== 'byte by byte') await write(data);
+  else for (const byte of data) await write(Buffer.of(byte));
 }
 
 if (step === 'begin') await DEEDS[what](1, step);
