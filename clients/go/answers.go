@@ -1,0 +1,144 @@
+package flowcage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// answers answers the requests of one run, each exactly once.
+type answers struct {
+	ctx              context.Context
+	cancel           context.CancelFunc
+	options          *Options
+	child            *Child
+	waiting          map[string]bool // only the run's own goroutine uses it
+	ready            chan resolve
+	agents, children chan struct{} // a place for each that may be at work
+	handlers         sync.WaitGroup
+}
+
+func newAnswers(ctx context.Context, options *Options, child *Child) *answers {
+	ctx, cancel := context.WithCancel(ctx)
+	return &answers{
+		ctx: ctx, cancel: cancel, options: options, child: child,
+		waiting: map[string]bool{}, ready: make(chan resolve, mostAnswersPerWrite),
+		agents:   make(chan struct{}, options.MaxAgents),
+		children: make(chan struct{}, options.MaxChildren),
+	}
+}
+
+// stop ends the handlers' context and waits for them.
+func (a *answers) stop() {
+	a.cancel()
+	a.handlers.Wait()
+}
+
+func (a *answers) begin(requests []Request) error {
+	most := orDefault(a.options.Limits.MaxPendingRequests, defaultMaxPending)
+	for _, request := range requests {
+		if a.waiting[request.ID] {
+			return violation("gave two requests the id %s", shorten(request.ID))
+		}
+		a.waiting[request.ID] = true
+		if int64(len(a.waiting)) > most {
+			return violation("has more requests outstanding than its limit")
+		}
+	}
+	a.handlers.Add(len(requests))
+	for _, request := range requests {
+		go a.settle(request)
+	}
+	return nil
+}
+
+// wait returns the messages of at least one answer.
+func (a *answers) wait() ([]message, error) {
+	var messages []message
+	for {
+		select {
+		case answer := <-a.ready:
+			delete(a.waiting, answer.ID)
+			messages = append(messages, message{"resolve", answer})
+			if len(messages) < mostAnswersPerWrite && len(a.ready) > 0 {
+				continue
+			}
+			return messages, nil
+		case <-a.child.Failed():
+			return nil, a.child.Err()
+		}
+	}
+}
+
+func (a *answers) settle(request Request) {
+	defer a.handlers.Done()
+	value, err := a.answer(request)
+	resolution := Resolution{Type: "ok", Value: value, Budget: a.options.Budget.now()}
+	if request.Type == "sleep" {
+		resolution = Resolution{Type: "ok_undefined"}
+	}
+	if err != nil {
+		if !isRejection(err) {
+			if a.ctx.Err() == nil {
+				text := fmt.Sprintf("the handler of %s request %s", shorten(request.Type), shorten(request.ID))
+				_ = a.child.Fail(&HandlerFailed{ChildError: ChildError{text, err}})
+			}
+			return
+		}
+		resolution = Resolution{Type: "error", Message: err.Error()}
+	}
+	select {
+	case a.ready <- resolve{request.ID, resolution}:
+	case <-a.ctx.Done():
+	}
+}
+
+func (a *answers) answer(request Request) (any, error) {
+	switch request.Type {
+	case "sleep":
+		return nil, a.sleep(milliseconds(*request.DurationMs))
+	case "agent":
+		return a.use(a.agents, a.options.Agent, request)
+	case "workflow":
+		return a.use(a.children, a.options.Workflow, request)
+	case "sandbox_exec":
+		return a.use(a.children, a.options.SandboxExec, request)
+	}
+	return a.use(a.agents, nil, request)
+}
+
+func (a *answers) use(
+	places chan struct{}, handler func(context.Context, Request) (any, error), request Request,
+) (any, error) {
+	if handler == nil {
+		return nil, Rejection(fmt.Sprintf("this host answers no %s requests", shorten(request.Type)))
+	}
+	select {
+	case places <- struct{}{}:
+		defer func() { <-places }()
+	case <-a.ctx.Done():
+		return nil, a.ctx.Err()
+	}
+	return handler(a.ctx, request)
+}
+
+func (a *answers) sleep(duration time.Duration) error {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-a.ctx.Done():
+		return a.ctx.Err()
+	}
+}
+
+// isRejection: a child workflow's own failure is its parent's to catch, too.
+func isRejection(err error) bool {
+	var rejection Rejection
+	var failed *WorkflowFailed
+	var stalled *WorkflowStalled
+	return errors.As(err, &rejection) || errors.As(err, &failed) || errors.As(err, &stalled)
+}

@@ -1,0 +1,3 @@
+module flowcage.dev/flowcage
+
+go 1.19

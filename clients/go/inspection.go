@@ -1,0 +1,59 @@
+package flowcage
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+var strictLayers = []string{
+	"memory", "cpu", "files", "processes", "core", "descriptors", "environment", "capabilities", "no_new_privs",
+	"seccomp",
+}
+
+// As strict isolation has them in proc(5), /proc/PID/status. Capability sets are in hexadecimal.
+var expectedStatus = [][2]string{
+	{"Seccomp", "2"},
+	{"NoNewPrivs", "1"},
+	{"Threads", "1"},
+	{"CapEff", "0000000000000000"},
+	{"CapPrm", "0000000000000000"},
+}
+
+func requireLayers(isolation map[string]Layer) error {
+	for _, name := range strictLayers {
+		if !isolation[name].Applied {
+			return violation("went on without isolation: %s", name)
+		}
+	}
+	return nil
+}
+
+// requireCage asks the kernel whether a child that claims to be caged is, before it gets any source.
+func requireCage(pid int) error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return &IsolationUnavailable{ChildError: ChildError{
+			"strict isolation cannot be verified; mount /proc without hidepid, or ask for best_effort", err}}
+	}
+	if difference := whyNotCaged(string(status)); difference != "" {
+		return violation("claims a cage that the kernel does not confirm: %s", difference)
+	}
+	return nil
+}
+
+// whyNotCaged is the first line of a /proc/PID/status that is not as the cage makes it; empty where all are.
+func whyNotCaged(status string) string {
+	found := map[string]string{}
+	for _, line := range strings.Split(status, "\n") {
+		if name, value, ok := strings.Cut(line, ":\t"); ok {
+			found[name] = value
+		}
+	}
+	for _, expected := range expectedStatus {
+		if value := found[expected[0]]; value != expected[1] {
+			return fmt.Sprintf("%s is %q, not %s", expected[0], value, expected[1])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,267 @@
+// Package flowcage runs untrusted JavaScript workflows, each in a caged child process of its own.
+package flowcage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	defaultTimeout      = time.Hour
+	defaultAnswerGrace  = 5 * time.Second
+	defaultStepTimeout  = 5000 // ms
+	defaultMaxPending   = 20_000
+	defaultMaxQueued    = 4 << 20
+	queuedItemBytes     = 100 // what the contract counts for each call besides its text
+	mostKept            = 10_000
+	mostAnswersPerWrite = 250
+)
+
+// Options is everything about a run but its source. What is zero has the default.
+type Options struct {
+	Transport  Transport // Spawn{}
+	Args       any       // what the workflow sees as args; {}
+	SourceName string    // in stacks; workflow.js
+	Dialect    string    // auto, module or script; auto
+	Isolation  string    // strict, best_effort or none; strict on Linux
+	Limits     Limits    // of the child
+	Budget     *Budget   // what the workflow sees as budget; no ceiling
+
+	// Agent answers agent(), Workflow workflow() and SandboxExec SW.sandbox.exec(); nil rejects. What they return
+	// becomes JSON; a Rejection rejects the one request, any other error ends the run. They must return when the
+	// context is done: Run waits for them.
+	Agent       func(context.Context, Request) (any, error)
+	Workflow    func(context.Context, Request) (any, error)
+	SandboxExec func(context.Context, Request) (any, error)
+
+	OnLog   func(values []json.RawMessage)
+	OnPhase func(name string, options map[string]any)
+
+	Timeout          time.Duration // wall clock of the whole run; an hour
+	AnswerGrace      time.Duration // how long the child may be silent beyond Limits.StepTimeoutMs; 5 s
+	MaxReceivedBytes int64         // all that the child may say; 1 GiB
+	MaxAgents        int           // agents at work at once; 16
+	MaxChildren      int           // child workflows and programs at work at once; 4
+}
+
+// Budget counts tokens; each answer tells the workflow how many are spent.
+type Budget struct {
+	mutex sync.Mutex
+	state BudgetState
+}
+
+// NewBudget is a budget with a ceiling; nothing of it is spent.
+func NewBudget(total int64) *Budget { return &Budget{state: BudgetState{Total: &total}} }
+
+// Spend adds tokens.
+func (b *Budget) Spend(tokens int64) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.state.Spent += tokens
+}
+
+func (b *Budget) now() *BudgetState {
+	if b == nil {
+		return nil
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	state := b.state
+	return &state
+}
+
+// Usage is what a run took.
+type Usage struct {
+	Wall          time.Duration
+	Requests      int
+	Messages      int
+	BytesSent     int64
+	BytesReceived int64
+}
+
+// Outcome is what a run came to, and what it did: the first 10,000 logs, phases and diagnostics.
+type Outcome struct {
+	Result      json.RawMessage
+	Logs        [][]json.RawMessage
+	Phases      []string
+	Diagnostics []Diagnostic
+	Isolation   map[string]Layer
+	Limits      Limits
+	Usage       Usage
+}
+
+// Decode stores the result in what v points to.
+func (o *Outcome) Decode(v any) error { return json.Unmarshal(o.Result, v) }
+
+// Run runs one workflow in a child of its own, which is gone when Run returns. Where there is no result, the outcome
+// still tells what the run did until then, and the error is one of this package's, an Error.
+func Run(ctx context.Context, source string, options Options) (*Outcome, error) {
+	options.setDefaults()
+	began, outcome := time.Now(), &Outcome{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := converse(ctx, source, &options, outcome)
+	outcome.Usage.Wall = time.Since(began)
+	return outcome, err
+}
+
+func (o *Options) setDefaults() {
+	if o.Transport == nil {
+		o.Transport = Spawn{}
+	}
+	setDefault(&o.Timeout, defaultTimeout)
+	setDefault(&o.AnswerGrace, defaultAnswerGrace)
+	setDefault(&o.MaxReceivedBytes, defaultMaxReceivedBytes)
+	setDefault(&o.MaxAgents, 16)
+	setDefault(&o.MaxChildren, 4)
+}
+
+func setDefault[T int | int64 | time.Duration](value *T, byDefault T) {
+	if *value <= 0 {
+		*value = byDefault
+	}
+}
+
+func converse(ctx context.Context, source string, options *Options, outcome *Outcome) error {
+	opening, stop := context.WithTimeout(ctx, options.Timeout)
+	defer stop()
+	child, err := Open(ctx, within{options.Transport, opening})
+	if err != nil {
+		if opening.Err() != nil && ctx.Err() == nil {
+			return timedOut(options)
+		}
+		return err
+	}
+	child.MaxReceivedBytes = options.MaxReceivedBytes
+	deadline := time.AfterFunc(options.Timeout, func() { _ = child.Fail(timedOut(options)) })
+	defer deadline.Stop()
+	run := &run{options: options, outcome: outcome, child: child}
+	err = run.drive(ctx, source)
+	var failed *WorkflowFailed
+	if err != nil && !errors.As(err, &failed) {
+		_ = child.Fail(err)
+	}
+	child.Close()
+	requests := outcome.Usage.Requests
+	outcome.Usage = child.usageSoFar()
+	outcome.Usage.Requests = requests
+	return err
+}
+
+// within bounds the time that a transport has, but not what it opened.
+type within struct {
+	Transport
+	ctx context.Context
+}
+
+func (w within) Open(context.Context) (Link, error) { return w.Transport.Open(w.ctx) }
+
+func timedOut(options *Options) error {
+	text := fmt.Sprintf("the run took longer than its limit of %v", options.Timeout)
+	return &TimedOut{ChildError: ChildError{message: text}}
+}
+
+type run struct {
+	options *Options
+	outcome *Outcome
+	child   *Child
+}
+
+// drive sees what the child says, settles what is answered, and lets it run to quiet again; until it is done.
+func (r *run) drive(ctx context.Context, source string) error {
+	initialized, err := r.child.Initialize(r.options.Limits, r.options.Isolation)
+	if err != nil {
+		return err
+	}
+	r.outcome.Limits, r.outcome.Isolation = initialized.Limits, initialized.Isolation
+	stepTimeout := orDefault(r.options.Limits.StepTimeoutMs, defaultStepTimeout)
+	r.child.AnswerTimeout = milliseconds(stepTimeout) + r.options.AnswerGrace
+
+	answers := newAnswers(ctx, r.options, r.child)
+	defer answers.stop()
+	start := Start{source, r.options.SourceName, r.options.Args, r.options.Budget.now(), r.options.Dialect}
+	messages := []message{{"start", start}}
+	for {
+		var drained Drained
+		// In one write: the start or the resolutions, and the drain that lets them take effect.
+		if err := r.child.exchange(append(messages, message{"drain", struct{}{}}), &drained); err != nil {
+			return err
+		}
+		if err := r.takeIn(&drained); err != nil {
+			return err
+		}
+		if drained.State == "complete" {
+			r.outcome.Result = drained.Output.Result
+			return nil
+		}
+		if err := answers.begin(*drained.Requests); err != nil {
+			return err
+		}
+		if drained.Stalled {
+			return &WorkflowStalled{}
+		}
+		messages = nil
+		if !drained.More {
+			if messages, err = answers.wait(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (r *run) takeIn(drained *Drained) error {
+	if err := drained.check(); err != nil {
+		return err
+	}
+	if int64(len(*drained.Calls))*queuedItemBytes > orDefault(r.options.Limits.MaxQueuedBytes, defaultMaxQueued) {
+		return violation("has more calls queued than its limit")
+	}
+	r.outcome.Usage.Requests += len(*drained.Requests)
+	for _, call := range *drained.Calls {
+		r.listen(call)
+	}
+	for _, note := range drained.Diagnostics {
+		keep(&r.outcome.Diagnostics, note)
+	}
+	return nil
+}
+
+func (r *run) listen(call Call) {
+	switch call.Type {
+	case "log":
+		keep(&r.outcome.Logs, call.Values)
+		if r.options.OnLog != nil {
+			r.options.OnLog(call.Values)
+		}
+	case "phase":
+		keep(&r.outcome.Phases, *call.Name)
+		if r.options.OnPhase != nil {
+			r.options.OnPhase(*call.Name, call.Options)
+		}
+	}
+}
+
+func keep[T any](list *[]T, item T) {
+	if len(*list) < mostKept {
+		*list = append(*list, item)
+	}
+}
+
+func orDefault(value, byDefault int64) int64 {
+	if value == 0 {
+		return byDefault
+	}
+	return value
+}
+
+func milliseconds(count int64) time.Duration {
+	if count > math.MaxInt64/int64(2*time.Millisecond) {
+		return math.MaxInt64 / 2
+	}
+	return time.Duration(count) * time.Millisecond
+}

@@ -1,0 +1,181 @@
+package flowcage
+
+import "encoding/json"
+
+// ProtocolVersion is the version of the wire contract that this client speaks.
+const ProtocolVersion = "1.0"
+
+// Limits is what a run may use; what is 0 has the child's default. https://flowcage.dev/schemas/1.0/common.json
+type Limits struct {
+	MemoryBytes        int64 `json:"memoryBytes,omitempty"`
+	StackBytes         int64 `json:"stackBytes,omitempty"`
+	StepTimeoutMs      int64 `json:"stepTimeoutMs,omitempty"`
+	CPUSeconds         int64 `json:"cpuSeconds,omitempty"`
+	AddressSpaceBytes  int64 `json:"addressSpaceBytes,omitempty"`
+	MaxSleepMs         int64 `json:"maxSleepMs,omitempty"`
+	MaxMessageBytes    int64 `json:"maxMessageBytes,omitempty"`
+	MaxPendingRequests int64 `json:"maxPendingRequests,omitempty"`
+	MaxQueuedBytes     int64 `json:"maxQueuedBytes,omitempty"`
+}
+
+// Layer tells whether one layer of the cage holds, and how or why not.
+type Layer struct {
+	Applied bool   `json:"applied"`
+	Detail  string `json:"detail"`
+}
+
+// Initialized is what the child answers once its cage is closed.
+type Initialized struct {
+	ProtocolVersion string           `json:"protocolVersion"`
+	Limits          Limits           `json:"limits"`
+	Isolation       map[string]Layer `json:"isolation"`
+	MaxMessageBytes int64            `json:"maxMessageBytes"`
+}
+
+// BudgetState is what a workflow sees as its budget, in tokens; Total nil is no ceiling.
+type BudgetState struct {
+	Total *int64 `json:"total"`
+	Spent int64  `json:"spent"`
+}
+
+// Start is the workflow to compile.
+type Start struct {
+	Source     string       `json:"source"`
+	SourceName string       `json:"sourceName,omitempty"`
+	Args       any          `json:"args,omitempty"`
+	Budget     *BudgetState `json:"budget,omitempty"`
+	Dialect    string       `json:"dialect,omitempty"`
+}
+
+// Call is what the workflow told the host.
+type Call struct {
+	Type    string            `json:"type"`    // log, phase
+	Values  []json.RawMessage `json:"values"`  // of a log
+	Name    *string           `json:"name"`    // of a phase
+	Options map[string]any    `json:"options"` // of a phase
+}
+
+// Request is what a promise of the workflow waits for. Which members are there depends on the type.
+type Request struct {
+	Type       string          `json:"type"` // agent, workflow, sleep, sandbox_exec
+	ID         string          `json:"id"`
+	Prompt     *string         `json:"prompt"`
+	Options    map[string]any  `json:"options"`
+	Ref        *WorkflowRef    `json:"ref"`
+	Args       json.RawMessage `json:"args"`
+	DurationMs *int64          `json:"durationMs"`
+	Profile    *string         `json:"profile"`
+	Program    *Program        `json:"request"`
+}
+
+// WorkflowRef names a child workflow: one of both is set.
+type WorkflowRef struct {
+	Name       string
+	ScriptPath string
+}
+
+// UnmarshalJSON reads a name or {"scriptPath": …}.
+func (r *WorkflowRef) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, &r.Name)
+	}
+	var path struct {
+		ScriptPath *string `json:"scriptPath"`
+	}
+	if err := json.Unmarshal(data, &path); err != nil {
+		return err
+	}
+	if path.ScriptPath == nil {
+		return violation("sent a workflow reference without scriptPath")
+	}
+	r.ScriptPath = *path.ScriptPath
+	return nil
+}
+
+// Program is what the workflow asks a sandbox of the host to run.
+type Program struct {
+	Command string            `json:"command"`
+	Args    []string          `json:"args"`
+	Cwd     string            `json:"cwd"`
+	Env     map[string]string `json:"env"`
+	Stdin   string            `json:"stdin"`
+}
+
+// Diagnostic is a note for the workflow's author.
+type Diagnostic struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+// Drained is everything that the workflow did since the last message, and where it stands.
+type Drained struct {
+	Calls    *[]Call    `json:"calls"`
+	Requests *[]Request `json:"requests"`
+	State    string     `json:"state"` // pending, complete
+	Output   *struct {
+		Result json.RawMessage `json:"result"`
+	} `json:"output"`
+	Stalled     bool         `json:"stalled"`
+	More        bool         `json:"more"`
+	Diagnostics []Diagnostic `json:"diagnostics"`
+}
+
+// Resolution settles a request: Type ok with a Value and perhaps a Budget, ok_undefined, or error with a Message.
+type Resolution struct {
+	Type    string
+	Value   any
+	Budget  *BudgetState
+	Message string
+}
+
+// MarshalJSON writes the members that the type has.
+func (r Resolution) MarshalJSON() ([]byte, error) {
+	members := map[string]any{"type": r.Type}
+	switch r.Type {
+	case "ok":
+		members["value"] = r.Value
+		if r.Budget != nil {
+			members["budget"] = r.Budget
+		}
+	case "error":
+		members["message"] = r.Message
+	}
+	return encode(members)
+}
+
+func (d *Drained) check() error {
+	if d.Calls == nil || d.Requests == nil {
+		return violation("answered drain without calls or requests")
+	}
+	isComplete := d.State == "complete" && d.Output != nil && d.Output.Result != nil
+	if d.State != "pending" && !isComplete {
+		return violation("answered drain with the state %.40q, or without its output", d.State)
+	}
+	for _, call := range *d.Calls {
+		if (call.Type == "log" && call.Values == nil) || (call.Type == "phase" && call.Name == nil) {
+			return violation("sent a %s call without its members", call.Type)
+		}
+	}
+	for _, request := range *d.Requests {
+		if !request.isWhole() {
+			return violation("sent a request of type %.40q without its members", request.Type)
+		}
+	}
+	return nil
+}
+
+func (r Request) isWhole() bool {
+	switch {
+	case r.ID == "" || r.Type == "":
+		return false
+	case r.Type == "agent":
+		return r.Prompt != nil
+	case r.Type == "workflow":
+		return r.Ref != nil
+	case r.Type == "sleep":
+		return r.DurationMs != nil && *r.DurationMs >= 0
+	case r.Type == "sandbox_exec":
+		return r.Profile != nil && r.Program != nil && r.Program.Command != ""
+	}
+	return true // only a later version of the contract knows it
+}

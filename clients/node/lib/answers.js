@@ -1,0 +1,135 @@
+// Answers the requests of one run, each exactly once, and holds the answers until they are asked for.
+import { setMaxListeners } from 'node:events';
+
+import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, WorkflowStalled } from './errors.js';
+import { Slots } from './slots.js';
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+// What a handler throws to reject one request; a child workflow's own failure is its parent's to catch.
+const REJECTIONS = [RequestRejected, WorkflowFailed, WorkflowStalled];
+
+export class Answers {
+  #handlers;
+  #budget;
+  #signal;
+  #maxPending;
+  #agents;
+  #children;
+  #waiting = new Set();
+  #ready = [];
+  #abandon;
+  #wake = () => {};
+
+  /** `signal` aborts when the run is over, with the reason; `abandon` ends the run with an error. */
+  constructor(options, maxPending, signal, abandon) {
+    this.#handlers = options;
+    this.#budget = options.budget;
+    this.#maxPending = maxPending;
+    this.#agents = new Slots(options.maxAgents);
+    this.#children = new Slots(options.maxChildren);
+    this.#signal = signal;
+    this.#abandon = abandon;
+    setMaxListeners(0, signal); // one for each sleep, and whatever handlers add
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+  }
+
+  begin(requests) {
+    for (const request of requests) {
+      if (this.#waiting.has(request.id)) {
+        throw new ProtocolViolation(`the child gave two requests the id ${request.id.slice(0, 40)}`);
+      }
+      this.#waiting.add(request.id);
+      if (this.#waiting.size > this.#maxPending) {
+        throw new ProtocolViolation('the child has more requests outstanding than its limit');
+      }
+      this.#settle(request);
+    }
+  }
+
+  /** Wait until there is an answer; rejects with the reason when the run is over. */
+  async wait() {
+    while (this.#ready.length === 0 && !this.#signal.aborted) {
+      await new Promise((resolve) => { this.#wake = resolve; });
+    }
+    this.#signal.throwIfAborted();
+  }
+
+  /** The oldest answer, as `{id, resolution}`; undefined where there is none. */
+  next() {
+    return this.#ready.shift();
+  }
+
+  async #settle(request) {
+    let resolution;
+    try {
+      resolution = this.#resolution(await this.#answer(request));
+    } catch (error) {
+      if (!REJECTIONS.some((kind) => error instanceof kind)) {
+        if (!this.#signal.aborted) this.#abandon(failureOf(request, error));
+        return;
+      }
+      resolution = { type: 'error', message: error.message };
+    }
+    this.#waiting.delete(request.id);
+    this.#ready.push({ id: request.id, resolution });
+    this.#wake();
+  }
+
+  #resolution(value) {
+    if (value === undefined) return { type: 'ok_undefined' };
+    if (typeof value === 'function' || typeof value === 'symbol') {
+      throw new RequestRejected(`the host's answer cannot be sent: it is a ${typeof value}`);
+    }
+    return { type: 'ok', value, budget: this.#budget && { ...this.#budget } };
+  }
+
+  #answer(request) {
+    const { agent, workflow, sandboxExec } = this.#handlers;
+    const context = { ...request, signal: this.#signal };
+    switch (request.type) {
+      case 'sleep':
+        return this.#sleep(request.durationMs);
+      case 'agent':
+        return this.#use(this.#agents, agent, request, [request.prompt, request.options ?? {}, context]);
+      case 'workflow':
+        return this.#use(this.#children, workflow, request, [request.ref, request.args, context]);
+      case 'sandbox_exec':
+        return this.#use(this.#children, sandboxExec, request, [request.profile, request.request, context]);
+      default:
+        return this.#use(this.#agents, undefined, request);
+    }
+  }
+
+  async #use(slots, handler, request, args) {
+    if (!handler) throw new RequestRejected(`this host answers no ${request.type.slice(0, 40)} requests`);
+    return slots.use(() => {
+      this.#signal.throwIfAborted();
+      return handler(...args);
+    });
+  }
+
+  async #sleep(durationMs) {
+    const wakeAt = performance.now() + durationMs;
+    for (let left = durationMs; left > 0; left = wakeAt - performance.now()) {
+      await this.#pause(Math.min(Math.ceil(left), LONGEST_TIMER_MS));
+    }
+  }
+
+  #pause(ms) {
+    return new Promise((resolve, reject) => {
+      const over = () => {
+        clearTimeout(timer);
+        reject(this.#signal.reason);
+      };
+      const timer = setTimeout(() => {
+        this.#signal.removeEventListener('abort', over);
+        resolve();
+      }, ms);
+      this.#signal.addEventListener('abort', over, { once: true });
+    });
+  }
+}
+
+function failureOf({ type, id }, cause) {
+  return new HandlerFailed(`the handler of ${type} request ${id.slice(0, 40)} threw: ${cause?.message ?? cause}`, { cause });
+}

@@ -1,0 +1,251 @@
+// One child, spoken to: requests out, replies in, a deadline on each, and an end that always comes.
+import {
+  AbortError, ChildDied, ChildSilent, IsolationUnavailable, OutputExceeded, ProtocolViolation,
+  RunError, RunRefused, WorkflowFailed,
+} from './errors.js';
+import { Connection, PROTOCOL_VERSION } from './connection.js';
+import { requireCage, requireLayers } from './inspection.js';
+
+const RUN_FAILURES = new Set([
+  'exception', 'syntax', 'import', 'missing_default', 'timeout', 'memory', 'stack', 'serialization', 'limit',
+]);
+const CLIENT = { name: 'flowcage-node', version: '0.1.0' };
+// A healthy child leaves at once when its stdin is closed. One that is busy is not worth waiting for.
+const CLOSE_GRACE_MS = 500;
+// A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
+const EXIT_GRACE_MS = 1000;
+// SIGKILL takes effect at once, except on a process that is stuck in the kernel.
+const REAP_MS = 10_000;
+// Our own event loop may be late; what the child said meanwhile must still be read.
+const LATE_MS = 50;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class Child {
+  #link;
+  #connection = new Connection();
+  #waiting = [];
+  #failure = null;
+  #isClosing = false;
+  #isCorked = false;
+  #forgetSignal;
+  #timer;
+  #maxReceivedBytes;
+  #tellFailed;
+
+  /** How long one answer may take, in milliseconds. */
+  answerTimeoutMs;
+
+  /** Resolves with the RunError that ends the conversation, if one does; never rejects. */
+  failed = new Promise((resolve) => { this.#tellFailed = resolve; });
+
+  messages = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+
+  /** Start a child. Aborting `signal` kills it. `close` must follow. */
+  static async open(transport, { signal, ...options } = {}) {
+    if (signal?.aborted) throw reasonOf(signal);
+    const link = await transport(signal).catch((error) => { throw signal?.aborted ? reasonOf(signal) : error; });
+    return new Child(link, signal, options);
+  }
+
+  constructor(link, signal, { answerTimeoutMs = 30_000, maxReceivedBytes = 2 ** 30 } = {}) {
+    this.#link = link;
+    this.answerTimeoutMs = answerTimeoutMs;
+    this.#maxReceivedBytes = maxReceivedBytes;
+    // A child that stopped reading is found out by the end of its stdout, which says why.
+    link.input.on('error', () => {});
+    link.output.on('error', () => {});
+    link.output.on('data', (chunk) => this.#receive(chunk));
+    link.output.once('end', () => this.#gone());
+    link.output.once('close', () => this.#gone());
+    const abort = () => this.fail(reasonOf(signal));
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#forgetSignal = () => signal?.removeEventListener('abort', abort);
+    if (signal?.aborted) abort();
+  }
+
+  /** Agree on the version, have the child close its cage, and see that it is closed. */
+  initialize({ limits, isolation, client = CLIENT } = {}) {
+    const params = { protocolVersion: PROTOCOL_VERSION, client, limits, isolation };
+    const verify = (initialized) => this.#verify(initialized, limits, isolation);
+    return this.request('initialize', params, verify);
+  }
+
+  start(params) {
+    return this.request('start', params);
+  }
+
+  check(params) {
+    return this.request('check', params);
+  }
+
+  poll() {
+    return this.request('poll');
+  }
+
+  take() {
+    return this.request('take');
+  }
+
+  drain() {
+    return this.request('drain');
+  }
+
+  /** Settle a request. A value that cannot cross becomes a rejection that says why. */
+  resolve(id, resolution) {
+    return this.request('resolve', { id, resolution });
+  }
+
+  shutdown() {
+    return this.request('shutdown');
+  }
+
+  /** Send one request; the promise is for its result, once `verify` has not thrown. Requests may be pipelined. */
+  request(method, params, verify = () => {}) {
+    const reply = this.#request(method, params).then((result) => {
+      try {
+        verify(result);
+      } catch (error) {
+        throw this.fail(error);
+      }
+      return result;
+    });
+    reply.catch(() => {}); // a caller who waits for an earlier one first must not be told of it as unhandled
+    return reply;
+  }
+
+  /** End the conversation with an error: kill the child, reject all that wait. Returns the first such error. */
+  fail(error) {
+    if (this.#failure === null && !this.#isClosing) {
+      this.#failure = error;
+      this.#link.kill();
+      this.#abandonRequests(error);
+      this.#tellFailed(error);
+    }
+    return this.#failure ?? error;
+  }
+
+  /** End the child and reap it: its stdin is closed first, and it has half a second to leave. */
+  async close() {
+    if (this.#failure === null && !this.#isClosing) {
+      this.#isClosing = true;
+      this.#abandonRequests(new AbortError('the child was closed'));
+      this.#link.input.end();
+      if (await this.#link.ended(CLOSE_GRACE_MS) === null) this.#link.kill();
+    }
+    await this.#link.ended(REAP_MS);
+    this.#link.release();
+  }
+
+  #abandonRequests(error) {
+    clearTimeout(this.#timer);
+    this.#forgetSignal();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  async #request(method, params) {
+    if (this.#failure) throw this.#failure;
+    if (this.#isClosing) throw new AbortError('the child was closed');
+    this.#write(this.#encode(method, params));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (this.#waiting.length === 1) this.#expectAnswer();
+    });
+  }
+
+  #encode(method, params) {
+    try {
+      return this.#connection.send(method, params);
+    } catch (error) {
+      if (method !== 'resolve') throw error;
+      const message = `the host's answer cannot be sent: ${error.message}`;
+      return this.#connection.send(method, { id: params.id, resolution: { type: 'error', message } });
+    }
+  }
+
+  /** What is sent in one go of the event loop leaves in one write. */
+  #write(line) {
+    const { input } = this.#link;
+    this.messages += 1;
+    this.bytesSent += line.length;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      input.cork();
+      queueMicrotask(() => {
+        this.#isCorked = false;
+        input.uncork();
+      });
+    }
+    input.write(line);
+  }
+
+  #receive(chunk) {
+    if (this.#failure || this.#isClosing) return;
+    this.bytesReceived += chunk.length;
+    try {
+      if (this.bytesReceived > this.#maxReceivedBytes) {
+        throw new OutputExceeded(`the child said more than ${this.#maxReceivedBytes} bytes and was killed`);
+      }
+      for (const reply of this.#connection.receive(chunk)) this.#settle(reply);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #settle({ error, result }) {
+    const { resolve, reject } = this.#waiting.shift();
+    this.messages += 1;
+    if (error) reject(refusal(error));
+    else resolve(result);
+    this.#expectAnswer();
+  }
+
+  /** Give the oldest request its deadline: the child answers them one by one. */
+  #expectAnswer() {
+    clearTimeout(this.#timer);
+    if (this.#waiting.length === 0) return;
+    const patience = Math.min(this.answerTimeoutMs, LONGEST_TIMER_MS);
+    const due = performance.now() + patience;
+    this.#timer = setTimeout(() => {
+      const late = performance.now() - due;
+      this.#timer = setTimeout(() => {
+        this.fail(new ChildSilent(`the child did not answer in ${this.answerTimeoutMs} ms and was killed`));
+      }, LATE_MS + late);
+    }, patience);
+  }
+
+  async #gone() {
+    if (this.#failure || this.#isClosing) return;
+    clearTimeout(this.#timer); // it will answer nothing any more
+    const ended = await this.#link.ended(EXIT_GRACE_MS);
+    this.fail(ended === null
+      ? new ProtocolViolation('the child closed its stdout and went on living; it was killed')
+      : new ChildDied(ended));
+  }
+
+  #verify({ protocolVersion, maxMessageBytes, isolation: layers }, limits, isolation) {
+    if (protocolVersion !== PROTOCOL_VERSION) {
+      throw new ProtocolViolation(`the child answered with version ${protocolVersion.slice(0, 40)}`);
+    }
+    if (maxMessageBytes > (limits?.maxMessageBytes ?? this.#connection.maxMessageBytes)) {
+      throw new ProtocolViolation('the child allows itself longer messages than it may send');
+    }
+    if ((isolation ?? (process.platform === 'linux' ? 'strict' : '')) === 'strict') {
+      requireLayers(layers);
+      if (this.#link.pid !== null) requireCage(this.#link.pid);
+    }
+    this.#connection.maxMessageBytes = maxMessageBytes;
+  }
+}
+
+function refusal({ message, data }) {
+  if (RUN_FAILURES.has(data.kind)) return new WorkflowFailed(message, data);
+  if (data.kind === 'isolation_unavailable') return new IsolationUnavailable(message);
+  return new RunRefused(`the child refused a message (${data.kind}): ${message}`, data.kind);
+}
+
+function reasonOf(signal) {
+  const { reason } = signal;
+  return reason instanceof RunError ? reason : new AbortError('the run was aborted', { cause: reason });
+}

@@ -1,0 +1,82 @@
+// How a run can end other than with a result. Every RunError says whether the child was alive.
+
+export class FlowcageError extends Error {
+  get name() {
+    return this.constructor.name;
+  }
+}
+
+/** A run ended without a result. By the time it is thrown, the child is gone. */
+export class RunError extends FlowcageError {
+  /** Whether the child was still alive and answering when the error arose. */
+  childAlive = true;
+
+  /** What the run did until then; set by `run`. */
+  report = undefined;
+}
+
+/** The workflow's own doing: it threw, does not compile, or ran into one of the child's limits. */
+export class WorkflowFailed extends RunError {
+  constructor(message, data) {
+    super(message);
+    this.kind = data.kind;
+    this.data = data;
+    this.workflowStack = typeof data.stack === 'string' ? data.stack : '';
+  }
+}
+
+/** The workflow waits for something that nobody will ever answer. */
+export class WorkflowStalled extends RunError {}
+
+/** The wall-clock limit of the whole run was reached; the child was killed. */
+export class TimedOut extends RunError {}
+
+/** The child did not answer in time and was killed: it hung where the engine never looks at the clock. */
+export class ChildSilent extends RunError {}
+
+/** The child said more than a run may say in all; it was killed. */
+export class OutputExceeded extends RunError {}
+
+/** The child ended in the middle of the run. Over a socket nobody knows how: signal and exitCode are null. */
+export class ChildDied extends RunError {
+  childAlive = false;
+
+  constructor({ signal, exitCode, stderr }) {
+    const how = signal ? `was killed by ${signal}` : exitCode === null ? 'is gone' : `exited with status ${exitCode}`;
+    super(`the child ${how} in the middle of the run${stderr && `; it said: ${stderr}`}`);
+    Object.assign(this, { signal, exitCode, stderr });
+  }
+}
+
+/** The child said something that the wire contract does not allow, and was killed. */
+export class ProtocolViolation extends RunError {}
+
+/** The machine lacks a layer of isolation that was asked for. */
+export class IsolationUnavailable extends RunError {}
+
+/** The child refused a message that should have been right; `kind` is the wire's name for the reason. */
+export class RunRefused extends RunError {
+  constructor(message, kind) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** The source or the args do not fit a message, or hold what JSON cannot; nothing was run. */
+export class CannotSend extends RunError {}
+
+/** No child could be started, or nobody serves that socket. */
+export class LaunchFailed extends RunError {
+  childAlive = false;
+}
+
+/** A handler or listener of the caller's threw something other than RequestRejected: see `cause`. */
+export class HandlerFailed extends RunError {}
+
+/** The caller's AbortSignal fired: see `cause`. Named and coded as Node's own. */
+export class AbortError extends RunError {
+  code = 'ABORT_ERR';
+}
+
+/** Thrown by a handler to reject one request: the workflow sees an Error with this message. */
+export class RequestRejected extends FlowcageError {}

@@ -1,0 +1,49 @@
+// What the kernel says of a child that claims to be caged: asked before it gets any source.
+import { readFileSync } from 'node:fs';
+
+import { IsolationUnavailable, ProtocolViolation } from './errors.js';
+
+const STRICT_LAYERS = [
+  'memory', 'cpu', 'files', 'processes', 'core', 'descriptors', 'environment', 'capabilities', 'no_new_privs',
+  'seccomp',
+];
+
+// proc(5), /proc/PID/status. Capability sets are in hexadecimal.
+const EXPECTED = {
+  Seccomp: '2',
+  NoNewPrivs: '1',
+  Threads: '1',
+  CapEff: '0000000000000000',
+  CapPrm: '0000000000000000',
+};
+
+/** Throw ProtocolViolation unless the child says that every layer of strict isolation holds. */
+export function requireLayers(isolation) {
+  const missing = STRICT_LAYERS.filter((name) => !(Object.hasOwn(isolation, name) && isolation[name].applied));
+  if (missing.length) throw new ProtocolViolation(`the child went on without isolation: ${missing.join(', ')}`);
+}
+
+/** Throw ProtocolViolation if the kernel does not confirm the cage, IsolationUnavailable if it cannot be asked. */
+export function requireCage(pid) {
+  let status;
+  try {
+    status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  } catch (cause) {
+    throw new IsolationUnavailable(
+      `strict isolation cannot be verified: ${cause.message}; mount /proc without hidepid, or ask for best_effort`,
+      { cause },
+    );
+  }
+  const difference = whyNotCaged(status);
+  if (difference) throw new ProtocolViolation(`the child claims a cage that the kernel does not confirm: ${difference}`);
+}
+
+/** The first line of a /proc/PID/status that is not as the cage makes it; undefined where all are. */
+export function whyNotCaged(status) {
+  const found = new Map(Array.from(status.matchAll(/^(\w+):\t(.*)$/gm), ([, name, value]) => [name, value]));
+  for (const [name, expected] of Object.entries(EXPECTED)) {
+    const value = found.get(name) ?? 'missing';
+    if (value !== expected) return `${name} is ${value}, not ${expected}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+// What the contract allows as a result: https://flowcage.dev/schemas/1.0/, as far as this client reads it.
+import { ProtocolViolation } from './errors.js';
+
+export const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value) => typeof value === 'string';
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isFlag = (value) => value === undefined || typeof value === 'boolean';
+const isOptions = (value) => value === undefined || isObject(value);
+const isPeer = (value) => isObject(value) && isText(value.name) && isText(value.version);
+const isListOf = (isItem) => (value) => Array.isArray(value) && value.every(isItem);
+const isTextMap = (value) => isObject(value) && Object.values(value).every(isText);
+
+const REQUESTS = {
+  agent: (it) => isText(it.prompt) && isOptions(it.options),
+  workflow: (it) => isText(it.ref) || (isObject(it.ref) && isText(it.ref.scriptPath)),
+  sleep: (it) => isCount(it.durationMs),
+  sandbox_exec: (it) => isText(it.profile) && isObject(it.request) && isText(it.request.command)
+    && isListOf(isText)(it.request.args ?? []) && isTextMap(it.request.env ?? {})
+    && isText(it.request.cwd ?? '') && isText(it.request.stdin ?? ''),
+};
+
+const CALLS = {
+  log: (it) => Array.isArray(it.values),
+  phase: (it) => isText(it.name) && isOptions(it.options),
+};
+
+// A type that only a later version of the contract knows is the caller's to see.
+const isOneOf = (kinds, it) => isText(it.type) && (!Object.hasOwn(kinds, it.type) || kinds[it.type](it));
+const isRequest = (it) => isObject(it) && isText(it.id) && it.id !== '' && isOneOf(REQUESTS, it);
+const isCall = (it) => isObject(it) && isOneOf(CALLS, it);
+const isNote = (it) => isObject(it) && isText(it.kind) && isText(it.message);
+const isOutput = (it) => isObject(it) && 'result' in it;
+
+const LIMITS = [
+  'memoryBytes', 'stackBytes', 'stepTimeoutMs', 'cpuSeconds', 'maxSleepMs', 'maxMessageBytes',
+  'maxPendingRequests', 'maxQueuedBytes',
+];
+
+const RESULTS = {
+  initialize: {
+    protocolVersion: isText,
+    server: isPeer,
+    engine: isPeer,
+    limits: (it) => isObject(it) && LIMITS.every((name) => isCount(it[name]) && it[name] > 0),
+    isolation: (it) => isObject(it) && Object.values(it).every(
+      (layer) => isObject(layer) && typeof layer.applied === 'boolean' && isText(layer.detail),
+    ),
+    maxMessageBytes: (it) => isCount(it) && it > 0,
+  },
+  check: { dialect: isText },
+  start: {},
+  poll: {
+    type: isText,
+    call: (it, { type }) => type !== 'call' || isCall(it),
+    request: (it, { type }) => type !== 'request' || isRequest(it),
+    output: (it, { type }) => type !== 'complete' || isOutput(it),
+    stalled: (it, { type }) => type !== 'pending' || typeof it === 'boolean',
+  },
+  take: { requests: isListOf(isRequest) },
+  drain: {
+    calls: isListOf(isCall),
+    requests: isListOf(isRequest),
+    state: (it) => it === 'pending' || it === 'complete',
+    output: (it, { state }) => state !== 'complete' || isOutput(it),
+    stalled: isFlag,
+    more: isFlag,
+    diagnostics: (it) => it === undefined || isListOf(isNote)(it),
+  },
+  resolve: {},
+  shutdown: {},
+};
+
+/** Throw ProtocolViolation unless `result` is what the contract has as the result of `method`. */
+export function requireResult(method, result) {
+  const members = RESULTS[method] ?? {};
+  const isRight = (name) => members[name](result[name], result);
+  const wrong = isObject(result) ? Object.keys(members).find((name) => !isRight(name)) : 'result';
+  if (wrong) throw new ProtocolViolation(`the child's answer to ${method} is not in the contract: ${wrong}`);
+}

@@ -1,0 +1,159 @@
+// One run: a child of its own, driven with `drain` until it completes, fails or is ended.
+import { Answers } from './answers.js';
+import { Child } from './child.js';
+import {
+  AbortError, HandlerFailed, ProtocolViolation, TimedOut, WorkflowFailed, WorkflowStalled,
+} from './errors.js';
+import { spawnChild } from './transport.js';
+
+const DEFAULTS = { maxPendingRequests: 20_000, maxQueuedBytes: 4 * 1024 * 1024, stepTimeoutMs: 5000 };
+const QUEUED_ITEM_BYTES = 100; // what the contract counts for each call besides its text
+const MOST_KEPT = 10_000;
+// Answers that leave in one write: more would only wait in memory for the child to read them.
+const MOST_ANSWERS = 250;
+const MOST_ANSWER_BYTES = 1024 * 1024;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Run one workflow in a child of its own. Whatever happens, the child is gone afterwards.
+ * Options, outcome and errors are told in index.d.ts.
+ */
+export async function run(source, options = {}) {
+  const settings = {
+    transport: spawnChild(), timeoutMs: 3_600_000, answerGraceMs: 5000, maxAgents: 16, maxChildren: 4, ...options,
+  };
+  requireSane(settings);
+  return new Run(settings).execute(source);
+}
+
+class Run {
+  #options;
+  #limits;
+  #over = new AbortController();
+  #began = performance.now();
+  #child = null;
+  #report = { logs: [], phases: [], diagnostics: [], dropped: 0, requests: 0, isolation: {}, limits: {} };
+
+  constructor(options) {
+    this.#options = options;
+    this.#limits = { ...DEFAULTS, ...options.limits };
+  }
+
+  async execute(source) {
+    const { signal, timeoutMs } = this.#options;
+    const abort = () => this.#end(new AbortError('the run was aborted', { cause: signal.reason }));
+    const timer = setTimeout(
+      () => this.#end(new TimedOut(`the run took longer than its limit of ${timeoutMs} ms`)), timeoutMs,
+    );
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal?.aborted) abort();
+      return { result: await this.#converse(source), ...this.#told() };
+    } catch (error) {
+      if (!this.#child) error.childAlive = false;
+      throw Object.assign(error, { report: this.#told() });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      this.#end(new AbortError('the run is over'));
+    }
+  }
+
+  /** Nothing of this run matters any more: the child is killed if it still works, handlers' signals fire. */
+  #end(reason) {
+    if (!this.#over.signal.aborted) this.#over.abort(reason);
+  }
+
+  async #converse(source) {
+    const { transport, answerGraceMs, maxReceivedBytes } = this.#options;
+    const child = await Child.open(transport, { signal: this.#over.signal, maxReceivedBytes });
+    this.#child = child;
+    child.failed.then((error) => this.#end(error));
+    try {
+      const { limits, isolation } = this.#options;
+      const initialized = await child.initialize({ limits, isolation });
+      Object.assign(this.#report, { limits: initialized.limits, isolation: initialized.isolation });
+      child.answerTimeoutMs = this.#limits.stepTimeoutMs + answerGraceMs;
+      return await this.#drive(child, source);
+    } catch (error) {
+      if (!(error instanceof WorkflowFailed)) child.fail(error);
+      throw error;
+    } finally {
+      await child.close();
+    }
+  }
+
+  async #drive(child, source) {
+    const { sourceName, args, budget, dialect } = this.#options;
+    const { maxPendingRequests } = this.#limits;
+    const answers = new Answers(this.#options, maxPendingRequests, this.#over.signal, (error) => child.fail(error));
+    const started = child.start({ source, sourceName, args, budget, dialect });
+    for (let sent = [started, child.drain()]; ;) {
+      const drained = (await Promise.all(sent)).pop();
+      this.#takeIn(drained);
+      if (drained.state === 'complete') return drained.output.result;
+      answers.begin(drained.requests);
+      if (drained.stalled) {
+        throw new WorkflowStalled('the workflow can never finish: it waits for a promise that nothing will settle');
+      }
+      if (!drained.more) await answers.wait();
+      // In one write: the resolutions, and the drain that lets them take effect.
+      sent = [...sendAnswers(child, answers), child.drain()];
+    }
+  }
+
+  #takeIn({ calls, requests, diagnostics = [] }) {
+    if (calls.length * QUEUED_ITEM_BYTES > this.#limits.maxQueuedBytes) {
+      throw new ProtocolViolation('the child has more calls queued than its limit');
+    }
+    this.#report.requests += requests.length;
+    for (const call of calls) this.#listen(call);
+    this.#keep('diagnostics', ...diagnostics);
+  }
+
+  #listen(call) {
+    const { onLog, onPhase, onOther } = this.#options;
+    try {
+      if (call.type === 'log') {
+        this.#keep('logs', call.values);
+        onLog?.(call.values);
+      } else if (call.type === 'phase') {
+        this.#keep('phases', call.name);
+        onPhase?.(call.name, call.options ?? {});
+      } else onOther?.(call);
+    } catch (cause) {
+      throw new HandlerFailed(`a listener threw: ${cause?.message ?? cause}`, { cause });
+    }
+  }
+
+  #keep(list, ...items) {
+    const kept = items.slice(0, Math.max(0, MOST_KEPT - this.#report[list].length));
+    this.#report[list].push(...kept);
+    this.#report.dropped += items.length - kept.length;
+  }
+
+  #told() {
+    const { requests, ...report } = this.#report;
+    const { messages = 0, bytesSent = 0, bytesReceived = 0 } = this.#child ?? {};
+    const wallMs = performance.now() - this.#began;
+    return { ...report, usage: { wallMs, requests, messages, bytesSent, bytesReceived } };
+  }
+}
+
+function* sendAnswers(child, answers) {
+  const mostBytes = child.bytesSent + MOST_ANSWER_BYTES;
+  for (let count = 0; count < MOST_ANSWERS && child.bytesSent < mostBytes; count += 1) {
+    const answer = answers.next();
+    if (!answer) return;
+    yield child.resolve(answer.id, answer.resolution);
+  }
+}
+
+function requireSane(settings) {
+  for (const name of ['timeoutMs', 'answerGraceMs', 'maxAgents', 'maxChildren']) {
+    const value = settings[name];
+    if (!(value > 0 && value <= LONGEST_TIMER_MS)) {
+      throw new RangeError(`${name} must be above 0 and at most ${LONGEST_TIMER_MS}, not ${value}`);
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import * as flowcage from '../index.js';
+import { whyNotCaged } from '../lib/inspection.js';
+import { TRANSPORTS, hostile, isAlive, spawned } from './support.js';
+
+const { Child, ChildDied, ChildSilent, IsolationUnavailable, ProtocolViolation, run } = flowcage;
+
+const OPTIONS = { isolation: 'none', agent: async () => 'hi', answerGraceMs: 300, limits: { stepTimeoutMs: 200 } };
+const STEPS = ['begin', 'initialize', 'start', 'drain', 'waiting', 'resolve', 'again'];
+const waiting = { agent: () => new Promise(() => {}) };
+
+async function failure(open, t, what, options = {}) {
+  const { transport, pids } = await open(t, hostile(...what));
+  const error = await run('unused', { ...OPTIONS, transport, ...options }).then(
+    ({ result }) => assert.fail(`it ended well: ${JSON.stringify(result)}`), (thrown) => thrown,
+  );
+  if (open === TRANSPORTS.process) assert.deepEqual(pids().filter(isAlive), []);
+  return error;
+}
+
+for (const [name, open] of Object.entries(TRANSPORTS)) {
+  const isProcess = name === 'process';
+
+  test(`over a ${name}: replies that come byte by byte are whole`, async (t) => {
+    const { transport } = await open(t, hostile('byte by byte'));
+    assert.equal((await run('unused', { ...OPTIONS, transport })).result, 'done');
+  });
+
+  for (const step of STEPS) {
+    for (const how of ['SIGKILL', 'exit', 'half']) {
+      test(`over a ${name}: a child that dies at ${step} (${how}) is told of`, async (t) => {
+        const error = await failure(open, t, [how, step], step === 'waiting' ? waiting : {});
+        assert.ok(error instanceof ChildDied, error);
+        const expected = { SIGKILL: ['SIGKILL', null], exit: [null, 3], half: [null, 0] }[how];
+        assert.deepEqual([error.signal, error.exitCode], isProcess ? expected : [null, null]);
+        assert.equal(error.childAlive, false);
+      });
+    }
+    test(`over a ${name}: noise at ${step} is a violation`, async (t) => {
+      const error = await failure(open, t, ['noise', step], step === 'waiting' ? waiting : {});
+      assert.ok(error instanceof ProtocolViolation, error);
+    });
+  }
+
+  for (const step of ['drain', 'resolve']) {
+    test(`over a ${name}: a child that is silent at ${step} is killed`, async (t) => {
+      assert.ok(await failure(open, t, ['silent', step]) instanceof ChildSilent);
+    });
+  }
+
+  for (const what of [
+    'wrong id', 'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
+    'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark',
+    'too deep', 'too many values', 'no newline',
+  ]) {
+    test(`over a ${name}: ${what} is a violation`, async (t) => {
+      const error = await failure(open, t, [what, 'start']); // whose right answer is {}
+      assert.ok(error instanceof ProtocolViolation, error);
+      assert.equal(error.childAlive, true);
+    });
+  }
+}
+
+for (const what of [
+  'one id twice', 'a request without an id', 'a request of null', 'a sleep of minus one', 'too many requests',
+  'too many calls', 'calls that are no list', 'a state that there is not', 'complete without output',
+  'another version', 'longer lines',
+]) {
+  test(`${what} is a violation`, async (t) => {
+    const limits = { ...OPTIONS.limits, maxPendingRequests: 10 };
+    assert.ok(await failure(TRANSPORTS.process, t, [what], { ...waiting, limits }) instanceof ProtocolViolation);
+  });
+}
+
+test('a request of a type that only a later version knows is rejected, even if named as a member of Object', async (t) => {
+  const { transport } = await TRANSPORTS.process(t, hostile('a type from the prototype'));
+  assert.equal((await run('unused', { ...OPTIONS, transport })).result, 'done');
+});
+
+test('a child that closes its stdout and lives on is killed', async (t) => {
+  assert.match((await failure(TRANSPORTS.process, t, ['close stdout', 'drain'])).message, /went on living/);
+});
+
+test('what a child said on stderr before it died is told, without escapes', async (t) => {
+  const { exitCode, stderr } = await failure(TRANSPORTS.process, t, ['complain', 'start']);
+  assert.deepEqual([exitCode, stderr], [1, 'out of luck']);
+});
+
+test('a child that floods stderr is stopped by its deadline', async (t) => {
+  assert.ok(await failure(TRANSPORTS.process, t, ['floods stderr', 'drain']) instanceof ChildSilent);
+});
+
+test('a child that says more than a run may say in all is killed', async (t) => {
+  const error = await failure(TRANSPORTS.process, t, ['none'], { maxReceivedBytes: 500 });
+  assert.ok(error instanceof flowcage.OutputExceeded);
+});
+
+test('a child that admits to an open cage gets no source', { skip: process.platform !== 'linux' }, async (t) => {
+  const error = await failure(TRANSPORTS.process, t, ['open cage'], { isolation: undefined });
+  assert.match(error.message, /without isolation: memory/);
+});
+
+test('a child that claims a cage which the kernel does not confirm gets no source', { skip: process.platform !== 'linux' }, async (t) => {
+  const error = await failure(TRANSPORTS.process, t, ['none'], { isolation: undefined });
+  assert.ok(error instanceof ProtocolViolation || error instanceof IsolationUnavailable);
+  assert.match(error.message, /kernel does not confirm: \w+ is/);
+});
+
+test('one line of /proc that is off is enough', { skip: process.platform !== 'linux' }, () => {
+  assert.match(whyNotCaged(readFileSync('/proc/self/status', 'latin1')), /^Seccomp is \d, not 2$/);
+  assert.equal(whyNotCaged(''), 'Seccomp is missing, not 2');
+});
+
+// ---- the real child, killed from outside
+
+for (const step of ['launched', 'initialized', 'started', 'waiting']) {
+  for (const [name, open] of Object.entries(TRANSPORTS)) {
+    test(`over a ${name}: the real child, killed when ${step}, is told of`, async (t) => {
+      const { transport, kill } = await open(t);
+      const child = await Child.open(transport);
+      const steps = [
+        ['launched', () => child.initialize()],
+        ['initialized', () => child.start({ source: 'await agent("x"); for (;;);' })],
+        ['started', () => child.drain()],
+        ['waiting', () => child.resolve('1', { type: 'ok', value: 1 })],
+      ];
+      for (const [at, next] of steps) {
+        if (at === step) break;
+        await next();
+      }
+      kill();
+      const error = await child.failed;
+      assert.ok(error instanceof ChildDied);
+      assert.equal(error.signal, name === 'process' ? 'SIGKILL' : null);
+      await assert.rejects(child.drain(), ChildDied);
+      await child.close();
+    });
+  }
+}
+
+test('requests that nobody waits for are no unhandled rejections', async () => {
+  const { transport, kill } = spawned();
+  const child = await Child.open(transport);
+  child.initialize();
+  child.start({ source: 'return 1' });
+  child.drain();
+  kill();
+  await child.failed;
+  await child.close();
+});
