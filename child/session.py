@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from flowcage.child.cage import lockdown
@@ -13,12 +14,13 @@ from flowcage.child.sandbox.failures import interruption, unknown_request
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm
 from flowcage.protocol import encode, envelope, errors, strictjson
-from flowcage.protocol.connection import ChildConnection, ConnectionClosed, Received
+from flowcage.protocol.connection import ChildConnection, ChildEvent, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits, effective
 from flowcage.protocol.messages import (
     Check,
+    Drain,
     Initialize,
     Initialized,
     Message,
@@ -31,6 +33,9 @@ from flowcage.protocol.messages import (
     Take,
 )
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, SUPPORTED_VERSIONS
+
+# Compiles or runs JavaScript.
+_TAKES_TIME = (Start, Check, Poll, Take, Drain)
 
 
 class Reply(NamedTuple):
@@ -58,20 +63,31 @@ class Session:
         # Why there is none although a start was carried out: the answer to all that follows.
         self._no_room: ErrorReply | None = None
 
-    def receive(self, data: bytes) -> list[Reply]:
-        """Carry out every complete line in `data`; empty means the end of stdin."""
+    def receive(self, data: bytes) -> Iterator[Reply]:
+        """Carry out every complete line in `data`; empty means the end of stdin.
+
+        What is ready is handed out before anything that may take its time, and otherwise in one piece.
+        """
         self._connection.receive_data(data)
-        replies: list[Reply] = []
+        ready = b""
         while (event := self._connection.next_event()) is not None:
-            if isinstance(event, ConnectionClosed):
-                replies.append(Reply(b"", last=True))
-            elif isinstance(event, Refused):
-                replies.append(Reply(envelope.error(event.id, event.error)))
-            else:
-                replies.append(self._answer(event))
-            if replies[-1].last:
-                break
-        return replies
+            if ready and isinstance(event, Received) and isinstance(event.message, _TAKES_TIME):
+                yield Reply(ready)
+                ready = b""
+            reply = self._reply(event)
+            ready += reply.data
+            if reply.last:
+                yield Reply(ready, last=True)
+                return
+        if ready:
+            yield Reply(ready)
+
+    def _reply(self, event: ChildEvent) -> Reply:
+        if isinstance(event, ConnectionClosed):
+            return Reply(b"", last=True)
+        if isinstance(event, Refused):
+            return Reply(envelope.error(event.id, event.error))
+        return self._answer(event)
 
     def _answer(self, received: Received) -> Reply:
         message = received.message

@@ -387,7 +387,7 @@ export type DrainResult = {
    * out: false.
    */
   more?: boolean;
-  /** Notes for the workflow's author, all of the run so far. Left out where there are none. */
+  /** Notes for the workflow's author that were not handed out before. Left out where there are none. */
   diagnostics?: Diagnostic[];
 } & (
   | {

@@ -102,7 +102,7 @@ def path() -> Iterator[Path]:
 @contextmanager
 def serving(path: Path, *options: str) -> Iterator[Server]:
     """A server that must end well on SIGTERM and leave nothing."""
-    command = [*FLOWCAGE, "serve", "--socket", str(path), *options]
+    command = [*FLOWCAGE, "serve", "--socket", str(path), "--grace", "0.5", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         server = Server(process, path)
         try:
@@ -238,7 +238,7 @@ def test_further_peers_wait_until_there_is_room(path: Path) -> None:
 
 
 def test_open_connections_have_their_grace_when_the_server_is_told_to_end(path: Path) -> None:
-    with serving(path) as server:
+    with serving(path, "--grace", "60") as server:
         peer = server.peer()
         peer.ask("initialize", protocolVersion="1.0")
         server.tell_to_end()

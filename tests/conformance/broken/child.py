@@ -21,17 +21,17 @@ class BrokenSession(session.Session):
     _past: list[Turn]
     _held = b""
 
-    def receive(self, data: bytes) -> list[Reply]:
+    def receive(self, data: bytes) -> Iterator[Reply]:
         if not hasattr(self, "_past"):
             self._past = []
         if not data:
-            return self._left(super().receive(b""), ended=True)
+            return iter(self._left(list(super().receive(b"")), ended=True))
         replies: list[Reply] = []
         for line in self._lines(data):
             replies += self._answers(line)
             if replies and replies[-1].last:
                 break
-        return replies
+        return iter(replies)
 
     def _lines(self, data: bytes) -> list[bytes]:
         if MUTANT.breaks_lines is not None:
@@ -41,7 +41,7 @@ class BrokenSession(session.Session):
         return lines
 
     def _answers(self, line: bytes) -> list[Reply]:
-        replies = super().receive(MUTANT.before(line) + b"\n")
+        replies = list(super().receive(MUTANT.before(line) + b"\n"))
         turn = Turn(line, b"".join(reply.data for reply in replies), list(self._past))
         self._past.append(turn)
         if MUTANT.mutters(turn):
