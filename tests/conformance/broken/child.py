@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
 from flowcage.child import __main__ as program
 from flowcage.child import session
