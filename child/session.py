@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from flowcage.child.cage import lockdown
@@ -58,20 +59,23 @@ class Session:
         # Why there is none although a start was carried out: the answer to all that follows.
         self._no_room: ErrorReply | None = None
 
-    def receive(self, data: bytes) -> list[Reply]:
-        """Carry out every complete line in `data`; empty means the end of stdin."""
+    def receive(self, data: bytes) -> Iterable[Reply]:
+        """Carry out every complete line in `data`; empty means the end of stdin.
+
+        Each line is carried out when its reply is asked for: one that takes long must not hold back the
+        replies before it.
+        """
         self._connection.receive_data(data)
-        replies: list[Reply] = []
         while (event := self._connection.next_event()) is not None:
             if isinstance(event, ConnectionClosed):
-                replies.append(Reply(b"", last=True))
+                reply = Reply(b"", last=True)
             elif isinstance(event, Refused):
-                replies.append(Reply(envelope.error(event.id, event.error)))
+                reply = Reply(envelope.error(event.id, event.error))
             else:
-                replies.append(self._answer(event))
-            if replies[-1].last:
-                break
-        return replies
+                reply = self._answer(event)
+            yield reply
+            if reply.last:
+                return
 
     def _answer(self, received: Received) -> Reply:
         message = received.message

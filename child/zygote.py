@@ -77,7 +77,7 @@ def _warm() -> Realm:
     """Go through a whole run once, without a cage, and build the realm that every child will begin with."""
     rehearsal = Session()
     for number, (method, params) in enumerate(_messages()):
-        replies = rehearsal.receive(envelope.request(number, method, params))
+        replies = list(rehearsal.receive(envelope.request(number, method, params)))
         if b'"error"' in replies[0].data:
             raise RuntimeError(f"the rehearsal failed: {replies[0].data[:500]!r}")
     realm = Realm(Limits(), HighWater())

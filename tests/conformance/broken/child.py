@@ -25,7 +25,7 @@ class BrokenSession(session.Session):
         if not hasattr(self, "_past"):
             self._past = []
         if not data:
-            return self._left(super().receive(b""), ended=True)
+            return self._left(list(super().receive(b"")), ended=True)
         replies: list[Reply] = []
         for line in self._lines(data):
             replies += self._answers(line)
@@ -41,7 +41,7 @@ class BrokenSession(session.Session):
         return lines
 
     def _answers(self, line: bytes) -> list[Reply]:
-        replies = super().receive(MUTANT.before(line) + b"\n")
+        replies = list(super().receive(MUTANT.before(line) + b"\n"))
         turn = Turn(line, b"".join(reply.data for reply in replies), list(self._past))
         self._past.append(turn)
         if MUTANT.mutters(turn):
