@@ -68,11 +68,15 @@ class ChildProcess:
                 self.request("shutdown")
                 self.expect_exit()
         finally:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-                assert pipe is not None
-                pipe.close()
+            self.kill()
+
+    def kill(self) -> None:
+        """End a child that is at work; instead of a ``with`` block."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
 
     # ---- bytes ----
 

@@ -272,3 +272,14 @@ def test_shutdown_is_answered_then_the_child_leaves_with_status_0(child: ChildPr
     child.send(SHUTDOWN + call("nope") + b"\n")
     assert child.read_reply() == {"jsonrpc": "2.0", "id": 1, "result": {}}
     assert child.expect_exit() == b""
+
+
+def test_a_reply_does_not_wait_for_what_came_with_its_message() -> None:
+    child = ChildProcess()
+    try:
+        child.initialize(stepTimeoutMs=1_000_000)
+        start = call("start", "8", ',"params":{"source":"for (;;);"}')
+        child.send(start + b"\n" + call("drain", "9") + b"\n")  # in one write, so in one read
+        assert child.expect_reply(8) == {}
+    finally:
+        child.kill()

@@ -76,7 +76,7 @@ class Gate:
 )
 def test_every_example_of_embedding_runs_without_a_warning(program: str, lines: set[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / f"{program}_program.py"],
+        [sys.executable, "-W", "error", EXAMPLES / f"{program}_program.py"],
         capture_output=True,
         text=True,
         timeout=DEADLINE,

@@ -26,7 +26,7 @@ def test_every_example_says_what_it_prints() -> None:
 def test_an_example_prints_what_the_page_says(number: int) -> None:
     program, expected = EXAMPLES[number]
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         text=True,
         timeout=60,
