@@ -47,6 +47,7 @@ class Channel:
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
         self._sent_ahead = process.sent_ahead
+        self._unwritten = 0
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
@@ -99,13 +100,18 @@ class Channel:
         if (ahead := self._sent_ahead) and data == ahead:
             self._sent_ahead = b""
             return
+        if not self._unwritten:  # as a rule the pipe has room, and no other task need wake up
+            data = data[self._process.write_nowait(data) :]
+        if not data:
+            return
         try:
             self._outbox.send_nowait(data)
         except trio.WouldBlock:  # two writes are waiting
             raise ProtocolViolation("the child answers messages that it has not read") from None
+        self._unwritten += 1
 
     async def write(self) -> None:
-        """Write what `exchange` hands over, until cancelled.
+        """Write what did not fit into the pipe at once, until cancelled.
 
         A task of its own: a child that answers before it has read everything must not find us deaf.
         """
@@ -113,6 +119,7 @@ class Channel:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in self._written:
                 await self._process.stdin.send_all(data)
+                self._unwritten -= 1
 
     async def receive(self) -> Result | Failure:
         """Wait for the next reply; errors as `exchange`."""

@@ -57,6 +57,13 @@ class ChildProcess:
         """The next bytes of stdout; empty at its end."""
         return bytes(await self.stdout.receive_some(_READ_BYTES))
 
+    def write_nowait(self, data: bytes) -> int:
+        """Write as much to stdin as it takes without waiting; how many bytes that was."""
+        try:
+            return os.write(self.stdin.fileno(), data)
+        except (BlockingIOError, BrokenPipeError):  # who is gone is found out by its stdout
+            return 0
+
     async def collect_stderr(self) -> None:
         """Read stderr, so that a child in its right mind never blocks on it; keep the last of it."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):

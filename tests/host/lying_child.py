@@ -55,7 +55,7 @@ def drained(**members: object) -> dict[str, object]:
 
 def answer_ahead() -> None:
     """Reply to drains that nobody has sent, without ever reading."""
-    for identifier in range(3, 1000):
+    for identifier in range(3, 5000):
         write(identifier, drained(more=True))
     time.sleep(1000)
 
