@@ -17,8 +17,8 @@ test: $(READY_DEV)
 
 # Again as an ordinary user what starts and cages children: that goes another way there than for root.
 test-as-user: $(READY_DEV)
-	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child tests/escape \
-		tests/host/test_launchers.py tests/host/test_zygote.py tests/host/test_host.py tests/host/test_serve.py
+	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child/test_cage_*.py tests/escape \
+		tests/host/test_launchers.py tests/host/test_zygote.py tests/host/test_serve.py
 
 check: lint types imports
 
