@@ -43,6 +43,7 @@ bench: $(READY_DEV)
 	$(BIN)/python bench/embed.py
 	$(BIN)/python bench/host.py
 	$(BIN)/python bench/soak.py
+	$(BIN)/python bench/cost.py
 
 # The engine first, from source where there is a C compiler: that build is 2 to 3 times faster than the
 # wheel. --no-cache-dir, because pip would hand out a wheel that it built or fetched earlier.
