@@ -7,12 +7,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run test test-as-user lint types imports check bench clean
+.PHONY: run test test-thoroughly test-as-user lint types imports check bench clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
 
 test: $(READY_DEV)
+	$(BIN)/pytest --numprocesses=auto -m 'not thorough'
+
+# With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, long suites.
+test-thoroughly: $(READY_DEV)
 	$(BIN)/pytest --numprocesses=auto
 
 # Again as an ordinary user what starts and cages children: that goes another way there than for root.

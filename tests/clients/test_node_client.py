@@ -32,7 +32,7 @@ CONFIGURATION = {
 }
 
 
-@pytest.mark.parametrize("suite", ["run", "hostile"])
+@pytest.mark.parametrize("suite", ["run", pytest.param("hostile", marks=pytest.mark.thorough)])
 def test_the_clients_own_tests_pass(suite: str) -> None:
     node = require("node")
     report = run("node", node, "--test", "--test-reporter=tap", f"test/{suite}.test.js")

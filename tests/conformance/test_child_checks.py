@@ -41,11 +41,13 @@ def test_flowcages_own_child_passes() -> None:
     assert finished.stdout.splitlines()[-1] == f"{len(CHECKS)} checks, {len(CHECKS)} passed, 0 failed"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_child_that_is_broken_in_just_that_way_fails(check: Check[ChildPeer]) -> None:
     assert deviation(check, broken_child(check.id), PATIENCE) != ""
 
 
+@pytest.mark.thorough
 def test_a_broken_child_passes_every_other_check() -> None:
     """Only conversations in which the broken child would say anything else than a good one are tried."""
     with ThreadPoolExecutor(2) as pool:

@@ -32,6 +32,7 @@ def test_with_the_full_cage_the_attack_ends_as_the_policy_says(attacker: Attacke
     assert outcome.name in attack.stopped_by, outcome
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", OPTIONAL_LAYERS)
 def test_without_an_optional_layer_nothing_gets_through_either(attacker: Attacker, layer: str) -> None:
     tried = [attack for attack in _QUICK if not attack.caged_only]

@@ -22,7 +22,7 @@ from ..child.child_process import COMMAND, DEADLINE_S
 from .messages import ODD, Expected, expected, lines, request
 from .programs import damaged, hostile, programs, token_soup
 
-EXAMPLES = int(os.environ.get("FLOWCAGE_FUZZ_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("FLOWCAGE_FUZZ_EXAMPLES", "50"))
 DEFAULT_MAX_BYTES = 8 * 1024 * 1024
 
 fuzz = settings(

@@ -236,6 +236,7 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_end(tmp_path: Path) -> N
             assert service.terminate() == 0
 
 
+@pytest.mark.thorough
 def test_the_load_test_completes_and_counts_the_runs_of_both_phases() -> None:
     command = (sys.executable, "-m", "examples.service.load", "--rounds", "1", "--seconds", "2")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=4 * DEADLINE, check=True)
