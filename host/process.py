@@ -11,6 +11,7 @@ from typing import NamedTuple
 import trio
 
 from flowcage.host.launch.launcher import Spawned
+from flowcage.host.signals import signal_name
 
 # stdin is closed first: a healthy child leaves at once. One that is busy is not worth waiting for.
 CLOSE_GRACE_SECONDS = 0.5
@@ -31,6 +32,11 @@ class Ended(NamedTuple):
     user_cpu_seconds: float
     system_cpu_seconds: float
     peak_rss_bytes: int
+
+    @property
+    def cpu_seconds(self) -> float:
+        """All that it used."""
+        return self.user_cpu_seconds + self.system_cpu_seconds
 
 
 class ChildProcess:
@@ -199,16 +205,9 @@ def _reap(pid: int, peak_rss_bytes: int) -> Ended:
         return Ended(None, None, 0.0, 0.0, peak_rss_bytes)
     code = os.waitstatus_to_exitcode(status)
     return Ended(
-        _signal_name(-code) if code < 0 else None,
+        signal_name(-code) if code < 0 else None,
         code if code >= 0 else None,
         usage.ru_utime,
         usage.ru_stime,
         peak_rss_bytes,
     )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name of its own
-        return f"signal {number}"

@@ -22,6 +22,7 @@ from flowcage.host.inspection import is_filtered
 from flowcage.host.launch.zygote import Zygote
 from flowcage.host.listening import peer_uid
 from flowcage.host.process import ExitWatch, end_at_once
+from flowcage.host.signals import signal_name
 
 # A peer that is gone reads no answer; a child in its right mind sees the same end and leaves.
 _LEAVE_SECONDS = 0.5
@@ -158,7 +159,7 @@ class Server:
         with suppress(ChildProcessError):
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if status < 0 and -status != signal.SIGKILL:
-                self._tell(f"a child was ended by {signal.Signals(-status).name}")
+                self._tell(f"a child was ended by {signal_name(-status)}")
                 self._zygote.distrust()
 
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 
 import trio
 
+from flowcage.host.signals import signal_name
+
 MAX_STDOUT_BYTES = 8 * 1024 * 1024
 # What an error shows of stderr, in characters; more bytes are kept, since escapes are dropped.
 STDERR_TAIL_CHARACTERS = 2_000
@@ -100,15 +102,8 @@ async def _start(argv: Sequence[str], environment: Mapping[str, str] | None) -> 
 
 
 def _failure(status: int, stderr: str) -> str:
-    ended = f"exited with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
+    ended = f"exited with status {status}" if status > 0 else f"was ended by {signal_name(-status)}"
     return f"{ended}: {stderr}" if stderr else f"{ended} and said nothing on stderr"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
 
 
 class _Program:

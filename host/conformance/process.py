@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from flowcage.host.conformance.check import Deviation, shown
+from flowcage.host.signals import signal_name
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
 STDERR_TAIL_BYTES = 4096
@@ -206,11 +207,3 @@ class Program:
 def how_ended(status: int) -> str:
     """An exit status in words."""
     return f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
-
-
-def signal_name(number: int) -> str:
-    """Its name, or its number for one without."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

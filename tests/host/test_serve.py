@@ -225,6 +225,18 @@ def test_a_child_that_is_killed_is_the_end_of_its_connection_alone(path: Path) -
         assert peers[1].ask("initialize", protocolVersion="1.0")["result"]
 
 
+def test_a_child_that_ends_by_a_signal_without_a_name_is_told_and_other_peers_go_on(path: Path) -> None:
+    with serving(path) as server:
+        peer = server.peer()
+        peer.ask("initialize", protocolVersion="1.0")
+        for process in server.children():
+            if b"Seccomp:\t2" in Path(f"/proc/{process.pid}/status").read_bytes():
+                process.send_signal(40)
+        assert peer.rest() == b""
+        assert server.says() == "flowcage: a child was ended by signal 40\n"
+        assert server.peer().ask("initialize", protocolVersion="1.0")["result"]
+
+
 def test_further_peers_wait_until_there_is_room(path: Path) -> None:
     with serving(path, "--max-connections", "1") as server:
         first, second = server.peer(), server.peer()
