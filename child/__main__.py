@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, live
+from flowcage.child.life import complain, live, whom_to_die_with
 from flowcage.child.stdio import claim
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def main() -> None:
     """Claim the wire, load the engine, serve, and leave without running anything else."""
     clear_environment()
     try:
-        parent = _parent(sys.argv[1:])
+        parent = whom_to_die_with(sys.argv[1:])
     except ValueError:
         complain(USAGE)
         os._exit(os.EX_USAGE)  # sysexits.h
@@ -31,16 +31,6 @@ def main() -> None:
         complain(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
         os._exit(os.EX_OSERR)
     os._exit(live(partial(_begin, parent)))
-
-
-def _parent(arguments: list[str]) -> int | None:
-    """The process that the child is to die with."""
-    if not arguments:
-        return None
-    option, value = arguments
-    if option != "--die-with" or int(value) < 1:
-        raise ValueError(option)
-    return int(value)
 
 
 def _begin(parent: int | None) -> Session:

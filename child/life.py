@@ -11,6 +11,20 @@ if TYPE_CHECKING:  # what it imports is `begin`'s to load, after the environment
     from flowcage.child.session import Session
 
 
+def whom_to_die_with(arguments: list[str]) -> int | None:
+    """The process of ``--die-with PID``; None where there is no argument.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not arguments:
+        return None
+    option, value = arguments
+    if option != "--die-with" or int(value) < 1:
+        raise ValueError(option)
+    return int(value)
+
+
 def live(begin: Callable[[], Session]) -> int:
     """Serve one session to its end.
 

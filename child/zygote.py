@@ -20,10 +20,10 @@ from flowcage.child.cage.architecture import current
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.cage.process import die_with
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, live
+from flowcage.child.life import complain, live, whom_to_die_with
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
-from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
+from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, give_up_stdio
 from flowcage.protocol import envelope
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.version import PROTOCOL_VERSION
@@ -41,11 +41,10 @@ def main() -> None:
     """Load everything, then fork a child for each message on the socket that stdin is, until it closes."""
     clear_environment()
     try:
-        _, option, host = sys.argv
-        parent = int(host)
+        parent = whom_to_die_with(sys.argv[1:])
     except ValueError:
-        option = ""
-    if option != "--die-with":
+        parent = None
+    if parent is None:
         complain("usage: python -m flowcage.child.zygote --die-with PID  (stdin is a socket)")
         os._exit(os.EX_USAGE)
     try:
@@ -64,10 +63,7 @@ def main() -> None:
 def _claim() -> socket.socket:
     """Keep the socket and stderr, close all else, and free the numbers that children will want."""
     os.dup2(0, _CONTROL, inheritable=False)
-    ended, writing = os.pipe()
-    os.close(writing)
-    os.dup2(ended, 0)
-    os.dup2(2, 1)
+    give_up_stdio()
     os.closerange(INCOMING, _CONTROL)
     os.closerange(_CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
     return socket.socket(fileno=_CONTROL)

@@ -72,7 +72,6 @@ class Host:
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._manager = self._open()
-        self._start_soon: Callable[..., object]
 
     async def __aenter__(self) -> Self:
         await self._manager.__aenter__()
@@ -224,14 +223,14 @@ class Host:
 
     def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
         initialize = HostConnection().send(initialize_message(*_cage(self._options)))
-        return Reserve(launcher, initialize, lambda task: self._start_soon(task))
+        assert self._nursery is not None  # nobody has a turn in a host that is closing
+        return Reserve(launcher, initialize, self._nursery.start_soon)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         failure: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
-                self._start_soon = nursery.start_soon
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
                 self._nursery = nursery

@@ -78,5 +78,4 @@ def _of_death(measured: Measured) -> Verdict:
 
 
 def _has_used_its_cpu(measured: Measured) -> bool:
-    ended = measured.ended
-    return ended.user_cpu_seconds + ended.system_cpu_seconds >= measured.limits.cpu_seconds
+    return measured.ended.cpu_seconds >= measured.limits.cpu_seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
 from typing import Any
 
 import trio
@@ -92,18 +91,7 @@ class Run:
         """
         child = Run(self.options, source_name, self)
         self.emit(events.ChildStarted, child_run_id=child.id, source_name=source_name)
-        ended = partial(self.emit, events.ChildEnded, child_run_id=child.id)
-        try:
-            outcome = await child.execute(source, args)
-        except RunError as error:
-            ended(verdict=error.verdict, error=str(error))
-            raise
-        except BaseException as interruption:
-            verdict = verdict_on_interruption(interruption)
-            ended(verdict=verdict, error=verdict)
-            raise
-        ended(verdict=Verdict.COMPLETED, error=None)
-        return outcome.result
+        return (await child.execute(source, args)).result
 
     def statistics(self) -> RunStatistics:
         """As of now, in the run and after it."""
@@ -116,14 +104,19 @@ class Run:
         except RunError as error:
             error.verdict = verdict_on(error, self._measured())
             error.report = error.report or self._report(error.verdict)
-            self.emit(events.RunEnded, verdict=error.verdict, error=str(error))
+            self._tell_of_end(error.verdict, str(error))
             raise
         except BaseException as interruption:
             verdict = verdict_on_interruption(interruption)
-            self.emit(events.RunEnded, verdict=verdict, error=verdict)
+            self._tell_of_end(verdict, verdict)
             raise
-        self.emit(events.RunEnded, verdict=Verdict.COMPLETED, error=None)
+        self._tell_of_end(Verdict.COMPLETED, None)
         return Outcome(result, self._report(Verdict.COMPLETED))
+
+    def _tell_of_end(self, verdict: Verdict, error: str | None) -> None:
+        self.emit(events.RunEnded, verdict=verdict, error=error)
+        if self.parent is not None:
+            self.parent.emit(events.ChildEnded, child_run_id=self.id, verdict=verdict, error=error)
 
     async def _bounded(self, source: str, args: Json) -> Json:
         try:
@@ -139,8 +132,8 @@ class Run:
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
         finally:
-            usage = self._usage()
-            self.account.cpu_seconds += usage.user_cpu_seconds + usage.system_cpu_seconds
+            if self._child is not None and self._child.ended is not None:
+                self.account.cpu_seconds += self._child.ended.cpu_seconds
 
     async def _watch(self, child: Child) -> None:
         """A child can also die while it is the host's turn, and nobody reads from it."""

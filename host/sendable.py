@@ -6,6 +6,9 @@ from flowcage.host.errors import RequestRejected
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
+# Bytes of JSON that one character can need: an astral one as two escapes.
+_LONGEST_ESCAPE = 12
+
 
 def require_sendable(value: Json, max_bytes: int) -> None:
     """Refuse what cannot cross.
@@ -17,6 +20,8 @@ def require_sendable(value: Json, max_bytes: int) -> None:
     Raises:
         RequestRejected: it has more, or no form as JSON, or more structure than the contract allows.
     """
+    if isinstance(value, str) and len(value) * _LONGEST_ESCAPE + 2 <= max_bytes:
+        return  # encoding it is the channel's work, and need not be done here as well
     try:
         # Most of what is too large is one long text, which need not be encoded to be found out.
         size = len(value) if isinstance(value, str) else 0
