@@ -34,8 +34,14 @@ def run(client: str, *command: str) -> str:
         timeout=DEADLINE_S,
         check=False,
     )
-    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-20_000:]}{done.stderr[-4_000:]}"
+    assert done.returncode == 0, f"{' '.join(command)}:\n{_what_failed(done.stdout)}{done.stderr[-4_000:]}"
     return done.stdout
+
+
+def _what_failed(report: str) -> str:
+    """A report without what passed: hundreds of lines would hide the one that counts."""
+    lines = [line for line in report.splitlines() if not re.match(r"\s*(=== |--- PASS|✔|▶)", line)]
+    return "\n".join(lines)[-20_000:]
 
 
 def count(pattern: str, text: str) -> int:
