@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from .child.child_process import ChildProcess
+
+# A shell without job control starts what runs in the background with SIGINT ignored, which all that we start
+# here would inherit: tests that send one would then wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

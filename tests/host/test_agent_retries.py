@@ -115,7 +115,7 @@ def test_an_attempt_that_took_too_long_is_made_again() -> None:
             await trio.sleep_forever()
         return AgentAnswer("quick")
 
-    source = "export default agent('x', {timeoutMs: 20, retry: {maxAttempts: 2}})"
+    source = "export default agent('x', {timeoutMs: 100, retry: {maxAttempts: 2}})"
     assert run(source, agent=hang_once).result == "quick"
 
 
@@ -132,10 +132,10 @@ def test_a_handler_that_fails_when_it_is_cut_ends_the_run() -> None:
 
 def test_time_in_the_queue_is_no_time_of_the_attempt() -> None:
     async def slow(call: AgentCall) -> AgentAnswer:
-        await trio.sleep(0.15)
+        await trio.sleep(0.4)
         return AgentAnswer(call.prompt)
 
-    source = "export default parallel([1, 2, 3].map((n) => () => agent(`${n}`, {timeoutMs: 400})))"
+    source = "export default parallel([1, 2, 3].map((n) => () => agent(`${n}`, {timeoutMs: 1000})))"
     assert run(source, agent=slow, max_agents=1).result == ["1", "2", "3"]
 
 
