@@ -7,6 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from flowcage.child.engine.errors import EngineUnavailable
+from flowcage.child.serve import serve
+
 if TYPE_CHECKING:  # what it imports is `begin`'s to load, after the environment is left
     from flowcage.child.session import Session
 
@@ -34,9 +37,6 @@ def live(begin: Callable[[], Session]) -> int:
     Returns:
         The process's exit status (sysexits.h). Leave with `os._exit`, without running anything else.
     """
-    from flowcage.child.engine.capi import EngineUnavailable
-    from flowcage.child.serve import serve
-
     try:
         serve(begin())
     except EngineUnavailable as error:

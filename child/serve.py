@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from flowcage.child.session import Session
 from flowcage.child.stdio import INCOMING, OUTGOING, write_all
 
-READ_BYTES = 256 * 1024
+if TYPE_CHECKING:
+    from flowcage.child.session import Session
+
+# What a pipe holds. From 128 KiB on malloc would map and unmap the buffer of every single read.
+READ_BYTES = 64 * 1024
 
 
 def serve(session: Session) -> None:

@@ -66,14 +66,16 @@ class Session:
     def receive(self, data: bytes) -> Iterator[Reply]:
         """Carry out every complete line in `data`; empty means the end of stdin.
 
-        What is ready is handed out before anything that may take its time, and otherwise in one piece.
+        What is ready is handed out before anything that may take its time, and otherwise in one piece. That a
+        resolve was carried out is no news to wait for: it goes out with what came of it.
         """
         self._connection.receive_data(data)
-        ready = b""
+        ready, news = b"", False
         while (event := self._connection.next_event()) is not None:
-            if ready and isinstance(event, Received) and isinstance(event.message, _TAKES_TIME):
+            if news and isinstance(event, Received) and isinstance(event.message, _TAKES_TIME):
                 yield Reply(ready)
-                ready = b""
+                ready, news = b"", False
+            news = news or not (isinstance(event, Received) and isinstance(event.message, Resolve))
             reply = self._reply(event)
             ready += reply.data
             if reply.last:

@@ -19,7 +19,7 @@ CLOSE_GRACE_SECONDS = 0.5
 REAP_SECONDS = 10.0
 STDERR_TAIL_BYTES = 8 * 1024
 MAX_STDERR_BYTES = 16 * 1024 * 1024
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

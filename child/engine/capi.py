@@ -21,11 +21,9 @@ from ctypes import (
 )
 from typing import Any
 
+from flowcage.child.engine.errors import EngineUnavailable
+
 TESTED_VERSION = "0.17"
-
-
-class EngineUnavailable(Exception):
-    """The installed quickjs-ng cannot be driven; the message says why and what to install."""
 
 
 class JSValue(ctypes.Structure):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class EngineUnavailable(Exception):
+    """The installed quickjs-ng cannot be driven; the message says why and what to install."""
+
+
 class JavaScriptError(Exception):
     """An exception is pending in the context; `Context.take_exception` hands it out."""
 

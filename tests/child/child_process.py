@@ -105,6 +105,13 @@ class ChildProcess:
         line, _, self._received = b"".join(parts).partition(b"\n")
         return line
 
+    def read_lines(self) -> list[bytes]:
+        """What one read of the child's stdout gives; a write of up to PIPE_BUF bytes is never divided."""
+        assert not self._received
+        *lines, rest = self._read_some(time.monotonic() + DEADLINE_S).split(b"\n")
+        assert not rest
+        return lines
+
     def read_reply(self) -> dict[str, Any]:
         """The next reply."""
         reply: dict[str, Any] = json.loads(self.read_line(), object_pairs_hook=_no_name_twice)

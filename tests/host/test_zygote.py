@@ -167,6 +167,40 @@ def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
     with_zygote(test)
 
 
+_NO_IMPORT_AFTER_THE_FORK = """
+import sys
+from flowcage.child import zygote
+
+become_child = zygote._become_child
+
+class Refuse:
+    def find_spec(self, name, *_):
+        raise ImportError(name + " was not loaded before the fork")
+
+def and_import_nothing():
+    become_child()
+    sys.meta_path.insert(0, Refuse())
+
+zygote._become_child = and_import_nothing
+zygote.main()
+"""
+
+
+def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import after the fork is paid for by every run, and copies pages that all could share."""
+    monkeypatch.setattr(warm, "_COMMAND", (*warm._COMMAND[:2], "-c", _NO_IMPORT_AFTER_THE_FORK))
+
+    async def test(launcher: Watched) -> None:
+        async def answer(call: AgentCall) -> AgentAnswer:
+            return AgentAnswer(call.prompt)
+
+        options = RunOptions(launcher=launcher, agent=answer)
+        source = "phase('p'); log(args); export default agent('x', {label: 'l'}).then((x) => [x])"
+        assert (await run_workflow(source, options=options)).result == ["x"]
+
+    with_zygote(test)
+
+
 def test_a_launch_waits_for_nobodys_cancellation() -> None:
     async def test(launcher: Watched) -> None:
         await trivial(launcher)
