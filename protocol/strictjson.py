@@ -55,8 +55,13 @@ def dumps(value: Any) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return _ASCII_ENCODER.encode(value)
+        return dumps_ascii(value)
     return text
+
+
+def dumps_ascii(value: Any) -> str:
+    """Encode on one line, in ASCII alone; errors as `dumps`."""
+    return _ASCII_ENCODER.encode(value)
 
 
 def check_structure(text: bytes, max_depth: int = MAX_DEPTH) -> None:

@@ -41,7 +41,7 @@ def status() -> dict[bytes, bytes]:
 
 def _own_status() -> dict[bytes, bytes]:
     try:
-        with open("/proc/self/status", "rb") as file:
+        with open("/proc/self/status", "rb", buffering=0) as file:
             return dict(_STATUS_LINE.findall(file.read()))
     except OSError:
         return {}

@@ -116,7 +116,7 @@ class Execution:
         realm, limits = self._realm, self._limits
         numbers = limits.max_sleep_ms, limits.max_pending_requests, limits.max_queued_bytes
         with realm.context.scope():
-            texts = _ascii(args), _ascii(encode.budget(budget))
+            texts = strictjson.dumps_ascii(args), strictjson.dumps_ascii(encode.budget(budget))
             try:
                 realm.call("install", *map(realm.string, texts), *map(realm.context.number, numbers))
             except JavaScriptError:
@@ -126,13 +126,14 @@ class Execution:
         realm = self._realm
         kind, text = "ok_undefined", "null"
         if isinstance(resolution, Ok):
-            kind, text = "ok", _ascii(resolution.value)
+            kind, text = "ok", strictjson.dumps_ascii(resolution.value)
         elif isinstance(resolution, Rejected):
-            kind, text = "error", _ascii(resolution.message)
+            kind, text = "error", strictjson.dumps_ascii(resolution.message)
         with realm.context.scope():
             try:
                 if isinstance(resolution, Ok) and resolution.budget is not None:
-                    realm.call("setBudget", realm.string(_ascii(encode.budget(resolution.budget))))
+                    budget = strictjson.dumps_ascii(encode.budget(resolution.budget))
+                    realm.call("setBudget", realm.string(budget))
                 realm.call("settle", *map(realm.string, (identifier, kind, text)))
             except JavaScriptError:
                 self._failure = thrown_failure(self._take_error(), "workflow request answer: ")
@@ -296,8 +297,3 @@ class Execution:
     def _notes(self) -> str:
         diagnostics = self._hand_out("diagnostics")
         return f',"diagnostics":[{diagnostics}]' if diagnostics else ""
-
-
-def _ascii(value: object) -> str:
-    """JSON text that UTF-8 can carry whatever surrogates are in it."""
-    return json.dumps(value, separators=(",", ":"))
