@@ -245,8 +245,8 @@ class Host:
             with trio.CancelScope(shield=True):
                 await self._close()
                 await self._tenancies.aclose()
-        if failure is not None:
-            raise failure
+            if failure is not None:  # rather than a cancellation that came in between
+                raise failure
 
     async def _close(self) -> None:
         self._nursery = None

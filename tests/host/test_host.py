@@ -105,6 +105,18 @@ async def test_a_failure_in_the_block_leaves_it_as_it_is() -> None:
 
 
 @in_trio
+async def test_a_failure_in_the_block_is_not_lost_where_the_block_is_cancelled_as_well() -> None:
+    async def fail() -> None:
+        with trio.CancelScope() as scope:
+            async with host():
+                scope.cancel()
+                raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await fail()
+
+
+@in_trio
 async def test_runs_of_one_tenant_never_share_a_zygote_with_another_tenant() -> None:
     made_launchers: list[Zygote] = []
 
