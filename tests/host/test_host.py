@@ -33,6 +33,8 @@ from flowcage.host import (
     WorkflowFailed,
     Zygote,
 )
+from flowcage.host.launch.reserve import Reserve
+from flowcage.host.tenancy import MAX_IDLE, Tenancies
 
 DEADLINE_SECONDS = 60.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
@@ -129,6 +131,33 @@ async def test_runs_of_one_tenant_never_share_a_zygote_with_another_tenant() -> 
             await made.run("export default 1", tenant=tenant)
         assert len(made_launchers) == 2
         assert made.statistics().launchers == 2
+
+
+@in_trio
+async def test_a_tenant_that_comes_back_while_idle_ones_are_closed_keeps_its_launcher() -> None:
+    closing, go_on = trio.Event(), trio.Event()
+
+    class Slow(Spawn):
+        async def aclose(self) -> None:
+            closing.set()
+            await go_on.wait()
+
+    names = [str(number) for number in range(MAX_IDLE + 2)]  # two too many
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            tenancies = Tenancies(Slow, lambda launcher: Reserve(launcher, b"", nursery.start_soon))
+            for name in names:
+                async with tenancies.hold(name, PLENTY):
+                    pass
+            nursery.start_soon(tenancies.sweep)
+            await closing.wait()  # the first
+            async with tenancies.hold(names[1], PLENTY) as second:
+                go_on.set()
+                await trio.testing.wait_all_tasks_blocked()
+                async with tenancies.hold(names[1], PLENTY) as again:
+                    assert again is second
+            assert len(tenancies) == MAX_IDLE + 1
+            nursery.cancel_scope.cancel()
 
 
 @in_trio
