@@ -34,7 +34,9 @@ from flowcage.host import (
     Zygote,
 )
 from flowcage.host.launch.reserve import Reserve
+from flowcage.host.run import Run
 from flowcage.host.tenancy import MAX_IDLE, Tenancies
+from flowcage.protocol.messages import WorkflowRequest
 
 DEADLINE_SECONDS = 60.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
@@ -277,6 +279,23 @@ async def test_runs_wait_while_memory_is_short() -> None:
         assert made.statistics().scheduler.tally.queued == 1
         available = 100 * MIB
         await done.wait()
+
+
+@in_trio
+async def test_child_workflows_are_measured_while_they_live_and_no_longer() -> None:
+    async def child(run: Run, request: WorkflowRequest) -> Any:
+        return await run.run_child(WAITING, str(request.ref), {})
+
+    async def charge(_call: AgentCall) -> AgentAnswer:
+        for _ in memory.sample():
+            pass
+        return AgentAnswer(memory.charged_bytes // MIB)
+
+    memory = MemoryBudget(private=lambda _pid: 8 * MIB)
+    source = "const seen = []; for (const n of [1, 2, 3]) seen.push(await workflow('w')); export default seen"
+    async with host(memory=memory, launcher=Spawn) as made:
+        outcome = await made.run(source, handlers=Handlers(agent=charge, workflow=child))
+    assert outcome.result == [16, 16, 16]  # the parent and one child
 
 
 @in_trio
