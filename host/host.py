@@ -216,6 +216,7 @@ class Host:
                 self._counts.add(error.report)
                 raise
             finally:
+                account.agents.close()
                 turn.charge_cpu(account.cpu_seconds)
             self._counts.add(outcome.report)
             return outcome
