@@ -82,7 +82,10 @@ class Reserve:
 
 
 def _is_alive(spare: Spawned) -> bool:
-    return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    try:
+        return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:  # somebody else in this process reaped it, or SIGCHLD is ignored
+        return False
 
 
 def _end(spare: Spawned) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import psutil
@@ -139,16 +140,21 @@ class Warm:
         """Kill it, reap it, and end children that it forked without having told of them."""
         self.leave()
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+            _kill(self._pid)
         await _until(self.is_gone)
         for stray in self._strays():
-            os.kill(stray, signal.SIGKILL)
+            _kill(stray)
             await _until(partial(_reap, stray))
 
     def _strays(self) -> list[int]:
         """Children of ours that are in its group, where only it can have put them, and nobody knows."""
         ours = (process.pid for process in psutil.Process().children())
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # somebody else in this process reaped it, or SIGCHLD is ignored
+        os.kill(pid, signal.SIGKILL)
 
 
 def _reap(pid: int) -> bool:

@@ -20,6 +20,7 @@ from flowcage.host import (
     CannotSend,
     ChildDied,
     HandlerFailed,
+    Host,
     LaunchFailed,
     RequestRejected,
     RunError,
@@ -190,6 +191,29 @@ def test_a_program_that_lets_the_kernel_reap_still_runs_workflows() -> None:
         assert run_workflow_blocking("export default 1").result == 1
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_host_whose_processes_are_killed_and_reaped_by_others_goes_on() -> None:
+    async def main() -> None:
+        with trio.fail_after(60):
+            async with Host() as host:
+                assert (await host.run("export default 1")).result == 1
+                assert psutil.Process().children()
+                for _ in range(3):
+                    for child in psutil.Process().children():
+                        child.kill()
+                    while psutil.Process().children():
+                        await trio.lowlevel.checkpoint()
+                    assert (await host.run("export default 1")).result == 1
+
+    descriptors = set(os.listdir("/proc/self/fd"))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        trio.run(main)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert not psutil.Process().children()
 
 
 def test_a_source_too_long_to_send_is_refused_for_check_as_for_run() -> None:
