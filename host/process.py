@@ -99,7 +99,7 @@ class ChildProcess:
 
         try:
             resident = int(psutil.Process(self.pid).memory_info().rss)
-        except psutil.Error:
+        except (psutil.Error, OSError):  # it is gone, or no descriptor is left
             return 0
         self._peak_rss_bytes = max(self._peak_rss_bytes, resident)
         return resident

@@ -77,16 +77,17 @@ class Warm:
         Raises:
             Lost: it will not be.
         """
-        if self._is_ready:
-            return
-        with trio.move_on_after(_START_SECONDS):
-            reply = await self._receive()
-            if reply != b"ready":
-                raise Lost(_text(reply))
-            self._is_ready = True
-            self.private_bytes = machinememory.private_bytes(self._group)
+        if not self._is_ready:
+            with trio.move_on_after(_START_SECONDS):
+                reply = await self._receive()
+                if reply != b"ready":
+                    raise Lost(_text(reply))
+                self._is_ready = True
         if not self._is_ready:
             raise Lost(f"it did not load in {_START_SECONDS:g} s")
+        if not self.private_bytes:
+            with suppress(OSError):  # no descriptor is left: the next child may be luckier
+                self.private_bytes = machinememory.private_bytes(self._group)
 
     async def fork(self, descriptors: tuple[int, int, int]) -> int:
         """Fork one child with these as its stdin, stdout and stderr; its process id.

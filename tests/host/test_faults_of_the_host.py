@@ -31,7 +31,7 @@ from flowcage.host import (
     run_workflow,
     run_workflow_blocking,
 )
-from flowcage.host.events import Event, RunEnded
+from flowcage.host.events import Event, RunEnded, RunStarted
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.process import ChildProcess
 from flowcage.host.sourcefile import ChildWorkflows
@@ -183,6 +183,17 @@ def test_a_host_without_descriptors_says_so_and_leaves_no_child() -> None:
     with pytest.raises(LaunchFailed, match="no child could be started"):
         run_workflow_blocking("export default 1", options=RunOptions(launcher=launcher))
     launcher.assert_nothing_left()
+
+
+def test_a_host_whose_descriptors_run_out_while_a_child_takes_its_time_waits_for_it() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def starve(event: Event) -> None:
+        none_free = isinstance(event, RunStarted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3 if none_free else soft, hard))
+
+    source = "await 0; let n = 0; while (n < 2e7) n++; export default n"  # longer than a glance
+    assert run(source, listener=starve) == 20_000_000
 
 
 def test_a_program_that_lets_the_kernel_reap_still_runs_workflows() -> None:

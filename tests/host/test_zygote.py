@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -163,6 +164,29 @@ def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
     async def test(launcher: Watched) -> None:
         with pytest.raises(LaunchFailed, match="there is no engine"):
             await trivial(launcher)
+
+    with_zygote(test)
+
+
+def test_descriptors_that_run_out_while_a_zygote_loads_cost_no_launch() -> None:
+    async def test(launcher: Watched) -> None:
+        launched: list[Spawned] = []
+
+        async def launch() -> None:
+            launched.append(await launcher.launch())
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(launch)
+                await trio.testing.wait_all_tasks_blocked()
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await launch()
+        assert launched[1].inherited_bytes > 0  # how much that is could not be read for the first
+        for child in launched:
+            await ChildProcess(child).close(kill=True)
 
     with_zygote(test)
 
