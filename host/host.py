@@ -110,7 +110,7 @@ class Host:
         Raises:
             Overloaded: at once: a quota is used up.
             RunError: as `run_workflow`.
-            HostClosing: the host's block was left meanwhile.
+            HostClosing: the host's block was left meanwhile, or not entered.
             ValueError: there is no such limit or tenant name.
         """
         chosen = self.options(handlers, limits, options)
@@ -183,6 +183,8 @@ class Host:
         args: Json | Missing,
         began: Callable[[Run], None] = lambda _run: None,
     ) -> Outcome:
+        if self._nursery is None:
+            raise HostClosing
         with trio.CancelScope() as scope:
             self._live[scope] = None
             try:

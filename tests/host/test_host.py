@@ -121,6 +121,12 @@ async def test_a_failure_in_the_block_is_not_lost_where_the_block_is_cancelled_a
 
 
 @in_trio
+async def test_a_host_whose_block_was_not_entered_says_so() -> None:
+    with pytest.raises(HostClosing, match="never entered"):
+        await Host().run("export default 1")
+
+
+@in_trio
 async def test_runs_of_one_tenant_never_share_a_zygote_with_another_tenant() -> None:
     made_launchers: list[Zygote] = []
 
