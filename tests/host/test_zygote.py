@@ -157,6 +157,26 @@ def test_a_zygote_whose_child_crashed_forks_no_more() -> None:
     with_zygote(test)
 
 
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_a_child_that_crashes_while_another_is_launched_costs_no_launch(is_ready: bool) -> None:
+    async def test(launcher: Watched) -> None:
+        if is_ready:
+            await trivial(launcher)
+            os.kill(only_zygote(launcher), signal.SIGSTOP)  # so that the fork takes a while
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trivial, launcher)
+            await trio.testing.wait_all_tasks_blocked()
+            first = only_zygote(launcher)
+            launcher.distrust()
+            if is_ready:
+                os.kill(first, signal.SIGCONT)
+        await trivial(launcher)
+        while first in {process.pid for process in zygotes(launcher)}:  # it leaves by itself
+            await trio.lowlevel.checkpoint()
+
+    with_zygote(test)
+
+
 def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     command = (*warm._COMMAND[:2], "-c", "raise SystemExit('there is no engine')")
     monkeypatch.setattr(warm, "_COMMAND", command)
