@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psutil
+import pytest
 import trio
 import trio.testing
 
@@ -29,7 +32,10 @@ class Slow(Spawn):
         return spawned
 
 
-def test_a_spare_that_was_on_its_way_when_a_child_crashed_is_not_trusted_either() -> None:
+@pytest.mark.parametrize("end_spares", [Reserve.distrust, Reserve.close])
+def test_a_spare_that_was_on_its_way_is_ended_as_the_others_are(
+    end_spares: Callable[[Reserve], None],
+) -> None:
     async def main() -> None:
         slow = Slow()
         with trio.fail_after(DEADLINE_SECONDS):
@@ -45,7 +51,7 @@ def test_a_spare_that_was_on_its_way_when_a_child_crashed_is_not_trusted_either(
 
             nursery.start_soon(launch)
             await trio.testing.wait_all_tasks_blocked()
-            reserve.distrust()
+            end_spares(reserve)
             slow.gate.set()
             await trio.testing.wait_all_tasks_blocked()
             assert len(launcher.pids) > 1
