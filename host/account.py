@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,10 +35,17 @@ class Account:
     Args:
         options: of the run; its limits on agents and its budget count here.
         tenant: slots that the agents of several runs share; each agent needs one beside its run's own.
+        process: entered with the id of each child and the memory it inherited, and left when it has ended.
     """
 
-    def __init__(self, options: RunOptions, tenant: Slots | None = None) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        tenant: Slots | None = None,
+        process: Callable[[int, int], AbstractContextManager[None]] = lambda _pid, _inherited: nullcontext(),
+    ) -> None:
         self.agents = CallQueue(options.max_agents, tenant)
+        self.process = process
         self.refused = 0
         self.cpu_seconds = 0.0
         self._admitted = 0

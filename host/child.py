@@ -68,6 +68,16 @@ class Child:
             raise LaunchFailed(f"no child could be started: {error}") from error
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def inherited_bytes(self) -> int:
+        """As in `Spawned`."""
+        return self._process.inherited_bytes
+
+    @property
     def stderr_tail(self) -> str:
         """The last it said on stderr, without escapes."""
         return self._process.stderr_tail

@@ -210,7 +210,7 @@ class Overloaded(FlowcageError):
 
 
 class HostClosing(FlowcageError):
-    """The host is closing: it starts no runs any more, and those that waited for their turn are refused."""
+    """The host's block was left, or not entered yet: it starts no runs, and those that waited are refused."""
 
     def __init__(self) -> None:
-        super().__init__("the host is closing and starts no runs any more; use another host")
+        super().__init__("the host is closing, or its block was never entered, and it starts no runs")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import trio
 
 from flowcage.host.account import Account
 from flowcage.host.child import initialize_message
 from flowcage.host.errors import HostClosing, RunError
-from flowcage.host.launch.launcher import ClosableLauncher, Launcher, Spawned
+from flowcage.host.launch.launcher import ClosableLauncher
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.launch.zygote import Zygote
@@ -72,8 +72,12 @@ class Host:
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._manager = self._open()
+        self._was_entered = False
 
     async def __aenter__(self) -> Self:
+        if self._was_entered:
+            raise RuntimeError("a Host can be entered once; make another one")
+        self._was_entered = True
         await self._manager.__aenter__()
         return self
 
@@ -110,7 +114,7 @@ class Host:
         Raises:
             Overloaded: at once: a quota is used up.
             RunError: as `run_workflow`.
-            HostClosing: the host's block was left meanwhile.
+            HostClosing: the host's block was left meanwhile, or not entered.
             ValueError: there is no such limit or tenant name.
         """
         chosen = self.options(handlers, limits, options)
@@ -183,6 +187,8 @@ class Host:
         args: Json | Missing,
         began: Callable[[Run], None] = lambda _run: None,
     ) -> Outcome:
+        if self._nursery is None:
+            raise HostClosing
         with trio.CancelScope() as scope:
             self._live[scope] = None
             try:
@@ -205,19 +211,19 @@ class Host:
         began: Callable[[Run], None],
     ) -> Outcome:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
-            account = Account(options, tenancy.agents)
-            with ExitStack() as measured:
-                is_usual = _cage(options) == _cage(self._options)
-                launcher = _Measuring(tenancy.reserve if is_usual else tenancy.launcher, turn, measured)
-                run = Run(replace(options, launcher=launcher), source_name, account=account)
-                began(run)
-                try:
-                    outcome = await run.execute(source, args)
-                except RunError as error:
-                    self._counts.add(error.report)
-                    raise
-                finally:
-                    turn.charge_cpu(account.cpu_seconds)
+            account = Account(options, tenancy.agents, turn.process)
+            is_usual = _cage(options) == _cage(self._options)
+            launcher = tenancy.reserve if is_usual else tenancy.launcher
+            run = Run(replace(options, launcher=launcher), source_name, account=account)
+            began(run)
+            try:
+                outcome = await run.execute(source, args)
+            except RunError as error:
+                self._counts.add(error.report)
+                raise
+            finally:
+                account.agents.close()
+                turn.charge_cpu(account.cpu_seconds)
             self._counts.add(outcome.report)
             return outcome
 
@@ -245,8 +251,8 @@ class Host:
             with trio.CancelScope(shield=True):
                 await self._close()
                 await self._tenancies.aclose()
-        if failure is not None:
-            raise failure
+            if failure is not None:  # rather than a cancellation that came in between
+                raise failure
 
     async def _close(self) -> None:
         self._nursery = None
@@ -261,21 +267,3 @@ class Host:
 def _cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
     """What a child must be told before its first run: children that are kept ready have been."""
     return options.limits, options.isolation
-
-
-class _Measuring(NamedTuple):
-    """One run's launcher: its children's memory is measured while the run lasts."""
-
-    launcher: Launcher
-    turn: Turn
-    measured: ExitStack
-
-    async def launch(self) -> Spawned:
-        """As the tenant's launcher."""
-        spawned = await self.launcher.launch()
-        self.measured.enter_context(self.turn.process(spawned.pid, spawned.inherited_bytes))
-        return spawned
-
-    def distrust(self) -> None:
-        """As the tenant's launcher."""
-        self.launcher.distrust()

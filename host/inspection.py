@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
-from flowcage.host.errors import IsolationUnavailable, ProtocolViolation
+from flowcage.host.errors import IsolationUnavailable, LaunchFailed, ProtocolViolation
 
 # proc(5), /proc/PID/status. Capability sets are in hexadecimal.
 _EXPECTED = {
@@ -23,11 +24,14 @@ def require_cage(pid: int) -> None:
     Raises:
         ProtocolViolation: the child claimed what the kernel does not confirm.
         IsolationUnavailable: there is no /proc to ask.
+        LaunchFailed: no descriptor is left to ask with.
     """
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             status = file.read()
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise LaunchFailed(f"no child could be started: {error}") from error
         raise IsolationUnavailable(
             f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc without "
             "hidepid, or ask for best_effort to trust the child's word"

@@ -27,7 +27,7 @@ class MemoryCharge:
 
     @contextmanager
     def process(self, pid: int, inherited_bytes: int = 0) -> Iterator[None]:
-        """Measure this process too while the block lasts. Leave it before the process is reaped.
+        """Measure this process too while the block lasts. Leave it when the process has ended.
 
         Args:
             pid: a child of this run; a run with child workflows has several.

@@ -12,7 +12,7 @@ from flowcage.host.agents.echo import echo
 from flowcage.host.events import Listener
 from flowcage.host.launch.launcher import Launcher
 from flowcage.host.launch.spawn import Spawn
-from flowcage.protocol.limits import MIB, Limits, refuse_absurd
+from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class RunOptions:
             count = getattr(self, name)
             if type(count) is not int or count < 1:
                 raise ValueError(f"{name} must be at least 1, not {count!r}")
-        if self.budget_tokens is not None and self.budget_tokens < 0:
-            raise ValueError(f"budget_tokens must be 0 or more, not {self.budget_tokens!r}")
+        tokens = self.budget_tokens
+        if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_LIMIT):
+            raise ValueError(f"budget_tokens must be a whole number from 0 to {MAX_LIMIT}, not {tokens!r}")
         if self.hard_budget and self.budget_tokens is None:
             raise ValueError("hard_budget needs a budget; set budget_tokens")

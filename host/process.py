@@ -44,6 +44,7 @@ class ChildProcess:
 
     def __init__(self, spawned: Spawned) -> None:
         self.pid = spawned.pid
+        self.inherited_bytes = spawned.inherited_bytes
         self.sent_ahead = spawned.sent_ahead
         self._peak_rss_bytes = 0
         try:
@@ -98,7 +99,7 @@ class ChildProcess:
 
         try:
             resident = int(psutil.Process(self.pid).memory_info().rss)
-        except psutil.Error:
+        except (psutil.Error, OSError):  # it is gone, or no descriptor is left
             return 0
         self._peak_rss_bytes = max(self._peak_rss_bytes, resident)
         return resident

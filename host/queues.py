@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 # Called when its slot is there; False gives the slot back at once, because nobody wants it any more.
@@ -25,6 +26,11 @@ class Slots:
         """Have `begin` called when a slot is free; whoever took it gives it back with `release`."""
         self._queue.append(begin)
         self._grant()
+
+    def withdraw(self, begin: Begin) -> None:
+        """Forget one that waits, if it does."""
+        with suppress(ValueError):
+            self._queue.remove(begin)
 
     def release(self) -> None:
         """Give a slot back."""
@@ -72,6 +78,12 @@ class CallQueue:
         if self._outer is not None:
             self._outer.release()
         self._next()
+
+    def close(self) -> None:
+        """Forget all that wait: the run is over, and a slot of the outer ones may be long in coming."""
+        self._queue.clear()
+        if self._outer is not None:
+            self._outer.withdraw(self._begin_first)
 
     def _next(self) -> None:
         if self._free and self._queue and not self._starting:

@@ -128,7 +128,8 @@ class Run:
                     await self._start(child, source, args)
                     return await self._drive(child.channel, nursery)
 
-                return await child.run(converse)
+                with self.account.process(child.pid, child.inherited_bytes):
+                    return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
         finally:

@@ -87,6 +87,8 @@ class Tenancies:
             idle = [(name, each) for name, each in self._by_name.items() if each.users == 0]
             old = trio.current_time() - IDLE_SECONDS
             for place, (name, tenancy) in enumerate(idle):
+                if tenancy.users:  # since another one was being closed
+                    continue
                 if tenancy.idle_since < old or len(idle) - place > MAX_IDLE:
                     del self._by_name[name]
                     await tenancy.aclose()

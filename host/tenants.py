@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,13 @@ from types import MappingProxyType
 
 from flowcage.host.quota import Quota
 from flowcage.host.tokenbucket import TokenBucket
+from flowcage.protocol.limits import MAX_LIMIT
 
 MAX_NAME_LENGTH = 256
 # Beyond this ratio one tenant's turn would count for nothing beside another's.
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
+# With less there would be no telling when to come back.
+MIN_CPU_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class TenantLimits:
     def __post_init__(self) -> None:
         for name, least in (("max_runs", 1), ("max_queued", 0), ("max_agents", 1), ("runs_per_minute", 1)):
             value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-        if not 0 < self.cpu_seconds_per_minute < math.inf:
+            if type(value) is not int or not least <= value <= MAX_LIMIT:
+                raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+        if not MIN_CPU_SECONDS <= (seconds := self.cpu_seconds_per_minute) <= MAX_LIMIT:
             raise ValueError(
-                f"cpu_seconds_per_minute must be finite and above 0, not {self.cpu_seconds_per_minute!r}"
+                f"cpu_seconds_per_minute must be from {MIN_CPU_SECONDS:g} to {MAX_LIMIT}, not {seconds!r}"
             )
         if not MIN_WEIGHT <= self.weight <= MAX_WEIGHT:
             raise ValueError(f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {self.weight!r}")

@@ -32,6 +32,7 @@ class Reserve:
         self._start_soon = start_soon
         self._spares: deque[Spawned] = deque()
         self._coming = 0
+        self._distrusted = 0
         self._is_closed = False
 
     async def launch(self) -> Spawned:
@@ -52,6 +53,7 @@ class Reserve:
 
     def distrust(self) -> None:
         """The spares share what the child may have learned."""
+        self._distrusted += 1
         self._end_spares()
         self._launcher.distrust()
 
@@ -61,9 +63,14 @@ class Reserve:
         self._end_spares()
 
     async def _refill(self) -> None:
+        distrusted = self._distrusted
         try:
             with suppress(LaunchFailed):  # whoever asks next is told
-                self._add(await self._launcher.launch())
+                spare = await self._launcher.launch()
+                if self._is_closed or self._distrusted > distrusted:
+                    _end(spare)
+                else:
+                    self._add(spare)
         finally:
             self._coming -= 1
 
@@ -71,10 +78,7 @@ class Reserve:
         spare = spare._replace(sent_ahead=self._initialize)
         with suppress(BrokenPipeError):  # it is gone already, which `launch` will see
             os.write(spare.stdin, self._initialize)  # a new pipe has room for it
-        if self._is_closed:
-            _end(spare)
-        else:
-            self._spares.append(spare)
+        self._spares.append(spare)
 
     def _end_spares(self) -> None:
         while self._spares:
@@ -82,7 +86,10 @@ class Reserve:
 
 
 def _is_alive(spare: Spawned) -> bool:
-    return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    try:
+        return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:  # somebody else in this process reaped it, or SIGCHLD is ignored
+        return False
 
 
 def _end(spare: Spawned) -> None:

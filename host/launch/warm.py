@@ -9,6 +9,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import psutil
@@ -76,16 +77,17 @@ class Warm:
         Raises:
             Lost: it will not be.
         """
-        if self._is_ready:
-            return
-        with trio.move_on_after(_START_SECONDS):
-            reply = await self._receive()
-            if reply != b"ready":
-                raise Lost(_text(reply))
-            self._is_ready = True
-            self.private_bytes = machinememory.private_bytes(self._group)
+        if not self._is_ready:
+            with trio.move_on_after(_START_SECONDS):
+                reply = await self._receive()
+                if reply != b"ready":
+                    raise Lost(_text(reply))
+                self._is_ready = True
         if not self._is_ready:
             raise Lost(f"it did not load in {_START_SECONDS:g} s")
+        if not self.private_bytes:
+            with suppress(OSError):  # no descriptor is left: the next child may be luckier
+                self.private_bytes = machinememory.private_bytes(self._group)
 
     async def fork(self, descriptors: tuple[int, int, int]) -> int:
         """Fork one child with these as its stdin, stdout and stderr; its process id.
@@ -139,16 +141,21 @@ class Warm:
         """Kill it, reap it, and end children that it forked without having told of them."""
         self.leave()
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+            _kill(self._pid)
         await _until(self.is_gone)
         for stray in self._strays():
-            os.kill(stray, signal.SIGKILL)
+            _kill(stray)
             await _until(partial(_reap, stray))
 
     def _strays(self) -> list[int]:
         """Children of ours that are in its group, where only it can have put them, and nobody knows."""
         ours = (process.pid for process in psutil.Process().children())
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # somebody else in this process reaped it, or SIGCHLD is ignored
+        os.kill(pid, signal.SIGKILL)
 
 
 def _reap(pid: int) -> bool:

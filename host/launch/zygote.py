@@ -99,9 +99,11 @@ class Zygote:
         raise LaunchFailed(f"no child could be forked, by a fresh zygote neither: {reason}")
 
     def _serving(self) -> Warm:
-        self._retired = [warm for warm in self._retired if not warm.is_gone()]
         if self._current is not None and self._current.forks >= self._max_forks:
             self._retire()
+        for warm in self._retired:
+            warm.leave()
+        self._retired = [warm for warm in self._retired if not warm.is_gone()]
         if self._current is None:
             self._current, self._next = self._next or Warm(), None
         elif self._next is None and self._current.forks >= self._max_forks - _HEAD_START:
@@ -116,7 +118,7 @@ class Zygote:
             await warm.end()
 
     def _retire(self) -> None:
+        # It leaves when the next launch begins, or at the end: one that is under way may be talking to it.
         if self._current is not None:
-            self._current.leave()
             self._retired.append(self._current)
             self._current = None

@@ -20,6 +20,7 @@ from flowcage.host import (
     CannotSend,
     ChildDied,
     HandlerFailed,
+    Host,
     LaunchFailed,
     RequestRejected,
     RunError,
@@ -30,7 +31,7 @@ from flowcage.host import (
     run_workflow,
     run_workflow_blocking,
 )
-from flowcage.host.events import Event, RunEnded
+from flowcage.host.events import Event, RunEnded, RunStarted
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.process import ChildProcess
 from flowcage.host.sourcefile import ChildWorkflows
@@ -184,12 +185,46 @@ def test_a_host_without_descriptors_says_so_and_leaves_no_child() -> None:
     launcher.assert_nothing_left()
 
 
+def test_a_host_whose_descriptors_run_out_while_a_child_takes_its_time_waits_for_it() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def starve(event: Event) -> None:
+        none_free = isinstance(event, RunStarted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3 if none_free else soft, hard))
+
+    source = "await 0; let n = 0; while (n < 2e7) n++; export default n"  # longer than a glance
+    assert run(source, listener=starve) == 20_000_000
+
+
 def test_a_program_that_lets_the_kernel_reap_still_runs_workflows() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         assert run_workflow_blocking("export default 1").result == 1
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_host_whose_processes_are_killed_and_reaped_by_others_goes_on() -> None:
+    async def main() -> None:
+        with trio.fail_after(60):
+            async with Host() as host:
+                assert (await host.run("export default 1")).result == 1
+                assert psutil.Process().children()
+                for _ in range(3):
+                    for child in psutil.Process().children():
+                        child.kill()
+                    while psutil.Process().children():
+                        await trio.lowlevel.checkpoint()
+                    assert (await host.run("export default 1")).result == 1
+
+    descriptors = set(os.listdir("/proc/self/fd"))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        trio.run(main)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert not psutil.Process().children()
 
 
 def test_a_source_too_long_to_send_is_refused_for_check_as_for_run() -> None:

@@ -33,6 +33,10 @@ from flowcage.host import (
     WorkflowFailed,
     Zygote,
 )
+from flowcage.host.launch.reserve import Reserve
+from flowcage.host.run import Run
+from flowcage.host.tenancy import MAX_IDLE, Tenancies
+from flowcage.protocol.messages import WorkflowRequest
 
 DEADLINE_SECONDS = 60.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
@@ -105,6 +109,32 @@ async def test_a_failure_in_the_block_leaves_it_as_it_is() -> None:
 
 
 @in_trio
+async def test_a_failure_in_the_block_is_not_lost_where_the_block_is_cancelled_as_well() -> None:
+    async def fail() -> None:
+        with trio.CancelScope() as scope:
+            async with host():
+                scope.cancel()
+                raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await fail()
+
+
+@in_trio
+async def test_a_host_is_entered_once() -> None:
+    async with host() as made:
+        with pytest.raises(RuntimeError, match="entered once"):
+            await made.__aenter__()
+        assert (await made.run("export default 1")).result == 1
+
+
+@in_trio
+async def test_a_host_whose_block_was_not_entered_says_so() -> None:
+    with pytest.raises(HostClosing, match="never entered"):
+        await Host().run("export default 1")
+
+
+@in_trio
 async def test_runs_of_one_tenant_never_share_a_zygote_with_another_tenant() -> None:
     made_launchers: list[Zygote] = []
 
@@ -117,6 +147,33 @@ async def test_runs_of_one_tenant_never_share_a_zygote_with_another_tenant() -> 
             await made.run("export default 1", tenant=tenant)
         assert len(made_launchers) == 2
         assert made.statistics().launchers == 2
+
+
+@in_trio
+async def test_a_tenant_that_comes_back_while_idle_ones_are_closed_keeps_its_launcher() -> None:
+    closing, go_on = trio.Event(), trio.Event()
+
+    class Slow(Spawn):
+        async def aclose(self) -> None:
+            closing.set()
+            await go_on.wait()
+
+    names = [str(number) for number in range(MAX_IDLE + 2)]  # two too many
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            tenancies = Tenancies(Slow, lambda launcher: Reserve(launcher, b"", nursery.start_soon))
+            for name in names:
+                async with tenancies.hold(name, PLENTY):
+                    pass
+            nursery.start_soon(tenancies.sweep)
+            await closing.wait()  # the first
+            async with tenancies.hold(names[1], PLENTY) as second:
+                go_on.set()
+                await trio.testing.wait_all_tasks_blocked()
+                async with tenancies.hold(names[1], PLENTY) as again:
+                    assert again is second
+            assert len(tenancies) == MAX_IDLE + 1
+            nursery.cancel_scope.cancel()
 
 
 @in_trio
@@ -236,6 +293,23 @@ async def test_runs_wait_while_memory_is_short() -> None:
         assert made.statistics().scheduler.tally.queued == 1
         available = 100 * MIB
         await done.wait()
+
+
+@in_trio
+async def test_child_workflows_are_measured_while_they_live_and_no_longer() -> None:
+    async def child(run: Run, request: WorkflowRequest) -> Any:
+        return await run.run_child(WAITING, str(request.ref), {})
+
+    async def charge(_call: AgentCall) -> AgentAnswer:
+        for _ in memory.sample():
+            pass
+        return AgentAnswer(memory.charged_bytes // MIB)
+
+    memory = MemoryBudget(private=lambda _pid: 8 * MIB)
+    source = "const seen = []; for (const n of [1, 2, 3]) seen.push(await workflow('w')); export default seen"
+    async with host(memory=memory, launcher=Spawn) as made:
+        outcome = await made.run(source, handlers=Handlers(agent=charge, workflow=child))
+    assert outcome.result == [16, 16, 16]  # the parent and one child
 
 
 @in_trio

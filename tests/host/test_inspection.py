@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import resource
+
 import pytest
 
-from flowcage.host.inspection import why_not_caged
+from flowcage.host import LaunchFailed
+from flowcage.host.inspection import require_cage, why_not_caged
 
 CAGED = {
     "Threads": "1",
@@ -42,3 +46,13 @@ def test_each_line_counts(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", CAGED)
 def test_a_line_that_is_not_there_is_none_that_holds(name: str) -> None:
     assert why_not_caged(status({key: CAGED[key] for key in CAGED if key != name})) is not None
+
+
+def test_without_a_descriptor_to_ask_with_it_is_not_the_machine_that_lacks_something() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(LaunchFailed, match="Too many open files"):
+            require_cage(os.getpid())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -310,6 +310,8 @@ def test_events_tell_the_story_in_order() -> None:
         ("max_children", 0),
         ("max_total_agents", True),
         ("budget_tokens", -1),
+        ("budget_tokens", 1.5),
+        ("budget_tokens", 2**53),
         ("hard_budget", True),
     ],
 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
-from flowcage.host import AgentAnswer, AgentCall, RunOptions
+from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, RunOptions, TenantLimits, WorkflowFailed
 from flowcage.host.account import Account
-from flowcage.host.queues import Slots
+from flowcage.host.events import Event
+from flowcage.host.queues import CallQueue, Slots
 from flowcage.host.run import Run
 
 from .children import Launcher
@@ -101,6 +106,34 @@ def test_handlers_see_the_context_variables_of_their_own_run() -> None:
     assert sorted(seen) == [("a", "a")] * 10 + [("b", "b")] * 10
 
 
+def test_a_run_that_ended_is_not_kept_for_the_slots_it_waited_for() -> None:
+    async def main() -> None:
+        begun = trio.Event()
+
+        async def hang(_call: AgentCall) -> AgentAnswer:
+            begun.set()
+            await trio.sleep_forever()
+            raise AssertionError
+
+        def listen(_event: Event) -> None:
+            pass
+
+        async with Host(default=TenantLimits(max_agents=1)) as host, trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: host.run(agents(1, "a"), handlers=Handlers(agent=hang)))
+            await begun.wait()
+            listener = partial(listen)
+            source = "for (let n = 0; n < 20; n++) agent('b'); await SW.extra.sleep(1); throw 1"
+            with pytest.raises(WorkflowFailed):
+                await host.run(source, options=RunOptions(listener=listener))
+            of_the_run = weakref.ref(listener)
+            del listener
+            gc.collect()
+            assert of_the_run() is None
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
 def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
     launcher, tenant = Launcher(), Slots(2)
 
@@ -127,3 +160,15 @@ def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
 
     trio.run(main)
     launcher.assert_nothing_left()
+
+
+def test_a_closed_queue_leaves_its_place_among_the_shared_slots() -> None:
+    slots = Slots(1)
+    slots.queue(lambda: True)  # taken, for long
+    queue = CallQueue(1, slots)
+    queue.join(lambda: True)
+    of_the_queue = weakref.ref(queue)
+    queue.close()
+    del queue
+    gc.collect()
+    assert of_the_queue() is None

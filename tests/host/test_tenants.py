@@ -50,6 +50,8 @@ def refusal(fair: FairQueue, name: str, now: float = 0.0, *, room: bool = True) 
         ("max_queued", -1),
         ("max_agents", 0),
         ("runs_per_minute", 0),
+        ("runs_per_minute", 10**400),
+        ("cpu_seconds_per_minute", 5e-324),
         ("cpu_seconds_per_minute", 0.0),
         ("cpu_seconds_per_minute", math.inf),
         ("cpu_seconds_per_minute", math.nan),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -156,6 +157,26 @@ def test_a_zygote_whose_child_crashed_forks_no_more() -> None:
     with_zygote(test)
 
 
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_a_child_that_crashes_while_another_is_launched_costs_no_launch(is_ready: bool) -> None:
+    async def test(launcher: Watched) -> None:
+        if is_ready:
+            await trivial(launcher)
+            os.kill(only_zygote(launcher), signal.SIGSTOP)  # so that the fork takes a while
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trivial, launcher)
+            await trio.testing.wait_all_tasks_blocked()
+            first = only_zygote(launcher)
+            launcher.distrust()
+            if is_ready:
+                os.kill(first, signal.SIGCONT)
+        await trivial(launcher)
+        while first in {process.pid for process in zygotes(launcher)}:  # it leaves by itself
+            await trio.lowlevel.checkpoint()
+
+    with_zygote(test)
+
+
 def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     command = (*warm._COMMAND[:2], "-c", "raise SystemExit('there is no engine')")
     monkeypatch.setattr(warm, "_COMMAND", command)
@@ -197,6 +218,29 @@ def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> Non
         options = RunOptions(launcher=launcher, agent=answer)
         source = "phase('p'); log(args); export default agent('x', {label: 'l'}).then((x) => [x])"
         assert (await run_workflow(source, options=options)).result == ["x"]
+
+    with_zygote(test)
+
+
+def test_descriptors_that_run_out_while_a_zygote_loads_cost_no_launch() -> None:
+    async def test(launcher: Watched) -> None:
+        launched: list[Spawned] = []
+
+        async def launch() -> None:
+            launched.append(await launcher.launch())
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(launch)
+                await trio.testing.wait_all_tasks_blocked()
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await launch()
+        assert launched[1].inherited_bytes > 0  # how much that is could not be read for the first
+        for child in launched:
+            await ChildProcess(child).close(kill=True)
 
     with_zygote(test)
 
