@@ -98,6 +98,21 @@ def test_what_starts_no_child_is_no_host(command: str) -> None:
     assert "this is not a flowcage host: it did not start the child" in finished.stderr
 
 
+@pytest.mark.parametrize(
+    "line", ["", "null", '"resolve', '["resolve"]', "[" * 100_000], ids=lambda line: line[:9]
+)
+def test_a_host_that_says_no_message_is_status_1_and_every_check_is_told(tmp_path: Path, line: str) -> None:
+    said = tmp_path / "said"
+    said.write_text(f"{line}\n")
+    host = f"sh -c '{{child}} < {said} > {tmp_path}/replies'"
+    finished = flowcage("conformance", "--host", host, "--only", "host-messages")
+    assert (finished.status, finished.stderr) == (1, "")
+    assert "FAIL  host-messages/lines-are-json" in finished.stdout
+    assert finished.stdout.splitlines()[-1].startswith(
+        f"{sum(check.id.startswith('host-messages/') for check in HOST_CHECKS.checks)} checks, "
+    )
+
+
 def test_a_host_may_take_the_child_from_its_environment() -> None:
     host = (
         f"sh -c 'exec {FLOWCAGE} run --quiet --isolation none --child-command $FLOWCAGE_CHILD {{workflow}}'"
