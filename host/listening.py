@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flowcage.host.errors import FlowcageError
 
-_BACKLOG = 128
+_BACKLOG = 4096  # the kernel makes less of it where /proc/sys/net/core/somaxconn is less
 # sockaddr_un, unix(7): 108 bytes with a NUL at the end.
 _MAX_PATH_BYTES = 107
 _FIRST_HANDED_OVER = 3  # sd_listen_fds(3)

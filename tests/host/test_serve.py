@@ -11,8 +11,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,15 @@ def test_further_peers_wait_until_there_is_room(path: Path) -> None:
         assert select.select([second.socket], [], [], 0.3) == ([], [], [])
         first.close()
         assert json.loads(second._lines.readline())["result"]
+
+
+def test_hundreds_that_come_at_once_wait_and_are_not_turned_away(path: Path) -> None:
+    most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    with serving(path, "--max-connections", "1"), ExitStack() as stack:
+        for _ in range(min(400, most)):
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.setblocking(False)  # as the clients' event loops have it: a full queue is EAGAIN
+            peer.connect(str(path))
 
 
 def test_open_connections_have_their_grace_when_the_server_is_told_to_end(path: Path) -> None:
