@@ -269,6 +269,19 @@ def test_open_connections_have_their_grace_when_the_server_is_told_to_end(path: 
         peer.close()
 
 
+def test_whoever_comes_in_the_grace_is_refused_and_the_next_server_may_begin(path: Path) -> None:
+    with serving(path, "--grace", "60") as server:
+        peer = server.peer()
+        peer.ask("initialize", protocolVersion="1.0")
+        server.tell_to_end()
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while path.exists():
+            assert time.monotonic() < deadline
+        with serving(path) as next_server:
+            assert next_server.peer().ask("initialize", protocolVersion="1.0")["result"]
+        peer.close()
+
+
 def test_connections_are_ended_when_their_grace_is_over(path: Path) -> None:
     with serving(path, "--grace", "0.2") as server:
         peer = server.peer()
