@@ -20,7 +20,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  */
 export async function run(source, options = {}) {
   const settings = {
-    transport: spawnChild(), timeoutMs: 3_600_000, answerGraceMs: 5000, maxAgents: 16, maxChildren: 4, ...options,
+    transport: spawnChild(), timeoutMs: 3_600_000, answerGraceMs: 5000, maxAgents: 16, maxChildren: 4, ...given(options),
   };
   requireSane(settings);
   return new Run(settings).execute(source);
@@ -36,7 +36,7 @@ class Run {
 
   constructor(options) {
     this.#options = options;
-    this.#limits = { ...DEFAULTS, ...options.limits };
+    this.#limits = { ...DEFAULTS, ...given(options.limits) };
   }
 
   async execute(source) {
@@ -147,6 +147,11 @@ function* sendAnswers(child, answers) {
     if (!answer) return;
     yield child.resolve(answer.id, answer.resolution);
   }
+}
+
+/** What was left out and what is undefined is the same, in every option. */
+function given(options) {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
 }
 
 function requireSane(settings) {

@@ -199,6 +199,19 @@ test('limits that make no sense are refused before anything is started', async (
   await assert.rejects(run('return 1', { ...spawned(), limits: { cpuSeconds: 1.5 } }), flowcage.RunRefused);
 });
 
+test('an option that is undefined is one that was left out', async () => {
+  const nothing = { timeoutMs: undefined, maxAgents: undefined, signal: undefined, agent: undefined };
+  const limits = { stepTimeoutMs: undefined, maxPendingRequests: undefined, maxQueuedBytes: undefined };
+  assert.equal((await run('return 1', { ...spawned(), ...nothing, limits })).result, 1);
+  const path = process.env.PATH;
+  process.env.PATH = '/nowhere';
+  try {
+    await assert.rejects(run('return 1', { transport: undefined }), /flowcage-child/);
+  } finally {
+    process.env.PATH = path;
+  }
+});
+
 test('a command or a socket that is not there is a launch that failed', async () => {
   for (const transport of [flowcage.spawnChild({ command: ['no-such-program'] }), flowcage.connect('/no/such/socket')]) {
     const error = await run('return 1', { transport }).catch((thrown) => thrown);
