@@ -46,6 +46,8 @@ var lies = map[string][2]string{
 	"no calls":                {"drain", `{"requests":[],"state":"pending"}`},
 	"complete without output": {"drain", `{"calls":[],"requests":[],"state":"complete"}`},
 	"another state":           {"drain", `{"calls":[],"requests":[],"state":"asleep"}`},
+	"an unknown call":         {"drain", `{"calls":[{"type":"toString"}],"requests":[` + agentRequest + `],"state":"pending"}`},
+	"an unknown request":      {"drain", `{"calls":[],"requests":[{"type":"toString","id":"1"}],"state":"pending"}`},
 	"null as result":          {"drain", `null`},
 }
 

@@ -113,6 +113,9 @@ class Run {
 
   #listen(call) {
     const { onLog, onPhase, onOther } = this.#options;
+    if (call.type !== 'log' && call.type !== 'phase' && !onOther) {
+      throw new ProtocolViolation(`the child made a call of an unknown type: ${call.type.slice(0, 40)}`);
+    }
     try {
       if (call.type === 'log') {
         this.#keep('logs', call.values);
@@ -120,7 +123,7 @@ class Run {
       } else if (call.type === 'phase') {
         this.#keep('phases', call.name);
         onPhase?.(call.name, call.options ?? {});
-      } else onOther?.(call);
+      } else onOther(call);
     } catch (cause) {
       throw new HandlerFailed(`a listener threw: ${cause?.message ?? cause}`, { cause });
     }

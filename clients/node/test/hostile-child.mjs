@@ -38,7 +38,8 @@ const DRAINS = {
   'calls that are no list': { calls: {} },
   'a state that there is not': { state: 'constructor' },
   'complete without output': { state: 'complete' },
-  'a type from the prototype': { requests: [{ type: 'constructor', id: '1' }] },
+  'a request of an unknown type': { requests: [{ type: 'toString', id: '1' }] },
+  'a call of an unknown type': { calls: [{ type: 'toString' }] },
 };
 
 // These are instead of the right answer; the others come before it.

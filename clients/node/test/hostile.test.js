@@ -75,9 +75,19 @@ for (const what of [
   });
 }
 
-test('a request of a type that only a later version knows is rejected, even if named as a member of Object', async (t) => {
-  const { transport } = await TRANSPORTS.process(t, hostile('a type from the prototype'));
-  assert.equal((await run('unused', { ...OPTIONS, transport })).result, 'done');
+for (const what of ['request', 'call']) {
+  test(`a ${what} of a type that only a later version knows ends the run and is named`, async (t) => {
+    const error = await failure(TRANSPORTS.process, t, [`a ${what} of an unknown type`]);
+    assert.ok(error instanceof ProtocolViolation);
+    assert.match(error.message, /unknown type: toString$/);
+  });
+}
+
+test('a call of a type that only a later version knows is handed to onOther', async (t) => {
+  const { transport } = await TRANSPORTS.process(t, hostile('a call of an unknown type'));
+  const others = [];
+  assert.equal((await run('unused', { ...OPTIONS, transport, onOther: (call) => others.push(call) })).result, 'done');
+  assert.deepEqual(others, [{ type: 'toString' }]);
 });
 
 test('a child that closes its stdout and lives on is killed', async (t) => {
