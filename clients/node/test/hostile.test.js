@@ -54,7 +54,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
   for (const what of [
     'wrong id', 'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
     'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark',
-    'too deep', 'too many values', 'no newline',
+    'too deep', 'too many values', 'a number too large', 'no newline',
   ]) {
     test(`over a ${name}: ${what} is a violation`, async (t) => {
       const error = await failure(open, t, [what, 'start']); // whose right answer is {}
