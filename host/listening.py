@@ -70,11 +70,20 @@ def _remove_stale(path: Path) -> None:
         try:
             probe.connect(os.fsencode(path))
         except ConnectionRefusedError:  # nobody listens any more
-            os.unlink(path)
+            _unlink(path)
             return
         except OSError as error:
             raise ListenError(f"{path}: a socket that cannot be tried: {error.strerror or error}") from None
     raise ListenError(f"{path}: another server is listening there")
+
+
+def _unlink(path: Path) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise ListenError(
+            f"{path}: a socket that nobody listens on any more stays: {error.strerror}"
+        ) from None
 
 
 def _remove_own(path: Path, made: os.stat_result) -> None:

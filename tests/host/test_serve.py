@@ -334,6 +334,18 @@ def test_a_socket_that_nobody_listens_on_any_more_is_replaced(path: Path) -> Non
         assert server.peer().ask("initialize", protocolVersion="1.0")["result"]
 
 
+def test_a_socket_that_cannot_be_removed_is_told(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    path.parent.chmod(0o500)
+    try:
+        if os.access(path.parent, os.W_OK):
+            pytest.skip("root may remove whatever it likes")
+        assert "nobody listens on any more stays: Permission denied" in refused("--socket", str(path))
+    finally:
+        path.parent.chmod(0o700)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_socket_of_another_user_is_left_alone(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
