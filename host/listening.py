@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flowcage.host.errors import FlowcageError
 
-_BACKLOG = 128
+_BACKLOG = 4096  # the kernel makes less of it where /proc/sys/net/core/somaxconn is less
 # sockaddr_un, unix(7): 108 bytes with a NUL at the end.
 _MAX_PATH_BYTES = 107
 _FIRST_HANDED_OVER = 3  # sd_listen_fds(3)
@@ -70,11 +70,20 @@ def _remove_stale(path: Path) -> None:
         try:
             probe.connect(os.fsencode(path))
         except ConnectionRefusedError:  # nobody listens any more
-            os.unlink(path)
+            _unlink(path)
             return
         except OSError as error:
             raise ListenError(f"{path}: a socket that cannot be tried: {error.strerror or error}") from None
     raise ListenError(f"{path}: another server is listening there")
+
+
+def _unlink(path: Path) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise ListenError(
+            f"{path}: a socket that nobody listens on any more stays: {error.strerror}"
+        ) from None
 
 
 def _remove_own(path: Path, made: os.stat_result) -> None:

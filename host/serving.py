@@ -46,26 +46,31 @@ def serve_until_told_to_end(
         if listener is None:
             raise ListenError("no socket was handed over (sd_listen_fds(3)); name one with --socket PATH")
         server = Server(listener, limits, allowed_uids, tell)
-        run_to_end(lambda: _until_signalled(server, tell))
+
+        def stop() -> None:
+            stack.close()  # the path goes now: whoever comes in the grace is refused and need not wait
+            server.stop()
+
+        run_to_end(lambda: _until_signalled(server, stop, tell))
 
 
-async def _until_signalled(server: Server, tell: Callable[[str], None]) -> None:
+async def _until_signalled(server: Server, stop: Callable[[], None], tell: Callable[[str], None]) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, server, nursery.cancel_scope)
+        await nursery.start(_heed_signals, stop, nursery.cancel_scope)
         tell("serving")
         await server.run()
         nursery.cancel_scope.cancel()
 
 
 async def _heed_signals(
-    server: Server,
+    stop: Callable[[], None],
     everything: trio.CancelScope,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
-            server.stop()
+            stop()
             break
         async for _ in signals:
             everything.cancel()

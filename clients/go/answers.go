@@ -39,6 +39,11 @@ func (a *answers) stop() {
 func (a *answers) begin(requests []Request) error {
 	most := orDefault(a.options.Limits.MaxPendingRequests, defaultMaxPending)
 	for _, request := range requests {
+		switch request.Type {
+		case "agent", "workflow", "sleep", "sandbox_exec":
+		default:
+			return violation("sent a request of an unknown type: %s", shorten(request.Type))
+		}
 		if a.waiting[request.ID] {
 			return violation("gave two requests the id %s", shorten(request.ID))
 		}
@@ -103,10 +108,8 @@ func (a *answers) answer(request Request) (any, error) {
 		return a.use(a.agents, a.options.Agent, request)
 	case "workflow":
 		return a.use(a.children, a.options.Workflow, request)
-	case "sandbox_exec":
-		return a.use(a.children, a.options.SandboxExec, request)
 	}
-	return a.use(a.agents, nil, request)
+	return a.use(a.children, a.options.SandboxExec, request)
 }
 
 func (a *answers) use(

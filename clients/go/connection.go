@@ -3,7 +3,9 @@ package flowcage
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -184,7 +186,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte{'\n'}), nil
 }
 
-// checkStructure tells of a text that has more structure than may be parsed.
+// checkStructure tells of a text that has more structure than may be parsed, or a number that no double holds.
 func checkStructure(text []byte) error {
 	depth, values := 0, 0
 	for at := 0; at < len(text); at++ {
@@ -198,6 +200,12 @@ func checkStructure(text []byte) error {
 			depth++
 		case ']', '}':
 			depth--
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			end := at + len(text[at:]) - len(bytes.TrimLeft(text[at:], "+-.0123456789Ee"))
+			if _, err := strconv.ParseFloat(string(text[at:end]), 64); errors.Is(err, strconv.ErrRange) {
+				return errors.New("a number too large for a double")
+			}
+			at = end - 1
 		}
 		if depth > maxDepth || values > maxValues {
 			return fmt.Errorf("more than %d levels of nesting or %d values", maxDepth, maxValues)

@@ -46,6 +46,8 @@ var lies = map[string][2]string{
 	"no calls":                {"drain", `{"requests":[],"state":"pending"}`},
 	"complete without output": {"drain", `{"calls":[],"requests":[],"state":"complete"}`},
 	"another state":           {"drain", `{"calls":[],"requests":[],"state":"asleep"}`},
+	"an unknown call":         {"drain", `{"calls":[{"type":"toString"}],"requests":[` + agentRequest + `],"state":"pending"}`},
+	"an unknown request":      {"drain", `{"calls":[],"requests":[{"type":"toString","id":"1"}],"state":"pending"}`},
 	"null as result":          {"drain", `null`},
 }
 
@@ -63,6 +65,7 @@ var noises = map[string]string{
 	"a batch":                  `[{"jsonrpc":"2.0","id":%d,"result":{}}]` + "\n",
 	"no UTF-8":                 `{"jsonrpc":"2.0","id":%d,"result":{"x":"` + "\xff\"}}\n",
 	"a byte-order mark":        "\ufeff" + `{"jsonrpc":"2.0","id":%d,"result":{}}` + "\n",
+	"a number too large":       `{"jsonrpc":"2.0","id":%d,"result":{"later":[-1e999]}}` + "\n",
 	"too deep":                 `{"jsonrpc":"2.0","id":%d,"result":{"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + "}}\n",
 	"too many values":          `{"jsonrpc":"2.0","id":%d,"result":{"x":[` + strings.Repeat("[],", 1_100_000) + "0]}}\n",
 	"no newline":               strings.Repeat("x", 9<<20),

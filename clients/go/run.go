@@ -223,7 +223,9 @@ func (r *run) takeIn(drained *Drained) error {
 	}
 	r.outcome.Usage.Requests += len(*drained.Requests)
 	for _, call := range *drained.Calls {
-		r.listen(call)
+		if err := r.listen(call); err != nil {
+			return err
+		}
 	}
 	for _, note := range drained.Diagnostics {
 		keep(&r.outcome.Diagnostics, note)
@@ -231,7 +233,7 @@ func (r *run) takeIn(drained *Drained) error {
 	return nil
 }
 
-func (r *run) listen(call Call) {
+func (r *run) listen(call Call) error {
 	switch call.Type {
 	case "log":
 		keep(&r.outcome.Logs, call.Values)
@@ -243,7 +245,10 @@ func (r *run) listen(call Call) {
 		if r.options.OnPhase != nil {
 			r.options.OnPhase(*call.Name, call.Options)
 		}
+	default:
+		return violation("made a call of an unknown type: %s", shorten(call.Type))
 	}
+	return nil
 }
 
 func keep[T any](list *[]T, item T) {

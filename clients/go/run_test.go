@@ -317,6 +317,20 @@ func TestAHandlerThatFailsEndsTheRunAsItsCause(t *testing.T) {
 	}
 }
 
+func TestARelativeCommandIsFoundFromHere(t *testing.T) {
+	command := realChild(t)
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if command[0], err = filepath.Rel(here, command[0]); err != nil {
+		t.Fatal(err)
+	}
+	var result int
+	outcome, err := Run(context.Background(), "return 1", Options{Transport: Spawn{command}})
+	decode(t, outcome, err, &result)
+}
+
 func TestALaunchThatFailsIsTold(t *testing.T) {
 	for _, transport := range []Transport{Spawn{[]string{"/no/such/program"}}, Socket("/no/such/socket")} {
 		_, err := Run(context.Background(), "return 1", Options{Transport: transport})

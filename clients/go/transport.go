@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -50,8 +51,14 @@ func (s Spawn) Open(context.Context) (Link, error) {
 	if len(command) == 0 {
 		command = []string{"flowcage-child"}
 	}
+	program := command[0]
+	if strings.ContainsRune(program, filepath.Separator) {
+		if found, err := filepath.Abs(program); err == nil {
+			program = found // the child begins in another folder
+		}
+	}
 	link := &processLink{exited: make(chan struct{}), heard: make(chan struct{})}
-	if err := link.start(exec.Command(command[0], command[1:]...)); err != nil {
+	if err := link.start(exec.Command(program, command[1:]...)); err != nil {
 		return nil, &LaunchFailed{ChildError: ChildError{"no child could be started", err}}
 	}
 	return link, nil

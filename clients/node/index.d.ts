@@ -77,7 +77,7 @@ export interface RunOptions {
   signal?: AbortSignal;
   onLog?(values: unknown[]): void;
   onPhase?(name: string, options: Record<string, unknown>): void;
-  /** A call of a type that only a later version of the contract knows. */
+  /** A call of a type that only a later version of the contract knows; without this it ends the run. */
   onOther?(call: { type: string }): void;
 }
 

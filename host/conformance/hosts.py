@@ -65,15 +65,17 @@ class Played(NamedTuple):
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The lines that are JSON objects."""
-        found = []
-        for line in self.lines:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(message, dict):
-                found.append(message)
-        return found
+        return [message for line in self.lines if (message := _object(line)) is not None]
+
+    def times(self, method: str, identifier: str | None = None) -> list[float]:
+        """When the messages of one method came; of a `resolve`, those of one request."""
+        sent = [(note.at, _object(note.text) or {}) for note in self.notes if note.event == "read"]
+        of_method = [(at, message) for at, message in sent if message.get("method") == method]
+        return [
+            at
+            for at, message in of_method
+            if identifier is None or (message.get("params") or {}).get("id") == identifier
+        ]
 
     def sent(self, method: str) -> list[dict[str, Any]]:
         """The params of every message of one method."""
@@ -173,6 +175,14 @@ class HostSubject:
             finally:
                 program.end()
                 _end(_notes(transcript))
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
 
 
 def _notes(transcript: Path) -> list[Note]:

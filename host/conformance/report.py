@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from flowcage.host.conformance.check import Check
 from flowcage.host.conformance.runner import Finding
+from flowcage.host.terminal import safe
 
 # XML 1.0, 2.2: what no document may hold, not even as a reference.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -23,7 +24,7 @@ def one_line(finding: Finding[Any]) -> str:
     return (
         f"FAIL  {check.id} ({check.level})\n"
         f"      contract  {check.says} [{check.section}]\n"
-        f"      seen      {finding.deviation}"
+        f"      seen      {safe(finding.deviation)}"
     )
 
 

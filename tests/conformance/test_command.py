@@ -49,6 +49,23 @@ def test_junit_has_a_case_for_each_check_and_the_failure_in_its_own(tmp_path: Pa
     assert failed == ["nul"]
 
 
+LAYER_NAMED_BY_A_CHILD = """
+import json, sys
+from flowcage.host.conformance.fake_child import Model
+for line in sys.stdin:
+    reply = Model().answer("initialize", {})
+    reply["result"]["isolation"] = {chr(0xd800) + chr(27) + "[31m": 5}
+    print(json.dumps({"jsonrpc": "2.0", "id": json.loads(line)["id"], **reply}), flush=True)
+"""
+
+
+def test_names_that_no_text_can_hold_are_told_as_far_as_they_go() -> None:
+    child = shlex.join((sys.executable, "-I", "-c", LAYER_NAMED_BY_A_CHILD))
+    finished = flowcage("conformance", "--child", child, "--only", "initialize/speaks-1.0")
+    assert (finished.status, finished.stderr) == (1, ""), finished.stdout
+    assert "/isolation/\ufffd\ufffd[31m: must be an object" in finished.stdout
+
+
 def test_list_shows_every_check_of_both_sides() -> None:
     listed = flowcage("conformance", "--list").stdout.splitlines()
     ids = [check.id for check in CHILD_CHECKS.checks] + [check.id for check in HOST_CHECKS.checks]
@@ -96,6 +113,21 @@ def test_what_starts_no_child_is_no_host(command: str) -> None:
     finished = flowcage("conformance", "--host", command, "--timeout", "2")
     assert (finished.status, finished.stdout) == (2, "")
     assert "this is not a flowcage host: it did not start the child" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", '"resolve', '["resolve"]', "[" * 100_000], ids=lambda line: line[:9]
+)
+def test_a_host_that_says_no_message_is_status_1_and_every_check_is_told(tmp_path: Path, line: str) -> None:
+    said = tmp_path / "said"
+    said.write_text(f"{line}\n")
+    host = f"sh -c '{{child}} < {said} > {tmp_path}/replies'"
+    finished = flowcage("conformance", "--host", host, "--only", "host-messages")
+    assert (finished.status, finished.stderr) == (1, "")
+    assert "FAIL  host-messages/lines-are-json" in finished.stdout
+    assert finished.stdout.splitlines()[-1].startswith(
+        f"{sum(check.id.startswith('host-messages/') for check in HOST_CHECKS.checks)} checks, "
+    )
 
 
 def test_a_host_may_take_the_child_from_its_environment() -> None:

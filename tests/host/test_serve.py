@@ -11,8 +11,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,15 @@ def test_further_peers_wait_until_there_is_room(path: Path) -> None:
         assert json.loads(second._lines.readline())["result"]
 
 
+def test_hundreds_that_come_at_once_wait_and_are_not_turned_away(path: Path) -> None:
+    most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    with serving(path, "--max-connections", "1"), ExitStack() as stack:
+        for _ in range(min(400, most)):
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.setblocking(False)  # as the clients' event loops have it: a full queue is EAGAIN
+            peer.connect(str(path))
+
+
 def test_open_connections_have_their_grace_when_the_server_is_told_to_end(path: Path) -> None:
     with serving(path, "--grace", "60") as server:
         peer = server.peer()
@@ -256,6 +266,19 @@ def test_open_connections_have_their_grace_when_the_server_is_told_to_end(path: 
         server.tell_to_end()
         peer.ask("start", source="export default 1")
         assert peer.ask("drain")["result"]["output"] == {"result": 1}
+        peer.close()
+
+
+def test_whoever_comes_in_the_grace_is_refused_and_the_next_server_may_begin(path: Path) -> None:
+    with serving(path, "--grace", "60") as server:
+        peer = server.peer()
+        peer.ask("initialize", protocolVersion="1.0")
+        server.tell_to_end()
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while path.exists():
+            assert time.monotonic() < deadline
+        with serving(path) as next_server:
+            assert next_server.peer().ask("initialize", protocolVersion="1.0")["result"]
         peer.close()
 
 
@@ -309,6 +332,18 @@ def test_a_socket_that_nobody_listens_on_any_more_is_replaced(path: Path) -> Non
         stale.bind(str(path))
     with serving(path) as server:
         assert server.peer().ask("initialize", protocolVersion="1.0")["result"]
+
+
+def test_a_socket_that_cannot_be_removed_is_told(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    path.parent.chmod(0o500)
+    try:
+        if os.access(path.parent, os.W_OK):
+            pytest.skip("root may remove whatever it likes")
+        assert "nobody listens on any more stays: Permission denied" in refused("--socket", str(path))
+    finally:
+        path.parent.chmod(0o700)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -5,6 +5,7 @@ import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, Work
 import { Slots } from './slots.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const TYPES = ['agent', 'workflow', 'sleep', 'sandbox_exec'];
 // What a handler throws to reject one request; a child workflow's own failure is its parent's to catch.
 const REJECTIONS = [RequestRejected, WorkflowFailed, WorkflowStalled];
 
@@ -35,6 +36,9 @@ export class Answers {
 
   begin(requests) {
     for (const request of requests) {
+      if (!TYPES.includes(request.type)) {
+        throw new ProtocolViolation(`the child sent a request of an unknown type: ${request.type.slice(0, 40)}`);
+      }
       if (this.#waiting.has(request.id)) {
         throw new ProtocolViolation(`the child gave two requests the id ${request.id.slice(0, 40)}`);
       }
@@ -93,10 +97,8 @@ export class Answers {
         return this.#use(this.#agents, agent, request, [request.prompt, request.options ?? {}, context]);
       case 'workflow':
         return this.#use(this.#children, workflow, request, [request.ref, request.args, context]);
-      case 'sandbox_exec':
+      default: // sandbox_exec
         return this.#use(this.#children, sandboxExec, request, [request.profile, request.request, context]);
-      default:
-        return this.#use(this.#agents, undefined, request);
     }
   }
 

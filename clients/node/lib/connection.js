@@ -80,11 +80,14 @@ export class Connection {
   #parse(line) {
     const excess = whyTooMuch(line);
     if (excess) throw new ProtocolViolation(`the child sent ${excess}`);
+    let value;
     try {
-      return JSON.parse(this.#decoder.decode(line));
+      value = JSON.parse(this.#decoder.decode(line));
     } catch (error) {
       throw new ProtocolViolation(`the child sent what is not JSON: ${error.message.slice(0, 200)}`);
     }
+    if (!hasDoublesOnly(value)) throw new ProtocolViolation('the child sent a number too large for a double');
+    return value;
   }
 
   #match(reply) {
@@ -103,6 +106,12 @@ export class Connection {
     requireResult(due.method, reply.result);
     return { method: due.method, result: reply.result };
   }
+}
+
+/** JSON.parse makes Infinity of a number that is too large. */
+function hasDoublesOnly(value) {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(hasDoublesOnly);
 }
 
 function requireError(error) {

@@ -20,7 +20,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  */
 export async function run(source, options = {}) {
   const settings = {
-    transport: spawnChild(), timeoutMs: 3_600_000, answerGraceMs: 5000, maxAgents: 16, maxChildren: 4, ...options,
+    transport: spawnChild(), timeoutMs: 3_600_000, answerGraceMs: 5000, maxAgents: 16, maxChildren: 4, ...given(options),
   };
   requireSane(settings);
   return new Run(settings).execute(source);
@@ -36,7 +36,7 @@ class Run {
 
   constructor(options) {
     this.#options = options;
-    this.#limits = { ...DEFAULTS, ...options.limits };
+    this.#limits = { ...DEFAULTS, ...given(options.limits) };
   }
 
   async execute(source) {
@@ -113,6 +113,9 @@ class Run {
 
   #listen(call) {
     const { onLog, onPhase, onOther } = this.#options;
+    if (call.type !== 'log' && call.type !== 'phase' && !onOther) {
+      throw new ProtocolViolation(`the child made a call of an unknown type: ${call.type.slice(0, 40)}`);
+    }
     try {
       if (call.type === 'log') {
         this.#keep('logs', call.values);
@@ -120,7 +123,7 @@ class Run {
       } else if (call.type === 'phase') {
         this.#keep('phases', call.name);
         onPhase?.(call.name, call.options ?? {});
-      } else onOther?.(call);
+      } else onOther(call);
     } catch (cause) {
       throw new HandlerFailed(`a listener threw: ${cause?.message ?? cause}`, { cause });
     }
@@ -147,6 +150,11 @@ function* sendAnswers(child, answers) {
     if (!answer) return;
     yield child.resolve(answer.id, answer.resolution);
   }
+}
+
+/** What was left out and what is undefined is the same, in every option. */
+function given(options) {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
 }
 
 function requireSane(settings) {

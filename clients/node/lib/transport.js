@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createConnection } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 
 import { LaunchFailed } from './errors.js';
 
@@ -53,8 +53,9 @@ function started(emitter, event, problem) {
   });
 }
 
+/** Where a program is, seen from here: the child begins in another folder. */
 function inPath(program) {
-  if (program.includes('/')) return program;
+  if (program.includes('/')) return resolve(program);
   const isProgram = (path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -63,7 +64,7 @@ function inPath(program) {
       return false;
     }
   };
-  const places = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
+  const places = (process.env.PATH ?? '').split(delimiter).map((folder) => resolve(folder, program));
   return places.find(isProgram) ?? program;
 }
 

@@ -38,14 +38,15 @@ const DRAINS = {
   'calls that are no list': { calls: {} },
   'a state that there is not': { state: 'constructor' },
   'complete without output': { state: 'complete' },
-  'a type from the prototype': { requests: [{ type: 'constructor', id: '1' }] },
+  'a request of an unknown type': { requests: [{ type: 'toString', id: '1' }] },
+  'a call of an unknown type': { calls: [{ type: 'toString' }] },
 };
 
 // These are instead of the right answer; the others come before it.
 const INSTEAD = new Set([
   'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
   'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark', 'wrong id',
-  'too deep', 'too many values',
+  'too deep', 'too many values', 'a number too large',
 ]);
 
 const write = (data) => new Promise((resolve) => process.stdout.write(data, resolve));
@@ -70,6 +71,7 @@ const DEEDS = {
   'neither result nor error': (id) => write(line({ id })),
   'an error without a kind': (id) => write(line({ id, error: { code: 1, message: 'm' } })),
   'a batch': (id) => write(`[${line({ id, result: {} }).trim()}]\n`),
+  'a number too large': (id) => write(`{"jsonrpc":"2.0","id":${id},"result":{"later":[-1e999]}}\n`),
   scalar: () => write('42\n'),
   'no UTF-8': (id) => write(Buffer.from(line({ id, result: { text: '\u00ff' } }), 'latin1')),
   'a byte-order mark': (id) => write(`\ufeff${line({ id, result: RESULTS[step] })}`),

@@ -54,7 +54,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
   for (const what of [
     'wrong id', 'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
     'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark',
-    'too deep', 'too many values', 'no newline',
+    'too deep', 'too many values', 'a number too large', 'no newline',
   ]) {
     test(`over a ${name}: ${what} is a violation`, async (t) => {
       const error = await failure(open, t, [what, 'start']); // whose right answer is {}
@@ -75,9 +75,19 @@ for (const what of [
   });
 }
 
-test('a request of a type that only a later version knows is rejected, even if named as a member of Object', async (t) => {
-  const { transport } = await TRANSPORTS.process(t, hostile('a type from the prototype'));
-  assert.equal((await run('unused', { ...OPTIONS, transport })).result, 'done');
+for (const what of ['request', 'call']) {
+  test(`a ${what} of a type that only a later version knows ends the run and is named`, async (t) => {
+    const error = await failure(TRANSPORTS.process, t, [`a ${what} of an unknown type`]);
+    assert.ok(error instanceof ProtocolViolation);
+    assert.match(error.message, /unknown type: toString$/);
+  });
+}
+
+test('a call of a type that only a later version knows is handed to onOther', async (t) => {
+  const { transport } = await TRANSPORTS.process(t, hostile('a call of an unknown type'));
+  const others = [];
+  assert.equal((await run('unused', { ...OPTIONS, transport, onOther: (call) => others.push(call) })).result, 'done');
+  assert.deepEqual(others, [{ type: 'toString' }]);
 });
 
 test('a child that closes its stdout and lives on is killed', async (t) => {

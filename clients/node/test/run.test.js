@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -197,6 +197,34 @@ test('limits that make no sense are refused before anything is started', async (
     await assert.rejects(run('return 1', wrong), RangeError);
   }
   await assert.rejects(run('return 1', { ...spawned(), limits: { cpuSeconds: 1.5 } }), flowcage.RunRefused);
+});
+
+test('an option that is undefined is one that was left out', async () => {
+  const nothing = { timeoutMs: undefined, maxAgents: undefined, signal: undefined, agent: undefined };
+  const limits = { stepTimeoutMs: undefined, maxPendingRequests: undefined, maxQueuedBytes: undefined };
+  assert.equal((await run('return 1', { ...spawned(), ...nothing, limits })).result, 1);
+  const path = process.env.PATH;
+  process.env.PATH = '/nowhere';
+  try {
+    await assert.rejects(run('return 1', { transport: undefined }), /flowcage-child/);
+  } finally {
+    process.env.PATH = path;
+  }
+});
+
+test('a command is found from here, also by a PATH of relative folders', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flowcage-'));
+  const path = process.env.PATH;
+  try {
+    const program = join(relative(process.cwd(), folder), 'child');
+    writeFileSync(program, `#!/bin/sh\nexec ${CHILD.join(' ')}\n`, { mode: 0o755 });
+    assert.equal((await run('return 1', { transport: flowcage.spawnChild({ command: [`./${program}`] }) })).result, 1);
+    process.env.PATH = dirname(program);
+    assert.equal((await run('return 1', { transport: flowcage.spawnChild({ command: ['child'] }) })).result, 1);
+  } finally {
+    process.env.PATH = path;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a command or a socket that is not there is a launch that failed', async () => {

@@ -126,15 +126,10 @@ def _(played: Played) -> None:
 
 @check.must("sleeps", "A sleep is not resolved before its time.", "good")
 def _(played: Played) -> None:
-    started = next(note.at for note in played.notes if '"start"' in note.text)
-    resolved = [note.at for note in played.notes if '"resolve"' in note.text and _resolves(note.text, "2")]
-    if resolved and resolved[0] - started < 0.95 * SLEEP_MS / 1000:
-        raise Deviation(f"a sleep of {SLEEP_MS} ms was over after {1000 * (resolved[0] - started):.0f} ms")
-
-
-def _resolves(line: str, identifier: str) -> bool:
-    message = json.loads(line)
-    return bool(message.get("method") == "resolve" and message.get("params", {}).get("id") == identifier)
+    started, resolved = played.times("start"), played.times("resolve", "2")
+    if started and resolved and resolved[0] - started[0] < 0.95 * SLEEP_MS / 1000:
+        took = 1000 * (resolved[0] - started[0])
+        raise Deviation(f"a sleep of {SLEEP_MS} ms was over after {took:.0f} ms")
 
 
 @check.must("nothing-after-shutdown", "Nothing is sent after shutdown.", "good")
