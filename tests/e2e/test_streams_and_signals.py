@@ -46,7 +46,7 @@ def in_shell(tmp_path: Path, words: str, source: str = 'log("x"); export default
         ('"$FLOWCAGE" run w.js >/dev/full', 125, b"cannot be written: No space left"),
         ('"$FLOWCAGE" run w.js >&-', 125, b"stdout is closed"),
         ('"$FLOWCAGE" doctor >/dev/full', 125, b"cannot be written"),
-        ('"$FLOWCAGE" --help >/dev/full', 125, b"No space left"),
+        ('"$FLOWCAGE" --help >/dev/full', 125, b"flowcage: [Errno 28] No space left"),
         ('"$FLOWCAGE" run w.js --events /dev/full', 125, b"--events /dev/full: cannot be written"),
         ('"$FLOWCAGE" run w.js 2>/dev/full', 0, b""),
         ('"$FLOWCAGE" run w.js 2>&-', 0, b""),
