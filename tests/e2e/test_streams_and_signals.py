@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .command import DEADLINE, FLOWCAGE, flowcage
+from .command import DEADLINE, EXAMPLES, FLOWCAGE, flowcage
 
 NAN_AND_MORE = {
     "timeout nan": ["--timeout", "nan"],
@@ -62,6 +62,12 @@ def test_a_stream_that_takes_nothing_costs_its_own_text_only(
     returned, stderr = in_shell(tmp_path, words)
     assert returned == status
     assert message in stderr
+
+
+def test_whoever_ignores_sigchld_still_learns_how_a_child_ended(tmp_path: Path) -> None:
+    crash = (EXAMPLES / "attacks" / "crash.js").read_text()
+    returned, stderr = in_shell(tmp_path, 'trap "" CHLD; exec "$FLOWCAGE" run w.js', crash)
+    assert (returned, b"killed by SIGSEGV" in stderr) == (125, True), stderr
 
 
 @pytest.mark.parametrize("case", NAN_AND_MORE)

@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
+from flowcage.host.listening import listening
+
 DEADLINE_SECONDS = 60.0
 FLOWCAGE = (sys.executable, "-c", "from flowcage.host.entry import main; main()")
 TRIVIAL = [
@@ -309,6 +311,14 @@ def test_a_socket_that_nobody_listens_on_any_more_is_replaced(path: Path) -> Non
         stale.bind(str(path))
     with serving(path) as server:
         assert server.peer().ask("initialize", protocolVersion="1.0")["result"]
+
+
+def test_a_socket_that_has_taken_the_place_of_ours_is_left_alone(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as another:
+        with listening(path, 0o600):
+            path.unlink()
+            another.bind(str(path))
+        assert path.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
