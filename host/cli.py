@@ -148,6 +148,8 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         fail(exits.INTERRUPTED, "interrupted")
+    except OSError as error:  # such as a full disk that click writes the help to: no fault of ours
+        fail(exits.OUR_FAULT, str(error))
     except Exception as error:
         fail(exits.OUR_FAULT, f"internal error, please report it: {_innermost(error)!r}")
     leave(exits.DONE)

@@ -28,7 +28,7 @@ def become_nobody(status: dict[bytes, bytes]) -> Layer:
         status: what the kernel says of this process, `process.status`.
     """
     if os.geteuid() != 0:
-        return Layer(False, f"not started as root: keeps uid {os.getuid()}")
+        return Layer(False, "not started as root: keeps its user")
     # Our host has the capabilities that we have now; without this one it could not end another user's child.
     if not int(status.get(b"CapPrm", b"20"), 16) >> _CAP_KILL & 1:
         return Layer(False, "root stays root: without CAP_KILL the host could not end another user's process")

@@ -35,18 +35,25 @@ def main() -> None:
     parser.add_argument("--agent-seconds", type=float, default=0.05, help="how slow the fake agent is")
     parser.add_argument("--grace-seconds", type=float, default=5, help="for runs that go on at SIGTERM")
     chosen = parser.parse_args()
+    try:
+        tenants = Tenants(chosen.tenants)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        parser.error(f"--tenants {chosen.tenants}: {error}")
+    try:
+        listener = _listener(chosen.port)
+    except (OSError, OverflowError) as error:
+        parser.error(f"--port {chosen.port}: {error}")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    trio.run(_serve, chosen, restrict_keyboard_interrupt_to_checkpoints=True)
+    trio.run(_serve, chosen, tenants, listener, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
-async def _serve(chosen: argparse.Namespace) -> None:
-    tenants = Tenants(chosen.tenants)
+async def _serve(chosen: argparse.Namespace, tenants: Tenants, listener: socket.socket) -> None:
     options = RunOptions(agent=fake_agent(chosen.agent_seconds))
     stopping, stopped = trio.Event(), trio.Event()
 
     async def listen(app: QuartTrio) -> None:
-        await serve(app, _config(chosen), shutdown_trigger=stopping.wait)
+        await serve(app, _config(chosen, listener), shutdown_trigger=stopping.wait)
         stopped.set()
 
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -60,8 +67,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
             # Leaving the block killed what still ran; whoever waited for it is answered with 503 now.
 
 
-def _config(chosen: argparse.Namespace) -> Config:
-    listener = _listener(chosen.port)
+def _config(chosen: argparse.Namespace, listener: socket.socket) -> Config:
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

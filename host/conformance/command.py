@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowcage.host.conformance import report
 from flowcage.host.conformance.check import Check, Level
-from flowcage.host.conformance.hosts import CHILD, HostSubject, NotAHost
+from flowcage.host.conformance.hosts import HostSubject, NotAHost
 from flowcage.host.conformance.on_child import CHILD_CHECKS
 from flowcage.host.conformance.on_host import HOST_CHECKS
 from flowcage.host.conformance.orphans import no_orphans
@@ -106,7 +106,7 @@ def _words(option: str, command: str) -> list[str]:
     except ValueError as error:
         raise Unusable(f"{option}: {error}") from None
     if not words:
-        raise Unusable(f"{option} is empty; expected a command, such as {option} 'my-program {CHILD}'")
+        raise Unusable(f"{option} is empty; expected a command: a program and its arguments")
     return words
 
 

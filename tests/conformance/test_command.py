@@ -143,7 +143,7 @@ def test_a_host_may_take_the_child_from_its_environment() -> None:
     [
         ([], "give either --child CMD or --host CMD"),
         (["--child", "a", "--host", "b"], "give either --child CMD or --host CMD"),
-        (["--child", ""], "--child is empty"),
+        (["--child", ""], "--child is empty; expected a command: a program and its arguments"),
         (["--child", "'"], "--child: No closing quotation"),
         (["--child", "/no/such/program"], "/no/such/program: No such file or directory"),
         (["--host", "/no/such/program"], "/no/such/program: No such file or directory"),

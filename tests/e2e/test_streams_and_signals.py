@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .command import DEADLINE, FLOWCAGE, flowcage
+from .command import DEADLINE, EXAMPLES, FLOWCAGE, flowcage
 
 NAN_AND_MORE = {
     "timeout nan": ["--timeout", "nan"],
@@ -46,7 +46,7 @@ def in_shell(tmp_path: Path, words: str, source: str = 'log("x"); export default
         ('"$FLOWCAGE" run w.js >/dev/full', 125, b"cannot be written: No space left"),
         ('"$FLOWCAGE" run w.js >&-', 125, b"stdout is closed"),
         ('"$FLOWCAGE" doctor >/dev/full', 125, b"cannot be written"),
-        ('"$FLOWCAGE" --help >/dev/full', 125, b"No space left"),
+        ('"$FLOWCAGE" --help >/dev/full', 125, b"flowcage: [Errno 28] No space left"),
         ('"$FLOWCAGE" run w.js --events /dev/full', 125, b"--events /dev/full: cannot be written"),
         ('"$FLOWCAGE" run w.js 2>/dev/full', 0, b""),
         ('"$FLOWCAGE" run w.js 2>&-', 0, b""),
@@ -62,6 +62,17 @@ def test_a_stream_that_takes_nothing_costs_its_own_text_only(
     returned, stderr = in_shell(tmp_path, words)
     assert returned == status
     assert message in stderr
+
+
+def test_whoever_ignores_sigchld_still_learns_how_a_child_ended() -> None:
+    ignore = (
+        "from signal import *; import os, sys; signal(SIGCHLD, SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    words: list[str | Path] = [FLOWCAGE, "run", EXAMPLES / "attacks" / "crash.js"]
+    done = subprocess.run(
+        [sys.executable, "-c", ignore, *words], capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert (done.returncode, b"killed by SIGSEGV" in done.stderr) == (125, True), done.stderr
 
 
 @pytest.mark.parametrize("case", NAN_AND_MORE)

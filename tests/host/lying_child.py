@@ -65,6 +65,10 @@ def first_drain() -> dict[str, object]:
         return drained(requests=[AGENT, AGENT])
     if LIE == "too many requests":
         return drained(requests=[{**AGENT, "id": str(number)} for number in range(30)])
+    if LIE == "too many calls":
+        return drained(calls=[{"type": "log", "values": []}] * 50_000)
+    if LIE == "too many diagnostics":
+        return drained(diagnostics=[{"kind": "note", "message": ""}] * 20_000, more=True)
     if LIE == "a signal without a name":
         os.kill(os.getpid(), 40)
     return drained(diagnostics=[NOTE] * 5000, more=True)

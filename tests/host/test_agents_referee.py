@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -153,3 +156,16 @@ def test_echo_answers_a_schema_with_an_instance(schema: Any, made: Any) -> None:
 def test_echo_says_so_when_it_can_make_none() -> None:
     message = refusal(partial(echo, AgentCall("1", "hi", {"schema": {"type": "integer", "not": {}}})))
     assert message.startswith("echo cannot make an instance of options.schema: (root): ")
+
+
+def test_the_process_has_limits_of_its_own_for_when_its_host_is_gone() -> None:
+    program = (
+        "import sys; from resource import *; from flowcage.host.agents.referee_process import main; main();"
+        "print(getrlimit(RLIMIT_AS), getrlimit(RLIMIT_CPU), file=sys.stderr)"
+    )
+    task = json.dumps({"task": "instance", "schema": {"const": 1}})
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=task, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout) == {"result": 1}
+    assert done.stderr == f"({2 << 30}, {2 << 30}) (20, 20)\n"

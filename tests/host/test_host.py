@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ import trio.testing
 from flowcage.host import (
     AgentAnswer,
     AgentCall,
+    ChildDied,
     Handlers,
     Host,
     HostClosing,
@@ -33,11 +35,13 @@ from flowcage.host import (
     WorkflowFailed,
     Zygote,
 )
+from flowcage.host.inspection import is_filtered
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.run import Run
 from flowcage.host.tenancy import MAX_IDLE, Tenancies
 from flowcage.protocol.messages import WorkflowRequest
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 DEADLINE_SECONDS = 60.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
 MIB = 1024 * 1024
@@ -400,6 +404,18 @@ async def test_a_spare_child_that_died_is_not_handed_out() -> None:
                     process.kill()
                     while process.status() != psutil.STATUS_ZOMBIE:
                         await trio.lowlevel.checkpoint()
+
+
+@in_trio
+async def test_after_a_crash_no_spare_child_of_the_same_layout_is_handed_out() -> None:
+    async with host() as made:
+        await made.run("export default 1")
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        spares = [child.pid for child in psutil.Process().children() if is_filtered(child.pid)]
+        assert spares
+        with pytest.raises(ChildDied):
+            await made.run((EXAMPLES / "attacks" / "crash.js").read_text())
+        assert not [pid for pid in spares if psutil.pid_exists(pid)]
 
 
 PROGRAM = """

@@ -135,7 +135,7 @@ def test_a_heap_of_one_run_is_no_smaller_and_no_larger_than_its_limit(make: Make
 
 
 @BOTH
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGSYS"])
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"])
 def test_a_child_that_a_signal_ends_is_told_as_such(make: Make, how: str) -> None:
     async def test(launcher: Watched) -> None:
         async def kill(call: AgentCall) -> AgentAnswer:

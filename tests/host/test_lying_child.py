@@ -54,6 +54,8 @@ def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
         ("answers ahead", "has not read"),
         ("one id twice", "the id '1'"),
         ("too many requests", "outstanding than its limit"),
+        ("too many calls", "more calls queued than its limit"),
+        ("too many diagnostics", "more diagnostics than anybody reads"),
     ],
 )
 def test_a_lie_is_a_protocol_violation_that_names_it(lie: str, told: str) -> None:

@@ -43,6 +43,11 @@ def test_what_the_call_has_itself_stays() -> None:
     assert options == {"phase": "Draft", "model": "mine", "provider": None}
 
 
+def test_a_module_that_is_too_long_for_its_meta_to_be_read_runs_without_defaults() -> None:
+    source = f"phase('Draft'); export default agent('x') // {'x' * 128 * 1024}"
+    assert options_of(source) == [{"phase": "Draft"}]
+
+
 @pytest.mark.parametrize(
     "call", ["agent('x')", "agent('x', {phase: 'Other'})", "agent('x', {phase: 'Plain'})"]
 )

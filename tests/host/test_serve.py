@@ -20,6 +20,8 @@ from typing import Any
 import psutil
 import pytest
 
+from flowcage.host.listening import listening
+
 DEADLINE_SECONDS = 60.0
 FLOWCAGE = (sys.executable, "-c", "from flowcage.host.entry import main; main()")
 TRIVIAL = [
@@ -344,6 +346,14 @@ def test_a_socket_that_cannot_be_removed_is_told(path: Path) -> None:
         assert "nobody listens on any more stays: Permission denied" in refused("--socket", str(path))
     finally:
         path.parent.chmod(0o700)
+
+
+def test_a_socket_that_has_taken_the_place_of_ours_is_left_alone(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as another:
+        with listening(path, 0o600):
+            path.unlink()
+            another.bind(str(path))
+        assert path.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -245,3 +245,33 @@ def test_the_load_test_completes_and_counts_the_runs_of_both_phases() -> None:
     assert int(alone.split()[-1]) > 0
     assert int(beside.split()[-1]) > 0
     assert ratio.startswith("ratio ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(None, "No such file"), ("[", "Expecting value"), ('{"acme": {"limits": {}}}', "'token'")],
+)
+def test_a_file_of_tenants_that_cannot_be_used_is_told(tmp_path: Path, text: str | None, told: str) -> None:
+    tenants = tmp_path / "tenants.json"
+    if text is not None:
+        tenants.write_text(text)
+    assert told in refused("--tenants", str(tenants), "--port", "0")
+
+
+def test_a_port_that_is_in_use_is_told() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        assert "Address already in use" in refused("--port", str(taken.getsockname()[1]))
+
+
+def refused(*options: str) -> str:
+    """What the service says where it cannot start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.service", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    return done.stderr

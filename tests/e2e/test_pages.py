@@ -1,0 +1,72 @@
+"""README.md and docs/security.md are true where a program can tell."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowcage.host import RunError, Verdict, exits
+from flowcage.protocol.messages import LAYERS, METHODS, STRICT_LAYERS
+
+from .command import DEADLINE, FLOWCAGE
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+SHELL = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+COMMANDS = re.findall(r"^flowcage .*$", "".join(SHELL), re.MULTILINE)
+PROGRAM = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)[0]
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table in docs/security.md with this heading."""
+    rows = SECURITY.split(heading)[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_does_what_it_says(command: str, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{FLOWCAGE.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    told = re.search(r"exit status (\d+)", command)
+    assert done.returncode == (int(told[1]) if told else 0), done.stderr
+
+
+def test_the_program_of_the_readme_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM], capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert (done.stderr, done.stdout[:10]) == (b"", b"HELLO, ADA")
+
+
+def test_the_readme_counts_the_messages() -> None:
+    assert len(METHODS) == 8
+    assert "eight JSON-RPC messages" in README
+
+
+def test_the_table_of_layers_lists_all_and_says_which_must_hold() -> None:
+    named = [(name, must) for names, _, must in table("| layer |") for name in re.findall(r"`(\w+)`", names)]
+    assert {name for name, _ in named} == set(LAYERS)
+    assert {name for name, must in named if must == "yes"} == set(STRICT_LAYERS)
+
+
+def test_the_table_of_verdicts_lists_all_with_their_exit_statuses() -> None:
+    rows = {name.strip("`"): status for name, _, status in table("| verdict |")}
+    assert set(rows) == set(Verdict)
+    for verdict in set(Verdict) - {Verdict.COMPLETED, Verdict.CANCELLED, Verdict.HOST_SHUTDOWN}:
+        error = RunError("x")
+        error.verdict = verdict
+        assert int(re.split(r"\W", rows[verdict])[0]) == exits.status(error), verdict
