@@ -6,6 +6,7 @@ Usage: newer_child.py ADDITION
 import json
 import os
 import sys
+from io import BytesIO
 from typing import Any
 
 from flowcage.child.session import Session
@@ -60,8 +61,8 @@ def changed(reply: dict[str, Any]) -> dict[str, Any]:
 session = Session()
 while True:
     for answer in session.receive(os.read(0, 1 << 16)):
-        if answer.data:
-            data = json.dumps(changed(json.loads(answer.data))).encode() + b"\n"
+        for line in BytesIO(answer.data):
+            data = json.dumps(changed(json.loads(line))).encode() + b"\n"
             while data:
                 data = data[os.write(1, data) :]
         if answer.last:
