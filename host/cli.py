@@ -35,8 +35,8 @@ def cli() -> None:
     """Run untrusted JavaScript workflows, each in its own caged child process."""
 
 
-@cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's "
-             "fault, 130 interrupted, 137 out of memory or killed.")  # fmt: skip
+@cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's fault, "
+             "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
 @click.option("--args-file", type=click.Path(path_type=Path), help="The same, from a JSON file.")
