@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flowcage.protocol.envelope import Failure
-from flowcage.protocol.errors import LocalProtocolError
+from flowcage.protocol.errors import LIMIT, LocalProtocolError
 from flowcage.protocol.messages import Check, Checked, Dialect, Json
 
 if TYPE_CHECKING:
@@ -37,11 +37,20 @@ class PhaseDefaults:
         return {**defaults, **options} if defaults else options
 
 
-async def phase_defaults(channel: Channel, source: str, source_name: str, dialect: Dialect) -> PhaseDefaults:
+async def phase_defaults(
+    channel: Channel,
+    source: str,
+    source_name: str,
+    dialect: Dialect,
+    note: Callable[[Mapping[str, Json]], None],
+) -> PhaseDefaults:
     """Ask a child that has not started yet for the workflow's `meta`.
 
     It costs a second compilation, so only a text with the right words in it is asked about. A source that
     does not compile has no defaults here, and `Start` says what is wrong with it.
+
+    Args:
+        note: takes a diagnostic where a `meta` that may have defaults is not read.
 
     Raises:
         RunError: the child has gone, or broke the protocol.
@@ -54,6 +63,8 @@ async def phase_defaults(channel: Channel, source: str, source_name: str, dialec
         return PhaseDefaults()
     (reply,) = await channel.exchange([line])
     if isinstance(reply, Failure):
+        if reply.data["kind"] == LIMIT:
+            note({"kind": "meta_not_read", "message": f"meta.phases has no effect: {reply.message}"})
         return PhaseDefaults()
     assert isinstance(reply.result, Checked)
     return PhaseDefaults(reply.result.meta)

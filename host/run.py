@@ -150,7 +150,9 @@ class Run:
             options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
             options.max_received_bytes,
         )
-        self.phase_defaults = await phase_defaults(channel, source, self.source_name, options.dialect)
+        self.phase_defaults = await phase_defaults(
+            channel, source, self.source_name, options.dialect, self._journal.diagnostic
+        )
         message = Start(source, self.source_name, args, self.account.budget, options.dialect)
         try:
             line = channel.encode(message)

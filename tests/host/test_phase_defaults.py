@@ -43,9 +43,14 @@ def test_what_the_call_has_itself_stays() -> None:
     assert options == {"phase": "Draft", "model": "mine", "provider": None}
 
 
-def test_a_module_that_is_too_long_for_its_meta_to_be_read_runs_without_defaults() -> None:
-    source = f"phase('Draft'); export default agent('x') // {'x' * 128 * 1024}"
-    assert options_of(source) == [{"phase": "Draft"}]
+def test_a_module_that_is_too_long_for_its_meta_to_be_read_runs_without_defaults_and_says_so() -> None:
+    agent = Agent("ok")
+    source = f"{META}phase('Draft'); export default agent('x') // {'x' * 128 * 1024}"
+    outcome = run_workflow_blocking(source, options=RunOptions(launcher=Launcher(), agent=agent))
+    assert [dict(call.options) for call in agent.calls] == [{"phase": "Draft"}]
+    (note,) = outcome.report.diagnostics
+    assert note["kind"] == "meta_not_read"
+    assert "131072 bytes" in str(note["message"])
 
 
 @pytest.mark.parametrize(
