@@ -72,10 +72,11 @@ class Session:
         self._connection.receive_data(data)
         ready, news = b"", False
         while (event := self._connection.next_event()) is not None:
-            if news and isinstance(event, Received) and isinstance(event.message, _TAKES_TIME):
+            message = event.message if isinstance(event, Received) else None
+            if news and isinstance(message, _TAKES_TIME):
                 yield Reply(ready)
                 ready, news = b"", False
-            news = news or not (isinstance(event, Received) and isinstance(event.message, Resolve))
+            news = news or not isinstance(message, Resolve)
             reply = self._reply(event)
             ready += reply.data
             if reply.last:

@@ -10,7 +10,7 @@ import signal
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,8 +25,6 @@ from flowcage.protocol.version import PACKAGE_VERSION
 if TYPE_CHECKING:
     from flowcage.host.events import Listener
     from flowcage.host.outcome import Outcome
-
-T = TypeVar("T")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -27,8 +27,7 @@ def require_cage(pid: int) -> None:
         LaunchFailed: no descriptor is left to ask with.
     """
     try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            status = file.read()
+        status = _status(pid)
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise LaunchFailed(f"no child could be started: {error}") from error
@@ -43,10 +42,15 @@ def require_cage(pid: int) -> None:
 def is_filtered(pid: int) -> bool:
     """Whether a process has closed its cage: the system call filter is the last of it."""
     try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            return dict(_LINE.findall(file.read())).get(b"Seccomp") == _EXPECTED[b"Seccomp"]
+        status = _status(pid)
     except OSError:
         return False
+    return dict(_LINE.findall(status)).get(b"Seccomp") == _EXPECTED[b"Seccomp"]
+
+
+def _status(pid: int) -> bytes:
+    with open(f"/proc/{pid}/status", "rb") as file:
+        return file.read()
 
 
 def why_not_caged(status: bytes) -> str | None:

@@ -40,10 +40,10 @@ class ServeLimits:
         grace_seconds: what is left to the connections when the server is told to end.
     """
 
-    max_connections: int = 100
-    handshake_seconds: float = 10.0
-    run_seconds: float = 3600.0
-    grace_seconds: float = 5.0
+    max_connections: int
+    handshake_seconds: float
+    run_seconds: float
+    grace_seconds: float
 
 
 class Server:
@@ -60,8 +60,8 @@ class Server:
         self,
         listener: socket.socket,
         limits: ServeLimits,
-        allowed_uids: frozenset[int] | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        allowed_uids: frozenset[int] | None,
+        tell: Callable[[str], None],
     ) -> None:
         self._listener = trio.socket.from_stdlib_socket(listener.dup())
         self._limits = limits
@@ -70,7 +70,6 @@ class Server:
         self._zygote = Zygote()
         self._slots = trio.Semaphore(limits.max_connections)
         self._accepting = trio.CancelScope()
-        self.served = 0
 
     def stop(self) -> None:
         """Accept no more; `run` returns when the connections are over, or when their grace is."""
@@ -118,9 +117,8 @@ class Server:
     async def _run_child(self, connection: socket.socket) -> None:
         connection.setblocking(True)  # the child shares the file description, and must block on it
         with select.epoll() as hang_up, _null() as null:
-            hang_up.register(
-                connection, 0
-            )  # only the hang-up counts: what the peer says is the child's to read
+            # Only the hang-up counts: what the peer says is the child's to read.
+            hang_up.register(connection, 0)
             number = connection.fileno()
             pid, _ = await self._zygote.fork((number, number, null.fileno()))
             try:
@@ -128,7 +126,6 @@ class Server:
             except OSError:
                 end_at_once(pid)
                 raise
-            self.served += 1
             try:
                 await self._watch(pid, hang_up, exited)
             finally:
