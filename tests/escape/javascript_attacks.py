@@ -31,7 +31,7 @@ class Attack:
 
 LIMITS = {"step_timeout_ms": 200, "cpu_seconds": 1, "memory_bytes": 16 * MIB}
 # For what needs no time-out to end.
-UNHURRIED = {"step_timeout_ms": 10_000}
+UNHURRIED = {"step_timeout_ms": 25_000}
 OPTIONS: dict[str, Any] = {"answer_grace_seconds": 0.3, "timeout_seconds": 30}
 
 # In the engine's own code, which does not look at the clock, or in code that it calls while it reports.
