@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run test test-thoroughly test-as-user lint types imports check bench clean
+.PHONY: run test test-thoroughly test-as-user lint types imports check bench generated clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
@@ -24,6 +24,10 @@ test-as-user: $(READY_DEV)
 	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child/test_cage_*.py tests/escape \
 		tests/host/test_launchers.py tests/host/test_zygote.py tests/host/test_serve.py
 
+# Files made from others: forms of the schemas, tables of the pages, types of the Node client.
+generated: $(READY_DEV)
+	$(BIN)/python -m tools
+
 check: lint types imports
 
 lint: $(READY_DEV)
@@ -32,7 +36,7 @@ lint: $(READY_DEV)
 
 types: $(READY_DEV)
 	$(BIN)/mypy
-	$(BIN)/mypy tests bench examples/agents examples/embedding examples/service
+	$(BIN)/mypy tests tools bench examples/agents examples/embedding examples/service
 
 imports: $(READY_DEV)
 	$(BIN)/lint-imports

@@ -41,8 +41,7 @@ def text(name: str) -> str:
     """
     if name not in names():
         raise KeyError(name)
-    with open(os.path.join(_FOLDER, name + _SUFFIX), encoding="utf-8", newline="") as file:
-        return file.read()
+    return _read(name + _SUFFIX)
 
 
 @cache
@@ -61,5 +60,18 @@ def document(name: str) -> dict[str, Any]:
 
 def author_types() -> str:
     """The TypeScript declarations of what a workflow finds: the text of ``workflow.d.ts``."""
-    with open(os.path.join(_FOLDER, "workflow.d.ts"), encoding="utf-8", newline="") as file:
+    return _read("workflow.d.ts")
+
+
+def form(file: str) -> str:
+    """The whole contract in another form.
+
+    Args:
+        file: name of a file in ``forms``, such as ``openrpc.json``.
+    """
+    return _read(os.path.join("forms", file))
+
+
+def _read(path: str) -> str:
+    with open(os.path.join(_FOLDER, path), encoding="utf-8", newline="") as file:
         return file.read()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from ..child.child_process import ChildProcess
-from . import reference
 from .examples import Block, blocks, conversations, hold, is_over
 from .matching import difference
 
@@ -19,18 +18,6 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 CONVERSATIONS = conversations(TEXT)
 PROGRAMS = {"sh": ("bash", "-euo", "pipefail", "-c"), "python": (sys.executable, "-c")}
-
-
-def test_the_sections_that_are_made_from_the_contract_are_up_to_date() -> None:
-    assert reference.embed(TEXT) == TEXT, "run: python -m tests.contract.reference docs/protocol.md"
-
-
-def test_a_stale_section_is_replaced_and_a_missing_one_is_an_error() -> None:
-    sections = [f"{reference.begin(name)}\nold\n{reference.end(name)}" for name in reference.SECTIONS]
-    renewed = reference.embed("before\n" + "\n".join(sections))
-    assert renewed == "before\n" + "\n".join(map(reference.section, reference.SECTIONS))
-    with pytest.raises(ValueError, match="no section"):
-        reference.embed("\n".join(sections[1:]))
 
 
 def test_every_block_is_of_a_kind_that_is_carried_out_or_generated() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.schemas.loader import document
 from flowcage.schemas.registry import lookup
-from flowcage.schemas.variants import join, shape, variants
+from tools.variants import join, shape, variants
 
 from .strategies import JsonStrategy, json_values, texts
 

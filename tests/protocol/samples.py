@@ -9,7 +9,7 @@ from typing import Any
 
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.schemas.registry import lookup
-from flowcage.schemas.variants import join, shape, variants
+from tools.variants import join, shape, variants
 
 _NUMBERS = [0, 1, -1, 0.5, 1.0, MAX_LIMIT + 1]
 _JUNK: list[Any] = [None, True, *_NUMBERS, "", "x", [], {}, [None], [{}], {"x": 1}]

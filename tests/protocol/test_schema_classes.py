@@ -13,7 +13,7 @@ from flowcage.protocol.limits import Limits, camel_case
 from flowcage.protocol.messages import METHODS, MISSING, Missing
 from flowcage.schemas.loader import document
 from flowcage.schemas.registry import lookup
-from flowcage.schemas.variants import shape, variants
+from tools.variants import shape, variants
 
 COMMON = document("common")["$defs"]
 

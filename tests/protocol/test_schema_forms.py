@@ -16,11 +16,12 @@ from flowcage.protocol.envelope import Failure, Incoming
 from flowcage.protocol.errors import CODES
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.version import PROTOCOL_VERSION
-from flowcage.schemas import loader, typescript
-from flowcage.schemas.bundle import bundle
+from flowcage.schemas import loader
 from flowcage.schemas.loader import SCHEMA_BASE, document, names
-from flowcage.schemas.openrpc import errors_of, openrpc
-from flowcage.schemas.variants import shape, variants
+from tools import typescript
+from tools.bundle import bundle
+from tools.openrpc import errors_of, openrpc
+from tools.variants import shape, variants
 
 from .transcripts import FOLDER, Transcript, load
 

@@ -17,9 +17,9 @@ from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
-from flowcage.schemas.bundle import bundle
 from flowcage.schemas.loader import SCHEMA_BASE, document, names
-from flowcage.schemas.variants import variants
+from tools.bundle import bundle
+from tools.variants import variants
 
 from .instances import has_whole_fraction, instances_of
 from .samples import damaged, samples

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from flowcage.schemas.openrpc import openrpc
-from flowcage.schemas.typescript import declarations
+from tools.openrpc import openrpc
+from tools.typescript import declarations
 
 from .conftest import DEADLINE_S, HERE, run
 

@@ -1,23 +1,19 @@
-"""``python -m tests.contract.reference [FILE]``: the sections of docs/protocol.md made from the contract.
-
-With FILE, what stands between the markers of each section is replaced; otherwise all are printed.
-"""
+"""The sections of docs/protocol.md that are made from the contract."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
 from flowcage.schemas.loader import document
-from flowcage.schemas.variants import variants
+from tools import page
+from tools.tables import PARTS, error_row, members, number, table
+from tools.variants import variants
 
-from .tables import PARTS, error_row, members, number, table
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 _STATES = (NEW, READY, RUNNING, FAILED, CLOSED)
 
 
@@ -100,35 +96,13 @@ SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
 }
 
 
-def begin(name: str) -> str:
-    """The line before a section."""
-    return f"<!-- {name}: python -m tests.contract.reference docs/protocol.md -->"
-
-
-def end(name: str) -> str:
-    """The line after a section."""
-    return f"<!-- end of {name} -->"
-
-
-def section(name: str) -> str:
-    """One section between its markers."""
-    text = "\n".join(SECTIONS[name]()).strip("\n")
-    return f"{begin(name)}\n\n{text}\n\n{end(name)}"
-
-
 def embed(text: str) -> str:
-    """A document with its sections as they must be.
+    """The page with its sections as they must be.
 
     Raises:
         ValueError: a section has no markers.
     """
-    for name in SECTIONS:
-        before, first, rest = text.partition(begin(name))
-        _, last, after = rest.partition(end(name))
-        if not (first and last):
-            raise ValueError(f"no section between {begin(name)} and {end(name)}")
-        text = before + section(name) + after
-    return text
+    return page.embed(text, SECTIONS)
 
 
 # ---- transcripts -----------------------------------------------------------------------------
@@ -150,16 +124,3 @@ def _shortened(line: str) -> str:
         return line
     message["result"] = {"protocolVersion": message["result"]["protocolVersion"], "…": "…"}
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-
-
-def main() -> None:
-    """Print the sections, or write them into a document."""
-    if len(sys.argv) > 1:
-        path = Path(sys.argv[1])
-        path.write_text(embed(path.read_text(encoding="utf-8")), encoding="utf-8")
-        return
-    print(*map(section, SECTIONS), sep="\n\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowcage.schemas.loader import document, methods, protocol_version
-from flowcage.schemas.variants import variants
+from tools.variants import variants
 
 OPENRPC_VERSION = "1.3.2"
 _COMMON = "common.json#/$defs/"

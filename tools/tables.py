@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flowcage.schemas.loader import document
-from flowcage.schemas.variants import Variant, shape, variants
+from tools.variants import Variant, shape, variants
 
 _COMMON = "common.json#/$defs/"
 # Shared definitions with a heading of their own; limits have a section, the rest is told where it is used.

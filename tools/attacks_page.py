@@ -1,24 +1,19 @@
-"""``python -m tests.escape.report [FILE]``: what was tried and how it ended, as Markdown.
+"""What was tried against the cage and how it ended, as tables.
 
-The first table is what the full cage must answer; the tests hold every attack to it. The second counts what
-got through on this machine with layers removed, and is measured now. With FILE, the section between the
-markers in that file is replaced by the first table; otherwise both are printed.
+The one in docs/security.md is what the full cage must answer; the tests hold every attack to it.
+``python -m tools.attacks_page`` measures another: what gets through on this machine with layers removed.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from .attack import Attack
-from .attacker import Attacker
-from .catalogue import ATTACKS, FAMILIES
-
-BEGIN = "<!-- attacks: python -m tests.escape.report docs/security.md -->"
-END = "<!-- end of attacks -->"
+from tests.escape.attack import Attack
+from tests.escape.attacker import Attacker
+from tests.escape.catalogue import ATTACKS, FAMILIES
+from tools import page
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "full cage": (),
@@ -28,15 +23,15 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def section() -> str:
-    """The table for the documentation, with its markers: by family what the full cage answers."""
+def table() -> Iterator[str]:
+    """By family what the full cage answers."""
     rows: list[tuple[str, ...]] = [("Family", "Attacks", "Killed", "Refused", "Got through")]
     for family in [*FAMILIES, None]:
         attacks = [attack for attack in ATTACKS.values() if family in (attack.family, None)]
         killed = sum(attack.stopped_by[0].startswith("SIG") for attack in attacks)
         numbers = len(attacks), killed, len(attacks) - killed, 0
         rows.append((family or "**all**", *map(str, numbers)))
-    return "\n".join([BEGIN, "", *_markdown(rows), "", END])
+    return _markdown(rows)
 
 
 def measured() -> str:
@@ -57,17 +52,13 @@ def measured() -> str:
     )
 
 
-def embed(document: str) -> str:
-    """The document with its section as it must be.
+def embed(text: str) -> str:
+    """docs/security.md with its table as it must be.
 
     Raises:
         ValueError: it has no markers.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"no section between {BEGIN} and {END}")
-    return before + section() + after
+    return page.embed(text, {"attacks": table})
 
 
 def _may_be_tried(attack: Attack, without: tuple[str, ...]) -> bool:
@@ -81,14 +72,5 @@ def _markdown(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
             yield "|---" + "|--:" * (len(row) - 1) + "|"
 
 
-def main() -> None:
-    """Print both tables, or write one into a document."""
-    if len(sys.argv) > 1:
-        path = Path(sys.argv[1])
-        path.write_text(embed(path.read_text()))
-        return
-    print(section(), measured(), sep="\n\n")
-
-
 if __name__ == "__main__":
-    main()
+    print(measured())

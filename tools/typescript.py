@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowcage.schemas.loader import document, methods, protocol_version
-from flowcage.schemas.variants import Variant, shape, variants
+from tools.variants import Variant, shape, variants
 
 _WIDTH = 110
 _COMMON = "common.json#/$defs/"

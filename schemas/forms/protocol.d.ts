@@ -1,0 +1,497 @@
+// Messages of the flowcage protocol 1.0. Made by `flowcage schema --typescript`: do not edit.
+// Members that a reader does not know are ignored. Integers have no fraction and no exponent.
+
+/** A name and a version, for logs. */
+export type Peer = {
+  /** Name of the program. */
+  name: string;
+  /** Its version, in its own form. */
+  version: string;
+};
+
+/** What a run may use. A limit that is left out has its default. */
+export type Limits = {
+  /** Heap of the QuickJS engine, in bytes. Default: 134217728. */
+  memoryBytes?: number;
+  /** C stack that JavaScript may use, in bytes; more than 4 MiB counts as 4 MiB. Default: 1048576. */
+  stackBytes?: number;
+  /**
+   * Wall clock for one message that runs JavaScript, in milliseconds; renewed at each, so that waiting for
+   * the host costs nothing. Default: 5000.
+   */
+  stepTimeoutMs?: number;
+  /** User and system CPU time of the whole run, cumulative, in seconds. Default: 60. */
+  cpuSeconds?: number;
+  /**
+   * Virtual memory of the child, in bytes. Left out: what the child has mapped plus memoryBytes and room for
+   * its messages.
+   */
+  addressSpaceBytes?: number;
+  /** Longest sleep() that is not an error, in milliseconds. Default: 31536000000. */
+  maxSleepMs?: number;
+  /** Longest line in either direction, in bytes, its newline not counted. Default: 8388608. */
+  maxMessageBytes?: number;
+  /** Requests that may be outstanding at once. Default: 20000. */
+  maxPendingRequests?: number;
+  /**
+   * Calls and requests queued between two messages, in UTF-16 code units of their JSON text; each counts 100
+   * more. Default: 4194304.
+   */
+  maxQueuedBytes?: number;
+};
+
+/** The limits as they hold for this run. addressSpaceBytes is left out where nothing limits it. */
+export type EffectiveLimits = Limits & Required<Pick<Limits, 'memoryBytes' | 'stackBytes' | 'stepTimeoutMs' | 'cpuSeconds' | 'maxSleepMs' | 'maxMessageBytes' | 'maxPendingRequests' | 'maxQueuedBytes'>>;
+
+/** Whether one layer of the cage holds. */
+export type Layer = {
+  /** Whether it holds. */
+  applied: boolean;
+  /** How it holds, or why it does not. */
+  detail: string;
+};
+
+/** Tokens the workflow may know of. The host counts; the child only shows the numbers. */
+export type Budget = {
+  /** The ceiling, in tokens; null where there is none. */
+  total: number | null;
+  /** Spent so far, in tokens. */
+  spent: number;
+};
+
+/** The workflow: JavaScript text. */
+export type Source = string;
+
+/** What stacks and messages call the source. Default: "workflow.js". */
+export type SourceName = string;
+
+/** How to read the source. auto: an ES module, unless a top-level return makes it a script. Default: "auto". */
+export type Dialect = 'auto' | 'module' | 'script';
+
+/** The number that the child gave a request, from 1 for all kinds together, as a string. The host echoes it. */
+export type RequestId = string;
+
+/** What the workflow told the host; nothing waits for an answer. */
+export type Call =
+  | {
+    type: 'log';
+    /** The arguments of log(), each any JSON. */
+    values: unknown[];
+  }
+  | {
+    type: 'phase';
+    /** Name of the phase that begins. */
+    name: string;
+    /** The second argument of phase(). Left out where it is empty. */
+    options?: Record<string, unknown>;
+  };
+
+/** What a promise of the workflow waits for, until resolve settles it. */
+export type Request =
+  | {
+    type: 'agent';
+    id: RequestId;
+    /** What the workflow asks; may be empty. */
+    prompt: string;
+    /** What the workflow passed beside the prompt, such as a phase or a JSON Schema for the answer. */
+    options?: Record<string, unknown>;
+  }
+  | {
+    type: 'workflow';
+    id: RequestId;
+    ref: WorkflowRef;
+    /** The child workflow's args: any JSON. Left out where the workflow passed undefined. */
+    args?: unknown;
+  }
+  | {
+    type: 'sleep';
+    id: RequestId;
+    /** How long to wait, in milliseconds, rounded up. */
+    durationMs: number;
+  }
+  | {
+    type: 'sandbox_exec';
+    id: RequestId;
+    /** Name of a set of programs and rights that the host knows. */
+    profile: string;
+    request: ExecRequest;
+  };
+
+/** A name that the host knows, or the path of a file. */
+export type WorkflowRef = string | {
+  /** Path of the file, relative to the parent workflow's. */
+  scriptPath: string;
+};
+
+/** What the workflow asks a sandbox of the host to run. */
+export type ExecRequest = {
+  /** The program. */
+  command: string;
+  /** Its arguments, without the program's own name. */
+  args?: string[];
+  /** Its working folder. */
+  cwd?: string;
+  /** Its environment variables, added to the profile's. */
+  env?: Record<string, string>;
+  /** What it reads from its standard input. */
+  stdin?: string;
+};
+
+/** How a request was settled. */
+export type Resolution =
+  | {
+    type: 'ok';
+    /** What the workflow's promise becomes: any JSON. */
+    value: unknown;
+    /** A new budget, visible to the code that resumes. */
+    budget?: Budget;
+  }
+  | {
+    type: 'ok_undefined';
+  }
+  | {
+    type: 'error';
+    /** Message of the Error. */
+    message: string;
+  };
+
+/** What the workflow came to. */
+export type Output = {
+  /** The workflow's result by JSON's rules: any JSON, null for undefined. */
+  result: unknown;
+};
+
+/** Something the workflow's author should know that is no error. Further members depend on the kind. */
+export type Diagnostic = {
+  /** Name of the kind, for programs. */
+  kind: string;
+  /** One sentence for the author. */
+  message: string;
+};
+
+/** One thing that happened, as poll reports it. */
+export type Event =
+  | {
+    type: 'call';
+    call: Call;
+  }
+  | {
+    type: 'request';
+    request: Request;
+  }
+  | {
+    type: 'complete';
+    output: Output;
+  }
+  | {
+    type: 'pending';
+    /** Nothing is queued, nothing is outstanding and the workflow is not done: it can never finish. */
+    stalled: boolean;
+  };
+
+/** What ended a run. It is final: poll, take and drain repeat it. */
+export type Failure = {
+  /** Name of the error, such as TypeError; null where what was thrown is no error. */
+  name: string | null;
+  /** What it says. */
+  message: string;
+  /** The author's frames, one a line, the innermost first; may be empty. */
+  stack: string;
+  /** What the source is called, where it did not compile. */
+  sourceName?: string;
+  /** Where it did not compile: line, from 1. */
+  line?: number;
+  /** Where it did not compile: column, from 1. */
+  column?: number;
+  /** What an import names. */
+  specifier?: string;
+  /** The error's own cause, described like this one. */
+  cause?: unknown;
+  /** The errors of an AggregateError, each described like this one. */
+  errors?: unknown;
+  /** Type, id and label of the request whose rejection it is. */
+  request?: unknown;
+};
+
+/**
+ * Why a message was not carried out: the error member of a JSON-RPC 2.0 reply. Programs branch on data.kind;
+ * the code follows from it.
+ */
+export type ErrorObject = {
+  /** One sentence for a person. */
+  message: string;
+} & (
+  | {
+    code: -32700;
+    data: {
+      kind: 'parse_error';
+    };
+  }
+  | {
+    code: -32600;
+    data: {
+      kind: 'invalid_request';
+    };
+  }
+  | {
+    code: -32601;
+    data: {
+      kind: 'method_not_found';
+    };
+  }
+  | {
+    code: -32602;
+    data: {
+      kind: 'invalid_params';
+      /** JSON Pointer (RFC 6901) into params. */
+      path: string;
+      /** What is wrong there. */
+      message: string;
+      /** $id of the schema that refused it. */
+      schema: string;
+    };
+  }
+  | {
+    code: -32603;
+    data: {
+      kind: 'internal';
+    };
+  }
+  | {
+    code: -32000;
+    data: Failure & {
+      kind: 'exception';
+    };
+  }
+  | {
+    code: -32001;
+    data: Failure & {
+      kind: 'syntax';
+    };
+  }
+  | {
+    code: -32002;
+    data: Failure & {
+      kind: 'import';
+    };
+  }
+  | {
+    code: -32003;
+    data: Failure & {
+      kind: 'missing_default';
+    };
+  }
+  | {
+    code: -32004;
+    data: Failure & {
+      kind: 'timeout';
+    };
+  }
+  | {
+    code: -32005;
+    data: Failure & {
+      kind: 'memory';
+    };
+  }
+  | {
+    code: -32006;
+    data: Failure & {
+      kind: 'stack';
+    };
+  }
+  | {
+    code: -32007;
+    data: Failure & {
+      kind: 'serialization';
+    };
+  }
+  | {
+    code: -32008;
+    data: Failure & {
+      kind: 'limit';
+    };
+  }
+  | {
+    code: -32020;
+    data: {
+      kind: 'unknown_request';
+      /** The id that resolve carried. */
+      id: string;
+    };
+  }
+  | {
+    code: -32021;
+    data: {
+      kind: 'invalid_state';
+      /** Where the child stands. */
+      state: string;
+    };
+  }
+  | {
+    code: -32022;
+    data: {
+      kind: 'message_too_large';
+      /** Most bytes a line may have. Left out where bytes were not the reason. */
+      limit?: number;
+    };
+  }
+  | {
+    code: -32023;
+    data: {
+      kind: 'isolation_unavailable';
+      /** Names of the layers that are missing. */
+      layers: string[];
+    };
+  }
+  | {
+    code: -32024;
+    data: {
+      kind: 'protocol_version';
+      /** The versions that it speaks. */
+      supported: string[];
+    };
+  }
+);
+
+/** Compile one workflow and read its meta; none of its code runs. */
+export type CheckParams = {
+  source: Source;
+  sourceName?: SourceName;
+  dialect?: Dialect;
+};
+
+/** The workflow compiles. */
+export type CheckResult = {
+  /** Which dialect the source turned out to be. */
+  dialect: 'module' | 'script';
+  /** The literal that the source exports as meta: any JSON, null where it exports none. */
+  meta: unknown;
+};
+
+/** None: an empty object, or no params at all. */
+export type DrainParams = Record<string, unknown>;
+
+/** The workflow ran to quiet; everything it did since the last message, and where it stands. */
+export type DrainResult = {
+  /** In the order they were made. */
+  calls: Call[];
+  /** In the order of their ids, each handed out once. */
+  requests: Request[];
+  /**
+   * Nothing is queued, nothing is outstanding and the workflow is not done: it can never finish. Left out:
+   * false.
+   */
+  stalled?: boolean;
+  /**
+   * The run failed, and what stands here came before; the next message is answered with the failure. Left
+   * out: false.
+   */
+  more?: boolean;
+  /** Notes for the workflow's author that were not handed out before. Left out where there are none. */
+  diagnostics?: Diagnostic[];
+} & (
+  | {
+    state: 'pending';
+  }
+  | {
+    state: 'complete';
+    /** Only read where the state is complete. */
+    output: Output;
+  }
+);
+
+/**
+ * The first message: agree on the version, set the limits, close the cage. Answered before any source can
+ * arrive.
+ */
+export type InitializeParams = {
+  /**
+   * Version of the wire contract that the host speaks. One that the child does not speak is error
+   * protocol_version.
+   */
+  protocolVersion: string;
+  /** What drives the child. */
+  client?: Peer;
+  /** What the run may use. */
+  limits?: Limits;
+  /**
+   * strict: a layer that cannot be applied is error isolation_unavailable. best_effort: go on and say so.
+   * none: apply nothing. Left out: strict on Linux, best_effort elsewhere.
+   */
+  isolation?: 'strict' | 'best_effort' | 'none';
+};
+
+/** The cage is closed: what the child is, and what holds it. */
+export type InitializeResult = {
+  /** Version of the wire contract from here on. */
+  protocolVersion: string;
+  /** The child. */
+  server: Peer;
+  /** The JavaScript engine. */
+  engine: Peer;
+  limits: EffectiveLimits;
+  /** Each layer of the cage by its name. */
+  isolation: Record<string, Layer>;
+  /** Longest line in either direction, in bytes, its newline not counted. */
+  maxMessageBytes: number;
+};
+
+/** None: an empty object, or no params at all. */
+export type PollParams = Record<string, unknown>;
+
+/** The workflow ran to quiet; the oldest call, else the oldest untaken request, else completion, else pending. */
+export type PollResult = Event;
+
+/** Settle one outstanding request; the workflow resumes at the next poll, take or drain. */
+export type ResolveParams = {
+  /** The id that the child gave the request. One that is not outstanding is error unknown_request. */
+  id: string;
+  resolution: Resolution;
+};
+
+/** The request is settled. An empty object. Members are ignored. */
+export type ResolveResult = Record<string, unknown>;
+
+/** None: an empty object, or no params at all. */
+export type ShutdownParams = Record<string, unknown>;
+
+/** The child leaves with exit status 0. An empty object. Members are ignored. */
+export type ShutdownResult = Record<string, unknown>;
+
+/** Compile one workflow; none of its code runs yet. A child runs one workflow. */
+export type StartParams = {
+  source: Source;
+  sourceName?: SourceName;
+  /** What the workflow sees as args: any JSON; {} when left out. */
+  args?: unknown;
+  /** What the workflow sees as budget; no ceiling and nothing spent when left out. */
+  budget?: Budget;
+  dialect?: Dialect;
+};
+
+/** The workflow compiled. An empty object. Members are ignored. */
+export type StartResult = Record<string, unknown>;
+
+/** None: an empty object, or no params at all. */
+export type TakeParams = Record<string, unknown>;
+
+/** The workflow ran to quiet; every queued request, each handed out once. */
+export type TakeResult = {
+  /** In the order of their ids. */
+  requests: Request[];
+};
+
+/** Every method of the child: what it takes and what it answers. */
+export interface Methods {
+  check: { params: CheckParams; result: CheckResult };
+  drain: { params: DrainParams; result: DrainResult };
+  initialize: { params: InitializeParams; result: InitializeResult };
+  poll: { params: PollParams; result: PollResult };
+  resolve: { params: ResolveParams; result: ResolveResult };
+  shutdown: { params: ShutdownParams; result: ShutdownResult };
+  start: { params: StartParams; result: StartResult };
+  take: { params: TakeParams; result: TakeResult };
+}
+
+/** What programs branch on when a request was refused or a run failed. */
+export type ErrorKind = ErrorObject['data']['kind'];

@@ -1,0 +1,35 @@
+"""Which files are generated, and from what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from tools import attacks_page, conformance_page, protocol_page
+from tools.bundle import bundle
+from tools.json_text import json_text
+from tools.openrpc import openrpc
+from tools.typescript import declarations
+
+# From the file's text as it is, empty where it is not there, to the text as it should be.
+Generate: TypeAlias = Callable[[str], str]
+
+ROOT = Path(__file__).parents[1]
+COMMAND = "make generated"
+
+
+def _always(text: Callable[[], str]) -> Generate:
+    return lambda _present: text()
+
+
+# In this order: what comes later is made from what comes earlier.
+FILES: dict[str, Generate] = {
+    "schemas/forms/bundle.json": _always(lambda: json_text(bundle())),
+    "schemas/forms/openrpc.json": _always(lambda: json_text(openrpc())),
+    "schemas/forms/protocol.d.ts": _always(declarations),
+    "clients/node/wire.d.ts": _always(declarations),
+    "docs/protocol.md": protocol_page.embed,
+    "docs/conformance.md": conformance_page.embed,
+    "docs/security.md": attacks_page.embed,
+}

@@ -1,0 +1,36 @@
+"""Sections of a page that are generated, each between two markers that name it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+
+def begin(name: str) -> str:
+    """The line before a section."""
+    return f"<!-- {name}: made by `make generated` -->"
+
+
+def end(name: str) -> str:
+    """The line after a section."""
+    return f"<!-- end of {name} -->"
+
+
+def section(name: str, lines: Iterable[str]) -> str:
+    """A section between its markers."""
+    text = "\n".join(lines).strip("\n")
+    return f"{begin(name)}\n\n{text}\n\n{end(name)}"
+
+
+def embed(page: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> str:
+    """A page with its sections as they must be.
+
+    Raises:
+        ValueError: a section has no markers.
+    """
+    for name, lines in sections.items():
+        before, first, rest = page.partition(begin(name))
+        _, last, after = rest.partition(end(name))
+        if not (first and last):
+            raise ValueError(f"no section between {begin(name)} and {end(name)}")
+        page = before + section(name, lines()) + after
+    return page
