@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
-from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, Limits, from_wire
+from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, NONE_HOLDS, REQUIRED_WIRE_NAMES, Limits
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     DIALECTS,
@@ -133,12 +133,10 @@ def request(members: Members) -> Request:
     return SandboxExecRequest(identifier, members.string("profile"), _program(_nested(members, "request")))
 
 
-def limits(members: Members | None) -> Limits:
-    """Build limits, each a positive integer; unknown ones are ignored, missing ones default."""
-    if members is None:
-        return Limits()
-    present = [name for name, _ in members.items() if name in FIELD_NAMES]
-    return from_wire({name: members.integer(name, 1, MAX_LIMIT) for name in present})
+def limits(members: Members, otherwise: Limits) -> Limits:
+    """Build limits, each a positive integer; unknown ones are ignored, missing ones are as in `otherwise`."""
+    present = [name for name in FIELD_NAMES if name in members]
+    return otherwise._replace(**{FIELD_NAMES[name]: members.integer(name, 1, MAX_LIMIT) for name in present})
 
 
 _BARE: dict[str, type[Poll | Take | Drain | Shutdown]] = {
@@ -151,10 +149,9 @@ _BARE: dict[str, type[Poll | Take | Drain | Shutdown]] = {
 
 def _effective_limits(members: Members) -> Limits:
     effective = _nested(members, "limits")
-    for name in FIELD_NAMES:
-        if name != "addressSpaceBytes":  # left out where nothing limits it
-            effective.required(name)
-    return limits(effective)
+    for name in REQUIRED_WIRE_NAMES:
+        effective.required(name)
+    return limits(effective, NONE_HOLDS)
 
 
 def _output(members: Members) -> dict[str, Any]:
@@ -191,11 +188,11 @@ def _program(members: Members) -> dict[str, Any]:
 
 
 def _initialize(members: Members) -> Initialize:
-    client = members.object("client")
+    client, asked = members.object("client"), members.object("limits")
     return Initialize(
         members.string("protocolVersion"),
         _peer(client) if client else None,
-        limits(members.object("limits")),
+        limits(asked, Limits()) if asked else Limits(),
         members.choice("isolation", ISOLATIONS) if "isolation" in members else None,
     )
 

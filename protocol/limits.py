@@ -1,8 +1,13 @@
-"""What a run may use: one typed object, finite by default, units in the names."""
+"""The limits of a run: the one file that says which there are.
+
+`Limits` has the names, units and defaults, `TABLE` what is told of each. Everything else follows from them:
+what `decode` and `encode` read and write, the names of ``flowcage run --limit``, the members that the prelude
+is given, ``schemas/common.json`` and the table in docs/protocol.md (``make generated``).
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 
@@ -12,20 +17,10 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Limits(NamedTuple):
-    """The effective limits of one run. On the wire the same names in camelCase.
+    """What one run may use; `TABLE` says what each of them bounds. On the wire the names are in camelCase.
 
-    Attributes:
-        memory_bytes: heap of the QuickJS engine.
-        stack_bytes: C stack that JavaScript may use.
-        step_timeout_ms: wall clock for one message that runs JavaScript; renewed at each.
-        cpu_seconds: user and system CPU of the whole child, cumulative.
-        address_space_bytes: virtual memory of the child (RLIMIT_AS); 0 in a request that leaves it
-            out, and then what the child has mapped plus `memory_bytes` and room for its messages.
-        max_sleep_ms: longest ``sleep()``.
-        max_message_bytes: longest line in either direction.
-        max_pending_requests: requests that may be outstanding at once.
-        max_queued_bytes: calls and requests queued between two messages, in UTF-16 code units of JSON; each
-            counts `QUEUED_ITEM_BYTES` more, for what it costs to carry.
+    0 is no limit: in a request that leaves one out without a default, and in the effective limits where
+    nothing holds the run to it.
     """
 
     memory_bytes: int = 128 * MIB
@@ -43,6 +38,61 @@ class Limits(NamedTuple):
         return {WIRE_NAMES[name]: value for name, value in self._asdict().items() if value}
 
 
+class Limit(NamedTuple):
+    """What is told of one limit.
+
+    Attributes:
+        title: what it is called, in a few words.
+        description: what it bounds, and in which unit.
+        example: a value that somebody might choose.
+        reported: whether a child tells it in its answer to `initialize`. ``always``: it is in 1.0 from the
+            start. ``where it holds``: likewise, but left out where nothing holds the run to it.
+            ``if known``: it was added to 1.0 later, and older children neither know nor report it.
+    """
+
+    title: str
+    description: str
+    example: int
+    reported: Literal["always", "where it holds", "if known"] = "always"
+
+
+TABLE: dict[str, Limit] = {
+    "memory_bytes": Limit("JavaScript heap", "Heap of the QuickJS engine, in bytes.", 128 * MIB),
+    "stack_bytes": Limit(
+        "JavaScript stack",
+        "C stack that JavaScript may use, in bytes; more than 4 MiB counts as 4 MiB.",
+        MIB,
+    ),
+    "step_timeout_ms": Limit(
+        "Time for one step",
+        "Wall clock for one message that runs JavaScript, in milliseconds; renewed at each, so that waiting "
+        "for the host costs nothing.",
+        5_000,
+    ),
+    "cpu_seconds": Limit(
+        "CPU time", "User and system CPU time of the whole run, cumulative, in seconds.", 60
+    ),
+    "address_space_bytes": Limit(
+        "Address space",
+        "Virtual memory of the child, in bytes. Left out: what the child has mapped plus memoryBytes and "
+        "room for its messages.",
+        512 * MIB,
+        "where it holds",
+    ),
+    "max_sleep_ms": Limit("Longest sleep", "Longest sleep() that is not an error, in milliseconds.", 60_000),
+    "max_message_bytes": Limit(
+        "Longest line", "Longest line in either direction, in bytes, its newline not counted.", 8 * MIB
+    ),
+    "max_pending_requests": Limit("Outstanding requests", "Requests that may be outstanding at once.", 16),
+    "max_queued_bytes": Limit(
+        "Queued calls and requests",
+        "Calls and requests queued between two messages, in UTF-16 code units of their JSON text; each "
+        f"counts {QUEUED_ITEM_BYTES} more.",
+        4 * MIB,
+    ),
+}
+
+
 def camel_case(name: str) -> str:
     """A Python name as the wire, and everything else in JSON, spells it."""
     head, *rest = name.split("_")
@@ -51,6 +101,8 @@ def camel_case(name: str) -> str:
 
 WIRE_NAMES: dict[str, str] = {name: camel_case(name) for name in Limits._fields}
 FIELD_NAMES: dict[str, str] = {wire: name for name, wire in WIRE_NAMES.items()}
+# What a child of any 1.x must report.
+REQUIRED_WIRE_NAMES = tuple(WIRE_NAMES[name] for name, limit in TABLE.items() if limit.reported == "always")
 
 # RLIMIT_STACK is 8 MiB nearly everywhere; past it the engine's own guard comes too late.
 MAX_STACK_BYTES = 4 * MIB
@@ -58,10 +110,8 @@ MAX_STACK_BYTES = 4 * MIB
 MAX_LIMIT = 2**53 - 1
 
 
-def from_wire(members: dict[str, Any]) -> Limits:
-    """Build limits from checked wire members; unknown members are ignored, missing ones default."""
-    known = {FIELD_NAMES[name]: value for name, value in members.items() if name in FIELD_NAMES}
-    return Limits(**known)
+# Where nothing that is told holds the run to any.
+NONE_HOLDS = Limits(*(0 for _ in Limits._fields))
 
 
 def effective(asked: Limits) -> Limits:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from tools import attacks_page, conformance_page, protocol_page
 from tools.bundle import bundle
 from tools.json_text import json_text
+from tools.limits_schema import with_limits
 from tools.openrpc import openrpc
 from tools.typescript import declarations
 
@@ -25,6 +26,7 @@ def _always(text: Callable[[], str]) -> Generate:
 
 # In this order: what comes later is made from what comes earlier.
 FILES: dict[str, Generate] = {
+    "schemas/common.json": with_limits,
     "schemas/forms/bundle.json": _always(lambda: json_text(bundle())),
     "schemas/forms/openrpc.json": _always(lambda: json_text(openrpc())),
     "schemas/forms/protocol.d.ts": _always(declarations),

@@ -12,7 +12,6 @@ from ctypes import (
     POINTER,
     c_bool,
     c_char_p,
-    c_double,
     c_int,
     c_int64,
     c_size_t,
@@ -138,7 +137,6 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_NewStringLen": (JSValue, (c_void_p, c_char_p, c_size_t)),
     "JS_ToCStringLen2": (c_void_p, (c_void_p, POINTER(c_size_t), JSValue, c_bool)),
     "JS_FreeCString": (None, (c_void_p, c_void_p)),
-    "JS_NewNumber": (JSValue, (c_void_p, c_double)),
     "js_strdup": (c_void_p, (c_void_p, c_char_p)),
 }
 

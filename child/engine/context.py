@@ -132,10 +132,6 @@ class Context:
         encoded = text.encode()
         return self._own(self._library.JS_NewStringLen(self.pointer, encoded, len(encoded)))
 
-    def number(self, value: float) -> JSValue:
-        """A JavaScript number."""
-        return self._own(self._library.JS_NewNumber(self.pointer, value))
-
     def text(self, value: JSValue) -> str:
         """The text of a JavaScript string. Lone surrogates come out as U+FFFD.
 

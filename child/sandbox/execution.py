@@ -113,12 +113,12 @@ class Execution:
         self._failure = self._failure or failure
 
     def _install(self, args: object, budget: Budget) -> None:
-        realm, limits = self._realm, self._limits
-        numbers = limits.max_sleep_ms, limits.max_pending_requests, limits.max_queued_bytes
+        realm = self._realm
+        given = args, encode.budget(budget), self._limits.to_wire()
         with realm.context.scope():
-            texts = strictjson.dumps_ascii(args), strictjson.dumps_ascii(encode.budget(budget))
+            texts = map(strictjson.dumps_ascii, given)
             try:
-                realm.call("install", *map(realm.string, texts), *map(realm.context.number, numbers))
+                realm.call("install", *map(realm.string, texts))
             except JavaScriptError:
                 raise thrown_failure(self._take_error(), "workflow args: ") from None
 

@@ -1,6 +1,6 @@
 // What the workflow said and asked since the host last listened, as JSON text, and who waits for what.
 
-const limits = { __proto__: null, maxSleepMs: 0, maxPending: 0, maxQueued: 0 };
+const limits = { __proto__: null }; // by their names on the wire; `install` fills them in
 const pending = { __proto__: null };
 const requestOf = new WeakMap(); // by the error of its rejection
 const ITEM_COST = 100; // what a queued item counts beside its text
@@ -28,8 +28,8 @@ function fail(kind, message) {
 function enqueue(queue, key, text) {
   if (failure !== undefined) throw new NativeRangeError(failure.message);
   queued += text.length + ITEM_COST;
-  if (queued > limits.maxQueued) {
-    fail('limit', `more than maxQueuedBytes (${limits.maxQueued}) of calls and requests between two messages`);
+  if (queued > limits.maxQueuedBytes) {
+    fail('limit', `more than maxQueuedBytes (${limits.maxQueuedBytes}) of calls and requests between two messages`);
   }
   try {
     queue.items[queue.tail] = { __proto__: null, key, text };
@@ -76,8 +76,8 @@ function takeAll(queue) {
 
 // Numbers a request, queues it and returns the promise that `settle` will settle.
 function ask(type, members) {
-  if (outstanding >= limits.maxPending) {
-    fail('limit', `more than maxPendingRequests (${limits.maxPending}) requests at once`);
+  if (outstanding >= limits.maxPendingRequests) {
+    fail('limit', `more than maxPendingRequests (${limits.maxPendingRequests}) requests at once`);
   }
   // Made here and not when it is thrown: its stack shows the call that was rejected.
   const error = new NativeError();

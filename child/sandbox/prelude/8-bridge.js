@@ -7,10 +7,10 @@ const isThenable = (value) => isObject(value) && typeof value.then === 'function
 const bridge = {
   __proto__: null,
 
-  install(argsText, budgetText, maxSleepMs, maxPending, maxQueued) {
-    limits.maxSleepMs = maxSleepMs;
-    limits.maxPending = maxPending;
-    limits.maxQueued = maxQueued;
+  install(argsText, budgetText, limitsText) {
+    const given = parse(limitsText);
+    const names = keys(given);
+    for (let i = 0; i < names.length; i++) limits[names[i]] = given[names[i]];
     setBudget(budgetText);
     harden();
     install(deepFreeze(parse(argsText)));

@@ -1,0 +1,31 @@
+"""The limits in ``schemas/common.json``, made from the table in ``protocol/limits.py``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flowcage.protocol.limits import MAX_LIMIT, REQUIRED_WIRE_NAMES, TABLE, WIRE_NAMES, Limits
+from tools.json_text import compact_json_text
+
+
+def with_limits(text: str) -> str:
+    """``common.json`` with its limits as they must be; all else is written by hand and stays."""
+    document: dict[str, Any] = json.loads(text)
+    definitions = document["$defs"]
+    definitions["limits"]["properties"] = {WIRE_NAMES[name]: _schema(name) for name in TABLE}
+    definitions["effectiveLimits"]["required"] = list(REQUIRED_WIRE_NAMES)
+    return compact_json_text(document)
+
+
+def _schema(name: str) -> dict[str, Any]:
+    limit, default = TABLE[name], Limits._field_defaults[name]
+    return {
+        "title": limit.title,
+        "description": limit.description,
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_LIMIT,
+        **({"default": default} if default else {}),
+        "examples": [limit.example],
+    }
