@@ -32,7 +32,7 @@ from flowcage.protocol.messages import (
     Start,
     Take,
 )
-from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, SUPPORTED_VERSIONS
+from flowcage.protocol.version import PACKAGE_VERSION, SUPPORTED_VERSIONS
 
 # Compiles or runs JavaScript.
 _TAKES_TIME = (Start, Check, Poll, Take, Drain)
@@ -164,7 +164,8 @@ class Session:
         if message.protocol_version not in SUPPORTED_VERSIONS:
             raise ErrorReply(
                 errors.PROTOCOL_VERSION,
-                f"protocol version {message.protocol_version[:40]!r} is not spoken here",
+                f"unsupported protocol version {message.protocol_version[:40]!r}; "
+                f"supported: {', '.join(SUPPORTED_VERSIONS)}",
                 {"supported": list(SUPPORTED_VERSIONS)},
             )
         if self._high_water is None:  # a refused attempt at a cage leaves no file to be opened
@@ -174,7 +175,8 @@ class Session:
         self._connection.max_message_bytes = limits.max_message_bytes
         engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
         server = Peer("flowcage", PACKAGE_VERSION)
-        initialized = Initialized(PROTOCOL_VERSION, server, engine, limits, layers, limits.max_message_bytes)
+        version = message.protocol_version
+        initialized = Initialized(version, server, engine, limits, layers, limits.max_message_bytes)
         return strictjson.dumps(encode.initialized(initialized))
 
     def _start(self, message: Start) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import trio
 
@@ -14,6 +14,7 @@ from flowcage.host import events
 from flowcage.host.agent_calls import AgentCalls
 from flowcage.host.alarms import Alarms
 from flowcage.host.errors import HandlerFailed, ProtocolViolation, RequestRejected, RunError
+from flowcage.host.outcome import UNKNOWN_REQUEST_TYPE
 from flowcage.host.queues import CallQueue
 from flowcage.host.sendable import require_sendable
 from flowcage.protocol.messages import (
@@ -27,6 +28,7 @@ from flowcage.protocol.messages import (
     Resolve,
     SandboxExecRequest,
     SleepRequest,
+    UnknownRequest,
     WorkflowRequest,
 )
 
@@ -107,14 +109,19 @@ class Answers:
         if request.id in self.waiting:
             raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
         self.waiting[request.id] = request
-        if isinstance(request, AgentRequest):
-            self._agents.begin(request)
-        elif isinstance(request, SleepRequest):
-            self._sleep(request)
-        elif isinstance(request, WorkflowRequest):
-            self._begin_workflow(request)
-        else:
-            self._begin_program(request)
+        match request:
+            case AgentRequest():
+                self._agents.begin(request)
+            case SleepRequest():
+                self._sleep(request)
+            case WorkflowRequest():
+                self._begin_workflow(request)
+            case SandboxExecRequest():
+                self._begin_program(request)
+            case UnknownRequest():
+                self._reject_unknown(request)
+            case _:
+                assert_never(request)
 
     def queue(self, queue: CallQueue, request: Request, work: Work) -> None:
         """Do work in a task of its own once the queue has a slot for it."""
@@ -176,6 +183,12 @@ class Answers:
     def _sleep(self, request: SleepRequest) -> None:
         self._run.emit(events.Sleeping, request_id=request.id, duration_ms=request.duration_ms)
         self.after(request.duration_ms / 1000, partial(self.settle, request.id, OkUndefined()))
+
+    def _reject_unknown(self, request: UnknownRequest) -> None:
+        """What a later version may ask; the workflow may go on without it, but nobody shall wonder why."""
+        message = f"this host does not know requests of type {request.type[:40]!r}; use a newer one"
+        self._run.note(UNKNOWN_REQUEST_TYPE, message)
+        self.settle(request.id, Rejected(message))
 
     def _begin_workflow(self, request: WorkflowRequest) -> None:
         handler = self._run.options.workflow

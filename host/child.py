@@ -23,9 +23,9 @@ from flowcage.host.launch.launcher import Launcher
 from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import errors
 from flowcage.protocol.envelope import Failure, Result
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import Limits, not_held
 from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer, missing_layers
-from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
+from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
 
 T = TypeVar("T")
 
@@ -36,9 +36,11 @@ _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
 _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
 
-def initialize_message(limits: Limits, isolation: Isolation | None) -> Initialize:
+def initialize_message(
+    limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION
+) -> Initialize:
     """The first message to every child."""
-    return Initialize(PROTOCOL_VERSION, _CLIENT, limits, isolation)
+    return Initialize(version, _CLIENT, limits, isolation)
 
 
 class Child:
@@ -123,13 +125,20 @@ class Child:
 
         Raises:
             IsolationUnavailable: this machine lacks a layer, or cannot show that it holds.
+            RunRefused: the child speaks no version of ours, or does not know a limit that was set.
             RunError: anything else that goes wrong.
         """
         channel = self.channel
-        initialized = expect_result(await channel.request(initialize_message(limits, isolation)))
+        reply = await channel.request(initialize_message(limits, isolation))
+        if (version := _older_version(reply)) is not None:
+            reply = await channel.request(initialize_message(limits, isolation, version))
+        initialized = expect_result(reply)
         assert isinstance(initialized, Initialized)
-        if initialized.protocol_version != PROTOCOL_VERSION:
-            raise ProtocolViolation(f"the child answered with version {initialized.protocol_version[:40]!r}")
+        if missing := not_held(limits, initialized.limits):
+            raise RunRefused(
+                f"the child does not know the limit {', '.join(missing)} and would not hold the run to it; "
+                "use a newer child, or leave it at its default"
+            )
         if initialized.max_message_bytes > limits.max_message_bytes:
             raise ProtocolViolation("the child allows itself longer messages than it may send")
         if isolation == "strict" or (isolation is None and sys.platform == "linux"):
@@ -169,6 +178,13 @@ class Child:
         with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
             await self._process.collect_stderr()
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
+
+
+def _older_version(reply: Result | Failure) -> str | None:
+    """What to try where the child refused the newest version of ours; None where there is nothing to try."""
+    if isinstance(reply, Result) or reply.data["kind"] != errors.PROTOCOL_VERSION:
+        return None
+    return newest_common(reply.data["supported"])
 
 
 def expect_result(reply: Result | Failure) -> object:

@@ -69,6 +69,7 @@ def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE and print its result as JSON."""
     from flowcage.host.api import run_workflow
     from flowcage.host.eventsfile import EventsFile
+    from flowcage.host.outcome import UNKNOWN_REQUEST_TYPE
     from flowcage.host.progress import watched
 
     with ExitStack() as stack:
@@ -87,11 +88,13 @@ def run(file: Path, **given: Any) -> None:
         outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), source)
     if missing := missing_layers(outcome.report.isolation):
         note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
-    if not given["quiet"]:
-        for diagnostic in outcome.report.diagnostics:
+    for diagnostic in outcome.report.diagnostics:
+        if diagnostic["kind"] == UNKNOWN_REQUEST_TYPE:
+            note(f"warning: {diagnostic['message']}")
+        elif not given["quiet"]:
             note(f"note: {diagnostic['message']}")
-        if (census := exits.explain_census(outcome.census)) is not None:
-            note(f"note: {census}")
+    if not given["quiet"] and (census := exits.explain_census(outcome.census)) is not None:
+        note(f"note: {census}")
     say(inputs.to_json_line(outcome))
 
 

@@ -92,6 +92,10 @@ class Usage:
         }
 
 
+# The kind of a diagnostic that the host adds: the child asked for something that only a later host answers.
+UNKNOWN_REQUEST_TYPE = "unknown_request_type"
+
+
 @dataclass(frozen=True)
 class Report:
     """What is known of a run when it has ended, well or not.
@@ -99,7 +103,8 @@ class Report:
     Attributes:
         logs: the values of each ``log()`` call, oldest first, up to a bound; `logs_dropped` counts the rest.
         phases: names, in order.
-        diagnostics: ``{kind, message, …}`` each: errors that became null, a script without a return.
+        diagnostics: ``{kind, message, …}`` each: errors that became null, a script without a return; and from
+            the host `UNKNOWN_REQUEST_TYPE`.
         isolation: layer by layer, what held the child.
         waiting: the ids of requests that were unanswered when it ended.
         verdict: how it ended, in one word.

@@ -83,6 +83,10 @@ class Run:
                 failure.__cause__ = error
                 self._answers.abandon(failure)
 
+    def note(self, kind: str, message: str) -> None:
+        """Put a diagnostic of the host's own beside those of the child."""
+        self._journal.diagnostic({"kind": kind, "message": message})
+
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow on this run's account: its slots, its tokens, its cancellation.
 

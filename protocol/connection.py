@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from io import BytesIO
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from flowcage.protocol import decode, encode, envelope, strictjson
 from flowcage.protocol.envelope import Failure, Incoming, Refused, Result
@@ -18,7 +18,7 @@ from flowcage.protocol.errors import (
     RemoteProtocolError,
 )
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReader, TooLong
-from flowcage.protocol.messages import Message, RequestId
+from flowcage.protocol.messages import Initialize, Message, RequestId
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
 
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % strictjson.MAX_INTEGER_DIGITS)
@@ -46,6 +46,7 @@ class _Endpoint:
 
     def __init__(self, max_message_bytes: int) -> None:
         self.state = NEW
+        self.version: str | None = None  # that both sides speak, once `initialize` was answered
         self._reader = LineReader(max_message_bytes)
         # At most one line each: a message may change the cap for the lines that came with it.
         self._pieces: deque[bytes] = deque()
@@ -116,6 +117,8 @@ class ChildConnection(_Endpoint):
 
     def carried_out(self, message: Message, *, failed: bool = False) -> None:
         """Move on in the state table: `message` was done, or ended the run."""
+        if isinstance(message, Initialize) and not failed:
+            self.version = message.protocol_version
         self._advance(encode.method(message), failed)
 
 
@@ -126,6 +129,7 @@ class HostConnection(_Endpoint):
         super().__init__(max_message_bytes)
         self._next_id = 1
         self._unanswered: deque[tuple[int, str]] = deque()
+        self._asked_version = ""
 
     def send(self, message: Message) -> bytes:
         """Encode a request. Requests may be pipelined: the state moves as if each will succeed.
@@ -149,6 +153,8 @@ class HostConnection(_Endpoint):
         except ValueError as error:
             raise LocalProtocolError(f"{method}: {error}") from None
         self._advance(method)
+        if isinstance(message, Initialize):
+            self._asked_version = message.protocol_version
         self._unanswered.append((self._next_id, method))
         self._next_id += 1
         return line
@@ -178,7 +184,17 @@ class HostConnection(_Endpoint):
             raise RemoteProtocolError(f"the child replied to {str(reply.id)[:40]!r} instead of {expected}")
         if isinstance(reply, Failure):
             self._take_back(method, reply)
+        elif method == "initialize":
+            self._agree(reply.result)
         return reply
+
+    def _agree(self, result: Any) -> None:
+        version = result.get("protocolVersion") if isinstance(result, dict) else None
+        if isinstance(version, str) and version != self._asked_version:
+            raise RemoteProtocolError(
+                f"the child answered with version {version[:40]!r} instead of {self._asked_version!r}"
+            )
+        self.version = self._asked_version
 
     def _take_back(self, method: str, failure: Failure) -> None:
         """`send` moved the state as if the message would succeed; this is where it stands instead."""

@@ -42,6 +42,7 @@ from flowcage.protocol.messages import (
     SleepRequest,
     Start,
     Take,
+    UnknownRequest,
     WorkflowRequest,
 )
 
@@ -69,9 +70,16 @@ def message(method: str, params: Any) -> Message:
 def result(method: str, value: Any) -> Any:
     """Build the answer to a method: `initialized`, `checked`, `drained`, or an object that says nothing.
 
+    It is what the published schema allows, and one thing more: a request of an unknown type, which comes as
+    `UnknownRequest` behind the others of its drain.
+
     Raises:
         ErrorReply: ``invalid_params``, for a result that is not in the contract.
     """
+    if method == "drain":
+        known, unknown = _set_aside(value)
+        answer = drained(known)
+        return answer._replace(requests=[*answer.requests, *unknown]) if unknown else answer
     if method in _RESULTS:
         return _RESULTS[method](value)
     Members(value, f"{method}.result")
@@ -122,15 +130,8 @@ def call(members: Members) -> Call:
 
 def request(members: Members) -> Request:
     """Build what a workflow waits for."""
-    kind = members.choice("type", ("agent", "workflow", "sleep", "sandbox_exec"))
-    identifier = members.string("id", minimum=1)
-    if kind == "agent":
-        return AgentRequest(identifier, members.string("prompt"), members.mapping("options"))
-    if kind == "workflow":
-        return WorkflowRequest(identifier, _ref(members), members.any("args"))
-    if kind == "sleep":
-        return SleepRequest(identifier, members.integer("durationMs", 0, MAX_LIMIT))
-    return SandboxExecRequest(identifier, members.string("profile"), _program(_nested(members, "request")))
+    build = _REQUESTS[members.choice("type", tuple(_REQUESTS))]
+    return build(members.string("id", minimum=1), members)
 
 
 def limits(members: Members, otherwise: Limits) -> Limits:
@@ -250,4 +251,30 @@ def _nested(members: Members, name: str) -> Members:
     return nested
 
 
-_RESULTS: dict[str, Callable[[Any], Any]] = {"initialize": initialized, "check": checked, "drain": drained}
+def _set_aside(result: Any) -> tuple[Any, list[UnknownRequest]]:
+    """A drain without its requests of unknown types, and these; what is wrong otherwise stays as it is."""
+    requests = result.get("requests") if isinstance(result, dict) else None
+    if not isinstance(requests, list):
+        return result, []
+    unknown = [item for item in requests if _is_of_unknown_type(item)]
+    if not unknown:
+        return result, []
+    known = [item for item in requests if not _is_of_unknown_type(item)]
+    return {**result, "requests": known}, [UnknownRequest(item["id"], item["type"]) for item in unknown]
+
+
+def _is_of_unknown_type(item: Any) -> bool:
+    if not isinstance(item, dict) or not isinstance(kind := item.get("type"), str) or kind in _REQUESTS:
+        return False
+    return isinstance(identifier := item.get("id"), str) and identifier != ""
+
+
+_REQUESTS: dict[str, Callable[[str, Members], Request]] = {
+    "agent": lambda id, it: AgentRequest(id, it.string("prompt"), it.mapping("options")),
+    "workflow": lambda id, it: WorkflowRequest(id, _ref(it), it.any("args")),
+    "sleep": lambda id, it: SleepRequest(id, it.integer("durationMs", 0, MAX_LIMIT)),
+    "sandbox_exec": lambda id, it: SandboxExecRequest(
+        id, it.string("profile"), _program(_nested(it, "request"))
+    ),
+}
+_RESULTS: dict[str, Callable[[Any], Any]] = {"initialize": initialized, "check": checked}

@@ -114,6 +114,17 @@ MAX_LIMIT = 2**53 - 1
 NONE_HOLDS = Limits(*(0 for _ in Limits._fields))
 
 
+def not_held(asked: Limits, held: Limits) -> list[str]:
+    """Wire names of limits that were set and that the child does not know, being older than they are."""
+    return [
+        WIRE_NAMES[name]
+        for name, limit in TABLE.items()
+        if limit.reported == "if known"
+        and not getattr(held, name)
+        and getattr(asked, name) != Limits._field_defaults[name]
+    ]
+
+
 def effective(asked: Limits) -> Limits:
     """What the child makes of the limits it is asked for; the answer to `initialize` tells."""
     return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))

@@ -9,6 +9,8 @@ from flowcage.protocol.messages import MISSING, Missing
 
 T = TypeVar("T")
 
+MAX_QUOTED = 40  # characters of a word that is none of those allowed
+
 SCHEMA_BASE = "https://flowcage.dev/schemas/1.0/"
 
 
@@ -38,7 +40,7 @@ class Members:
 
     def error(self, path: str, message: str) -> ErrorReply:
         """The refusal to raise for what stands at `path`."""
-        where = path or "params"
+        where = path or self._schema.rpartition(".")[2]  # params or result
         return ErrorReply(
             INVALID_PARAMS,
             f"{where}: {message}",
@@ -79,7 +81,8 @@ class Members:
             if type(value) is type(option) and value == option:
                 return option
         names = ", ".join(repr(option) for option in allowed)
-        raise self.error(self.at(name), f"must be one of {names}")
+        came = repr(value[:MAX_QUOTED]) if isinstance(value, str) else _kind(value)
+        raise self.error(self.at(name), f"must be one of {names}, not {came}")
 
     def integer(self, name: str, minimum: int, maximum: int) -> int:
         """An integer in a closed range; JSON's true and 1.0 are none."""

@@ -232,7 +232,14 @@ class SandboxExecRequest(NamedTuple):
     request: dict[str, Json]
 
 
-Request: TypeAlias = AgentRequest | WorkflowRequest | SleepRequest | SandboxExecRequest
+class UnknownRequest(NamedTuple):
+    """A request of a type that this version does not have. Whoever answers rejects it, and says so."""
+
+    id: str
+    type: str
+
+
+Request: TypeAlias = AgentRequest | WorkflowRequest | SleepRequest | SandboxExecRequest | UnknownRequest
 
 
 class Checked(NamedTuple):

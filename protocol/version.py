@@ -1,5 +1,14 @@
-"""The protocol version this package speaks, and what it agrees to speak with."""
+"""The versions of the contract that this package speaks."""
 
-PROTOCOL_VERSION = "1.0"
-SUPPORTED_VERSIONS = (PROTOCOL_VERSION,)
+from __future__ import annotations
+
+from collections.abc import Container
+
+SUPPORTED_VERSIONS = ("1.0",)  # the newest first
+PROTOCOL_VERSION = SUPPORTED_VERSIONS[0]
 PACKAGE_VERSION = "0.1.0"
+
+
+def newest_common(supported: Container[str]) -> str | None:
+    """The newest version that a peer speaks, too; None where there is none."""
+    return next((version for version in SUPPORTED_VERSIONS if version in supported), None)

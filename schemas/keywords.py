@@ -40,6 +40,8 @@ _CAME: dict[type[Any], str] = {
     type(None): "null",
 }
 
+_MAX_QUOTED = 40  # characters of a word that is none of those allowed
+
 
 # ---- keywords that refuse a value ------------------------------------------------------------
 
@@ -48,7 +50,7 @@ def _type(validator: Validator, types: Any, value: Any, _schema: Schema) -> Erro
     allowed = [types] if isinstance(types, str) else types
     if not any(validator.is_type(value, name) for name in allowed):
         expected = " or ".join(_EXPECTED[name] for name in allowed)
-        yield ValidationError(f"must be {expected}, not {_CAME.get(type(value), 'something else')}")
+        yield ValidationError(f"must be {expected}, not {_came(value)}")
 
 
 def _required(_validator: Validator, names: Any, value: Any, _schema: Schema) -> Errors:
@@ -60,7 +62,8 @@ def _required(_validator: Validator, names: Any, value: Any, _schema: Schema) ->
 
 def _enum(_validator: Validator, options: Any, value: Any, _schema: Schema) -> Errors:
     if value not in options:
-        yield ValidationError(f"must be one of {', '.join(map(repr, options))}")
+        came = repr(value[:_MAX_QUOTED]) if isinstance(value, str) else _came(value)
+        yield ValidationError(f"must be one of {', '.join(map(repr, options))}, not {came}")
 
 
 def _const(_validator: Validator, option: Any, value: Any, _schema: Schema) -> Errors:
@@ -81,6 +84,10 @@ def _maximum(_validator: Validator, most: Any, value: Any, schema: Schema) -> Er
 def _min_length(_validator: Validator, least: Any, value: Any, _schema: Schema) -> Errors:
     if isinstance(value, str) and len(value) < least:
         yield ValidationError("must not be empty")
+
+
+def _came(value: Any) -> str:
+    return _CAME.get(type(value), "something else")
 
 
 def _range(schema: Schema) -> str:

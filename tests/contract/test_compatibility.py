@@ -158,13 +158,20 @@ def test_members_that_a_later_child_adds_to_a_failure_leave_it_a_failure() -> No
 @pytest.mark.parametrize(
     ("addition", "told"),
     [
-        ("call", "drain is not in the contract: /calls/0/type: must be one of 'log', 'phase'"),
-        ("request", "drain is not in the contract: /requests/0/type: must be one of 'agent'"),
-        ("state", "drain is not in the contract: /state: must be one of 'pending', 'complete'"),
+        ("call", "drain is not in the contract: /calls/0/type: must be one of 'log', 'phase', not 'chart'"),
+        ("state", "drain is not in the contract: /state: must be one of 'pending', 'complete', not 'paused'"),
         ("kind", "drain is not in the contract: /data/kind: must be one of 'parse_error'"),
+        ("kind", ", not 'quota'"),
     ],
 )
 def test_a_type_that_nobody_here_knows_ends_the_run_and_is_named(addition: str, told: str) -> None:
     with pytest.raises(ProtocolViolation) as caught:
         outcome_with(addition)
     assert told in str(caught.value)
+
+
+def test_a_request_that_nobody_here_knows_is_rejected_and_named() -> None:
+    with pytest.raises(WorkflowFailed, match="does not know requests of type 'fetch'") as caught:
+        outcome_with("request")
+    assert caught.value.report is not None
+    assert [note["kind"] for note in caught.value.report.diagnostics] == ["unknown_request_type"]

@@ -173,3 +173,12 @@ def test_the_child_hears_out_complete_lines_before_the_end() -> None:
     child.receive_data(b"")
     assert [child.next_event(), child.next_event()] == [Received(1, Shutdown()), ConnectionClosed(10)]
     assert child.next_event() is None
+
+
+def test_the_child_speaks_the_version_that_it_was_initialized_with() -> None:
+    child = ChildConnection()
+    child.carried_out(Initialize("2.0"), failed=True)
+    assert child.version is None
+    child.carried_out(Initialize("1.0"))
+    child.carried_out(Start(""), failed=True)
+    assert child.version == "1.0"

@@ -217,3 +217,22 @@ def test_the_host_reads_complete_replies_before_the_end() -> None:
     host.receive_data(envelope.result(1, "{}"))
     host.receive_data(b"")
     assert [host.next_event(), host.next_event()] == [Result(1, {}), ConnectionClosed()]
+
+
+def test_the_version_is_agreed_once_the_child_has_answered_with_it() -> None:
+    host = HostConnection()
+    host.send(Initialize("1.1"))
+    assert host.version is None
+    refusal = ErrorReply("protocol_version", "unsupported", {"supported": ["1.0"]})
+    host_events(host, envelope.error(1, refusal))
+    assert host.version is None
+    host.send(Initialize("1.0"))
+    host_events(host, envelope.result(2, '{"protocolVersion":"1.0"}'))
+    assert host.version == "1.0"
+
+
+def test_a_child_that_answers_with_a_version_that_was_not_asked_for_is_at_fault() -> None:
+    host = HostConnection()
+    host.send(Initialize("1.0"))
+    with pytest.raises(RemoteProtocolError, match=r"answered with version '1\.1' instead of '1\.0'"):
+        host_events(host, envelope.result(1, '{"protocolVersion":"1.1"}'))

@@ -26,7 +26,7 @@ OF_1_0 = {
 
 def answer(limits: dict[str, int]) -> dict[str, object]:
     """What a child says to `initialize`, with these effective limits."""
-    return document("initialize.result")["examples"][0] | {"limits": limits}
+    return {**document("initialize.result")["examples"][0], "limits": limits}
 
 
 def test_every_limit_is_in_the_table() -> None:

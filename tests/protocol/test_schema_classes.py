@@ -90,6 +90,7 @@ def types_of_annotation(annotation: Any) -> frozenset[str]:
 
 def test_every_message_class_has_a_schema() -> None:
     found = {kind for kind in vars(messages).values() if hasattr(kind, "_fields")}
+    found.remove(messages.UnknownRequest)  # what no schema of this version has
     assert found <= SCHEMAS.keys()
 
 

@@ -40,6 +40,8 @@ def read(name: str, value: Any) -> None:
         list(map(decode.request, Members(value, name).objects("requests")))
     elif name == "poll.result":
         _read_event(Members(value, name))
+    elif name == "drain.result":
+        decode.drained(value)  # `decode.result` sets aside what no schema has
     else:
         decode.result(method, value)
 

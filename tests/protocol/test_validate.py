@@ -35,7 +35,11 @@ DRAINS = {
     "calls in an object": (drain(calls={}), "/calls", "must be an array, not an object"),
     "a call that is null": (drain(calls=[None]), "/calls/0", "must be an object, not null"),
     "a call without type": (drain(calls=[{}]), "/calls/0", "member 'type' is required"),
-    "a call of no type": (drain(calls=[{"type": "x"}]), "/calls/0/type", "must be one of 'log', 'phase'"),
+    "a call of no type": (
+        drain(calls=[{"type": "x"}]),
+        "/calls/0/type",
+        "must be one of 'log', 'phase', not 'x'",
+    ),
     "a log without values": (drain(calls=[{"type": "log"}]), "/calls/0", "member 'values' is required"),
     "a phase of a number": (
         drain(calls=[{"type": "phase", "name": 1}]),
@@ -103,7 +107,7 @@ DRAINS = {
         "must be a string, not a number",
     ),
     "no working folder": (run(cwd=None), "/requests/0/request/cwd", "must be a string, not null"),
-    "another state": (drain(state="failed"), "/state", "must be one of 'pending', 'complete'"),
+    "another state": (drain(state="failed"), "/state", "must be one of 'pending', 'complete', not 'failed'"),
     "complete without output": (drain(state="complete"), "", "member 'output' is required"),
     "an output without result": (
         drain(state="complete", output={}),

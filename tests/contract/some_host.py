@@ -1,0 +1,82 @@
+"""Usage: some_host SOURCE LIMITS CHILD…: runs a workflow and prints what came of it as JSON.
+
+Run by `later` it is a host of the later version: it answers ``fetchPage`` and reads the member ``pages``.
+LIMITS is a JSON object of the host's own names; CHILD is the child's command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from flowcage.host import Report, RunError, RunOptions, channel, run_workflow_blocking
+from flowcage.host.answers import Answers
+from flowcage.host.launch.spawn import Spawn
+from flowcage.protocol import decode
+from flowcage.protocol.connection import HostConnection
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Ok
+from tests.contract.later import FetchRequest
+
+SOURCE, LIMITS, *CHILD = sys.argv[1:]
+IS_LATER = "max_pages" in Limits._fields
+connections: list[HostConnection] = []
+pages: list[int | None] = []
+
+
+class ShownConnection(HostConnection):
+    """One that can be asked for the version afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        connections.append(self)
+
+
+def answer_pages() -> None:
+    """Have the host answer the later request and read the later member."""
+    begin, drained = Answers._begin, decode.drained
+
+    def begin_later(self: Answers, request: Any) -> None:
+        if isinstance(request, FetchRequest):
+            self.waiting[request.id] = request  # type: ignore[assignment]
+            self.settle(request.id, Ok(f"page of {request.url}"))
+        else:
+            begin(self, request)
+
+    def drained_later(value: Any) -> Any:
+        pages.append(value.get("pages"))
+        return drained(value)
+
+    Answers._begin = begin_later  # type: ignore[method-assign]
+    patched: Any = decode
+    patched.drained = drained_later
+
+
+def main() -> None:
+    """Run, and tell."""
+    patched: Any = channel
+    patched.HostConnection = ShownConnection
+    if IS_LATER:
+        answer_pages()
+    limits = Limits(**json.loads(LIMITS))
+    options = RunOptions(limits=limits, launcher=Spawn(tuple(CHILD)), isolation="none", timeout_seconds=60)
+    told: dict[str, Any]
+    try:
+        outcome = run_workflow_blocking(SOURCE, options=options)
+        told = {"result": outcome.result}
+        report: Report | None = outcome.report
+    except RunError as error:
+        told = {"error": f"{type(error).__name__}: {error}"}
+        report = error.report
+    assert report is not None
+    told |= {
+        "limits": dict(report.limits),
+        "notes": [note["kind"] for note in report.diagnostics],
+        "version": connections[0].version,
+        "pages": pages,
+    }
+    print(json.dumps(told))
+
+
+main()
