@@ -46,7 +46,6 @@ class Channel:
         self._process = process
         self._connection = HostConnection()
         self._waiting: deque[str] = deque()
-        self._sent_ahead = process.sent_ahead
         self._unwritten = 0
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
@@ -94,12 +93,7 @@ class Channel:
             ProtocolViolation: the child answers what it cannot have read.
         """
         data = b"".join(lines)
-        self.messages += 2 * len(lines)
-        self.bytes_sent += len(data)
-        self._sent_at = trio.current_time()
-        if (ahead := self._sent_ahead) and data == ahead:
-            self._sent_ahead = b""
-            return
+        self._count(len(lines), len(data))
         if not self._unwritten:  # as a rule the pipe has room, and no other task need wake up
             data = data[self._process.write_nowait(data) :]
         if not data:
@@ -109,6 +103,15 @@ class Channel:
         except trio.WouldBlock:  # two writes are waiting
             raise ProtocolViolation("the child answers messages that it has not read") from None
         self._unwritten += 1
+
+    def note_sent(self, message: Message) -> None:
+        """Take note of a message that whoever launched the child has written; `receive` its reply."""
+        self._count(1, len(self.encode(message)))
+
+    def _count(self, messages: int, size: int) -> None:
+        self.messages += 2 * messages
+        self.bytes_sent += size
+        self._sent_at = trio.current_time()
 
     async def write(self) -> None:
         """Write what did not fit into the pipe at once, until cancelled.

@@ -49,8 +49,11 @@ class Child:
     Make one with `start`.
     """
 
-    def __init__(self, process: ChildProcess, launcher: Launcher, began: float) -> None:
+    def __init__(
+        self, process: ChildProcess, launcher: Launcher, began: float, sent: Initialize | None = None
+    ) -> None:
         self._process = process
+        self._sent = sent
         self._launcher = launcher
         self._began = began
         self.channel = Channel(self._process)
@@ -65,7 +68,8 @@ class Child:
         """
         began = trio.current_time()
         try:
-            return cls(ChildProcess(await launcher.launch()), launcher, began)
+            spawned = await launcher.launch()
+            return cls(ChildProcess(spawned), launcher, began, spawned.initialize)
         except OSError as error:
             raise LaunchFailed(f"no child could be started: {error}") from error
 
@@ -129,7 +133,7 @@ class Child:
             RunError: anything else that goes wrong.
         """
         channel = self.channel
-        reply = await channel.request(initialize_message(limits, isolation))
+        reply = await self._greet(initialize_message(limits, isolation))
         if (version := _older_version(reply)) is not None:
             reply = await channel.request(initialize_message(limits, isolation, version))
         initialized = expect_result(reply)
@@ -147,6 +151,16 @@ class Child:
             require_cage(self._process.pid)
         channel.set_max_message_bytes(initialized.max_message_bytes)
         return initialized
+
+    async def _greet(self, message: Initialize) -> Result | Failure:
+        if self._sent is None:
+            return await self.channel.request(message)
+        if self._sent != message:
+            raise LaunchFailed(
+                "the child was initialized with other limits or another isolation than those of the run"
+            )
+        self.channel.note_sent(message)
+        return await self.channel.receive()
 
     async def wait_until_gone(self) -> None:
         """Return when the process has ended, whether or not anybody reads from it."""

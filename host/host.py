@@ -30,7 +30,6 @@ from flowcage.host.statistics import HostStatistics, RunCounts
 from flowcage.host.tenancy import Tenancies
 from flowcage.host.tenants import Tally, TenantLimits
 from flowcage.host.verdict import HOST_SHUTDOWN
-from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
 
@@ -228,9 +227,8 @@ class Host:
             return outcome
 
     def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
-        initialize = HostConnection().send(initialize_message(*_cage(self._options)))
         assert self._nursery is not None  # nobody has a turn in a host that is closing
-        return Reserve(launcher, initialize, self._nursery.start_soon)
+        return Reserve(launcher, initialize_message(*_cage(self._options)), self._nursery.start_soon)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:

@@ -45,7 +45,6 @@ class ChildProcess:
     def __init__(self, spawned: Spawned) -> None:
         self.pid = spawned.pid
         self.inherited_bytes = spawned.inherited_bytes
-        self.sent_ahead = spawned.sent_ahead
         self._peak_rss_bytes = 0
         try:
             self._exit = ExitWatch(self.pid)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from flowcage.protocol.messages import Initialize
+
 # Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
 CHILD_ENVIRONMENT = {"TZ": "UTC0"}
 
@@ -14,8 +16,9 @@ class Spawned(NamedTuple):
     """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors.
 
     Attributes:
-        sent_ahead: what was written to its stdin already: an `initialize` that must be its first message.
         inherited_bytes: memory that it shares with whom it was forked from, though it looks like its own.
+        initialize: the first message, where the launcher has sent it already; whoever uses the child waits
+            for the reply and sends none of its own. None: nothing was sent.
     """
 
     pid: int
@@ -23,7 +26,7 @@ class Spawned(NamedTuple):
     stdout: int
     stderr: int
     inherited_bytes: int = 0
-    sent_ahead: bytes = b""
+    initialize: Initialize | None = None
 
 
 class Launcher(Protocol):

@@ -10,6 +10,8 @@ from contextlib import suppress
 from flowcage.host.errors import LaunchFailed
 from flowcage.host.launch.launcher import ClosableLauncher, Spawned, close_all
 from flowcage.host.process import end_at_once
+from flowcage.protocol.connection import HostConnection
+from flowcage.protocol.messages import Initialize
 
 # More would serve bursts, at the price of idle processes.
 _SPARES = 2
@@ -20,15 +22,17 @@ class Reserve:
 
     Args:
         launcher: starts the children; it stays its owner's to close.
-        initialize: the first message of every child that this reserve hands out, as a line. It is sent ahead.
+        initialize: the first message to every spare. It is sent before anybody asks for the child, and handed
+            out with it.
         start_soon: starts a task that lives as long as the reserve does.
     """
 
     def __init__(
-        self, launcher: ClosableLauncher, initialize: bytes, start_soon: Callable[..., object]
+        self, launcher: ClosableLauncher, initialize: Initialize, start_soon: Callable[..., object]
     ) -> None:
         self._launcher = launcher
         self._initialize = initialize
+        self._line = HostConnection().send(initialize)
         self._start_soon = start_soon
         self._spares: deque[Spawned] = deque()
         self._coming = 0
@@ -75,10 +79,9 @@ class Reserve:
             self._coming -= 1
 
     def _add(self, spare: Spawned) -> None:
-        spare = spare._replace(sent_ahead=self._initialize)
         with suppress(BrokenPipeError):  # it is gone already, which `launch` will see
-            os.write(spare.stdin, self._initialize)  # a new pipe has room for it
-        self._spares.append(spare)
+            os.write(spare.stdin, self._line)  # a new pipe has room for it
+        self._spares.append(spare._replace(initialize=self._initialize))
 
     def _end_spares(self) -> None:
         while self._spares:

@@ -19,14 +19,17 @@ from flowcage.host import (
     TenantLimits,
     Zygote,
 )
+from flowcage.host.child import initialize_message
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.run import Run
 from flowcage.host.tenancy import MAX_IDLE, Tenancies
+from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import WorkflowRequest
 
 from .hosts import DEADLINE_SECONDS, PLENTY, WAITING, Gate, host, in_trio
 
 MIB = 1024 * 1024
+USUAL = initialize_message(Limits(), "none")
 
 
 @in_trio
@@ -56,7 +59,7 @@ async def test_a_tenant_that_comes_back_while_idle_ones_are_closed_keeps_its_lau
     names = [str(number) for number in range(MAX_IDLE + 2)]  # two too many
     with trio.fail_after(DEADLINE_SECONDS):
         async with trio.open_nursery() as nursery:
-            tenancies = Tenancies(Slow, lambda launcher: Reserve(launcher, b"", nursery.start_soon))
+            tenancies = Tenancies(Slow, lambda launcher: Reserve(launcher, USUAL, nursery.start_soon))
             for name in names:
                 async with tenancies.hold(name, PLENTY):
                     pass

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
 import trio
 import trio.testing
 
+from flowcage.host import LaunchFailed, RunOptions, run_workflow
+from flowcage.host.child import initialize_message
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.process import ChildProcess
+from flowcage.protocol.limits import Limits
 
 from .launchers import watched
 
 DEADLINE_SECONDS = 60.0
+USUAL = initialize_message(Limits(), "none")
 
 
 class Slow(Spawn):
@@ -43,7 +49,7 @@ def test_a_spare_that_was_on_its_way_is_ended_as_the_others_are(
 
     async def test(slow: Slow) -> None:
         async with watched(lambda: slow) as launcher, trio.open_nursery() as nursery:
-            reserve = Reserve(launcher, b"", nursery.start_soon)
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
             launched: list[Spawned] = []
 
             async def launch() -> None:
@@ -61,3 +67,52 @@ def test_a_spare_that_was_on_its_way_is_ended_as_the_others_are(
             reserve.close()
 
     trio.run(main)
+
+
+def test_a_spare_was_sent_its_first_message_and_a_run_sends_it_no_other() -> None:
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+            options = RunOptions(launcher=reserve, isolation="none")
+            fresh = await run_workflow("return 1", options=options)
+            await trio.testing.wait_all_tasks_blocked()
+            handed_out: list[Spawned] = []
+
+            async def launch() -> Spawned:
+                handed_out.append(await Reserve.launch(reserve))
+                return handed_out[-1]
+
+            reserve.launch = launch  # type: ignore[method-assign]
+            spare = await run_workflow("return 1", options=options)
+            assert [child.initialize for child in handed_out] == [USUAL]
+            assert (fresh.result, spare.result) == (1, 1)
+            assert (fresh.usage.messages, fresh.usage.bytes_sent) == (
+                spare.usage.messages,
+                spare.usage.bytes_sent,
+            )
+            reserve.close()
+
+    with_deadline(main)
+
+
+@pytest.mark.parametrize("other", [{"limits": Limits(cpu_seconds=7)}, {"isolation": "best_effort"}])
+def test_a_spare_that_was_initialized_for_another_run_is_refused(other: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+            options = RunOptions(launcher=reserve, isolation="none")
+            await run_workflow("return 1", options=options)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(LaunchFailed, match="initialized with other limits"):
+                await run_workflow("return 1", options=replace(options, **other))
+            reserve.close()
+
+    with_deadline(main)
+
+
+def with_deadline(main: Callable[[], Awaitable[None]]) -> None:
+    async def in_time() -> None:
+        with trio.fail_after(DEADLINE_SECONDS):
+            await main()
+
+    trio.run(in_time)
