@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.child.cage import landlock, lockdown, namespaces, privileges, process, rlimits, seccomp
-from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.engine.context import library
 from flowcage.child.stdio import OUTGOING, claim
 from flowcage.protocol.limits import Limits
@@ -69,7 +69,7 @@ def lock_down(by_layer: bool) -> dict[str, float]:
         label = f"{module.__name__.rpartition('.')[2]}.{name}"
         setattr(module, name, measured(getattr(module, name), label, spent))
     claim()
-    HighWater()
+    open_high_water()
     began = time.perf_counter()
     lockdown.enter(Limits(), "strict", os.getppid())
     spent[WHOLE] = (time.perf_counter() - began) * 1000

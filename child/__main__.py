@@ -34,11 +34,13 @@ def main() -> None:
 
 
 def _begin(parent: int | None) -> Session:
+    from flowcage.child.cage import lockdown
+    from flowcage.child.cage.highwater import open_high_water
     from flowcage.child.engine.context import library
     from flowcage.child.session import Session
 
     library()
-    return Session(parent)
+    return Session(partial(lockdown.enter, parent=parent), open_high_water())
 
 
 if __name__ == "__main__":

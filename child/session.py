@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
-from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
@@ -23,6 +22,8 @@ from flowcage.protocol.messages import (
     Drain,
     Initialize,
     Initialized,
+    Isolation,
+    Layer,
     Message,
     Peer,
     Poll,
@@ -33,6 +34,9 @@ from flowcage.protocol.messages import (
     Take,
 )
 from flowcage.protocol.version import PACKAGE_VERSION, SUPPORTED_VERSIONS
+
+# Closes the cage around the process, as `lockdown.enter` does.
+CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
 # Compiles or runs JavaScript.
 _TAKES_TIME = (Start, Check, Poll, Take, Drain)
@@ -49,16 +53,17 @@ class Session:
     """Feed it bytes from stdin; write what it answers.
 
     Args:
-        parent: the process to die with, if any.
+        close_cage: carries out the isolation that `initialize` asks for.
+        high_water: opened before the cage closes.
         realm: one that was built before this process was forked, for the first workflow.
     """
 
-    def __init__(self, parent: int | None = None, realm: Realm | None = None) -> None:
-        self._parent = parent
+    def __init__(self, close_cage: CloseCage, high_water: HighWater, realm: Realm | None = None) -> None:
+        self._close_cage = close_cage
+        self._high_water = high_water
         self._ready_realm = realm
         self._connection = ChildConnection()
         self._limits = Limits()
-        self._high_water: HighWater | None = None
         self._execution: Execution | None = None
         # Why there is none although a start was carried out: the answer to all that follows.
         self._no_room: ErrorReply | None = None
@@ -168,9 +173,7 @@ class Session:
                 f"supported: {', '.join(SUPPORTED_VERSIONS)}",
                 {"supported": list(SUPPORTED_VERSIONS)},
             )
-        if self._high_water is None:  # a refused attempt at a cage leaves no file to be opened
-            self._high_water = HighWater()
-        limits, layers = lockdown.enter(effective(message.limits), message.isolation, self._parent)
+        limits, layers = self._close_cage(effective(message.limits), message.isolation)
         self._limits = limits
         self._connection.max_message_bytes = limits.max_message_bytes
         engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
@@ -189,7 +192,6 @@ class Session:
         return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
-        assert self._high_water is not None
         realm, self._ready_realm = self._ready_realm, None
         try:
             if realm is None:

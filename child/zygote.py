@@ -17,7 +17,7 @@ from functools import partial
 
 from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current
-from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.process import die_with
 from flowcage.child.environment import clear_environment
 from flowcage.child.life import complain, live, whom_to_die_with
@@ -53,7 +53,7 @@ def main() -> None:
         die_with(parent)  # a change of credentials clears it
         realm = _warm()
         control.send(b"ready")
-        _serve(control, partial(Session, parent, realm))
+        _serve(control, partial(_begin, parent, realm))
     except Exception as error:
         complain(f"the zygote ends: {error!r}")
         os._exit(os.EX_SOFTWARE)
@@ -71,16 +71,22 @@ def _claim() -> socket.socket:
 
 def _warm() -> Realm:
     """Go through a whole run once, without a cage, and build the realm that every child will begin with."""
-    rehearsal = Session()
+    high_water = open_high_water()
+    rehearsal = Session(lockdown.apply_nothing, high_water)
     for number, (method, params) in enumerate(_messages()):
         for reply in rehearsal.receive(envelope.request(number, method, params)):
             if b'"error"' in reply.data:
                 raise RuntimeError(f"the rehearsal failed: {reply.data[:500]!r}")
-    realm = Realm(Limits(), HighWater())
+    realm = Realm(Limits(), high_water)
     os.close(STATUS)
     gc.collect()
     gc.freeze()  # a collection in a child must not touch, and so copy, what all share
     return realm
+
+
+def _begin(parent: int, realm: Realm) -> Session:
+    """In a child, whose own high water it is."""
+    return Session(partial(lockdown.enter, parent=parent), open_high_water(), realm)
 
 
 def _messages() -> list[tuple[str, dict[str, object]]]:

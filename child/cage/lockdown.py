@@ -53,6 +53,11 @@ def prepare() -> None:
     _held["environment"] = process.environment()
 
 
+def apply_nothing(limits: Limits, _isolation: Isolation | None = None) -> tuple[Limits, dict[str, Layer]]:
+    """What `enter` does where isolation is ``none``."""
+    return limits, dict.fromkeys(LAYERS, Layer(False, "isolation none was asked for"))
+
+
 def enter(
     limits: Limits, isolation: Isolation | None, parent: int | None = None
 ) -> tuple[Limits, dict[str, Layer]]:
@@ -72,7 +77,7 @@ def enter(
     """
     level = isolation or ("strict" if sys.platform == "linux" else "best_effort")
     if level == "none":
-        return limits, dict.fromkeys(LAYERS, Layer(False, "isolation none was asked for"))
+        return apply_nothing(limits)
     status = process.status()  # while files can be read
     prepare()
     layers = dict.fromkeys(LAYERS, _LINUX_ONLY) | _held

@@ -9,6 +9,8 @@ import sys
 from io import BytesIO
 from typing import Any
 
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.lockdown import apply_nothing
 from flowcage.child.session import Session
 
 ADDITION = sys.argv[1]
@@ -58,7 +60,7 @@ def changed(reply: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-session = Session()
+session = Session(apply_nothing, HighWater())
 while True:
     for answer in session.receive(os.read(0, 1 << 16)):
         for line in BytesIO(answer.data):

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from typing import NoReturn
 
 from flowcage.child.cage import lockdown
-from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.libc import prctl
 from flowcage.child.environment import clear_environment
 from flowcage.child.stdio import OUTGOING, claim, write_all
@@ -109,7 +109,7 @@ def _arrange_descriptors(incoming: int, outgoing: int, errors: int) -> None:
     for wanted, descriptor in enumerate((incoming, outgoing, errors)):
         os.dup2(descriptor, wanted)
     claim()
-    HighWater()
+    open_high_water()
 
 
 def _turn_hostile(attack: Attack, scene: Scene, without: Collection[str]) -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from flowcage.protocol import envelope
 from flowcage.protocol.envelope import Failure, Incoming, Result
 from flowcage.protocol.errors import CODES, RUN_FAILURES
 from flowcage.schemas import validate
+from tools.golden import record
 
-from .transcripts import FOLDER, Answers, Transcript, load, record, replay
+from .transcripts import FOLDER, Answers, Transcript, load, replay
 
 PATHS = sorted(FOLDER.glob("*.jsonl"))
 UNFINISHED = b'{"jsonrpc":"2.0","id":99,"method":"drain"'
@@ -58,6 +61,21 @@ def test_cut_off_before_the_last_line(transcript: Transcript) -> None:
     assert last.find(b'"shutdown"') > 0
     answers = [line for line in transcript.said_by("child") if line != _answer_to(last)]
     assert replay([*complete, last[:-1], b""]) == Answers(b"".join(answers), left=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
+def test_a_session_leaves_the_descriptors_of_its_process_as_they_are() -> None:
+    before = descriptors()
+    assert replay(load(FOLDER / "module.jsonl").said_by("host")).left
+    assert descriptors() == before
+
+
+def descriptors() -> dict[str, str]:
+    """What this process has open, by number."""
+    folder = Path("/proc/self/fd")
+    return {
+        number: os.readlink(folder / number) for number in os.listdir(folder) if (folder / number).exists()
+    }
 
 
 def _answer_to(line: bytes) -> bytes:

@@ -3,18 +3,18 @@
 A file of ``tests/golden`` has one JSON object a line: ``{"from": "host" | "child", "line": "…"}``. Bytes that
 are no UTF-8 stand as lone surrogates U+DC80 to U+DCFF (PEP 383). Versions are placeholders.
 
-``python -m tests.protocol.transcripts FILE…`` says the host's lines to a fresh session and writes down what
-it answers now. Read the difference before you commit it.
+``python -m tools.golden FILE…`` records them.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.cage.lockdown import apply_nothing
 from flowcage.child.engine.context import library
 from flowcage.child.session import Session
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -50,9 +50,14 @@ def load(path: Path) -> Transcript:
     return Transcript(entries)
 
 
+def fresh_session() -> Session:
+    """One that leaves the process it is in as it is."""
+    return Session(apply_nothing, HighWater())
+
+
 def replay(pieces: Iterable[bytes]) -> Answers:
     """Feed a fresh session, until it wants to leave; what comes after is never read."""
-    session, data = Session(), b""
+    session, data = fresh_session(), b""
     for piece in pieces:
         for reply in session.receive(piece):
             data += reply.data
@@ -61,25 +66,8 @@ def replay(pieces: Iterable[bytes]) -> Answers:
     return Answers(data, left=False)
 
 
-def record(path: Path) -> None:
-    """Write down what a fresh session answers to the host's lines of a transcript."""
-    session = Session()
-    with_answers = []
-    for line in load(path).said_by("host"):
-        with_answers.append(("host", line))
-        answers = b"".join(reply.data for reply in session.receive(line))
-        with_answers += [("child", answer) for answer in answers.split(b"\n")[:-1]]
-    texts = (
-        _take_out(line).removesuffix(b"\n").decode("utf-8", "surrogateescape") for _, line in with_answers
-    )
-    senders = (sender for sender, _ in with_answers)
-    entries = [
-        json.dumps({"from": sender, "line": text}) for sender, text in zip(senders, texts, strict=True)
-    ]
-    path.write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8", newline="\n")
-
-
-def _builds() -> list[tuple[bytes, bytes]]:
+def builds() -> list[tuple[bytes, bytes]]:
+    """What differs between builds: placeholder and what stands for it now."""
     versions = {"quickjs-ng": library().JS_GetVersion().decode(), "flowcage": PACKAGE_VERSION}
     pattern = '"name":"{}","version":"{}"'
     return [
@@ -89,17 +77,6 @@ def _builds() -> list[tuple[bytes, bytes]]:
 
 
 def _fill_in(line: bytes) -> bytes:
-    for placeholder, version in _builds():
+    for placeholder, version in builds():
         line = line.replace(placeholder, version)
     return line
-
-
-def _take_out(line: bytes) -> bytes:
-    for placeholder, version in _builds():
-        line = line.replace(version, placeholder)
-    return line
-
-
-if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        record(Path(name))
