@@ -185,7 +185,11 @@ REPLIES: dict[str, Callable[[int], str | bytes]] = {
     "batch": lambda i: f"[{text(i, COMPLETE).strip()}]\n",
     "unknown state": lambda i: text(i, {**PENDING, "state": "done"}),
     "complete without output": lambda i: text(i, {**PENDING, "state": "complete"}),
-    "unknown request": lambda i: text(i, asking({"type": "exec", "id": "1"})),
+    "unknown request": lambda i: text(i, asking({"type": "\x1b[31m" + "x" * 1_000_000, "id": "1"})),
+    "unknown request without an id": lambda i: text(i, asking({"type": "exec"})),
+    "more unknown requests than allowed": lambda i: text(
+        i, asking(*({**AGENT, "type": "exec", "id": str(n)} for n in range(21)))
+    ),
     "sleep below zero": lambda i: text(i, asking({"type": "sleep", "id": "1", "durationMs": -1})),
     "one request twice": lambda i: text(i, asking(AGENT, AGENT)),
     "more requests than allowed": lambda i: text(i, asking(*({**AGENT, "id": str(n)} for n in range(21)))),

@@ -59,10 +59,11 @@ LIES = {
     "batch": "not a JSON-RPC 2.0 object",
     "unknown state": "/state",
     "complete without output": "'output' is required",
-    "unknown request": "/requests/0/type",
+    "unknown request without an id": "/requests/0/type",
     "sleep below zero": "/requests/0/durationMs",
     "one request twice": "two requests the id '1'",
     "more requests than allowed": "outstanding than its limit",
+    "more unknown requests than allowed": "outstanding than its limit",
     "longer messages": "longer messages",
     "claims an unknown kind": "/data/kind",
     "stdout closed": "closed its stdout",
@@ -134,6 +135,17 @@ def test_what_the_contract_does_not_allow_is_a_protocol_violation(lie: str) -> N
     assert LIES[lie] in str(error)
     assert len(str(error)) < 500
     assert "\x1b" not in str(error)
+
+
+def test_requests_of_unknown_types_are_bounded_and_told_cut_and_without_escapes() -> None:
+    error = error_of("unknown request", max_received_bytes=4 * MIB)
+    assert error.verdict is Verdict.OUTPUT_LIMIT
+    assert error.report is not None
+    assert {note["kind"] for note in error.report.diagnostics} == {"unknown_request_type"}
+    for note in error.report.diagnostics:
+        assert "31mxxx" in note["message"]
+        assert len(note["message"]) < 200
+        assert "\x1b" not in note["message"]
 
 
 @pytest.mark.parametrize("hang", HANGS)
