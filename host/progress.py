@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from flowcage.host import events, terminal
 from flowcage.host.events import Event, Listener
 from flowcage.host.eventsfile import EventsFile
 from flowcage.host.terminal import safe
 from flowcage.protocol import strictjson
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -26,7 +22,7 @@ async def watched(
     Raises:
         HandlerFailed: the events file cannot be written.
     """
-    show = None if quiet else _unless_broken(_terminal() if terminal.is_interactive() else _plain)
+    show = None if quiet else _unless_broken(_coloured() if terminal.wants_colour() else _plain)
     if events_file is None:
         return await run(show)
     return await events_file.record(lambda record: run(_both(record, show)))
@@ -62,11 +58,11 @@ def _plain(event: Event) -> None:
         terminal.tell(_indented(line[1]))
 
 
-def _terminal() -> Listener:
+def _coloured() -> Listener:
     from rich.console import Console
 
-    no_color = "NO_COLOR" in os.environ or None
-    console: Console = Console(stderr=True, highlight=False, emoji=False, no_color=no_color)
+    # Not by rich's own reading of the environment, for which FORCE_COLOR=0 asks for colour.
+    console = Console(stderr=True, highlight=False, emoji=False, no_color=False, force_terminal=True)
 
     def show(event: Event) -> None:
         line = describe(event)

@@ -26,6 +26,18 @@ def is_interactive() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def wants_colour() -> bool:
+    """Whether stderr gets colour: as no-color.org and force-color.org have it, else where it is a terminal.
+
+    A variable that is empty counts as unset, and a ``FORCE_COLOR`` of 0 or false as what it says.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced.lower() not in ("0", "false")
+    return is_interactive()
+
+
 def tell(line: str) -> None:
     """Write a line to stderr.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -91,6 +92,34 @@ def test_a_usage_error_leaves_an_existing_events_file_alone(tmp_path: Path) -> N
     finished = flowcage("run", tmp_path / "w.js", "--events", events, "--agent", "bogus")
     assert finished.status == 2
     assert events.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": ""}, True),
+        ({"FORCE_COLOR": "0"}, False),
+    ],
+)
+def test_a_terminal_gets_colour_unless_a_variable_that_is_not_empty_says_no(
+    tmp_path: Path, variables: dict[str, str], coloured: bool
+) -> None:
+    (tmp_path / "w.js").write_text('phase("P"); return 1')
+    ours, theirs = pty.openpty()
+    without = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    environment = {**without, "TERM": "xterm", **variables}
+    with subprocess.Popen(
+        [FLOWCAGE, "run", tmp_path / "w.js"], stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        assert process.wait(DEADLINE) == 0
+        said = os.read(ours, 4096)
+    os.close(ours)
+    assert b"== P" in said
+    assert (b"\x1b[" in said) is coloured
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
