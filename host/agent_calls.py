@@ -77,7 +77,7 @@ class AgentCalls:
         except RequestRejected as error:
             return self._fail(attempt, error, began, again=attempt.number < attempt.terms.max_attempts)
         account.complete(attempt.phase)
-        seconds = trio.current_time() - began
+        seconds = round(trio.current_time() - began, 6)
         self._run.emit(
             events.AgentCompleted, request_id=attempt.call.id, seconds=seconds, tokens=answer.tokens
         )
@@ -97,7 +97,7 @@ class AgentCalls:
     def _fail(
         self, attempt: _Attempt, error: RequestRejected, began: float, *, again: bool
     ) -> Resolution | None:
-        self._tell_of_failure(attempt, error, trio.current_time() - began, again)
+        self._tell_of_failure(attempt, error, round(trio.current_time() - began, 6), again)
         if not again:
             self._run.account.fail(attempt.phase)
             return Rejected(str(error))

@@ -115,7 +115,7 @@ class Child:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:  # a second Ctrl-C wakes this task, not that one
                     nursery.start_soon(self._close, not healthy)
-            self.wall_seconds = trio.current_time() - self._began
+            self.wall_seconds = round(trio.current_time() - self._began, 6)
         return result
 
     async def _close(self, kill: bool) -> None:

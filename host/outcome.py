@@ -52,7 +52,7 @@ class Census:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the run cost.
+    """What the run cost; seconds to the microsecond.
 
     Attributes:
         wall_seconds: from the child's start to its end.
@@ -79,7 +79,7 @@ class Usage:
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it, in the wire's camelCase."""
         return {
-            "wallSeconds": round(self.wall_seconds, 6),
+            "wallSeconds": self.wall_seconds,
             "userCpuSeconds": self.user_cpu_seconds,
             "systemCpuSeconds": self.system_cpu_seconds,
             "peakRssBytes": self.peak_rss_bytes,

@@ -36,7 +36,7 @@ class Ended(NamedTuple):
     @property
     def cpu_seconds(self) -> float:
         """All that it used."""
-        return self.user_cpu_seconds + self.system_cpu_seconds
+        return round(self.user_cpu_seconds + self.system_cpu_seconds, 6)
 
 
 class ChildProcess:
@@ -207,7 +207,8 @@ def _reap(pid: int, peak_rss_bytes: int) -> Ended:
     return Ended(
         signal_name(-code) if code < 0 else None,
         code if code >= 0 else None,
-        usage.ru_utime,
-        usage.ru_stime,
+        # getrusage(2) counts microseconds; as a sum of seconds and a fraction they end in noise.
+        round(usage.ru_utime, 6),
+        round(usage.ru_stime, 6),
         peak_rss_bytes,
     )

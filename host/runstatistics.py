@@ -49,5 +49,5 @@ def statistics_of(
         channel.messages if channel else 0,
         channel.bytes_sent if channel else 0,
         channel.bytes_received if channel else 0,
-        child.wall_seconds if child and child.ended else trio.current_time() - began,
+        child.wall_seconds if child and child.ended else round(trio.current_time() - began, 6),
     )

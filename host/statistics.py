@@ -73,6 +73,6 @@ class RunCounts:
             self._agents,
             self._tokens,
             self._bytes,
-            self._wall_seconds,
-            self._cpu_seconds,
+            round(self._wall_seconds, 6),
+            round(self._cpu_seconds, 6),
         )

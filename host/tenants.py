@@ -95,8 +95,8 @@ class Counts:
             self.admitted,
             self.withdrawn,
             MappingProxyType(dict(self.refused)),
-            self.cpu_seconds,
-            self.waited_seconds,
+            round(self.cpu_seconds, 6),
+            round(self.waited_seconds, 6),
         )
 
 
