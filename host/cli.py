@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host import exits, inputs
-from flowcage.host.command import Seconds, fail, note, say, to_the_end
+from flowcage.host.command import Seconds, fail, note, say, to_the_end, warn
+from flowcage.host.inputfiles import InputError, InputFiles
 from flowcage.host.terminal import leave
 from flowcage.host.wire_commands import conformance, schema, serve
 from flowcage.protocol.limits import MAX_LIMIT
-from flowcage.protocol.messages import DIALECTS, ISOLATIONS, missing_layers
+from flowcage.protocol.messages import DIALECTS, ISOLATIONS
 from flowcage.protocol.version import PACKAGE_VERSION
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def cli() -> None:
              "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
-@click.option("--args-file", type=click.Path(path_type=Path), help="The same, from a JSON file.")
+@click.option("--args-file", type=click.Path(path_type=Path), help="The same, from a JSON file; - is stdin.")
 @click.option("--arg", "args_pairs", metavar="K=V", multiple=True, help="One string member of args.")
 @click.option("--agent", default="echo", show_default=True, help="Who answers agent(): echo or command:CMD.")
 @click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
@@ -49,7 +50,7 @@ def cli() -> None:
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
               help="Any limit, such as cpuSeconds=10; comes before all other options.")  # fmt: skip
 @click.option("--limits", "limits_file", type=click.Path(path_type=Path),
-              help="Limits as a JSON object in a file; --limit comes before it.")  # fmt: skip
+              help="Limits as a JSON object in a file, or - for stdin; --limit comes before it.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
 @click.option("--hard-budget", is_flag=True, help="Reject agent() once the budget is spent.")
@@ -64,37 +65,34 @@ def cli() -> None:
 @click.option("--child-command", metavar="CMD",
               help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
               "strict holds only where the kernel confirms it.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr; warnings stay.")
 def run(file: Path, **given: Any) -> None:
-    """Run the workflow in FILE and print its result as JSON."""
+    """Run the workflow in FILE, or from stdin where FILE is -, and print its result as JSON."""
     from flowcage.host.api import run_workflow
     from flowcage.host.eventsfile import EventsFile
-    from flowcage.host.outcome import UNKNOWN_REQUEST_TYPE
     from flowcage.host.progress import watched
 
     with ExitStack() as stack:
         try:
-            source = inputs.source(file)
-            args = inputs.args(given["args_json"], given["args_file"], given["args_pairs"])
-            options = inputs.options(file, **given)
-            events = stack.enter_context(EventsFile(given["events"])) if given["events"] else None
-        except inputs.InputError as error:
+            named = {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
+            files = InputFiles(named)
+            script = inputs.script(files, file, given["root"])
+            args = inputs.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+            options = inputs.options(files, file, **given)
+            events = stack.enter_context(EventsFile(given["events"], files)) if given["events"] else None
+        except InputError as error:
             fail(exits.USAGE, str(error))
 
         async def work(listener: Listener | None) -> Outcome:
             listening = replace(options, listener=listener)
-            return await run_workflow(source, source_name=str(file), args=args, options=listening)
+            return await run_workflow(script.text, source_name=script.name, args=args, options=listening)
 
-        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), source)
-    if missing := missing_layers(outcome.report.isolation):
-        note(f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
-    for diagnostic in outcome.report.diagnostics:
-        if diagnostic["kind"] == UNKNOWN_REQUEST_TYPE:
-            note(f"warning: {diagnostic['message']}")
-        elif not given["quiet"]:
-            note(f"note: {diagnostic['message']}")
-    if not given["quiet"] and (census := exits.explain_census(outcome.census)) is not None:
-        note(f"note: {census}")
+        if events is not None and not events.has_reader and not given["quiet"]:
+            note(
+                f"note: --events {given['events']}: nobody reads this pipe yet; the run does not wait for it"
+            )
+        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), script)
+    warn(outcome.report, script)
     say(inputs.to_json_line(outcome))
 
 
@@ -102,14 +100,16 @@ def run(file: Path, **given: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
 def check(file: Path, dialect: Any) -> None:
-    """Compile the workflow in FILE; print its dialect, meta and phases as JSON. No agent is asked."""
+    """Compile the workflow in FILE (or -: stdin); print dialect, meta, phases as JSON. No agent is asked."""
     from flowcage.host.api import check_workflow
 
     try:
-        source = inputs.source(file)
-    except inputs.InputError as error:
+        script = inputs.script(InputFiles({"FILE": file}), file)
+    except InputError as error:
         fail(exits.USAGE, str(error))
-    checked = to_the_end(lambda: check_workflow(source, source_name=str(file), dialect=dialect), source)
+    checked = to_the_end(
+        lambda: check_workflow(script.text, source_name=script.name, dialect=dialect), script
+    )
     meta = checked.meta
     phases = meta.get("phases") if isinstance(meta, dict) else None
     found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}

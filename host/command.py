@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -15,6 +15,10 @@ from flowcage.host import exits
 from flowcage.host.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.errors import RunError
 from flowcage.host.terminal import leave, safe, tell
+
+if TYPE_CHECKING:
+    from flowcage.host.inputs import Script
+    from flowcage.host.outcome import Report
 
 T = TypeVar("T")
 
@@ -35,12 +39,15 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-def to_the_end(function: Callable[[], Awaitable[T]], source: str = "") -> T:
+def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:
     """Run an async function; how it fails becomes a message and an exit status."""
     try:
         return run_to_end_or_signal(function)
     except RunError as error:
-        fail(exits.status(error), exits.explain(error, source))
+        if error.report is not None:
+            warn(error.report, script)
+        explained = exits.explain(error, script.text if script else "")
+        fail(exits.status(error), script.as_typed(explained) if script else explained)
     except Terminated as ended:
         fail(128 + ended.number, f"ended by {ended}")
 
@@ -60,6 +67,12 @@ def note(message: str) -> None:
     """Say something on stderr, if that is to be had."""
     with suppress(OSError):
         tell(safe(f"flowcage: {message}"))
+
+
+def warn(report: Report, script: Script | None = None) -> None:
+    """Say what a result, or an error, does not tell of the run."""
+    for warning in exits.warnings(report):
+        note(script.as_typed(warning) if script else warning)
 
 
 def fail(status: int, message: str) -> NoReturn:

@@ -14,7 +14,8 @@ import trio
 from flowcage.host import terminal
 from flowcage.host.errors import FlowcageError, HandlerFailed
 from flowcage.host.events import Event, Listener
-from flowcage.host.inputs import InputError
+from flowcage.host.inputfiles import InputError, InputFiles
+from flowcage.host.outputfile import open_output, open_pipe
 from flowcage.host.stream import EventStream
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB
@@ -32,11 +33,17 @@ FLUSH_SECONDS = 5.0
 class EventsFile:
     """Writes events in a thread, as they come. Close it by leaving its block.
 
+    A named pipe that nobody reads yet is opened in that thread, too: neither the command nor the run waits.
+
+    Args:
+        path: of the file.
+        inputs: what the command has read, none of which may be overwritten.
+
     Raises:
-        InputError: the file cannot be opened for writing.
+        InputError: the file cannot be opened for writing, or is one of those.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inputs: InputFiles) -> None:
         self._path = path
         self._stream = EventStream(MAX_WAITING_EVENTS, MAX_WAITING_BYTES)
         self._written = trio.Event()
@@ -44,7 +51,7 @@ class EventsFile:
         self._error: OSError | None = None
         self._writer = trio.CancelScope(shield=True)  # a run that is cancelled has a last event, too
         try:
-            self._file = path.open("wb", buffering=0)
+            self._descriptor = open_output(f"--events {path}", path, inputs)
         except OSError as error:
             raise InputError(self._cannot_be_written(error)) from None
 
@@ -57,8 +64,14 @@ class EventsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._writing:  # else a thread hangs in it, and must not come to write to another file
-            self._file.close()
+        # Where a thread hangs in a write, it must not come to write to another file.
+        if self._descriptor is not None and not self._writing:
+            os.close(self._descriptor)
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether it is open; a named pipe is once somebody reads it."""
+        return self._descriptor is not None
 
     async def record(self, run: Callable[[Listener], Awaitable[T]]) -> T:
         """Run something with a listener that writes; then wait for the file, but not for long.
@@ -100,8 +113,10 @@ class EventsFile:
     def _append(self, events: Sequence[Event]) -> None:
         lines = "".join(f"{strictjson.dumps(event.to_json())}\n" for event in events)
         data = memoryview(lines.encode())
+        if self._descriptor is None:
+            self._descriptor = open_pipe(self._path)
         while data:
-            data = data[os.write(self._file.fileno(), data) :]
+            data = data[os.write(self._descriptor, data) :]
 
     async def _flush(self) -> None:
         self._stream.close()
@@ -109,9 +124,10 @@ class EventsFile:
             await self._written.wait()
             return
         late = len(self._writing) + len(self._stream)
+        how = "nobody reads it fast enough" if self.has_reader else "nobody has read it"
         with suppress(OSError):
             terminal.tell(
-                terminal.safe(f"flowcage: warning: --events {self._path}: nobody reads it fast enough; ")
+                terminal.safe(f"flowcage: warning: --events {self._path}: {how}; ")
                 + f"the last {late} events are not in it, or not all of them"
             )
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowcage.host.errors import CannotSend, ChildDied, RunError, WorkflowFailed
 from flowcage.host.verdict import Verdict
+from flowcage.protocol.messages import missing_layers
 
 if TYPE_CHECKING:
-    from flowcage.host.outcome import Census
+    from flowcage.host.outcome import Census, Report
 
 DONE = 0
 FAILED = 1
@@ -46,6 +47,23 @@ def explain(error: RunError, source: str) -> str:
     if error.place:
         return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
     return "\n".join([f"{error.verdict}: {error} ({error.kind})", *_details(error.data)])
+
+
+def warnings(report: Report) -> list[str]:
+    """What is told beside the result or the error: missing isolation, diagnostics, lost agent calls."""
+    told = [f"{_label(diagnostic['kind'])}: {diagnostic['message']}" for diagnostic in report.diagnostics]
+    if missing := missing_layers(report.isolation):
+        told.insert(0, f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
+    if (census := explain_census(report.census)) is not None:
+        told.append(f"note: {census}")
+    return told
+
+
+def _label(kind: str) -> str:
+    from flowcage.host.outcome import UNKNOWN_REQUEST_TYPE  # it was imported by the run
+
+    # The others are the workflow's own affair; this one is that host and child do not fit together.
+    return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"
 
 
 def explain_census(census: Census) -> str | None:

@@ -2,51 +2,91 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
+from flowcage.host.beneath import relative_to
+from flowcage.host.inputfiles import STDIN, InputError, InputFiles
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.limits import with_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
-from flowcage.host.sourcefile import ChildWorkflows, SourceFileError, read_source
+from flowcage.host.sourcefile import ChildWorkflows, SourceFileError, source_text
 from flowcage.protocol import strictjson
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Json, missing_layers
 
 
-class InputError(Exception):
-    """Something the user gave cannot be used."""
+class Script(NamedTuple):
+    """The workflow that was named.
+
+    Attributes:
+        text: of the file.
+        name: what the child, events and stacks call it: its path below the root, the same on every machine.
+        typed: what the user calls it.
+    """
+
+    text: str
+    name: str
+    typed: str
+
+    def as_typed(self, message: str) -> str:
+        """The message with places in the file, ``name:line``, by the name that the user typed."""
+        places = re.compile(rf"(^|[\s(]){re.escape(self.name)}(?=:\d)", re.MULTILINE)
+        return places.sub(lambda place: place[1] + self.typed, message)
 
 
-def source(file: Path) -> str:
-    """The text of the workflow file."""
+def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
+    """Read the workflow file; ``-`` is stdin."""
+    typed = "<stdin>" if file == STDIN else str(file)
+    name = typed if file == STDIN else relative_to(root or file.parent, os.path.abspath(file)) or file.name
     try:
-        return read_source(file)
+        return Script(source_text(files.read("FILE", file), typed), name, typed)
     except SourceFileError as error:
         raise InputError(str(error)) from None
+    except FileNotFoundError:
+        raise InputError(f"{typed}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{typed}: is a folder; name a workflow file") from None
+    except OSError as error:
+        raise InputError(f"{typed}: cannot be read: {error.strerror}") from None
 
 
-def args(text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
+def args(files: InputFiles, text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
     """The workflow's args from the one option that was given; ``{}`` without any."""
     if sum((text is not None, file is not None, bool(pairs))) > 1:
         raise InputError("give one of --args, --args-file and --arg, not several")
     if text is not None:
         return _parse_json("--args", text.encode("utf-8", "surrogateescape"))
     if file is not None:
-        return _json_file(f"--args-file {file}", file)
-    return dict(_pair(pair) for pair in pairs)
+        return _json_file(files, "--args-file", file)
+    return _unique("--arg", map(_pair, pairs))
 
 
-def _json_file(what: str, file: Path) -> Json:
+def _unique(option: str, pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a mapping, where each name comes once: of two values one would be lost in silence."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InputError(
+                f"{option} {name} is given twice, as {found[name]!r} and as {value!r}; give it once"
+            )
+        found[name] = value
+    return found
+
+
+def _json_file(files: InputFiles, option: str, file: Path) -> Json:
+    what = f"{option} {file}"
     try:
-        with file.open("rb") as stream:
-            text = stream.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+        text = files.read(option, file)
     except OSError as error:
         raise InputError(f"{what}: cannot be read: {error.strerror}") from None
     if len(text) > DEFAULT_MAX_MESSAGE_BYTES:
@@ -55,8 +95,12 @@ def _json_file(what: str, file: Path) -> Json:
 
 
 def _parse_json(what: str, text: bytes) -> Json:
+    text = text.removeprefix(codecs.BOM_UTF8)
     try:
-        return strictjson.loads(text)
+        value = strictjson.loads(text)
+        # Again for its names: of one that comes twice, only the last is left.
+        json.loads(text, object_pairs_hook=lambda pairs: _unique(f"{what}:", iter(pairs)))
+        return value
     except json.JSONDecodeError as error:
         raise InputError(
             f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
@@ -72,7 +116,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def options(file: Path, **given: Any) -> RunOptions:
+def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
     """The run's options; a file's child workflows may lie in its own folder."""
     try:
         agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
@@ -85,7 +129,7 @@ def options(file: Path, **given: Any) -> RunOptions:
         raise InputError("--hard-budget needs a budget: give --budget TOKENS, too")
     options = RunOptions(
         agent=agent,
-        workflow=ChildWorkflows(given["root"] or file.parent),
+        workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
         dialect=given["dialect"],
         isolation=given["isolation"],
         limits=Limits(memory_bytes=given["memory"] * MIB),
@@ -96,7 +140,7 @@ def options(file: Path, **given: Any) -> RunOptions:
         hard_budget=given["hard_budget"],
         launcher=Spawn(_command(given["child_command"])),
     )
-    for what, members in _limits(given["limits_file"], given["limit_pairs"]):
+    for what, members in _limits(files, given["limits_file"], given["limit_pairs"]):
         try:
             options = with_limits(options, members)
         except ValueError as error:
@@ -114,19 +158,24 @@ def _command(text: str | None) -> tuple[str, ...] | None:
     return words
 
 
-def _limits(file: Path | None, pairs: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _limits(
+    files: InputFiles, file: Path | None, pairs: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     if file is not None:
         what = f"--limits {file}"
-        members = _json_file(what, file)
+        members = _json_file(files, "--limits", file)
         if not isinstance(members, dict):
             raise InputError(f'{what}: expected a JSON object, such as {{"cpuSeconds": 10}}')
         yield what, members
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            yield "--limit", {name: float(value) if "." in value else int(value)}
-        except ValueError:
-            raise InputError(f"--limit {pair}: expected NAME=NUMBER, such as --limit cpuSeconds=10") from None
+    yield "--limit", _unique("--limit", map(_limit, pairs))
+
+
+def _limit(pair: str) -> tuple[str, float]:
+    name, _, value = pair.partition("=")
+    try:
+        return name, int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else float(value)
+    except ValueError:
+        raise InputError(f"--limit {pair}: expected NAME=NUMBER, such as --limit cpuSeconds=10") from None
 
 
 def to_json_line(outcome: Outcome) -> str:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .command import DEADLINE, FLOWCAGE
 
 # More than a pipe holds.
@@ -110,3 +112,89 @@ def test_a_run_that_fails_keeps_its_own_error_beside_that_of_the_file(tmp_path: 
     )
     assert done.returncode in (1, 125)  # whichever was first; never neither
     assert (b"boom" in done.stderr) == (done.returncode == 1)
+
+
+def test_a_pipe_that_nobody_reads_holds_up_neither_the_run_nor_its_clock(tmp_path: Path) -> None:
+    with command(tmp_path, "return 7") as process:
+        status, stdout, stderr = finish(process)
+    assert status == 0
+    assert json.loads(stdout)["result"] == 7
+    assert f"note: --events {tmp_path / 'events'}: nobody reads this pipe yet" in stderr
+    assert f"warning: --events {tmp_path / 'events'}: nobody has read it; the last 2 events" in stderr
+
+    (tmp_path / "w.js").write_text("for (;;) await SW.extra.sleep(10)")
+    words = ["w.js", "--events", "events", "--timeout", "1", "--quiet"]
+    done = subprocess.run(
+        [FLOWCAGE, "run", *words], cwd=tmp_path, capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 124
+    assert b"yet" not in done.stderr
+
+
+def test_a_reader_that_comes_late_gets_the_events_from_the_first_on(tmp_path: Path) -> None:
+    with command(tmp_path, 'log("a"); export default agent("x")') as process:
+        assert process.stderr is not None
+        while b"-> agent" not in process.stderr.readline():
+            pass
+        with (tmp_path / "events").open() as events:
+            assert types([events.readline() for _ in range(3)]) == ["started", "log", "agent_started"]
+            (tmp_path / "gate").read_text()
+            assert types(events.readlines()) == ["agent_completed", "ended"]
+            assert finish(process)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["w.js", "--events", "w.js"], "--events w.js is the same file as FILE w.js"),
+        (["w.js", "--events", "./link"], "--events link is the same file as FILE w.js"),
+        (["w.js", "--events", "hard-link"], "--events hard-link is the same file as FILE w.js"),
+        (["link", "--events", "w.js"], "--events w.js is the same file as FILE link"),
+        (["w.js", "--args-file", "a.json", "--events", "a.json"], "is the same file as --args-file a.json"),
+        (["w.js", "--limits", "l.json", "--events", "l.json"], "is the same file as --limits l.json"),
+        (["-", "--events", "w.js"], "is the same file as FILE -"),
+        (["w.js", "--events", "out"], "--events out is the file that stdout goes to"),
+        (["w.js", "--events", "err"], "--events err is the file that stderr goes to"),
+        (["w.js", "--events", "/dev/stdout"], "--events /dev/stdout is the file that stdout goes to"),
+    ],
+)
+def test_events_do_not_overwrite_what_was_read_nor_the_other_outputs(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    texts = {"w.js": "return 1", "a.json": '{"a": 1}', "l.json": "{}"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link").symlink_to("w.js")
+    (tmp_path / "hard-link").hardlink_to(tmp_path / "w.js")
+    with (
+        (tmp_path / "w.js").open() as stdin,
+        (tmp_path / "out").open("w") as out,
+        (tmp_path / "err").open("w") as err,
+    ):
+        done = subprocess.run(
+            [FLOWCAGE, "run", *words],
+            cwd=tmp_path,
+            stdin=stdin,
+            stdout=out,
+            stderr=err,
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert message in (tmp_path / "err").read_text()
+    assert {name: (tmp_path / name).read_text() for name in texts} == texts
+
+
+@pytest.mark.parametrize("events", ["/dev/null", "/dev/stdout", "/dev/stderr", "new", "old"])
+def test_events_may_go_to_a_device_to_a_pipe_and_over_an_old_file(tmp_path: Path, events: str) -> None:
+    (tmp_path / "w.js").write_text("return 1")
+    (tmp_path / "old").write_text("x" * 10_000)
+    words = ["w.js", "--events", events, "--quiet"]
+    done = subprocess.run(
+        [FLOWCAGE, "run", *words], cwd=tmp_path, capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    streams = {"/dev/stdout": done.stdout, "/dev/stderr": done.stderr}
+    if events != "/dev/null":
+        lines = (streams[events] if events in streams else (tmp_path / events).read_bytes()).splitlines()
+        assert [json.loads(line).get("type") for line in lines if b'"at"' in line] == ["started", "ended"]

@@ -1,0 +1,84 @@
+"""The files that a command line names: each read once, stdin for one of them, and none of them written to."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
+
+STDIN = Path("-")
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used."""
+
+
+class InputFiles:
+    """Reads files and remembers which they were, by the descriptors they were read from.
+
+    Args:
+        named: the files by option; ``-`` is stdin, None was not given.
+
+    Raises:
+        InputError: two of them are stdin, which is told before anybody waits for it.
+    """
+
+    def __init__(self, named: Mapping[str, Path | None]) -> None:
+        self._read: dict[tuple[int, int], str] = {}
+        from_stdin = [option for option, path in named.items() if path == STDIN]
+        if len(from_stdin) > 1:
+            raise InputError(f"only one of {' and '.join(from_stdin)} can be '-': stdin is read once")
+
+    def read(self, what: str, path: Path) -> bytes:
+        """All of a file, or one byte more than a message may have.
+
+        Args:
+            what: the option that named it, for messages.
+            path: ``-`` is stdin.
+
+        Raises:
+            InputError: stdin is closed.
+            OSError: it cannot be read.
+        """
+        if path == STDIN:
+            return self._read_stdin(what)
+        with path.open("rb") as file:
+            self._read[_identity(os.fstat(file.fileno()))] = f"{what} {path}"
+            return file.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+
+    def refuse_as_output(self, what: str, descriptor: int) -> None:
+        """Refuse to write to a file that was read, or that stdout or stderr go to.
+
+        Args:
+            what: the option and the path, for messages.
+            descriptor: the file, opened and not emptied yet.
+
+        Raises:
+            InputError: it is one of them.
+        """
+        status = os.fstat(descriptor)
+        is_file = stat.S_ISREG(status.st_mode)  # of a terminal, or /dev/null, nothing is overwritten
+        other = self._read.get(_identity(status))
+        if other is not None and (is_file or stat.S_ISFIFO(status.st_mode)):
+            raise InputError(f"{what} is the same file as {other}; it would be overwritten")
+        if is_file:
+            for number, name in ((1, "stdout"), (2, "stderr")):
+                with suppress(OSError):  # it is closed
+                    if _identity(os.fstat(number)) == _identity(status):
+                        raise InputError(f"{what} is the file that {name} goes to; name another one")
+
+    def _read_stdin(self, what: str) -> bytes:
+        if sys.stdin is None:
+            raise InputError(f"{what} -: stdin is closed")
+        with suppress(OSError):
+            self._read[_identity(os.fstat(sys.stdin.fileno()))] = f"{what} -"
+        return sys.stdin.buffer.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
