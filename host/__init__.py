@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RunTimedOut,
         WorkflowFailed,
         WorkflowStalled,
+        WrongEventLoop,
     )
     from flowcage.host.host import Host
     from flowcage.host.launch.spawn import Spawn
@@ -87,6 +88,7 @@ _HOMES = {
     "Verdict": "flowcage.host.verdict",
     "WorkflowFailed": "flowcage.host.errors",
     "WorkflowStalled": "flowcage.host.errors",
+    "WrongEventLoop": "flowcage.host.errors",
     "Zygote": "flowcage.host.launch.zygote",
     "check_workflow": "flowcage.host.api",
     "run_workflow": "flowcage.host.api",
@@ -134,6 +136,7 @@ __all__ = [
     "Verdict",
     "WorkflowFailed",
     "WorkflowStalled",
+    "WrongEventLoop",
     "Zygote",
     "check_workflow",
     "run_workflow",

@@ -6,15 +6,17 @@ from functools import partial
 
 import trio
 
+from flowcage.host.arguments import require_choice, require_type, require_workflow
 from flowcage.host.blocking import run_to_end
 from flowcage.host.child import Child, expect_result
 from flowcage.host.errors import CannotSend, RunTimedOut
+from flowcage.host.eventloop import require_no_event_loop, require_trio
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
 from flowcage.host.run import CANNOT_CROSS, Run
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import MISSING, Check, Checked, Dialect, Json, Missing
+from flowcage.protocol.messages import DIALECTS, MISSING, Check, Checked, Dialect, Json, Missing
 
 # Compiling is quick; a child that takes longer than this is not well.
 CHECK_TIMEOUT_SECONDS = 30.0
@@ -31,7 +33,7 @@ async def run_workflow(
 
     Args:
         source: JavaScript text, in either dialect.
-        source_name: what stacks and errors call it.
+        source_name: what stacks and errors call it. The workflow can read it: give no absolute path.
         args: any JSON value, the workflow's ``args``; left out it is ``{}``.
         options: handlers and limits; the defaults answer ``agent()`` with `echo`.
 
@@ -41,7 +43,11 @@ async def run_workflow(
     Raises:
         RunError: one of its subclasses, with the same report in ``report``; `WorkflowFailed` is the
             workflow's own doing, `RunTimedOut` and `WorkflowStalled` its never finishing.
+        TypeError, ValueError: an argument is of the wrong type, or `args` are no JSON; nothing was started.
+        WrongEventLoop: trio does not run here.
     """
+    require_trio("run_workflow()")
+    _require_arguments(source, source_name, args, options)
     run = Run(options or RunOptions(), source_name)
     return await run.execute(source, {} if args is MISSING else args)
 
@@ -57,7 +63,10 @@ def run_workflow_blocking(
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the child is gone by then.
+        WrongEventLoop: this thread has an event loop, which would be held up.
     """
+    require_no_event_loop("run_workflow_blocking()")
+    _require_arguments(source, source_name, args, options)  # here: in the event loop, errors come in groups
     return run_to_end(partial(run_workflow, source, source_name=source_name, args=args, options=options))
 
 
@@ -69,7 +78,11 @@ async def check_workflow(
     Raises:
         WorkflowFailed: kind ``syntax`` or ``import``; ``data`` has line and column.
         RunError: the child could not do it.
+        TypeError, ValueError, WrongEventLoop: as `run_workflow`.
     """
+    require_trio("check_workflow()")
+    require_workflow(source, source_name)
+    require_choice("dialect", dialect, DIALECTS)
 
     async def converse(child: Child, _nursery: trio.Nursery) -> Checked:
         await child.initialize(Limits(), None)
@@ -88,3 +101,11 @@ async def check_workflow(
             return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
+
+
+def _require_arguments(
+    source: str, source_name: str, args: Json | Missing, options: RunOptions | None
+) -> None:
+    require_workflow(source, source_name, args)
+    if options is not None:
+        require_type("options", options, RunOptions)

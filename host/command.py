@@ -44,10 +44,11 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
     try:
         return run_to_end_or_signal(function)
     except RunError as error:
+        explained = exits.explain(error, script.text if script else "")
+        note(script.as_typed(explained) if script else explained)
         if error.report is not None:
             warn(error.report, script)
-        explained = exits.explain(error, script.text if script else "")
-        fail(exits.status(error), script.as_typed(explained) if script else explained)
+        leave(exits.status(error))
     except Terminated as ended:
         fail(128 + ended.number, f"ended by {ended}")
 

@@ -146,7 +146,7 @@ class RunRefused(RunError):
 
 
 class CannotSend(RunError):
-    """The source or the args do not fit a message, or hold what JSON cannot; nothing was run."""
+    """The source or the args do not fit a message; nothing was run."""
 
     child_alive = True
     verdict = Verdict.NOT_STARTED
@@ -214,3 +214,7 @@ class HostClosing(FlowcageError):
 
     def __init__(self) -> None:
         super().__init__("the host is closing, or its block was never entered, and it starts no runs")
+
+
+class WrongEventLoop(FlowcageError, RuntimeError):
+    """A call was made outside of the event loop that it needs, or inside one that it would hold up."""

@@ -13,8 +13,10 @@ from typing import Self
 import trio
 
 from flowcage.host.account import Account
+from flowcage.host.arguments import require_callable, require_members, require_type, require_workflow
 from flowcage.host.child import initialize_message
 from flowcage.host.errors import HostClosing, RunError
+from flowcage.host.eventloop import require_trio
 from flowcage.host.launch.launcher import ClosableLauncher
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.launch.spawn import Spawn
@@ -63,6 +65,15 @@ class Host:
         launcher: Callable[[], ClosableLauncher] = Zygote if sys.platform == "linux" else Spawn,
         options: RunOptions | None = None,
     ) -> None:
+        require_members("tenants", tenants, TenantLimits)
+        require_callable("launcher", launcher)
+        for name, value, kind in (
+            ("default", default, TenantLimits),
+            ("memory", memory, MemoryBudget),
+            ("options", options, RunOptions),
+        ):
+            if value is not None:
+                require_type(name, value, kind)
         self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
         self._options = options or RunOptions()
         self._tenancies = Tenancies(launcher, self._new_reserve)
@@ -74,6 +85,7 @@ class Host:
         self._was_entered = False
 
     async def __aenter__(self) -> Self:
+        require_trio("async with Host()")
         if self._was_entered:
             raise RuntimeError("a Host can be entered once; make another one")
         self._was_entered = True
@@ -96,7 +108,7 @@ class Host:
         source_name: str = "workflow.js",
         args: Json | Missing = MISSING,
         handlers: Handlers | None = None,
-        limits: Mapping[str, float] | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
         options: RunOptions | None = None,
     ) -> Outcome:
         """Wait for the tenant's turn and run one workflow to its end.
@@ -104,18 +116,21 @@ class Host:
         Args:
             source: JavaScript text, in either dialect.
             tenant: whose quotas count; the name of one that was authenticated.
-            source_name: what stacks and errors call the source.
+            source_name: what stacks and errors call the source; the workflow can read it.
             args: any JSON value, the workflow's ``args``; left out it is ``{}``.
             handlers: who answers the workflow's requests; left out, those of `options`.
-            limits: by their names on the wire, such as ``{"cpuSeconds": 10}``; left out, those of `options`.
+            limits: by name, ``{"cpuSeconds": 10}`` or ``{"cpu_seconds": 10}``, or a `Limits`; left out, those
+                of `options`.
             options: everything else; left out, the host's. Its launcher is not used.
 
         Raises:
             Overloaded: at once: a quota is used up.
             RunError: as `run_workflow`.
             HostClosing: the host's block was left meanwhile, or not entered.
-            ValueError: there is no such limit or tenant name.
+            TypeError, ValueError: an argument is of the wrong type, or there is no such limit or tenant name;
+                nothing was queued.
         """
+        require_workflow(source, source_name, args, tenant)
         chosen = self.options(handlers, limits, options)
         return await self._admit(tenant, chosen, source, source_name, args)
 
@@ -127,7 +142,7 @@ class Host:
         tenant: str = DEFAULT_TENANT,
         source_name: str = "workflow.js",
         args: Json | Missing = MISSING,
-        limits: Mapping[str, float] | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
         options: RunOptions | None = None,
     ) -> AsyncIterator[LiveRun]:
         """A run whose requests the caller answers, while it reads the events.
@@ -139,11 +154,12 @@ class Host:
         events as well.
 
         Raises:
-            Overloaded, HostClosing, ValueError: as `run`; everything else by `LiveRun.outcome`.
+            Overloaded, HostClosing, TypeError, ValueError: as `run`; everything else by `LiveRun.outcome`.
         """
+        require_workflow(source, source_name, args, tenant)
+        chosen = self.options(None, limits, options)
         if self._nursery is None:
             raise HostClosing
-        chosen = self.options(None, limits, options)
         live = LiveRun(chosen.listener)
         given = replace(chosen, listener=live.hear, **live.handlers._asdict())
         await self._nursery.start(live.drive, partial(self._admit, tenant, given, source, source_name, args))
@@ -153,15 +169,22 @@ class Host:
             await live.aclose()
 
     def options(
-        self, handlers: Handlers | None, limits: Mapping[str, float] | None, options: RunOptions | None
+        self,
+        handlers: Handlers | None,
+        limits: Limits | Mapping[str, float] | None,
+        options: RunOptions | None,
     ) -> RunOptions:
         """The options that a run gets for these arguments of `run`.
 
         Raises:
             ValueError: there is no such limit.
+            TypeError: one of them is something else.
         """
+        if options is not None:
+            require_type("options", options, RunOptions)
         chosen = options or self._options
         if handlers is not None:
+            require_type("handlers", handlers, Handlers)
             chosen = replace(chosen, **handlers._asdict())
         return chosen if limits is None else with_limits(chosen, limits)
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
+from flowcage.host.arguments import require_callable, require_choice, require_type
 from flowcage.host.events import Listener
 from flowcage.host.launch.launcher import Launcher
 from flowcage.host.launch.spawn import Spawn
+from flowcage.host.limits import limits_of_host, refuse_absurd_of_host
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
-from flowcage.protocol.messages import Dialect, Isolation, Json, SandboxExecRequest, WorkflowRequest
+from flowcage.protocol.messages import (
+    DIALECTS,
+    ISOLATIONS,
+    Dialect,
+    Isolation,
+    Json,
+    SandboxExecRequest,
+    WorkflowRequest,
+)
 
 if TYPE_CHECKING:
     from flowcage.host.run import Run
@@ -73,16 +82,22 @@ class RunOptions:
     launcher: Launcher = field(default_factory=Spawn)
 
     def __post_init__(self) -> None:
-        for name in ("timeout_seconds", "answer_grace_seconds", "max_received_bytes"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be finite and above 0, not {getattr(self, name)!r}")
+        self._require_types()
         refuse_absurd(self.limits)
-        for name in ("max_agents", "max_total_agents", "max_children"):
-            count = getattr(self, name)
-            if type(count) is not int or count < 1:
-                raise ValueError(f"{name} must be at least 1, not {count!r}")
+        refuse_absurd_of_host(limits_of_host(self))
         tokens = self.budget_tokens
         if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_LIMIT):
             raise ValueError(f"budget_tokens must be a whole number from 0 to {MAX_LIMIT}, not {tokens!r}")
         if self.hard_budget and self.budget_tokens is None:
             raise ValueError("hard_budget needs a budget; set budget_tokens")
+
+    def _require_types(self) -> None:
+        require_type("limits", self.limits, Limits)
+        require_callable("agent", self.agent)
+        for name in ("workflow", "sandbox_exec", "listener"):
+            if getattr(self, name) is not None:
+                require_callable(name, getattr(self, name))
+        require_callable("launcher.launch", getattr(self.launcher, "launch", None))
+        require_choice("dialect", self.dialect, DIALECTS)
+        if self.isolation is not None:
+            require_choice("isolation", self.isolation, ISOLATIONS)

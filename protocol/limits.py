@@ -7,6 +7,8 @@ is given, ``schemas/common.json`` and the table in docs/protocol.md (``make gene
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
@@ -130,17 +132,22 @@ def effective(asked: Limits) -> Limits:
     return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))
 
 
-def refuse_absurd(limits: Limits) -> None:
+def refuse_absurd(limits: Limits, spelled: Mapping[str, str] = MappingProxyType({})) -> None:
     """Raise ValueError for limits that no child could keep, naming the field.
 
     Every limit is a whole number from 1 to `MAX_LIMIT`; `address_space_bytes` may be 0.
+
+    Args:
+        spelled: what the message calls a field, where that is not its own name.
     """
     for name, value in limits._asdict().items():
         least = 0 if name == "address_space_bytes" else 1
         if type(value) is not int or not least <= value <= MAX_LIMIT:
-            raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+            shown = spelled.get(name, name)
+            raise ValueError(f"{shown} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
     if 0 < limits.address_space_bytes < limits.memory_bytes:
+        whole, part = (spelled.get(name, name) for name in ("address_space_bytes", "memory_bytes"))
         raise ValueError(
-            f"address_space_bytes ({limits.address_space_bytes}) is less than memory_bytes "
-            f"({limits.memory_bytes}), which is a part of it"
+            f"{whole} ({limits.address_space_bytes}) is less than {part} ({limits.memory_bytes}), "
+            "which is a part of it"
         )

@@ -89,7 +89,7 @@ def test_a_workflow_is_told_its_path_below_the_root_and_the_user_what_was_typed(
     events = tmp_path / "events.jsonl"
 
     path.write_text("const f = () => new Error('x').stack;\nreturn f()")
-    words = ["run", name, "--events", events, "--root"]
+    words: list[str | Path] = ["run", name, "--events", events, "--root"]
     for root, below in ((tmp_path, "sub/w.js"), (tmp_path / "sub", "w.js"), ("/usr", "w.js")):
         stack = flowcage(*words, root, cwd=tmp_path).json["result"]
         assert re.search(rf"\({below}:1:\d+\)", stack), stack
@@ -104,8 +104,8 @@ def test_a_workflow_is_told_its_path_below_the_root_and_the_user_what_was_typed(
 def test_a_run_with_lost_agents_warns_also_when_it_fails_and_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "w.js").write_text("await parallel([() => agent('a')]); throw new Error('boom')")
     finished = flowcage("run", "--quiet", "w.js", "--agent", "command:false", cwd=tmp_path)
-    assert finished.stderr.startswith("flowcage: note: 1 of 1 agent calls failed")
-    assert "boom" in finished.stderr
+    assert "boom" in finished.stderr.splitlines()[0]
+    assert finished.stderr.splitlines()[-1].startswith("flowcage: note: 1 of 1 agent calls failed")
 
 
 @pytest.mark.parametrize("option", ["--agent-timeout", "--timeout"])

@@ -157,9 +157,9 @@ def test_an_answer_that_cannot_cross_is_a_rejection_that_says_why(value: Any) ->
     assert "the host's answer cannot be sent" in error.data["message"]
 
 
-def test_args_that_cannot_cross_are_refused_before_anything_runs() -> None:
+def test_args_too_long_to_cross_are_refused_before_anything_runs() -> None:
     with pytest.raises(CannotSend, match="cannot be sent"):
-        run("export default args", args={"a": {1}})
+        run_workflow_blocking("export default args", args="x" * 9_000_000)
 
 
 def test_a_workflow_error_has_kind_name_message_and_the_authors_frames() -> None:

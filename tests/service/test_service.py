@@ -91,7 +91,7 @@ def test_a_body_that_is_no_json_is_refused(service: Service, body: bytes) -> Non
         ({"source": "", "limits": {"wishes": 3}}, "'wishes'"),
         ({"source": "", "limits": {"cpuSeconds": 1e9}}, "cpuSeconds"),
         ({"source": "", "limits": {"cpuSeconds": 0}}, "cpuSeconds"),
-        ({"source": "", "limits": {"memoryBytes": 4e6}}, "memory_bytes"),
+        ({"source": "", "limits": {"memoryBytes": 4e6}}, "memoryBytes"),
         ({"source": "", "limits": {"cpuSeconds": True}}, "cpuSeconds"),
         ({"source": "", "limits": {"cpuSeconds": "1"}}, "cpuSeconds"),
     ],
