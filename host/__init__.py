@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flowcage.host.outcome import Census, Outcome, PhaseUsage, Report, Usage
     from flowcage.host.quota import Quota
     from flowcage.host.runstatistics import RunStatistics
+    from flowcage.host.sourcefile import ChildWorkflows
     from flowcage.host.stream import EventStream
     from flowcage.host.tenants import TenantLimits
     from flowcage.host.verdict import Verdict
@@ -55,6 +56,7 @@ _HOMES = {
     "Census": "flowcage.host.outcome",
     "ChildDied": "flowcage.host.errors",
     "ChildSilent": "flowcage.host.errors",
+    "ChildWorkflows": "flowcage.host.sourcefile",
     "EventStream": "flowcage.host.stream",
     "FlowcageError": "flowcage.host.errors",
     "HandlerFailed": "flowcage.host.errors",
@@ -103,6 +105,7 @@ __all__ = [
     "Census",
     "ChildDied",
     "ChildSilent",
+    "ChildWorkflows",
     "EventStream",
     "FlowcageError",
     "HandlerFailed",

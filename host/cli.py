@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host import exits, inputs
-from flowcage.host.command import Seconds, fail, note, say, to_the_end, warn
+from flowcage.host.command import FilePath, Seconds, fail, note, say, to_the_end, warn
 from flowcage.host.inputfiles import InputError, InputFiles
 from flowcage.host.terminal import leave
 from flowcage.host.wire_commands import conformance, schema, serve
@@ -36,9 +36,9 @@ def cli() -> None:
 
 @cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's fault, "
              "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
-@click.option("--args-file", type=click.Path(path_type=Path), help="The same, from a JSON file; - is stdin.")
+@click.option("--args-file", type=FilePath(), help="The same, from a JSON file; - is stdin.")
 @click.option("--arg", "args_pairs", metavar="K=V", multiple=True, help="One string member of args.")
 @click.option("--agent", default="echo", show_default=True, help="Who answers agent(): echo or command:CMD.")
 @click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
@@ -49,7 +49,7 @@ def cli() -> None:
               help="MiB of JavaScript heap.")  # fmt: skip
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
               help="Any limit, such as cpuSeconds=10; comes before all other options.")  # fmt: skip
-@click.option("--limits", "limits_file", type=click.Path(path_type=Path),
+@click.option("--limits", "limits_file", type=FilePath(),
               help="Limits as a JSON object in a file, or - for stdin; --limit comes before it.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
@@ -58,9 +58,9 @@ def cli() -> None:
               help="Agents at work at once.")  # fmt: skip
 @click.option("--max-total-agents", type=click.IntRange(1), default=1000, show_default=True,
               help="agent() calls in the whole run; further ones reject.")  # fmt: skip
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True),
-              help="Folder that child workflows may lie in [default: FILE's].")  # fmt: skip
-@click.option("--events", type=click.Path(path_type=Path), help="File for every event, as JSON Lines.")
+@click.option("--root", type=FilePath(file_okay=False, exists=True),
+              help="Folder that workflow() may start files from [default: FILE's].")  # fmt: skip
+@click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
 @click.option("--child-command", metavar="CMD",
               help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
@@ -97,7 +97,7 @@ def run(file: Path, **given: Any) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
 def check(file: Path, dialect: Any) -> None:
     """Compile the workflow in FILE (or -: stdin); print dialect, meta, phases as JSON. No agent is asked."""

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -37,6 +38,22 @@ class Seconds(click.FloatRange):
         if not math.isfinite(seconds):
             self.fail(f"{value} is not a length of time", param, ctx)
         return seconds
+
+
+class FilePath(click.Path):
+    """A path; an empty word, such as a variable that is not set, would be the working folder."""
+
+    name = "path"
+
+    def __init__(self, **given: Any) -> None:
+        # Whether it can be read is found out by reading it; access(2) would ask that of outputs, too.
+        super().__init__(path_type=Path, readable=False, **given)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty one."""
+        if value == "":
+            self.fail("expected a path, not an empty text", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:

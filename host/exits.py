@@ -52,7 +52,9 @@ def explain(error: RunError, source: str) -> str:
 def warnings(report: Report) -> list[str]:
     """What is told beside the result or the error: missing isolation, diagnostics, lost agent calls."""
     told = [f"{_label(diagnostic['kind'])}: {diagnostic['message']}" for diagnostic in report.diagnostics]
-    if missing := missing_layers(report.isolation):
+    # A child that never answered has told of no layer; its error says what there is to say.
+    is_known = report.isolation or report.verdict is Verdict.COMPLETED
+    if is_known and (missing := missing_layers(report.isolation)):
         told.insert(0, f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
     if (census := explain_census(report.census)) is not None:
         told.append(f"note: {census}")

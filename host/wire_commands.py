@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flowcage.host import exits
-from flowcage.host.command import Seconds, fail, note, say
+from flowcage.host.command import FilePath, Seconds, fail, note, say
 from flowcage.host.terminal import leave
 
 
@@ -39,7 +39,7 @@ def schema(name: str | None, form: str | None) -> None:
 @click.option(
     "--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30]."
 )
-@click.option("--junit", type=click.Path(path_type=Path), help="File for the findings, as JUnit XML.")
+@click.option("--junit", type=FilePath(), help="File for the findings, as JUnit XML.")
 def conformance(only_list: bool, **given: Any) -> None:
     """Check a child, or a host, in any language, against the wire contract.
 
@@ -60,7 +60,7 @@ def conformance(only_list: bool, **given: Any) -> None:
 
 
 @click.command()
-@click.option("--socket", "path", type=click.Path(path_type=Path),
+@click.option("--socket", "path", type=FilePath(),
               help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
 @click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
 @click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +18,7 @@ from flowcage.host import Host, RunOptions
 
 from .agent import fake_agent
 from .app import Service
+from .arguments import count, seconds
 from .tenants import Tenants
 
 # The server waits for each write to be taken, whatever else happens: the kernel must end those that are not.
@@ -31,18 +33,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.service", description="serve workflows by HTTP")
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--tenants", type=Path, default=Path(__file__).with_name("tenants.json"))
-    parser.add_argument("--max-runs", type=int, default=16, help="at once, over all tenants")
-    parser.add_argument("--agent-seconds", type=float, default=0.05, help="how slow the fake agent is")
-    parser.add_argument("--grace-seconds", type=float, default=5, help="for runs that go on at SIGTERM")
+    parser.add_argument("--max-runs", type=count, default=16, help="at once, over all tenants")
+    parser.add_argument("--agent-seconds", type=seconds, default=0.05, help="how slow the fake agent is")
+    parser.add_argument("--grace-seconds", type=seconds, default=5, help="for runs that go on at SIGTERM")
     chosen = parser.parse_args()
     try:
         tenants = Tenants(chosen.tenants)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except OSError as error:
+        parser.error(f"--tenants {chosen.tenants}: {error.strerror}")
+    except ValueError as error:
         parser.error(f"--tenants {chosen.tenants}: {error}")
     try:
         listener = _listener(chosen.port)
-    except (OSError, OverflowError) as error:
-        parser.error(f"--port {chosen.port}: {error}")
+    except OSError as error:
+        parser.error(
+            f"--port {chosen.port}: {os.strerror(error.errno or 0)}; another one may be free, and 0 is"
+        )
+    except OverflowError:
+        parser.error(f"--port {chosen.port}: expected 0 to 65535")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     trio.run(_serve, chosen, tenants, listener, restrict_keyboard_interrupt_to_checkpoints=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -84,6 +86,26 @@ async def _again(function: Callable[[int], Awaitable[None]], port: int) -> None:
         await trio.sleep(0.1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read the command line and attack."""
+    parser = argparse.ArgumentParser(prog="python -m examples.service.hostile", description=__doc__)
+    parser.add_argument("port", type=int, help="of a service on 127.0.0.1 that has a tenant with this token")
+    parser.add_argument("attacks", nargs="*", metavar="attack", help=f"of {', '.join(ATTACKS)}; all of them")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.attacks) - set(ATTACKS):
+        parser.error(f"there is no attack {unknown.pop()!r}; there are {', '.join(ATTACKS)}")
+    try:
+        socket.create_connection(("127.0.0.1", chosen.port)).close()
+    except (OSError, OverflowError) as error:
+        parser.error(f"port {chosen.port}: {error}")
     os.nice(10)  # in earnest it would be on another machine
-    trio.run(attack, int(sys.argv[1]), sys.argv[2:] or list(ATTACKS))
+    interrupted = False
+    try:
+        trio.run(attack, chosen.port, chosen.attacks or list(ATTACKS))
+    except* KeyboardInterrupt:
+        interrupted = True
+    sys.exit(130 if interrupted else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 
 import trio
 
+from .arguments import count, seconds
 from .client import get_statistics, post_run
+from .hostile import ATTACKS
 
 CORES = sorted(os.sched_getaffinity(0))
 HALF = CORES[: max(1, len(CORES) // 2)]
@@ -34,6 +36,7 @@ const counts = await parallel(args.texts.map((text) => () => agent(text)));
 return counts.map((count) => parseInt(count)).reduce((a, b) => a + b, 0);"""
 ARGS = {"texts": ["one two three", "four five", "six"]}
 EXPECTED = 6
+LEAST_RUNS = 2
 
 
 class Latencies(NamedTuple):
@@ -54,11 +57,27 @@ class Latencies(NamedTuple):
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m examples.service.load", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="of each phase in each round")
-    parser.add_argument("--rounds", type=int, default=3, help="of both phases in turn")
-    parser.add_argument("--hostile-runs", type=int, default=len(HALF), help="at once, of the hostile tenant")
-    parser.add_argument("--attack", action="append", help="only this one; may be repeated")
+    parser.add_argument("--seconds", type=seconds, default=10, help="of each phase in each round")
+    parser.add_argument("--rounds", type=count, default=3, help="of both phases in turn")
+    parser.add_argument(
+        "--hostile-runs", type=count, default=len(HALF), help="at once, of the hostile tenant"
+    )
+    parser.add_argument(
+        "--attack", action="append", choices=list(ATTACKS), help="only this one; may be repeated"
+    )
     chosen = parser.parse_args()
+    try:
+        alone, beside = measure(chosen)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if min(len(alone), len(beside)) < LEAST_RUNS:
+        few = f"{len(alone)} runs alone and {len(beside)} beside the hostile tenant were measured"
+        sys.exit(f"{parser.prog}: {few}, too few for a figure; give more --seconds or --rounds")
+    report(Latencies.of(alone), Latencies.of(beside))
+
+
+def measure(chosen: argparse.Namespace) -> tuple[list[float], list[float]]:
+    """How long runs took, in seconds: alone, and beside the hostile tenant."""
     alone: list[float] = []
     beside: list[float] = []
     for _ in range(chosen.rounds):
@@ -66,10 +85,11 @@ def main() -> None:
             alone += trio.run(well_behaved, port, chosen.seconds)
         with service(CORES, chosen.hostile_runs) as port, hostile(port, chosen.attack or []) as process:
             beside += trio.run(well_behaved, port, chosen.seconds)
-            assert process.poll() is None, "the hostile tenant gave up"
+            if process.poll() is not None:
+                sys.exit("the hostile tenant gave up")
             tally = trio.run(get_statistics, port, "hostile")
             print(f"the hostile tenant's runs: {tally.body}", flush=True)
-    report(Latencies.of(alone), Latencies.of(beside))
+    return alone, beside
 
 
 def report(alone: Latencies, beside: Latencies) -> None:
@@ -95,8 +115,8 @@ async def well_behaved(port: int, seconds: float) -> list[float]:
 
 async def _work(port: int) -> None:
     answer = await post_run(port, "well", {"source": WORK, "args": ARGS})
-    assert answer.status == 200, answer
-    assert answer.body["result"] == EXPECTED, answer
+    if answer.status != 200 or answer.body["result"] != EXPECTED:
+        sys.exit(f"the well-behaved tenant was not served: {answer}")
 
 
 @contextmanager
@@ -112,8 +132,7 @@ def service(cores: list[int], hostile_runs: int) -> Iterator[int]:
         process = _start("examples.service", *words)
         os.sched_setaffinity(0, CORES)
         with _until_terminated(process):
-            assert process.stdout is not None
-            yield int(process.stdout.readline().rpartition(b":")[2])
+            yield int(_first_line(process, "the service").rpartition(b":")[2])
 
 
 @contextmanager
@@ -121,14 +140,21 @@ def hostile(port: int, attacks: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """The hostile tenant, at work."""
     process = _start("examples.service.hostile", str(port), *attacks)
     with _until_terminated(process):
-        assert process.stdout is not None
-        process.stdout.readline()
+        _first_line(process, "the hostile tenant")
         yield process
 
 
 def _start(module: str, *words: str | Path) -> subprocess.Popen[bytes]:
     root = Path(__file__).parents[2]
     return subprocess.Popen((sys.executable, "-m", module, *words), cwd=root, stdout=subprocess.PIPE)
+
+
+def _first_line(process: subprocess.Popen[bytes], what: str) -> bytes:
+    """What it prints when it is ready."""
+    assert process.stdout is not None
+    if not (line := process.stdout.readline()):
+        sys.exit(f"{what} did not start; what it said is above")
+    return line
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from flowcage.host import TenantLimits
 
@@ -17,15 +18,21 @@ class Tenants:
 
     Attributes:
         limits: by name.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds something else.
     """
 
     def __init__(self, path: Path) -> None:
-        members = json.loads(path.read_text())
-        self.limits: Mapping[str, TenantLimits] = {
-            name: TenantLimits(**member["limits"]) for name, member in members.items()
-        }
+        members = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(members, dict):
+            raise ValueError("expected an object of tenants by name")
+        self.limits: Mapping[str, TenantLimits] = {name: _limits(name, members[name]) for name in members}
         # By hash: how long a look-up takes then tells nothing of the token.
-        self._names: Mapping[bytes, str] = {_hash(member["token"]): name for name, member in members.items()}
+        self._names: Mapping[bytes, str] = {_hash(members[name]["token"]): name for name in members}
+        if len(self._names) < len(members):
+            raise ValueError("two tenants have the same token")
 
     def authenticate(self, authorization: str) -> str:
         """The tenant of an ``Authorization`` header.
@@ -39,6 +46,15 @@ class Tenants:
             detail = "send 'Authorization: Bearer TOKEN' with a token of this service"
             raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
         return name
+
+
+def _limits(name: str, member: Any) -> TenantLimits:
+    if not isinstance(member, dict) or not isinstance(member.get("token"), str) or not member["token"]:
+        raise ValueError(f"tenant {name!r}: expected an object with a 'token', which is text")
+    try:
+        return TenantLimits(**member.get("limits", {}))
+    except (TypeError, ValueError) as error:  # a limit that there is not, or not a number
+        raise ValueError(f"tenant {name!r}, limits: {error}") from None
 
 
 def _hash(token: str) -> bytes:

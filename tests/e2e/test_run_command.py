@@ -107,6 +107,8 @@ def test_a_hard_budget_can_be_asked_for(tmp_path: Path) -> None:
 
 
 USAGE_ERRORS = {
+    "empty name": ([""], "Invalid value for 'FILE': expected a path, not an empty text"),
+    "empty option": (["ok.js", "--args-file", ""], "'--args-file': expected a path, not an empty text"),
     "missing": (["missing.js"], "missing.js: no such file"),
     "folder": (["."], "is a folder"),
     "not UTF-8": (["latin.js"], "latin.js:2: not UTF-8 (byte 0xe9 at offset 6)"),
