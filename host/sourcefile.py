@@ -10,7 +10,17 @@ from pathlib import Path
 import trio
 
 from flowcage.host.beneath import OutsideRoot, file_names, opened_file, relative_to
-from flowcage.host.errors import FlowcageError, RequestRejected, RunError, WorkflowFailed
+from flowcage.host.errors import (
+    ChildSilent,
+    FlowcageError,
+    MemoryExceeded,
+    OutputExceeded,
+    RequestRejected,
+    RunError,
+    RunTimedOut,
+    WorkflowFailed,
+    WorkflowStalled,
+)
 from flowcage.host.nearmatch import did_you_mean
 from flowcage.host.run import Run
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
@@ -85,9 +95,7 @@ class ChildWorkflows:
             )
             return await run.run_child(source, name, args)
         except (SourceFileError, RunError) as error:
-            place = error.place if isinstance(error, WorkflowFailed) else ""
-            why = f"{place}: {error}" if place else str(error)
-            raise RequestRejected(f"workflow {asked!r} failed: {why}") from error
+            raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
 
     def _beside(self, run: Run) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""
@@ -118,7 +126,7 @@ class ChildWorkflows:
         )
         raise RequestRejected(
             f"there is no workflow {name!r}: looked for {looked} below the root folder"
-            + did_you_mean(name, self._names_in(folders))
+            + did_you_mean(_stem(name), self._names_in(folders))
         )
 
     def _in_folder(self, folder: str, name: str) -> tuple[str, str] | None:
@@ -138,8 +146,7 @@ class ChildWorkflows:
 
     def _names_in(self, folders: list[str]) -> list[str]:
         listed = [each for folder in folders for each in file_names(self.root, folder, MAX_LISTED_NAMES)]
-        stems = (name.removesuffix(suffix) for name in listed for suffix in SUFFIXES if name.endswith(suffix))
-        return [stem for stem in stems if is_name(stem)]
+        return [_stem(name) for name in listed if name.endswith(SUFFIXES) and is_name(name)]
 
     def _read(self, path: str, name: str) -> tuple[str, str]:
         """The path below the root as errors and stacks have it, and the text."""
@@ -161,6 +168,31 @@ class ChildWorkflows:
 
 class _NotThere(SourceFileError):
     pass
+
+
+# Their text is of the workflow's own doing. Others may tell of the host: where its programs lie, what its
+# handlers raised, what a child said on stderr. The event `child_ended` has it all.
+_TELLABLE = (
+    SourceFileError,
+    WorkflowFailed,
+    WorkflowStalled,
+    RunTimedOut,
+    ChildSilent,
+    MemoryExceeded,
+    OutputExceeded,
+)
+
+
+def _for_workflows(error: SourceFileError | RunError) -> str:
+    if isinstance(error, WorkflowFailed) and error.place:
+        return f"{error.place}: {error}"
+    if isinstance(error, RunError) and not isinstance(error, _TELLABLE):
+        return f"it ended as {error.verdict}"
+    return str(error)
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0] if name.endswith(SUFFIXES) else name
 
 
 def is_name(text: str) -> bool:

@@ -67,7 +67,8 @@ class _Command:
 
     @property
     def _name(self) -> str:
-        return f"agent program {self.argv[0]!r}"
+        # Without its folder: the workflow reads this.
+        return f"agent program {os.path.basename(self.argv[0])!r}"
 
 
 def _without_newline(text: str) -> str:

@@ -95,7 +95,7 @@ def test_an_answer_that_is_not_utf_8_is_an_error_that_names_the_program() -> Non
 
 def test_a_program_that_fails_is_an_error_with_status_and_what_it_said(tmp_path: Path) -> None:
     spec = agent_program(tmp_path, "sys.stderr.write('\\x1b[31mno quota\\x1b[0m\\n'); sys.exit(9)")
-    assert refusal(spec) == f"agent program {sys.executable!r} exited with status 9: no quota"
+    assert refusal(spec) == f"agent program {Path(sys.executable).name!r} exited with status 9: no quota"
 
 
 def test_a_program_that_does_not_exist_is_an_error_that_names_it() -> None:

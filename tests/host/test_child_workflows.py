@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow_blocking
+from flowcage.host.launch.launcher import Spawned
+from flowcage.host.launch.spawn import Spawn
 from flowcage.host.sourcefile import ChildWorkflows
 
 from .children import Launcher
+from .runs import Listener
 
 DEADLINE = 60
 
@@ -194,6 +197,22 @@ def test_a_name_that_is_a_path_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_name_that_links_out_of_the_root_is_refused(tmp_path: Path) -> None:
     root = the_root(tmp_path)
     assert "outside the root" in ask(root / "parent.js", "'link'", root)
+
+
+def test_a_child_that_the_host_cannot_start_tells_the_workflow_no_place_of_the_host(tmp_path: Path) -> None:
+    class Once(Launcher):
+        async def launch(self) -> Spawned:
+            return await Spawn((str(tmp_path / "none"),)).launch() if self.pids else await super().launch()
+
+    (tmp_path / "kid.js").write_text("export default 1")
+    events = Listener()
+    options = RunOptions(workflow=ChildWorkflows(tmp_path), launcher=Once(), listener=events)
+    source = "export default workflow('kid').catch((error) => error.message)"
+    assert (
+        run_workflow_blocking(source, options=options).result
+        == "workflow 'kid' failed: it ended as not_started"
+    )
+    assert str(tmp_path) in events.of("child_ended")[0]["error"]
 
 
 # The hook is called before each open(2): somebody else swaps what was looked up, at the worst moment.
