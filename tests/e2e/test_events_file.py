@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +30,12 @@ def command(tmp_path: Path, source: str, *words: str | Path) -> Iterator[subproc
     agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
     line = [FLOWCAGE, "run", tmp_path / "w.js", "--events", tmp_path / "events", "--agent", agent, *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = threading.Timer(DEADLINE, process.kill)  # whoever reads from it would wait for ever
+        deadline.start()
         try:
             yield process
         finally:
+            deadline.cancel()
             process.kill()
 
 
@@ -134,8 +138,8 @@ def test_a_pipe_that_nobody_reads_holds_up_neither_the_run_nor_its_clock(tmp_pat
 def test_a_reader_that_comes_late_gets_the_events_from_the_first_on(tmp_path: Path) -> None:
     with command(tmp_path, 'log("a"); export default agent("x")') as process:
         assert process.stderr is not None
-        while b"-> agent" not in process.stderr.readline():
-            pass
+        while b"-> agent" not in (line := process.stderr.readline()):
+            assert line
         with (tmp_path / "events").open() as events:
             assert types([events.readline() for _ in range(3)]) == ["started", "log", "agent_started"]
             (tmp_path / "gate").read_text()
