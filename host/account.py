@@ -7,6 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import trio
+
+from flowcage.host.agents.schema import checker
+from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.errors import RequestRejected
 from flowcage.host.outcome import PhaseUsage
 from flowcage.host.queues import CallQueue, Slots
@@ -36,6 +40,10 @@ class Account:
         options: of the run; its limits on agents and its budget count here.
         tenant: slots that the agents of several runs share; each agent needs one beside its run's own.
         process: entered with the id of each child and the memory it inherited, and left when it has ended.
+        checkers: slots that the checks of several runs' schemas share.
+
+    Attributes:
+        schemas: applies the schemas that the workflow brings; what that takes is charged here.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Account:
         options: RunOptions,
         tenant: Slots | None = None,
         process: Callable[[int, int], AbstractContextManager[None]] = lambda _pid, _inherited: nullcontext(),
+        checkers: trio.CapacityLimiter | None = None,
     ) -> None:
         self.agents = CallQueue(options.max_agents, tenant)
         self.process = process
@@ -52,6 +61,8 @@ class Account:
         self._max_total = options.max_total_agents
         self._budget_tokens = options.budget_tokens
         self._hard_budget = options.hard_budget
+        slots = checkers or trio.CapacityLimiter(checker.AT_ONCE)
+        self.schemas = SchemaChecks(checker.Checker(slots, options.isolation, process, self.charge_cpu))
         self._total = _Tally()
         self._phases: dict[str, _Tally] = {}
 
@@ -81,6 +92,10 @@ class Account:
         return {
             name: PhaseUsage(tally.agents, tally.failed, tally.tokens) for name, tally in self._phases.items()
         }
+
+    def charge_cpu(self, seconds: float) -> None:
+        """Count CPU that a process used for the run, once it is known."""
+        self.cpu_seconds += seconds
 
     def admit(self) -> None:
         """Count one more ``agent()`` call.

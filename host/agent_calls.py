@@ -12,6 +12,7 @@ import trio
 from flowcage.host import events
 from flowcage.host.agents.asking import ask
 from flowcage.host.agents.base import AgentAnswer, AgentCall, AgentError
+from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.terms import Terms, terms_of
 from flowcage.host.errors import RequestRejected
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected, Resolution
@@ -75,7 +76,8 @@ class AgentCalls:
         try:
             answer = await self._ask(attempt)
         except RequestRejected as error:
-            return self._fail(attempt, error, began, again=attempt.number < attempt.terms.max_attempts)
+            again = attempt.number < attempt.terms.max_attempts and not isinstance(error, SchemaRefused)
+            return self._fail(attempt, error, began, again=again)
         account.complete(attempt.phase)
         seconds = round(trio.current_time() - began, 6)
         self._run.emit(
@@ -89,6 +91,7 @@ class AgentCalls:
             return await ask(
                 options.agent,
                 attempt.call,
+                schemas=self._run.account.schemas,
                 max_bytes=options.limits.max_message_bytes,
                 charge=partial(self._run.account.charge, attempt.phase),
             )

@@ -233,7 +233,7 @@ class Host:
         began: Callable[[Run], None],
     ) -> Outcome:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
-            account = Account(options, tenancy.agents, turn.process)
+            account = Account(options, tenancy.agents, turn.process, tenancy.checkers)
             is_usual = _cage(options) == _cage(self._options)
             launcher = tenancy.reserve if is_usual else tenancy.launcher
             run = Run(replace(options, launcher=launcher), source_name, account=account)

@@ -138,7 +138,7 @@ class Run:
             raise RunTimedOut(self.options.timeout_seconds) from None
         finally:
             if self._child is not None and self._child.ended is not None:
-                self.account.cpu_seconds += self._child.ended.cpu_seconds
+                self.account.charge_cpu(self._child.ended.cpu_seconds)
 
     async def _watch(self, child: Child) -> None:
         """A child can also die while it is the host's turn, and nobody reads from it."""

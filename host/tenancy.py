@@ -1,4 +1,4 @@
-"""What one tenant's runs share while there are any: a launcher and slots for agents."""
+"""What one tenant's runs share while there are any: a launcher, and slots for agents and for checks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from flowcage.host.agents.schema import checker
 from flowcage.host.launch.launcher import ClosableLauncher
 from flowcage.host.launch.reserve import Reserve
 from flowcage.host.queues import Slots
@@ -30,12 +31,14 @@ class Tenancy:
         launcher: for this tenant's children alone: what one of them learns of its layout is of no use against
             another tenant's.
         agents: slots for agents at work, over all runs.
+        checkers: slots for processes that apply a schema, over all runs.
     """
 
     def __init__(self, launcher: ClosableLauncher, reserve: Reserve, limits: TenantLimits) -> None:
         self.launcher = launcher
         self.reserve = reserve
         self.agents = Slots(limits.max_agents)
+        self.checkers = trio.CapacityLimiter(checker.AT_ONCE)
         self.users = 0
         self.idle_since = 0.0
 

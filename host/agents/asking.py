@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flowcage.host.agents import referee
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
+from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.sendable import require_sendable
 
 _TRIES = 2
 
 
-async def ask(agent: Agent, call: AgentCall, *, max_bytes: int, charge: Callable[[int], None]) -> AgentAnswer:
+async def ask(
+    agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes: int, charge: Callable[[int], None]
+) -> AgentAnswer:
     """Ask an agent and make sure that its answer can cross and is what the call's schema asks for.
 
     Args:
         agent: the handler.
         call: as the workflow made it.
+        schemas: applies the call's.
         max_bytes: of the answer as JSON.
         charge: told the tokens of each answer, right or wrong.
 
@@ -30,7 +33,7 @@ async def ask(agent: Agent, call: AgentCall, *, max_bytes: int, charge: Callable
     """
     if call.schema is None:
         return await _try(agent, call, max_bytes, charge)
-    await referee.check(call.schema)  # before the agent works for nothing
+    schema = await schemas.admit(call.schema)  # before the agent works for nothing
     tokens, problem = 0, None
 
     def count(used: int) -> None:
@@ -41,7 +44,7 @@ async def ask(agent: Agent, call: AgentCall, *, max_bytes: int, charge: Callable
     for _ in range(_TRIES):
         try:
             answer = await _try(agent, replace(call, problem=problem), max_bytes, count)
-            problem = await referee.why_not(call.schema, answer.value)
+            problem = await schema.why_not(answer.value)
         except WrongAnswer as wrong:
             problem = str(wrong)
         if problem is None:

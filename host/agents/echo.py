@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from flowcage.host.agents import referee
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.base import AgentAnswer, AgentCall, AgentError
+from flowcage.host.agents.instance import NoInstance, make
 
 
 async def echo(call: AgentCall) -> AgentAnswer:
-    """Answer with the prompt, or with a minimal instance of ``options.schema``.
+    """Answer with the prompt, or with a small value that `options.schema` suggests.
 
     The words of the prompt count as its tokens, so that budgets can be tried out.
 
     Raises:
-        AgentError: the schema is none, or no instance of it could be made.
+        AgentError: the schema is one that takes a real agent.
     """
     tokens = len(call.prompt.split())
     if call.schema is None:
         return AgentAnswer(f"echo: {call.prompt}", tokens)
-    return AgentAnswer(await referee.minimal_instance(call.schema), tokens)
+    try:
+        return AgentAnswer(make(call.schema), tokens)
+    except NoInstance as why:
+        raise AgentError(
+            f"echo, the built-in agent, cannot answer this options.schema: {why}; use a real agent (--agent)"
+        ) from None

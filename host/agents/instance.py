@@ -1,271 +1,169 @@
-"""Makes a small instance of a JSON Schema: what `echo` answers where a model would.
+"""Makes a small answer to a plain JSON Schema: what `echo` says where a model would.
 
-Nobody can do this for every schema. Here candidates are built from what the schema says, smallest first,
-and the schema itself picks the first that it accepts; when none is, that is an error, never a guess.
+It reads the schema once and never searches: what is spelled out is taken as it is, and the rest is the least
+of its type. Whether the answer is right, whoever asked checks, as with any agent.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
-from itertools import chain, count, product
 
-from flowcage.host.agents import scalars
-from flowcage.host.agents.scalars import Parts, given
-from flowcage.host.agents.schema import Schema
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
-# Levels of objects and arrays that an instance may have.
-MAX_DEPTH = 64
-# Schemas that one value may have to satisfy at once; more come from a reference that leads to itself.
-MAX_PARTS = 64
-# Work for looking at a candidate or an alternative at all, however small they are.
-STEP_WORK = 1_000
+MAX_DEPTH = 32
+# Characters of JSON that an answer may have, and how many a value counts for whatever its size: making a
+# thousand takes some two milliseconds.
+MAX_CHARACTERS = 100_000
+_CHARACTERS_A_VALUE = 100
 
-_TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+# What would take a search.
+_UNKNOWN = (
+    "allOf",
+    "not",
+    "if",
+    "$dynamicRef",
+    "pattern",
+    "multipleOf",
+    "contains",
+    "minProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "prefixItems",
+)
 # What a schema without a type is about.
 _HINTS = {
-    "object": ("properties", "required", "additionalProperties", "patternProperties", "minProperties"),
-    "array": ("items", "prefixItems", "minItems", "contains"),
-    "string": ("minLength", "maxLength", "pattern", "format"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "properties": "object",
+    "required": "object",
+    "items": "array",
+    "minItems": "array",
+    "minLength": "string",
+    "minimum": "number",
+    "exclusiveMinimum": "number",
 }
+_LOCAL = re.compile(r"#((?:/[^/]+)*)", re.DOTALL)
 
 
 class NoInstance(Exception):
-    """No candidate satisfies the schema; the message says where and why the last one did not."""
+    """None is made; the message says where and why."""
 
 
-class TooCostly(Exception):
-    """The work allowed was used up before an instance was found."""
-
-
-def make(schema: Schema, whole: Json, work: int) -> Json:
-    """Make an instance, with the least depth there is.
+def make(schema: Json) -> Json:
+    """Make an answer; always the same one.
 
     Args:
-        schema: what the instance must satisfy.
-        whole: the same schema as JSON.
-        work: bound of what may be done, in characters of schema applied to characters of candidates.
+        schema: any JSON value.
 
     Raises:
-        NoInstance: none was found.
-        TooCostly: `work` was not enough.
-        SchemaError: the schema cannot be applied.
+        NoInstance: it is no schema, has keywords that would take a search, or asks for too much.
     """
-    maker = _Maker(schema, work)
-    for depth in range(MAX_DEPTH):
-        try:
-            return maker.make([whole], "", depth)
-        except NoInstance:
-            if not maker.cut_short():
-                raise
-    raise NoInstance(f"it asks for more than {MAX_DEPTH} levels")
+    try:
+        return _Maker(schema).make(schema, "", MAX_DEPTH)
+    except (TypeError, AttributeError, LookupError, ValueError, OverflowError) as error:
+        raise NoInstance(f"it is not a JSON Schema: {error}") from None
 
 
 class _Maker:
-    """The search. Each method makes or yields candidates for one place of the instance.
+    def __init__(self, root: Json) -> None:
+        self._root = root
+        self._left = MAX_CHARACTERS
 
-    A place is a list of schemas that hold there, a JSON Pointer, and how many levels may be below it.
-    """
+    def make(self, schema: Json, path: str, depth: int) -> Json:
+        """The value for one place, a JSON Pointer (RFC 6901)."""
+        self._spend(_CHARACTERS_A_VALUE, path)
+        if depth == 0:
+            raise _no(path, f"it has more than {MAX_DEPTH} levels, or refers to itself")
+        if schema is True:
+            return None
+        if schema is False:
+            raise _no(path, "no value is right")
+        for value in _spelled_out(schema):
+            self._spend(len(strictjson.dumps(value)), path)
+            return value
+        for keyword in _UNKNOWN:
+            if keyword in schema:
+                raise _no(path, f"it makes nothing of {keyword!r}")
+        for part in self._stand_ins(schema, path):
+            return self.make(part, path, depth - 1)
+        return self._least(schema, path, depth)
 
-    def __init__(self, schema: Schema, work: int) -> None:
-        self._schema = schema
-        self._left = work
-        self._cut = False
-        self._entangled = False
-
-    def cut_short(self) -> bool:
-        """Whether the depth allowed kept the last search from an instance; asking forgets it."""
-        cut, self._cut = self._cut, False
-        return cut
-
-    def make(self, schemas: list[Json], path: str, depth: int) -> Json:
-        """The first candidate that satisfies all the schemas of a place."""
-        if depth < 0:
-            self._cut = True
-            raise NoInstance(f"{path}: too deep")
-        problem: NoInstance | None = None
-        for parts in self._alternatives(schemas, []):
-            for kind in _kinds(parts):
-                try:
-                    for value in self._candidates(kind, parts, path, depth):
-                        if self._accepts(schemas, value):
-                            return value
-                        problem = _refused(path, value)
-                except NoInstance as error:
-                    problem = error
-        raise problem or self._nothing(path)
-
-    def _nothing(self, path: str) -> NoInstance:
-        why = f"more than {MAX_PARTS} schemas at once" if self._entangled else "no value can be right"
-        return NoInstance(f"{path or '(root)'}: {why}")
-
-    def _accepts(self, schemas: list[Json], value: Json) -> bool:
-        self._spend(STEP_WORK + len(strictjson.dumps(schemas)) * len(strictjson.dumps(value)))
-        return all(self._schema.accepts(schema, value) for schema in schemas)
-
-    def _spend(self, work: int) -> None:
-        self._left -= work
+    def _spend(self, characters: float, path: str) -> None:
+        self._left -= math.ceil(characters)
         if self._left < 0:
-            raise TooCostly
+            raise _no(path, f"an answer would have more than some {MAX_CHARACTERS} characters")
 
-    def _alternatives(self, todo: list[Json], done: list[dict[str, Json]]) -> Iterator[Parts]:
-        """Follow references and ``allOf``, and choose from ``anyOf``, ``oneOf`` and ``if``, in every way."""
-        self._spend(STEP_WORK)
-        if not todo:
-            yield done
-            return
-        first, rest = todo[0], todo[1:]
-        if first is True:
-            yield from self._alternatives(rest, done)
-        elif len(done) >= MAX_PARTS:
-            self._entangled = True
-        elif first is not False:
-            for chosen in product(*_choices(first)):
-                yield from self._alternatives([*self._implied(first), *chosen, *rest], [*done, first])
+    def _stand_ins(self, schema: dict[str, Json], path: str) -> Iterator[Json]:
+        """The schema that says all of it: what it refers to, or its first alternative."""
+        if "$ref" in schema:
+            yield self._resolve(schema["$ref"], path)
+        for keyword in ("anyOf", "oneOf"):
+            yield from schema.get(keyword, [])[:1]
 
-    def _implied(self, schema: dict[str, Json]) -> list[Json]:
-        references = [schema[keyword] for keyword in ("$ref", "$dynamicRef") if keyword in schema]
-        return [*schema.get("allOf", []), *map(self._schema.resolve, references)]
+    def _resolve(self, reference: str, path: str) -> Json:
+        found = _LOCAL.fullmatch(reference)
+        schema = self._root
+        for step in found[1].split("/")[1:] if found else ["?"]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(schema, dict) or name not in schema:
+                raise _no(path, "it follows no references but such as '#/$defs/name'")
+            schema = schema[name]
+        return schema
 
-    def _candidates(self, kind: str, parts: Parts, path: str, depth: int) -> Iterator[Json]:
-        if kind == "literal":
-            yield from _literals(parts)
-        elif kind == "string":
-            self._spend(scalars.least_length(parts))
-            yield from scalars.strings(parts)
-        elif kind in ("integer", "number"):
-            yield from scalars.numbers(parts, whole=kind == "integer")
-        elif kind == "array":
-            yield self._array(parts, path, depth)
-        elif kind == "object":
-            yield from self._objects(parts, path, depth)
-        else:
-            yield from [None] if kind == "null" else [False, True]
+    def _least(self, schema: dict[str, Json], path: str, depth: int) -> Json:
+        kind = _kind(schema)
+        if kind == "object":
+            return self._object(schema, path, depth)
+        if kind == "array":
+            return self._array(schema, path, depth)
+        if kind == "string":
+            self._spend(length := schema.get("minLength", 0), path)
+            return "a" * int(length)
+        if kind in ("integer", "number"):
+            return _number(schema, whole=kind == "integer")
+        return False if kind == "boolean" else None
 
-    def _array(self, parts: Parts, path: str, depth: int) -> list[Json]:
-        first = max(map(len, given(parts, "prefixItems")), default=0)  # that may hold what `contains` wants
-        last = first + max(map(_contained, parts), default=0)
-        size = max([last if any(map(_contained, parts)) else 0, *map(int, given(parts, "minItems"))])
-        self._spend(size * STEP_WORK)
-        items: list[Json] = []
-        for index in range(size):
-            schemas = [schema for part in parts for schema in _item_schemas(part, index, first)]
-            if any(given(parts, "uniqueItems")) and items:
-                schemas.append({"not": {"enum": list(items)}})
-            items.append(self.make(schemas, f"{path}/{index}", depth - 1))
-        return items
+    def _array(self, schema: dict[str, Json], path: str, depth: int) -> list[Json]:
+        item, size = schema.get("items", True), schema.get("minItems", 0)
+        self._spend(size, path)
+        return [self.make(item, f"{path}/{index}", depth - 1) for index in range(int(size))]
 
-    def _objects(self, parts: Parts, path: str, depth: int) -> Iterator[dict[str, Json]]:
-        """The object of required members; then, for what rules that out, the one of all known members."""
-        known = list(dict.fromkeys(chain.from_iterable(given(parts, "properties"))))
-        least = int(max(given(parts, "minProperties"), default=0))
-        self._spend(least * STEP_WORK)
-        names = _required(parts)
-        yield self._object(_filled(names, known, least), parts, path, depth)
-        if not set(known) <= set(names):
-            yield self._object(list(dict.fromkeys(names + known)), parts, path, depth)
-
-    def _object(self, names: list[str], parts: Parts, path: str, depth: int) -> dict[str, Json]:
+    def _object(self, schema: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
+        declared, others = schema.get("properties", {}), schema.get("additionalProperties", True)
         made = {}
-        for name in names:
-            schemas = [schema for part in parts for schema in _member_schemas(part, name)]
-            pointer = name.replace("~", "~0").replace("/", "~1")
-            made[name] = self.make(schemas, f"{path}/{pointer}", depth - 1)
+        for name in schema.get("required", []):
+            self._spend(len(name), path)
+            place = f"{path}/{name[:80].replace('~', '~0').replace('/', '~1')}"
+            made[name] = self.make(declared.get(name, others), place, depth - 1)
         return made
 
 
-def _refused(path: str, value: Json) -> NoInstance:
-    text = strictjson.dumps(value)
-    shown = text if len(text) <= 80 else f"{text[:80]}…"
-    return NoInstance(f"{path or '(root)'}: {shown} is not right, and nothing else came to mind")
+def _no(path: str, why: str) -> NoInstance:
+    return NoInstance(f"{path or '(root)'}: {why}")
 
 
-def _choices(schema: dict[str, Json]) -> list[list[Json]]:
-    """Lists of schemas, from each of which one must hold."""
-    choices = [schema[keyword] for keyword in ("anyOf", "oneOf") if keyword in schema]
-    if "if" in schema:
-        met = {"allOf": [schema["if"], schema.get("then", True)]}
-        choices.append([schema.get("else", True), met])
-    return choices
+def _spelled_out(schema: dict[str, Json]) -> Iterator[Json]:
+    """Values that the schema itself has, the most binding first."""
+    for keyword in ("const", "enum", "default", "examples"):
+        if keyword in schema:
+            value = schema[keyword]
+            yield from [value] if keyword in ("const", "default") else value[:1]
 
 
-def _kinds(parts: Parts) -> list[str]:
-    """Kinds of candidates to try, in order: values that the schema spells out come first."""
-    if given(parts, "const") or given(parts, "enum"):
-        return ["literal"]
-    stated = given(parts, "type")
-    if stated:
-        narrowed = (_common_kind(name, stated) for name in _as_list(stated[0]))
-        return ["literal", *filter(None, narrowed)]
-    kinds = [kind for kind, words in _HINTS.items() if any(given(parts, word) for word in words)]
-    return ["literal", *(kinds or _TYPES)]
+def _kind(schema: dict[str, Json]) -> Json:
+    stated = schema.get("type")
+    if stated is None:
+        return next((kind for word, kind in _HINTS.items() if word in schema), None)
+    return stated if isinstance(stated, str) else stated[0]
 
 
-def _common_kind(name: str, stated: list[Json]) -> str | None:
-    """A type, narrowed until every ``type`` allows it; None where there is none."""
-    for kind in (name, "integer") if name == "number" else (name,):
-        if all(_allows(each, kind) for each in stated):
-            return kind
-    return None
-
-
-def _allows(stated: Json, kind: str) -> bool:
-    names = _as_list(stated)
-    return kind in names or (kind == "integer" and "number" in names)
-
-
-def _as_list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else [value]
-
-
-def _literals(parts: Parts) -> Iterator[Json]:
-    yield from given(parts, "const")
-    yield from chain.from_iterable(given(parts, "enum"))
-    yield from given(parts, "default")
-    yield from chain.from_iterable(given(parts, "examples"))
-
-
-def _contained(part: dict[str, Json]) -> int:
-    """How many items ``contains`` asks for."""
-    return int(part.get("minContains", 1)) if "contains" in part else 0
-
-
-def _item_schemas(part: dict[str, Json], index: int, first: int) -> list[Json]:
-    """What one schema asks of an item; what it must contain comes from index `first` on."""
-    prefix = part.get("prefixItems", [])
-    schemas = [prefix[index] if index < len(prefix) else part.get("items", True)]
-    if first <= index < first + _contained(part):
-        schemas.append(part["contains"])
-    return schemas
-
-
-def _member_schemas(part: dict[str, Json], name: str) -> list[Json]:
-    """What one schema asks of a member."""
-    declared = part.get("properties", {})
-    schemas = [declared[name]] if name in declared else []
-    patterns = part.get("patternProperties", {})
-    schemas += [schema for expression, schema in patterns.items() if re.search(expression, name)]
-    return schemas or [part.get("additionalProperties", True)]
-
-
-def _required(parts: Parts) -> list[str]:
-    """Names that must be there, those included that others bring with them."""
-    names = list(dict.fromkeys(chain.from_iterable(given(parts, "required"))))
-    for name in names:  # grows while it is walked
-        for dependent in given(parts, "dependentRequired"):
-            names += [each for each in dependent.get(name, []) if each not in names]
-    return names
-
-
-def _filled(names: list[str], known: list[str], least: int) -> list[str]:
-    """At least so many names: known ones first, then made-up ones."""
-    filled = list(names)
-    for name in chain(known, map("member{}".format, count(1))):
-        if len(filled) >= least:
-            break
-        if name not in filled:
-            filled.append(name)
-    return filled
+def _number(schema: dict[str, Json], *, whole: bool) -> float:
+    """The number nearest to 0 above the lower bounds, or below the upper ones."""
+    step = 1 if whole else 0.5
+    least: float = max(schema.get("minimum", 0), schema.get("exclusiveMinimum", -step) + step)
+    most: float = min(schema.get("maximum", 0), schema.get("exclusiveMaximum", step) - step)
+    if most < 0:
+        return math.floor(most) if whole else most
+    least = max(0, least)
+    return math.ceil(least) if whole else least

@@ -15,6 +15,8 @@ import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, asking, parse_agent
 
+from .checkers import Recorded
+
 WORD = {"type": "object", "required": ["word"], "properties": {"word": {"type": "string", "minLength": 1}}}
 
 
@@ -41,8 +43,9 @@ def ask(spec: str, prompt: str = "hi", options: Any = None, timeout_s: float = 6
     """Ask as a run does: the answer is checked against the schema, and asked for once more."""
     agent = parse_agent(spec, timeout_s=timeout_s)
     call = AgentCall("7", prompt, options or {})
+    asked = partial(asking.ask, agent, call, schemas=Recorded().checks)
     try:
-        return trio.run(partial(asking.ask, agent, call, max_bytes=8_000_000, charge=lambda _tokens: None))
+        return trio.run(partial(asked, max_bytes=8_000_000, charge=lambda _tokens: None))
     finally:
         with pytest.raises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
@@ -138,8 +141,8 @@ def test_without_a_schema_json_stays_text() -> None:
         ("", "it is not JSON: Expecting value"),
         ('{"word": NaN}', "it is not JSON: NaN is not JSON"),
         ("[" * 600, "it is not JSON: nested more than 512 levels deep"),
-        ('{"word": ""}', "/word: '' should be non-empty"),
-        ("{}", "(root): 'word' is a required property"),
+        ('{"word": ""}', '/word: "" is shorter than 1 character'),
+        ("{}", '(root): "word" is a required property'),
     ],
 )
 def test_a_wrong_answer_is_tried_once_more_with_what_was_wrong(
@@ -156,7 +159,7 @@ def test_a_wrong_answer_is_tried_once_more_with_what_was_wrong(
 def test_two_wrong_answers_are_an_error_with_the_last_reason(tmp_path: Path) -> None:
     spec = agent_program(tmp_path, "print('{}' if tries == 1 else '{\"word\": 5}')")
     assert refusal(spec, options={"schema": WORD}) == (
-        "the agent gave no valid answer in 2 tries: /word: 5 is not of type 'string'"
+        'the agent gave no valid answer in 2 tries: /word: 5 is not of type "string"'
     )
     assert len(prompts(tmp_path)) == 2
 
@@ -180,4 +183,4 @@ def test_a_schema_with_references_and_patterns_is_applied_too(tmp_path: Path) ->
     spec = agent_program(tmp_path, "print(json.dumps('w' if tries == 1 else 'w-1'))")
     assert ask(spec, options={"schema": schema}).value == "w-1"
     assert "/$defs" not in prompts(tmp_path)[1]
-    assert "(root): 'w' does not match '^w-[0-9]+$'" in prompts(tmp_path)[1]
+    assert '(root): "w" does not match "^w-[0-9]+$"' in prompts(tmp_path)[1]

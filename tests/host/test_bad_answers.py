@@ -138,14 +138,14 @@ def test_a_listener_that_fails_at_the_start_of_an_attempt_ends_the_run() -> None
 def test_with_a_schema_any_agents_answer_is_checked_and_asked_for_once_more() -> None:
     agent = Agent(5, "five")
     assert run(f"export default agent('x', {TEXT})", agent=agent).result == "five"
-    assert [call.problem for call in agent.calls] == [None, "(root): 5 is not of type 'string'"]
+    assert [call.problem for call in agent.calls] == [None, '(root): 5 is not of type "string"']
     assert {call.prompt for call in agent.calls} == {"x"}
 
 
 def test_two_wrong_answers_are_a_rejection_with_the_last_problem() -> None:
     agent = Agent(5, [], "too late")
     outcome = run(f"export default agent('x', {TEXT}){CAUGHT}", agent=agent)
-    assert outcome.result == "the agent gave no valid answer in 2 tries: (root): [] is not of type 'string'"
+    assert outcome.result == 'the agent gave no valid answer in 2 tries: (root): [] is not of type "string"'
     assert len(agent.calls) == 2
 
 
@@ -168,12 +168,11 @@ def test_a_schema_that_is_none_is_a_rejection_before_the_agent_is_asked() -> Non
     assert agent.calls == []
 
 
-def test_a_hostile_schema_is_given_up_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowcage.host.agents.referee.TIMEOUT_S", 2.0)
-    schema = "{schema: {type: 'string', pattern: '^(a+)+$'}, timeoutMs: 3000}"
-    agent = Agent("a" * 60 + "b")
-    outcome = run(f"export default agent('x', {schema}){CAUGHT}", agent=agent)
-    assert "options.schema could not be applied" in outcome.result or "timeoutMs" in outcome.result
+def test_a_schema_that_is_none_is_no_reason_to_try_again() -> None:
+    schema = "{schema: {type: 5}, retry: {maxAttempts: 3}}"
+    outcome = run(f"export default agent('x', {schema}){CAUGHT}", listener=(listener := Listener()))
+    assert outcome.result.startswith("options.schema is not a JSON Schema")
+    assert [event["willRetry"] for event in listener.of("agent_failed")] == [False]
 
 
 def test_an_answer_that_just_fits_crosses_and_one_byte_more_says_why_it_does_not() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.agents.schema import Schema, SchemaError
+from flowcage.child.checker.schema import Schema, SchemaError
 
 PERSON = {
     "type": "object",
@@ -18,9 +18,9 @@ PERSON = {
 @pytest.mark.parametrize(
     ("value", "explanation"),
     [
-        ({"name": 5}, "/name: 5 is not of type 'string'"),
+        ({"name": 5}, '/name: 5 is not of type "string"'),
         ({"name": "x", "a/b~c": [3, 2]}, "/a~1b~0c/1: 2 is less than the minimum of 3"),
-        ({}, "(root): 'name' is a required property"),
+        ({}, '(root): "name" is a required property'),
     ],
 )
 def test_a_refusal_is_one_line_with_a_json_pointer(value: Any, explanation: str) -> None:
@@ -34,7 +34,7 @@ def test_an_instance_is_not_refused() -> None:
 def test_a_refusal_shows_no_more_than_a_part_of_a_huge_value() -> None:
     explanation = Schema({"type": "integer"}).why_not("x" * 1_000_000)
     assert explanation is not None
-    assert explanation.startswith("(root): 'xxx")
+    assert explanation.startswith('(root): "xxx')
     assert len(explanation) < 600
 
 
@@ -62,10 +62,10 @@ def test_any_other_value_is_none(schema: Any) -> None:
 @pytest.mark.parametrize(
     ("schema", "problem"),
     [
-        ({"type": "text"}, r"/type: 'text' is not valid"),
-        ({"properties": {"a": {"minimum": "1"}}}, r"/properties/a/minimum: '1' is not of type 'number'"),
-        ({"pattern": "("}, r"/pattern: '\(' is not a 'regex'"),
-        ({"items": [{}]}, r"/items: .* is not of type 'object', 'boolean'"),
+        ({"type": "text"}, r'/type: "text" is not valid'),
+        ({"properties": {"a": {"minimum": "1"}}}, r'/properties/a/minimum: "1" is not of type "number"'),
+        ({"pattern": "("}, r'/pattern: "\(" is not a "regex"'),
+        ({"items": [{}]}, r'/items: .* is not of types "boolean", "object"'),
     ],
 )
 def test_a_schema_that_is_wrong_is_refused_with_the_place(schema: Any, problem: str) -> None:
@@ -77,7 +77,9 @@ def test_a_schema_that_is_wrong_is_refused_with_the_place(schema: Any, problem: 
     "reference", ["http://127.0.0.1:9/schema.json", "file:///etc/passwd", "#/$defs/none", "#none", "other"]
 )
 def test_a_reference_that_leads_outside_or_nowhere_is_refused_before_it_is_needed(reference: str) -> None:
-    with pytest.raises(SchemaError, match=r"refers to .* not inside it; nothing is fetched"):
+    with pytest.raises(
+        SchemaError, match=r"a reference that leads nowhere inside it, and nothing is fetched: "
+    ):
         Schema({"properties": {"unused": {"$ref": reference}}})
 
 
@@ -92,19 +94,46 @@ def test_references_inside_are_followed_by_pointer_anchor_and_id() -> None:
     assert schema.why_not(2) == "(root): 1 was expected"
 
 
-def test_a_schema_that_refers_to_itself_without_end_is_refused_when_it_is_applied() -> None:
-    with pytest.raises(SchemaError, match="refers to itself without end"):
-        Schema({"$ref": "#"}).why_not(1)
+def test_a_schema_that_refers_to_itself_without_end_says_nothing_more() -> None:
+    assert Schema({"$ref": "#"}).why_not(1) is None
 
 
 def test_a_schema_nested_too_deeply_is_refused() -> None:
     schema: dict[str, Any] = {}
     for _ in range(500):
         schema = {"not": schema}
-    with pytest.raises(SchemaError, match="nested too deeply"):
+    with pytest.raises(SchemaError, match="cannot be applied: Recursion limit reached"):
         Schema(schema)
 
 
-def test_arithmetic_that_fails_inside_the_validator_is_the_schemas_fault() -> None:
-    with pytest.raises(SchemaError, match="cannot be applied"):
-        Schema({"multipleOf": 0.5}).why_not(10**309)
+@pytest.mark.parametrize(
+    ("schema", "value"), [({"multipleOf": 0.5}, 10**309), ({"multipleOf": 1e-300}, 1e308)]
+)
+def test_numbers_beyond_a_double_are_as_exact_as_any(schema: Any, value: Any) -> None:
+    assert Schema(schema).why_not(value) is None
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "explanation"),
+    [
+        ([{"type": "null"}, PERSON], '/name: 5 is not of type "string"'),
+        ([{"type": "null"}, {"anyOf": [PERSON, False]}], '/name: 5 is not of type "string"'),
+        ([{"type": "null"}], '(root): {"name":5} is not valid under any of the schemas listed in the'),
+    ],
+)
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_of_several_alternatives_the_one_that_came_furthest_explains(
+    keyword: str, alternatives: Any, explanation: str
+) -> None:
+    said = Schema({keyword: alternatives}).why_not({"name": 5})
+    assert said is not None
+    assert said.startswith(explanation)
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?:a|aa)+$", "(a*)*b"])
+def test_a_pattern_that_would_backtrack_for_ever_takes_no_time(pattern: str) -> None:
+    assert Schema({"pattern": pattern}).why_not("a" * 100_000 + "!") is not None
+
+
+def test_a_million_rows_that_are_right_are_no_matter() -> None:
+    assert Schema({"items": {"type": "integer"}}).why_not([1] * 1_000_000) is None

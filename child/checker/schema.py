@@ -1,0 +1,95 @@
+"""A JSON Schema that nobody vouches for: checked, and applied with explanations of one line.
+
+jsonschema-rs, not jsonschema: it matches a pattern in linear time where it can, checks two thousand rows in a
+millisecond instead of half a second, and is loaded three times as fast by a process that lives for one check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+
+from flowcage.protocol.messages import Json
+
+# An explanation quotes the value it is about, which can be megabytes.
+MAX_EXPLANATION = 500
+_NOWHERE = "a reference that leads nowhere inside it, and nothing is fetched"
+
+
+class SchemaError(Exception):
+    """The schema is none, or cannot be applied; the message says why."""
+
+
+class Schema:
+    """A JSON Schema (2020-12).
+
+    Args:
+        schema: any JSON value. References must stay inside it: nothing is ever fetched.
+
+    Raises:
+        SchemaError: it is not a schema, or has a reference that leads nowhere.
+    """
+
+    def __init__(self, schema: Json) -> None:
+        if not isinstance(schema, dict | bool):
+            raise SchemaError("options.schema is not a JSON Schema: it must be an object or a boolean")
+        with _explained():
+            try:
+                self._validator = Draft202012Validator(schema, validate_formats=False, offline=True)
+            except ValidationError as error:
+                raise SchemaError(_why_no_schema(error)) from None
+
+    def why_not(self, value: Json) -> str | None:
+        """Say on one line, with a JSON Pointer (RFC 6901), why a value is no instance; None when it is."""
+        with _explained():
+            try:
+                self._validator.validate(value)
+            except ValidationError as error:
+                return _one_line(_most_telling(error))
+        return None
+
+
+def _why_no_schema(error: ValidationError) -> str:
+    if isinstance(error.kind, ValidationErrorKind.Referencing):
+        return f"options.schema has {_NOWHERE}: {_cut(_flat(error.message))}"
+    return f"options.schema is not a JSON Schema (2020-12): {_one_line(_most_telling(error))}"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever a schema leads the validator into to a `SchemaError`."""
+    try:
+        yield
+    except (SchemaError, MemoryError):
+        raise
+    except BaseException as error:  # a panic of the library is no Exception; this process has one thing to do
+        text = _cut(_flat(str(error) or repr(error)))
+        raise SchemaError(f"options.schema cannot be applied: {text}") from None
+
+
+def _most_telling(error: ValidationError) -> ValidationError:
+    """Of what was wrong with each alternative, the error deepest in the value; the error itself where none is
+    deeper: then the value is not even like one of them.
+    """
+    firsts = [branch[0] for branch in getattr(error.kind, "context", ()) if branch]
+    return max((error, *map(_most_telling, firsts)), key=_depth)
+
+
+def _depth(error: ValidationError) -> int:
+    return len(error.instance_path)
+
+
+def _one_line(error: ValidationError) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path)
+    pointer = "".join(f"/{step}" for step in steps) or "(root)"
+    return f"{_cut(pointer)}: {_cut(_flat(error.message))}"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text[: 4 * MAX_EXPLANATION].split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_EXPLANATION else f"{text[:MAX_EXPLANATION]}…"

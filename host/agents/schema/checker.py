@@ -1,0 +1,187 @@
+"""One check in a process of its own, in the child's cage: started, asked once, killed, reaped, charged for.
+
+The process is `flowcage.child.checker`. It gets the task when the kernel has confirmed its cage, and what it
+replies is believed as little as any child: an attack on the validator owns it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+
+import trio
+
+from flowcage.host.agents.base import AgentError
+from flowcage.host.errors import FlowcageError
+from flowcage.host.inspection import require_cage
+from flowcage.host.launch.spawn import spawn
+from flowcage.host.process import ChildProcess, Ended
+from flowcage.protocol import strictjson
+from flowcage.protocol.limits import MIB
+from flowcage.protocol.messages import Isolation
+
+# Loading takes a twentieth of a second; what any honest schema takes beside that is less.
+CPU_SECONDS = 2
+# A schema and a value of 8 MiB take half of it.
+ADDRESS_SPACE_BYTES = 384 * MIB
+# CPU is what a check is held to. On a machine that starves it, that may take many times as long.
+WALL_SECONDS = 120.0
+# A tenant's checks at work at once.
+AT_ONCE = 2
+COMMAND = (sys.executable, "-I", "-m", "flowcage.child.checker")
+_READY = b"ready\n"
+# An explanation is at most some thousand characters, and each at most six bytes of JSON.
+_MAX_REPLY_BYTES = 16 * 1024
+_MAX_TEXT = 2_000
+# A process that closed its stdout is as good as gone.
+_EXIT_SECONDS = 5.0
+
+
+class SchemaRefused(AgentError):
+    """The call's schema is none, or costs more than a check may; asking again would change nothing."""
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Starts checks for one run.
+
+    Attributes:
+        slots: shared with the tenant's other runs.
+        isolation: the run's.
+        process: entered with the id of each process and the memory it inherited, left when it is gone.
+        charge_cpu: told the CPU seconds of each, from wait4(2).
+        command: what is started, before its arguments.
+    """
+
+    slots: trio.CapacityLimiter
+    isolation: Isolation | None
+    process: Callable[[int, int], AbstractContextManager[None]]
+    charge_cpu: Callable[[float], None]
+    command: tuple[str, ...] = COMMAND
+
+    async def problem(self, task: bytes) -> str | None:
+        """Have a check done.
+
+        Args:
+            task: as `flowcage.child.checker` takes it.
+
+        Returns:
+            Why the value is no instance; None where it is, or where there was no value.
+
+        Raises:
+            SchemaRefused: the schema is at fault.
+            AgentError: the check could not be done.
+        """
+        async with self.slots:
+            said, ended, late = await self._run(task)
+        if late:
+            raise _failed(f"it took longer than {WALL_SECONDS:g} s")
+        if len(said) > _MAX_REPLY_BYTES:
+            raise _failed("its process said more than a reply can be")
+        if (why := _why_ended(ended)) is not None:
+            raise SchemaRefused(f"options.schema could not be applied: {why}")
+        return _result(said.removeprefix(_READY))
+
+    async def _run(self, task: bytes) -> tuple[bytes, Ended, bool]:
+        """What the process said, how it ended, and whether it had to be."""
+        try:
+            process = ChildProcess(spawn(self._argv()))
+        except (FlowcageError, OSError) as error:
+            raise _failed(f"no process could be started for it: {error}") from None
+        said = b""
+        with self.process(process.pid, 0):
+            try:
+                with trio.move_on_after(WALL_SECONDS) as clock:
+                    said = await self._converse(process, task)
+                    if len(said) <= _MAX_REPLY_BYTES:
+                        await process.wait(_EXIT_SECONDS)
+            finally:
+                with trio.CancelScope(shield=True):
+                    ended = await process.close(kill=True)
+                self.charge_cpu(ended.cpu_seconds)
+        return said, ended, clock.cancelled_caught
+
+    def _argv(self) -> tuple[str, ...]:
+        limits = (str(CPU_SECONDS), str(ADDRESS_SPACE_BYTES))
+        return (*self.command, self._level, *limits, "--die-with", str(os.getpid()))
+
+    @property
+    def _level(self) -> Isolation:
+        return self.isolation or ("strict" if sys.platform == "linux" else "best_effort")
+
+    async def _converse(self, process: ChildProcess, task: bytes) -> bytes:
+        """Everything it says, and a little more than it may say at most."""
+        said = await _read(process, b"", until=b"\n")
+        if said != _READY:
+            return said
+        if self._level == "strict":
+            self._require_cage(process.pid)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_feed, process, task)
+            said = await _read(process, said)
+            nursery.cancel_scope.cancel()
+        return said
+
+    def _require_cage(self, pid: int) -> None:
+        try:
+            require_cage(pid)
+        except FlowcageError as error:
+            raise _failed(str(error)) from None
+
+
+async def _feed(process: ChildProcess, task: bytes) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # it tells why by its end
+        await process.stdin.send_all(task)
+        await process.stdin.aclose()
+
+
+async def _read(process: ChildProcess, said: bytes, until: bytes | None = None) -> bytes:
+    """Go on reading to the end of stdout, to a text, or to more than there may be."""
+    while len(said) <= _MAX_REPLY_BYTES and not (until and until in said):
+        piece = await process.read()
+        if not piece:
+            break
+        said += piece
+    return said
+
+
+def _why_ended(ended: Ended) -> str | None:
+    """Why a process that ended by itself gave no reply; None where it ended well."""
+    if ended.exit_code == 0:
+        return None
+    if ended.signal == signal.SIGXCPU.name or ended.cpu_seconds >= CPU_SECONDS:
+        return f"checking it takes more than {CPU_SECONDS} s of CPU, the most that one check may use"
+    if ended.signal == signal.SIGABRT.name:
+        mib = ADDRESS_SPACE_BYTES // MIB
+        return f"checking it takes more than {mib} MiB of memory, the most that one check may use"
+    how = f"was ended by {ended.signal}" if ended.signal else f"left with status {ended.exit_code}"
+    return f"its process {how}"
+
+
+def _result(reply: bytes) -> str | None:
+    """The result in a reply.
+
+    Raises:
+        SchemaRefused, AgentError: what else it says.
+    """
+    try:
+        [(kind, text)] = strictjson.loads(reply).items()
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise _failed("its process gave no reply that can be read") from None
+    if kind == "problem" and text is None:
+        return None
+    if not isinstance(text, str) or len(text) > _MAX_TEXT:
+        raise _failed("its process gave no reply that can be read")
+    if kind == "problem":
+        return text
+    if kind == "error":
+        raise SchemaRefused(text)
+    raise _failed(text if kind == "isolation" else "its process gave no reply that can be read")
+
+
+def _failed(why: str) -> AgentError:
+    return AgentError(f"options.schema could not be applied: {why}")

@@ -1,0 +1,309 @@
+"""The schemas that the host applies itself, in the event loop: what they cost is counted as they are applied.
+
+Most schemas of workflows are an object with some members, or a list of those. Here are the keywords which
+that takes, and no others: no references, no patterns, nothing that compares every item with every other. Both
+the schema and each value have a budget of steps, of a third of a microsecond each on the machine that the
+figures of docs/performance.md are from.
+
+This says yes, or that somebody else must find out; it never says no. So a schema that is wrong, a value that
+is refused and whatever is too large all take the same way, to the process that can explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from flowcage.protocol.messages import Json
+
+MAX_SCHEMA_STEPS = 500
+MAX_VALUE_STEPS = 3_000
+# Levels of a schema. Values may be deeper; what the schema does not look at is not looked at here.
+MAX_DEPTH = 24
+# Characters that cost as much as one step where texts are compared.
+_CHARACTERS_A_STEP = 1_000
+
+# What JSON's types are in Python, and called in a schema. A handler may also answer with what only becomes
+# JSON when it is sent, such as a tuple.
+_NAMES: Mapping[type, frozenset[str]] = MappingProxyType(
+    {
+        type(None): frozenset({"null"}),
+        bool: frozenset({"boolean"}),
+        int: frozenset({"integer", "number"}),
+        float: frozenset({"number"}),
+        str: frozenset({"string"}),
+        list: frozenset({"array"}),
+        dict: frozenset({"object"}),
+    }
+)
+_KINDS = frozenset().union(*_NAMES.values())
+
+
+class _Budget:
+    """Steps left; a step too many raises `_Unsure`."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def spend(self, steps: int = 1) -> None:
+        """Take that many out."""
+        self._left -= steps
+        if self._left < 0:
+            raise _Unsure
+
+
+class _Unsure(Exception):
+    """Not to be found out here."""
+
+
+def is_plain(schema: Json) -> bool:
+    """Whether a value is a JSON Schema (2020-12) of known keywords, each used as it should be, and small."""
+    try:
+        _read(schema, _Budget(MAX_SCHEMA_STEPS), MAX_DEPTH)
+    except _Unsure:
+        return False
+    return True
+
+
+def accepts(schema: Json, value: Json) -> bool:
+    """Whether a value is an instance of a plain schema, and that is found out within the budget.
+
+    Args:
+        schema: one that `is_plain` approved.
+        value: any JSON value.
+    """
+    try:
+        return _holds(schema, value, _Budget(MAX_VALUE_STEPS))
+    except _Unsure:
+        return False
+
+
+def _read(schema: Json, budget: _Budget, depth: int) -> None:
+    budget.spend()
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict) or depth == 0:
+        raise _Unsure
+    for keyword, value in schema.items():
+        budget.spend()
+        if keyword in _VALUES:
+            if not _VALUES[keyword](value):
+                raise _Unsure
+            _count(value, budget, depth - 1)
+        else:
+            for part in _parts(keyword, value):
+                _read(part, budget, depth - 1)
+
+
+def _parts(keyword: str, value: Json) -> list[Json]:
+    """The schemas in the value of a keyword."""
+    if keyword in ("items", "additionalProperties", "not"):
+        return [value]
+    if keyword in ("anyOf", "oneOf", "allOf") and isinstance(value, list) and value:
+        return value
+    if keyword == "properties" and isinstance(value, dict):
+        return list(value.values())
+    raise _Unsure
+
+
+def _count(value: Json, budget: _Budget, depth: int) -> None:
+    """Spend what walking through a value takes, such as one of ``enum``."""
+    if depth < 0:
+        raise _Unsure
+    budget.spend(1 + len(value) // _CHARACTERS_A_STEP if isinstance(value, str) else 1)
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _count(part, budget, depth - 1)
+
+
+def _holds(schema: Json, value: Json, budget: _Budget) -> bool:
+    budget.spend()
+    if type(value) not in _NAMES:
+        raise _Unsure
+    if isinstance(schema, bool):
+        return schema
+    for keyword, wanted in schema.items():
+        rule = _RULES.get(keyword)
+        if rule is not None:
+            budget.spend()
+            if not rule(schema, wanted, value, budget):
+                return False
+    return True
+
+
+def _type(_schema: Json, wanted: Json, value: Json, _budget: _Budget) -> bool:
+    names = _NAMES[type(value)]
+    if type(value) is float and value.is_integer():
+        names = _NAMES[int]
+    return wanted in names if isinstance(wanted, str) else not names.isdisjoint(wanted)
+
+
+def _const(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return _equal(wanted, value, budget)
+
+
+def _enum(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return any(_equal(each, value, budget) for each in wanted)
+
+
+def _equal(one: Json, other: Json, budget: _Budget) -> bool:
+    """As JSON has it: 1 is 1.0, but neither is true."""
+    budget.spend()
+    if type(other) not in _NAMES:
+        raise _Unsure
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = one.keys() == other.keys()
+        return names and all(_equal(value, other[name], budget) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other, [budget] * len(one)))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, str) and isinstance(other, str):
+        budget.spend(len(one) // _CHARACTERS_A_STEP)
+    return bool(one == other)
+
+
+def _required(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    budget.spend(len(wanted))
+    return not isinstance(value, dict) or all(name in value for name in wanted)
+
+
+def _properties(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    if not isinstance(value, dict):
+        return True
+    budget.spend(len(wanted) + len(value) // 4)
+    if not all(map(_is_text, value)):  # as JSON, they are texts
+        raise _Unsure
+    return all(_holds(part, value[name], budget) for name, part in wanted.items() if name in value)
+
+
+def _additional(schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    if not isinstance(value, dict):
+        return True
+    budget.spend(len(value))
+    known = schema.get("properties", {})
+    return all(_holds(wanted, member, budget) for name, member in value.items() if name not in known)
+
+
+def _items(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return not isinstance(value, list) or all(_holds(wanted, item, budget) for item in value)
+
+
+def _all(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return all(_holds(part, value, budget) for part in wanted)
+
+
+def _any(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return any(_holds(part, value, budget) for part in wanted)
+
+
+def _one(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return sum(_holds(part, value, budget) for part in wanted) == 1
+
+
+def _not(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
+    return not _holds(wanted, value, budget)
+
+
+def _number(holds: Callable[[float, float], bool]) -> _Rule:
+    def rule(_schema: Json, wanted: Json, value: Json, _budget: _Budget) -> bool:
+        return isinstance(value, bool) or not isinstance(value, int | float) or holds(value, wanted)
+
+    return rule
+
+
+def _size(
+    kind: type[str] | type[list[Json]] | type[dict[str, Json]], holds: Callable[[int, int], bool]
+) -> _Rule:
+    def rule(_schema: Json, wanted: Json, value: Json, _budget: _Budget) -> bool:
+        return not isinstance(value, kind) or holds(len(value), wanted)
+
+    return rule
+
+
+def _at_least(size: float, wanted: float) -> bool:
+    return size >= wanted
+
+
+def _at_most(size: float, wanted: float) -> bool:
+    return size <= wanted
+
+
+# Whether a value is an instance of a schema as far as one keyword of it goes.
+_Rule = Callable[[Json, Json, Json, _Budget], bool]
+_RULES: Mapping[str, _Rule] = MappingProxyType(
+    {
+        "type": _type,
+        "const": _const,
+        "enum": _enum,
+        "required": _required,
+        "properties": _properties,
+        "additionalProperties": _additional,
+        "items": _items,
+        "allOf": _all,
+        "anyOf": _any,
+        "oneOf": _one,
+        "not": _not,
+        "minimum": _number(_at_least),
+        "maximum": _number(_at_most),
+        "exclusiveMinimum": _number(lambda value, wanted: value > wanted),
+        "exclusiveMaximum": _number(lambda value, wanted: value < wanted),
+        "minLength": _size(str, _at_least),
+        "maxLength": _size(str, _at_most),
+        "minItems": _size(list, _at_least),
+        "maxItems": _size(list, _at_most),
+        "minProperties": _size(dict, _at_least),
+        "maxProperties": _size(dict, _at_most),
+    }
+)
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Json) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_bound(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Json) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_anything(_value: Json) -> bool:
+    return True
+
+
+def _is_list(value: Json) -> bool:
+    return isinstance(value, list)
+
+
+def _are_names(value: Json) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
+
+
+def _is_type(value: Json) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and _are_names(names) and _KINDS.issuperset(names)
+
+
+# Keywords whose value holds no schema, and what it must be; the last of them say nothing of instances.
+_VALUES: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
+    {
+        "type": _is_type,
+        "const": _is_anything,
+        "enum": _is_list,
+        "required": _are_names,
+        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_bound),
+        **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
+        **dict.fromkeys(("minProperties", "maxProperties"), _is_count),
+        **dict.fromkeys(("$comment", "title", "description", "format", "$schema"), _is_text),
+        **dict.fromkeys(("deprecated", "readOnly", "writeOnly"), _is_flag),
+        "default": _is_anything,
+        "examples": _is_list,
+    }
+)
