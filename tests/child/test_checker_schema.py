@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,12 @@ def test_a_reference_that_leads_outside_or_nowhere_is_refused_before_it_is_neede
         SchemaError, match=r"a reference that leads nowhere inside it, and nothing is fetched: "
     ):
         Schema({"properties": {"unused": {"$ref": reference}}})
+
+
+def test_a_file_that_is_there_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text("{}")
+    with pytest.raises(SchemaError, match="nothing is fetched"):
+        Schema({"$ref": (tmp_path / "schema.json").as_uri()})
 
 
 def test_a_member_that_is_only_named_like_a_reference_is_none() -> None:

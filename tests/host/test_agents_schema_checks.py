@@ -21,7 +21,7 @@ REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}}
 # Each held an interpreter for seconds, or for ever, in this process or in one that nobody charged for.
 HOSTILE = {
     "alternatives times items": ({"items": {"anyOf": [False] * 670}}, [0] * 490),
-    "alternatives of a small schema": ({"items": {"anyOf": [False] * 100}}, [0] * 490),
+    "alternatives of a small schema": ({"items": {"anyOf": [*[False] * 99, True]}}, [0] * 490),
     "an expression that backtracks": ({"type": "string", "pattern": "^(a+)+$"}, "a" * 40 + "!"),
     "names that are compared": ({"patternProperties": {"^(a+)+$": {}}}, {"a" * 40 + "!": 1}),
     "errors that are collected": (

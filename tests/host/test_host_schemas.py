@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psutil
 import pytest
 import trio
+import trio.testing
 
-from flowcage.host import AgentAnswer, AgentCall, MemoryBudget, Overloaded, Quota, RunOptions, TenantLimits
+from flowcage.host import (
+    AgentAnswer,
+    AgentCall,
+    Host,
+    MemoryBudget,
+    Overloaded,
+    Quota,
+    RunOptions,
+    TenantLimits,
+)
 from flowcage.host import machinememory as machine
 from flowcage.host.account import Account
 from flowcage.host.agents.schema import checker
@@ -18,7 +29,7 @@ from flowcage.host.agents.schema.checker import AT_ONCE
 from flowcage.host.run import Run
 
 from .children import Launcher
-from .hosts import host, in_trio
+from .hosts import in_trio
 
 DEADLINE_SECONDS = 300.0
 BURNING = """
@@ -70,17 +81,17 @@ def quick_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_limit")
 def test_what_a_check_burns_is_the_tenants_cpu() -> None:
     async def main() -> None:
-        limits = TenantLimits(cpu_seconds_per_minute=1)
-        async with host(tenants={"evil": limits}, options=RunOptions(agent=one)) as made:
-            outcome = await made.run(BURNING + ASK % 1, tenant="evil")
-            assert outcome.result == [None]
-            measured = outcome.usage.user_cpu_seconds + outcome.usage.system_cpu_seconds
-            charged = made.tenant_statistics("evil").cpu_seconds
-            assert charged >= measured + 1
-            with pytest.raises(Overloaded) as caught:
-                await made.run("return 1", tenant="evil")
-            assert caught.value.quota is Quota.CPU_SECONDS_PER_MINUTE
-            assert (await made.run("return 1", tenant="good")).result == 1
+        tenants = {"evil": TenantLimits(cpu_seconds_per_minute=1)}
+        with trio.fail_after(DEADLINE_SECONDS):
+            async with Host(tenants=tenants, options=RunOptions(agent=one)) as made:
+                outcome = await made.run(BURNING + ASK % 1, tenant="evil")
+                assert outcome.result == [None]
+                measured = outcome.usage.user_cpu_seconds + outcome.usage.system_cpu_seconds
+                assert made.tenant_statistics("evil").cpu_seconds >= measured + 1
+                with pytest.raises(Overloaded) as caught:
+                    await made.run("return 1", tenant="evil")
+                assert caught.value.quota is Quota.CPU_SECONDS_PER_MINUTE
+                assert (await made.run("return 1", tenant="good")).result == 1
 
     trio.run(main)
 
@@ -96,10 +107,31 @@ async def test_the_memory_of_a_check_is_the_runs() -> None:
         return machine.private_bytes(pid)
 
     memory = MemoryBudget(private=private)
-    async with host(memory=memory, options=RunOptions(agent=one)) as made, trio.open_nursery() as nursery:
-        nursery.start_soon(made.run, BURNING + ASK % AT_ONCE)
-        await seen.wait()
-        nursery.cancel_scope.cancel()
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with Host(memory=memory, options=RunOptions(agent=one)) as made, trio.open_nursery() as nursery:
+            nursery.start_soon(made.run, BURNING + ASK % AT_ONCE)
+            await seen.wait()
+            nursery.cancel_scope.cancel()
+
+
+@in_trio
+async def test_a_run_in_a_host_waits_for_the_slots_of_its_tenant() -> None:
+    slots = [object() for _ in range(AT_ONCE)]
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with (
+            Host(options=RunOptions(agent=texts)) as made,
+            made._tenancies.hold("a", TenantLimits()) as tenancy,
+            trio.open_nursery() as nursery,
+        ):
+            for slot in slots:
+                tenancy.checkers.acquire_on_behalf_of_nowait(slot)
+            nursery.start_soon(partial(made.run, CHECKED + ASK % 1, tenant="a"))
+            while not tenancy.checkers.statistics().tasks_waiting:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            assert (await made.run(CHECKED + ASK % 1, tenant="b")).result == [["a"]]
+            assert tenancy.checkers.statistics().tasks_waiting == 1
+            for slot in slots:
+                tenancy.checkers.release_on_behalf_of(slot)
 
 
 def run_beside(accounts: list[Account], source: str, **options: Any) -> None:
@@ -120,7 +152,7 @@ def test_runs_of_one_tenant_share_its_slots_for_checks() -> None:
     options = RunOptions()
     accounts = [Account(options, process=processes, checkers=slots) for _ in range(3)]
     run_beside(accounts, CHECKED + ASK % 4, agent=texts)
-    # Beside the three children; each run checks its schema once, and each of four answers.
+    # Beside the three children. Each run checks its schema once, and each of four answers.
     assert processes.most <= 3 + AT_ONCE
     assert processes.all == 3 * (1 + 1 + 4)
     assert [round(account.cpu_seconds, 1) > 0 for account in accounts] == [True] * 3

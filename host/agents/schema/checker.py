@@ -30,8 +30,8 @@ CPU_SECONDS = 2
 ADDRESS_SPACE_BYTES = 384 * MIB
 # CPU is what a check is held to. On a machine that starves it, that may take many times as long.
 WALL_SECONDS = 120.0
-# A tenant's checks at work at once.
-AT_ONCE = 2
+# A tenant's checks at work at once; together they leave a core to others where there is more than one.
+AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child.checker")
 _READY = b"ready\n"
 # An explanation is at most some thousand characters, and each at most six bytes of JSON.
