@@ -50,6 +50,7 @@ bench: $(READY_DEV)
 	$(BIN)/python bench/faults.py
 	$(BIN)/python bench/embed.py
 	$(BIN)/python bench/host.py
+	$(BIN)/python bench/schemas.py
 	$(BIN)/python bench/soak.py
 	$(BIN)/python bench/cost.py
 
