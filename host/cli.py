@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import signal
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import click
 from flowcage.host import exits, inputs
 from flowcage.host.command import FilePath, Seconds, fail, note, say, to_the_end, warn
 from flowcage.host.inputfiles import InputError, InputFiles
-from flowcage.host.terminal import leave
+from flowcage.host.terminal import is_interactive, leave, safe, tell
 from flowcage.host.wire_commands import conformance, schema, serve
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS
@@ -28,7 +29,19 @@ if TYPE_CHECKING:
     from flowcage.host.outcome import Outcome
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Interrupted(BaseException):
+    """Ctrl-C, past click, which writes a newline to stderr for it and waits until somebody reads that."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(PACKAGE_VERSION, prog_name="flowcage")
 def cli() -> None:
     """Run untrusted JavaScript workflows, each in its own caged child process."""
@@ -143,11 +156,14 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        shown = StringIO()
+        error.show(shown)
+        tell(safe(shown.getvalue()).removesuffix("\n"))
         leave(exits.USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, _Interrupted):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if is_interactive():
+            tell("")  # after the terminal's own ^C
         fail(exits.INTERRUPTED, "interrupted")
     except OSError as error:  # such as a full disk that click writes the help to: no fault of ours
         fail(exits.OUR_FAULT, str(error))

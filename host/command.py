@@ -6,7 +6,6 @@ import errno
 import math
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -15,7 +14,8 @@ import click
 from flowcage.host import exits
 from flowcage.host.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.errors import RunError
-from flowcage.host.terminal import leave, safe, tell
+from flowcage.host.linesink import write_all
+from flowcage.host.terminal import escaped, leave, message, tell, wait_until_told
 
 if TYPE_CHECKING:
     from flowcage.host.inputs import Script
@@ -71,20 +71,24 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
 
 
 def say(text: str) -> None:
-    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it."""
+    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it.
+
+    It waits for a reader as long as that takes. Call it outside the event loop, where signals end it.
+    """
+    wait_until_told()  # what came before it stands before it where both streams are one terminal
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "stdout is closed")
-        sys.stdout.buffer.write(text.encode() + b"\n")
-        sys.stdout.buffer.flush()
+        line = escaped(text) if sys.stdout.isatty() else text
+        # Not through its buffer, which would keep what it could not write, and block once more at the end.
+        write_all(sys.stdout.fileno(), f"{line}\n".encode())
     except OSError as error:
         fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
 
 
-def note(message: str) -> None:
-    """Say something on stderr, if that is to be had."""
-    with suppress(OSError):
-        tell(safe(f"flowcage: {message}"))
+def note(text: str) -> None:
+    """Say something on stderr, if that is to be had; never waits for whoever reads it."""
+    tell(message(f"flowcage: {text}"))
 
 
 def warn(report: Report, script: Script | None = None) -> None:
@@ -93,7 +97,7 @@ def warn(report: Report, script: Script | None = None) -> None:
         note(script.as_typed(warning) if script else warning)
 
 
-def fail(status: int, message: str) -> NoReturn:
+def fail(status: int, text: str) -> NoReturn:
     """Say what went wrong on stderr, and leave with this exit status."""
-    note(message)
+    note(text)
     leave(status)

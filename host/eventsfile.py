@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,9 +11,11 @@ from typing import Self, TypeVar
 import trio
 
 from flowcage.host import terminal
+from flowcage.host.command import note
 from flowcage.host.errors import FlowcageError, HandlerFailed
 from flowcage.host.events import Event, Listener
 from flowcage.host.inputfiles import InputError, InputFiles
+from flowcage.host.linesink import write_all
 from flowcage.host.outputfile import open_output, open_pipe
 from flowcage.host.stream import EventStream
 from flowcage.protocol import strictjson
@@ -112,11 +113,11 @@ class EventsFile:
 
     def _append(self, events: Sequence[Event]) -> None:
         lines = "".join(f"{strictjson.dumps(event.to_json())}\n" for event in events)
-        data = memoryview(lines.encode())
         if self._descriptor is None:
             self._descriptor = open_pipe(self._path)
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        if os.isatty(self._descriptor):
+            lines = terminal.escaped(lines)
+        write_all(self._descriptor, lines.encode())
 
     async def _flush(self) -> None:
         self._stream.close()
@@ -125,11 +126,9 @@ class EventsFile:
             return
         late = len(self._writing) + len(self._stream)
         how = "nobody reads it fast enough" if self.has_reader else "nobody has read it"
-        with suppress(OSError):
-            terminal.tell(
-                terminal.safe(f"flowcage: warning: --events {self._path}: {how}; ")
-                + f"the last {late} events are not in it, or not all of them"
-            )
+        note(
+            f"warning: --events {self._path}: {how}; the last {late} events are not in it, or not all of them"
+        )
 
     def _cannot_be_written(self, error: OSError) -> str:
         return f"--events {self._path}: cannot be written: {error.strerror}"

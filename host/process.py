@@ -12,6 +12,7 @@ import trio
 
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.signals import signal_name
+from flowcage.host.terminal import plain_text
 
 # stdin is closed first: a healthy child leaves at once. One that is busy is not worth waiting for.
 CLOSE_GRACE_SECONDS = 0.5
@@ -21,7 +22,6 @@ STDERR_TAIL_BYTES = 8 * 1024
 MAX_STDERR_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Ended(NamedTuple):
@@ -82,7 +82,7 @@ class ChildProcess:
     @property
     def stderr_tail(self) -> str:
         """The last the child said, on one terminal-safe line or more."""
-        return _ESCAPES.sub("", self._stderr_tail.decode("utf-8", "replace")).strip()
+        return plain_text(self._stderr_tail)
 
     def kill(self) -> None:
         """SIGKILL to the child and its process group, unless it is reaped already."""

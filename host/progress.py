@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from io import StringIO
 from typing import TypeVar
 
 from flowcage.host import events, terminal
 from flowcage.host.events import Event, Listener
 from flowcage.host.eventsfile import EventsFile
-from flowcage.host.terminal import safe
+from flowcage.host.terminal import indented
 from flowcage.protocol import strictjson
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ async def watched(
     Raises:
         HandlerFailed: the events file cannot be written.
     """
-    show = None if quiet else _unless_broken(_coloured() if terminal.wants_colour() else _plain)
+    show = None if quiet else (_coloured() if terminal.wants_colour() else _plain)
     if events_file is None:
         return await run(show)
     return await events_file.record(lambda record: run(_both(record, show)))
@@ -37,37 +38,25 @@ def _both(record: Listener, show: Listener | None) -> Listener:
     return tell
 
 
-def _unless_broken(show: Listener) -> Listener:
-    """Progress is a courtesy: where stderr takes no more, the run goes on without it."""
-    broken = False
-
-    def listen(event: Event) -> None:
-        nonlocal broken
-        try:
-            if not broken:
-                show(event)
-        except OSError:
-            broken = True
-
-    return listen
-
-
 def _plain(event: Event) -> None:
     line = describe(event)
     if line is not None:
-        terminal.tell(_indented(line[1]))
+        terminal.tell(indented(line[1]))
 
 
 def _coloured() -> Listener:
     from rich.console import Console
 
-    # Not by rich's own reading of the environment, for which FORCE_COLOR=0 asks for colour.
-    console = Console(stderr=True, highlight=False, emoji=False, no_color=False, force_terminal=True)
+    # It draws only: to write, it would wait for the terminal. Nor does it read the environment, for it
+    # FORCE_COLOR=0 asks for colour.
+    console = Console(file=StringIO(), highlight=False, emoji=False, no_color=False, force_terminal=True)
 
     def show(event: Event) -> None:
         line = describe(event)
         if line is not None:
-            console.print(_indented(line[1]), style=line[0], markup=False, soft_wrap=True)
+            with console.capture() as drawn:
+                console.print(indented(line[1]), style=line[0], markup=False, soft_wrap=True, end="")
+            terminal.tell(drawn.get())
 
     return show
 
@@ -88,11 +77,6 @@ def describe(event: Event) -> tuple[str, str] | None:
     if isinstance(event, events.ChildStarted):
         return "cyan", f"-> workflow {event.source_name}"
     return None
-
-
-def _indented(text: str) -> str:
-    """One event's text, terminal-safe; its further lines are indented under the first."""
-    return safe(text).replace("\n", "\n   ")
 
 
 def _text(value: object) -> str:

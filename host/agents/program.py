@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from contextlib import suppress
 import trio
 
 from flowcage.host.signals import signal_name
+from flowcage.host.terminal import plain_text
 
 MAX_STDOUT_BYTES = 8 * 1024 * 1024
 # What an error shows of stderr, in characters; more bytes are kept, since escapes are dropped.
@@ -22,12 +22,6 @@ _STDERR_TAIL_BYTES = 16 * 1024
 _DRAIN_SECONDS = 1.0
 # Nothing outlives SIGKILL but a process stuck in the kernel, which is not worth hanging for.
 _REAP_SECONDS = 5.0
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC and its kin: titles, links
-    r"|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 
 
 class ProgramError(Exception):
@@ -76,14 +70,8 @@ async def output_of(
     if clock.cancelled_caught:
         raise ProgramError(f"took longer than {timeout_s:g} s and was killed")
     if status != 0:
-        raise ProgramError(_failure(status, plain_text(program.stderr)))
+        raise ProgramError(_failure(status, plain_text(program.stderr)[-STDERR_TAIL_CHARACTERS:]))
     return bytes(program.stdout)
-
-
-def plain_text(data: bytes | bytearray) -> str:
-    """The last of what a program said, without anything that a terminal would obey."""
-    text = data.decode("utf-8", "replace").replace("\r", "\n")
-    return _ESCAPES.sub("", text).strip()[-STDERR_TAIL_CHARACTERS:]
 
 
 async def _start(argv: Sequence[str], environment: Mapping[str, str] | None) -> trio.Process:

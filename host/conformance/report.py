@@ -10,10 +10,12 @@ from xml.etree import ElementTree
 
 from flowcage.host.conformance.check import Check
 from flowcage.host.conformance.runner import Finding
-from flowcage.host.terminal import safe
+from flowcage.host.terminal import indented
 
 # XML 1.0, 2.2: what no document may hold, not even as a reference.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_UNDER_SEEN = " " * len("      seen      ")
 
 
 def one_line(finding: Finding[Any]) -> str:
@@ -24,7 +26,7 @@ def one_line(finding: Finding[Any]) -> str:
     return (
         f"FAIL  {check.id} ({check.level})\n"
         f"      contract  {check.says} [{check.section}]\n"
-        f"      seen      {safe(finding.deviation)}"
+        f"      seen      {indented(finding.deviation, ' ' * 16)}"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of, plain_text
+from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
 
 DEADLINE_S = 60.0
 # The write keeps the pipe open until its last holder is dead; children inherit it.
@@ -142,25 +142,6 @@ def test_of_a_long_stderr_the_error_shows_the_end() -> None:
     assert "first" not in message
     assert "\ufffd" not in message
     assert len(message) < 2_100
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        (b"\x1b[1;31mred\x1b[0m", "red"),
-        (b"\x1b]0;title\x07text", "text"),
-        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
-        (b"\x1b(Bplain\x1b7\x1bc", "plain"),
-        (b"\x1bPq#0\x1b\\after", "after"),
-        (b"10%\r20%\r\ndone", "10%\n20%\n\ndone"),
-        (b"bell\x07 nul\x00 del\x7f tab\t|", "bell nul del tab\t|"),
-        ("\u009b31mc1\u0085".encode(), "31mc1"),
-        (b"not \xff utf-8", "not \ufffd utf-8"),
-        (b"cut \x1b[", "cut"),
-    ],
-)
-def test_what_it_said_is_shown_without_anything_that_a_terminal_obeys(said: bytes, shown: str) -> None:
-    assert plain_text(said) == shown
 
 
 def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Streams that nobody reads, a full pipe or a terminal stopped with Ctrl-S: deadlines and signals hold."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from .command import DEADLINE, FLOWCAGE
+
+CHATTY = 'for (;;) { for (let i = 0; i < 100; i++) log("x".repeat(1000)); await SW.extra.sleep(1); }'
+# More than any pipe or terminal holds.
+MANY = 300
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """A pipe that is never read."""
+    reading, writing = os.pipe()
+    yield writing
+    os.close(reading)
+    os.close(writing)
+
+
+@contextmanager
+def stopped_terminal() -> Iterator[int]:
+    """A terminal whose user pressed Ctrl-S."""
+    master, slave = pty.openpty()
+    termios.tcflow(slave, termios.TCOOFF)
+    yield slave
+    termios.tcflow(slave, termios.TCOON)
+    os.close(master)
+    os.close(slave)
+
+
+@contextmanager
+def killed_in_the_end(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """A test that fails must not wait for a process that hangs."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+Unread = Callable[[], AbstractContextManager[int]]
+UNREAD = pytest.mark.parametrize("unread", [full_pipe, stopped_terminal])
+
+
+@UNREAD
+def test_a_timeout_holds_though_nobody_reads_stderr(unread: Unread, tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text(f"{CHATTY}\nexport default 1")
+    with unread() as stderr:
+        done = subprocess.run(
+            [FLOWCAGE, "run", tmp_path / "w.js", "--timeout", "2"],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert done.returncode == 124
+
+
+@UNREAD
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_run_though_nobody_reads_stderr(
+    unread: Unread, number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "w.js").write_text(f"{CHATTY}\nexport default 1")
+    os.mkfifo(tmp_path / "events")
+    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--events", tmp_path / "events"]
+    with (
+        unread() as stderr,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr) as process,
+        killed_in_the_end(process),
+    ):
+        with (tmp_path / "events").open() as events:
+            for _ in range(MANY):
+                assert events.readline()
+            children = psutil.Process(process.pid).children()
+            process.send_signal(number)
+            events.read()
+        assert process.wait(DEADLINE) == status
+    assert children
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_signal_ends_the_command_while_nobody_reads_its_result(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "w.js").write_text('export default "x".repeat(1_000_000)')
+    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        killed_in_the_end(process),
+    ):
+        assert process.stdout is not None
+        assert os.read(process.stdout.fileno(), 1) == b"{"  # the rest does not fit into the pipe
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == status
+
+
+def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text(
+        """
+        for (let i = 0; i < 6; i++) {
+          for (let j = 0; j < 1000; j++) log("x".repeat(3900));
+          await SW.extra.sleep(0);
+        }
+        export default agent("x")"""
+    )
+    os.mkfifo(tmp_path / "gate")
+    (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
+    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--agent", agent]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        (tmp_path / "gate").read_text()  # all was logged by now
+        _, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    dropped = re.findall(r"^flowcage: (\d+) lines dropped: nobody read stderr$", stderr, re.MULTILINE)
+    assert dropped
+    told = len(re.findall("^(?:   x+|[<-][->] agent .*)$", stderr, re.MULTILINE))
+    assert told + sum(map(int, dropped)) == 6_000 + 2
