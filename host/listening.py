@@ -26,6 +26,9 @@ class ListenError(FlowcageError):
 def listening(path: Path, mode: int) -> Iterator[socket.socket]:
     """A listening socket at this path, which is removed afterwards.
 
+    Nothing is changed by path but the removal of a socket, in the folder that was opened first: in a folder
+    that another user may write, or that he can put another one in the place of, a path is what he makes it.
+
     Args:
         path: must not exist, but for the socket of a server that is no more.
         mode: who may connect, as chmod(2).
@@ -35,28 +38,54 @@ def listening(path: Path, mode: int) -> Iterator[socket.socket]:
     """
     if len(os.fsencode(path)) > _MAX_PATH_BYTES:
         raise ListenError(f"{path}: longer than the {_MAX_PATH_BYTES} bytes that a socket's path may have")
-    _remove_stale(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with listener:
-        umask = os.umask(0o777)  # nobody connects before the mode is as asked for
+    with _folder_of(path) as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        _remove_stale(path, folder)
+        made = _bind(listener, path, mode, folder)
         try:
-            listener.bind(os.fsencode(path))
-        except OSError as error:
-            raise ListenError(f"{path}: no socket can be made there: {error.strerror}") from None
-        finally:
-            os.umask(umask)
-        made = os.stat(path)
-        try:
-            os.chmod(path, mode)
             listener.listen(_BACKLOG)
             yield listener
         finally:
-            _remove_own(path, made)
+            _remove_own(path, made, folder)
 
 
-def _remove_stale(path: Path) -> None:
+@contextmanager
+def _folder_of(path: Path) -> Iterator[int]:
     try:
-        found = os.lstat(path)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ListenError(f"{path}: no socket can be made there: {error.strerror}") from None
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _bind(listener: socket.socket, path: Path, mode: int, folder: int) -> os.stat_result:
+    """Make the socket with its mode: a chmod(2) afterwards could meet what was put in its place meanwhile."""
+    umask = os.umask(0o777 & ~mode)
+    try:
+        listener.bind(os.fsencode(path))
+        made = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        raise ListenError(f"{path}: no socket can be made there: {error.strerror}") from None
+    finally:
+        os.umask(umask)
+    if not stat.S_ISSOCK(made.st_mode) or made.st_uid != os.geteuid():
+        raise ListenError(
+            f"{path}: somebody put something else in the place of the socket; choose another path"
+        )
+    if stat.S_IMODE(made.st_mode) != mode:
+        _remove_own(path, made, folder)
+        raise ListenError(
+            f"{path}: its mode is {stat.S_IMODE(made.st_mode):o} and not {mode:o}: the folder has default "
+            "permissions of its own (acl(5)); choose another path"
+        )
+    return made
+
+
+def _remove_stale(path: Path, folder: int) -> None:
+    try:
+        found = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -70,27 +99,27 @@ def _remove_stale(path: Path) -> None:
         try:
             probe.connect(os.fsencode(path))
         except ConnectionRefusedError:  # nobody listens any more
-            _unlink(path)
+            _unlink(path, folder)
             return
         except OSError as error:
             raise ListenError(f"{path}: a socket that cannot be tried: {error.strerror or error}") from None
     raise ListenError(f"{path}: another server is listening there")
 
 
-def _unlink(path: Path) -> None:
+def _unlink(path: Path, folder: int) -> None:
     try:
-        os.unlink(path)
+        os.unlink(path.name, dir_fd=folder)
     except OSError as error:
         raise ListenError(
             f"{path}: a socket that nobody listens on any more stays: {error.strerror}"
         ) from None
 
 
-def _remove_own(path: Path, made: os.stat_result) -> None:
+def _remove_own(path: Path, made: os.stat_result, folder: int) -> None:
     with suppress(OSError):
-        found = os.lstat(path)
+        found = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
         if (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino):
-            os.unlink(path)
+            os.unlink(path.name, dir_fd=folder)
 
 
 def handed_over(environment: MutableMapping[str, str]) -> socket.socket | None:

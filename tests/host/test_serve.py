@@ -20,10 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
-from flowcage.host.listening import listening
+from flowcage.host.listening import ListenError, listening
 
 DEADLINE_SECONDS = 60.0
 FLOWCAGE = (sys.executable, "-c", "from flowcage.host.entry import main; main()")
+OTHER_UID = 12345
 TRIVIAL = [
     ("initialize", {"protocolVersion": "1.0"}),
     ("start", {"source": "export default 1"}),
@@ -95,6 +96,16 @@ class Server:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+@contextmanager
+def as_user(uid: int) -> Iterator[None]:
+    """Act as another user; whoever connects meanwhile is that one's peer."""
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 @pytest.fixture
 def path() -> Iterator[Path]:
     """Where a socket may be made; pytest's own folders can be longer than a socket's path may be."""
@@ -156,20 +167,10 @@ def test_only_whoever_may_can_connect(path: Path) -> None:
 def test_a_peer_of_another_user_is_turned_away_though_the_mode_would_let_it_in(path: Path) -> None:
     path.parent.chmod(0o755)
     with serving(path, "--mode", "666") as server:
-        connect = (
-            f"import socket; s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r}); print(s.recv(9))"
-        )
-        found = subprocess.run(
-            ["/usr/bin/env", "python3", "-I", "-c", connect],
-            user=12345,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if "Permission denied" in found.stderr or found.returncode == 127:
-            pytest.skip("no interpreter that another user may run")
-        assert found.stdout == "b''\n"
-        assert server.says() == "flowcage: a peer of uid 12345 was turned away\n"
+        with as_user(OTHER_UID):
+            peer = server.peer()
+        assert peer.rest() == b""
+        assert server.says() == f"flowcage: a peer of uid {OTHER_UID} was turned away\n"
 
 
 def test_a_peer_that_says_nothing_is_disconnected(path: Path) -> None:
@@ -346,6 +347,52 @@ def test_a_socket_that_cannot_be_removed_is_told(path: Path) -> None:
         assert "nobody listens on any more stays: Permission denied" in refused("--socket", str(path))
     finally:
         path.parent.chmod(0o700)
+
+
+class Swapped(socket.socket):
+    """A socket in whose place, right after it was made, somebody puts a link to a file of his choice."""
+
+    victim = Path()
+
+    def bind(self, address: Any) -> None:
+        super().bind(address)
+        os.unlink(address)
+        os.symlink(self.victim, address)
+
+
+def test_what_takes_the_place_of_a_new_socket_is_neither_changed_nor_removed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = path.with_name("victim")
+    victim.touch(0o640)
+    monkeypatch.setattr(Swapped, "victim", victim)
+    monkeypatch.setattr(socket, "socket", Swapped)
+    with pytest.raises(ListenError, match="somebody put something else in the place"), listening(path, 0o666):
+        raise AssertionError
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o640
+    assert path.is_symlink()
+
+
+def test_a_folder_that_is_replaced_meanwhile_loses_nothing(path: Path) -> None:
+    old, new = path.with_name("old"), path.with_name("folder")
+    new.mkdir()
+    with listening(new / "s", 0o600):
+        new.rename(old)
+        new.mkdir()
+        (new / "s").write_text("precious")
+    assert (new / "s").read_text() == "precious"
+    assert not (old / "s").exists()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777])
+def test_a_socket_has_its_mode_from_the_moment_that_it_is_there(path: Path, mode: int) -> None:
+    before = os.umask(0o027)
+    try:
+        with listening(path, mode):
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
 
 
 def test_a_socket_that_has_taken_the_place_of_ours_is_left_alone(path: Path) -> None:
