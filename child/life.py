@@ -60,6 +60,12 @@ def _place(error: Exception) -> str:
     return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
 
 
+def leave_note(line: bytes) -> None:
+    """Have whoever started this process know what its peer asked for; that reads stderr."""
+    with suppress(OSError):
+        os.write(2, line)
+
+
 def complain(message: str) -> None:
     """Say something on stderr."""
     # Where stderr is a file, RLIMIT_FSIZE stops even this.

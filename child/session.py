@@ -16,6 +16,7 @@ from flowcage.protocol import encode, envelope, errors, strictjson
 from flowcage.protocol.connection import ChildConnection, ChildEvent, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused
 from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import Limits, effective
 from flowcage.protocol.messages import (
     Check,
@@ -56,13 +57,20 @@ class Session:
         close_cage: carries out the isolation that `initialize` asks for.
         high_water: opened before the cage closes.
         realm: one that was built before this process was forked, for the first workflow.
+        max_message_bytes: longest line until `initialize` is answered.
     """
 
-    def __init__(self, close_cage: CloseCage, high_water: HighWater, realm: Realm | None = None) -> None:
+    def __init__(
+        self,
+        close_cage: CloseCage,
+        high_water: HighWater,
+        realm: Realm | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
         self._close_cage = close_cage
         self._high_water = high_water
         self._ready_realm = realm
-        self._connection = ChildConnection()
+        self._connection = ChildConnection(max_message_bytes)
         self._limits = Limits()
         self._execution: Execution | None = None
         # Why there is none although a start was carried out: the answer to all that follows.

@@ -13,19 +13,24 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current
 from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.process import die_with
+from flowcage.child.cage.rlimits import hold
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, live, whom_to_die_with
+from flowcage.child.life import complain, leave_note, live, whom_to_die_with
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, give_up_stdio
 from flowcage.protocol import envelope
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Isolation, Layer
+from flowcage.protocol.terms import Terms, parse_terms
 from flowcage.protocol.version import PROTOCOL_VERSION
 
 # Above the three that a child's wire and stderr take, which the kernel gives out lowest first.
@@ -41,11 +46,9 @@ def main() -> None:
     """Load everything, then fork a child for each message on the socket that stdin is, until it closes."""
     clear_environment()
     try:
-        parent = whom_to_die_with(sys.argv[1:])
+        parent, terms = _arguments(sys.argv[1:])
     except ValueError:
-        parent = None
-    if parent is None:
-        complain("usage: python -m flowcage.child.zygote --die-with PID  (stdin is a socket)")
+        complain("usage: python -m flowcage.child.zygote --die-with PID [--terms JSON]  (stdin is a socket)")
         os._exit(os.EX_USAGE)
     try:
         control = _claim()
@@ -53,11 +56,19 @@ def main() -> None:
         die_with(parent)  # a change of credentials clears it
         realm = _warm()
         control.send(b"ready")
-        _serve(control, partial(_begin, parent, realm))
+        begin = partial(_begin, parent, realm) if terms is None else partial(_begin_on, terms, parent, realm)
+        _serve(control, begin)
     except Exception as error:
         complain(f"the zygote ends: {error!r}")
         os._exit(os.EX_SOFTWARE)
     os._exit(0)
+
+
+def _arguments(words: list[str]) -> tuple[int, Terms | None]:
+    parent = whom_to_die_with(words[:2])
+    if parent is None or words[2:3] not in ([], ["--terms"]) or len(words) not in (2, 4):
+        raise ValueError(words)
+    return parent, parse_terms(words[3]) if words[3:] else None
 
 
 def _claim() -> socket.socket:
@@ -89,6 +100,19 @@ def _begin(parent: int, realm: Realm) -> Session:
     return Session(partial(lockdown.enter, parent=parent), open_high_water(), realm)
 
 
+def _begin_on(terms: Terms, parent: int, realm: Realm) -> Session:
+    """The same for a peer that has what these terms allow, whatever it asks for."""
+    hold(terms.ceilings)
+
+    def close_cage(asked: Limits, isolation: Isolation | None) -> tuple[Limits, dict[str, Layer]]:
+        closed = lockdown.enter(*terms.agree(asked, isolation), parent=parent)
+        leave_note(terms.note(asked, isolation).to_line())
+        return closed
+
+    longest = min(DEFAULT_MAX_MESSAGE_BYTES, terms.ceilings.max_message_bytes)
+    return Session(close_cage, open_high_water(), realm, longest)
+
+
 def _messages() -> list[tuple[str, dict[str, object]]]:
     answer = {"type": "ok", "value": "word", "budget": {"total": None, "spent": 1}}
     return [
@@ -101,7 +125,7 @@ def _messages() -> list[tuple[str, dict[str, object]]]:
     ]
 
 
-def _serve(control: socket.socket, begin: partial[Session]) -> None:
+def _serve(control: socket.socket, begin: Callable[[], Session]) -> None:
     while True:
         request, descriptors, _flags, _ = socket.recv_fds(control, 1, len(_WIRE))
         if not request:

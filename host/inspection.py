@@ -39,15 +39,6 @@ def require_cage(pid: int) -> None:
         raise ProtocolViolation(f"the child claims a cage that the kernel does not confirm: {difference}")
 
 
-def is_filtered(pid: int) -> bool:
-    """Whether a process has closed its cage: the system call filter is the last of it."""
-    try:
-        status = _status(pid)
-    except OSError:
-        return False
-    return dict(_LINE.findall(status)).get(b"Seccomp") == _EXPECTED[b"Seccomp"]
-
-
 def _status(pid: int) -> bytes:
     with open(f"/proc/{pid}/status", "rb") as file:
         return file.read()

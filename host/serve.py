@@ -2,48 +2,67 @@
 
 The child is forked from a zygote and gets the connection itself as its stdin and stdout, so the peer speaks
 the wire contract with it directly. The server is not in between: it only sees to it that children end.
+
+Peers are not trusted. What one may ask for has bounds, the server's `Terms`, which its child keeps to from
+the start. Before any source can arrive the child leaves a note of what was asked for, on a pipe that is its
+stderr until then; the server checks the note's form, and the cage with the kernel.
+
+A connection passes these stages, and leaves at any of them where its peer hangs up: it is accepted, or turned
+away where its user may not connect or has too many open; it waits for a first byte; it waits for one of its
+user's slots; a child is forked. Until that it costs one descriptor.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import trio
 
-from flowcage.host.errors import LaunchFailed
-from flowcage.host.inspection import is_filtered
+from flowcage.host.errors import LaunchFailed, RunError
+from flowcage.host.hangups import HangUps, has_hung_up
+from flowcage.host.inspection import require_cage
 from flowcage.host.launch.zygote import Zygote
 from flowcage.host.listening import peer_uid
 from flowcage.host.process import ExitWatch, end_at_once
 from flowcage.host.signals import signal_name
+from flowcage.protocol.terms import MAX_NOTE_BYTES, Note, Terms, parse_note
 
-# A peer that is gone reads no answer; a child in its right mind sees the same end and leaves.
+# A peer that is gone reads no answer; a healthy child sees the same end and leaves.
 _LEAVE_SECONDS = 0.5
 _REAP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ServeLimits:
-    """What connections may take. All are finite.
+    """What connections may take. All are finite. Users that are allowed have equal shares of both numbers.
 
     Attributes:
-        max_connections: at once; further peers wait to be accepted.
-        handshake_seconds: from connecting to a closed cage: a peer that says nothing is disconnected.
-        run_seconds: the longest that one connection may last.
+        max_connections: with a child, at once.
+        max_waiting: beside them, accepted and without a child yet; further peers wait to be accepted.
+        handshake_seconds: to the first byte, and then from the fork to a closed cage.
+        run_seconds: the longest that one child may last.
         grace_seconds: what is left to the connections when the server is told to end.
     """
 
     max_connections: int
+    max_waiting: int
     handshake_seconds: float
     run_seconds: float
     grace_seconds: float
+
+
+class _Share:
+    """What the peers of one user may have at once."""
+
+    def __init__(self, connections: int, waiting: int) -> None:
+        self.slots = trio.Semaphore(connections)
+        self.most = connections + waiting
+        self.open = 0
 
 
 class Server:
@@ -52,24 +71,36 @@ class Server:
     Args:
         listener: a listening Unix stream socket.
         limits: of connections.
+        terms: of peers.
         allowed_uids: users whose peers are served; None for the server's own.
-        tell: called with what somebody should know, one line at a time.
+        tell: called with what somebody should know, one line at a time; must not wait.
+
+    Raises:
+        ValueError: there is no connection for each user.
     """
 
     def __init__(
         self,
         listener: socket.socket,
         limits: ServeLimits,
+        terms: Terms,
         allowed_uids: frozenset[int] | None,
         tell: Callable[[str], None],
     ) -> None:
+        uids = allowed_uids or frozenset({os.geteuid()})
+        if limits.max_connections < len(uids):
+            raise ValueError(f"{limits.max_connections} connections are too few for {len(uids)} users")
+        self._shares = {
+            uid: _Share(limits.max_connections // len(uids), limits.max_waiting // len(uids)) for uid in uids
+        }
         self._listener = trio.socket.from_stdlib_socket(listener.dup())
         self._limits = limits
-        self._allowed = frozenset({os.geteuid()}) if allowed_uids is None else allowed_uids
+        self._terms = terms
         self._tell = tell
-        self._zygote = Zygote()
-        self._slots = trio.Semaphore(limits.max_connections)
+        self._zygote = Zygote(terms=terms)
+        self._room = trio.Semaphore(limits.max_connections + limits.max_waiting)
         self._accepting = trio.CancelScope()
+        self._hang_ups = HangUps()
 
     def stop(self) -> None:
         """Accept no more; `run` returns when the connections are over, or when their grace is."""
@@ -78,81 +109,144 @@ class Server:
     async def run(self) -> None:
         """Accept and serve. Whatever ends this, no child and no zygote is left."""
         try:
-            async with trio.open_nursery() as nursery:
-                with self._accepting:
-                    while True:
-                        await self._accept(nursery)
-                self._listener.close()
-                nursery.cancel_scope.deadline = trio.current_time() + self._limits.grace_seconds
+            with self._hang_ups:
+                async with trio.open_nursery() as watching:
+                    watching.start_soon(self._hang_ups.run)
+                    await self._serve_all()
+                    watching.cancel_scope.cancel()
         finally:
             self._listener.close()
             await self._zygote.aclose()
 
+    async def _serve_all(self) -> None:
+        async with trio.open_nursery() as nursery:
+            with self._accepting:
+                while True:
+                    await self._accept(nursery)
+            self._listener.close()
+            nursery.cancel_scope.deadline = trio.current_time() + self._limits.grace_seconds
+
     async def _accept(self, nursery: trio.Nursery) -> None:
-        await self._slots.acquire()
+        await self._room.acquire()
         try:
             accepted, _ = await self._listener.accept()
         except BaseException as error:
-            self._slots.release()
+            self._room.release()
             if isinstance(error, OSError):  # no descriptor is left, or the peer is gone already
                 self._tell(f"a connection could not be accepted: {error.strerror}")
                 await trio.sleep(0.1)
                 return
             raise
-        nursery.start_soon(self._serve, socket.socket(fileno=accepted.detach()))
+        connection = socket.socket(fileno=accepted.detach())
+        uid = peer_uid(connection)
+        if self._turns_away(uid):
+            connection.close()
+            self._room.release()
+        else:
+            self._shares[uid].open += 1
+            nursery.start_soon(self._serve, connection, uid)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    def _turns_away(self, uid: int) -> bool:
+        share = self._shares.get(uid)
+        if share is None:
+            self._tell(f"a peer of uid {uid} was turned away")
+        elif share.open >= share.most:
+            self._tell(f"a peer of uid {uid} was turned away: {share.open} of its connections are open")
+        else:
+            return False
+        return True
+
+    async def _serve(self, connection: socket.socket, uid: int) -> None:
+        share = self._shares[uid]
         try:
-            with connection:
-                uid = peer_uid(connection)
-                if uid in self._allowed:
-                    await self._run_child(connection)
-                else:
-                    self._tell(f"a peer of uid {uid} was turned away")
+            with connection, self._hang_ups.watching(connection) as gone:
+                if await self._says_something(connection, uid) and await _unless(gone, share.slots.acquire):
+                    try:
+                        await self._run_child(connection, uid, gone)
+                    finally:
+                        share.slots.release()
         except (LaunchFailed, OSError) as error:
             self._tell(f"a connection was not served: {error}")
         finally:
-            self._slots.release()
+            share.open -= 1
+            self._room.release()
 
-    async def _run_child(self, connection: socket.socket) -> None:
+    async def _says_something(self, connection: socket.socket, uid: int) -> bool:
+        """Wait for the first byte, which stays unread; whether one came."""
+        with trio.move_on_after(self._limits.handshake_seconds):
+            await trio.lowlevel.wait_readable(connection)
+            with suppress(ConnectionResetError):
+                return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return False
+        self._tell_of_silence(uid)
+        return False
+
+    async def _run_child(self, connection: socket.socket, uid: int, gone: trio.Event) -> None:
+        if has_hung_up(connection):
+            return
         connection.setblocking(True)  # the child shares the file description, and must block on it
-        with select.epoll() as hang_up, _null() as null:
-            # Only the hang-up counts: what the peer says is the child's to read.
-            hang_up.register(connection, 0)
-            number = connection.fileno()
-            pid, _ = await self._zygote.fork((number, number, null.fileno()))
+        reading, writing = os.pipe()
+        async with trio.lowlevel.FdStream(reading) as notes:
+            try:
+                number = connection.fileno()
+                pid, _ = await self._zygote.fork((number, number, writing))
+            finally:
+                os.close(writing)
             try:
                 exited = ExitWatch(pid)
             except OSError:
                 end_at_once(pid)
                 raise
             try:
-                await self._watch(pid, hang_up, exited)
+                await self._watch(_Child(pid, uid, notes), gone, exited)
             finally:
                 exited.kill()
                 with trio.move_on_after(_REAP_SECONDS, shield=True):
                     await exited.wait()
-                    self._take_note(pid)
+                    self._reap(pid)
                 exited.close()
 
-    async def _watch(self, pid: int, hang_up: select.epoll, exited: ExitWatch) -> None:
+    async def _watch(self, child: _Child, gone: trio.Event, exited: ExitWatch) -> None:
         """Return when the child has ended or must."""
         with trio.move_on_after(self._limits.run_seconds) as whole:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_end_when_peer_left, hang_up, nursery.cancel_scope)
-                nursery.start_soon(self._end_without_handshake, pid, nursery.cancel_scope)
+                nursery.start_soon(_end_after, gone.wait, nursery.cancel_scope)
+                nursery.start_soon(self._shake_hands, child, nursery.cancel_scope)
                 await exited.wait()
                 nursery.cancel_scope.cancel()
         if whole.cancelled_caught:
             self._tell(f"a connection was ended after {self._limits.run_seconds:g} s")
 
-    async def _end_without_handshake(self, pid: int, scope: trio.CancelScope) -> None:
-        await trio.sleep(self._limits.handshake_seconds)
-        if not is_filtered(pid):
-            self._tell(f"a peer did not initialize its child in {self._limits.handshake_seconds:g} s")
+    async def _shake_hands(self, child: _Child, scope: trio.CancelScope) -> None:
+        """See that the cage is closed in time."""
+        with trio.move_on_after(self._limits.handshake_seconds) as patience:
+            line = await _first_line(child.notes)
+            await child.notes.aclose()
+        if patience.cancelled_caught:
+            self._tell_of_silence(child.uid)
             scope.cancel()
+        elif not line or not self._believes(child, line):  # it ended already, or must
+            await _end_after(trio.lowlevel.checkpoint, scope)
 
-    def _take_note(self, pid: int) -> None:
+    def _believes(self, child: _Child, line: bytes) -> bool:
+        """Whether child and kernel say that the cage is closed; tell what the peer was refused."""
+        try:
+            note = parse_note(line)
+            if self._terms.isolation == "strict":
+                require_cage(child.pid)
+        except (ValueError, RunError) as error:
+            said = line.decode("utf-8", "replace")
+            self._tell(f"a child of a peer of uid {child.uid} is not believed: {error}; it said: {said}")
+            return False
+        if (refused := _refused(note, self._terms)) is not None:
+            self._tell(f"a peer of uid {child.uid} {refused}")
+        return True
+
+    def _tell_of_silence(self, uid: int) -> None:
+        seconds = self._limits.handshake_seconds
+        self._tell(f"a peer of uid {uid} did not initialize its child in {seconds:g} s")
+
+    def _reap(self, pid: int) -> None:
         with suppress(ChildProcessError):
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if status < 0 and -status != signal.SIGKILL:
@@ -160,12 +254,57 @@ class Server:
                 self._zygote.distrust()
 
 
-def _null() -> BinaryIO:
-    """What children say on stderr is nobody's: a hostile one could fill a disk with it."""
-    return open(os.devnull, "wb")
+@dataclass(frozen=True)
+class _Child:
+    """A child of a connection, with the pipe that its note comes from and whose child it is."""
+
+    pid: int
+    uid: int
+    notes: trio.lowlevel.FdStream
 
 
-async def _end_when_peer_left(hang_up: select.epoll, scope: trio.CancelScope) -> None:
-    await trio.lowlevel.wait_readable(hang_up.fileno())
+def _refused(note: Note, terms: Terms) -> str | None:
+    """What a peer asked for and did not get; None where it got all."""
+    ceilings = terms.ceilings.to_wire()
+    refused = [
+        f"{name} {asked}, lowered to {ceilings[name]}"
+        for name, asked in note.lowered.items()
+        if asked > ceilings[name]
+    ]
+    if note.isolation is not None:
+        refused.insert(0, f"isolation {note.isolation}, raised to {terms.isolation}")
+    return f"asked for {'; '.join(refused)}" if refused else None
+
+
+async def _first_line(stream: trio.lowlevel.FdStream) -> bytes:
+    """What comes up to the first newline, the end, or a bound."""
+    line = b""
+    while b"\n" not in line and len(line) < MAX_NOTE_BYTES:
+        data = await stream.receive_some(MAX_NOTE_BYTES - len(line))
+        if not data:
+            break
+        line += data
+    return line.partition(b"\n")[0]
+
+
+async def _unless(event: trio.Event, function: Callable[[], Awaitable[object]]) -> bool:
+    """Run a function, unless the event comes first; whether it was run to its end."""
+    done = False
+    async with trio.open_nursery() as nursery:
+
+        async def cancel() -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(cancel)
+        await function()
+        done = True
+        nursery.cancel_scope.cancel()
+    return done
+
+
+async def _end_after(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
+    """Wait, leave the child the time to end by itself, and then cancel."""
+    await wait()
     await trio.sleep(_LEAVE_SECONDS)
     scope.cancel()

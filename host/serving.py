@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,11 @@ import trio
 from flowcage.host.blocking import run_to_end
 from flowcage.host.listening import ListenError, handed_over, listening
 from flowcage.host.serve import ServeLimits, Server
+from flowcage.host.tokenbucket import TokenBucket
+from flowcage.protocol.terms import Terms
+
+# Peers cause most lines: more would be their way to fill a disk.
+MAX_LINES_A_MINUTE = 600
 
 
 def serve_until_told_to_end(
@@ -21,10 +27,8 @@ def serve_until_told_to_end(
     allowed_uids: frozenset[int] | None,
     tell: Callable[[str], None],
     *,
-    max_connections: int,
-    handshake_timeout: float,
-    timeout: float,
-    grace: float,
+    limits: ServeLimits,
+    terms: Terms,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; a second one ends open connections at once.
 
@@ -32,26 +36,56 @@ def serve_until_told_to_end(
         path: of the socket; None for the one that was handed over.
         mode: of the socket, as chmod(2).
         allowed_uids: None for this process's own user.
-        tell: takes what a person should know.
-        max_connections, handshake_timeout, timeout, grace: as `ServeLimits`.
+        tell: takes what a person should know; must not wait.
+        limits: of connections; at least one for each user.
+        terms: of peers.
 
     Raises:
         ListenError: there is nothing to listen on.
     """
-    limits = ServeLimits(max_connections, handshake_timeout, timeout, grace)
     with ExitStack() as stack:
         listener = handed_over(os.environ)
         if path is not None:
             listener = stack.enter_context(listening(path, mode))
         if listener is None:
             raise ListenError("no socket was handed over (sd_listen_fds(3)); name one with --socket PATH")
-        server = Server(listener, limits, allowed_uids, tell)
+        rationed = _Rationed(tell)
+        server = Server(listener, limits, terms, allowed_uids, rationed)
 
         def stop() -> None:
             stack.close()  # the path goes now: whoever comes in the grace is refused and need not wait
             server.stop()
 
-        run_to_end(lambda: _until_signalled(server, stop, tell))
+        try:
+            run_to_end(lambda: _until_signalled(server, stop, tell))
+        finally:
+            rationed.tell_of_left_out()
+
+
+class _Rationed:
+    """Passes on so many lines a minute, and then how many it left out."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._bucket = TokenBucket(MAX_LINES_A_MINUTE, time.monotonic())
+        self._left_out = 0
+
+    def __call__(self, line: str) -> None:
+        """Pass on a line."""
+        now = time.monotonic()
+        if not self._bucket.holds(2, now):
+            self._left_out += 1
+            return
+        self.tell_of_left_out()
+        self._bucket.take(1, now)
+        self._tell(line)
+
+    def tell_of_left_out(self) -> None:
+        """Say how many lines there would have been, if any; it is a line, too."""
+        if self._left_out:
+            self._bucket.take(1, time.monotonic())
+            self._tell(f"{self._left_out} lines left out: more than {MAX_LINES_A_MINUTE} a minute")
+            self._left_out = 0
 
 
 async def _until_signalled(server: Server, stop: Callable[[], None], tell: Callable[[str], None]) -> None:

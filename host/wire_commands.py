@@ -11,6 +11,10 @@ import click
 from flowcage.host import exits
 from flowcage.host.command import FilePath, Seconds, fail, note, say
 from flowcage.host.terminal import leave
+from flowcage.protocol.limits import MAX_LIMIT, Limits
+from flowcage.protocol.messages import ISOLATIONS
+
+_MAX_DIGITS = len(str(MAX_LIMIT))
 
 
 @click.command()
@@ -65,26 +69,67 @@ def conformance(only_list: bool, **given: Any) -> None:
 @click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
 @click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
               help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), default="strict", show_default=True,
+              help="The weakest that a peer may ask for; below strict there may be no cage.")  # fmt: skip
+@click.option("--max-limit", "ceilings", metavar="NAME=N", multiple=True,
+              help="The most that a peer may ask for, such as memoryBytes=1073741824.  "
+              "[default: what a run has by default]")  # fmt: skip
 @click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
-              help="At once; further peers wait.")  # fmt: skip
+              help="With a child, at once; allowed users have equal shares.")  # fmt: skip
+@click.option("--max-waiting", type=click.IntRange(0), default=200, show_default=True,
+              help="Beside them, accepted and without a child yet; in equal shares, too.")  # fmt: skip
 @click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
-              help="Seconds from connecting to a closed cage.")  # fmt: skip
+              help="Seconds to the first byte, and from then on to a closed cage.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
-              help="Seconds that a connection may last.")  # fmt: skip
+              help="Seconds that a child may last.")  # fmt: skip
 @click.option("--grace", type=Seconds(), default=5.0, show_default=True,
               help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
-def serve(path: Path | None, mode: str, uids: tuple[int, ...], **seconds: Any) -> None:
+def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> None:
     """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
 
-    For hosts in other languages: forking is ten times as fast as starting a child. Isolation is strict: a
-    connection whose cage is not closed in time is ended.
+    For hosts in other languages: forking is ten times as fast as starting a child. A peer that asks for a
+    weaker isolation or for more than --max-limit gets the server's: the reply to initialize says what holds,
+    the log on stderr what was refused. A connection whose cage is not closed in time is ended.
     """
     from flowcage.host.listening import ListenError
+    from flowcage.host.serve import ServeLimits
     from flowcage.host.serving import serve_until_told_to_end
+    from flowcage.protocol.terms import Terms
 
     if re.fullmatch("0?[0-7]{3}", mode) is None:
         fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
+    if len(set(uids)) > given["max_connections"]:
+        fail(
+            exits.USAGE,
+            f"--max-connections {given['max_connections']}: there must be one for each --allow-uid",
+        )
+    terms = Terms(given["isolation"], _ceilings(given["ceilings"]))
+    limits = ServeLimits(
+        given["max_connections"],
+        given["max_waiting"],
+        given["handshake_timeout"],
+        given["timeout"],
+        given["grace"],
+    )
     try:
-        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, **seconds)
+        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, limits=limits, terms=terms)
     except ListenError as error:
         fail(exits.USAGE, str(error))
+
+
+def _ceilings(pairs: tuple[str, ...]) -> Limits:
+    from flowcage.protocol.terms import ceilings
+
+    chosen: dict[str, int] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if not value.isascii() or not value.isdigit() or len(value) > _MAX_DIGITS:
+            fail(
+                exits.USAGE,
+                f"--max-limit {pair}: expected NAME=N, such as --max-limit memoryBytes=1073741824",
+            )
+        chosen[name] = int(value)
+    try:
+        return ceilings(chosen)
+    except ValueError as error:
+        fail(exits.USAGE, f"--max-limit: {error}")

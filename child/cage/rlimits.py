@@ -50,6 +50,17 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
     }
 
 
+def hold(ceilings: Limits) -> None:
+    """Have the kernel keep this process to these ceilings, before its peer has said anything.
+
+    `apply` keeps below a hard limit that is there already.
+    """
+    memory = ceilings.address_space_bytes
+    _lower(resource.RLIMIT_AS, memory, memory)
+    cpu = math.ceil(time.process_time()) + ceilings.cpu_seconds
+    _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
+
+
 def _effective(limits: Limits, mapped: int) -> Limits:
     """The limits as they can be kept: whoever started us may have set lower ones for good."""
     asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES

@@ -18,6 +18,7 @@ import trio
 from flowcage.host import machinememory
 from flowcage.host.errors import LaunchFailed
 from flowcage.host.launch.launcher import CHILD_ENVIRONMENT
+from flowcage.protocol.terms import Terms
 
 _COMMAND = (sys.executable, "-I", "-m", "flowcage.child.zygote")
 # Loading everything takes a tenth of a second; a machine that is busy may need many times as long.
@@ -39,11 +40,14 @@ class Warm:
         forks: how many children came of it.
         private_bytes: memory of its own, once it is ready.
 
+    Args:
+        terms: of the peers of all its children, where they are not this program's own.
+
     Raises:
         LaunchFailed: it cannot be started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Terms | None = None) -> None:
         self.forks = 0
         self.private_bytes = 0
         self._is_ready = False
@@ -55,7 +59,7 @@ class Warm:
         with theirs:
             try:
                 process = subprocess.Popen(
-                    (*_COMMAND, "--die-with", str(os.getpid())),
+                    (*_COMMAND, "--die-with", str(os.getpid()), *_of(terms)),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=theirs.fileno(),  # so that its last words come as a reply
@@ -151,6 +155,10 @@ class Warm:
         """Children of ours that are in its group, where only it can have put them, and nobody knows."""
         ours = (process.pid for process in psutil.Process().children())
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
+
+
+def _of(terms: Terms | None) -> tuple[str, ...]:
+    return () if terms is None else ("--terms", terms.to_argument())
 
 
 def _kill(pid: int) -> None:

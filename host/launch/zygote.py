@@ -13,6 +13,7 @@ import trio
 from flowcage.host.errors import LaunchFailed
 from flowcage.host.launch.launcher import Spawned, close_all, open_pipes
 from flowcage.host.launch.warm import Lost, Warm
+from flowcage.protocol.terms import Terms
 
 # Layout and hash seed are worth knowing only so long.
 MAX_FORKS = 1_000
@@ -27,9 +28,11 @@ class Zygote:
 
     Args:
         max_forks: children of one process, before another one takes its place.
+        terms: of the peers of all children, where they are not this program's own.
     """
 
-    def __init__(self, max_forks: int = MAX_FORKS) -> None:
+    def __init__(self, max_forks: int = MAX_FORKS, terms: Terms | None = None) -> None:
+        self._terms = terms
         self._max_forks = max_forks
         self._lock = trio.Lock()
         self._current: Warm | None = None
@@ -105,10 +108,10 @@ class Zygote:
             warm.leave()
         self._retired = [warm for warm in self._retired if not warm.is_gone()]
         if self._current is None:
-            self._current, self._next = self._next or Warm(), None
+            self._current, self._next = self._next or Warm(self._terms), None
         elif self._next is None and self._current.forks >= self._max_forks - _HEAD_START:
             with suppress(LaunchFailed):  # the current one still serves
-                self._next = Warm()
+                self._next = Warm(self._terms)
         return self._current
 
     async def _bury(self, warm: Warm) -> None:

@@ -1,0 +1,143 @@
+"""What whoever starts a child decides, whatever the child's peer asks for.
+
+A host that starts a child for itself needs none of this: it asks for what it wants. A server that gives
+children to others has terms. They do not cross the wire. The child gets them as an argument, and leaves a
+note of what its peer asked for; the answer to `initialize` tells the peer what it has.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flowcage.protocol import strictjson
+from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, MIB, WIRE_NAMES, Limits
+from flowcage.protocol.messages import ISOLATIONS, Isolation
+
+# For the interpreter and for messages on their way, beside the heap.
+ADDRESS_SPACE_BESIDE_THE_HEAP = 320 * MIB
+# With less a child could not even refuse.
+LEAST_ADDRESS_SPACE = 64 * MIB
+MAX_NOTE_BYTES = 2_000
+
+
+class Agreed(NamedTuple):
+    """What a peer has of what it asked for."""
+
+    limits: Limits
+    isolation: Isolation
+
+
+class Note(NamedTuple):
+    """What a peer asked for and does not have.
+
+    Attributes:
+        isolation: that it asked for, where that was weaker than what it has.
+        lowered: what it asked for beyond the ceilings, by the limits' names on the wire.
+    """
+
+    isolation: Isolation | None = None
+    lowered: dict[str, int] = {}  # noqa: RUF012 - never changed
+
+    def to_line(self) -> bytes:
+        """For `parse_note`."""
+        return strictjson.dumps(self._asdict()).encode() + b"\n"
+
+
+class Terms(NamedTuple):
+    """What a peer cannot go below and beyond.
+
+    Attributes:
+        isolation: a weaker one is not to be had.
+        ceilings: for each limit; all above 0.
+    """
+
+    isolation: Isolation
+    ceilings: Limits
+
+    def to_argument(self) -> str:
+        """For `parse_terms`."""
+        return strictjson.dumps({"isolation": self.isolation, "ceilings": self.ceilings.to_wire()})
+
+    def agree(self, asked: Limits, isolation: Isolation | None) -> Agreed:
+        """What a peer gets; an isolation that it left out is ``strict``."""
+        limits = (min(pair) for pair in zip(asked, self.ceilings, strict=True))
+        return Agreed(Limits(*limits), _stronger(isolation or "strict", self.isolation))
+
+    def note(self, asked: Limits, isolation: Isolation | None) -> Note:
+        """What is refused of this; a limit that was left out is not."""
+        weaker = isolation if isolation and _stronger(isolation, self.isolation) != isolation else None
+        usual, ceilings = Limits()._asdict(), self.ceilings._asdict()
+        return Note(
+            weaker,
+            {
+                WIRE_NAMES[name]: value
+                for name, value in asked._asdict().items()
+                if value > ceilings[name] and value != usual[name]
+            },
+        )
+
+
+def ceilings(chosen: dict[str, int]) -> Limits:
+    """Ceilings for every limit: those chosen, by name on the wire, and else what a run has by default.
+
+    Raises:
+        ValueError: there is no such limit, or no child could keep it.
+    """
+    for name, value in chosen.items():
+        least = LEAST_ADDRESS_SPACE if name == "addressSpaceBytes" else 1
+        if name not in FIELD_NAMES:
+            raise ValueError(f"there is no limit {name!r}; there are {', '.join(FIELD_NAMES)}")
+        if type(value) is not int or not least <= value <= MAX_LIMIT:
+            raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+    limits = Limits(**{FIELD_NAMES[name]: value for name, value in chosen.items()})
+    if "addressSpaceBytes" not in chosen:
+        room = min(limits.memory_bytes + ADDRESS_SPACE_BESIDE_THE_HEAP, MAX_LIMIT)
+        return limits._replace(address_space_bytes=room)
+    if limits.address_space_bytes < limits.memory_bytes:
+        raise ValueError("addressSpaceBytes must be at least memoryBytes, which is a part of it")
+    return limits
+
+
+def parse_terms(text: str) -> Terms:
+    """The terms of an argument.
+
+    Raises:
+        ValueError: it is none.
+    """
+    members = _members(text.encode())
+    return Terms(_isolation(members["isolation"]), ceilings(members["ceilings"]))
+
+
+def parse_note(line: bytes) -> Note:
+    """A note of a child, which may lie: known names and whole numbers, or none at all.
+
+    Raises:
+        ValueError: it is none.
+    """
+    members = _members(line)
+    isolation, lowered = members.get("isolation"), members.get("lowered")
+    if not isinstance(lowered, dict) or not all(map(_is_limit, lowered.items())):
+        raise ValueError("a note names limits")
+    return Note(None if isolation is None else _isolation(isolation), lowered)
+
+
+def _is_limit(pair: tuple[str, Any]) -> bool:
+    return pair[0] in FIELD_NAMES and type(pair[1]) is int and 0 < pair[1] <= MAX_LIMIT
+
+
+def _members(data: bytes) -> dict[str, Any]:
+    members = strictjson.loads(data)
+    if not isinstance(members, dict):
+        raise ValueError("an object was expected")
+    return members
+
+
+def _isolation(name: Any) -> Isolation:
+    for isolation in ISOLATIONS:
+        if isolation == name:
+            return isolation
+    raise ValueError("there is no such isolation")
+
+
+def _stronger(one: Isolation, other: Isolation) -> Isolation:
+    return min(one, other, key=ISOLATIONS.index)
