@@ -86,14 +86,14 @@ class _Spans:
             _text(name),
             context=parent,
             start_time=time.time_ns() - round(age * 1e9),
-            attributes={"flowcage.run_id": run_id},
+            attributes=_attributes({"flowcage.run_id": run_id}),
         )
         run = self._runs[run_id] = _OpenRun(span)
         return run
 
     def _phase_entered(self, event: PhaseEntered) -> None:
         if (run := self._runs.get(event.run_id)) is not None:
-            run.span.add_event("phase", {"flowcage.phase": _text(event.name)})
+            run.span.add_event("phase", _attributes({"flowcage.phase": event.name}))
 
     def _agent_started(self, event: AgentStarted) -> None:
         if (run := self._runs.get(event.run_id)) is None:
@@ -104,9 +104,9 @@ class _Spans:
         }
         for name in ("label", "phase"):
             if (value := getattr(event, name)) is not None:
-                attributes[f"flowcage.{name}"] = _text(value)
+                attributes[f"flowcage.{name}"] = value
         run.agents[event.request_id] = self._tracer.start_span(
-            "agent", context=run.context, attributes=attributes
+            "agent", context=run.context, attributes=_attributes(attributes)
         )
 
     def _agent_completed(self, event: AgentCompleted) -> None:
@@ -121,7 +121,7 @@ class _Spans:
             _fail(span, "agent_failed", event.message)
             span.end()
         elif (run := self._runs.get(event.run_id)) is not None:  # refused before it began
-            run.span.add_event("agent refused", {"exception.message": _text(event.message)})
+            run.span.add_event("agent refused", _attributes({"exception.message": event.message}))
 
     def _take_agent(self, event: AgentCompleted | AgentFailed) -> Span | None:
         run = self._runs.get(event.run_id)
@@ -145,8 +145,13 @@ class _Spans:
 
 def _fail(span: Span, kind: str, message: str) -> None:
     """Record an error of which only the text is known, named as OpenTelemetry names exceptions."""
-    span.add_event("exception", {"exception.type": str(kind), "exception.message": _text(message)})
+    span.add_event("exception", _attributes({"exception.type": str(kind), "exception.message": message}))
     span.set_status(Status(StatusCode.ERROR, _text(message)))
+
+
+def _attributes(values: Mapping[str, str | int]) -> dict[str, str | int]:
+    """The only way to an attribute: a child chooses request ids, too, and how long they are."""
+    return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _text(text: str) -> str:

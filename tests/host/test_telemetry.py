@@ -25,9 +25,20 @@ from flowcage.host import (
     run_workflow,
     run_workflow_blocking,
 )
+from flowcage.host.events import (
+    AgentCompleted,
+    AgentFailed,
+    AgentStarted,
+    ChildStarted,
+    Event,
+    PhaseEntered,
+    RunEnded,
+    RunStarted,
+)
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.sourcefile import ChildWorkflows
 from flowcage.host.telemetry import MAX_TEXT, spans
+from flowcage.host.verdict import Verdict
 
 DEADLINE = 60
 
@@ -132,6 +143,39 @@ def test_a_child_workflow_is_a_span_under_its_parent_also_when_it_fails(tmp_path
         StatusCode.OK,
         StatusCode.OK,
     ]
+
+
+def every_event(run_id: str, text: str) -> list[Event]:
+    """One of each kind, with this in the place of every text that a child may choose."""
+    return [
+        RunStarted(run_id, 0.0, text),
+        ChildStarted(run_id, 0.0, f"{run_id}c", text),
+        PhaseEntered(run_id, 0.0, text),
+        AgentStarted(run_id, 0.0, text, text, text, text),
+        AgentCompleted(run_id, 0.0, text, 0.1, 7),
+        AgentStarted(run_id, 0.0, text, text, text, text),
+        AgentFailed(run_id, 0.0, text, 0.1, text),
+        AgentFailed(run_id, 0.0, f"{text}?", 0.1, text),
+        AgentStarted(run_id, 0.0, text, text, text, text),
+        RunEnded(f"{run_id}c", 0.0, Verdict.FAILED, text),
+        RunEnded(run_id, 0.0, Verdict.FAILED, text),
+    ]
+
+
+def test_no_text_of_a_child_is_exported_uncut_or_with_what_steers_a_terminal() -> None:
+    traces = Traces()
+    listen = spans(traces.tracer)
+    for event in every_event("r", "\x9b2J\u202e" + "9" * 1_000_000):
+        listen(event)
+    ended = traces.ended()
+    assert len(ended) == 5
+    texts = [span.name for span in ended] + [str(span.status.description) for span in ended]
+    for attributes in [span.attributes for span in ended] + [
+        event.attributes for span in ended for event in span.events
+    ]:
+        texts += [str(value) for value in (attributes or {}).values()]
+    assert max(map(len, texts)) == MAX_TEXT
+    assert not any({"\x9b", "\u202e"} & set(text) for text in texts)
 
 
 def test_a_failed_run_is_an_error_with_its_verdict() -> None:
