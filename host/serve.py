@@ -4,8 +4,7 @@ The child is forked from a zygote and gets the connection itself as its stdin an
 the wire contract with it directly. The server is not in between: it only sees to it that children end.
 
 Peers are not trusted. What one may ask for has bounds, the server's `Terms`, which its child keeps to from
-the start. Before any source can arrive the child leaves a note of what was asked for, on a pipe that is its
-stderr until then; the server checks the note's form, and the cage with the kernel.
+the start; see `handshake`.
 
 A connection passes these stages, and leaves at any of them where its peer hangs up: it is accepted, or turned
 away where its user may not connect or has too many open; it waits for a first byte; it waits for one of its
@@ -23,14 +22,14 @@ from dataclasses import dataclass
 
 import trio
 
-from flowcage.host.errors import LaunchFailed, RunError
+from flowcage.host.errors import LaunchFailed
+from flowcage.host.handshake import NewChild, closed_its_cage
 from flowcage.host.hangups import HangUps, has_hung_up
-from flowcage.host.inspection import require_cage
 from flowcage.host.launch.zygote import Zygote
 from flowcage.host.listening import peer_uid
 from flowcage.host.process import ExitWatch, end_at_once
 from flowcage.host.signals import signal_name
-from flowcage.protocol.terms import MAX_NOTE_BYTES, Note, Terms, parse_note
+from flowcage.protocol.terms import Terms
 
 # A peer that is gone reads no answer; a healthy child sees the same end and leaves.
 _LEAVE_SECONDS = 0.5
@@ -198,7 +197,7 @@ class Server:
                 end_at_once(pid)
                 raise
             try:
-                await self._watch(_Child(pid, uid, notes), gone, exited)
+                await self._watch(NewChild(pid, uid, notes), gone, exited)
             finally:
                 exited.kill()
                 with trio.move_on_after(_REAP_SECONDS, shield=True):
@@ -206,7 +205,7 @@ class Server:
                     self._reap(pid)
                 exited.close()
 
-    async def _watch(self, child: _Child, gone: trio.Event, exited: ExitWatch) -> None:
+    async def _watch(self, child: NewChild, gone: trio.Event, exited: ExitWatch) -> None:
         """Return when the child has ended or must."""
         with trio.move_on_after(self._limits.run_seconds) as whole:
             async with trio.open_nursery() as nursery:
@@ -217,30 +216,14 @@ class Server:
         if whole.cancelled_caught:
             self._tell(f"a connection was ended after {self._limits.run_seconds:g} s")
 
-    async def _shake_hands(self, child: _Child, scope: trio.CancelScope) -> None:
+    async def _shake_hands(self, child: NewChild, scope: trio.CancelScope) -> None:
         """See that the cage is closed in time."""
-        with trio.move_on_after(self._limits.handshake_seconds) as patience:
-            line = await _first_line(child.notes)
-            await child.notes.aclose()
-        if patience.cancelled_caught:
-            self._tell_of_silence(child.uid)
-            scope.cancel()
-        elif not line or not self._believes(child, line):  # it ended already, or must
-            await _end_after(trio.lowlevel.checkpoint, scope)
-
-    def _believes(self, child: _Child, line: bytes) -> bool:
-        """Whether child and kernel say that the cage is closed; tell what the peer was refused."""
-        try:
-            note = parse_note(line)
-            if self._terms.isolation == "strict":
-                require_cage(child.pid)
-        except (ValueError, RunError) as error:
-            said = line.decode("utf-8", "replace")
-            self._tell(f"a child of a peer of uid {child.uid} is not believed: {error}; it said: {said}")
-            return False
-        if (refused := _refused(note, self._terms)) is not None:
-            self._tell(f"a peer of uid {child.uid} {refused}")
-        return True
+        with trio.move_on_after(self._limits.handshake_seconds):
+            if not await closed_its_cage(child, self._terms, self._tell):
+                await _end_after(trio.lowlevel.checkpoint, scope)
+            return
+        self._tell_of_silence(child.uid)
+        scope.cancel()
 
     def _tell_of_silence(self, uid: int) -> None:
         seconds = self._limits.handshake_seconds
@@ -252,39 +235,6 @@ class Server:
             if status < 0 and -status != signal.SIGKILL:
                 self._tell(f"a child was ended by {signal_name(-status)}")
                 self._zygote.distrust()
-
-
-@dataclass(frozen=True)
-class _Child:
-    """A child of a connection, with the pipe that its note comes from and whose child it is."""
-
-    pid: int
-    uid: int
-    notes: trio.lowlevel.FdStream
-
-
-def _refused(note: Note, terms: Terms) -> str | None:
-    """What a peer asked for and did not get; None where it got all."""
-    ceilings = terms.ceilings.to_wire()
-    refused = [
-        f"{name} {asked}, lowered to {ceilings[name]}"
-        for name, asked in note.lowered.items()
-        if asked > ceilings[name]
-    ]
-    if note.isolation is not None:
-        refused.insert(0, f"isolation {note.isolation}, raised to {terms.isolation}")
-    return f"asked for {'; '.join(refused)}" if refused else None
-
-
-async def _first_line(stream: trio.lowlevel.FdStream) -> bytes:
-    """What comes up to the first newline, the end, or a bound."""
-    line = b""
-    while b"\n" not in line and len(line) < MAX_NOTE_BYTES:
-        data = await stream.receive_some(MAX_NOTE_BYTES - len(line))
-        if not data:
-            break
-        line += data
-    return line.partition(b"\n")[0]
 
 
 async def _unless(event: trio.Event, function: Callable[[], Awaitable[object]]) -> bool:
