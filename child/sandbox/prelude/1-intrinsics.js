@@ -11,6 +11,7 @@ const NativeRangeError = RangeError;
 const NativeString = String;
 const toObject = Object;
 const InternalErrorPrototype = InternalError.prototype;
+const ReferenceErrorPrototype = ReferenceError.prototype;
 const ObjectPrototype = Object.prototype;
 const ArrayPrototype = Array.prototype;
 const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys, setPrototypeOf } = Reflect;
@@ -38,6 +39,23 @@ function own(object, name) {
 // A property that nothing can change, whatever Object.prototype.get has become.
 function lock(object, name, value, enumerable = true) {
   defineProperty(object, name, { __proto__: null, value, enumerable, writable: false, configurable: false });
+}
+
+// As `lock`, for a prototype: what inherits from it can still be given a property of that name. Over a read-only
+// data property an assignment throws in strict code, also one to an instance ("override mistake").
+function lockInherited(prototype, name, value) {
+  const { set } = getOwnPropertyDescriptor({
+    set [name](given) {
+      const accepted = this !== prototype && defineProperty(this, name, {
+        __proto__: null, value: given, enumerable: true, writable: true, configurable: true,
+      });
+      if (!accepted) throw new NativeTypeError(`'${name}' is read-only`);
+    },
+  }, name);
+  const get = () => value;
+  defineProperty(prototype, name, {
+    __proto__: null, get: freeze(get), set: freeze(set), enumerable: false, configurable: false,
+  });
 }
 
 // A property as the language gives one to its errors.

@@ -34,14 +34,24 @@ function brief(reason) {
 }
 
 // A stack without our frames and the engine's: what is left names the author's file.
-function authorFrames(stack) {
+const authorFrames = (stack) => framesWithout(stack, isForeignFrame);
+
+// The same with the engine's, and with the line end that the engine puts after each frame.
+const withoutOurFrames = (stack) => {
+  const kept = framesWithout(stack, isOurFrame);
+  return kept && `${kept}\n`;
+};
+
+const isOurFrame = (line) => line === '' || indexOf(line, '(flowcage:') >= 0;
+const isForeignFrame = (line) => isOurFrame(line) || indexOf(line, '(native)') >= 0;
+
+function framesWithout(stack, isLeftOut) {
   let kept = '';
   for (let start = 0; start < stack.length;) {
     const found = indexOf(stack, '\n', start);
     const end = found < 0 ? stack.length : found;
     const line = slice(stack, start, end);
-    const foreign = line === '' || indexOf(line, '(flowcage:') >= 0 || indexOf(line, '(native)') >= 0;
-    if (!foreign) kept += `${kept && '\n'}${line}`;
+    if (!isLeftOut(line)) kept += `${kept && '\n'}${line}`;
     start = end + 1;
   }
   return kept;
@@ -66,7 +76,9 @@ function describeAll(reason, depth, budget) {
   if (!isObject(reason)) return `{"name":null,"message":${quote(brief(reason))},"stack":""}`;
   const name = property(reason, 'name');
   const stack = authorFrames(property(reason, 'stack'));
-  let text = `{"name":${name ? quote(name) : 'null'},"message":${quote(brief(reason) + hint(name, reason))}`;
+  const said = brief(reason);
+  const message = name === 'ReferenceError' ? said + hint(said) : said;
+  let text = `{"name":${name ? quote(name) : 'null'},"message":${quote(message)}`;
   text += `,"stack":${quote(stack)}`;
   if (depth < MAX_CAUSES) text += describeCause(reason, depth, budget) + describeErrors(reason, depth, budget);
   return `${text}${describeRequest(reason)}}`;
@@ -93,12 +105,6 @@ function describeRequest(reason) {
   return request === undefined ? '' : `,"request":{"type":"${request.type}","id":"${request.id}"}`;
 }
 
-// Scripts written for another runtime call what that one had; say what there is here.
-function hint(name, reason) {
-  if (name !== 'ReferenceError' || indexOf(property(reason, 'message'), ' is not defined') < 0) return '';
-  return '; the globals of a workflow are args, budget, agent, workflow, parallel, pipeline, phase, log, SW';
-}
-
 // The engine throws null where it has no memory left for an Error.
 let swallowedNull = false;
 
@@ -108,8 +114,9 @@ const isOutOfMemory = (error) => isError(error) && getPrototypeOf(error) === Int
 // What can be said of a reason without running code of the workflow: its run may be over.
 function sketch(reason) {
   if (!isError(reason)) return isObject(reason) ? 'an object' : asText(reason);
-  const message = own(reason, 'message');
-  return typeof message === 'string' ? textOf(message) : 'an error';
+  const message = textOf(own(reason, 'message'));
+  if (message === '') return 'an error';
+  return getPrototypeOf(reason) === ReferenceErrorPrototype ? message + hint(message) : message;
 }
 
 // An error that became null. The engine's own end of memory is none to go on after.

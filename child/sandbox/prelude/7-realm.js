@@ -10,30 +10,48 @@ function denyDynamicCode() {
   for (let i = 0; i < samples.length; i++) {
     const prototype = getPrototypeOf(samples[i]);
     const { name } = prototype.constructor;
-    lock(prototype, 'constructor', deny(name, `${name}() is disabled: workflows cannot make code from text`), false);
+    lockInherited(prototype, 'constructor', deny(name, `${name}() is disabled: ${instead(name)}`));
   }
 }
 
-const ABSENT = [
-  'eval', 'Function', 'AsyncFunction', 'Date', 'WeakRef', 'FinalizationRegistry', 'performance',
-  'fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'navigator', 'location',
-  'Deno', 'Bun', 'process', 'require', 'Buffer', '__dirname', '__filename',
-];
+// Frames of the prelude are no business of the workflow: neither its own errors nor ours show them to it.
+function hideOurFrames() {
+  const { get, set } = getOwnPropertyDescriptor(NativeError.prototype, 'stack');
+  const { captureStackTrace } = NativeError;
+  const hiding = {
+    get stack() {
+      const stack = apply(get, this, []);
+      return typeof stack === 'string' ? withoutOurFrames(stack) : stack;
+    },
+    captureStackTrace(object, caller) {
+      apply(captureStackTrace, NativeError, [object, caller]);
+      const stack = own(object, 'stack');
+      if (typeof stack === 'string') setHidden(object, 'stack', `${authorFrames(stack)}\n`);
+    },
+  };
+  defineProperty(NativeError.prototype, 'stack', {
+    __proto__: null, get: getOwnPropertyDescriptor(hiding, 'stack').get, set, enumerable: false, configurable: true,
+  });
+  setHidden(NativeError, 'captureStackTrace', hiding.captureStackTrace);
+}
+
+const ABSENT_BUT_IN_THE_ENGINE = ['eval', 'Function'];
 
 function harden() {
   denyDynamicCode();
   // By it, `await` tells a promise of the realm's from any other thenable.
-  lock(NativePromise.prototype, 'constructor', NativePromise, false);
-  // The engine compiles a template literal to a call of ''.concat.
+  lockInherited(NativePromise.prototype, 'constructor', NativePromise);
+  // The engine compiles a template literal to a call of ''.concat; a getter would be run for each.
   lock(NativeString.prototype, 'concat', NativeString.prototype.concat, false);
-  lock(Math, 'random', deny('random', 'Math.random is disabled: a run must be repeatable'), false);
+  lock(Math, 'random', deny('random', `Math.random is disabled: ${instead('Math.random')}`), false);
+  hideOurFrames();
   delete NativeError.prepareStackTrace;
   // Plain data: the engine's setter would run a valueOf of the workflow wherever an error is made.
   setHidden(NativeError, 'stackTraceLimit', NativeError.stackTraceLimit);
   // Raw text may hold numbers that the wire refuses, and no other engine's workflows expect it.
   delete JSON.rawJSON;
   delete JSON.isRawJSON;
-  for (let i = 0; i < ABSENT.length; i++) lock(globalThis, ABSENT[i], undefined, false);
+  for (let i = 0; i < ABSENT_BUT_IN_THE_ENGINE.length; i++) delete globalThis[ABSENT_BUT_IN_THE_ENGINE[i]];
 }
 
 const namespace = (members) => {
