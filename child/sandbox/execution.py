@@ -229,7 +229,7 @@ class Execution:
 
     def _serialize(self, value: JSValue) -> str:
         try:
-            text = self._realm.call_text("encode", value)
+            text = self._realm.call_text("encodeResult", value)
         except JavaScriptError:
             error = self._take_error()
             reply = thrown_failure(error, "workflow result cannot be serialized: ")

@@ -7,14 +7,26 @@ const quote = (string) => stringify(string);
 
 // The JSON text of a value, 'null' for what JSON drops. Throws TypeError for cycles and BigInts, RangeError
 // for what is too large to cross, and whatever a getter or toJSON of the workflow throws.
-function encode(value) {
+//
+// What JSON empties is noted, and `root` says of what it is a part; without one nothing is.
+function encode(value, root) {
   if (failure !== undefined) throw new NativeRangeError(failure.message);
-  if (!isObject(value)) return encodePrimitive(value);
-  const text = isPolluted() ? encodeSlowly(value, '', undefined, countValues()) : stringify(value, guard());
+  if (!isObject(value)) return encodePrimitive(value, root);
+  const text = isPolluted() ? encodeSlowly(value, '', undefined, countValues(), root) : stringify(value, guard(root));
   return text === undefined ? 'null' : text;
 }
 
-const encodePrimitive = (value) => (typeof value === 'bigint' ? encode(thaw(value)) : stringify(value) ?? 'null');
+function encodePrimitive(value, root) {
+  if (typeof value === 'bigint') return encode(thaw(value), root);
+  if (root !== undefined && isLostPrimitive(value)) noteLoss(root, undefined, value);
+  return stringify(value) ?? 'null';
+}
+
+// A result is what a run was for: one that has no JSON at all is an error.
+function encodeResult(value) {
+  if (typeof value === 'symbol') throw new NativeTypeError('a symbol has no JSON; return its description');
+  return encode(value, RESULT);
+}
 
 function countValues() {
   let count = 0;
@@ -28,28 +40,36 @@ const tooDeep = () => new NativeRangeError(`nested more than ${MAX_DEPTH} levels
 
 // A replacer that changes nothing and counts. It also lets the engine look at the clock: JSON.stringify
 // alone never does, and forty arrays that each hold the next one twice have a trillion leaves.
-function guard() {
+function guard(root) {
   const count = countValues();
   const holders = { __proto__: null };
+  const names = { __proto__: null };
   let depth = 0;
   return function replacer(key, value) {
     count();
     if (isObject(value)) {
-      notePromise(key, value);
       while (depth > 0 && holders[depth] !== this) depth -= 1;
       depth += 1;
       if (depth > MAX_DEPTH) throw tooDeep();
       holders[depth] = value;
+      names[depth] = key;
+      if (root !== undefined && isUnusual(value)) noteLoss(root, pathOf(holders, names, depth), value);
+    } else if (root !== undefined && isLostPrimitive(value)) {
+      while (depth > 0 && holders[depth] !== this) depth -= 1;
+      names[depth + 1] = key;
+      noteLoss(root, pathOf(holders, names, depth + 1), value);
     }
     return value;
   };
 }
 
-// JSON makes {} of a promise; whoever put it there wanted what it promises.
-function notePromise(key, value) {
-  if (getPrototypeOf(value) !== NativePromise.prototype) return;
-  const where = key === '' ? 'a value' : `the member ${quote(key)} of a value`;
-  diagnose('promise_in_value', `${where} is a promise and crosses as {}; await it first`);
+// The way from the root to what was met last: its own name, and the way to what holds it.
+function pathOf(holders, names, depth) {
+  let path;
+  for (let i = 2; i <= depth; i++) {
+    path = { __proto__: null, name: names[i], above: path, isIndex: isArray(holders[i - 1]) };
+  }
+  return path;
 }
 
 // JSON.stringify asks every object for toJSON through its prototypes. One that was planted on
@@ -61,14 +81,17 @@ const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !==
   || ownKeys(ArrayPrototype)[0] !== 'length';
 
 // SerializeJSONProperty (ECMA-262, 25.5.2.2) with one change: the two polluted prototypes are not asked.
-function encodeSlowly(given, key, above, count) {
+function encodeSlowly(given, key, above, count, root) {
   count();
   const value = unwrap(applyToJSON(given, key));
-  if (isObject(value)) notePromise(key, value);
+  if (root !== undefined && (isObject(value) ? isUnusual(value) : isLostPrimitive(value))) {
+    noteLoss(root, stepBelow(above, key), value);
+  }
   if (typeof value === 'bigint') return encodePrimitive(value);
   if (!isObject(value)) return stringify(value);
   if (typeof value === 'function') return undefined;
-  const node = { __proto__: null, value, above, depth: above === undefined ? 1 : above.depth + 1 };
+  const depth = above === undefined ? 1 : above.depth + 1;
+  const node = { __proto__: null, value, above, depth, path: stepBelow(above, key) };
   if (node.depth > MAX_DEPTH) throw tooDeep();
   for (let other = above; other !== undefined; other = other.above) {
     if (other.value === value) throw new NativeTypeError('circular reference');
@@ -80,11 +103,16 @@ function encodeSlowly(given, key, above, count) {
   let text = '';
   for (let i = 0; i < length; i++) {
     const name = isList ? `${i}` : names[i];
-    const item = encodeSlowly(value[name], name, node, count);
+    const item = encodeSlowly(value[name], name, node, count, root);
     if (isList) text += `${i ? ',' : ''}${item === undefined ? 'null' : item}`;
     else if (item !== undefined) text += `${text && ','}${quote(name)}:${item}`;
   }
   return isList ? `[${text}]` : `{${text}}`;
+}
+
+// The step of a path from the node that holds a value; none to the root.
+function stepBelow(node, name) {
+  return node === undefined ? undefined : { __proto__: null, name, above: node.path, isIndex: isArray(node.value) };
 }
 
 function applyToJSON(value, key) {

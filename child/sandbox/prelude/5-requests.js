@@ -11,13 +11,15 @@ const agent = (prompt, options) => {
     throw new NativeTypeError(`agent(prompt, options) takes a string as its prompt, not ${kindOf(prompt)}; `
       + 'write agent("What to do", { label: "short name" })');
   }
-  return ask('agent', `,"prompt":${quote(prompt)}${agentOptions(options)}`);
+  const text = `,"prompt":${quote(prompt)}${agentOptions(options)}`;
+  noteObjectsIn(prompt);
+  return ask('agent', text);
 };
 
 function agentOptions(options) {
   const filled = currentPhase === undefined ? '' : `"phase":${quote(currentPhase)}`;
   if (options === undefined || options === null) return filled && `,"options":{${filled}}`;
-  const text = optionsText('agent(prompt, options)', options);
+  const text = optionsText('agent(prompt, options)', options, AGENT_OPTIONS);
   noteUnknownOptions(options);
   const phaseText = filled === '' || hasOwn(parse(text), 'phase') ? '' : filled;
   if (text === '{}') return phaseText && `,"options":{${phaseText}}`;
@@ -39,8 +41,8 @@ function noteUnknownOptions(options) {
   }
 }
 
-function optionsText(call, options) {
-  const text = isPlain(options) ? encode(options) : '';
+function optionsText(call, options, root) {
+  const text = isPlain(options) ? encode(options, root) : '';
   if (text[0] !== '{') throw new NativeTypeError(`${call} takes an object as its options, not ${kindOf(options)}`);
   return text;
 }
@@ -52,12 +54,12 @@ const workflow = (ref, args) => {
       `workflow(ref, args) takes a name or {scriptPath: "…"} as its ref, not ${kindOf(ref)}`);
   }
   const refText = typeof ref === 'string' ? quote(ref) : `{"scriptPath":${quote(path)}}`;
-  return ask('workflow', `,"ref":${refText}${args === undefined ? '' : `,"args":${encode(args)}`}`);
+  return ask('workflow', `,"ref":${refText}${args === undefined ? '' : `,"args":${encode(args, WORKFLOW_ARGS)}`}`);
 };
 
 const log = (...values) => {
   let text = '';
-  for (let i = 0; i < values.length; i++) text += `${i ? ',' : ''}${encode(values[i])}`;
+  for (let i = 0; i < values.length; i++) text += `${i ? ',' : ''}${encode(values[i], i)}`;
   enqueue(calls, undefined, `{"type":"log","values":[${text}]}`);
 };
 
@@ -66,7 +68,7 @@ const phase = (name, options) => {
     throw new NativeTypeError(`phase(name, options) takes a string as its name, not ${kindOf(name)}`);
   }
   const given = options !== undefined && options !== null;
-  const text = given ? optionsText('phase(name, options)', options) : '{}';
+  const text = given ? optionsText('phase(name, options)', options, PHASE_OPTIONS) : '{}';
   enqueue(calls, undefined,
     `{"type":"phase","name":${quote(name)}${text === '{}' ? '' : `,"options":${text}`}}`);
   currentPhase = name;
@@ -127,6 +129,7 @@ function kindOf(value) {
   if (value === null) return 'null';
   if (isArray(value)) return 'an array';
   if (typeof value === 'undefined') return 'undefined';
+  if (typeof value === 'object' && prototypeOf(value) === NativePromise.prototype) return 'a promise';
   const article = typeof value === 'object' ? 'an' : 'a';
   return `${article} ${typeof value}`;
 }

@@ -35,6 +35,7 @@ const bridge = {
     return `[${text}]`;
   },
   encode,
+  encodeResult,
   describe,
   sketch,
   settle,
