@@ -19,6 +19,8 @@ OUR_FAULT = 125
 INTERRUPTED = 130  # 128 + SIGINT
 KILLED = 137  # 128 + SIGKILL
 
+_WINDOW = 120  # characters of a line that an excerpt shows
+
 _STATUSES = {
     Verdict.FAILED: FAILED,
     Verdict.STALLED: FAILED,
@@ -101,8 +103,10 @@ def _excerpt(error: WorkflowFailed, source: str) -> list[str]:
     lines = source.split("\n")
     if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
         return []
+    text = lines[line - 1].rstrip("\r")
     # A window around the column: generated code may have lines of a megabyte.
-    start = max(0, column - 80)
-    text = lines[line - 1][start : start + 160].rstrip("\r")
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    return [f"  {shown}", f"  {' ' * (column - 1 - start)}^"]
+    start = max(0, min(column - 1 - _WINDOW // 2, len(text) - _WINDOW))
+    window = text[start : start + _WINDOW]
+    before, behind = "…" if start else "", "…" if start + _WINDOW < len(text) else ""
+    shown = "".join(char if char.isprintable() else " " for char in window)
+    return [f"  {before}{shown}{behind}", f"  {' ' * (len(before) + column - 1 - start)}^"]

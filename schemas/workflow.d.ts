@@ -204,7 +204,7 @@ interface PhaseOptions {
 /** A function of `pipeline()`. */
 type PipelineStage<Value, Item, Result> = (value: Value, item: Item, index: number) => Result | PromiseLike<Result>;
 
-/** `export const meta`: a literal, read without running the workflow. Other keys are kept. */
+/** `export const meta`: a literal, read without running the workflow; a run refuses anything else. Other keys are kept. */
 interface WorkflowMeta {
   readonly name: string;
   readonly description?: string;

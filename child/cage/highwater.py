@@ -7,6 +7,7 @@ import re
 
 from flowcage.child.stdio import STATUS
 
+_MAPPED = re.compile(rb"VmSize:\s*(\d+) kB\n")
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB\n(?:.*\n)*?RssFile:\s*(\d+) kB")
 
 
@@ -30,6 +31,13 @@ class HighWater:
             return 0
         found = _PEAK.search(os.pread(self._descriptor, 8192, 0))
         return (int(found[1]) - int(found[2])) * 1024 if found else 0
+
+    def mapped_bytes(self) -> int:
+        """VmSize, which RLIMIT_AS bounds; 0 where it cannot be known."""
+        if self._descriptor < 0:
+            return 0
+        found = _MAPPED.search(os.pread(self._descriptor, 8192, 0))
+        return int(found[1]) * 1024 if found else 0
 
 
 def open_high_water() -> HighWater:

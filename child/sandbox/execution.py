@@ -179,8 +179,7 @@ class Execution:
             try:
                 promise = context.evaluate(self._program.module)
             except JavaScriptError:  # the module could not be linked: a name it imports does not exist
-                error = self._take_error()
-                raise ErrorReply(errors.IMPORT, error["message"], error) from None
+                raise self._program.text.link_error(self._take_error()) from None
             context.mark_handled(promise)
             self._module_promise = context.keep(promise)
 
@@ -196,15 +195,15 @@ class Execution:
             self._raise_rejection(self._module_promise, "workflow module evaluation rejected: ")
         with context.scope():
             namespace = context.namespace(self._program.module)
-            names = strictjson.loads(self._realm.call_text("names", namespace).encode())
-            if not self._program.has_return or (self._program.may_be_script and names == ["meta"]):
-                self._realm.diagnose("no_result", "the script has no return: its result is null")
+            names = self._realm.exported_names(self._program.module)
+            if not self._program.has_return or names == ["meta"]:
+                self._realm.diagnose("no_result", self._program.no_result())
             if "default" in names:
                 self._follow(self._call("begin", namespace, prefix="workflow module rejected: "))
-            elif self._program.may_be_script and names == ["meta"]:
+            elif self._program.is_script(names):
                 self._output = "null"
             else:
-                raise missing_default()
+                raise missing_default(names)
 
     def _follow(self, value: JSValue) -> None:
         """Wait for a promise or thenable; take anything else as the result."""

@@ -41,7 +41,14 @@ def unknown_request(identifier: str) -> ErrorReply:
     return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
 
 
-def missing_default() -> ErrorReply:
-    """The reply for a module that exports no default."""
-    message = "workflow module must default export a workflow result or function"
+def missing_default(exported: list[str]) -> ErrorReply:
+    """The reply for a module that exports no default.
+
+    Args:
+        exported: what it exports instead.
+    """
+    names = [name for name in exported if name != "meta"]
+    advice = f"add `export default {names[0]};`" if names else "end it with `return …` or `export default …`"
+    has = f"only {', '.join(names[:5])}" if names else "nothing that could be one"
+    message = f"workflow module must default export a workflow result or function; it exports {has}: {advice}"
     return errors.run_failure(errors.MISSING_DEFAULT, "SyntaxError", message)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal, NamedTuple
 
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError
-from flowcage.child.sandbox import source as text
-from flowcage.child.sandbox.failures import failure_kind
+from flowcage.child.sandbox import meta, source
+from flowcage.child.sandbox.failures import missing_default
+from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT
 from flowcage.child.sandbox.realm import Realm
-from flowcage.protocol import errors, strictjson
+from flowcage.child.sandbox.workflow_text import WorkflowText
+from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Checked, Dialect
 
-_POSITION = re.compile(r":(\d+):(\d+)\)?$")
-
-
-# What the engine says of a return outside functions: then only its size kept the source from being a script.
+# What the engine says of a return outside functions: the only thing that makes a source a script.
 _RETURN_ERROR = "return not in a function"
 
 
@@ -26,144 +24,189 @@ class Program(NamedTuple):
 
     Attributes:
         module: what the engine compiled.
+        text: what it was compiled from.
         dialect: as it was asked for or found out.
         may_be_script: an ``auto`` module is a script after all if `meta` is all that it exports.
         has_return: False for a script without any.
     """
 
     module: JSValue
+    text: WorkflowText
     dialect: Literal["module", "script"]
     may_be_script: bool = False
     has_return: bool = True
 
+    def is_script(self, exported: list[str]) -> bool:
+        """Whether it is a script, seeing what the module exports."""
+        return self.dialect == "script" or (self.may_be_script and exported == ["meta"])
+
+    def no_result(self) -> str:
+        """What the author of a script without a return is told."""
+        parts = self.text.parts_if_small()
+        name = parts.left_call if parts is not None else None
+        waits = f", and nothing waits for the async {name}(); write `return await {name}();`" if name else ""
+        return f"the script has no return: its result is null{waits}"
+
 
 class Refusal(Exception):
-    """The source does not compile as one dialect; `reply` says why."""
+    """The source does not compile as one dialect.
 
-    def __init__(self, reply: ErrorReply) -> None:
+    Attributes:
+        reply: says why.
+        return_offset: where a return outside functions is, if that is why.
+    """
+
+    def __init__(self, reply: ErrorReply, return_offset: int | None = None) -> None:
         super().__init__(reply.message)
         self.reply = reply
+        self.return_offset = return_offset
 
 
-def compile_workflow(realm: Realm, source: str, name: str, dialect: Dialect) -> Program:
+def compile_workflow(realm: Realm, given: str, name: str, dialect: Dialect) -> Program:
     """Compile a workflow, and for ``auto`` find out which dialect it is.
 
-    The engine itself decides: what compiles as a module is one. Otherwise a top-level ``return`` that the
-    grammar finds makes it a script.
+    The engine itself decides: what compiles as a module is one. Where it refuses a top-level ``return``, and
+    nothing before that, the source is a script.
 
     Raises:
-        ErrorReply: kind ``syntax``, ``import``, ``limit``, ``memory`` or ``stack``.
+        ErrorReply: kind ``syntax``, ``import``, ``limit``, ``memory`` or ``stack``; ``syntax`` also where
+            `meta` is no literal or has another shape than it must.
+        Interrupted: it took longer than a step may.
     """
-    cleaned = text.clean(source)
+    text = WorkflowText(given, name, realm.parse_bounds)
     try:
-        if dialect == "script":
-            return _compile_script(realm, cleaned, name)
-        return _compile_module(realm, cleaned, name, auto=dialect == "auto")
-    except Refusal as refusal:
-        if dialect != "auto" or refusal.reply.kind != errors.SYNTAX:
-            raise refusal.reply from None
-        return _retry_as_script(realm, cleaned, name, refusal.reply)
-
-
-def _retry_as_script(realm: Realm, cleaned: bytes, name: str, as_module: ErrorReply) -> Program:
-    try:
-        parts = _parse(cleaned, name)
-    except ErrorReply as too_large:
-        raise (too_large if _RETURN_ERROR in as_module.message else as_module) from None
-    if not parts.returns:
-        raise as_module
-    try:
-        return _compile_script(realm, cleaned, name)
+        program = _compile_either(realm, text, dialect)
     except Refusal as refusal:
         raise refusal.reply from None
+    if meta.is_mentioned(text.utf8) and text.parts_if_small() is not None:
+        read_meta(realm, text)
+    if DYNAMIC_IMPORT.search(text.utf8):
+        text.parts_if_small()  # now, while there is memory
+        realm.frame_of_import = text.frame_of_import
+    return program
 
 
-def _compile_module(realm: Realm, cleaned: bytes, name: str, *, auto: bool) -> Program:
-    module = _compile(realm, cleaned, name)
-    return Program(module, "module", may_be_script=auto)
+def _compile_either(realm: Realm, text: WorkflowText, dialect: Dialect) -> Program:
+    if dialect == "script":
+        return _compile_script(realm, text)
+    try:
+        module = _compile(realm, text, text.utf8)
+        return Program(module, text, "module", may_be_script=dialect == "auto")
+    except Refusal as refusal:
+        if dialect == "module" or refusal.return_offset is None:
+            raise
+    return _compile_script(realm, text)
 
 
-def _compile_script(realm: Realm, cleaned: bytes, name: str) -> Program:
-    parts = _parse(cleaned, name)
+def _compile_script(realm: Realm, text: WorkflowText) -> Program:
+    parts = text.parts()
     if parts.other_exports:
         message = "a script returns its result; it can export declarations, but not default or a list"
-        raise Refusal(_syntax_error(message, name, cleaned, parts.other_exports[0]))
-    # Compiled to be checked only: the text must be closed in itself before it is wrapped.
-    with realm.context.scope():
-        _compile(realm, text.as_check(cleaned, parts), name)
-    wrapped, first_line = text.as_function(cleaned, parts)
-    module = _compile(realm, wrapped, name, first_line)
-    return Program(module, "script", has_return=bool(parts.returns))
+        raise Refusal(text.syntax_error(message, parts.other_exports[0]))
+    returns = _require_closed(realm, text, parts.returns)
+    wrapped, first_line = source.as_function(text.utf8, parts)
+    module = _compile(realm, text, wrapped, first_line)
+    return Program(module, text, "script", has_return=bool(returns))
 
 
-def _parse(cleaned: bytes, name: str) -> text.Parts:
-    try:
-        return text.parse(cleaned)
-    except text.SourceTooLarge as error:
-        reason = str(error)
-    except MemoryError:
-        reason = "the source is too large to be parsed in addressSpaceBytes"
-    raise errors.run_failure(errors.LIMIT, "RangeError", reason, sourceName=name)
+def _require_closed(realm: Realm, text: WorkflowText, returns: list[int]) -> list[int]:
+    """Compile a script to be checked only: its text must be closed in itself before it is wrapped.
+
+    Where the grammar lost its way and missed a return, the engine says where it is.
+
+    Returns:
+        Where the returns outside functions begin.
+    """
+    found = list(returns)
+    while True:
+        try:
+            with realm.context.scope():
+                _compile(realm, text, source.as_check(text.utf8, found))
+            return found
+        except Refusal as refusal:
+            if refusal.return_offset is None or refusal.return_offset in found:
+                raise
+            found.append(refusal.return_offset)
 
 
-def _compile(realm: Realm, cleaned: bytes, name: str, first_line: int = 1) -> JSValue:
+def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1) -> JSValue:
     realm.refused_import = None
     # A file may be called like a virtual module and must not become one.
-    module_name = f"./{name}" if name.startswith("workflow:") else name
+    module_name = f"./{text.name}" if text.name.startswith("workflow:") else text.name
     try:
-        return realm.context.compile(cleaned, module_name, module=True, first_line=first_line)
+        compiled = realm.context.compile(utf8, module_name, module=True, first_line=first_line)
     except JavaScriptError:
-        raise Refusal(_compile_error(realm, realm.take_error(), name)) from None
+        refusal = _refusal(realm, text, realm.take_error())
+        realm.watchdog.check()
+        raise refusal from None
+    realm.watchdog.check()  # the engine's parser never asks
+    return compiled
 
 
-def _compile_error(realm: Realm, error: dict[str, Any], name: str) -> ErrorReply:
+def _refusal(realm: Realm, text: WorkflowText, error: dict[str, Any]) -> Refusal:
     if realm.refused_import is not None:
-        data = error | {"specifier": realm.refused_import, "sourceName": name}
-        return ErrorReply(errors.IMPORT, error["message"], data)
-    kind = failure_kind(error)
-    position = _POSITION.search(error["stack"].split("\n")[0])
-    data = error | {"sourceName": name}
-    if position:
-        data |= {"line": int(position[1]), "column": int(position[2])}
-    if kind == errors.EXCEPTION:
-        kind = errors.SYNTAX
-    return ErrorReply(kind, f"{error['name']}: {error['message']}", data)
+        return Refusal(text.import_error(error, realm.refused_import))
+    is_return = error["message"] == _RETURN_ERROR
+    return Refusal(text.compile_error(error), text.offset_of(error) if is_return else None)
 
 
-def _syntax_error(message: str, name: str, cleaned: bytes, offset: int) -> ErrorReply:
-    line, column = text.position(cleaned, offset)
-    data = {"name": "SyntaxError", "message": message, "stack": "", "sourceName": name}
-    return ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", data | {"line": line, "column": column})
-
-
-def check(realm: Realm, source: str, name: str, dialect: Dialect) -> Checked:
+def check(realm: Realm, given: str, name: str, dialect: Dialect) -> Checked:
     """Compile a workflow and evaluate the literal of its ``export const meta``; nothing else runs.
 
     Raises:
-        ErrorReply: as `compile_workflow`, ``syntax`` also where `meta` is no literal.
+        ErrorReply: as `compile_workflow`; also what a run finds once it has begun, kind ``import`` and
+            ``missing_default``, and ``limit`` where the source is too long for its `meta`.
     """
-    program = compile_workflow(realm, source, name, dialect)
-    cleaned = text.clean(source)
-    parts = _parse(cleaned, name)
-    only_meta = program.may_be_script and parts.exports_only_meta
-    meta = _read_meta(realm, cleaned, name, parts)
-    return Checked("script" if only_meta else program.dialect, meta)
+    program = compile_workflow(realm, given, name, dialect)
+    _require_links(realm, program.text)
+    exported = program.text.parts().exported
+    is_script = program.is_script(exported or [])
+    if not is_script and exported is not None and "default" not in exported:
+        raise missing_default(exported)
+    return Checked("script" if is_script else "module", read_meta(realm, program.text))
 
 
-def _read_meta(realm: Realm, cleaned: bytes, name: str, parts: text.Parts) -> Any:
-    try:
-        literal = text.meta_literal(cleaned, parts)
-    except text.NotLiteral as error:
-        raise _syntax_error(str(error), name, cleaned, error.offset) from None
-    if literal is None:
-        return None
+def _require_links(realm: Realm, text: WorkflowText) -> None:
+    """Refuse names that the virtual modules do not export; only those modules are evaluated for that."""
+    parts = text.parts()
+    imports = b"\n".join(text.utf8[start:end] for start, end in (*parts.imports, *parts.reexports))
+    if not imports:
+        return
     with realm.context.scope():
-        compiled = realm.context.compile(b"(" + literal + b")", name, module=False)
-        value = realm.context.evaluate(compiled)
+        module = _compile(realm, text, imports)
         try:
+            realm.context.mark_handled(realm.context.evaluate(module))
+        except JavaScriptError:
+            raise text.link_error(realm.take_error()) from None
+
+
+def read_meta(realm: Realm, text: WorkflowText) -> Any:
+    """The value of ``export const meta``; None where there is none.
+
+    Raises:
+        ErrorReply: kind ``syntax`` where it is no literal or has another shape than it must, or ``limit``.
+    """
+    parts, bounds = text.parts(), realm.parse_bounds
+    if parts.meta is None:
+        return None
+    start, end = parts.meta
+    literal = text.utf8[start:end]
+    try:
+        text.bounded(lambda: meta.refuse_computation(literal, start, bounds))
+        value = _evaluate(realm, text, literal, start)
+        text.bounded(lambda: meta.refuse_shape(value, literal, start, bounds))
+    except meta.WrongMeta as wrong:
+        raise text.syntax_error(str(wrong), wrong.offset) from None
+    return value
+
+
+def _evaluate(realm: Realm, text: WorkflowText, literal: bytes, start: int) -> Any:
+    with realm.context.scope():
+        try:
+            compiled = realm.context.compile(b"(" + literal + b")", text.name, module=False)
+            value = realm.context.evaluate(compiled)
             return strictjson.loads(realm.call_text("encode", value).encode())
         except JavaScriptError:
             message = f"meta cannot be told as JSON: {realm.take_error()['message']}"
             realm.watchdog.check()
-            assert parts.meta is not None
-            raise _syntax_error(message, name, cleaned, parts.meta[0]) from None
+            raise text.syntax_error(message, start) from None

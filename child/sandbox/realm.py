@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from flowcage.child.engine.context import PATIENCE, Context, library
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
+from flowcage.child.sandbox.bounds import Bounds
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, thrown_failure
 from flowcage.child.sandbox.rejections import StrayRejections
 from flowcage.protocol import errors, strictjson
@@ -60,6 +62,7 @@ class Realm:
         self.runtime = Runtime(library(), limits)
         self.context = Context(self.runtime)
         self.refused_import: str | None = None
+        self.frame_of_import: Callable[[str], str] = lambda _specifier: ""
         self._bridge = self._evaluate_prelude()
         self._stray_rejections = StrayRejections(self.context)
         self._functions: dict[str, JSValue] = {}
@@ -77,6 +80,7 @@ class Realm:
         self._peak_at_start = high_water.peak_bytes()
         self.runtime.adopt(limits)
         self.watchdog = self.runtime.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
+        self.parse_bounds = Bounds(self.watchdog, high_water.mapped_bytes, limits.address_space_bytes)
 
     def close(self) -> None:
         """Free the realm and its heap."""
@@ -106,6 +110,13 @@ class Realm:
     def string(self, text: str) -> JSValue:
         """A JavaScript string."""
         return self.context.string(text)
+
+    def exported_names(self, module: JSValue) -> list[str]:
+        """What an evaluated module exports: of one that is not even linked, the engine would crash."""
+        with self.context.scope():
+            namespace = self.context.namespace(module)
+            names: list[str] = strictjson.loads(self.call_text("names", namespace).encode())
+            return names
 
     def run_jobs(self) -> None:
         """Run jobs until there are none.
@@ -191,8 +202,8 @@ class Realm:
             return self.context.duplicate_text(specifier)
         self.refused_import = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
         with suppress(JavaScriptError), self.context.scope():  # out of memory is pending, then
-            name = self.string(self.refused_import)
-            self.context.throw(self.call("refuseImport", name))
+            texts = self.refused_import, self.frame_of_import(self.refused_import)
+            self.context.throw(self.call("refuseImport", *map(self.string, texts)))
         return 0
 
     def load(self, name: bytes) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from .child_process import ChildProcess, Refusal
 
-MAX_PARSED_BYTES = 128 * 1024
+MAX_PARSED_BYTES = 1024 * 1024
 LONG = f"/*{'x' * MAX_PARSED_BYTES}*/"
 
 

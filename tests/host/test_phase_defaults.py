@@ -45,12 +45,12 @@ def test_what_the_call_has_itself_stays() -> None:
 
 def test_a_module_that_is_too_long_for_its_meta_to_be_read_runs_without_defaults_and_says_so() -> None:
     agent = Agent("ok")
-    source = f"{META}phase('Draft'); export default agent('x') // {'x' * 128 * 1024}"
+    source = f"{META}phase('Draft'); export default agent('x') // {'x' * 1024 * 1024}"
     outcome = run_workflow_blocking(source, options=RunOptions(launcher=Launcher(), agent=agent))
     assert [dict(call.options) for call in agent.calls] == [{"phase": "Draft"}]
     (note,) = outcome.report.diagnostics
     assert note["kind"] == "meta_not_read"
-    assert "131072 bytes" in str(note["message"])
+    assert "1048576 bytes" in str(note["message"])
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,23 @@ def test_agents_of_no_such_phase_are_left_alone(call: str) -> None:
         "[{title: 'P', model: 5, provider: ['x']}]",
     ],
 )
-def test_phases_of_another_form_say_nothing(phases: str) -> None:
+def test_phases_of_another_form_are_refused_before_an_agent_is_asked(phases: str) -> None:
     agent = Agent("ok")
-    run(f"export const meta = {{phases: {phases}}}; phase('P'); export default agent('x')", agent=agent)
-    assert agent.calls[0].options == {"phase": "P"}
+    source = f"export const meta = {{phases: {phases}}}; phase('P'); export default agent('x')"
+    error = failure(source, agent=agent)
+    assert isinstance(error, WorkflowFailed)
+    assert (error.kind, agent.calls) == ("syntax", [])
+    assert error.place.startswith("workflow.js:1:")
+
+
+@pytest.mark.parametrize("model", ["MODEL", "args.model", "`${MODEL}`"])
+def test_a_phase_whose_model_is_computed_is_refused_before_an_agent_is_asked(model: str) -> None:
+    agent = Agent("ok")
+    line = f"export const meta = {{phases: [{{title: 'P', model: {model}}}]}};"
+    error = failure(f"const MODEL = 'large';\n{line} phase('P'); export default agent('x')", agent=agent)
+    assert isinstance(error, WorkflowFailed)
+    assert (error.kind, agent.calls) == ("syntax", [])
+    assert error.place == f"workflow.js:2:{line.index('$' if '$' in model else model) + 1}"
 
 
 def test_of_two_entries_with_one_title_the_first_counts() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from flowcage.child.engine.watchdog import Watchdog
 from flowcage.child.sandbox import source as text
+from flowcage.child.sandbox.bounds import Bounds
+from flowcage.child.sandbox.grammar import Parts, parse
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted((HERE.parents[1] / "examples").glob("*.js"))
@@ -52,7 +55,7 @@ def as_module(source: str) -> str:
     declarations have for it, where an author would write JSDoc.
     """
     cleaned = text.clean(source)
-    parts = text.parse(cleaned)
+    parts = _parts(cleaned)
     if parts.returns:
         return text.as_function(cleaned, parts)[0].decode()
     before, export, function = source.partition("export default ")
@@ -61,9 +64,13 @@ def as_module(source: str) -> str:
 
 def _meta(source: str) -> str:
     cleaned = text.clean(source)
-    literal = text.meta_literal(cleaned, text.parse(cleaned))
-    assert literal is not None
-    return f"export default ({literal.decode()}) satisfies WorkflowMeta;\n"
+    meta = _parts(cleaned).meta
+    assert meta is not None
+    return f"export default ({cleaned[slice(*meta)].decode()}) satisfies WorkflowMeta;\n"
+
+
+def _parts(cleaned: bytes) -> Parts:
+    return parse(cleaned, Bounds(Watchdog(60_000, 60), lambda: 0, 0))
 
 
 def _read(path: Path) -> str:

@@ -29,6 +29,7 @@ const ABSENT = [
   ['AbortController AbortSignal Event EventTarget',
     'a call cannot be cancelled from inside; give agent() a timeoutMs'],
   ['WeakRef FinalizationRegistry', 'garbage collection cannot be observed here; use a Map'],
+  ['string number boolean any unknown', 'this is a type of TypeScript; compile the file to JavaScript first'],
   ['window self global document navigator location',
     'this is no browser and no Node.js; the global object is globalThis'],
 ];

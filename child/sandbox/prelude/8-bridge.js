@@ -25,7 +25,7 @@ const bridge = {
   // A promise for a thenable; undefined for a value that needs no waiting.
   adopt: (value) => (isThenable(value) ? new NativePromise((resolve) => resolve(value)) : undefined),
 
-  // The exported names of a module, evaluated or not.
+  // The exported names of a module.
   names(exports) {
     const names = ownKeys(exports);
     let text = '';
@@ -40,8 +40,13 @@ const bridge = {
   sketch,
   settle,
   setBudget,
-  refuseImport: (specifier) => new NativeTypeError(
-    `workflow imports are restricted: ${quote(specifier)} is neither workflow:extra nor workflow:sandbox`),
+  refuseImport(specifier, frame) {
+    const error = new NativeTypeError('workflow imports are restricted: '
+      + `${quote(specifier)} is neither workflow:extra nor workflow:sandbox; a workflow is one file: `
+      + 'write into it what it needs, or pass it in args');
+    setHidden(error, 'stack', frame);
+    return error;
+  },
 
   // How many ids were given out, the limit that ended the run, and whether a helper swallowed a null.
   status: () => `[${issued},${failure === undefined ? 'null' : stringify(failure)},${swallowedNull}]`,

@@ -1,0 +1,212 @@
+"""What the JavaScript grammar is asked about a workflow's source: where its parts are.
+
+The engine decides what a source is and whether it is right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from flowcage.child.sandbox.bounds import Bounds
+from flowcage.child.sandbox.syntax_tree import SourceTooLarge, children, nodes, text_of, tree
+
+# Of dense code that is 60 MiB of tree.
+MAX_PARSED_BYTES = 1 << 20
+
+_FUNCTIONS = frozenset(
+    {
+        "function_declaration",
+        "function_expression",
+        "generator_function",
+        "generator_function_declaration",
+        "arrow_function",
+        "method_definition",
+        "class_static_block",
+    }
+)
+_LISTS = frozenset({"lexical_declaration", "variable_declaration"})
+_DECLARATIONS = _LISTS | frozenset(
+    {
+        "function_declaration",
+        "generator_function_declaration",
+        "class_declaration",
+    }
+)
+# A return that is in none of these, nor in a function, is in a place that the grammar did not understand.
+_HOLD_STATEMENTS = frozenset(
+    {
+        "program",
+        "statement_block",
+        "if_statement",
+        "else_clause",
+        "for_statement",
+        "for_in_statement",
+        "while_statement",
+        "do_statement",
+        "try_statement",
+        "catch_clause",
+        "finally_clause",
+        "switch_statement",
+        "switch_body",
+        "switch_case",
+        "switch_default",
+        "labeled_statement",
+        "ERROR",
+    }
+)
+DYNAMIC_IMPORT = re.compile(rb"\bimport\s*\(")
+
+
+class Import(NamedTuple):
+    """What a source imports, statically or not.
+
+    Attributes:
+        specifier: as it is written, without its quotes; None where it is computed.
+        offset: the byte where it begins.
+    """
+
+    specifier: str | None
+    offset: int
+
+
+class Parts(NamedTuple):
+    """What the grammar found, as byte ranges of the source.
+
+    Attributes:
+        imports: import declarations at the top level.
+        exports: the ``export`` keyword of declarations at the top level.
+        returns: where the keyword of each return outside any function begins.
+        meta: the value that ``export const meta`` is given.
+        other_exports: where an export begins that is no declaration, ``export default`` above all.
+        exported: the names that are exported; None where the grammar lost its way.
+        reexports: exports from other modules.
+        specifiers: of import declarations and of reexports.
+        dynamic_imports: calls of ``import()``, anywhere.
+        left_call: the name of an async function that the top level calls last and does not wait for.
+    """
+
+    imports: list[tuple[int, int]]
+    exports: list[tuple[int, int]]
+    returns: list[int]
+    meta: tuple[int, int] | None
+    other_exports: list[int]
+    exported: list[str] | None
+    reexports: list[tuple[int, int]]
+    specifiers: list[Import]
+    dynamic_imports: list[Import]
+    left_call: str | None
+
+
+def parse(source: bytes, bounds: Bounds) -> Parts:
+    """Find the parts of a workflow's source.
+
+    Raises:
+        SourceTooLarge: more than `MAX_PARSED_BYTES`, or than there is memory for.
+        Interrupted: the step's time is over.
+    """
+    if len(source) > MAX_PARSED_BYTES:
+        raise SourceTooLarge(
+            f"a script, or a source whose meta is read, may have {MAX_PARSED_BYTES} bytes, "
+            f"not {len(source)}; an ES module may be longer"
+        )
+    root = tree(source, bounds)
+    parts = _top_level(source, root)
+    parts.returns.extend(
+        node.start_byte for node in nodes(root, bounds, _HOLD_STATEMENTS) if node.type == "return_statement"
+    )
+    if DYNAMIC_IMPORT.search(source):
+        found = (_dynamic_import(source, node) for node in nodes(root, bounds))
+        parts.dynamic_imports.extend(each for each in found if each is not None)
+    return parts
+
+
+def _top_level(source: bytes, root: Node) -> Parts:
+    exported: list[str] | None = None if root.has_error else []
+    parts = Parts([], [], [], _meta(source, root), [], exported, [], [], [], _left_call(source, root))
+    for node in children(root):
+        if node.type == "import_statement":
+            parts.imports.append((node.start_byte, node.end_byte))
+        elif node.type == "export_statement":
+            keyword, second = node.child(0), node.child(1)
+            assert keyword is not None
+            if second is not None and second.type in _DECLARATIONS:
+                parts.exports.append((keyword.start_byte, keyword.end_byte))
+            else:
+                parts.other_exports.append(keyword.start_byte)
+            if exported is not None:
+                exported.extend(_exported(source, node))
+        if (specifier := node.child_by_field_name("source")) is not None:
+            parts.specifiers.append(_import(source, specifier))
+            if node.type == "export_statement":
+                parts.reexports.append((node.start_byte, node.end_byte))
+    return parts
+
+
+def _exported(source: bytes, statement: Node) -> Iterator[str]:
+    declaration = statement.child_by_field_name("declaration")
+    for node in children(statement):
+        if node.type == "default":
+            yield "default"
+            return
+        if node.type == "export_clause":
+            for each in (child for child in children(node) if child.type == "export_specifier"):
+                named = each.child_by_field_name("alias") or each.child_by_field_name("name")
+                yield "" if named is None else text_of(source, named).strip("'\"")
+    if declaration is not None:
+        for node in children(declaration) if declaration.type in _LISTS else (declaration,):
+            if node.is_named and node.type != "comment":
+                yield _name(source, node)
+
+
+def _import(source: bytes, specifier: Node) -> Import:
+    text = text_of(source, specifier)[1:-1] if specifier.type == "string" else None
+    return Import(text, specifier.start_byte)
+
+
+def _dynamic_import(source: bytes, call: Node) -> Import | None:
+    function = call.child_by_field_name("function") if call.type == "call_expression" else None
+    arguments = call.child_by_field_name("arguments") if function and function.type == "import" else None
+    first = arguments.named_child(0) if arguments is not None else None
+    return None if first is None else _import(source, first)
+
+
+def _meta(source: bytes, root: Node) -> tuple[int, int] | None:
+    for statement in children(root):
+        is_export = statement.type == "export_statement"
+        declaration = statement.child_by_field_name("declaration") if is_export else None
+        for declarator in children(declaration) if declaration is not None else ():
+            value = declarator.child_by_field_name("value")
+            if value is not None and _name(source, declarator) == "meta":
+                return value.start_byte, value.end_byte
+    return None
+
+
+def _left_call(source: bytes, root: Node) -> str | None:
+    async_functions: set[str] = set()
+    called = None
+    for statement in children(root):
+        if statement.type in _DECLARATIONS:
+            for each in children(statement) if statement.type in _LISTS else (statement,):
+                if _is_async(each):
+                    async_functions.add(_name(source, each))
+        elif statement.type == "expression_statement":
+            call = statement.named_child(0)
+            if call is not None and call.type == "call_expression":
+                called = call.child_by_field_name("function")
+    name = text_of(source, called) if called is not None and called.type == "identifier" else None
+    return name if name in async_functions else None
+
+
+def _name(source: bytes, node: Node) -> str:
+    name = node.child_by_field_name("name")
+    return "" if name is None else text_of(source, name)
+
+
+def _is_async(declaration: Node) -> bool:
+    function = declaration if declaration.type in _FUNCTIONS else declaration.child_by_field_name("value")
+    first = function.child(0) if function is not None and function.type in _FUNCTIONS else None
+    return first is not None and first.type == "async"

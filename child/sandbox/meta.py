@@ -1,0 +1,142 @@
+"""``export const meta``: a literal, and of the shape that its phases have an effect in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tree_sitter import Node
+
+from flowcage.child.sandbox.bounds import Bounds
+from flowcage.child.sandbox.syntax_tree import children, nodes, text_of, tree
+
+_LITERALS = frozenset(
+    {"string", "number", "true", "false", "null", "undefined", "template_string", "comment"}
+)
+_CONTAINERS = frozenset({"object", "array", "pair", "unary_expression", "parenthesized_expression"})
+_KEYS = frozenset({"property_identifier", "string_fragment", "escape_sequence"})
+_TEXTS = frozenset({"string", "template_string", "binary_expression", "parenthesized_expression"})
+_MENTIONED = re.compile(rb"\bmeta\b")
+_MAX_SHOWN = 40
+_DEFAULTS = ("model", "provider")
+
+
+class WrongMeta(Exception):
+    """`meta` is not as it must be; `offset` is the byte where."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class Problem(NamedTuple):
+    """A value of the wrong shape: the keys and indices that lead to it, and what it should be."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+def is_mentioned(source: bytes) -> bool:
+    """Whether a source may export `meta`; only the grammar knows whether it does."""
+    return b"export" in source and _MENTIONED.search(source) is not None
+
+
+def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
+    """Raise `WrongMeta` where a value holds more than literals.
+
+    Args:
+        literal: the text of the value.
+        start: the byte of the source where it begins.
+    """
+    source = b"(" + literal + b")"
+    for node in nodes(_value(source, bounds), bounds):
+        if node.is_named and not _is_literal(node):
+            shown = text_of(source, node).split("\n")[0]
+            shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}…"
+            raise WrongMeta(
+                f"meta must be a literal, since it is read without running the workflow, and `{shown}` is "
+                "computed; write the value itself",
+                start - 1 + node.start_byte,
+            )
+
+
+def refuse_shape(meta: Any, literal: bytes, start: int, bounds: Bounds) -> None:
+    """Raise `WrongMeta` where `meta.phases` would have no effect, or not the one that was meant."""
+    if (problem := problem_in(meta)) is not None:
+        source = b"(" + literal + b")"
+        offset = _locate(source, _value(source, bounds), problem.path)
+        raise WrongMeta(problem.message, start - 1 + offset)
+
+
+def problem_in(meta: Any) -> Problem | None:
+    """What is wrong with the shape of `meta`, if anything is; what nothing here reads may be anything."""
+    if not isinstance(meta, dict):
+        return Problem((), f"meta must be an object, such as {{ name: 'review' }}, not {_kind(meta)}")
+    phases = meta.get("phases")
+    if phases is not None and not isinstance(phases, list):
+        return Problem(("phases",), f"meta.phases must be an array of {{ title: '…' }}, not {_kind(phases)}")
+    for index, phase in enumerate(phases or ()):
+        place = f"meta.phases[{index}]"
+        if not isinstance(phase, dict):
+            return Problem(("phases", index), f"{place} must be an object with a title, not {_kind(phase)}")
+        if not isinstance(title := phase.get("title"), str):
+            return Problem(("phases", index, "title"), f"{place}.title must be a string{_but(title)}")
+        for name in _DEFAULTS:
+            if not isinstance(value := phase.get(name), str | None):
+                return Problem(
+                    ("phases", index, name), f"{place}.{name} must be a string, not {_kind(value)}"
+                )
+    return None
+
+
+def _is_literal(node: Node) -> bool:
+    if node.type == "binary_expression":  # long text is written in pieces
+        operator, sides = node.child_by_field_name("operator"), ("left", "right")
+        parts = [node.child_by_field_name(side) for side in sides]
+        is_sum = operator is not None and operator.type == "+"
+        return is_sum and all(part is not None and part.type in _TEXTS for part in parts)
+    return node.type in _LITERALS or node.type in _CONTAINERS or node.type in _KEYS
+
+
+def _value(source: bytes, bounds: Bounds) -> Node:
+    value: Node | None = tree(source, bounds)
+    for _ in ("the statement", "our parentheses", "what is in them"):
+        value = value.named_child(0) if value is not None else None
+    assert value is not None
+    return value
+
+
+def _locate(source: bytes, value: Node, path: tuple[str | int, ...]) -> int:
+    """Where the value at `path` begins; that of what should hold it, where it is missing."""
+    for step in path:
+        found = None
+        for index, child in enumerate(_items(value)):
+            if isinstance(step, int) and index == step:
+                found = child
+            elif isinstance(step, str) and child.type == "pair" and _key(source, child) == step:
+                found = child.child_by_field_name("value")  # of two, the later one counts
+        if found is None:
+            break
+        value = found
+    return value.start_byte
+
+
+def _items(value: Node) -> Iterator[Node]:
+    while value.type == "parenthesized_expression" and (inner := value.named_child(0)) is not None:
+        value = inner
+    return (child for child in children(value) if child.is_named and child.type != "comment")
+
+
+def _key(source: bytes, pair: Node) -> str:
+    key = pair.child_by_field_name("key")
+    return "" if key is None else text_of(source, key).strip("'\"")
+
+
+def _but(value: Any) -> str:
+    return "; it is missing" if value is None else f", not {_kind(value)}"
+
+
+def _kind(value: Any) -> str:
+    names: dict[type, str] = {str: "a string", bool: "a boolean", list: "an array", dict: "an object"}
+    return names.get(type(value), "a number")

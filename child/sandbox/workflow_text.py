@@ -1,0 +1,168 @@
+"""The text of one workflow: what the grammar says of it, asked once, and errors with a place in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flowcage.child.sandbox import source
+from flowcage.child.sandbox.bounds import Bounds
+from flowcage.child.sandbox.failures import failure_kind
+from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT, Import, Parts, parse
+from flowcage.child.sandbox.syntax_tree import SourceTooLarge
+from flowcage.child.sandbox.typescript import typescript_at
+from flowcage.protocol import errors
+from flowcage.protocol.errors import ErrorReply
+
+_POSITION = re.compile(r":(\d+):(\d+)\)?$")
+_EXPORTS = {"workflow:extra": "sleep", "workflow:sandbox": "exec"}
+_MISSING_EXPORT = re.compile(r"Could not find export '(.*)' in module '(.*)'", re.DOTALL)
+# What the engine says where it met the end.
+_NOTHING_THERE = re.compile(r"unexpected token in expression: ''|Unexpected end of input")
+
+_T = TypeVar("_T")
+
+
+class WorkflowText:
+    """A workflow's source.
+
+    Args:
+        given: the source as it came.
+        name: what errors call it.
+        bounds: what parsing it may cost.
+
+    Attributes:
+        utf8: without byte-order mark and hashbang; positions are the author's.
+    """
+
+    def __init__(self, given: str, name: str, bounds: Bounds) -> None:
+        self.utf8 = source.clean(given)
+        self.name = name
+        self._bounds = bounds
+        self._parts: Parts | ErrorReply | None = None
+
+    def parts(self) -> Parts:
+        """What the grammar finds.
+
+        Raises:
+            ErrorReply: kind ``limit``.
+            Interrupted: the step's time is over.
+        """
+        if self._parts is None:
+            try:
+                self._parts = self.bounded(lambda: parse(self.utf8, self._bounds))
+            except ErrorReply as too_large:
+                self._parts = too_large
+        if isinstance(self._parts, ErrorReply):
+            raise self._parts
+        return self._parts
+
+    def bounded(self, work: Callable[[], _T]) -> _T:
+        """Do something with the grammar. Raises as `parts` does."""
+        try:
+            return work()
+        except SourceTooLarge as error:
+            reason = str(error)
+        except MemoryError:
+            reason = "the source is too large to be parsed in addressSpaceBytes"
+        raise errors.run_failure(errors.LIMIT, "RangeError", reason, sourceName=self.name)
+
+    def parts_if_small(self) -> Parts | None:
+        """The same, for a source that may be longer than the grammar reads."""
+        try:
+            return self.parts()
+        except ErrorReply:
+            return None
+
+    def syntax_error(self, message: str, offset: int) -> ErrorReply:
+        """A refusal of ours, at a byte of the source."""
+        return self._placed(ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", _described(message)), offset)
+
+    def compile_error(self, error: dict[str, Any]) -> ErrorReply:
+        """The engine's refusal to compile, as its author should read it."""
+        kind = failure_kind(error)
+        kind = errors.SYNTAX if kind == errors.EXCEPTION else kind
+        offset = self.offset_of(error)
+        if offset is None or kind != errors.SYNTAX:
+            message = f"{error['name']}: {error['message']}"
+            return ErrorReply(kind, message, error | {"sourceName": self.name})
+        message = self._explained(error["message"], offset)
+        return self._placed(
+            ErrorReply(kind, f"{error['name']}: {message}", error | {"message": message}), offset
+        )
+
+    def offset_of(self, error: dict[str, Any]) -> int | None:
+        """Where the engine stopped to read."""
+        found = _POSITION.search(error["stack"].split("\n")[0])
+        return None if found is None else source.offset(self.utf8, int(found[1]), int(found[2]))
+
+    def import_error(self, error: dict[str, Any], specifier: str) -> ErrorReply:
+        """The refusal of what an import declaration names."""
+        reply = ErrorReply(errors.IMPORT, error["message"], error | {"specifier": specifier})
+        parts = self.parts_if_small()
+        return self._placed(reply, _offset_among(parts.specifiers if parts is not None else [], specifier))
+
+    def link_error(self, error: dict[str, Any]) -> ErrorReply:
+        """The refusal of a name that a virtual module does not export."""
+        if (kind := failure_kind(error)) != errors.EXCEPTION:
+            return ErrorReply(kind, error["message"], error)
+        found = _MISSING_EXPORT.fullmatch(error["message"])
+        name, module = found.groups() if found else ("", "")
+        message = (
+            f"{error['message']}; it exports {_EXPORTS[module]} and default" if module in _EXPORTS else ""
+        )
+        data = error | {"message": message or error["message"]}
+        return self._placed(ErrorReply(errors.IMPORT, data["message"], data), self._offset_of_import(name))
+
+    def frame_of_import(self, specifier: str) -> str:
+        """A stack that shows where a refused ``import()`` stands; the engine's own shows nothing of it."""
+        parts = self.parts_if_small() if DYNAMIC_IMPORT.search(self.utf8) else None
+        offset = _offset_among(parts.dynamic_imports if parts is not None else [], specifier)
+        if offset is None:
+            return ""
+        line, column = source.position(self.utf8, offset)
+        return f"    at import ({self.name}:{line}:{column})"
+
+    def _explained(self, message: str, offset: int) -> str:
+        if self.utf8[offset : offset + 1] == b"\0":
+            return "unexpected NUL character"
+        if _NOTHING_THERE.fullmatch(message) and offset >= len(self.utf8.rstrip()):
+            return "unexpected end of the source; a bracket is not closed, or an expression not finished"
+        start = self.utf8.rfind(b"\n", 0, offset) + 1
+        line = self.utf8[start : offset + 500].split(b"\n")[0].decode("utf-8", "replace")
+        column = len(self.utf8[start:offset].decode("utf-8", "replace")) + 1
+        if (found := typescript_at(line, column)) is None:
+            return message
+        return (
+            f"this is TypeScript, not JavaScript: `{found}`; compile the file first, or remove its types "
+            f"({message})"
+        )
+
+    def _offset_of_import(self, name: str) -> int | None:
+        parts = self.parts_if_small() if name else None
+        word = re.compile(rb"(?<![\w$])" + re.escape(name.encode("utf-8", "replace")) + rb"(?![\w$])")
+        for start, end in (*parts.imports, *parts.reexports) if parts is not None else ():
+            if found := word.search(self.utf8, start, end):
+                return found.start()
+        return None
+
+    def _placed(self, reply: ErrorReply, offset: int | None) -> ErrorReply:
+        data = reply.data | {"sourceName": self.name}
+        if offset is not None:
+            line, column = source.position(self.utf8, offset)
+            data |= {"line": line, "column": column}
+        return ErrorReply(reply.kind, reply.message, data)
+
+
+def _described(message: str) -> dict[str, Any]:
+    return {"name": "SyntaxError", "message": message, "stack": ""}
+
+
+def _offset_among(imports: list[Import], specifier: str) -> int | None:
+    """The import with this specifier; else the only one whose specifier is no plain text."""
+    written = [each.offset for each in imports if each.specifier == specifier]
+    others = [each.offset for each in imports if each.specifier is None or "\\" in each.specifier]
+    if written:
+        return written[0]
+    return others[0] if len(others) == 1 else None
