@@ -77,6 +77,8 @@ def problem_in(meta: Any) -> Problem | None:
     if phases is not None and not isinstance(phases, list):
         return Problem(("phases",), f"meta.phases must be an array of {{ title: '…' }}, not {_kind(phases)}")
     for index, phase in enumerate(phases or ()):
+        if isinstance(phase, str):  # a title alone
+            continue
         place = f"meta.phases[{index}]"
         if not isinstance(phase, dict):
             return Problem(("phases", index), f"{place} must be an object with a title, not {_kind(phase)}")

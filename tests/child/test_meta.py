@@ -51,7 +51,7 @@ WRONG = {
     "null": ("null", "null", "meta must be an object"),
     "phases as a string": ("{ phases: 'A' }", "'A'", "meta.phases must be an array"),
     "phases as an object": ("{ phases: { title: 'A' } }", "{ title", "meta.phases must be an array"),
-    "a phase as a string": ("{ phases: [{ title: 'A' }, 'B'] }", "'B'", "meta.phases[1] must be an object"),
+    "a phase as a number": ("{ phases: [{ title: 'A' }, 6] }", "6", "meta.phases[1] must be an object"),
     "a title as a number": ("{ phases: [{ title: 5 }] }", "5", "meta.phases[0].title must be a string"),
     "no title": ("{ phases: [{ model: 'm' }] }", "{ model", "meta.phases[0].title must be a string"),
     "a model as a list": ("{ phases: [{ title: 'A', model: ['m'] }] }", "['m']", "phases[0].model must be"),
@@ -80,6 +80,7 @@ def test_a_meta_of_the_wrong_shape_is_refused_where_it_is_wrong(
 RIGHT = {
     "members that nothing reads": ("{ name: 5, version: [1], phases: [] }", None),
     "null defaults": ("{ phases: [{ title: 'A', model: null, provider: null }] }", None),
+    "titles alone": ("{ phases: ['A', { title: 'B' }] }", {"phases": ["A", {"title": "B"}]}),
     "null phases": ("{ phases: null }", None),
     "text in pieces": ("{ description: 'a ' + 'b ' + `c` }", {"description": "a b c"}),
     "text in pieces with parentheses": ("{ description: ('a' + ('b')) }", {"description": "ab"}),
