@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tree_sitter import Node
 
-from flowcage.child.sandbox.bounds import Bounds
-from flowcage.child.sandbox.syntax_tree import SourceTooLarge, children, nodes, text_of, tree
+from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge, children, nodes, text_of, tree
 
 # Of dense code that is 60 MiB of tree.
 MAX_PARSED_BYTES = 1 << 20
@@ -61,16 +60,9 @@ _HOLD_STATEMENTS = frozenset(
 DYNAMIC_IMPORT = re.compile(rb"\bimport\s*\(")
 
 
-class Import(NamedTuple):
-    """What a source imports, statically or not.
-
-    Attributes:
-        specifier: as it is written, without its quotes; None where it is computed.
-        offset: the byte where it begins.
-    """
-
-    specifier: str | None
-    offset: int
+# What a source imports, statically or not: its text without quotes, None where it is computed; and the byte
+# where it begins.
+Import: TypeAlias = tuple[str | None, int]
 
 
 class Parts(NamedTuple):
@@ -164,7 +156,7 @@ def _exported(source: bytes, statement: Node) -> Iterator[str]:
 
 def _import(source: bytes, specifier: Node) -> Import:
     text = text_of(source, specifier)[1:-1] if specifier.type == "string" else None
-    return Import(text, specifier.start_byte)
+    return text, specifier.start_byte
 
 
 def _dynamic_import(source: bytes, call: Node) -> Import | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from tree_sitter import Node
 
-from flowcage.child.sandbox.bounds import Bounds
-from flowcage.child.sandbox.syntax_tree import children, nodes, text_of, tree
+from flowcage.child.sandbox.syntax_tree import Bounds, children, nodes, text_of, tree
 
 _LITERALS = frozenset(
     {"string", "number", "true", "false", "null", "undefined", "template_string", "comment"}
@@ -22,19 +21,15 @@ _MAX_SHOWN = 40
 _DEFAULTS = ("model", "provider")
 
 
+Problem: TypeAlias = tuple[tuple[str | int, ...], str]
+
+
 class WrongMeta(Exception):
     """`meta` is not as it must be; `offset` is the byte where."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
         self.offset = offset
-
-
-class Problem(NamedTuple):
-    """A value of the wrong shape: the keys and indices that lead to it, and what it should be."""
-
-    path: tuple[str | int, ...]
-    message: str
 
 
 def is_mentioned(source: bytes) -> bool:
@@ -65,30 +60,32 @@ def refuse_shape(meta: Any, literal: bytes, start: int, bounds: Bounds) -> None:
     """Raise `WrongMeta` where `meta.phases` would have no effect, or not the one that was meant."""
     if (problem := problem_in(meta)) is not None:
         source = b"(" + literal + b")"
-        offset = _locate(source, _value(source, bounds), problem.path)
-        raise WrongMeta(problem.message, start - 1 + offset)
+        path, message = problem
+        raise WrongMeta(message, start - 1 + _locate(source, _value(source, bounds), path))
 
 
 def problem_in(meta: Any) -> Problem | None:
-    """What is wrong with the shape of `meta`, if anything is; what nothing here reads may be anything."""
+    """What is wrong with the shape of `meta`, if anything is; what nothing here reads may be anything.
+
+    Returns:
+        The keys and indices that lead to the value, and what it should be.
+    """
     if not isinstance(meta, dict):
-        return Problem((), f"meta must be an object, such as {{ name: 'review' }}, not {_kind(meta)}")
+        return (), f"meta must be an object, such as {{ name: 'review' }}, not {_kind(meta)}"
     phases = meta.get("phases")
     if phases is not None and not isinstance(phases, list):
-        return Problem(("phases",), f"meta.phases must be an array of {{ title: '…' }}, not {_kind(phases)}")
+        return ("phases",), f"meta.phases must be an array of {{ title: '…' }}, not {_kind(phases)}"
     for index, phase in enumerate(phases or ()):
         if isinstance(phase, str):  # a title alone
             continue
         place = f"meta.phases[{index}]"
         if not isinstance(phase, dict):
-            return Problem(("phases", index), f"{place} must be an object with a title, not {_kind(phase)}")
+            return ("phases", index), f"{place} must be an object with a title, not {_kind(phase)}"
         if not isinstance(title := phase.get("title"), str):
-            return Problem(("phases", index, "title"), f"{place}.title must be a string{_but(title)}")
+            return ("phases", index, "title"), f"{place}.title must be a string{_but(title)}"
         for name in _DEFAULTS:
             if not isinstance(value := phase.get(name), str | None):
-                return Problem(
-                    ("phases", index, name), f"{place}.{name} must be a string, not {_kind(value)}"
-                )
+                return ("phases", index, name), f"{place}.{name} must be a string, not {_kind(value)}"
     return None
 
 

@@ -14,9 +14,9 @@ from flowcage.child.engine.context import PATIENCE, Context, library
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
-from flowcage.child.sandbox.bounds import Bounds
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, thrown_failure
 from flowcage.child.sandbox.rejections import StrayRejections
+from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.limits import MIB, Limits
 

@@ -8,30 +8,28 @@ _TYPE = (
     r"(?:(?:string|number|boolean|any|unknown|void|never|object|bigint|symbol|null|undefined)\b|[A-Z][\w$.]*"
     r"|typeof\s|keyof\s|readonly\s|asserts\s|[\w$]+(?:\[\]|\s+is\s|<)|\{\s*[\w$]+\??\s*:|\([^)]*\)\s*=>)"
 )
-# What stands before the place where the engine stopped, and what stands behind it, on its line.
+# What stands before the place where the engine stopped, and what stands behind it, on its line. Compiled when
+# they are needed: that takes milliseconds, which every child would spend.
 _RULES = [
-    (re.compile(before + r"\Z"), re.compile(behind))
-    for before, behind in [
-        (r"(?:^|[\s;{}])(?:export\s+|const\s+)?", r"(?:interface|enum)\s+[\w$]"),
-        (r"\b(?:interface|type|namespace|module|declare|abstract|enum)\s+", r"[\w${*]"),
-        (r"[\w$)\]}]\s*", rf"\??\s*:\s*{_TYPE}"),
-        (r"\b(?:const|let|var)\s+", rf"[{{\[][^=]*[}}\]]\s*:\s*{_TYPE}"),
-        (r"[\w$)\]}'\"`]\s+", r"(?:as|satisfies)\s+[\w${(\[]"),
-        (r"[\w$)\]]", r"!\s*(?:[.;,)\]}\[]|$)"),
-        (r"\bnew\s+[A-Z][\w$.]*<[^()]+", r">\s*\("),
-        (r"\bnew\s+[A-Z][\w$.]*<[^()]+>\(", r""),
-        (r"\bfunction\s*\*?\s*[\w$]*", r"<[A-Z]\w*"),
-        (r"=\s*(?:async\s*)?", r"<[A-Z]\w*(?:\s+extends\b[^>]*|,[^>]*)?>\s*\("),
-        (r"\b(?:private|public|protected|readonly|override|abstract|declare)\s+", r"[\w$#]"),
-        (r"[(,]\s*", r"(?:private|public|protected|readonly)\s+[\w$]"),
-        (r"\bclass\s+[\w$]+(?:\s+extends\s+[\w$.]+)?\s+", r"implements\s"),
-        (r"\b(?:import|export)\s+type\s+", r"[\w${*]"),
-        (r"[{,]\s*type\s+", r"[\w$]"),
-        (r"[(]\s*", rf"this\s*:\s*{_TYPE}"),
-    ]
+    (r"(?:^|[\s;{}])(?:export\s+|const\s+)?", r"(?:interface|enum)\s+[\w$]"),
+    (r"\b(?:interface|type|namespace|module|declare|abstract|enum)\s+", r"[\w${*]"),
+    (r"[\w$)\]}]\s*", rf"\??\s*:\s*{_TYPE}"),
+    (r"\b(?:const|let|var)\s+", rf"[{{\[][^=]*[}}\]]\s*:\s*{_TYPE}"),
+    (r"[\w$)\]}'\"`]\s+", r"(?:as|satisfies)\s+[\w${(\[]"),
+    (r"[\w$)\]]", r"!\s*(?:[.;,)\]}\[]|$)"),
+    (r"\bnew\s+[A-Z][\w$.]*<[^()]+", r">\s*\("),
+    (r"\bnew\s+[A-Z][\w$.]*<[^()]+>\(", r""),
+    (r"\bfunction\s*\*?\s*[\w$]*", r"<[A-Z]\w*"),
+    (r"=\s*(?:async\s*)?", r"<[A-Z]\w*(?:\s+extends\b[^>]*|,[^>]*)?>\s*\("),
+    (r"\b(?:private|public|protected|readonly|override|abstract|declare)\s+", r"[\w$#]"),
+    (r"[(,]\s*", r"(?:private|public|protected|readonly)\s+[\w$]"),
+    (r"\bclass\s+[\w$]+(?:\s+extends\s+[\w$.]+)?\s+", r"implements\s"),
+    (r"\b(?:import|export)\s+type\s+", r"[\w${*]"),
+    (r"[{,]\s*type\s+", r"[\w$]"),
+    (r"[(]\s*", rf"this\s*:\s*{_TYPE}"),
 ]
-_WORD_BEFORE = re.compile(r"[\w$]{0,20}[)\]}]?\s?\Z")
-_SHOWN = re.compile(r"[^,;)}\n]{0,30}")
+_WORD_BEFORE = r"[\w$]{0,20}[)\]}]?\s?\Z"
+_SHOWN = r"[^,;)}\n]{0,30}"
 _MAX_LINE = 500
 
 
@@ -42,8 +40,7 @@ def typescript_at(line: str, column: int) -> str | None:
         line[column - 1 : column - 1 + _MAX_LINE],
     )
     for left, right in _RULES:
-        if left.search(before) and right.match(behind):
-            word = _WORD_BEFORE.search(before)
-            shown = _SHOWN.match(behind)
+        if re.search(rf"(?:{left})\Z", before) and re.match(right, behind):
+            word, shown = re.search(_WORD_BEFORE, before), re.match(_SHOWN, behind)
             return f"{word[0] if word else ''}{shown[0] if shown else ''}".strip()
     return None

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flowcage.child.sandbox import source
-from flowcage.child.sandbox.bounds import Bounds
 from flowcage.child.sandbox.failures import failure_kind
 from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT, Import, Parts, parse
-from flowcage.child.sandbox.syntax_tree import SourceTooLarge
+from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge
 from flowcage.child.sandbox.typescript import typescript_at
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
 
 _POSITION = re.compile(r":(\d+):(\d+)\)?$")
 _EXPORTS = {"workflow:extra": "sleep", "workflow:sandbox": "exec"}
-_MISSING_EXPORT = re.compile(r"Could not find export '(.*)' in module '(.*)'", re.DOTALL)
+_MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
 # What the engine says where it met the end.
-_NOTHING_THERE = re.compile(r"unexpected token in expression: ''|Unexpected end of input")
+_NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")
 
 _T = TypeVar("_T")
 
@@ -107,7 +106,7 @@ class WorkflowText:
         """The refusal of a name that a virtual module does not export."""
         if (kind := failure_kind(error)) != errors.EXCEPTION:
             return ErrorReply(kind, error["message"], error)
-        found = _MISSING_EXPORT.fullmatch(error["message"])
+        found = re.fullmatch(_MISSING_EXPORT, error["message"])
         name, module = found.groups() if found else ("", "")
         message = (
             f"{error['message']}; it exports {_EXPORTS[module]} and default" if module in _EXPORTS else ""
@@ -127,7 +126,7 @@ class WorkflowText:
     def _explained(self, message: str, offset: int) -> str:
         if self.utf8[offset : offset + 1] == b"\0":
             return "unexpected NUL character"
-        if _NOTHING_THERE.fullmatch(message) and offset >= len(self.utf8.rstrip()):
+        if message in _NOTHING_THERE and offset >= len(self.utf8.rstrip()):
             return "unexpected end of the source; a bracket is not closed, or an expression not finished"
         start = self.utf8.rfind(b"\n", 0, offset) + 1
         line = self.utf8[start : offset + 500].split(b"\n")[0].decode("utf-8", "replace")
@@ -161,8 +160,8 @@ def _described(message: str) -> dict[str, Any]:
 
 def _offset_among(imports: list[Import], specifier: str) -> int | None:
     """The import with this specifier; else the only one whose specifier is no plain text."""
-    written = [each.offset for each in imports if each.specifier == specifier]
-    others = [each.offset for each in imports if each.specifier is None or "\\" in each.specifier]
+    written = [offset for text, offset in imports if text == specifier]
+    others = [offset for text, offset in imports if text is None or "\\" in text]
     if written:
         return written[0]
     return others[0] if len(others) == 1 else None

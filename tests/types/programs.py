@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.child.sandbox import source as text
-from flowcage.child.sandbox.bounds import Bounds
 from flowcage.child.sandbox.grammar import Parts, parse
+from flowcage.child.sandbox.syntax_tree import Bounds
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted((HERE.parents[1] / "examples").glob("*.js"))

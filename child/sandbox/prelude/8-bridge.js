@@ -12,7 +12,6 @@ const bridge = {
     const names = keys(given);
     for (let i = 0; i < names.length; i++) limits[names[i]] = given[names[i]];
     setBudget(budgetText);
-    harden();
     install(deepFreeze(parse(argsText)));
   },
 
@@ -61,3 +60,6 @@ const bridge = {
   diagnostics: () => diagnosticsText,
   diagnose,
 };
+
+// Here and not with the first run's args: what a zygote has done, its children need not do again.
+harden();
