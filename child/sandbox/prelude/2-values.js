@@ -42,32 +42,34 @@ const tooDeep = () => new NativeRangeError(`nested more than ${MAX_DEPTH} levels
 // alone never does, and forty arrays that each hold the next one twice have a trillion leaves.
 function guard(root) {
   const count = countValues();
-  const holders = { __proto__: null };
-  const names = { __proto__: null };
+  const way = { __proto__: null }; // at 2n the nth holder, and its name in the one before at 2n + 1
   let depth = 0;
   return function replacer(key, value) {
     count();
-    if (isObject(value)) {
-      while (depth > 0 && holders[depth] !== this) depth -= 1;
+    const type = typeof value; // of millions: what loses nothing is through at once
+    if (type === 'string' || (type === 'number' && value - value === 0) || value === null || type === 'boolean'
+      || type === 'undefined') return value;
+    if (type === 'object' || type === 'function') {
+      while (depth > 0 && way[2 * depth] !== this) depth -= 1;
       depth += 1;
       if (depth > MAX_DEPTH) throw tooDeep();
-      holders[depth] = value;
-      names[depth] = key;
-      if (root !== undefined && isUnusual(value)) noteLoss(root, pathOf(holders, names, depth), value);
+      way[2 * depth] = value;
+      way[2 * depth + 1] = key;
+      if (root !== undefined && isUnusual(value)) noteLoss(root, pathOf(way, depth), value);
     } else if (root !== undefined && isLostPrimitive(value)) {
-      while (depth > 0 && holders[depth] !== this) depth -= 1;
-      names[depth + 1] = key;
-      noteLoss(root, pathOf(holders, names, depth + 1), value);
+      while (depth > 0 && way[2 * depth] !== this) depth -= 1;
+      way[2 * depth + 3] = key;
+      noteLoss(root, pathOf(way, depth + 1), value);
     }
     return value;
   };
 }
 
 // The way from the root to what was met last: its own name, and the way to what holds it.
-function pathOf(holders, names, depth) {
+function pathOf(way, depth) {
   let path;
   for (let i = 2; i <= depth; i++) {
-    path = { __proto__: null, name: names[i], above: path, isIndex: isArray(holders[i - 1]) };
+    path = { __proto__: null, name: way[2 * i + 1], above: path, isIndex: isArray(way[2 * i - 2]) };
   }
   return path;
 }
