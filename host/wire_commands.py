@@ -49,7 +49,7 @@ def conformance(only_list: bool, **given: Any) -> None:
 
     Exit status: 0 all passed, 1 some failed, 2 usage, or nothing that speaks the protocol.
     """
-    from flowcage.host.conformance import command
+    from flowcage.conformance import command
 
     request = command.Request(**given)
     try:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from flowcage.host.conformance.check import Check
-from flowcage.host.conformance.on_child import CHILD_CHECKS
-from flowcage.host.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.check import Check
+from flowcage.conformance.on_child import CHILD_CHECKS
+from flowcage.conformance.on_host import HOST_CHECKS
 from tools import page
 
 

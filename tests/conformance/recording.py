@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from flowcage.host.conformance.check import Check
-from flowcage.host.conformance.peer import ChildPeer
-from flowcage.host.conformance.process import Program
+from flowcage.conformance.check import Check
+from flowcage.conformance.peer import ChildPeer
+from flowcage.conformance.process import Program
 
 from .broken.mutant import Mutant, Turn
 

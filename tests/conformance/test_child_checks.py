@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flowcage.host.conformance.check import Check
-from flowcage.host.conformance.on_child import CHILD_CHECKS
-from flowcage.host.conformance.peer import ChildPeer
-from flowcage.host.conformance.runner import run_checks
-from flowcage.host.conformance.subject import ChildSubject
+from flowcage.conformance.check import Check
+from flowcage.conformance.on_child import CHILD_CHECKS
+from flowcage.conformance.peer import ChildPeer
+from flowcage.conformance.runner import run_checks
+from flowcage.conformance.subject import ChildSubject
 
 from ..e2e.command import flowcage
 from .broken.mutants import MUTANTS

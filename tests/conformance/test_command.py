@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from flowcage.host.conformance.on_child import CHILD_CHECKS
-from flowcage.host.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.on_child import CHILD_CHECKS
+from flowcage.conformance.on_host import HOST_CHECKS
 
 from ..e2e.command import FLOWCAGE, flowcage
 from .recording import GOOD_CHILD, broken_child
@@ -51,7 +51,7 @@ def test_junit_has_a_case_for_each_check_and_the_failure_in_its_own(tmp_path: Pa
 
 LAYER_NAMED_BY_A_CHILD = """
 import json, sys
-from flowcage.host.conformance.fake_child import Model
+from flowcage.conformance.fake_child import Model
 for line in sys.stdin:
     reply = Model().answer("initialize", {})
     reply["result"]["isolation"] = {chr(0xd800) + chr(27) + "[31m": 5}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowcage.host.conformance.on_child import CHILD_CHECKS
-from flowcage.host.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.on_child import CHILD_CHECKS
+from flowcage.conformance.on_host import HOST_CHECKS
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECTIONS = sorted(

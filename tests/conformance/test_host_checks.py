@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flowcage.host.conformance.check import Check
-from flowcage.host.conformance.hosts import HostSubject, Played
-from flowcage.host.conformance.on_host import HOST_CHECKS
-from flowcage.host.conformance.runner import run_checks
-from flowcage.host.conformance.scenarios import SCENARIOS
+from flowcage.conformance.check import Check
+from flowcage.conformance.hosts import HostSubject, Played
+from flowcage.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.runner import run_checks
+from flowcage.conformance.scenarios import SCENARIOS
 
 CHECKS = {check.id: check for check in HOST_CHECKS.checks}
 FLOWCAGE = str(Path(sys.executable).parent / "flowcage")

@@ -1,0 +1,225 @@
+"""A command that is to be a host: run once for each scenario against the fake child, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+from flowcage.conformance.check import Check, Deviation
+from flowcage.conformance.process import Program
+from flowcage.conformance.process import how_ended as how_ended
+
+CHILD, WORKFLOW = "{child}", "{workflow}"
+# What the host is given to run; the fake child plays it without reading it.
+SOURCE = """log("hello", { n: 1 });
+const answer = agent("ready?");
+await SW.extra.sleep(300);
+export default await answer;
+"""
+FIRST_SCENARIO = "good"
+# How long the fake child may outlive its host.
+GRACE_SECONDS = 3.0
+
+
+class NotAHost(Exception):
+    """The command does not start the child that it is given; the text tells what was seen."""
+
+
+class Note(NamedTuple):
+    """One entry of the fake child's transcript; `at` in seconds."""
+
+    at: float
+    event: str
+    text: str
+
+
+class Played(NamedTuple):
+    """One run of the host against one scenario.
+
+    Attributes:
+        notes: what the fake child saw; empty where the host never started it.
+        status: the host's exit status; None where it did not end in time.
+        child_left: whether the fake child's process was gone soon after the host.
+    """
+
+    notes: list[Note]
+    status: int | None
+    stdout: str
+    stderr: str
+    child_left: bool
+    timeout: float
+
+    @property
+    def lines(self) -> list[str]:
+        """What the host sent, line by line, `shutdown` included."""
+        return [note.text for note in self.notes if note.event == "read"]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The lines that are JSON objects."""
+        return [message for line in self.lines if (message := _object(line)) is not None]
+
+    def times(self, method: str, identifier: str | None = None) -> list[float]:
+        """When the messages of one method came; of a `resolve`, those of one request."""
+        sent = [(note.at, _object(note.text) or {}) for note in self.notes if note.event == "read"]
+        of_method = [(at, message) for at, message in sent if message.get("method") == method]
+        return [
+            at
+            for at, message in of_method
+            if identifier is None or (message.get("params") or {}).get("id") == identifier
+        ]
+
+    def sent(self, method: str) -> list[dict[str, Any]]:
+        """The params of every message of one method."""
+        return [message.get("params") or {} for message in self.messages if message.get("method") == method]
+
+    @property
+    def how_ended(self) -> str:
+        """The host's end, for a report."""
+        ended = f"did not end within {self.timeout:g} s" if self.status is None else how_ended(self.status)
+        said = self.stderr.strip()[-300:]
+        return f"the host: {ended}; stderr: {said!r}" if said else f"the host: {ended}; stderr is empty"
+
+
+class HostSubject:
+    """Plays scenarios for a host, each once, and lets checks judge.
+
+    Args:
+        command: program and arguments; ``{child}`` becomes the path of the fake child, ``{workflow}`` that of
+            a workflow file.
+        timeout: seconds that a run of the host may take.
+    """
+
+    def __init__(self, command: Sequence[str], timeout: float) -> None:
+        self._command = command
+        self._timeout = timeout
+        self._played: dict[str, Played] = {}
+        self._locks: dict[str, Lock] = {}
+        self._lock = Lock()
+
+    def attempt(self, check: Check[Played]) -> None:
+        """Run one check.
+
+        Raises:
+            Deviation: it failed.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(check.needs, Lock())
+        with lock:  # checks of the same scenario judge the same run
+            if check.needs not in self._played:
+                self._played[check.needs] = self.play(check.needs)
+        played = self._played[check.needs]
+        if not played.notes:
+            raise Deviation(f"the host did not start the child that it was given; {played.how_ended}")
+        check.run(played)
+
+    def require_host(self) -> None:
+        """See whether the command starts a child at all.
+
+        Raises:
+            NotAHost: it does not start the one that it was given.
+            CannotStart: there is no such program.
+        """
+        self._played[FIRST_SCENARIO] = played = self.play(FIRST_SCENARIO)
+        if not played.notes:
+            raise NotAHost(f"it did not start the child that it was given; {played.how_ended}")
+
+    def play(self, scenario: str) -> Played:
+        """Run the host once.
+
+        Raises:
+            CannotStart: there is no such program.
+        """
+        with tempfile.TemporaryDirectory(prefix="flowcage-conformance-") as folder:
+            os.chmod(folder, 0o755)  # the host may start its child as another user
+            transcript = Path(folder, "transcript.jsonl")
+            transcript.touch()
+            transcript.chmod(0o666)
+            child, workflow = Path(folder, "child"), Path(folder, "workflow.js")
+            words = (
+                sys.executable,
+                "-I",
+                "-m",
+                "flowcage.conformance.fake_child",
+                scenario,
+                str(transcript),
+            )
+            child.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
+            child.chmod(0o755)
+            workflow.write_text(SOURCE)
+            command = [
+                word.replace(CHILD, str(child)).replace(WORKFLOW, str(workflow)) for word in self._command
+            ]
+            program = Program(command, self._timeout, {**os.environ, "FLOWCAGE_CHILD": str(child)})
+            try:
+                program.close_stdin()
+                status = program.wait()
+                notes = _notes(transcript)
+                left = _has_left(notes)
+                return Played(
+                    _notes(transcript) if left else notes,
+                    status,
+                    program.stdout.decode("utf-8", "replace"),
+                    program.stderr.decode("utf-8", "replace"),
+                    left,
+                    self._timeout,
+                )
+            finally:
+                program.end()
+                _end(_notes(transcript))
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _notes(transcript: Path) -> list[Note]:
+    return [Note(**json.loads(line)) for line in transcript.read_text().splitlines()]
+
+
+def _pids(notes: list[Note]) -> list[int]:
+    return [int(note.text) for note in notes if note.event == "began"]
+
+
+def _has_left(notes: list[Note]) -> bool:
+    """Whether every fake child that was started ends within the grace."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while left := [pid for pid in _pids(notes) if _lives(pid)]:
+        if time.monotonic() > deadline:
+            return not left
+        time.sleep(0.02)
+    return True
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _end(notes: list[Note]) -> None:
+    """Kill fake children that are still there; they are no children of ours, so nobody else can."""
+    import psutil
+
+    for pid in _pids(notes):
+        try:
+            process = psutil.Process(pid)
+            if "flowcage.conformance.fake_child" in process.cmdline():
+                process.kill()
+        except psutil.Error:
+            continue

@@ -1,0 +1,78 @@
+"""What the child claims of its cage."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from flowcage.conformance.check import Deviation, expect, shown
+from flowcage.conformance.on_child.registry import CHILD_CHECKS
+from flowcage.conformance.peer import ChildPeer
+
+check = CHILD_CHECKS.theme("isolation", "protocol.md: Lifecycle")
+
+# What the kernel says of a process (proc(5), /proc/PID/status) where the layer of that name is applied.
+KERNEL_SAYS = {
+    "seccomp": ("Seccomp", "2"),
+    "no_new_privs": ("NoNewPrivs", "1"),
+    "capabilities": ("CapEff", "0" * 16),
+}
+
+
+def layers_of(child: ChildPeer, level: str) -> dict[str, dict[str, object]]:
+    """The layers as told for this level."""
+    result = child.request("initialize", protocolVersion="1.0", isolation=level)
+    layers: dict[str, dict[str, object]] = result["isolation"]
+    return layers
+
+
+@check.must("none-applies-nothing", "none applies no layer, and says so of each.")
+def _(child: ChildPeer) -> None:
+    applied = [name for name, layer in layers_of(child, "none").items() if layer["applied"]]
+    expect("layers that are applied", applied, [])
+
+
+@check.must("best-effort-goes-on", "best_effort never refuses; it tells of each layer whether it is applied.")
+def _(child: ChildPeer) -> None:
+    layers = layers_of(child, "best_effort")
+    expect("it tells of layers", bool(layers), True)
+
+
+@check.should("says-why-not", "Of a layer that is not applied, detail says why not.")
+def _(child: ChildPeer) -> None:
+    layers = layers_of(child, "none")
+    silent = [name for name, layer in layers.items() if not layer["applied"] and not layer["detail"]]
+    expect("layers without a reason", silent, [])
+
+
+@check.must(
+    "strict-or-refused",
+    "strict is isolation_unavailable with the missing layers, or at least one layer holds.",
+)
+def _(child: ChildPeer) -> None:
+    sent = child.send_request("initialize", {"protocolVersion": "1.0", "isolation": "strict"})
+    reply = child.reply_to(sent, "initialize")
+    if "error" in reply:
+        expect("the error's kind", reply["error"]["data"]["kind"], "isolation_unavailable")
+        expect("it names the missing layers", bool(reply["error"]["data"]["layers"]), True)
+    elif not any(layer["applied"] for layer in reply["result"]["isolation"].values()):
+        raise Deviation(f"strict was granted, and no layer is applied: {shown(reply['result']['isolation'])}")
+
+
+@check.must("claims-are-true", "A layer that is told to be applied is: on Linux the kernel must confirm it.")
+def _(child: ChildPeer) -> None:
+    layers = layers_of(child, "best_effort")
+    status = Path(f"/proc/{child.program.pid}/status")
+    if sys.platform != "linux" or not status.exists():
+        return
+    found = dict(re.findall(r"^(\w+):\t(.*)$", status.read_text(), re.MULTILINE))
+    for layer, (name, expected) in KERNEL_SAYS.items():
+        if layers.get(layer, {}).get("applied"):
+            expect(f"{name} of layer {layer} in {status}", found.get(name), expected)
+
+
+@check.must("unknown-level", "Another level is invalid_params at /isolation.")
+def _(child: ChildPeer) -> None:
+    data = child.refused("invalid_params", "initialize", protocolVersion="1.0", isolation="perfect")
+    expect("data.path", data["path"], "/isolation")

@@ -1,0 +1,8 @@
+"""Where the checks of children are entered."""
+
+from __future__ import annotations
+
+from flowcage.conformance.check import Registry
+from flowcage.conformance.peer import ChildPeer
+
+CHILD_CHECKS: Registry[ChildPeer] = Registry()

@@ -1,0 +1,104 @@
+"""resolve: what comes back to the workflow."""
+
+from __future__ import annotations
+
+from flowcage.conformance.check import expect
+from flowcage.conformance.on_child.registry import CHILD_CHECKS
+from flowcage.conformance.peer import ChildPeer
+
+check = CHILD_CHECKS.theme("resolve", "protocol.md: resolve")
+
+WAITING = 'export default [await agent("a")];'
+
+
+def waiting(child: ChildPeer, source: str = WAITING) -> None:
+    """A run whose requests are handed out."""
+    child.start(source)
+    child.drain()
+
+
+@check.must("value", "ok carries any JSON to the promise.")
+def _(child: ChildPeer) -> None:
+    waiting(child)
+    child.resolve("1", {"deep": [1, {"er": None}]})
+    expect("the result", child.result(), [{"deep": [1, {"er": None}]}])
+
+
+@check.must("null-is-not-undefined", "ok with null is null, ok_undefined is undefined.")
+def _(child: ChildPeer) -> None:
+    waiting(
+        child, 'export default (await Promise.all([agent("a"), agent("b")])).map((v) => v === undefined);'
+    )
+    child.resolve("1", None)
+    child.settle("2", {"type": "ok_undefined"})
+    expect("which are undefined", child.result(), [False, True])
+
+
+@check.must("error", "error rejects the promise with an Error of that message.")
+def _(child: ChildPeer) -> None:
+    source = 'export default await agent("a").catch((e) => [e instanceof Error, e.message]);'
+    waiting(child, source)
+    child.settle("1", {"type": "error", "message": "no such model"})
+    expect("what was caught", child.result(), [True, "no such model"])
+
+
+@check.must("any-order", "Requests may be resolved in any order.")
+def _(child: ChildPeer) -> None:
+    waiting(child, 'export default await Promise.all([agent("a"), agent("b"), agent("c")]);')
+    for identifier in ("3", "1", "2"):
+        child.resolve(identifier, f"answer {identifier}")
+    expect("the result", child.result(), ["answer 1", "answer 2", "answer 3"])
+
+
+@check.must("settles-only", "resolve runs no JavaScript: an endless continuation is answered at once.")
+def _(child: ChildPeer) -> None:
+    child.initialize(stepTimeoutMs=200)
+    waiting(child, 'await agent("a");\nfor (;;);\nexport default 1;')
+    child.resolve("1", "endless from here")
+    child.refused("timeout", "drain")
+
+
+@check.must("unknown-id", "An id that was never handed out is unknown_request, and names it.")
+def _(child: ChildPeer) -> None:
+    waiting(child)
+    data = child.refused("unknown_request", "resolve", id="99", resolution={"type": "ok", "value": 1})
+    expect("data.id", data["id"], "99")
+
+
+@check.must("twice", "An id that was resolved is unknown_request; the first answer stands.")
+def _(child: ChildPeer) -> None:
+    waiting(child)
+    child.resolve("1", "first")
+    child.refused("unknown_request", "resolve", id="1", resolution={"type": "ok", "value": "second"})
+    expect("the result", child.result(), ["first"])
+
+
+@check.must(
+    "invalid-resolution", "A resolution of another type is invalid_params, and the request stays outstanding."
+)
+def _(child: ChildPeer) -> None:
+    waiting(child)
+    child.refused("invalid_params", "resolve", id="1", resolution={"type": "maybe"})
+    child.resolve("1", "after all")
+    expect("the result", child.result(), ["after all"])
+
+
+@check.must("id-is-text", "The id is a string: the integer 1 is invalid_params at /id.")
+def _(child: ChildPeer) -> None:
+    waiting(child)
+    data = child.refused("invalid_params", "resolve", id=1, resolution={"type": "ok_undefined"})
+    expect("data.path", data["path"], "/id")
+
+
+@check.must("budget", "A new budget is visible to the code that resumes.")
+def _(child: ChildPeer) -> None:
+    waiting(child, 'await agent("a");\nexport default [budget.total, budget.spent()];')
+    child.resolve("1", None, budget={"total": 500, "spent": 77})
+    expect("what the workflow sees", child.result(), [500, 77])
+
+
+@check.must("after-completion", "A request still outstanding after completion may be resolved: {}.")
+def _(child: ChildPeer) -> None:
+    waiting(child, 'agent("left behind");\nexport default "complete";')
+    child.resolve("1", "too late")
+    expect("the state", child.drain()["state"], "complete")

@@ -1,0 +1,95 @@
+"""Runs that fail in order: the host says so."""
+
+from __future__ import annotations
+
+from flowcage.conformance.check import Deviation, expect
+from flowcage.conformance.fake_child import UNKNOWN_TYPE
+from flowcage.conformance.hosts import Played
+from flowcage.conformance.on_host.registry import HOST_CHECKS
+
+check = HOST_CHECKS.theme("host-outcomes", "protocol.md: When a run fails")
+
+
+def fails(played: Played) -> None:
+    """The host ends in time, with another status than 0, and the child is gone."""
+    if played.status is None or played.status == 0:
+        raise Deviation(f"the host should have ended with another status than 0; {played.how_ended}")
+    expect("the child has left", played.child_left, True)
+
+
+@check.must("stalled", "A stalled run is an error at once; the host does not wait for ever.", "stalled")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("more", "After more: true the next message tells the failure.", "more")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("exception", "A run that failed with exception is a failure.", "exception")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("timeout", "A run that failed with timeout is a failure.", "timeout")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("internal", "An error of the child's own is a failure.", "internal")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("unknown-kind", "An error of an unknown kind is a failure too.", "unknown-kind")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must("syntax", "A start that was refused is a failure.", "syntax")
+def _(played: Played) -> None:
+    fails(played)
+
+
+@check.must(
+    "isolation-unavailable",
+    "isolation_unavailable ends the run before any source is sent.",
+    "isolation-unavailable",
+)
+def _(played: Played) -> None:
+    fails(played)
+    expect("start was sent", bool(played.sent("start")), False)
+
+
+@check.must(
+    "protocol-version", "protocol_version ends the run before any source is sent.", "protocol-version"
+)
+def _(played: Played) -> None:
+    fails(played)
+    expect("start was sent", bool(played.sent("start")), False)
+
+
+@check.must("other-version", "A child that answers with another version gets no source.", "other-version")
+def _(played: Played) -> None:
+    fails(played)
+    expect("start was sent", bool(played.sent("start")), False)
+
+
+@check.must("unknown-call", "A call of an unknown type is surfaced: told, or an error.", "unknown-call")
+def _(played: Played) -> None:
+    surfaces(played)
+
+
+@check.must(
+    "unknown-request", "A request of an unknown type is surfaced: told, or an error.", "unknown-request"
+)
+def _(played: Played) -> None:
+    surfaces(played)
+
+
+def surfaces(played: Played) -> None:
+    """The host fails, or its output names the type that it does not know."""
+    told = UNKNOWN_TYPE in played.stdout + played.stderr
+    if played.status is None or (played.status == 0 and not told):
+        raise Deviation(f"the host dropped {UNKNOWN_TYPE} in silence; {played.how_ended}")

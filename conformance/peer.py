@@ -1,0 +1,216 @@
+"""A conversation with a child under test: what a host may say, also wrongly, and what must come back.
+
+Every reply is held against JSON-RPC 2.0 and the published schemas as it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flowcage.conformance.check import Deviation, expect, same, shown
+from flowcage.conformance.process import Program, how_ended
+from flowcage.protocol import strictjson
+from flowcage.protocol.errors import CODES
+from flowcage.protocol.messages import METHODS
+from flowcage.protocol.version import PROTOCOL_VERSION
+from flowcage.schemas import validate
+
+Json = Any
+# What the checks ask for where isolation is not their theme: it works on every machine.
+USUAL_ISOLATION = "best_effort"
+
+
+class ChildPeer:
+    """One fresh child, seen by a check.
+
+    Attributes:
+        program: its process, for checks of how it ends.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._next_id = 1
+        self._initialized = False
+
+    # ---- lines ----
+
+    def send(self, data: bytes) -> None:
+        """Bytes as they are."""
+        self.program.send(data)
+
+    def send_request(
+        self, method: str, params: Json = None, identifier: Json = None, *, raw: bool = False
+    ) -> Json:
+        """Send one request without waiting, and return its id; `raw` leaves all characters as they are."""
+        if identifier is None:
+            identifier, self._next_id = self._next_id, self._next_id + 1
+        self.send(line(method, params, identifier, raw=raw))
+        return identifier
+
+    def next_reply(self) -> dict[str, Any]:
+        """The next line, which must be a JSON-RPC reply."""
+        data = self.program.read_line()
+        if data is None:
+            raise Deviation(f"it closed its stdout instead of answering: {self.program.last_words()}")
+        return _reply(data)
+
+    def reply_to(self, identifier: Json, method: str) -> dict[str, Any]:
+        """The next reply, which must bear this id, and must fit the method's schema."""
+        reply = self.next_reply()
+        _expect_id(reply, identifier)
+        if "error" in reply:
+            if (violation := validate.error_error(reply["error"])) is not None:
+                raise Deviation(f"the error does not fit error.json: {violation.path}: {violation.message}")
+        elif method in METHODS and (wrong := validate.result_error(method, reply["result"])) is not None:
+            raise Deviation(
+                f"the result of {method} does not fit {wrong.schema}: {wrong.path}: {wrong.message}"
+            )
+        return reply
+
+    def request(self, method: str, **params: Json) -> Any:
+        """Send a request and return its result."""
+        return self.result_for(self.send_request(method, params), method)
+
+    def result_for(self, identifier: Json, method: str) -> Any:
+        """The result of a request that was sent; an error in its place is a deviation."""
+        reply = self.reply_to(identifier, method)
+        if "error" in reply:
+            raise Deviation(f"{method} was answered with error {shown(reply['error'])}")
+        return reply["result"]
+
+    def refused(self, kind: str, method: str, **params: Json) -> dict[str, Any]:
+        """Send a request that must be answered with an error of this kind; return the error's data."""
+        return self.error_for(kind, self.send_request(method, params), method)
+
+    def error_for(self, kind: str, identifier: Json, method: str = "") -> dict[str, Any]:
+        """The data of the error that a request must be answered with."""
+        reply = self.reply_to(identifier, method)
+        if "error" not in reply:
+            raise Deviation(f"expected error {kind} ({CODES[kind]}), saw result {shown(reply['result'])}")
+        expect("the error's kind and code", _kind(reply), [kind, CODES[kind]])
+        data: dict[str, Any] = reply["error"]["data"]
+        return data
+
+    def refuses_line(self, kind: str, data: bytes, *, identifier: Json = None) -> None:
+        """Send one line that is no request: error `kind` with this id (null: not read), and it serves on."""
+        self.send(data + b"\n")
+        self.error_for(kind, identifier)
+        self.serves_on()
+
+    def serves_on(self) -> None:
+        """An unknown method is still answered with its own error."""
+        self.refused("method_not_found", "conformance/no-such-method")
+
+    # ---- messages ----
+
+    def initialize(self, **limits: int) -> dict[str, Any]:
+        """Initialize with limits by their wire names."""
+        result: dict[str, Any] = self.request(
+            "initialize", protocolVersion=PROTOCOL_VERSION, limits=limits, isolation=USUAL_ISOLATION
+        )
+        self._initialized = True
+        return result
+
+    def start(self, source: str, **params: Json) -> None:
+        """Start a workflow, after `initialize` where that was not done."""
+        if not self._initialized:
+            self.initialize()
+        self.request("start", source=source, **params)
+
+    def poll(self) -> dict[str, Any]:
+        """One event."""
+        event: dict[str, Any] = self.request("poll")
+        return event
+
+    def drain(self) -> dict[str, Any]:
+        """Everything."""
+        drained: dict[str, Any] = self.request("drain")
+        return drained
+
+    def take(self) -> list[dict[str, Any]]:
+        """All queued requests."""
+        requests: list[dict[str, Any]] = self.request("take")["requests"]
+        return requests
+
+    def resolve(self, identifier: str, value: Json, **members: Json) -> None:
+        """Settle a request with a value."""
+        self.settle(identifier, {"type": "ok", "value": value, **members})
+
+    def settle(self, identifier: str, resolution: dict[str, Any]) -> None:
+        """Settle a request."""
+        self.request("resolve", id=identifier, resolution=resolution)
+
+    # ---- whole runs ----
+
+    def result(self) -> Any:
+        """The result of the running workflow, which must now be complete."""
+        drained = self.drain()
+        if drained["state"] != "complete":
+            raise Deviation(f"expected the run to be complete, saw {shown(drained)}")
+        return drained["output"]["result"]
+
+    def expect_result(self, expected: Json, source: str, **params: Json) -> None:
+        """Run a workflow that asks for nothing, to its result."""
+        self.start(source, **params)
+        expect("the result", self.result(), expected)
+
+    def expect_failure(self, kind: str, source: str, **params: Json) -> dict[str, Any]:
+        """Run a workflow whose first drain must be answered with this failure; return the error's data."""
+        self.start(source, **params)
+        return self.refused(kind, "drain")
+
+    # ---- the end ----
+
+    def close_stdin(self) -> None:
+        """Say that no more will come."""
+        self.program.close_stdin()
+
+    def expect_exit(self) -> None:
+        """It must leave by itself with status 0 and say nothing more."""
+        rest = self.program.read_to_end()
+        if rest:
+            raise Deviation(f"expected nothing more on stdout, saw {shown(rest)}")
+        status = self.program.wait()
+        if status is None:
+            raise Deviation(f"it did not exit within {self.program.timeout:g} s")
+        if status != 0:
+            raise Deviation(f"expected exit status 0, saw {how_ended(status)}")
+
+
+def line(method: str, params: Json = None, identifier: Json = 1, *, raw: bool = False) -> bytes:
+    """One request as a line; ASCII unless `raw`."""
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": identifier, "method": method}
+    if params is not None:
+        message["params"] = params
+    return json.dumps(message, ensure_ascii=not raw).encode() + b"\n"
+
+
+def notification(method: str, params: Json) -> bytes:
+    """One notification as a line."""
+    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
+
+
+def _reply(data: bytes) -> dict[str, Any]:
+    try:
+        reply = strictjson.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Deviation(f"a line on stdout is not JSON ({error}): {shown(data)}") from None
+    if not isinstance(reply, dict) or reply.get("jsonrpc") != "2.0":
+        raise Deviation(f"a line on stdout is not a JSON-RPC 2.0 object: {shown(data)}")
+    if ("result" in reply) == ("error" in reply):
+        raise Deviation(f"a reply has either a result or an error; saw {shown(data)}")
+    if "id" not in reply:
+        raise Deviation(f"a reply has an id; saw {shown(data)}")
+    return reply
+
+
+def _expect_id(reply: dict[str, Any], identifier: Json) -> None:
+    seen = reply["id"]
+    if type(seen) is not type(identifier) or not same(seen, identifier):
+        raise Deviation(f"expected the reply to {shown(identifier)}, saw {shown(reply)}")
+
+
+def _kind(reply: dict[str, Any]) -> list[Any]:
+    error = reply["error"]
+    return [error["data"]["kind"], error["code"]]

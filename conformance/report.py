@@ -1,0 +1,64 @@
+"""Findings for people, and for continuous integration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from flowcage.conformance.check import Check
+from flowcage.conformance.runner import Finding
+from flowcage.host.terminal import indented
+
+# XML 1.0, 2.2: what no document may hold, not even as a reference.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_UNDER_SEEN = " " * len("      seen      ")
+
+
+def one_line(finding: Finding[Any]) -> str:
+    """One finding: a line where it passed, and what was expected and seen where it did not."""
+    check = finding.check
+    if finding.passed:
+        return f"ok    {check.id}"
+    return (
+        f"FAIL  {check.id} ({check.level})\n"
+        f"      contract  {check.says} [{check.section}]\n"
+        f"      seen      {indented(finding.deviation, ' ' * 16)}"
+    )
+
+
+def summary(findings: Sequence[Finding[Any]]) -> str:
+    """How many there were, and which failed."""
+    failed = [finding.check.id for finding in findings if not finding.passed]
+    told = f"{len(findings)} checks, {len(findings) - len(failed)} passed, {len(failed)} failed"
+    return f"{told}: {', '.join(failed)}" if failed else told
+
+
+def listing(checks: Sequence[Check[Any]]) -> str:
+    """Every check on a line: id, level, section, sentence."""
+    width = max((len(check.id) for check in checks), default=0)
+    return "\n".join(
+        f"{check.id:<{width}}  {check.level:<6}  {check.says} [{check.section}]" for check in checks
+    )
+
+
+def write_junit(findings: Sequence[Finding[Any]], path: Path, suite: str) -> None:
+    """Write JUnit XML: a test case for each check.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    failed = sum(not finding.passed for finding in findings)
+    root = ElementTree.Element("testsuite", name=suite, tests=str(len(findings)), failures=str(failed))
+    for finding in findings:
+        theme, _, name = finding.check.id.partition("/")
+        case = ElementTree.SubElement(
+            root, "testcase", classname=f"{suite}.{theme}", name=name, time=f"{finding.seconds:.3f}"
+        )
+        if not finding.passed:
+            failure = ElementTree.SubElement(case, "failure", message=finding.check.says)
+            failure.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", finding.deviation)
+    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)

@@ -1,0 +1,67 @@
+"""Runs checks, each against a subject of its own, and says what became of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from typing import Generic, NamedTuple, TypeVar
+
+from flowcage.conformance.check import Check, Deviation, Level, Subject
+
+T = TypeVar("T")
+
+
+class Finding(NamedTuple, Generic[Subject]):
+    """What became of one check.
+
+    Attributes:
+        deviation: what was seen that the contract does not allow; empty where the check passed.
+        seconds: it took.
+    """
+
+    check: Check[Subject]
+    deviation: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.deviation
+
+
+def select(checks: Sequence[Check[T]], pattern: str | None, level: Level | None) -> list[Check[T]]:
+    """The checks whose ids match a shell pattern (or begin with it), of this level at least."""
+    chosen = [check for check in checks if level in (None, check.level) or check.level == Level.MUST]
+    if pattern is None:
+        return chosen
+    return [check for check in chosen if fnmatchcase(check.id, pattern) or check.id.startswith(f"{pattern}/")]
+
+
+def run_checks(
+    checks: Sequence[Check[T]], attempt: Callable[[Check[T]], None], workers: int
+) -> Iterator[Finding[T]]:
+    """Run checks, several at once, and give their findings in the order of the checks.
+
+    Args:
+        attempt: gives the check its subject; raises `Deviation`.
+    """
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(lambda check: _finding(check, attempt), checks)
+    finally:  # also of a reader that was interrupted: what has not begun never begins
+        pool.shutdown(cancel_futures=True)
+
+
+def _finding(check: Check[T], attempt: Callable[[Check[T]], None]) -> Finding[T]:
+    began = time.monotonic()
+    try:
+        attempt(check)
+    except Deviation as deviation:
+        said = str(deviation)
+    except (LookupError, TypeError, AttributeError) as error:  # a reply of another shape than the check reads
+        said = f"the reply is not of the expected shape: {type(error).__name__}: {error}"
+    else:
+        said = ""
+    return Finding(check, said, time.monotonic() - began)

@@ -1,0 +1,79 @@
+"""A command that is to be a child: a fresh process for every check, and a first look at what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowcage.conformance.check import Check, Deviation, shown
+from flowcage.conformance.peer import ChildPeer, line
+from flowcage.conformance.process import Program
+from flowcage.protocol import strictjson
+
+_FIRST_BYTES = 200
+
+
+class NotAChild(Exception):
+    """The command does not speak the protocol at all; the text tells what was seen."""
+
+
+class ChildSubject:
+    """Gives every check a fresh child.
+
+    Args:
+        command: program and arguments.
+        timeout: seconds for one exchange.
+    """
+
+    def __init__(self, command: Sequence[str], timeout: float) -> None:
+        self._command = command
+        self._timeout = timeout
+
+    def attempt(self, check: Check[ChildPeer]) -> None:
+        """Run one check.
+
+        Raises:
+            Deviation: it failed.
+        """
+        program = Program(self._command, self._timeout)
+        try:
+            check.run(ChildPeer(program))
+        except Deviation as deviation:
+            ended = program.status is not None
+            raise Deviation(f"{deviation}; {program.last_words()}" if ended else str(deviation)) from None
+        finally:
+            program.end()
+
+    def require_child(self) -> None:
+        """Send one request and see whether anything like a JSON-RPC reply comes back.
+
+        Raises:
+            NotAChild: none came.
+            CannotStart: there is no such program.
+        """
+        program = Program(self._command, self._timeout)
+        try:
+            program.send(line("conformance/hello", {}))
+            said, why = _first_line(program)
+            if not _is_reply(said):
+                first = shown(said[:_FIRST_BYTES])
+                raise NotAChild(f"{why}: the first bytes of stdout are {first}; {program.last_words()}")
+        finally:
+            program.end()
+
+
+def _first_line(program: Program) -> tuple[bytes, str]:
+    try:
+        found = program.read_line()
+    except Deviation as silence:
+        return bytes(program.stdout), str(silence)
+    if found is None:
+        return bytes(program.stdout), "stdout ended without a line"
+    return found, "the first line is no JSON-RPC reply"
+
+
+def _is_reply(data: bytes) -> bool:
+    try:
+        reply = strictjson.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(reply, dict) and ("result" in reply or "error" in reply)

@@ -1,8 +1,0 @@
-"""Where the checks of children are entered."""
-
-from __future__ import annotations
-
-from flowcage.host.conformance.check import Registry
-from flowcage.host.conformance.peer import ChildPeer
-
-CHILD_CHECKS: Registry[ChildPeer] = Registry()
