@@ -53,8 +53,12 @@ def listing(request: Request) -> str:
     return report.listing(_selected(checks, request))
 
 
-def check_conformance(request: Request, say: Callable[[str], None]) -> bool:
+def check_conformance(request: Request, say: Callable[[str], None], safe: Callable[[str], str]) -> bool:
     """Run the checks and report each as soon as it is known; whether all passed.
+
+    Args:
+        say: takes the report, line by line.
+        safe: makes text of the subject fit for where `say` writes.
 
     Raises:
         Unusable: there was nothing to check.
@@ -64,7 +68,7 @@ def check_conformance(request: Request, say: Callable[[str], None]) -> bool:
         try:
             for finding in _findings(request):
                 findings.append(finding)
-                say(report.one_line(finding))
+                say(report.one_finding(finding, safe))
         except CannotStart as error:
             raise Unusable(f"the command cannot be started: {error}") from None
         except NotAChild as error:

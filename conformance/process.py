@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from flowcage.conformance.check import Deviation, shown
-from flowcage.host.signals import signal_name
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
 STDERR_TAIL_BYTES = 4096
@@ -206,4 +205,6 @@ class Program:
 
 def how_ended(status: int) -> str:
     """An exit status in words."""
-    return f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
+    if status >= 0:
+        return f"exit status {status}"
+    return f"killed by signal {-status} ({signal.strsignal(-status)})"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from flowcage.conformance.check import Check
 from flowcage.conformance.runner import Finding
-from flowcage.host.terminal import indented
 
 # XML 1.0, 2.2: what no document may hold, not even as a reference.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -18,15 +17,19 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNDER_SEEN = " " * len("      seen      ")
 
 
-def one_line(finding: Finding[Any]) -> str:
-    """One finding: a line where it passed, and what was expected and seen where it did not."""
+def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
+    """One finding: a line where it passed, and what was expected and seen where it did not.
+
+    Args:
+        safe: makes text of the subject fit to be shown where the report is read.
+    """
     check = finding.check
     if finding.passed:
         return f"ok    {check.id}"
     return (
         f"FAIL  {check.id} ({check.level})\n"
         f"      contract  {check.says} [{check.section}]\n"
-        f"      seen      {indented(finding.deviation, ' ' * 16)}"
+        f"      seen      {_under_seen(safe(finding.deviation))}"
     )
 
 
@@ -43,6 +46,11 @@ def listing(checks: Sequence[Check[Any]]) -> str:
     return "\n".join(
         f"{check.id:<{width}}  {check.level:<6}  {check.says} [{check.section}]" for check in checks
     )
+
+
+def _under_seen(text: str) -> str:
+    """A subject that names a member with a newline in it must not write lines of the report."""
+    return text.replace("\n", f"\n{_UNDER_SEEN}")
 
 
 def write_junit(findings: Sequence[Finding[Any]], path: Path, suite: str) -> None:

@@ -10,7 +10,7 @@ import click
 
 from flowcage.host import exits
 from flowcage.host.command import FilePath, Seconds, fail, note, say
-from flowcage.host.terminal import leave
+from flowcage.host.terminal import leave, safe
 from flowcage.protocol.limits import MAX_LIMIT, Limits
 from flowcage.protocol.messages import ISOLATIONS
 
@@ -56,7 +56,7 @@ def conformance(only_list: bool, **given: Any) -> None:
         if only_list:
             say(command.listing(request))
             return
-        passed = command.check_conformance(request, say)
+        passed = command.check_conformance(request, say, safe)
     except command.Unusable as error:
         fail(exits.USAGE, str(error))
     if not passed:

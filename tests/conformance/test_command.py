@@ -54,7 +54,7 @@ import json, sys
 from flowcage.conformance.fake_child import Model
 for line in sys.stdin:
     reply = Model().answer("initialize", {})
-    reply["result"]["isolation"] = {chr(0xd800) + chr(27) + "[31m": 5}
+    reply["result"]["isolation"] = {chr(0xd800) + chr(27) + "[31m" + chr(10) + "ok": 5}
     print(json.dumps({"jsonrpc": "2.0", "id": json.loads(line)["id"], **reply}), flush=True)
 """
 
@@ -63,7 +63,7 @@ def test_names_that_no_text_can_hold_are_told_as_far_as_they_go() -> None:
     child = shlex.join((sys.executable, "-I", "-c", LAYER_NAMED_BY_A_CHILD))
     finished = flowcage("conformance", "--child", child, "--only", "initialize/speaks-1.0")
     assert (finished.status, finished.stderr) == (1, ""), finished.stdout
-    assert "/isolation/\ufffd\ufffd[31m: must be an object" in finished.stdout
+    assert "/isolation/\ufffd\ufffd[31m\n                ok: must be an object" in finished.stdout
 
 
 def test_list_shows_every_check_of_both_sides() -> None:
