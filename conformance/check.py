@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Subject = TypeVar("Subject")
+# What a decorator of checks is: it gives the function back.
+Entering: TypeAlias = Callable[[Callable[[Subject], None]], Callable[[Subject], None]]
 
 
 class Level(StrEnum):
@@ -24,7 +26,7 @@ class Check(NamedTuple, Generic[Subject]):
     """One sentence of the contract and the function that tries it.
 
     Attributes:
-        id: stable, ``theme/what``.
+        id: for ever: ``theme/`` and the name of `run` with hyphens.
         says: what the contract says, one sentence.
         section: where it says so: ``FILE: HEADING`` in the documentation.
         run: raises `Deviation`.
@@ -64,19 +66,25 @@ class Theme(Generic[Subject]):
         self._name = name
         self._section = section
 
-    def must(self, name: str, says: str, needs: str = "") -> Callable[[Callable[[Subject], None]], None]:
-        """Enter the decorated function as a check of level MUST."""
-        return self._entering(Level.MUST, name, says, needs)
+    def must(self, says: str, needs: str = "", *, id: str = "") -> Entering[Subject]:
+        """Enter the decorated function as a check of level MUST.
 
-    def should(self, name: str, says: str, needs: str = "") -> Callable[[Callable[[Subject], None]], None]:
-        """Enter the decorated function as a check of level SHOULD."""
-        return self._entering(Level.SHOULD, name, says, needs)
+        Args:
+            id: where the function's name with hyphens cannot be it.
+        """
+        return self._entering(Level.MUST, says, needs, id)
 
-    def _entering(
-        self, level: Level, name: str, says: str, needs: str
-    ) -> Callable[[Callable[[Subject], None]], None]:
-        def enter(run: Callable[[Subject], None]) -> None:
+    def should(self, says: str, needs: str = "", *, id: str = "") -> Entering[Subject]:
+        """Enter the decorated function as a check of level SHOULD; arguments as `must`."""
+        return self._entering(Level.SHOULD, says, needs, id)
+
+    def _entering(self, level: Level, says: str, needs: str, id: str) -> Entering[Subject]:
+        def enter(run: Callable[[Subject], None]) -> Callable[[Subject], None]:
+            name = id or run.__name__.rstrip("_").replace("_", "-")
+            if not name:
+                raise ValueError(f"a check of {self._name} has no name: {says}")
             self._registry.add(Check(f"{self._name}/{name}", says, self._section, level, run, needs))
+            return run
 
         return enter
 

@@ -186,7 +186,7 @@ def line(method: str, params: Json = None, identifier: Json = 1, *, raw: bool = 
     return json.dumps(message, ensure_ascii=not raw).encode() + b"\n"
 
 
-def notification(method: str, params: Json) -> bytes:
+def notification_line(method: str, params: Json) -> bytes:
     """One notification as a line."""
     return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
 

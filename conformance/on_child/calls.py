@@ -15,20 +15,20 @@ def requests_of(child: ChildPeer, source: str) -> list[dict[str, object]]:
     return child.take()
 
 
-@check.must("log", "log tells its values.")
-def _(child: ChildPeer) -> None:
+@check.must("log tells its values.")
+def log(child: ChildPeer) -> None:
     child.start('log("a", 2, null, { b: [true] });\nexport default 1;')
     expect("the calls", child.drain()["calls"], [{"type": "log", "values": ["a", 2, None, {"b": [True]}]}])
 
 
-@check.must("phase", "phase tells its name.")
-def _(child: ChildPeer) -> None:
+@check.must("phase tells its name.")
+def phase(child: ChildPeer) -> None:
     child.start('phase("Review");\nexport default 1;')
     expect("the calls", child.drain()["calls"], [{"type": "phase", "name": "Review"}])
 
 
-@check.must("agent", "agent asks with its prompt and options.")
-def _(child: ChildPeer) -> None:
+@check.must("agent asks with its prompt and options.")
+def agent(child: ChildPeer) -> None:
     request = {
         "type": "agent",
         "id": "1",
@@ -42,55 +42,53 @@ def _(child: ChildPeer) -> None:
     )
 
 
-@check.must("empty-options", "Options that are absent, undefined, null or {} are left out.")
-def _(child: ChildPeer) -> None:
+@check.must("Options that are absent, undefined, null or {} are left out.")
+def empty_options(child: ChildPeer) -> None:
     requests = requests_of(child, 'agent("a"); agent("b", undefined); agent("c", null); agent("d", {});')
     expect("requests with options", [request["id"] for request in requests if "options" in request], [])
 
 
-@check.must("phase-option", "agent without a phase option carries the phase of its moment.")
-def _(child: ChildPeer) -> None:
+@check.must("agent without a phase option carries the phase of its moment.")
+def phase_option(child: ChildPeer) -> None:
     requests = requests_of(child, 'phase("one"); agent("a"); phase("two");')
     expect("the options", requests[0].get("options"), {"phase": "one"})
 
 
-@check.must("workflow", "workflow asks with its name and args.")
-def _(child: ChildPeer) -> None:
+@check.must("workflow asks with its name and args.")
+def workflow(child: ChildPeer) -> None:
     request = {"type": "workflow", "id": "1", "ref": "other", "args": [1]}
     expect("the requests", requests_of(child, 'workflow("other", [1]);'), [request])
 
 
-@check.must(
-    "workflow-path", "workflow by path asks with {scriptPath}, and without args where none were given."
-)
-def _(child: ChildPeer) -> None:
+@check.must("workflow by path asks with {scriptPath}, and without args where none were given.")
+def workflow_path(child: ChildPeer) -> None:
     request = {"type": "workflow", "id": "1", "ref": {"scriptPath": "./b.js"}}
     expect("the requests", requests_of(child, 'workflow({ scriptPath: "./b.js" });'), [request])
 
 
-@check.must("sleep", "sleep asks with its milliseconds.")
-def _(child: ChildPeer) -> None:
+@check.must("sleep asks with its milliseconds.")
+def sleep(child: ChildPeer) -> None:
     request = {"type": "sleep", "id": "1", "durationMs": 12}
     expect("the requests", requests_of(child, "SW.extra.sleep(12);"), [request])
 
 
-@check.must("sandbox-exec", "SW.sandbox.exec asks with its profile and request.")
-def _(child: ChildPeer) -> None:
+@check.must("SW.sandbox.exec asks with its profile and request.")
+def sandbox_exec(child: ChildPeer) -> None:
     program = {"command": "ls", "args": ["-l"], "cwd": "/x", "env": {"A": "b"}, "stdin": "in"}
     child.start('SW.sandbox.exec("default", args);\nexport default 1;', args=program)
     request = {"type": "sandbox_exec", "id": "1", "profile": "default", "request": program}
     expect("the requests", child.take(), [request])
 
 
-@check.must("virtual-modules", "workflow:extra and workflow:sandbox may be imported.")
-def _(child: ChildPeer) -> None:
+@check.must("workflow:extra and workflow:sandbox may be imported.")
+def virtual_modules(child: ChildPeer) -> None:
     source = 'import { sleep } from "workflow:extra";\nimport { exec } from "workflow:sandbox";\nsleep(3);\n'
     requests = requests_of(child, source + 'exec("p", { command: "ls" });')
     expect("the kinds", [request["type"] for request in requests], ["sleep", "sandbox_exec"])
 
 
-@check.must("one-counter", 'Ids are "1", "2", … over all kinds together.')
-def _(child: ChildPeer) -> None:
+@check.must('Ids are "1", "2", … over all kinds together.')
+def one_counter(child: ChildPeer) -> None:
     source = (
         'agent("a"); workflow("w"); SW.extra.sleep(1); SW.sandbox.exec("p", { command: "c" }); agent("b");'
     )

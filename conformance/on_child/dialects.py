@@ -11,53 +11,51 @@ check = CHILD_CHECKS.theme("dialects", "sandbox.md: Dialects")
 META = 'export const meta = { name: "kit" };\n'
 
 
-@check.must("module-function", "A module's default that is a function is called with args and a context.")
-def _(child: ChildPeer) -> None:
+@check.must("A module's default that is a function is called with args and a context.")
+def module_function(child: ChildPeer) -> None:
     source = "export default (given, context) => [given.n, typeof context.agent];"
     child.expect_result([4, "function"], source, args={"n": 4}, dialect="module")
 
 
-@check.must("module-promise", "A module's default that is a promise is awaited.")
-def _(child: ChildPeer) -> None:
+@check.must("A module's default that is a promise is awaited.")
+def module_promise(child: ChildPeer) -> None:
     child.expect_result("kept", 'export default Promise.resolve("kept");', dialect="module")
 
 
-@check.must("script-return", "A script's top-level return is its result.")
-def _(child: ChildPeer) -> None:
+@check.must("A script's top-level return is its result.")
+def script_return(child: ChildPeer) -> None:
     child.expect_result([3], META + "return [await Promise.resolve(3)];", dialect="script")
 
 
-@check.must("auto-script", "auto reads a source with a real top-level return as a script.")
-def _(child: ChildPeer) -> None:
+@check.must("auto reads a source with a real top-level return as a script.")
+def auto_script(child: ChildPeer) -> None:
     child.expect_result(["auto"], META + 'if (true) return ["auto"];')
 
 
-@check.must("auto-module", "auto does not take a return in a function, a string or a comment for one.")
-def _(child: ChildPeer) -> None:
+@check.must("auto does not take a return in a function, a string or a comment for one.")
+def auto_module(child: ChildPeer) -> None:
     source = '// return 1;\nconst text = "return 2;";\nexport default (() => { return [text]; })();'
     child.expect_result(["return 2;"], source)
 
 
-@check.must(
-    "auto-meta-only", "With neither return nor default, and meta its only export, the result is null."
-)
-def _(child: ChildPeer) -> None:
+@check.must("With neither return nor default, and meta its only export, the result is null.")
+def auto_meta_only(child: ChildPeer) -> None:
     child.expect_result(None, META + 'log("nothing to give");')
 
 
-@check.must("module-return", "A top-level return in dialect module is a syntax error.")
-def _(child: ChildPeer) -> None:
+@check.must("A top-level return in dialect module is a syntax error.")
+def module_return(child: ChildPeer) -> None:
     child.initialize()
     child.refused("syntax", "start", source=META + "return 6;", dialect="module")
 
 
-@check.must("missing-default", "A module without a default export fails as missing_default.")
-def _(child: ChildPeer) -> None:
+@check.must("A module without a default export fails as missing_default.")
+def missing_default(child: ChildPeer) -> None:
     child.expect_failure("missing_default", "export const other = 1;", dialect="module")
 
 
-@check.must("unknown-dialect", "Another dialect is invalid_params at /dialect.")
-def _(child: ChildPeer) -> None:
+@check.must("Another dialect is invalid_params at /dialect.")
+def unknown_dialect(child: ChildPeer) -> None:
     child.initialize()
     data = child.refused("invalid_params", "start", source="export default 1;", dialect="coffee")
     expect("data.path", data["path"], "/dialect")

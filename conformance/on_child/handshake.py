@@ -26,78 +26,78 @@ def refuses_limit(child: ChildPeer, value: object) -> None:
     child.initialize()
 
 
-@check.must("speaks-1.0", "The answer to version 1.0 is version 1.0.")
-def _(child: ChildPeer) -> None:
+@check.must("The answer to version 1.0 is version 1.0.", id="speaks-1.0")
+def speaks_1_0(child: ChildPeer) -> None:
     expect("protocolVersion", child.initialize()["protocolVersion"], "1.0")
 
 
-@check.should("names-itself", "server and engine name themselves: neither name nor version is empty.")
-def _(child: ChildPeer) -> None:
+@check.should("server and engine name themselves: neither name nor version is empty.")
+def names_itself(child: ChildPeer) -> None:
     result = child.initialize()
     for peer in ("server", "engine"):
         expect(f"{peer} has a name and a version", all(result[peer][n] for n in ("name", "version")), True)
 
 
-@check.must("other-version", "A version it does not speak is protocol_version, with those it does.")
-def _(child: ChildPeer) -> None:
+@check.must("A version it does not speak is protocol_version, with those it does.")
+def other_version(child: ChildPeer) -> None:
     data = child.refused("protocol_version", "initialize", protocolVersion="999.0")
     expect('"1.0" is in data.supported', "1.0" in data["supported"], True)
 
 
-@check.must("after-other-version", "After a refused version, initialize may be sent again.")
-def _(child: ChildPeer) -> None:
+@check.must("After a refused version, initialize may be sent again.")
+def after_other_version(child: ChildPeer) -> None:
     child.send_request("initialize", {"protocolVersion": "998.0"}, "refused")
     child.next_reply()
     child.initialize()
 
 
-@check.must("default-limits", "Limits that were left out have the defaults of the contract.")
-def _(child: ChildPeer) -> None:
+@check.must("Limits that were left out have the defaults of the contract.")
+def default_limits(child: ChildPeer) -> None:
     limits = child.initialize()["limits"]
     expect("the limits", {name: limits.get(name) for name in DEFAULTS}, DEFAULTS)
 
 
-@check.must("effective-limits", "limits in the answer are the effective ones: what was asked for.")
-def _(child: ChildPeer) -> None:
+@check.must("limits in the answer are the effective ones: what was asked for.")
+def effective_limits(child: ChildPeer) -> None:
     asked = {"memoryBytes": 16 * MIB, "stepTimeoutMs": 1234, "cpuSeconds": 2, "maxSleepMs": 3}
     asked |= {"maxPendingRequests": 5, "maxQueuedBytes": 600}
     limits = child.initialize(**asked)["limits"]
     expect("the limits", {name: limits.get(name) for name in asked}, asked)
 
 
-@check.must("message-bytes-agree", "maxMessageBytes stands beside the limits with the same value.")
-def _(child: ChildPeer) -> None:
+@check.must("maxMessageBytes stands beside the limits with the same value.")
+def message_bytes_agree(child: ChildPeer) -> None:
     result = child.initialize(maxMessageBytes=54321)
     expect("both", [result["maxMessageBytes"], result["limits"]["maxMessageBytes"]], [54321, 54321])
 
 
-@check.must("limit-zero", "A limit of 0 is invalid_params, by a JSON Pointer to it.")
-def _(child: ChildPeer) -> None:
+@check.must("A limit of 0 is invalid_params, by a JSON Pointer to it.")
+def limit_zero(child: ChildPeer) -> None:
     refuses_limit(child, 0)
 
 
-@check.must("limit-boolean", "A limit of true is invalid_params: it is no integer.")
-def _(child: ChildPeer) -> None:
+@check.must("A limit of true is invalid_params: it is no integer.")
+def limit_boolean(child: ChildPeer) -> None:
     refuses_limit(child, True)
 
 
-@check.must("limit-fraction", "A limit of 1.5 is invalid_params.")
-def _(child: ChildPeer) -> None:
+@check.must("A limit of 1.5 is invalid_params.")
+def limit_fraction(child: ChildPeer) -> None:
     refuses_limit(child, 1.5)
 
 
-@check.must("limit-text", 'A limit of "1" is invalid_params.')
-def _(child: ChildPeer) -> None:
+@check.must('A limit of "1" is invalid_params.')
+def limit_text(child: ChildPeer) -> None:
     refuses_limit(child, "1")
 
 
-@check.must("no-version", "initialize without protocolVersion is invalid_params.")
-def _(child: ChildPeer) -> None:
+@check.must("initialize without protocolVersion is invalid_params.")
+def no_version(child: ChildPeer) -> None:
     child.refused("invalid_params", "initialize")
     child.initialize()
 
 
-@check.must("twice", "initialize twice is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("initialize twice is invalid_state.")
+def twice(child: ChildPeer) -> None:
     child.initialize()
     child.refused("invalid_state", "initialize", protocolVersion="1.0", isolation="none")

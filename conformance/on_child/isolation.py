@@ -27,30 +27,27 @@ def layers_of(child: ChildPeer, level: str) -> dict[str, dict[str, object]]:
     return layers
 
 
-@check.must("none-applies-nothing", "none applies no layer, and says so of each.")
-def _(child: ChildPeer) -> None:
+@check.must("none applies no layer, and says so of each.")
+def none_applies_nothing(child: ChildPeer) -> None:
     applied = [name for name, layer in layers_of(child, "none").items() if layer["applied"]]
     expect("layers that are applied", applied, [])
 
 
-@check.must("best-effort-goes-on", "best_effort never refuses; it tells of each layer whether it is applied.")
-def _(child: ChildPeer) -> None:
+@check.must("best_effort never refuses; it tells of each layer whether it is applied.")
+def best_effort_goes_on(child: ChildPeer) -> None:
     layers = layers_of(child, "best_effort")
     expect("it tells of layers", bool(layers), True)
 
 
-@check.should("says-why-not", "Of a layer that is not applied, detail says why not.")
-def _(child: ChildPeer) -> None:
+@check.should("Of a layer that is not applied, detail says why not.")
+def says_why_not(child: ChildPeer) -> None:
     layers = layers_of(child, "none")
     silent = [name for name, layer in layers.items() if not layer["applied"] and not layer["detail"]]
     expect("layers without a reason", silent, [])
 
 
-@check.must(
-    "strict-or-refused",
-    "strict is isolation_unavailable with the missing layers, or at least one layer holds.",
-)
-def _(child: ChildPeer) -> None:
+@check.must("strict is isolation_unavailable with the missing layers, or at least one layer holds.")
+def strict_or_refused(child: ChildPeer) -> None:
     sent = child.send_request("initialize", {"protocolVersion": "1.0", "isolation": "strict"})
     reply = child.reply_to(sent, "initialize")
     if "error" in reply:
@@ -60,8 +57,8 @@ def _(child: ChildPeer) -> None:
         raise Deviation(f"strict was granted, and no layer is applied: {shown(reply['result']['isolation'])}")
 
 
-@check.must("claims-are-true", "A layer that is told to be applied is: on Linux the kernel must confirm it.")
-def _(child: ChildPeer) -> None:
+@check.must("A layer that is told to be applied is: on Linux the kernel must confirm it.")
+def claims_are_true(child: ChildPeer) -> None:
     layers = layers_of(child, "best_effort")
     status = Path(f"/proc/{child.program.pid}/status")
     if sys.platform != "linux" or not status.exists():
@@ -72,7 +69,7 @@ def _(child: ChildPeer) -> None:
             expect(f"{name} of layer {layer} in {status}", found.get(name), expected)
 
 
-@check.must("unknown-level", "Another level is invalid_params at /isolation.")
-def _(child: ChildPeer) -> None:
+@check.must("Another level is invalid_params at /isolation.")
+def unknown_level(child: ChildPeer) -> None:
     data = child.refused("invalid_params", "initialize", protocolVersion="1.0", isolation="perfect")
     expect("data.path", data["path"], "/isolation")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.conformance.check import expect
 from flowcage.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.conformance.peer import ChildPeer, line, notification
+from flowcage.conformance.peer import ChildPeer, line, notification_line
 
 check = CHILD_CHECKS.theme("json-rpc", "protocol.md: JSON-RPC")
 
@@ -19,85 +19,85 @@ def echoes(child: ChildPeer, identifier: str | int) -> None:
     child.result_for(identifier, "initialize")
 
 
-@check.must("id-text", "An id that is a string is echoed exactly.")
-def _(child: ChildPeer) -> None:
+@check.must("An id that is a string is echoed exactly.")
+def id_text(child: ChildPeer) -> None:
     echoes(child, "r\u00e9ply/\U0001d11e")
 
 
-@check.must("id-empty-text", "The empty string is an id.")
-def _(child: ChildPeer) -> None:
+@check.must("The empty string is an id.")
+def id_empty_text(child: ChildPeer) -> None:
     echoes(child, "")
 
 
-@check.must("id-digits", 'The string "7" is not the integer 7.')
-def _(child: ChildPeer) -> None:
+@check.must('The string "7" is not the integer 7.')
+def id_digits(child: ChildPeer) -> None:
     echoes(child, "7")
 
 
-@check.must("id-zero", "0 is an id.")
-def _(child: ChildPeer) -> None:
+@check.must("0 is an id.")
+def id_zero(child: ChildPeer) -> None:
     echoes(child, 0)
 
 
-@check.must("id-negative", "A negative integer is an id.")
-def _(child: ChildPeer) -> None:
+@check.must("A negative integer is an id.")
+def id_negative(child: ChildPeer) -> None:
     echoes(child, -1)
 
 
-@check.must("id-beyond-doubles", "An integer id is echoed exactly where a double would round it.")
-def _(child: ChildPeer) -> None:
+@check.must("An integer id is echoed exactly where a double would round it.")
+def id_beyond_doubles(child: ChildPeer) -> None:
     echoes(child, 9007199254740993)
 
 
-@check.must("id-again", "An id may be used again.")
-def _(child: ChildPeer) -> None:
+@check.must("An id may be used again.")
+def id_again(child: ChildPeer) -> None:
     child.send(line(UNKNOWN, None, 73) * 3)
     for _again in range(3):
         child.error_for("method_not_found", 73)
 
 
-@check.must("id-null", "An id of null is -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("An id of null is -32600 with id null.")
+def id_null(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":null,"method":"poll"}')
 
 
-@check.must("id-fraction", "An id of 1.0 is -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("An id of 1.0 is -32600 with id null.")
+def id_fraction(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":1.0,"method":"poll"}')
 
 
-@check.must("id-boolean", "An id of true is -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("An id of true is -32600 with id null.")
+def id_boolean(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":true,"method":"poll"}')
 
 
-@check.must("id-list", "An id that is a list is -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("An id that is a list is -32600 with id null.")
+def id_list(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":[1],"method":"poll"}')
 
 
-@check.must("batch", "A batch is refused as a whole: one -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("A batch is refused as a whole: one -32600 with id null.")
+def batch(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b"[" + line(UNKNOWN, None, 7).removesuffix(b"\n") + b"]")
 
 
-@check.must("empty-batch", "An empty batch is one -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("An empty batch is one -32600 with id null.")
+def empty_batch(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b"[]")
 
 
-@check.must("scalar", "A line that is JSON and no object is -32600 with id null.")
-def _(child: ChildPeer) -> None:
+@check.must("A line that is JSON and no object is -32600 with id null.")
+def scalar(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'"poll"')
 
 
-@check.must("other-version", "Another jsonrpc than 2.0 is -32600.")
-def _(child: ChildPeer) -> None:
+@check.must("Another jsonrpc than 2.0 is -32600.")
+def other_version(child: ChildPeer) -> None:
     refused_as_request(child, b'{"jsonrpc":"1.0","id":7,"method":"poll"}')
 
 
-@check.must("no-method", "A request without a method is -32600.")
-def _(child: ChildPeer) -> None:
+@check.must("A request without a method is -32600.")
+def no_method(child: ChildPeer) -> None:
     refused_as_request(child, b'{"jsonrpc":"2.0","id":7}')
 
 
@@ -110,46 +110,44 @@ def refused_as_request(child: ChildPeer, data: bytes) -> None:
     child.serves_on()
 
 
-@check.must("unknown-method", "An unknown method is -32601 under the request's id.")
-def _(child: ChildPeer) -> None:
+@check.must("An unknown method is -32601 under the request's id.")
+def unknown_method(child: ChildPeer) -> None:
     child.refused("method_not_found", "launch")
 
 
-@check.must("params-by-position", "Params are by name only: a list is -32602.")
-def _(child: ChildPeer) -> None:
+@check.must("Params are by name only: a list is -32602.")
+def params_by_position(child: ChildPeer) -> None:
     sent = child.send_request("initialize", ["1.0"])
     child.error_for("invalid_params", sent)
 
 
-@check.must(
-    "invalid-params", "invalid_params names the member by JSON Pointer, what is wrong, and the schema."
-)
-def _(child: ChildPeer) -> None:
+@check.must("invalid_params names the member by JSON Pointer, what is wrong, and the schema.")
+def invalid_params(child: ChildPeer) -> None:
     data = child.refused("invalid_params", "initialize", protocolVersion="1.0", limits={"cpuSeconds": "1"})
     expect("data.path", data["path"], "/limits/cpuSeconds")
 
 
-@check.must("notification", "A notification is never answered.")
-def _(child: ChildPeer) -> None:
-    child.send(notification(UNKNOWN, {}))
+@check.must("A notification is never answered.")
+def notification(child: ChildPeer) -> None:
+    child.send(notification_line(UNKNOWN, {}))
     child.serves_on()
 
 
-@check.must("bad-notification", "A notification is not answered either where its params are wrong.")
-def _(child: ChildPeer) -> None:
-    child.send(notification("initialize", []))
+@check.must("A notification is not answered either where its params are wrong.")
+def bad_notification(child: ChildPeer) -> None:
+    child.send(notification_line("initialize", []))
     child.serves_on()
 
 
-@check.must("notification-carried-out", "A notification is carried out.")
-def _(child: ChildPeer) -> None:
+@check.must("A notification is carried out.")
+def notification_carried_out(child: ChildPeer) -> None:
     child.initialize()
-    child.send(notification("start", {"source": "export default 5;"}))
+    child.send(notification_line("start", {"source": "export default 5;"}))
     expect("the result", child.result(), 5)
 
 
-@check.must("unknown-members", "Unknown members are ignored, in the envelope and in params.")
-def _(child: ChildPeer) -> None:
+@check.must("Unknown members are ignored, in the envelope and in params.")
+def unknown_members(child: ChildPeer) -> None:
     params = '"params":{"protocolVersion":"1.0","isolation":"none","x":[],"limits":{"x":1},'
     params += '"client":{"name":"kit","version":"1","x":{}}}'
     child.send(f'{{"jsonrpc":"2.0","x":null,"id":"u","method":"initialize",{params}}}\n'.encode())

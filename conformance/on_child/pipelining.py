@@ -9,16 +9,16 @@ from flowcage.conformance.peer import ChildPeer, line
 check = CHILD_CHECKS.theme("pipelining", "protocol.md: JSON-RPC")
 
 
-@check.must("in-order", "Replies come in the order of the requests.")
-def _(child: ChildPeer) -> None:
+@check.must("Replies come in the order of the requests.")
+def in_order(child: ChildPeer) -> None:
     names = ["p1", "p2", "p3", "p4"]
     child.send(b"".join(line(f"conformance/{name}", None, name) for name in names))
     for name in names:
         child.error_for("method_not_found", name)
 
 
-@check.must("whole-run", "A whole run may be sent in one write.")
-def _(child: ChildPeer) -> None:
+@check.must("A whole run may be sent in one write.")
+def whole_run(child: ChildPeer) -> None:
     messages: list[tuple[str, dict[str, object]]] = [
         ("initialize", {"protocolVersion": "1.0", "isolation": "best_effort"}),
         ("start", {"source": 'export default [await agent("ahead")];'}),
@@ -32,8 +32,8 @@ def _(child: ChildPeer) -> None:
     expect("the output", results[-1].get("output"), {"result": ["known before"]})
 
 
-@check.must("refusal-between", "A line that is refused between others is answered in its place.")
-def _(child: ChildPeer) -> None:
+@check.must("A line that is refused between others is answered in its place.")
+def refusal_between(child: ChildPeer) -> None:
     child.send(line("conformance/a", None, "a") + b"{refused}\n" + line("conformance/b", None, "b"))
     child.error_for("method_not_found", "a")
     child.error_for("parse_error", None)

@@ -11,56 +11,56 @@ check = CHILD_CHECKS.theme("states", "protocol.md: Lifecycle")
 SOURCE = "export default 1;"
 
 
-@check.must("start-first", "start before initialize is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("start before initialize is invalid_state.")
+def start_first(child: ChildPeer) -> None:
     child.refused("invalid_state", "start", source=SOURCE)
 
 
-@check.must("drain-first", "drain before initialize is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("drain before initialize is invalid_state.")
+def drain_first(child: ChildPeer) -> None:
     child.refused("invalid_state", "drain")
 
 
-@check.must("poll-before-start", "poll before start is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("poll before start is invalid_state.")
+def poll_before_start(child: ChildPeer) -> None:
     child.initialize()
     child.refused("invalid_state", "poll")
 
 
-@check.must("take-before-start", "take before start is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("take before start is invalid_state.")
+def take_before_start(child: ChildPeer) -> None:
     child.initialize()
     child.refused("invalid_state", "take")
 
 
-@check.must("resolve-before-start", "resolve before start is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("resolve before start is invalid_state.")
+def resolve_before_start(child: ChildPeer) -> None:
     child.initialize()
     child.refused("invalid_state", "resolve", id="1", resolution={"type": "ok_undefined"})
 
 
-@check.must("start-twice", "A second start is invalid_state: a child runs one workflow.")
-def _(child: ChildPeer) -> None:
+@check.must("A second start is invalid_state: a child runs one workflow.")
+def start_twice(child: ChildPeer) -> None:
     child.start(SOURCE)
     child.refused("invalid_state", "start", source="export default 2;")
 
 
-@check.must("start-after-failure", "start after a failed start is invalid_state.")
-def _(child: ChildPeer) -> None:
+@check.must("start after a failed start is invalid_state.")
+def start_after_failure(child: ChildPeer) -> None:
     child.initialize()
     child.send_request("start", {"source": "export default (;"}, "failed")
     child.next_reply()
     child.refused("invalid_state", "start", source=SOURCE)
 
 
-@check.must("refusal-changes-nothing", "A message that was out of order changes nothing.")
-def _(child: ChildPeer) -> None:
+@check.must("A message that was out of order changes nothing.")
+def refusal_changes_nothing(child: ChildPeer) -> None:
     child.send_request("drain", {}, "early")
     child.next_reply()
     child.expect_result(1, SOURCE)
 
 
-@check.must("tells-the-state", "invalid_state tells in data.state where the child stands.")
-def _(child: ChildPeer) -> None:
+@check.must("invalid_state tells in data.state where the child stands.")
+def tells_the_state(child: ChildPeer) -> None:
     data = child.refused("invalid_state", "resolve", id="state", resolution={"type": "ok_undefined"})
     expect("data.state", bool(data["state"]), True)

@@ -20,39 +20,39 @@ def crosses(child: ChildPeer, value: object) -> None:
     expect("the value in a result", child.result(), [value, value])
 
 
-@check.must("nul", "NUL crosses in strings.")
-def _(child: ChildPeer) -> None:
+@check.must("NUL crosses in strings.")
+def nul(child: ChildPeer) -> None:
     crosses(child, "a\x00b")
 
 
-@check.must("separators", "U+2028 and U+2029 cross in strings.")
-def _(child: ChildPeer) -> None:
+@check.must("U+2028 and U+2029 cross in strings.")
+def separators(child: ChildPeer) -> None:
     crosses(child, "a\u2028b\u2029")
 
 
-@check.must("astral", "Characters beyond U+FFFF cross in strings.")
-def _(child: ChildPeer) -> None:
+@check.must("Characters beyond U+FFFF cross in strings.")
+def astral(child: ChildPeer) -> None:
     crosses(child, "\U0001d11e")
 
 
-@check.must("lone-surrogate", "A lone surrogate crosses as its JSON escape.")
-def _(child: ChildPeer) -> None:
+@check.must("A lone surrogate crosses as its JSON escape.")
+def lone_surrogate(child: ChildPeer) -> None:
     crosses(child, "\ud800")
 
 
-@check.must("numbers", "Numbers cross as doubles.")
-def _(child: ChildPeer) -> None:
+@check.must("Numbers cross as doubles.")
+def numbers(child: ChildPeer) -> None:
     crosses(child, [0.1, -1.5, 2**53 - 1, 1e308, 5e-324])
 
 
-@check.must("proto-member", "A member called __proto__ is a member like any other.")
-def _(child: ChildPeer) -> None:
+@check.must("A member called __proto__ is a member like any other.")
+def proto_member(child: ChildPeer) -> None:
     source = "export default [Object.keys(args).length, Object.getPrototypeOf(args) === Object.prototype];"
     child.expect_result([2, True], source, args={"__proto__": {"polluted": 1}, "b": 2})
 
 
-@check.must("nested", "400 levels of nesting cross.")
-def _(child: ChildPeer) -> None:
+@check.must("400 levels of nesting cross.")
+def nested(child: ChildPeer) -> None:
     value: list[object] = []
     for _level in range(399):
         value = [value]
@@ -62,8 +62,8 @@ def _(child: ChildPeer) -> None:
         raise Deviation(f"expected 400 nested lists, saw {shown(result)}")
 
 
-@check.must("megabytes", "An answer of 3 MiB crosses whole, both ways.")
-def _(child: ChildPeer) -> None:
+@check.must("An answer of 3 MiB crosses whole, both ways.")
+def megabytes(child: ChildPeer) -> None:
     text = "\u00fc" * (3 << 19)
     child.start('export default await agent("large");')
     child.drain()
@@ -72,14 +72,12 @@ def _(child: ChildPeer) -> None:
     expect("the same text came back", child.result() == text, True)
 
 
-@check.must(
-    "json-rules", "Results follow JSON's rules: functions and undefined are dropped, toJSON is honoured."
-)
-def _(child: ChildPeer) -> None:
+@check.must("Results follow JSON's rules: functions and undefined are dropped, toJSON is honoured.")
+def json_rules(child: ChildPeer) -> None:
     source = "export default { f() {}, u: undefined, list: [() => 1], own: { toJSON: () => 'mine' } };"
     child.expect_result({"list": [None], "own": "mine"}, source)
 
 
-@check.must("undefined-result", "A result of undefined is null.")
-def _(child: ChildPeer) -> None:
+@check.must("A result of undefined is null.")
+def undefined_result(child: ChildPeer) -> None:
     child.expect_result(None, "export default () => {};")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flowcage.conformance.hosts import Played
 from flowcage.conformance.on_host.outcomes import fails
 from flowcage.conformance.on_host.registry import HOST_CHECKS
 
@@ -38,9 +37,5 @@ FAULTS = {
 }
 
 
-def _fails(played: Played) -> None:
-    fails(played)
-
-
 for _scenario, _says in FAULTS.items():
-    check.must(_scenario, _says, _scenario)(_fails)
+    check.must(_says, _scenario, id=_scenario)(fails)

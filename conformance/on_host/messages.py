@@ -23,8 +23,8 @@ def each_line(played: Played, what: str, holds: Callable[[dict[str, object]], bo
             raise Deviation(f"{what}; saw {shown(message)}")
 
 
-@check.must("lines-are-json", "Every line is one JSON object.", "good")
-def _(played: Played) -> None:
+@check.must("Every line is one JSON object.", "good")
+def lines_are_json(played: Played) -> None:
     for line in played.lines:
         try:
             value = strictjson.loads(line.encode())
@@ -34,34 +34,34 @@ def _(played: Played) -> None:
     expect("the last line ends in a newline", [n.text for n in played.notes if n.event == "unfinished"], [])
 
 
-@check.must("json-rpc-2.0", 'Every message has jsonrpc "2.0".', "good")
-def _(played: Played) -> None:
+@check.must('Every message has jsonrpc "2.0".', "good", id="json-rpc-2.0")
+def json_rpc_2_0(played: Played) -> None:
     each_line(played, 'jsonrpc is "2.0"', lambda message: message.get("jsonrpc") == "2.0")
 
 
-@check.must("ids", "Ids are strings or integers.", "good")
-def _(played: Played) -> None:
+@check.must("Ids are strings or integers.", "good")
+def ids(played: Played) -> None:
     each_line(played, "an id is a string or an integer", lambda m: "id" not in m or envelope.is_id(m["id"]))
 
 
-@check.should("ids-unique", "No id is used twice, so that a reply can be matched.", "good")
-def _(played: Played) -> None:
+@check.should("No id is used twice, so that a reply can be matched.", "good")
+def ids_unique(played: Played) -> None:
     ids = [json.dumps(message["id"]) for message in played.messages if "id" in message]
     expect("ids that were used twice", sorted({one for one in ids if ids.count(one) > 1}), [])
 
 
-@check.must("known-methods", "Only methods of the contract are called.", "good")
-def _(played: Played) -> None:
+@check.must("Only methods of the contract are called.", "good")
+def known_methods(played: Played) -> None:
     each_line(played, "a method of the contract", lambda message: message.get("method") in METHODS)
 
 
-@check.must("params-by-name", "Params are an object, or left out.", "good")
-def _(played: Played) -> None:
+@check.must("Params are an object, or left out.", "good")
+def params_by_name(played: Played) -> None:
     each_line(played, "params by name", lambda message: isinstance(message.get("params", {}), dict))
 
 
-@check.must("params-fit", "Params fit the published schema of their method.", "good")
-def _(played: Played) -> None:
+@check.must("Params fit the published schema of their method.", "good")
+def params_fit(played: Played) -> None:
     for message in played.messages:
         method, params = message.get("method"), message.get("params", {})
         if (
@@ -72,25 +72,25 @@ def _(played: Played) -> None:
             raise Deviation(f"params of {method} do not fit {wrong.schema}: {wrong.path}: {wrong.message}")
 
 
-@check.must("initialize-first", "The first message is initialize.", "good")
-def _(played: Played) -> None:
+@check.must("The first message is initialize.", "good")
+def initialize_first(played: Played) -> None:
     expect("the first method", played.messages[0].get("method"), "initialize")
 
 
-@check.must("speaks-1.0", "initialize asks for a version that exists: 1.0.", "good")
-def _(played: Played) -> None:
+@check.must("initialize asks for a version that exists: 1.0.", "good", id="speaks-1.0")
+def speaks_1_0(played: Played) -> None:
     expect(
         "protocolVersion", [params.get("protocolVersion") for params in played.sent("initialize")], ["1.0"]
     )
 
 
-@check.should("names-itself", "initialize tells who the client is.", "good")
-def _(played: Played) -> None:
+@check.should("initialize tells who the client is.", "good")
+def names_itself(played: Played) -> None:
     expect("there is a client", all("client" in params for params in played.sent("initialize")), True)
 
 
-@check.must("allowed-order", "Messages come in an order that the state table allows.", "good")
-def _(played: Played) -> None:
+@check.must("Messages come in an order that the state table allows.", "good")
+def allowed_order(played: Played) -> None:
     now = state.NEW
     for message in played.messages:
         method = str(message.get("method"))
@@ -99,44 +99,44 @@ def _(played: Played) -> None:
         now = state.TRANSITIONS.get((now, method), now)
 
 
-@check.must("source-arrives", "start carries the source of the workflow as it stands in the file.", "good")
-def _(played: Played) -> None:
+@check.must("start carries the source of the workflow as it stands in the file.", "good")
+def source_arrives(played: Played) -> None:
     from flowcage.conformance.hosts import SOURCE
 
     expect("the sources", [params.get("source") for params in played.sent("start")], [SOURCE])
 
 
-@check.must("resolves-what-was-asked", "Only ids that were handed out are resolved.", "good")
-def _(played: Played) -> None:
+@check.must("Only ids that were handed out are resolved.", "good")
+def resolves_what_was_asked(played: Played) -> None:
     unknown = [params.get("id") for params in played.sent("resolve") if params.get("id") not in ("1", "2")]
     expect("ids that nobody asked with", unknown, [])
 
 
-@check.must("resolves-once", "Each request is resolved once.", "good")
-def _(played: Played) -> None:
+@check.must("Each request is resolved once.", "good")
+def resolves_once(played: Played) -> None:
     ids = [params.get("id") for params in played.sent("resolve")]
     expect("ids that were resolved twice", [one for one in ("1", "2") if ids.count(one) > 1], [])
 
 
-@check.must("resolves-all", "Every request that the workflow waits for is resolved.", "good")
-def _(played: Played) -> None:
+@check.must("Every request that the workflow waits for is resolved.", "good")
+def resolves_all(played: Played) -> None:
     ids = {params.get("id") for params in played.sent("resolve")}
     expect("ids that were not resolved", [one for one in ("1", "2") if one not in ids], [])
 
 
-@check.must("sleeps", "A sleep is not resolved before its time.", "good")
-def _(played: Played) -> None:
+@check.must("A sleep is not resolved before its time.", "good")
+def sleeps(played: Played) -> None:
     started, resolved = played.times("start"), played.times("resolve", "2")
     if started and resolved and resolved[0] - started[0] < 0.95 * SLEEP_MS / 1000:
         took = 1000 * (resolved[0] - started[0])
         raise Deviation(f"a sleep of {SLEEP_MS} ms was over after {took:.0f} ms")
 
 
-@check.must("nothing-after-shutdown", "Nothing is sent after shutdown.", "good")
-def _(played: Played) -> None:
+@check.must("Nothing is sent after shutdown.", "good")
+def nothing_after_shutdown(played: Played) -> None:
     expect("lines after shutdown", [n.text for n in played.notes if n.event == "after shutdown"], [])
 
 
-@check.must("one-child-a-run", "One child is started for one run.", "good")
-def _(played: Played) -> None:
+@check.must("One child is started for one run.", "good")
+def one_child_a_run(played: Played) -> None:
     expect("children started", sum(note.event == "began" for note in played.notes), 1)

@@ -17,74 +17,41 @@ def fails(played: Played) -> None:
     expect("the child has left", played.child_left, True)
 
 
-@check.must("stalled", "A stalled run is an error at once; the host does not wait for ever.", "stalled")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("more", "After more: true the next message tells the failure.", "more")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("exception", "A run that failed with exception is a failure.", "exception")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("timeout", "A run that failed with timeout is a failure.", "timeout")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("internal", "An error of the child's own is a failure.", "internal")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("unknown-kind", "An error of an unknown kind is a failure too.", "unknown-kind")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must("syntax", "A start that was refused is a failure.", "syntax")
-def _(played: Played) -> None:
-    fails(played)
-
-
-@check.must(
-    "isolation-unavailable",
-    "isolation_unavailable ends the run before any source is sent.",
-    "isolation-unavailable",
-)
-def _(played: Played) -> None:
+def gives_no_source(played: Played) -> None:
+    """It fails, and no source was sent."""
     fails(played)
     expect("start was sent", bool(played.sent("start")), False)
 
 
-@check.must(
-    "protocol-version", "protocol_version ends the run before any source is sent.", "protocol-version"
-)
-def _(played: Played) -> None:
-    fails(played)
-    expect("start was sent", bool(played.sent("start")), False)
+# By the scenario of the same name.
+FAILURES = {
+    "stalled": "A stalled run is an error at once; the host does not wait for ever.",
+    "more": "After more: true the next message tells the failure.",
+    "exception": "A run that failed with exception is a failure.",
+    "timeout": "A run that failed with timeout is a failure.",
+    "internal": "An error of the child's own is a failure.",
+    "unknown-kind": "An error of an unknown kind is a failure too.",
+    "syntax": "A start that was refused is a failure.",
+}
+BEFORE_START = {
+    "isolation-unavailable": "isolation_unavailable ends the run before any source is sent.",
+    "protocol-version": "protocol_version ends the run before any source is sent.",
+    "other-version": "A child that answers with another version gets no source.",
+}
+
+for _scenario, _says in FAILURES.items():
+    check.must(_says, _scenario, id=_scenario)(fails)
+for _scenario, _says in BEFORE_START.items():
+    check.must(_says, _scenario, id=_scenario)(gives_no_source)
 
 
-@check.must("other-version", "A child that answers with another version gets no source.", "other-version")
-def _(played: Played) -> None:
-    fails(played)
-    expect("start was sent", bool(played.sent("start")), False)
-
-
-@check.must("unknown-call", "A call of an unknown type is surfaced: told, or an error.", "unknown-call")
-def _(played: Played) -> None:
+@check.must("A call of an unknown type is surfaced: told, or an error.", "unknown-call")
+def unknown_call(played: Played) -> None:
     surfaces(played)
 
 
-@check.must(
-    "unknown-request", "A request of an unknown type is surfaced: told, or an error.", "unknown-request"
-)
-def _(played: Played) -> None:
+@check.must("A request of an unknown type is surfaced: told, or an error.", "unknown-request")
+def unknown_request(played: Played) -> None:
     surfaces(played)
 
 
