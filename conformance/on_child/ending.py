@@ -65,6 +65,14 @@ def half_a_line(child: ChildPeer) -> None:
     child.expect_exit()
 
 
+@check.must("Half a line before the end of stdin is dropped in a run, too.")
+def half_a_line_in_a_run(child: ChildPeer) -> None:
+    child.start('export default await agent("half");')
+    child.send(line("conformance/half", None, "half").removesuffix(b"\n"))
+    child.close_stdin()
+    child.expect_exit()
+
+
 @check.should("Nothing is said on stderr in a run without trouble.")
 def quiet_stderr(child: ChildPeer) -> None:
     child.expect_result(1, "export default 1; // quietly")

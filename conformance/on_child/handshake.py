@@ -19,10 +19,16 @@ DEFAULTS = {
 }
 
 
-def refuses_limit(child: ChildPeer, value: object) -> None:
-    """A limit of this value is refused by its name, and nothing has happened by that."""
-    data = child.refused("invalid_params", "initialize", protocolVersion="1.0", limits={"maxSleepMs": value})
-    expect("data.path", data["path"], "/limits/maxSleepMs")
+NAMES = [*DEFAULTS, "addressSpaceBytes", "maxPendingRequests", "maxQueuedBytes"]
+
+
+def refuses_limit(child: ChildPeer, *values: object) -> None:
+    """Every limit of these values is refused by its name, and nothing has happened by that."""
+    for name in NAMES:
+        for value in values:
+            limits = {name: value}
+            data = child.refused("invalid_params", "initialize", protocolVersion="1.0", limits=limits)
+            expect("data.path", data["path"], f"/limits/{name}")
     child.initialize()
 
 
@@ -40,8 +46,9 @@ def names_itself(child: ChildPeer) -> None:
 
 @check.must("A version it does not speak is protocol_version, with those it does.")
 def other_version(child: ChildPeer) -> None:
-    data = child.refused("protocol_version", "initialize", protocolVersion="999.0")
-    expect('"1.0" is in data.supported', "1.0" in data["supported"], True)
+    for version in ("999.0", "2.0", "", "1.0 "):
+        data = child.refused("protocol_version", "initialize", protocolVersion=version)
+        expect('"1.0" is in data.supported', "1.0" in data["supported"], True)
 
 
 @check.must("After a refused version, initialize may be sent again.")
@@ -60,7 +67,8 @@ def default_limits(child: ChildPeer) -> None:
 @check.must("limits in the answer are the effective ones: what was asked for.")
 def effective_limits(child: ChildPeer) -> None:
     asked = {"memoryBytes": 16 * MIB, "stepTimeoutMs": 1234, "cpuSeconds": 2, "maxSleepMs": 3}
-    asked |= {"maxPendingRequests": 5, "maxQueuedBytes": 600}
+    asked |= {"maxPendingRequests": 5, "maxQueuedBytes": 600, "stackBytes": 256 * 1024}
+    asked |= {"maxMessageBytes": 4 * MIB, "addressSpaceBytes": 1 << 40}
     limits = child.initialize(**asked)["limits"]
     expect("the limits", {name: limits.get(name) for name in asked}, asked)
 
@@ -71,9 +79,9 @@ def message_bytes_agree(child: ChildPeer) -> None:
     expect("both", [result["maxMessageBytes"], result["limits"]["maxMessageBytes"]], [54321, 54321])
 
 
-@check.must("A limit of 0 is invalid_params, by a JSON Pointer to it.")
+@check.must("A limit of 0 or less is invalid_params, by a JSON Pointer to it.")
 def limit_zero(child: ChildPeer) -> None:
-    refuses_limit(child, 0)
+    refuses_limit(child, 0, -1)
 
 
 @check.must("A limit of true is invalid_params: it is no integer.")
@@ -81,14 +89,24 @@ def limit_boolean(child: ChildPeer) -> None:
     refuses_limit(child, True)
 
 
-@check.must("A limit of 1.5 is invalid_params.")
+@check.must("A limit of 1.5 is invalid_params, and so is one of 1.0.")
 def limit_fraction(child: ChildPeer) -> None:
-    refuses_limit(child, 1.5)
+    refuses_limit(child, 1.5, 1.0)
 
 
 @check.must('A limit of "1" is invalid_params.')
 def limit_text(child: ChildPeer) -> None:
     refuses_limit(child, "1")
+
+
+@check.must("A limit of null, or of a list, is invalid_params.")
+def limit_of_another_type(child: ChildPeer) -> None:
+    refuses_limit(child, None, [1])
+
+
+@check.must("A limit that a double cannot hold exactly is invalid_params.")
+def limit_too_large(child: ChildPeer) -> None:
+    refuses_limit(child, 2**70)
 
 
 @check.must("initialize without protocolVersion is invalid_params.")

@@ -48,7 +48,18 @@ def says_why_not(child: ChildPeer) -> None:
 
 @check.must("strict is isolation_unavailable with the missing layers, or at least one layer holds.")
 def strict_or_refused(child: ChildPeer) -> None:
-    sent = child.send_request("initialize", {"protocolVersion": "1.0", "isolation": "strict"})
+    refuses_or_applies(child, isolation="strict")
+
+
+@check.must("On Linux isolation that is left out is strict.")
+def strict_by_default(child: ChildPeer) -> None:
+    if sys.platform == "linux":
+        refuses_or_applies(child)
+
+
+def refuses_or_applies(child: ChildPeer, **isolation: str) -> None:
+    """No silent downgrade of strict."""
+    sent = child.send_request("initialize", {"protocolVersion": "1.0", **isolation})
     reply = child.reply_to(sent, "initialize")
     if "error" in reply:
         expect("the error's kind", reply["error"]["data"]["kind"], "isolation_unavailable")

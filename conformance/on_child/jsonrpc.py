@@ -11,10 +11,15 @@ check = CHILD_CHECKS.theme("json-rpc", "protocol.md: JSON-RPC")
 UNKNOWN = "conformance/none"
 
 
-def echoes(child: ChildPeer, identifier: str | int) -> None:
-    """This id comes back exactly, with an error and with a result."""
+def echoes_with_error(child: ChildPeer, identifier: str | int) -> None:
+    """This id comes back exactly, with an error."""
     child.send(line(UNKNOWN, None, identifier))
     child.error_for("method_not_found", identifier)
+
+
+def echoes(child: ChildPeer, identifier: str | int) -> None:
+    """This id comes back exactly, with an error and with a result."""
+    echoes_with_error(child, identifier)
     child.send(line("initialize", {"protocolVersion": "1.0", "isolation": "none"}, identifier))
     child.result_for(identifier, "initialize")
 
@@ -34,6 +39,12 @@ def id_digits(child: ChildPeer) -> None:
     echoes(child, "7")
 
 
+@check.must("An id is echoed exactly where it holds NUL, a line separator or a lone surrogate.")
+def id_odd_text(child: ChildPeer) -> None:
+    for identifier in ("\0", "\u2028", "\ud800"):
+        echoes_with_error(child, identifier)
+
+
 @check.must("0 is an id.")
 def id_zero(child: ChildPeer) -> None:
     echoes(child, 0)
@@ -47,6 +58,7 @@ def id_negative(child: ChildPeer) -> None:
 @check.must("An integer id is echoed exactly where a double would round it.")
 def id_beyond_doubles(child: ChildPeer) -> None:
     echoes(child, 9007199254740993)
+    echoes_with_error(child, 10**40)
 
 
 @check.must("An id may be used again.")
@@ -63,7 +75,8 @@ def id_null(child: ChildPeer) -> None:
 
 @check.must("An id of 1.0 is -32600 with id null.")
 def id_fraction(child: ChildPeer) -> None:
-    child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":1.0,"method":"poll"}')
+    for number in (b"1.0", b"1e0", b"1.5"):
+        child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":%s,"method":"poll"}' % number)
 
 
 @check.must("An id of true is -32600 with id null.")
@@ -74,6 +87,11 @@ def id_boolean(child: ChildPeer) -> None:
 @check.must("An id that is a list is -32600 with id null.")
 def id_list(child: ChildPeer) -> None:
     child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":[1],"method":"poll"}')
+
+
+@check.must("An id that is an object is -32600 with id null.")
+def id_object(child: ChildPeer) -> None:
+    child.refuses_line("invalid_request", b'{"jsonrpc":"2.0","id":{},"method":"poll"}')
 
 
 @check.must("A batch is refused as a whole: one -32600 with id null.")
@@ -88,17 +106,25 @@ def empty_batch(child: ChildPeer) -> None:
 
 @check.must("A line that is JSON and no object is -32600 with id null.")
 def scalar(child: ChildPeer) -> None:
-    child.refuses_line("invalid_request", b'"poll"')
+    for scalar in (b'"poll"', b"1", b"true", b"null"):
+        child.refuses_line("invalid_request", scalar)
+
+
+@check.must("An empty object is -32600 with id null.")
+def empty_object(child: ChildPeer) -> None:
+    child.refuses_line("invalid_request", b"{}")
 
 
 @check.must("Another jsonrpc than 2.0 is -32600.")
 def other_version(child: ChildPeer) -> None:
-    refused_as_request(child, b'{"jsonrpc":"1.0","id":7,"method":"poll"}')
+    for version in (b'"jsonrpc":"1.0",', b'"jsonrpc":2.0,', b""):
+        refused_as_request(child, b'{%s"id":7,"method":"poll"}' % version)
 
 
 @check.must("A request without a method is -32600.")
 def no_method(child: ChildPeer) -> None:
-    refused_as_request(child, b'{"jsonrpc":"2.0","id":7}')
+    for method in (b"", b',"method":5', b',"result":{}'):
+        refused_as_request(child, b'{"jsonrpc":"2.0","id":7%s}' % method)
 
 
 def refused_as_request(child: ChildPeer, data: bytes) -> None:
@@ -121,21 +147,36 @@ def params_by_position(child: ChildPeer) -> None:
     child.error_for("invalid_params", sent)
 
 
+@check.must("Params that are no object and no list are -32602, too: null, text, a number.")
+def params_scalar(child: ChildPeer) -> None:
+    for params in (b"null", b'"1.0"', b"5"):
+        child.send(b'{"jsonrpc":"2.0","id":7,"method":"initialize","params":%s}\n' % params)
+        child.error_for("invalid_params", 7)
+
+
 @check.must("invalid_params names the member by JSON Pointer, what is wrong, and the schema.")
 def invalid_params(child: ChildPeer) -> None:
-    data = child.refused("invalid_params", "initialize", protocolVersion="1.0", limits={"cpuSeconds": "1"})
-    expect("data.path", data["path"], "/limits/cpuSeconds")
+    wrong: dict[str, dict[str, object]] = {
+        "/protocolVersion": {"protocolVersion": 1},
+        "/limits": {"limits": []},
+        "/limits/cpuSeconds": {"limits": {"cpuSeconds": "1"}},
+        "/client": {"client": "kit"},
+        "/client/name": {"client": {"name": 1, "version": "1"}},
+    }
+    for path, params in wrong.items():
+        data = child.refused("invalid_params", "initialize", **{"protocolVersion": "1.0", **params})
+        expect("data.path", data["path"], path)
 
 
 @check.must("A notification is never answered.")
 def notification(child: ChildPeer) -> None:
-    child.send(notification_line(UNKNOWN, {}))
+    child.send(notification_line(UNKNOWN, {}) + notification_line("poll", {}))
     child.serves_on()
 
 
 @check.must("A notification is not answered either where its params are wrong.")
 def bad_notification(child: ChildPeer) -> None:
-    child.send(notification_line("initialize", []))
+    child.send(notification_line("initialize", []) + notification_line("resolve", {}))
     child.serves_on()
 
 
@@ -146,13 +187,21 @@ def notification_carried_out(child: ChildPeer) -> None:
     expect("the result", child.result(), 5)
 
 
+@check.must("A notification that fails is not answered either; the next message is.")
+def failing_notification(child: ChildPeer) -> None:
+    child.initialize()
+    child.send(notification_line("start", {"source": "export default (;"}))
+    child.refused("syntax", "poll")
+
+
 @check.must("Unknown members are ignored, in the envelope and in params.")
 def unknown_members(child: ChildPeer) -> None:
     params = '"params":{"protocolVersion":"1.0","isolation":"none","x":[],"limits":{"x":1},'
     params += '"client":{"name":"kit","version":"1","x":{}}}'
     child.send(f'{{"jsonrpc":"2.0","x":null,"id":"u","method":"initialize",{params}}}\n'.encode())
     child.result_for("u", "initialize")
-    child.request("start", source="export default await agent('x');", x=1)
+    budget = {"total": 1, "spent": 0, "x": 1}
+    child.request("start", source="export default await agent('x');", budget=budget, x=1)
     child.request("drain", x={"y": 1})
     child.settle("1", {"type": "ok", "value": 2, "x": 1})
     expect("the result", child.result(), 2)

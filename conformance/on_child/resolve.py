@@ -73,12 +73,36 @@ def twice(child: ChildPeer) -> None:
     expect("the result", child.result(), ["first"])
 
 
+# By what is wrong, as a JSON Pointer.
+WRONG: list[tuple[str, object]] = [
+    ("/resolution", None),
+    ("/resolution/type", {"type": "maybe"}),
+    ("/resolution", {"type": "ok"}),
+    ("/resolution/message", {"type": "error", "message": 5}),
+    ("/resolution/budget/spent", {"type": "ok", "value": 1, "budget": {"total": 1, "spent": 0.5}}),
+]
+
+
 @check.must("A resolution of another type is invalid_params, and the request stays outstanding.")
 def invalid_resolution(child: ChildPeer) -> None:
     waiting(child)
-    child.refused("invalid_params", "resolve", id="1", resolution={"type": "maybe"})
+    for path, resolution in WRONG:
+        data = child.refused("invalid_params", "resolve", id="1", resolution=resolution)
+        expect("data.path", data["path"], path)
     child.resolve("1", "after all")
     expect("the result", child.result(), ["after all"])
+
+
+@check.must("A resolve whose line was refused leaves its request outstanding.")
+def refused_line(child: ChildPeer) -> None:
+    waiting(child)
+    deep = b'{"type":"ok","value":' + b"[" * 900 + b"]" * 900 + b"}"
+    child.refuses_line(
+        "message_too_large",
+        b'{"jsonrpc":"2.0","id":7,"method":"resolve","params":{"id":"1","resolution":' + deep + b"}}",
+    )
+    child.resolve("1", "in time")
+    expect("the result", child.result(), ["in time"])
 
 
 @check.must("The id is a string: the integer 1 is invalid_params at /id.")

@@ -35,10 +35,24 @@ def failure_repeated(child: ChildPeer) -> None:
     expect("the error that poll repeats", child.refused("syntax", "poll"), first)
 
 
-@check.must("start without source is invalid_params, and start may follow.")
+# By what is wrong, as a JSON Pointer.
+WRONG: list[tuple[str, dict[str, object]]] = [
+    ("", {"sourceName": "no-source.js"}),
+    ("/source", {"source": 1}),
+    ("/sourceName", {"source": "", "sourceName": None}),
+    ("/budget", {"source": "", "budget": 5}),
+    ("/budget", {"source": "", "budget": {"total": 1}}),
+    ("/budget/spent", {"source": "", "budget": {"total": None, "spent": -1}}),
+    ("/budget/total", {"source": "", "budget": {"total": "1", "spent": 0}}),
+]
+
+
+@check.must("start without source, or with members of another type, is invalid_params; start may follow.")
 def invalid_params(child: ChildPeer) -> None:
     child.initialize()
-    child.refused("invalid_params", "start", sourceName="no-source.js")
+    for path, params in WRONG:
+        data = child.refused("invalid_params", "start", **params)
+        expect("data.path", data["path"], path)
     child.expect_result(1, "export default 1;")
 
 

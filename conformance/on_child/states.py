@@ -21,6 +21,14 @@ def drain_first(child: ChildPeer) -> None:
     child.refused("invalid_state", "drain")
 
 
+@check.must("poll, take and resolve before initialize are invalid_state.")
+def nothing_first(child: ChildPeer) -> None:
+    child.refused("invalid_state", "poll")
+    child.refused("invalid_state", "take")
+    child.refused("invalid_state", "resolve", id="1", resolution={"type": "ok_undefined"})
+    child.expect_result(1, SOURCE)
+
+
 @check.must("poll before start is invalid_state.")
 def poll_before_start(child: ChildPeer) -> None:
     child.initialize()
@@ -33,10 +41,24 @@ def take_before_start(child: ChildPeer) -> None:
     child.refused("invalid_state", "take")
 
 
+@check.must("drain before start is invalid_state.")
+def drain_before_start(child: ChildPeer) -> None:
+    child.initialize()
+    child.refused("invalid_state", "drain")
+    child.expect_result(1, SOURCE)
+
+
 @check.must("resolve before start is invalid_state.")
 def resolve_before_start(child: ChildPeer) -> None:
     child.initialize()
     child.refused("invalid_state", "resolve", id="1", resolution={"type": "ok_undefined"})
+
+
+@check.must("initialize after start is invalid_state, and the run goes on.")
+def initialize_after_start(child: ChildPeer) -> None:
+    child.start(SOURCE)
+    child.refused("invalid_state", "initialize", protocolVersion="1.0")
+    expect("the result", child.result(), 1)
 
 
 @check.must("A second start is invalid_state: a child runs one workflow.")

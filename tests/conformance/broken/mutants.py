@@ -1,4 +1,4 @@
-"""For the id of every check, a child that is broken in just that way."""
+"""Children that are broken in one way, by the id of the check they must fail, or ``ID: WHAT``."""
 
 from __future__ import annotations
 
@@ -7,5 +7,11 @@ from .of_engine import OF_ENGINE
 from .of_handshake import OF_HANDSHAKE
 from .of_runs import OF_RUNS
 from .of_wire import OF_WIRE
+
+
+def check_of(broken: str) -> str:
+    """The id of the check that a mutant must fail."""
+    return broken.partition(": ")[0]
+
 
 MUTANTS: dict[str, Mutant] = {**OF_WIRE, **OF_HANDSHAKE, **OF_RUNS, **OF_ENGINE}

@@ -12,6 +12,7 @@ from .mutant import (
     has,
     line,
     method,
+    reading,
     replaced,
     result,
     run,
@@ -63,50 +64,114 @@ OF_WIRE: dict[str, Mutant] = {
     "framing/line-far-too-long": when(lambda turn: len(turn.line) == MIB, then=twice),
     "framing/default-maximum": when(lambda turn: len(turn.line) == 8 * MIB + 1, then=ACCEPTED),
     "json/not-json": when(lambda turn: turn.line == b"hello", then=error("invalid_request", None)),
+    "json/not-json: blanks": when(lambda turn: turn.line == b"   ", then=silence),
+    "json/not-json: NUL": when(lambda turn: turn.line == b"\0", then=error("invalid_request", None)),
     "json/unfinished": when(lambda turn: turn.line == b'{"jsonrpc":"2.0","id":7', then=silence),
     "json/trailing-text": _accepts("}} x"),
+    "json/trailing-text: another object": _accepts("}}{"),
     "json/invalid-utf-8": _accepts(b'"\xff"'),
-    "json/utf-16": _accepts(b"{\x00"),
+    "json/invalid-utf-8: a surrogate": _accepts(b"\xed\xa0"),
+    "json/invalid-utf-8: overlong": _accepts(b"\xc0\xaf"),
+    "json/utf-16": _accepts(b"}\x00}\x00"),
+    "json/utf-16: with a mark": _accepts(b"\xff\xfe{"),
+    "json/byte-order-mark": _accepts(b"\xef\xbb\xbf"),
+    "json/looser-notation": _accepts("[1,]"),
+    "json/looser-notation: a comment": _accepts("}}//"),
+    "json/looser-notation: single quotes": _accepts("'jsonrpc'"),
+    "json/looser-notation: a leading zero": _accepts(":07}"),
     "json/nan": _accepts("NaN"),
     "json/infinity": _accepts("-Infinity"),
-    "json/number-too-large": _accepts("1e999"),
+    "json/infinity: without a sign": _accepts(":Infinity"),
+    "json/number-too-large": _accepts(":1e999}"),
+    "json/number-too-large: negative": _accepts("-1e999"),
+    "json/number-too-large: an integer": _accepts("1" * 5000),
+    "json/number-too-large: an id": when(has('"id":1e999'), then=error("invalid_request", None)),
     "json/control-character": _accepts(b"\x01"),
-    "json/too-deep": _accepts("[" * 1000),
+    "json/too-deep": _accepts("[" * 100_000 + "]"),
+    "json/too-deep: by little": _accepts(":" + "[" * 1000 + "]"),
+    "json/too-deep: objects": _accepts('{"a":{"a":{"a":'),
+    "json/too-deep: left open": _accepts("[" * 100_001),
     "json/too-many-values": _accepts("[],[],[]"),
+    "json/too-many-values: numbers": _accepts("0,0,0,0"),
     "json/brackets-in-strings": when(has("[[[[,,,,{{{{[[[["), then=error("message_too_large", None)),
     "json-rpc/id-text": _echo_of('"r\\u00e9ply/\\ud834\\udd1e"', "r\u00e9ply/"),
     "json-rpc/id-empty-text": _echo_of('""', None),
     "json-rpc/id-digits": _echo_of('"7"', 7),
+    "json-rpc/id-odd-text": _echo_of('"\\u0000"', ""),
+    "json-rpc/id-odd-text: a separator": _echo_of('"\\u2028"', "\n"),
+    "json-rpc/id-odd-text: a surrogate": _echo_of('"\\ud800"', "\ufffd"),
     "json-rpc/id-zero": when(has('"id": 0,'), then=silence),
     "json-rpc/id-negative": _echo_of("-1", 1),
     "json-rpc/id-beyond-doubles": _echo_of("9007199254740993", 9007199254740992),
+    "json-rpc/id-beyond-doubles: 40 digits": _echo_of(str(10**40), 10**40 - 1),
     "json-rpc/id-again": when(has('"id": 73,'), earlier('"id": 73,'), then=silence),
     "json-rpc/id-null": when(has('"id":null'), then=silence),
     "json-rpc/id-fraction": when(has('"id":1.0'), then=error("invalid_state", 1)),
+    "json-rpc/id-fraction: an exponent": when(has('"id":1e0'), then=error("invalid_state", 1)),
+    "json-rpc/id-fraction: a half": when(has('"id":1.5'), then=error("invalid_request", 1.5)),
     "json-rpc/id-boolean": when(has('"id":true'), then=error("invalid_request", True)),
     "json-rpc/id-list": when(has('"id":[1]'), then=error("invalid_request", [1])),
+    "json-rpc/id-object": when(has('"id":{}'), then=error("invalid_request", {})),
     "json-rpc/batch": when(
         has("[{"), then=lambda turn: line([json.loads(error("method_not_found", 7)(turn))])
     ),
     "json-rpc/empty-batch": when(lambda turn: turn.line == b"[]", then=silence),
     "json-rpc/scalar": when(lambda turn: turn.line == b'"poll"', then=error("parse_error", None)),
+    "json-rpc/scalar: a number": when(lambda turn: turn.line == b"1", then=error("parse_error", None)),
+    "json-rpc/scalar: true": when(lambda turn: turn.line == b"true", then=error("parse_error", None)),
+    "json-rpc/scalar: null": when(lambda turn: turn.line == b"null", then=silence),
+    "json-rpc/empty-object": when(lambda turn: turn.line == b"{}", then=silence),
     "json-rpc/other-version": when(has('"jsonrpc":"1.0"'), then=error("invalid_state")),
+    "json-rpc/other-version: a number": when(has('"jsonrpc":2.0'), then=error("invalid_state")),
+    "json-rpc/other-version: none": when(
+        lambda turn: turn.line == b'{"id":7,"method":"poll"}', then=error("invalid_state")
+    ),
     "json-rpc/no-method": when(
         lambda turn: turn.line == b'{"jsonrpc":"2.0","id":7}', then=error("method_not_found")
     ),
+    "json-rpc/no-method: a number": when(has('"method":5'), then=error("method_not_found")),
+    "json-rpc/no-method: a reply": when(has('"id":7,"result":{}'), then=silence),
     "json-rpc/unknown-method": when(method("launch"), then=result({})),
     "json-rpc/params-by-position": when(has('["1.0"]'), then=error("invalid_request")),
-    "json-rpc/invalid-params": when(has('"cpuSeconds": "1"'), then=edit_data(path="/limits")),
+    "json-rpc/params-scalar": when(has('"params":null'), then=result({})),
+    "json-rpc/params-scalar: text": when(has('"params":"1.0"'), then=error("invalid_request")),
+    "json-rpc/params-scalar: a number": when(has('"params":5'), then=error("invalid_request")),
+    "json-rpc/invalid-params": when(
+        has('"cpuSeconds": "1"'), earlier('"limits": []'), then=edit_data(path="/limits")
+    ),
+    "json-rpc/invalid-params: a version": when(has('"protocolVersion": 1}'), then=error("protocol_version")),
+    "json-rpc/invalid-params: limits": reading('"limits": []', '"limits": {}'),
+    "json-rpc/invalid-params: a client": reading(
+        '"client": "kit"', '"client": {"name": "k", "version": "1"}'
+    ),
+    "json-rpc/invalid-params: its name": when(has('{"name": 1'), then=edit_data(path="/client")),
     "json-rpc/notification": when(
-        lambda turn: b'"id"' not in turn.line and b"conformance/none" in turn.line,
+        has('"method": "conformance/none"'),
+        lambda turn: b'"id"' not in turn.line,
         then=error("method_not_found", None),
     ),
+    "json-rpc/notification: out of order": when(
+        method("poll"), lambda turn: b'"id"' not in turn.line, then=error("invalid_state", None)
+    ),
     "json-rpc/bad-notification": when(has('"params": []'), then=error("invalid_params", None)),
+    "json-rpc/bad-notification: resolve": when(
+        method("resolve"), lambda turn: b'"id"' not in turn.line, then=error("invalid_params", None)
+    ),
+    "json-rpc/failing-notification": when(
+        method("start"), lambda turn: b'"id"' not in turn.line, run("default (;"), then=error("syntax", None)
+    ),
+    "json-rpc/failing-notification: forgotten": when(
+        method("poll"),
+        earlier('"jsonrpc": "2.0", "method": "start"'),
+        run("default (;"),
+        then=error("invalid_state"),
+    ),
     "json-rpc/notification-carried-out": Mutant(
-        before=lambda data: b"[]" if b'"start"' in data and b'"id"' not in data else data,
+        before=lambda data: b"[]" if b"default 5" in data and b'"id"' not in data else data,
         after=lambda turn: turn.answer if b'"id"' in turn.line or b'"start"' not in turn.line else b"",
     ),
     "json-rpc/unknown-members": when(has('"x":null'), then=error("invalid_request")),
+    "json-rpc/unknown-members: of a budget": when(has('"spent": 0, "x"'), then=error("invalid_params")),
     "pipelining/in-order": when(has('"id": "p2"'), then=lambda turn: line({**turn.reply, "id": "p3"})),
     "pipelining/whole-run": when(has('"id": "run3"'), then=error("unknown_request")),
     "pipelining/refusal-between": when(has("{refused}"), then=silence),
@@ -127,6 +192,11 @@ OF_WIRE: dict[str, Mutant] = {
         ends=lambda past, ended, _held: None if ended and past and "for ever" in past[-1].source else 0
     ),
     "ending/eof-after-lines": when(has('"id": "two"'), then=silence),
-    "ending/half-a-line": Mutant(ends=lambda _past, ended, held: b'{"half":true}\n' if ended and held else 0),
+    "ending/half-a-line": Mutant(
+        ends=lambda past, ended, held: b'{"half":true}\n' if ended and held and not past else 0
+    ),
+    "ending/half-a-line-in-a-run": Mutant(
+        ends=lambda past, ended, held: 1 if ended and held and past and "half" in past[-1].source else 0
+    ),
     "ending/quiet-stderr": Mutant(mutters=run("// quietly")),
 }
