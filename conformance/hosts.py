@@ -158,7 +158,7 @@ class HostSubject:
             command = [
                 word.replace(CHILD, str(child)).replace(WORKFLOW, str(workflow)) for word in self._command
             ]
-            program = Program(command, self._timeout, {**os.environ, "FLOWCAGE_CHILD": str(child)})
+            program = Program(command, self._timeout, env={**os.environ, "FLOWCAGE_CHILD": str(child)})
             try:
                 program.close_stdin()
                 status = program.wait()

@@ -11,12 +11,32 @@ from typing import Any
 from flowcage.conformance.check import Deviation, expect, same, shown
 from flowcage.conformance.process import Program, how_ended
 from flowcage.protocol import strictjson
-from flowcage.protocol.errors import CODES
+from flowcage.protocol.errors import CODES, INVALID_PARAMS
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.version import PROTOCOL_VERSION
 from flowcage.schemas import validate
 
 Json = Any
+
+
+class Refused(Deviation):
+    """An error came in place of the result that was expected.
+
+    Attributes:
+        id: of the reply.
+        data: the error's, with its `kind`.
+    """
+
+    def __init__(self, method: str, reply: dict[str, Any]) -> None:
+        error = reply["error"]
+        super().__init__(f"{method} was answered with error {shown(error)}")
+        self.id = reply["id"]
+        self.code: int = error["code"]
+        self.message: str = error["message"]
+        self.data: dict[str, Any] = error["data"]
+        self.kind: str = self.data["kind"]
+
+
 # What the checks ask for where isolation is not their theme: it works on every machine.
 USUAL_ISOLATION = "best_effort"
 
@@ -24,14 +44,20 @@ USUAL_ISOLATION = "best_effort"
 class ChildPeer:
     """One fresh child, seen by a check.
 
+    Args:
+        isolation: what `initialize` asks for; None leaves it out.
+
     Attributes:
         program: its process, for checks of how it ends.
+        is_initialized: whether `initialize` was answered with a result.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, isolation: str | None = USUAL_ISOLATION) -> None:
         self.program = program
+        self.is_initialized = False
+        self._isolation = isolation
         self._next_id = 1
-        self._initialized = False
+        self._sent: dict[str, tuple[str, Json]] = {}  # by id, as JSON
 
     # ---- lines ----
 
@@ -45,18 +71,26 @@ class ChildPeer:
         """Send one request without waiting, and return its id; `raw` leaves all characters as they are."""
         if identifier is None:
             identifier, self._next_id = self._next_id, self._next_id + 1
+        self._sent[json.dumps(identifier)] = method, {} if params is None else params
         self.send(line(method, params, identifier, raw=raw))
         return identifier
 
-    def next_reply(self) -> dict[str, Any]:
-        """The next line, which must be a JSON-RPC reply."""
+    def next_line(self) -> bytes:
+        """The next line of its stdout."""
         data = self.program.read_line()
         if data is None:
             raise Deviation(f"it closed its stdout instead of answering: {self.program.last_words()}")
-        return _reply(data)
+        return data
+
+    def next_reply(self) -> dict[str, Any]:
+        """The next line, which must be a JSON-RPC reply."""
+        return _reply(self.next_line())
 
     def reply_to(self, identifier: Json, method: str) -> dict[str, Any]:
-        """The next reply, which must bear this id, and must fit the method's schema."""
+        """The next reply, which must bear this id.
+
+        It must fit the method's schema, and the child must have taken the params for what their schema says.
+        """
         reply = self.next_reply()
         _expect_id(reply, identifier)
         if "error" in reply:
@@ -66,6 +100,8 @@ class ChildPeer:
             raise Deviation(
                 f"the result of {method} does not fit {wrong.schema}: {wrong.path}: {wrong.message}"
             )
+        if (sent := self._sent.pop(json.dumps(identifier), None)) is not None:
+            _expect_verdict_of_schema(reply, *sent)
         return reply
 
     def request(self, method: str, **params: Json) -> Any:
@@ -76,7 +112,7 @@ class ChildPeer:
         """The result of a request that was sent; an error in its place is a deviation."""
         reply = self.reply_to(identifier, method)
         if "error" in reply:
-            raise Deviation(f"{method} was answered with error {shown(reply['error'])}")
+            raise Refused(method, reply)
         return reply["result"]
 
     def refused(self, kind: str, method: str, **params: Json) -> dict[str, Any]:
@@ -106,15 +142,16 @@ class ChildPeer:
 
     def initialize(self, **limits: int) -> dict[str, Any]:
         """Initialize with limits by their wire names."""
+        asked = {} if self._isolation is None else {"isolation": self._isolation}
         result: dict[str, Any] = self.request(
-            "initialize", protocolVersion=PROTOCOL_VERSION, limits=limits, isolation=USUAL_ISOLATION
+            "initialize", protocolVersion=PROTOCOL_VERSION, limits=limits, **asked
         )
-        self._initialized = True
+        self.is_initialized = True
         return result
 
     def start(self, source: str, **params: Json) -> None:
         """Start a workflow, after `initialize` where that was not done."""
-        if not self._initialized:
+        if not self.is_initialized:
             self.initialize()
         self.request("start", source=source, **params)
 
@@ -179,11 +216,15 @@ class ChildPeer:
 
 
 def line(method: str, params: Json = None, identifier: Json = 1, *, raw: bool = False) -> bytes:
-    """One request as a line; ASCII unless `raw`."""
+    """One request as a line; ASCII unless `raw`, and where a lone surrogate leaves no choice."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": identifier, "method": method}
     if params is not None:
         message["params"] = params
-    return json.dumps(message, ensure_ascii=not raw).encode() + b"\n"
+    text = json.dumps(message, ensure_ascii=not raw)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(message).encode() + b"\n"
 
 
 def notification_line(method: str, params: Json) -> bytes:
@@ -209,6 +250,17 @@ def _expect_id(reply: dict[str, Any], identifier: Json) -> None:
     seen = reply["id"]
     if type(seen) is not type(identifier) or not same(seen, identifier):
         raise Deviation(f"expected the reply to {shown(identifier)}, saw {shown(reply)}")
+
+
+def _expect_verdict_of_schema(reply: dict[str, Any], method: str, params: Json) -> None:
+    """What was carried out fits its schema; what was refused as invalid_params does not."""
+    if method not in METHODS:
+        return
+    wrong = validate.params_error(method, params)
+    if wrong is not None and "result" in reply:
+        raise Deviation(f"{method} was carried out with params that {wrong.schema} refuses: {wrong.message}")
+    if wrong is None and "error" in reply and _kind(reply)[0] == INVALID_PARAMS:
+        raise Deviation(f"params of {method} that fit their schema were refused: {shown(reply['error'])}")
 
 
 def _kind(reply: dict[str, Any]) -> list[Any]:

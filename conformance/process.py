@@ -11,8 +11,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from flowcage.conformance.check import Deviation, shown
 
@@ -32,15 +33,13 @@ class Program:
     Args:
         command: program and arguments.
         timeout: seconds for one exchange.
-        environment: in place of the kit's own.
+        options: more for `subprocess.Popen`, such as ``env``.
 
     Raises:
         CannotStart: no such program.
     """
 
-    def __init__(
-        self, command: Sequence[str], timeout: float, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], timeout: float, **options: Any) -> None:
         self.timeout = timeout
         try:
             self._process = subprocess.Popen(
@@ -49,8 +48,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                start_new_session=True,
-                env=environment,
+                **{"start_new_session": True, **options},
             )
         except OSError as error:
             raise CannotStart(f"{command[0]}: {error.strerror}") from None
@@ -109,6 +107,20 @@ class Program:
         self.stdout = bytearray(rest)
         self._lines -= 1
         return line
+
+    def read_lines(self) -> list[bytes]:
+        """The lines of stdout that are there as soon as there is one; with nothing held, those of one read.
+
+        Raises:
+            Deviation: none came in time, or none whole.
+        """
+        first = self.read_line()
+        if first is None:
+            raise Deviation("stdout ended without a line")
+        lines = [first]
+        while self._lines:
+            lines.append(self.read_line() or b"")
+        return lines
 
     def read_to_end(self) -> bytes:
         """All that stdout still says.

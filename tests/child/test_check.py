@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 META = 'export const meta = { name: "m" };\n'
 
@@ -77,7 +77,7 @@ def test_meta_may_hold(child: ChildProcess, literal: str, meta: Any, before: str
     ],
 )
 def test_a_meta_that_computes_is_a_syntax_refusal_with_its_line(child: ChildProcess, value: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         checked(child, f"const x = 1, k = 2;\nexport const meta = {value};\nreturn 1;")
     assert caught.value.kind == "syntax"
     assert caught.value.data["line"] == 2
@@ -93,10 +93,10 @@ def test_a_meta_that_computes_is_a_syntax_refusal_with_its_line(child: ChildProc
     ],
 )
 def test_check_refuses_what_start_would_refuse(child: ChildProcess, source: str, kind: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         checked(child, source, sourceName="c.js")
     assert caught.value.kind == kind
-    with pytest.raises(Refusal) as again:
+    with pytest.raises(Refused) as again:
         child.start(source, sourceName="c.js")
     assert again.value.data == caught.value.data
 
@@ -108,7 +108,7 @@ def test_check_runs_nothing_of_the_body(child: ChildProcess, body: str) -> None:
 
 def test_check_may_be_asked_again_and_leaves_the_run_to_start(child: ChildProcess) -> None:
     assert checked(child, META)["dialect"] == "script"
-    with pytest.raises(Refusal):
+    with pytest.raises(Refused):
         child.request("check", source="(")
     assert child.request("check", source="return 1;") == {"dialect": "script", "meta": None}
     assert child.result_of("export default 5;") == 5
@@ -118,6 +118,6 @@ def test_check_may_be_asked_again_and_leaves_the_run_to_start(child: ChildProces
 def test_check_belongs_between_initialize_and_start(child: ChildProcess, when: str) -> None:
     if when == "after start":
         child.start("export default 1;")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.request("check", source="export default 1;")
     assert caught.value.kind == "invalid_state"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 DEEP_ARRAY = "let deep = []; for (let i = 0; i < {}; i++) deep = [deep];"
 DEEP_OBJECT = "let deep = {{}}; for (let i = 0; i < {}; i++) deep = {{ a: deep }};"
@@ -26,8 +26,8 @@ def depth(text: bytes) -> int:
 
 
 def raw_drain(child: ChildProcess) -> bytes:
-    child.send_line({"jsonrpc": "2.0", "id": "d", "method": "drain"})
-    return child.read_line()
+    child.send_request("drain")
+    return child.next_line()
 
 
 @pytest.mark.parametrize("levels", [600, 5_000, 200_000])
@@ -48,7 +48,7 @@ def test_a_call_too_deep_never_reaches_the_wire(child: ChildProcess, call: str, 
     reply = json.loads(first)
     if "error" not in reply:
         assert reply["result"]["calls"] == reply["result"]["requests"] == []
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.drain()
     assert caught.value.kind in TYPED
 

@@ -57,8 +57,8 @@ class Conversation:
         """One message and its reply."""
         number = len(self.lines)
         time.sleep(self._pauses[number % len(self._pauses)])  # noise: no clock may show
-        self._child.send_line({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        self.lines.append(self._child.read_line())
+        self._child.send_request(method, params, number)
+        self.lines.append(self._child.next_line())
         reply: dict[str, Any] = json.loads(self.lines[-1])
         return reply
 

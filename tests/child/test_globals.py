@@ -187,7 +187,7 @@ def test_calls_come_in_the_order_they_were_made(child: ChildProcess) -> None:
 
 def test_a_lone_surrogate_crosses_as_its_escape(child: ChildProcess) -> None:
     child.start("log(args);\nexport default args.length;", args="\ud800x")
-    child.send_line({"jsonrpc": "2.0", "id": "a", "method": "drain"})
-    line = child.read_line()
+    child.send_request("drain")
+    line = child.next_line()
     assert json.loads(line)["result"]["calls"][0]["values"] == ["\ud800x"]
     assert b'"\\ud800x"' in line.lower()

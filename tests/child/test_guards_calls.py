@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 
 @pytest.mark.parametrize("name", ["toString", "constructor", "__proto__"])
@@ -106,7 +106,7 @@ def test_no_code_runs_when_an_answer_comes_after_the_failure(child: ChildProcess
     """)
     child.drain()
     child.resolve("1", {"a": 1})
-    with pytest.raises(Refusal, match="end"):
+    with pytest.raises(Refused, match="end"):
         child.drain()
 
 
@@ -133,7 +133,7 @@ def test_what_was_queued_before_a_timeout_is_handed_out_whole(child: ChildProces
 
 def test_args_that_do_not_fit_the_heap_are_a_memory_failure_of_start(child: ChildProcess) -> None:
     child.initialize(memoryBytes=4 << 20)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.start("export default 1;", args="x" * 6_000_000)
     assert caught.value.kind == "memory"
     assert caught.value.message.startswith("workflow args: ")
@@ -149,7 +149,7 @@ def test_an_answer_that_does_not_fit_the_heap_is_a_memory_failure(child: ChildPr
 
 def test_meta_that_takes_too_long_to_tell_is_a_timeout(child: ChildProcess) -> None:
     child.initialize(stepTimeoutMs=1)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.request("check", source=f"export const meta = [{'0,' * 60_000}];\nreturn 1;")
     assert caught.value.kind == "timeout"
 

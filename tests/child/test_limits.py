@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 STEP_MS = 200
 
@@ -32,7 +32,7 @@ SPINS = {
 }
 
 
-def assert_timeout(failure: Refusal) -> None:
+def assert_timeout(failure: Refused) -> None:
     assert failure.kind == "timeout", failure
     assert str(STEP_MS) in failure.message
 
@@ -82,7 +82,7 @@ def test_the_timeout_ends_a_run_whose_code_swallowed_it(child: ChildProcess) -> 
         log("went on", await parallel([() => { for (;;); }]));
         return "survived";
     };""")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.drain()  # which would hand out the log, had the code gone on
     assert_timeout(caught.value)
 
@@ -111,7 +111,7 @@ def test_cpu_seconds_count_over_all_steps(child: ChildProcess) -> None:
     child.initialize(cpuSeconds=1, stepTimeoutMs=5000)
     spin = "for (let i = 0; i < 1000000; i++);"
     child.start(f'export default async () => {{ for (;;) {{ await agent("more?"); {spin} }} }};')
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         answer_for_ever(child)
     assert caught.value.kind == "timeout"
     assert "cpuSeconds" in caught.value.message
@@ -238,7 +238,7 @@ def test_what_was_queued_before_a_limit_is_handed_out_first(child: ChildProcess)
     child.initialize(maxQueuedBytes=5000)
     child.start('log("kept");\nlog("x".repeat(5000));\nexport default 1;')
     assert [call["values"] for call in child.drain()["calls"]] == [["kept"]]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.drain()
     assert caught.value.kind == "limit"
 

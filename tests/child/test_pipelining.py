@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flowcage.conformance.peer import line
+
 from .child_process import ChildProcess
 
 
 def lines(*requests: tuple[str, dict[str, Any]]) -> bytes:
     """The requests, each with its method as its id."""
-    return b"".join(
-        json.dumps({"jsonrpc": "2.0", "id": method, "method": method, "params": params}).encode() + b"\n"
-        for method, params in requests
-    )
+    return b"".join(line(method, params, method) for method, params in requests)
 
 
 def ids(replies: list[bytes]) -> list[str]:
@@ -23,8 +22,8 @@ def ids(replies: list[bytes]) -> list[str]:
 def test_a_start_is_answered_before_the_drain_behind_it_runs(child: ChildProcess) -> None:
     child.initialize(stepTimeoutMs=100)
     child.send(lines(("start", {"source": "for (;;);"}), ("drain", {})))
-    assert ids(child.read_lines()) == ["start"]
-    assert ids(child.read_lines()) == ["drain"]
+    assert ids(child.program.read_lines()) == ["start"]
+    assert ids(child.program.read_lines()) == ["drain"]
 
 
 def test_a_resolve_is_answered_together_with_the_drain_behind_it(child: ChildProcess) -> None:
@@ -34,4 +33,4 @@ def test_a_resolve_is_answered_together_with_the_drain_behind_it(child: ChildPro
     child.drain()
     answer = {"id": "1", "resolution": {"type": "ok", "value": 1}}
     child.send(lines(("resolve", answer), ("drain", {})))
-    assert ids(child.read_lines()) == ["resolve", "drain"]
+    assert ids(child.program.read_lines()) == ["resolve", "drain"]

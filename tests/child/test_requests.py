@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 
 def requests_of(child: ChildProcess, source: str) -> list[dict[str, Any]]:
@@ -259,7 +259,7 @@ def test_resolving_an_unknown_request_is_refused_and_changes_nothing(
 ) -> None:
     child.start('export default await agent("a");')
     child.drain()
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.resolve(identifier, 1)
     assert caught.value.kind == "unknown_request"
     assert caught.value.message == f"unknown workflow request id: {identifier}"
@@ -271,14 +271,14 @@ def test_resolving_twice_is_refused_the_second_time(child: ChildProcess) -> None
     child.start('export default await agent("a");')
     child.drain()
     child.resolve("1", "first")
-    with pytest.raises(Refusal, match="unknown workflow request id: 1"):
+    with pytest.raises(Refused, match="unknown workflow request id: 1"):
         child.resolve("1", "second")
     assert child.result() == "first"
 
 
 def test_a_request_can_not_be_resolved_before_it_was_made(child: ChildProcess) -> None:
     child.start('export default await agent("a");')
-    with pytest.raises(Refusal, match="unknown workflow request id: 1"):
+    with pytest.raises(Refused, match="unknown workflow request id: 1"):
         child.resolve("1", "early")
     assert child.poll()["request"]["id"] == "1"
 
@@ -287,7 +287,7 @@ def test_resolving_an_outstanding_request_after_completion_is_fine(child: ChildP
     child.start('agent("a").then(() => log("never"));\nexport default 1;')
     assert child.drain()["state"] == "complete"
     child.resolve("1", None)
-    with pytest.raises(Refusal, match="unknown workflow request id: 1"):
+    with pytest.raises(Refused, match="unknown workflow request id: 1"):
         child.resolve("1", None)
     assert child.poll() == {"type": "complete", "output": {"result": 1}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 # Each runs code of the workflow inside something of the engine that drops or replaces what that code threw.
 SWALLOWERS = {
@@ -35,7 +35,7 @@ def test_nothing_of_the_workflow_runs_once_the_deadline_has_passed(child: ChildP
     child.initialize(stepTimeoutMs=200)
     source = "new Promise(() => { for (;;); }); log('later'); agent('later'); export default 1"
     child.start(source)
-    with pytest.raises(Refusal) as caught:  # at once: nothing was queued that would be handed out first
+    with pytest.raises(Refused) as caught:  # at once: nothing was queued that would be handed out first
         child.drain()
     assert caught.value.kind == "timeout"
 

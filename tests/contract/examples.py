@@ -53,7 +53,7 @@ def hold(child: ChildProcess, lines: list[str]) -> None:
             child.send(said.encode() + b"\n")
             continue
         assert mark == "< ", f"neither host nor child: {line}"
-        answer = json.loads(child.read_line())
+        answer = json.loads(child.next_line())
         problem = difference(json.loads(said), answer)
         assert problem is None, f"{problem}\nexpected: {said}\nanswered: {json.dumps(answer)}"
 

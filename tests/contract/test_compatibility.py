@@ -61,10 +61,10 @@ def test_an_old_client_hears_all_that_it_knows(path: Path) -> None:
             if speaker == "host":
                 child.send(line + b"\n")
                 continue
-            answer = json.loads(child.read_line())
+            answer = json.loads(child.next_line())
             problem = difference(as_known(json.loads(line)), answer)
             assert problem is None, f"{problem}\nrecorded: {line.decode()}\nnow: {json.dumps(answer)}"
-        assert child.expect_exit() == b""
+        child.expect_exit()
 
 
 def test_there_are_old_clients_that_poll_drain_fail_and_err() -> None:
@@ -118,8 +118,8 @@ def test_members_of_a_later_host_change_nothing(name: str) -> None:
                 child.send(with_members(line) + b"\n")
                 continue
             expected = json.loads(line.replace(b"<version>", ANYTHING.encode()))
-            assert difference(expected, json.loads(child.read_line())) is None
-        assert child.expect_exit() == b""
+            assert difference(expected, json.loads(child.next_line())) is None
+        child.expect_exit()
 
 
 # ---- a later child ---------------------------------------------------------------------------

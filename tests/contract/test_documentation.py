@@ -30,7 +30,7 @@ def test_a_conversation_goes_as_it_is_told(lines: list[str]) -> None:
         hold(child, lines)
         if not is_over(lines):
             child.close_stdin()
-        assert child.expect_exit() == b""
+        child.expect_exit()
 
 
 @pytest.mark.parametrize(
