@@ -158,7 +158,7 @@ class HostSubject:
             command = [
                 word.replace(CHILD, str(child)).replace(WORKFLOW, str(workflow)) for word in self._command
             ]
-            program = Program(command, self._timeout, env={**os.environ, "FLOWCAGE_CHILD": str(child)})
+            program = Program(command, self._timeout, env=_environment(child))
             try:
                 program.close_stdin()
                 status = program.wait()
@@ -175,6 +175,11 @@ class HostSubject:
             finally:
                 program.end()
                 _end(_notes(transcript))
+
+
+def _environment(child: Path) -> dict[str, str]:
+    """The kit's own, the path of the child, and the wish that the host check what it says and hears."""
+    return {**os.environ, "FLOWCAGE_CHILD": str(child), "FLOWCAGE_CHECK_MESSAGES": "1"}
 
 
 def _object(line: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Messages to and from one child: the sans-IO connection over its pipes, every message schema-checked."""
+"""Messages to and from one child: the sans-IO connection over its pipes, each held to the contract."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import trio
 
+from flowcage.host import codec
 from flowcage.host.errors import ChildSilent, MemoryExceeded, OutputExceeded, ProtocolViolation, RunError
 from flowcage.host.process import ChildProcess
-from flowcage.protocol import decode, encode
+from flowcage.protocol import encode
 from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
@@ -65,7 +66,7 @@ class Channel:
         """
         method, params = encode.method(message), encode.params(message)
         try:
-            decode.message(method, params)
+            codec.message(method, params)
         except ErrorReply as refusal:
             raise LocalProtocolError(f"{method}: {refusal.message}") from None
         line = self._connection.send(message)
@@ -168,7 +169,7 @@ class Channel:
             _require_contract(method, reply)
             return reply
         try:
-            return reply._replace(result=decode.result(method, reply.result))
+            return reply._replace(result=codec.result(method, reply.result))
         except ErrorReply as refusal:
             raise ProtocolViolation(
                 f"the child's answer to {method} is not in the contract: {refusal.message}"
@@ -180,7 +181,7 @@ class Channel:
 
 
 def _require_contract(method: str, failure: Failure) -> None:
-    # jsonschema takes a tenth of a second to import, and a hundred times as long as `decode`, which a parity
+    # jsonschema takes a tenth of a second to import, and a hundred times as long as `codec`, which a parity
     # test holds equal to it for results. Only a run that failed waits for it, once.
     from flowcage.schemas.validate import error_error
 
