@@ -1,7 +1,11 @@
-"""Usage: fake_child.py SCENARIO TRANSCRIPT: plays a child for a host, and writes down what happened.
+"""Usage: python -m flowcage.conformance.fake_child SCENARIO [TRANSCRIPT]: plays a child for a host.
 
 It knows no JavaScript: whatever source it is given, it plays the same workflow, which logs, asks an agent and
-sleeps.
+sleeps. What happened is written to TRANSCRIPT.
+
+SCENARIO is the name of one, or STEP/FAULT: good until this step, and then one thing wrong. Steps are the
+methods, ``begin`` (before anything was read), ``waiting`` (the first drain was answered) and ``again`` (a
+later drain).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.protocol.errors import CODES
+from flowcage.protocol.limits import Limits
 
 # What the host prints somewhere in its output where it prints results.
 RESULT = "conformance-result-7b1e"
@@ -21,16 +26,7 @@ UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
 LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
-LIMITS: dict[str, int] = {
-    "memoryBytes": 128 * MIB,
-    "stackBytes": MIB,
-    "stepTimeoutMs": 5000,
-    "cpuSeconds": 60,
-    "maxSleepMs": 60_000,
-    "maxMessageBytes": 8 * MIB,
-    "maxPendingRequests": 100,
-    "maxQueuedBytes": 4 * MIB,
-}
+LIMITS = Limits().to_wire()
 AGENT: dict[str, Any] = {"type": "agent", "id": "1", "prompt": "ready?"}
 SLEEP: dict[str, Any] = {"type": "sleep", "id": "2", "durationMs": SLEEP_MS}
 LOG: dict[str, Any] = {"type": "log", "values": ["hello", {"n": 1}]}
@@ -42,7 +38,7 @@ Message = dict[str, Any]
 class Transcript:
     """One JSON object a line: seconds, what happened, and the text of it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str = os.devnull) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def note(self, event: str, text: str = "") -> None:
@@ -154,6 +150,11 @@ class Stage:
         except BrokenPipeError:
             self.leave("the host closed stdout")
 
+    def complain(self, data: bytes) -> None:
+        """Say something on stderr."""
+        while data:
+            data = data[os.write(2, data) :]
+
     def leave(self, why: str, status: int = 0) -> None:
         """End this process."""
         self.transcript.note("left", why)
@@ -193,16 +194,14 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
     guard.daemon = True
     guard.start()
     while True:
-        replies, lines = b"", stage.lines()
+        lines = stage.lines()
         while lines:
             line = lines.pop(0)
             stage.transcript.note("read", text_of(line))
             reply, last = answer(stage, line, scenario)
-            replies += reply
+            stage.say(reply)  # at once: a fault in the next answer comes after this one
             if last:
-                stage.say(replies)
                 after_shutdown(stage, lines)
-        stage.say(replies)
 
 
 def answer(
@@ -234,12 +233,13 @@ def text_of(line: bytes) -> str:
 
 def main() -> None:
     """Play the scenario named on the command line."""
-    from flowcage.conformance.scenarios import SCENARIOS
+    from flowcage.conformance.scenarios import begin, scenario
 
-    name, path = sys.argv[1:3]
-    stage = Stage(Transcript(path))
+    name, *path = sys.argv[1:]
+    stage = Stage(Transcript(*path))
     stage.transcript.note("began", str(os.getpid()))
-    play(stage, SCENARIOS[name])
+    begin(stage, name)
+    play(stage, scenario(name))
 
 
 if __name__ == "__main__":

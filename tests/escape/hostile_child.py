@@ -11,21 +11,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from flowcage.protocol.limits import FIELD_NAMES
 from flowcage.protocol.messages import STRICT_LAYERS
 
 MIB = 1024 * 1024
 MARKED = "\u2028 \u2029 \u0085 \x0b \x7f \ufeff"
-LIMITS = [
-    "memoryBytes",
-    "stackBytes",
-    "stepTimeoutMs",
-    "cpuSeconds",
-    "addressSpaceBytes",
-    "maxSleepMs",
-    "maxMessageBytes",
-    "maxPendingRequests",
-    "maxQueuedBytes",
-]
 AGENT: dict[str, object] = {"type": "agent", "id": "1", "prompt": "p"}
 COMPLETE = {"calls": [], "requests": [], "state": "complete", "output": {"result": 1}}
 PENDING = {"calls": [], "requests": [], "state": "pending"}
@@ -232,7 +222,7 @@ def initialized() -> dict[str, object]:
         "protocolVersion": "1.0",
         "server": {"name": "hostile", "version": "0"},
         "engine": {"name": "none", "version": "0"},
-        "limits": dict.fromkeys(LIMITS, 2**53 - 1),
+        "limits": dict.fromkeys(FIELD_NAMES, 2**53 - 1),
         "isolation": {name: {"applied": True, "detail": "so it says"} for name in STRICT_LAYERS},
         "maxMessageBytes": 2**53 - 1 if ATTACK == "longer messages" else 8 * MIB,
     }

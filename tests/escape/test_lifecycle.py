@@ -44,6 +44,7 @@ VERDICTS = {
     "CannotSend": Verdict.NOT_STARTED,
     "LaunchFailed": Verdict.NOT_STARTED,
     "HandlerFailed": Verdict.HOST_FAULT,
+    "SchemaDisagrees": Verdict.HOST_FAULT,  # a fault of flowcage's own, and only where a switch looks for it
 }
 
 
@@ -164,7 +165,7 @@ def assert_cancelled(heard: list[Event]) -> None:
 
 @pytest.mark.parametrize("stage", ["initialize", "start", "drain", "resolve"])
 def test_a_cancelled_run_says_so_whatever_its_child_was_doing(stage: str) -> None:
-    launcher = fake_child(stage, "silence")
+    launcher = fake_child(stage, "silent")
     options = RunOptions(agent=answer, isolation="best_effort")
 
     async def all_wait() -> None:
@@ -288,7 +289,7 @@ def test_the_report_of_a_death_says_what_was_going_on() -> None:
 
 
 def test_the_report_of_a_death_has_the_last_words() -> None:
-    launcher = fake_child("drain", "exit 3")
+    launcher = fake_child("drain", "exits-3")
     options = RunOptions(agent=answer, launcher=launcher, isolation="best_effort")
     with pytest.raises(RunError) as caught:
         trio.run(lambda: run_workflow("export default 1", options=options))

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.launch.spawn import Spawn
-
-FAKE_CHILD = Path(__file__).parent / "fake_child.py"
 
 
 class Launcher:
@@ -49,9 +46,9 @@ class Launcher:
         assert _descriptors() <= self._open
 
 
-def fake_child(method: str, fault: str) -> Launcher:
-    """A launcher of children that misbehave at one message."""
-    return Launcher((sys.executable, "-I", str(FAKE_CHILD), method, fault))
+def fake_child(step: str, fault: str) -> Launcher:
+    """A launcher of the kit's children that misbehave at one step."""
+    return Launcher((sys.executable, "-I", "-m", "flowcage.conformance.fake_child", f"{step}/{fault}"))
 
 
 def _descriptors() -> int:

@@ -8,23 +8,12 @@ import os
 import sys
 import time
 
+from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import STRICT_LAYERS
 
 LIE = sys.argv[1]
 MIB = 1024 * 1024
-LIMITS = dict.fromkeys(
-    (
-        "memoryBytes",
-        "stackBytes",
-        "stepTimeoutMs",
-        "cpuSeconds",
-        "maxSleepMs",
-        "maxMessageBytes",
-        "maxPendingRequests",
-        "maxQueuedBytes",
-    ),
-    1,
-)
+LIMITS = dict.fromkeys(Limits().to_wire(), 1)
 AGENT = {"type": "agent", "id": "1", "prompt": "p"}
 NOTE = {"kind": "note", "message": "x" * 1000}
 

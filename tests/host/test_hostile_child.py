@@ -23,18 +23,18 @@ STEPS = ["initialize", "start", "drain", "resolve"]
 LIES = [
     "garbage",
     "nan",
-    "utf16",
-    "bad utf-8",
+    "utf-16",
+    "invalid-utf-8",
     "batch",
     "deep",
-    "long integer",
-    "wrong id",
-    "true as id",
-    "float as id",
-    "no id",
-    "result and error",
-    "error without kind",
-    "endless line",
+    "long-integer",
+    "wrong-id",
+    "id-true",
+    "id-fraction",
+    "no-id",
+    "result-and-error",
+    "error-without-kind",
+    "endless-line",
 ]
 
 
@@ -65,14 +65,14 @@ def test_a_line_outside_the_contract_ends_the_run_as_a_protocol_violation(step: 
 
 @pytest.mark.parametrize("step", ["initialize", "drain"])
 def test_a_result_of_another_shape_is_a_protocol_violation_that_names_the_method(step: str) -> None:
-    error = error_of(fake_child(step, "wrong shape"))
+    error = error_of(fake_child(step, "wrong-shape"))
     assert isinstance(error, ProtocolViolation)
     assert step in str(error)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_child_that_exits_is_reported_with_its_status_and_its_last_words(step: str) -> None:
-    error = error_of(fake_child(step, "exit 3"))
+    error = error_of(fake_child(step, "exits-3"))
     assert isinstance(error, ChildDied)
     assert (error.exit_code, error.signal, error.child_alive) == (3, None, False)
     assert error.stderr == "the reason"
@@ -80,38 +80,38 @@ def test_a_child_that_exits_is_reported_with_its_status_and_its_last_words(step:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_child_that_exits_0_in_the_middle_of_a_run_has_died(step: str) -> None:
-    error = error_of(fake_child(step, "exit 0"))
+    error = error_of(fake_child(step, "exits-0"))
     assert isinstance(error, ChildDied)
     assert error.exit_code == 0
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_child_that_is_killed_is_reported_with_its_signal(step: str) -> None:
-    error = error_of(fake_child(step, "killed"))
+    error = error_of(fake_child(step, "dies"))
     assert isinstance(error, ChildDied)
     assert (error.signal, error.exit_code) == ("SIGKILL", None)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_half_a_line_and_an_exit_is_a_death_not_a_message(step: str) -> None:
-    error = error_of(fake_child(step, "half a line"))
+    error = error_of(fake_child(step, "dies-in-line"))
     assert isinstance(error, ChildDied)
 
 
 def test_a_child_that_closes_its_stdout_but_lives_is_killed() -> None:
-    error = error_of(fake_child("drain", "close stdout"))
+    error = error_of(fake_child("drain", "closes-stdout"))
     assert isinstance(error, ProtocolViolation)
     assert "closed its stdout" in str(error)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_child_that_never_answers_is_killed_at_the_wall_clock_limit(step: str) -> None:
-    error = error_of(fake_child(step, "silence"), timeout_seconds=0.5)
+    error = error_of(fake_child(step, "silent"), timeout_seconds=0.5)
     assert isinstance(error, RunTimedOut)
 
 
 def test_a_flood_of_stderr_blocks_nobody_and_only_its_tail_is_kept() -> None:
-    error = error_of(fake_child("drain", "stderr flood"))
+    error = error_of(fake_child("drain", "fills-stderr"))
     assert isinstance(error, ChildDied)
     assert 0 < len(error.stderr) <= 8192
 
