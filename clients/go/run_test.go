@@ -83,12 +83,15 @@ func bridge(connection net.Conn, child *exec.Cmd) {
 	_ = child.Wait()
 }
 
-func realChild(t *testing.T) []string {
+func realChild(t *testing.T) []string { return module(t, "flowcage.child") }
+
+// module is the command that runs a module of flowcage's Python.
+func module(t *testing.T, words ...string) []string {
 	python := os.Getenv("FLOWCAGE_PYTHON")
 	if python == "" {
 		t.Skip("set FLOWCAGE_PYTHON to a Python that has flowcage")
 	}
-	return []string{python, "-I", "-m", "flowcage.child"}
+	return append([]string{python, "-I", "-m"}, words...)
 }
 
 // requireNoGoroutines: none of this package's own is left, but for those of the test's server. One that has said that

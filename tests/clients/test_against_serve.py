@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from ..host.test_serve import Server, serving
-from .suites import CLIENTS, require
+from .programs import BOTH, DEADLINE_SECONDS, Program
+from .suites import CLIENTS
 
-DEADLINE_SECONDS = 120.0
 EXAMPLE = CLIENTS.parent / "examples" / "review.js"
 NODE = """
 import { readFileSync } from 'node:fs';
@@ -76,29 +76,6 @@ func main() {
 	}
 }
 """
-Program = Callable[[Path], list[str]]
-
-
-def node_program(folder: Path) -> list[str]:
-    """A host in JavaScript."""
-    node = require("node")
-    (folder / "host.mjs").write_text(NODE.replace("CLIENT", str(CLIENTS / "node")))
-    return [node, str(folder / "host.mjs")]
-
-
-def go_program(folder: Path) -> list[str]:
-    """A host in Go."""
-    go = require("go")
-    (folder / "main.go").write_text(GO)
-    (folder / "go.mod").write_text(
-        "module host\n\ngo 1.19\n\nrequire flowcage.dev/flowcage v0.0.0\n\n"
-        f"replace flowcage.dev/flowcage => {CLIENTS / 'go'}\n"
-    )
-    subprocess.run([go, "build", "-o", "host", "."], cwd=folder, check=True, timeout=DEADLINE_SECONDS)
-    return [str(folder / "host")]
-
-
-BOTH = pytest.mark.parametrize("program", [node_program, go_program], ids=["node", "go"])
 
 
 @pytest.fixture
@@ -112,7 +89,7 @@ def server() -> Iterator[Server]:
 def test_the_shipped_example_runs_with_agents_in_the_clients_language(
     program: Program, server: Server, tmp_path: Path
 ) -> None:
-    command = [*program(tmp_path), str(server.path), str(EXAMPLE)]
+    command = [*program(tmp_path, NODE, GO), str(server.path), str(EXAMPLE)]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=DEADLINE_SECONDS, check=True)
     result = json.loads(done.stdout)
     assert result["real"] == len(result["findings"]) == 3
@@ -121,7 +98,7 @@ def test_the_shipped_example_runs_with_agents_in_the_clients_language(
 
 @BOTH
 def test_a_child_that_is_killed_is_a_typed_error(program: Program, server: Server, tmp_path: Path) -> None:
-    command = [*program(tmp_path), str(server.path), str(EXAMPLE), "wait"]
+    command = [*program(tmp_path, NODE, GO), str(server.path), str(EXAMPLE), "wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "asked\n"

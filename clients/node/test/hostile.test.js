@@ -4,7 +4,7 @@ import test from 'node:test';
 
 import * as flowcage from '../index.js';
 import { whyNotCaged } from '../lib/inspection.js';
-import { TRANSPORTS, hostile, isAlive, spawned } from './support.js';
+import { RESULT, TRANSPORTS, fake, isAlive, spawned } from './support.js';
 
 const { Child, ChildDied, ChildSilent, IsolationUnavailable, ProtocolViolation, run } = flowcage;
 
@@ -12,8 +12,8 @@ const OPTIONS = { isolation: 'none', agent: async () => 'hi', answerGraceMs: 300
 const STEPS = ['begin', 'initialize', 'start', 'drain', 'waiting', 'resolve', 'again'];
 const waiting = { agent: () => new Promise(() => {}) };
 
-async function failure(open, t, what, options = {}) {
-  const { transport, pids } = await open(t, hostile(...what));
+async function failure(open, t, scenario, options = {}) {
+  const { transport, pids } = await open(t, fake(scenario));
   const error = await run('unused', { ...OPTIONS, transport, ...options }).then(
     ({ result }) => assert.fail(`it ended well: ${JSON.stringify(result)}`), (thrown) => thrown,
   );
@@ -25,39 +25,39 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
   const isProcess = name === 'process';
 
   test(`over a ${name}: replies that come byte by byte are whole`, async (t) => {
-    const { transport } = await open(t, hostile('byte by byte'));
-    assert.equal((await run('unused', { ...OPTIONS, transport })).result, 'done');
+    const { transport } = await open(t, fake('byte-by-byte'));
+    assert.equal((await run('unused', { ...OPTIONS, transport })).result, RESULT);
   });
 
   for (const step of STEPS) {
-    for (const how of ['SIGKILL', 'exit', 'half']) {
+    for (const how of ['dies', 'exits-3', 'dies-in-line']) {
       test(`over a ${name}: a child that dies at ${step} (${how}) is told of`, async (t) => {
-        const error = await failure(open, t, [how, step], step === 'waiting' ? waiting : {});
+        const error = await failure(open, t, `${step}/${how}`, step === 'waiting' ? waiting : {});
         assert.ok(error instanceof ChildDied, error);
-        const expected = { SIGKILL: ['SIGKILL', null], exit: [null, 3], half: [null, 0] }[how];
+        const expected = { dies: ['SIGKILL', null], 'exits-3': [null, 3], 'dies-in-line': [null, 0] }[how];
         assert.deepEqual([error.signal, error.exitCode], isProcess ? expected : [null, null]);
         assert.equal(error.childAlive, false);
       });
     }
-    test(`over a ${name}: noise at ${step} is a violation`, async (t) => {
-      const error = await failure(open, t, ['noise', step], step === 'waiting' ? waiting : {});
+    test(`over a ${name}: a stray print at ${step} is a violation`, async (t) => {
+      const error = await failure(open, t, `${step}/print`, step === 'waiting' ? waiting : {});
       assert.ok(error instanceof ProtocolViolation, error);
     });
   }
 
   for (const step of ['drain', 'resolve']) {
     test(`over a ${name}: a child that is silent at ${step} is killed`, async (t) => {
-      assert.ok(await failure(open, t, ['silent', step]) instanceof ChildSilent);
+      assert.ok(await failure(open, t, `${step}/silent`) instanceof ChildSilent);
     });
   }
 
   for (const what of [
-    'wrong id', 'an id as text', 'no id', 'null as id', 'a reply twice', 'another jsonrpc', 'result and error',
-    'neither result nor error', 'an error without a kind', 'a batch', 'scalar', 'no UTF-8', 'a byte-order mark',
-    'too deep', 'too many values', 'a number too large', 'no newline',
+    'wrong-id', 'id-text', 'no-id', 'id-of-null', 'answers-twice', 'other-jsonrpc', 'result-and-error',
+    'neither-result-nor-error', 'error-without-kind', 'batch', 'scalar', 'invalid-utf-8', 'byte-order-mark',
+    'nested', 'many-values', 'number-too-large', 'endless-line',
   ]) {
     test(`over a ${name}: ${what} is a violation`, async (t) => {
-      const error = await failure(open, t, [what, 'start']); // whose right answer is {}
+      const error = await failure(open, t, `start/${what}`); // whose right answer is {}
       assert.ok(error instanceof ProtocolViolation, error);
       assert.equal(error.childAlive, true);
     });
@@ -65,56 +65,56 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
 }
 
 for (const what of [
-  'one id twice', 'a request without an id', 'a request of null', 'a sleep of minus one', 'too many requests',
-  'too many calls', 'calls that are no list', 'a state that there is not', 'complete without output',
-  'another version', 'longer lines',
+  'drain/same-id-twice', 'drain/request-without-id', 'drain/request-of-null', 'drain/sleep-below-zero',
+  'drain/too-many-requests', 'drain/too-many-calls', 'drain/calls-that-are-no-list', 'drain/inherited-state',
+  'drain/complete-without-output', 'initialize/other-version', 'initialize/longer-messages',
 ]) {
   test(`${what} is a violation`, async (t) => {
     const limits = { ...OPTIONS.limits, maxPendingRequests: 10 };
-    assert.ok(await failure(TRANSPORTS.process, t, [what], { ...waiting, limits }) instanceof ProtocolViolation);
+    assert.ok(await failure(TRANSPORTS.process, t, what, { ...waiting, limits }) instanceof ProtocolViolation);
   });
 }
 
 for (const what of ['request', 'call']) {
   test(`a ${what} of a type that only a later version knows ends the run and is named`, async (t) => {
-    const error = await failure(TRANSPORTS.process, t, [`a ${what} of an unknown type`]);
+    const error = await failure(TRANSPORTS.process, t, `drain/inherited-${what}`);
     assert.ok(error instanceof ProtocolViolation);
     assert.match(error.message, /unknown type: toString$/);
   });
 }
 
 test('a call of a type that only a later version knows is handed to onOther', async (t) => {
-  const { transport } = await TRANSPORTS.process(t, hostile('a call of an unknown type'));
+  const { transport } = await TRANSPORTS.process(t, fake('drain/inherited-call'));
   const others = [];
-  assert.equal((await run('unused', { ...OPTIONS, transport, onOther: (call) => others.push(call) })).result, 'done');
+  assert.equal((await run('unused', { ...OPTIONS, transport, onOther: (call) => others.push(call) })).result, RESULT);
   assert.deepEqual(others, [{ type: 'toString' }]);
 });
 
 test('a child that closes its stdout and lives on is killed', async (t) => {
-  assert.match((await failure(TRANSPORTS.process, t, ['close stdout', 'drain'])).message, /went on living/);
+  assert.match((await failure(TRANSPORTS.process, t, 'drain/closes-stdout')).message, /went on living/);
 });
 
 test('what a child said on stderr before it died is told, without escapes', async (t) => {
-  const { exitCode, stderr } = await failure(TRANSPORTS.process, t, ['complain', 'start']);
-  assert.deepEqual([exitCode, stderr], [1, 'out of luck']);
+  const { exitCode, stderr } = await failure(TRANSPORTS.process, t, 'start/exits-3');
+  assert.deepEqual([exitCode, stderr], [3, 'the reason']);
 });
 
 test('a child that floods stderr is stopped by its deadline', async (t) => {
-  assert.ok(await failure(TRANSPORTS.process, t, ['floods stderr', 'drain']) instanceof ChildSilent);
+  assert.ok(await failure(TRANSPORTS.process, t, 'drain/floods-stderr') instanceof ChildSilent);
 });
 
 test('a child that says more than a run may say in all is killed', async (t) => {
-  const error = await failure(TRANSPORTS.process, t, ['none'], { maxReceivedBytes: 500 });
+  const error = await failure(TRANSPORTS.process, t, 'good', { maxReceivedBytes: 500 });
   assert.ok(error instanceof flowcage.OutputExceeded);
 });
 
 test('a child that admits to an open cage gets no source', { skip: process.platform !== 'linux' }, async (t) => {
-  const error = await failure(TRANSPORTS.process, t, ['open cage'], { isolation: undefined });
+  const error = await failure(TRANSPORTS.process, t, 'good', { isolation: undefined });
   assert.match(error.message, /without isolation: memory/);
 });
 
 test('a child that claims a cage which the kernel does not confirm gets no source', { skip: process.platform !== 'linux' }, async (t) => {
-  const error = await failure(TRANSPORTS.process, t, ['none'], { isolation: undefined });
+  const error = await failure(TRANSPORTS.process, t, 'initialize/claims-a-cage', { isolation: undefined });
   assert.ok(error instanceof ProtocolViolation || error instanceof IsolationUnavailable);
   assert.match(error.message, /kernel does not confirm: \w+ is/);
 });

@@ -1,17 +1,18 @@
-// What the tests run against: the real child and a hostile one, as a process and behind a socket.
+// What the tests run against: the real child and the fake one of flowcage's conformance kit, as a process and behind a socket.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { connect, spawnChild } from '../index.js';
 
 const PYTHON = process.env.FLOWCAGE_PYTHON ?? 'python3';
 export const CHILD = [PYTHON, '-I', '-m', 'flowcage.child'];
-export const hostile = (...what) => [process.execPath, fileURLToPath(new URL('hostile-child.mjs', import.meta.url)), ...what];
+export const fake = (scenario) => [PYTHON, '-I', '-m', 'flowcage.conformance.fake_child', scenario];
+// What its workflow comes to.
+export const RESULT = 'conformance-result-7b1e';
 export const example = (name) => readFileSync(new URL(`../../../examples/${name}`, import.meta.url), 'utf8');
 
 /** The way to start `command` as a process, and what was started with it. */
