@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flowcage.conformance.on_host import HOST_CHECKS
 
-from ..e2e.command import flowcage
+from ..e2e.command import KIT_DEADLINE, flowcage
 from .programs import BOTH, Program
 
 NODE = """
@@ -57,6 +57,6 @@ func main() {
 @BOTH
 def test_a_host_in_the_clients_language_passes_the_kit(program: Program, tmp_path: Path) -> None:
     command = [*program(tmp_path, NODE, GO), "{child}", "{workflow}"]
-    finished = flowcage("conformance", "--host", shlex.join(command))
+    finished = flowcage("conformance", "--host", shlex.join(command), deadline=KIT_DEADLINE)
     failed = [line for line in finished.stdout.splitlines() if not line.startswith("ok ")]
     assert failed == [f"{len(HOST_CHECKS.checks)} checks, {len(HOST_CHECKS.checks)} passed, 0 failed"]

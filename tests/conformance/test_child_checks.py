@@ -14,7 +14,7 @@ from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.runner import run_checks
 from flowcage.conformance.subject import ChildSubject
 
-from ..e2e.command import flowcage
+from ..e2e.command import KIT_DEADLINE, flowcage
 from .broken.mutants import MUTANTS, check_of
 from .recording import Recording, broken_child
 
@@ -37,7 +37,8 @@ def test_there_are_at_least_sixty_and_each_has_a_broken_child() -> None:
 
 
 def test_flowcages_own_child_passes() -> None:
-    finished = flowcage("conformance", "--child", shlex.join((sys.executable, "-I", "-m", "flowcage.child")))
+    child = shlex.join((sys.executable, "-I", "-m", "flowcage.child"))
+    finished = flowcage("conformance", "--child", child, deadline=KIT_DEADLINE)
     assert finished.status == 0, finished.stdout
     assert finished.stdout.splitlines()[-1] == f"{len(CHECKS)} checks, {len(CHECKS)} passed, 0 failed"
 
