@@ -77,7 +77,7 @@ def result(method: str, value: Any) -> Any:
         ErrorReply: ``invalid_params``, for a result that is not in the contract.
     """
     if method == "drain":
-        known, unknown = _set_aside(value)
+        known, unknown = set_aside(value)
         answer = drained(known)
         return answer._replace(requests=[*answer.requests, *unknown]) if unknown else answer
     if method in _RESULTS:
@@ -251,7 +251,7 @@ def _nested(members: Members, name: str) -> Members:
     return nested
 
 
-def _set_aside(result: Any) -> tuple[Any, list[UnknownRequest]]:
+def set_aside(result: Any) -> tuple[Any, list[UnknownRequest]]:
     """A drain without its requests of unknown types, and these; what is wrong otherwise stays as it is."""
     requests = result.get("requests") if isinstance(result, dict) else None
     if not isinstance(requests, list):

@@ -16,7 +16,7 @@ import pytest
 from flowcage.host import codec
 from flowcage.protocol import decode
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Poll
+from flowcage.protocol.messages import Poll, UnknownRequest
 
 RESOLUTION = {"type": "ok", "value": 1}
 GOOD: dict[str, tuple[str, Any]] = {
@@ -85,12 +85,20 @@ def test_without_the_switch_the_decoder_alone_is_asked(monkeypatch: pytest.Monke
     assert getattr(codec, part)(*BAD[part]) == Poll()
 
 
+def test_a_request_of_a_later_version_is_read_although_the_schema_does_not_know_it() -> None:
+    later = {"type": "fetch", "id": "1", "url": "x"}
+    drained = {"calls": [], "requests": [later], "state": "pending"}
+    assert codec.result("drain", drained).requests == [UnknownRequest("1", "fetch")]
+    with pytest.raises(ErrorReply):
+        codec.result("drain", {**drained, "requests": [later, {"type": "agent", "id": "2"}]})
+
+
 # A host whose decoder does not look at diagnostics, and the child that it is given.
 FORGETFUL_HOST = """
 import sys
 from flowcage.protocol import decode
 drained = decode.drained
-decode._RESULTS["drain"] = lambda result: drained({**result, "diagnostics": []})
+decode.drained = lambda result: drained({**result, "diagnostics": []})
 from flowcage.host.entry import main
 main()
 """
