@@ -13,7 +13,7 @@ import trio
 from flowcage.host import events
 from flowcage.host.agent_calls import AgentCalls
 from flowcage.host.alarms import Alarms
-from flowcage.host.errors import HandlerFailed, ProtocolViolation, RequestRejected, RunError
+from flowcage.host.errors import HandlerFailed, RequestRejected, RunError
 from flowcage.host.outcome import UNKNOWN_REQUEST_TYPE
 from flowcage.host.queues import CallQueue
 from flowcage.host.sendable import require_sendable
@@ -89,11 +89,6 @@ class Answers:
         self._failure = self._failure or failure
         self._arrived.set()
 
-    def require_room(self, count: int) -> None:
-        """Refuse more requests than may be outstanding, before the first of them costs anything."""
-        if len(self.waiting) + count > self._run.options.limits.max_pending_requests:
-            raise ProtocolViolation("the child has more requests outstanding than its limit")
-
     async def begin(self, requests: Sequence[Request], nursery: trio.Nursery) -> None:
         """Start answering requests in their order, or give each its place in a queue."""
         if self._spawn is None and requests:
@@ -106,8 +101,6 @@ class Answers:
                 await trio.lowlevel.checkpoint()
 
     def _begin(self, request: Request) -> None:
-        if request.id in self.waiting:
-            raise ProtocolViolation(f"the child gave two requests the id {request.id[:40]!r}")
         self.waiting[request.id] = request
         match request:
             case AgentRequest():

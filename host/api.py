@@ -8,9 +8,10 @@ import trio
 
 from flowcage.host.arguments import require_choice, require_type, require_workflow
 from flowcage.host.blocking import run_to_end
-from flowcage.host.child import Child, expect_result
-from flowcage.host.errors import CannotSend, RunTimedOut
+from flowcage.host.child import Child
+from flowcage.host.errors import CannotSend, RunError, RunTimedOut
 from flowcage.host.eventloop import require_no_event_loop, require_trio
+from flowcage.host.judge import verdict_on
 from flowcage.host.launch.spawn import Spawn
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import Outcome
@@ -18,8 +19,8 @@ from flowcage.host.run import CANNOT_CROSS, Run
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import DIALECTS, MISSING, Check, Checked, Dialect, Json, Missing
 
-# Compiling is quick; a child that takes longer than this is not well.
-CHECK_TIMEOUT_SECONDS = 30.0
+# For the whole of it; what compiling itself may take is a step's time.
+CHECK_TIMEOUT_SECONDS = 90.0
 
 
 async def run_workflow(
@@ -71,9 +72,17 @@ def run_workflow_blocking(
 
 
 async def check_workflow(
-    source: str, *, source_name: str = "workflow.js", dialect: Dialect = "auto"
+    source: str,
+    *,
+    source_name: str = "workflow.js",
+    dialect: Dialect = "auto",
+    limits: Limits | None = None,
 ) -> Checked:
     """Compile a workflow in a child and read its `meta`, without running its body.
+
+    Args:
+        source, source_name, dialect: as for a run.
+        limits: of the child; what compiling may take is one step.
 
     Raises:
         WorkflowFailed: kind ``syntax`` or ``import``; ``data`` has line and column.
@@ -84,21 +93,30 @@ async def check_workflow(
     require_workflow(source, source_name)
     require_choice("dialect", dialect, DIALECTS)
 
+    held_to = limits or Limits()
+
     async def converse(child: Child, _nursery: trio.Nursery) -> Checked:
-        await child.initialize(Limits(), None)
+        channel = child.channel
+        await child.initialize(held_to, None)
+        channel.patience = channel.patience.for_steps(held_to, RunOptions.answer_grace_seconds)
         message = Check(source, source_name, dialect)
         try:
-            line = child.channel.encode(message)
+            line = channel.encode(message)
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow cannot be sent to the child: {error}") from error
-        checked = expect_result((await child.channel.exchange([line]))[0])
+        channel.send([line])
+        checked = await channel.receive()
         assert isinstance(checked, Checked)
         return checked
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
             child = await Child.start(Spawn())
-            return await child.run(partial(converse, child))
+            try:
+                return await child.run(partial(converse, child))
+            except RunError as error:
+                error.verdict = verdict_on(error, child.measured(held_to))
+                raise
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import trio
 
 from flowcage.host import codec
 from flowcage.host.errors import ChildSilent, MemoryExceeded, OutputExceeded, ProtocolViolation, RunError
 from flowcage.host.process import ChildProcess
+from flowcage.host.replies import Replies
+from flowcage.host.steps import Reading, StepClock
 from flowcage.protocol import encode
 from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.limits import MIB
-from flowcage.protocol.messages import Message
+from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
+from flowcage.protocol.messages import Drained, Message
 
 # How often a child that is taking its time is looked at.
 _GLANCE_SECONDS = 0.1
@@ -26,14 +27,24 @@ class Patience(NamedTuple):
     """What a child may take before it is given up. Before `initialize` is answered it has yet to start.
 
     Attributes:
-        answer_seconds: for one reply.
+        cpu_seconds: of the child's CPU for one reply.
+        wall_seconds: of the host's clock for one reply.
         resident_bytes: of memory (RSS).
         received_bytes: of output in the whole conversation.
     """
 
-    answer_seconds: float = 30.0
+    cpu_seconds: float = 30.0
+    wall_seconds: float = 30.0
     resident_bytes: int = 512 * MIB
     received_bytes: int = 1024 * MIB
+
+    def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
+        """The same with the time that a step may take, and some more: an honest child ends it by itself."""
+        step_seconds = limits.step_timeout_ms / 1000
+        return self._replace(
+            cpu_seconds=step_seconds + grace_seconds,
+            wall_seconds=STEP_WALL_FACTOR * step_seconds + grace_seconds,
+        )
 
 
 class ChildGone(RunError):
@@ -46,13 +57,12 @@ class Channel:
     def __init__(self, process: ChildProcess) -> None:
         self._process = process
         self._connection = HostConnection()
-        self._waiting: deque[str] = deque()
+        self._replies = Replies()
         self._unwritten = 0
         # One exchange at a time, so the queue never holds more than one write.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
-        self.answered_in_seconds = 0.0  # from the last write to the last reply
-        self._sent_at = 0.0
+        self.step = StepClock(process.cpu_seconds)
         self.messages = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -70,22 +80,18 @@ class Channel:
         except ErrorReply as refusal:
             raise LocalProtocolError(f"{method}: {refusal.message}") from None
         line = self._connection.send(message)
-        self._waiting.append(method)
+        self._replies.expect(message)
         return line
 
-    async def request(self, message: Message) -> Result | Failure:
-        """Send one message and wait for its reply, whose result is decoded."""
-        return (await self.exchange([self.encode(message)]))[0]
+    @property
+    def outstanding(self) -> int:
+        """Requests that the child has handed out and that no resolve has settled."""
+        return self._replies.outstanding
 
-    async def exchange(self, lines: list[bytes]) -> list[Result | Failure]:
-        """Send encoded messages in one write and wait for all their replies, with their results decoded.
-
-        Raises:
-            ChildGone: the child ended first.
-            ProtocolViolation: it said what the contract does not allow.
-        """
-        self.send(lines)
-        return [await self.receive() for _ in lines]
+    async def request(self, message: Message) -> object:
+        """Send one message and wait for its result; errors as `receive`."""
+        self.send([self.encode(message)])
+        return await self.receive()
 
     def send(self, lines: list[bytes]) -> None:
         """Send encoded messages in one write; `receive` their replies in the same order.
@@ -112,7 +118,7 @@ class Channel:
     def _count(self, messages: int, size: int) -> None:
         self.messages += 2 * messages
         self.bytes_sent += size
-        self._sent_at = trio.current_time()
+        self.step.sent()
 
     async def write(self) -> None:
         """Write what did not fit into the pipe at once, until cancelled.
@@ -125,27 +131,44 @@ class Channel:
                 await self._process.stdin.send_all(data)
                 self._unwritten -= 1
 
-    async def receive(self) -> Result | Failure:
-        """Wait for the next reply; errors as `exchange`."""
-        began = trio.current_time()
-        deadline, glance_at = began + self.patience.answer_seconds, began + _GLANCE_SECONDS
-        while True:
-            try:
-                event = self._connection.next_event()
-            except RemoteProtocolError as error:
-                raise ProtocolViolation(f"the child broke the protocol: {error}") from error
-            if isinstance(event, ConnectionClosed):
-                raise ChildGone
-            if event is not None:
-                self.answered_in_seconds = trio.current_time() - self._sent_at
-                return self._decode(event)
+    async def receive(self) -> object:
+        """Wait for the next reply, and return its decoded result.
+
+        Raises:
+            WorkflowFailed, IsolationUnavailable, RunRefused: the reply was an error.
+            ProtocolViolation: it is none that the child may give.
+            ChildGone: the child ended first.
+            ChildSilent, MemoryExceeded, OutputExceeded: it took more than it may.
+        """
+        event = self._next_event() or await self._wait_for_event()
+        if isinstance(event, Failure):
+            self.step.answered(more=False)
+        result = self._replies.take(event)
+        if isinstance(result, Drained) and result.more:
+            self.step.answered(more=True)
+        return result
+
+    def _next_event(self) -> Result | Failure | None:
+        try:
+            event = self._connection.next_event()
+        except RemoteProtocolError as error:
+            raise ProtocolViolation(f"the child broke the protocol: {error}") from error
+        if isinstance(event, ConnectionClosed):
+            raise ChildGone
+        return event
+
+    async def _wait_for_event(self) -> Result | Failure:
+        began = self.step.read()
+        glance_at = began.wall + _GLANCE_SECONDS
+        while (event := self._next_event()) is None:
             late = trio.current_time() - glance_at
             if late >= 0:  # also while bytes drip in
-                deadline += late  # the host's own lateness is not the child's
-                self._glance(deadline)
+                began = began._replace(wall=began.wall + late)  # the host's own lateness is not the child's
+                self._glance(began)
                 glance_at = trio.current_time() + _GLANCE_SECONDS
             with trio.move_on_at(glance_at):
                 self._take(await self._process.read())
+        return event
 
     def _take(self, data: bytes) -> None:
         self.bytes_received += len(data)
@@ -154,44 +177,17 @@ class Channel:
             raise OutputExceeded(f"the child said more than {most} bytes and was killed")
         self._connection.receive_data(data)
 
-    def _glance(self, deadline: float) -> None:
-        patience = self.patience
+    def _glance(self, began: Reading) -> None:
+        patience, passed = self.patience, self.step.since(began)
         if self._process.resident_bytes() > patience.resident_bytes:
             most = patience.resident_bytes
             raise MemoryExceeded(f"the child took more than {most} bytes of memory and was killed")
-        if trio.current_time() >= deadline:
-            limit = patience.answer_seconds
-            raise ChildSilent(f"the child did not answer in {limit:g} s and was killed")
-
-    def _decode(self, reply: Result | Failure) -> Result | Failure:
-        method = self._waiting.popleft()
-        if isinstance(reply, Failure):
-            _require_contract(method, reply)
-            return reply
-        try:
-            return reply._replace(result=codec.result(method, reply.result))
-        except ErrorReply as refusal:
-            raise ProtocolViolation(
-                f"the child's answer to {method} is not in the contract: {refusal.message}"
-            ) from None
+        if passed.cpu >= patience.cpu_seconds:
+            limit = patience.cpu_seconds
+            raise ChildSilent(f"the child did not answer in {limit:g} s of CPU and was killed")
+        if passed.wall >= patience.wall_seconds:
+            raise ChildSilent(f"the child did not answer in {patience.wall_seconds:g} s and was killed")
 
     def set_max_message_bytes(self, value: int) -> None:
         """Use the effective limit that `initialize` reported."""
         self._connection.max_message_bytes = value
-
-
-def _require_contract(method: str, failure: Failure) -> None:
-    # jsonschema takes a tenth of a second to import, and a hundred times as long as `codec`, which a parity
-    # test holds equal to it for results. Only a run that failed waits for it, once.
-    from flowcage.schemas.validate import error_error
-
-    violation = error_error(_error_object(failure))
-    if violation is not None:
-        where = violation.path or "error"
-        raise ProtocolViolation(
-            f"the child's answer to {method} is not in the contract: {where}: {violation.message}"
-        )
-
-
-def _error_object(reply: Failure) -> dict[str, Any]:
-    return {"code": reply.code, "message": reply.message, "data": reply.data}

@@ -11,7 +11,6 @@ import trio
 from flowcage.host.channel import Channel, ChildGone
 from flowcage.host.errors import (
     ChildDied,
-    IsolationUnavailable,
     LaunchFailed,
     ProtocolViolation,
     RunError,
@@ -19,10 +18,10 @@ from flowcage.host.errors import (
     WorkflowFailed,
 )
 from flowcage.host.inspection import require_cage
+from flowcage.host.judge import Measured
 from flowcage.host.launch.launcher import Launcher
 from flowcage.host.process import ChildProcess, Ended
 from flowcage.protocol import errors
-from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.limits import Limits, not_held
 from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
@@ -93,6 +92,10 @@ class Child:
         """How the child ended; None before `run` returns."""
         return self._process.ended
 
+    def measured(self, limits: Limits) -> Measured | None:
+        """What a verdict on this child hangs on; None before `run` returns."""
+        return None if self.ended is None else Measured(self.ended, limits, self.channel.step.last)
+
     async def run(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
         """Talk to the child, then end and reap it, however the talk went.
 
@@ -133,10 +136,12 @@ class Child:
             RunError: anything else that goes wrong.
         """
         channel = self.channel
-        reply = await self._greet(initialize_message(limits, isolation))
-        if (version := _older_version(reply)) is not None:
-            reply = await channel.request(initialize_message(limits, isolation, version))
-        initialized = expect_result(reply)
+        try:
+            initialized = await self._greet(initialize_message(limits, isolation))
+        except RunRefused as refused:
+            if (version := _older_version(refused)) is None:
+                raise
+            initialized = await channel.request(initialize_message(limits, isolation, version))
         assert isinstance(initialized, Initialized)
         if missing := not_held(limits, initialized.limits):
             raise RunRefused(
@@ -152,7 +157,7 @@ class Child:
         channel.set_max_message_bytes(initialized.max_message_bytes)
         return initialized
 
-    async def _greet(self, message: Initialize) -> Result | Failure:
+    async def _greet(self, message: Initialize) -> object:
         if self._sent is None:
             return await self.channel.request(message)
         if self._sent != message:
@@ -194,25 +199,6 @@ class Child:
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
 
 
-def _older_version(reply: Result | Failure) -> str | None:
+def _older_version(refused: RunRefused) -> str | None:
     """What to try where the child refused the newest version of ours; None where there is nothing to try."""
-    if isinstance(reply, Result) or reply.data["kind"] != errors.PROTOCOL_VERSION:
-        return None
-    return newest_common(reply.data["supported"])
-
-
-def expect_result(reply: Result | Failure) -> object:
-    """The result of a reply.
-
-    Raises:
-        WorkflowFailed: the run failed.
-        IsolationUnavailable, RunRefused: the child would not do it.
-    """
-    if isinstance(reply, Result):
-        return reply.result
-    kind = reply.data["kind"]
-    if kind in errors.RUN_FAILURES:
-        raise WorkflowFailed(kind, reply.message, reply.data)
-    if kind == errors.ISOLATION_UNAVAILABLE:
-        raise IsolationUnavailable(reply.message)
-    raise RunRefused(f"the child refused a message of ours ({kind}): {reply.message}")
+    return newest_common(refused.data["supported"]) if refused.kind == errors.PROTOCOL_VERSION else None

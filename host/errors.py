@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.quota import ADVICE, Quota
@@ -80,7 +82,9 @@ class RunTimedOut(RunError):
 
 
 class ChildSilent(RunError):
-    """The child did not answer in time and was killed: it hung where the engine never looks at the clock."""
+    """The child did not answer in time and was killed: it hung where the engine never looks at the clock, or
+    it was stopped.
+    """
 
     child_alive = True
     verdict = Verdict.STEP_TIMEOUT
@@ -140,9 +144,20 @@ class IsolationUnavailable(RunError):
 
 
 class RunRefused(RunError):
-    """The child refused a message that should have been right: one of us has a fault."""
+    """The child refused the first message, before it saw any source: host and child do not fit together.
+
+    Attributes:
+        kind: the wire's name for the reason; empty where it was the host that would not go on.
+        data: the whole of the error's ``data``.
+    """
 
     child_alive = True
+    verdict = Verdict.NOT_STARTED
+
+    def __init__(self, message: str, kind: str = "", data: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.data = data
 
 
 class CannotSend(RunError):

@@ -9,9 +9,10 @@ import trio
 
 from flowcage.host.errors import ChildDied, RunError, WorkflowFailed
 from flowcage.host.process import Ended
+from flowcage.host.steps import Span
 from flowcage.host.verdict import HOST_SHUTDOWN, Verdict
 from flowcage.protocol import errors
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import STEP_WALL_FACTOR, Limits
 
 
 class Measured(NamedTuple):
@@ -20,19 +21,20 @@ class Measured(NamedTuple):
     Attributes:
         ended: wait status and CPU, from wait4(2).
         limits: as the host asked for them.
-        step_seconds: how long the child took over what it was last sent, on the host's clock.
+        step: what the child took over its last step.
     """
 
     ended: Ended
     limits: Limits
-    step_seconds: float
+    step: Span
 
 
 def verdict_on(error: RunError, measured: Measured | None) -> Verdict:
     """The verdict on a run that has no result.
 
-    A timeout that a child tells of counts only where the host's clock or the kernel's figures agree. That its
-    memory or its queue was full only the child can know; one that lies could as well have filled them.
+    A timeout that a child tells of counts only where the kernel's count of its CPU or the host's clock
+    agrees. That its memory or its queue was full only the child can know; one that lies could as well have
+    filled them.
     """
     if isinstance(error, WorkflowFailed) and measured is not None:
         return _of_failure(error, measured)
@@ -56,7 +58,7 @@ def _of_failure(error: WorkflowFailed, measured: Measured) -> Verdict:
     if error.kind == errors.TIMEOUT:
         if _has_used_its_cpu(measured):
             return Verdict.CPU_LIMIT
-        if measured.step_seconds * 1000 >= measured.limits.step_timeout_ms:
+        if _has_used_its_step(measured):
             return Verdict.STEP_TIMEOUT
     if error.kind == errors.MEMORY:
         return Verdict.MEMORY_LIMIT
@@ -79,3 +81,8 @@ def _of_death(measured: Measured) -> Verdict:
 
 def _has_used_its_cpu(measured: Measured) -> bool:
     return measured.ended.cpu_seconds >= measured.limits.cpu_seconds
+
+
+def _has_used_its_step(measured: Measured) -> bool:
+    allowed = measured.limits.step_timeout_ms / 1000
+    return measured.step.cpu >= allowed or measured.step.wall >= STEP_WALL_FACTOR * allowed

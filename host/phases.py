@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from flowcage.protocol.envelope import Failure
+from flowcage.host.errors import RunRefused, WorkflowFailed
 from flowcage.protocol.errors import LIMIT, LocalProtocolError
 from flowcage.protocol.messages import Check, Checked, Dialect, Json
 
@@ -61,10 +61,14 @@ async def phase_defaults(
         line = channel.encode(Check(source, source_name, dialect))
     except (LocalProtocolError, ValueError):  # too long: then `Start` is, too
         return PhaseDefaults()
-    (reply,) = await channel.exchange([line])
-    if isinstance(reply, Failure):
-        if reply.data["kind"] == LIMIT:
-            note({"kind": "meta_not_read", "message": f"meta.phases has no effect: {reply.message}"})
+    channel.send([line])
+    try:
+        checked = await channel.receive()
+    except WorkflowFailed as failed:
+        if failed.kind == LIMIT:
+            note({"kind": "meta_not_read", "message": f"meta.phases has no effect: {failed}"})
         return PhaseDefaults()
-    assert isinstance(reply.result, Checked)
-    return PhaseDefaults(reply.result.meta)
+    except RunRefused:  # a child without this method
+        return PhaseDefaults()
+    assert isinstance(checked, Checked)
+    return PhaseDefaults(checked.meta)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import trio
 
+from flowcage.host import cpuclock
 from flowcage.host.launch.launcher import Spawned
 from flowcage.host.signals import signal_name
 from flowcage.host.terminal import plain_text
@@ -91,6 +92,10 @@ class ChildProcess:
             self._exit.kill()
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def cpu_seconds(self) -> float | None:
+        """CPU that it has used by now; None where nobody can tell."""
+        return cpuclock.cpu_seconds(self.pid) if self.ended is None else self.ended.cpu_seconds
 
     def resident_bytes(self) -> int:
         """Memory that it has resident now; 0 once it has ended."""

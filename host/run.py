@@ -11,7 +11,7 @@ from flowcage.host import events
 from flowcage.host.account import Account
 from flowcage.host.answers import Answers
 from flowcage.host.channel import Channel, ChildGone, Patience
-from flowcage.host.child import Child, expect_result
+from flowcage.host.child import Child
 from flowcage.host.errors import (
     CannotSend,
     FlowcageError,
@@ -21,7 +21,7 @@ from flowcage.host.errors import (
     RunTimedOut,
     WorkflowStalled,
 )
-from flowcage.host.judge import Measured, verdict_on, verdict_on_interruption
+from flowcage.host.judge import verdict_on, verdict_on_interruption
 from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import MAX_KEPT_ENTRIES, Census, Journal, Outcome, Report, Usage
@@ -106,7 +106,8 @@ class Run:
         try:
             result = await self._bounded(source, args)
         except RunError as error:
-            error.verdict = verdict_on(error, self._measured())
+            measured = self._child.measured(self.options.limits) if self._child is not None else None
+            error.verdict = verdict_on(error, measured)
             error.report = error.report or self._report(error.verdict)
             self._tell_of_end(error.verdict, str(error))
             raise
@@ -149,11 +150,11 @@ class Run:
         options, channel = self.options, child.channel
         initialized = await child.initialize(options.limits, options.isolation)
         self._isolation, self._effective_limits = initialized.isolation, initialized.limits
-        channel.patience = Patience(  # by what was asked for: the child's word does not count
-            options.limits.step_timeout_ms / 1000 + options.answer_grace_seconds,
-            options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
-            options.max_received_bytes,
+        patience = Patience(  # by what was asked for: the child's word does not count
+            resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
+            received_bytes=options.max_received_bytes,
         )
+        channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds)
         self.phase_defaults = await phase_defaults(
             channel, source, self.source_name, options.dialect, self._journal.diagnostic
         )
@@ -163,7 +164,7 @@ class Run:
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         channel.send([line, channel.encode(Drain())])
-        expect_result(await channel.receive())
+        await channel.receive()
         parent = self.parent.id if self.parent else None
         self.emit(events.RunStarted, source_name=self.source_name, parent_run_id=parent)
 
@@ -173,7 +174,7 @@ class Run:
         `_start` sent the first drain.
         """
         while True:
-            drained = self._take_in(expect_result(await channel.receive()))
+            drained = self._take_in(channel, await channel.receive())
             self._answers.check()
             if drained.complete:
                 assert isinstance(drained.output, dict)
@@ -187,11 +188,11 @@ class Run:
             # In one write: the resolutions, and the drain that lets them take effect.
             channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
             for _ in resolves:
-                expect_result(await channel.receive())
+                await channel.receive()
 
-    def _take_in(self, drained: object) -> Drained:
+    def _take_in(self, channel: Channel, drained: object) -> Drained:
         assert isinstance(drained, Drained)
-        self._require_bounds(drained)
+        self._require_bounds(channel, drained)
         for call in drained.calls:
             if isinstance(call, Log):
                 self._journal.log(call.values)
@@ -203,19 +204,14 @@ class Run:
             self._journal.diagnostic(note)
         return drained
 
-    def _require_bounds(self, drained: Drained) -> None:
+    def _require_bounds(self, channel: Channel, drained: Drained) -> None:
         """What a child in its right mind keeps to: each item costs the host, and other runs wait for it."""
         if len(drained.calls) * QUEUED_ITEM_BYTES > self.options.limits.max_queued_bytes:
             raise ProtocolViolation("the child has more calls queued than its limit")
-        self._answers.require_room(len(drained.requests))
+        if channel.outstanding > self.options.limits.max_pending_requests:
+            raise ProtocolViolation("the child has more requests outstanding than its limit")
         if len(drained.diagnostics) > MAX_KEPT_ENTRIES:
             raise ProtocolViolation("the child has more diagnostics than anybody reads")
-
-    def _measured(self) -> Measured | None:
-        child = self._child
-        if child is None or child.ended is None:
-            return None
-        return Measured(child.ended, self.options.limits, child.channel.answered_in_seconds)
 
     def _report(self, verdict: Verdict) -> Report:
         journal = self._journal

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 
 from flowcage.protocol.limits import FIELD_NAMES
 from flowcage.protocol.messages import STRICT_LAYERS
@@ -124,12 +125,13 @@ def kill_self(name: str) -> None:
 
 
 def never_end(identifier: int) -> None:
-    """One drain after another with something in it."""
+    """One drain after another with something in it, and a request so that there is another."""
     note = {"kind": "note", "message": "x" * 10_000}
-    drained = {**PENDING, "diagnostics": [note], "more": True}
-    write(text(identifier, drained))
-    for line in sys.stdin.buffer:
-        write(text(json.loads(line)["id"], drained))
+    for number in count(1):
+        asked = {"type": "sleep", "id": str(number), "durationMs": 0}
+        write(text(identifier, {**asking(asked), "diagnostics": [note]}))
+        write(text(json.loads(sys.stdin.buffer.readline())["id"], {}))
+        identifier = json.loads(sys.stdin.buffer.readline())["id"]
 
 
 def chatter_and_answer(identifier: int) -> None:
@@ -182,7 +184,7 @@ REPLIES: dict[str, Callable[[int], str | bytes]] = {
     ),
     "sleep below zero": lambda i: text(i, asking({"type": "sleep", "id": "1", "durationMs": -1})),
     "one request twice": lambda i: text(i, asking(AGENT, AGENT)),
-    "more requests than allowed": lambda i: text(i, asking(*({**AGENT, "id": str(n)} for n in range(21)))),
+    "more requests than allowed": lambda i: text(i, asking(*({**AGENT, "id": str(n)} for n in range(1, 22)))),
     "claims timeout": lambda i: failure(i, "timeout", -32004),
     "claims memory": lambda i: failure(i, "memory", -32005),
     "claims limit": lambda i: failure(i, "limit", -32008),

@@ -40,7 +40,7 @@ VERDICTS = {
     "ChildGone": Verdict.HOST_FAULT,  # never leaves the host: it becomes ChildDied or ProtocolViolation
     "ProtocolViolation": Verdict.PROTOCOL_VIOLATION,
     "IsolationUnavailable": Verdict.NOT_STARTED,
-    "RunRefused": Verdict.HOST_FAULT,
+    "RunRefused": Verdict.NOT_STARTED,
     "CannotSend": Verdict.NOT_STARTED,
     "LaunchFailed": Verdict.NOT_STARTED,
     "HandlerFailed": Verdict.HOST_FAULT,

@@ -43,9 +43,10 @@ def drained(**members: object) -> dict[str, object]:
 
 
 def answer_ahead() -> None:
-    """Reply to drains that nobody has sent, without ever reading."""
-    for identifier in range(3, 5000):
-        write(identifier, drained(more=True))
+    """Reply to resolves and drains that nobody has sent yet, without ever reading."""
+    for number in range(1, 2500):
+        write(2 * number + 1, drained(requests=[{**AGENT, "id": str(number)}]))
+        write(2 * number + 2, {})
     time.sleep(1000)
 
 
@@ -53,25 +54,27 @@ def first_drain() -> dict[str, object]:
     if LIE == "one id twice":
         return drained(requests=[AGENT, AGENT])
     if LIE == "too many requests":
-        return drained(requests=[{**AGENT, "id": str(number)} for number in range(30)])
+        return drained(requests=[{**AGENT, "id": str(number)} for number in range(1, 31)])
     if LIE == "too many calls":
-        return drained(calls=[{"type": "log", "values": []}] * 50_000)
+        return drained(calls=[{"type": "log", "values": []}] * 50_000, requests=[AGENT])
     if LIE == "too many diagnostics":
         return drained(diagnostics=[{"kind": "note", "message": ""}] * 20_000, more=True)
     if LIE == "a signal without a name":
         os.kill(os.getpid(), 40)
-    return drained(diagnostics=[NOTE] * 5000, more=True)
+    return drained(diagnostics=[NOTE] * 1000, requests=[{**AGENT, "id": str(drains)}])
 
 
+drains = 0
 for line in sys.stdin.buffer:
     request = json.loads(line)
     if request["method"] == "initialize":
         write(request["id"], initialized())
-    elif request["method"] == "start":
+    elif request["method"] in ("start", "resolve"):
         write(request["id"], {})
         if LIE == "answers ahead":
             answer_ahead()
-    elif LIE == "endless diagnostics" and request["id"] > 5:
+    elif LIE == "endless diagnostics" and drains == 5:
         write(request["id"], drained(state="complete", output={"result": 1}))
     else:
+        drains += 1
         write(request["id"], first_drain())

@@ -1,0 +1,197 @@
+"""What a child may answer, and what comes of it: the one table of every message and every reply to it.
+
+From the moment that it has seen source, a child is taken to be the workflow's own, which may have taken it
+over while it compiled. So what it says must be something that a child may say in that state, and what it may
+claim of itself it could as well have brought about. Anything else is a `ProtocolViolation`. No reply ends as
+a fault of the host's: a message that would deserve a refusal is not sent, for `Channel.encode` holds each to
+the contract.
+
+Only what answers `initialize` comes from a child that nobody can have taken over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Any, NamedTuple
+
+from flowcage.host import codec
+from flowcage.host.errors import IsolationUnavailable, ProtocolViolation, RunError, RunRefused, WorkflowFailed
+from flowcage.protocol import encode, errors
+from flowcage.protocol.envelope import Failure, Result
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.messages import Drained, Message, Request, Resolve
+
+_SHOWN = 200
+
+# By method, the kinds of error that may answer it, and what the run ends with.
+ERRORS: dict[str, dict[str, type[RunError]]] = {
+    "initialize": {
+        errors.ISOLATION_UNAVAILABLE: IsolationUnavailable,
+        errors.PROTOCOL_VERSION: RunRefused,
+        errors.INVALID_REQUEST: RunRefused,
+        errors.METHOD_NOT_FOUND: RunRefused,
+        errors.INVALID_PARAMS: RunRefused,
+        errors.INVALID_STATE: RunRefused,
+        errors.MESSAGE_TOO_LARGE: RunRefused,
+        errors.INTERNAL: RunRefused,
+    },
+    # An addition to 1.0, which a child need not have.
+    "check": {**dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed), errors.METHOD_NOT_FOUND: RunRefused},
+    "start": dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed),
+    "drain": dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed),
+    # Runs nothing; but the answer that it carries may be more than the child has memory for.
+    "resolve": {errors.MEMORY: WorkflowFailed},
+}
+
+
+class State(Enum):
+    """Where the host knows the run to stand when a drain is answered."""
+
+    IDLE = "no request is outstanding"
+    WAITING = "requests are outstanding, those of this very reply included"
+    FAILING = "the last reply said more"
+
+
+class Said(Enum):
+    """What a drain says of the run."""
+
+    COMPLETE = "complete"
+    PENDING = "pending"
+    STALLED = "stalled"
+    MORE = "more"
+    MUDDLED = "more than one of these"
+
+
+# What is not here may be said.
+DRAINS: dict[tuple[State, Said], str] = {
+    (State.IDLE, Said.PENDING): "waits, but nothing is outstanding that it could wait for",
+    (State.WAITING, Said.STALLED): "can never finish, while requests of it are outstanding",
+    **{
+        (State.FAILING, said): "has not failed after all: it said more, and the failure must follow"
+        for said in Said
+    },
+    **{(state, Said.MUDDLED): "is in two states at once" for state in (State.IDLE, State.WAITING)},
+}
+
+
+class _Asked(NamedTuple):
+    method: str
+    request_id: str | None  # of a resolve
+
+
+class Replies:
+    """The host's account of what it asked, and what the child may answer."""
+
+    def __init__(self) -> None:
+        self._asked: deque[_Asked] = deque()
+        self._outstanding: set[str] = set()
+        self._handed_out = 0
+        self._is_failing = False
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that the child has handed out and that no resolve has settled."""
+        return len(self._outstanding)
+
+    def expect(self, message: Message) -> None:
+        """A message is about to be sent; its reply comes after those to the messages before."""
+        settles = message.id if isinstance(message, Resolve) else None
+        self._asked.append(_Asked(encode.method(message), settles))
+
+    def take(self, reply: Result | Failure) -> object:
+        """The decoded result of a reply.
+
+        Raises:
+            WorkflowFailed: the run failed.
+            IsolationUnavailable, RunRefused: the child would not do it.
+            ProtocolViolation: the reply is not in the contract, or cannot be true.
+        """
+        asked = self._asked.popleft()
+        if isinstance(reply, Failure):
+            raise _error_of(asked.method, reply)
+        result = _decoded(asked.method, reply)
+        if asked.request_id is not None:
+            self._outstanding.discard(asked.request_id)
+        if isinstance(result, Drained):
+            self._take_in(result)
+        return result
+
+    def _take_in(self, drained: Drained) -> None:
+        for request in drained.requests:
+            self._hand_out(request)
+        state = State.WAITING if self._outstanding else State.IDLE
+        said = _said(drained)
+        if (why := DRAINS.get((State.FAILING if self._is_failing else state, said))) is not None:
+            raise ProtocolViolation(f"the child says that the workflow {why}")
+        self._is_failing = said is Said.MORE
+
+    def _hand_out(self, request: Request) -> None:
+        """Ids count from 1, so to know one that was used before nothing need be remembered of those."""
+        expected = str(self._handed_out + 1)
+        if request.id != expected:
+            shown = request.id[:40]
+            if _is_number(request.id) and 1 <= int(request.id) <= self._handed_out:
+                raise ProtocolViolation(f"the child gave two requests the id {shown!r}")
+            raise ProtocolViolation(f"the child gave a request the id {shown!r}, where {expected!r} is next")
+        self._handed_out += 1
+        self._outstanding.add(request.id)
+
+
+def _is_number(text: str) -> bool:
+    return len(text) < 20 and text.isascii() and text.isdigit()
+
+
+def _said(drained: Drained) -> Said:
+    said = [
+        word
+        for word, is_said in (
+            (Said.COMPLETE, drained.complete),
+            (Said.STALLED, drained.stalled),
+            (Said.MORE, drained.more),
+        )
+        if is_said
+    ]
+    if len(said) > 1:
+        return Said.MUDDLED
+    return said[0] if said else Said.PENDING
+
+
+def _error_of(method: str, failure: Failure) -> RunError:
+    _require_contract(method, failure)
+    kind = failure.data["kind"]
+    become = ERRORS[method].get(kind)
+    if become is WorkflowFailed:
+        return WorkflowFailed(kind, failure.message, failure.data)
+    if become is IsolationUnavailable:
+        return IsolationUnavailable(failure.message)
+    if become is RunRefused:
+        return RunRefused(f"the child refused {method} ({kind}): {failure.message}", kind, failure.data)
+    told = failure.message[:_SHOWN]
+    return ProtocolViolation(f"the child answered {method} with {kind}, which no child may: {told}")
+
+
+def _decoded(method: str, reply: Result) -> object:
+    try:
+        return codec.result(method, reply.result)
+    except ErrorReply as refusal:
+        raise ProtocolViolation(
+            f"the child's answer to {method} is not in the contract: {refusal.message}"
+        ) from None
+
+
+def _require_contract(method: str, failure: Failure) -> None:
+    # jsonschema takes a tenth of a second to import, and a hundred times as long as `codec`, which a parity
+    # test holds equal to it for results. Only a run that failed waits for it, once.
+    from flowcage.schemas.validate import error_error
+
+    violation = error_error(_error_object(failure))
+    if violation is not None:
+        where = violation.path or "error"
+        raise ProtocolViolation(
+            f"the child's answer to {method} is not in the contract: {where}: {violation.message}"
+        )
+
+
+def _error_object(reply: Failure) -> dict[str, Any]:
+    return {"code": reply.code, "message": reply.message, "data": reply.data}

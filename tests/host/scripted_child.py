@@ -1,0 +1,44 @@
+"""A child that answers as it is told, whatever it is asked.
+
+Usage: scripted_child.py SCRIPT, which is a JSON object: by method, the replies in their order, each an object
+with `result` or `error`. The last one answers all further messages of that method; a method that is not there
+is answered well. A reply may have a `seconds` to wait first, and a `spin` of so many seconds of CPU.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import STRICT_LAYERS
+
+SCRIPT = json.loads(sys.argv[1])
+PEER = {"name": "scripted", "version": "0"}
+GOOD: dict[str, dict[str, Any]] = {
+    "initialize": {
+        "result": {
+            "protocolVersion": "1.0",
+            "server": PEER,
+            "engine": PEER,
+            "limits": Limits().to_wire(),
+            "isolation": {name: {"applied": True, "detail": ""} for name in STRICT_LAYERS},
+            "maxMessageBytes": Limits().max_message_bytes,
+        }
+    },
+    "check": {"result": {"dialect": "module", "meta": None}},
+    "drain": {"result": {"calls": [], "requests": [], "state": "complete", "output": {"result": 1}}},
+}
+
+for line in sys.stdin.buffer:
+    message = json.loads(line)
+    replies = SCRIPT.get(message["method"]) or [GOOD.get(message["method"], {"result": {}})]
+    reply = dict(replies.pop(0) if len(replies) > 1 else replies[0])
+    time.sleep(reply.pop("seconds", 0))
+    used = time.process_time() + reply.pop("spin", 0)
+    while time.process_time() < used:
+        pass
+    data = json.dumps({"jsonrpc": "2.0", "id": message["id"], **reply}).encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
