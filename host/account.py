@@ -1,9 +1,9 @@
-"""What a run and its child workflows share: agent slots, tokens, the count of agents."""
+"""What a run and its child workflows share: agent slots, tokens, the count of agents, an allowance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,14 @@ import trio
 
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checks import SchemaChecks
+from flowcage.host.allowance import Allowance
 from flowcage.host.errors import RequestRejected
 from flowcage.host.outcome import PhaseUsage
 from flowcage.host.queues import CallQueue, Slots
 from flowcage.protocol.messages import Budget
 
 if TYPE_CHECKING:
+    from flowcage.host.child import Child
     from flowcage.host.options import RunOptions
 
 # Phases have names that workflows choose, so what is kept by phase has bounds.
@@ -54,9 +56,11 @@ class Account:
         checkers: trio.CapacityLimiter | None = None,
     ) -> None:
         self.agents = CallQueue(options.max_agents, tenant)
-        self.process = process
+        self._process = process
+        self.allowance = Allowance(
+            options.limits.cpu_seconds, options.max_received_bytes, options.max_total_children
+        )
         self.refused = 0
-        self.cpu_seconds = 0.0
         self._admitted = 0
         self._max_total = options.max_total_agents
         self._budget_tokens = options.budget_tokens
@@ -65,6 +69,20 @@ class Account:
         self.schemas = SchemaChecks(checker.Checker(slots, options.isolation, process, self.charge_cpu))
         self._total = _Tally()
         self._phases: dict[str, _Tally] = {}
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU of what has ended: children, and whatever else is charged to this run."""
+        return self.allowance.cpu_seconds
+
+    @contextmanager
+    def process(self, child: Child) -> Iterator[None]:
+        """Charge a child's memory and CPU while the block lasts; leave it when the child has ended."""
+        with (
+            self._process(child.pid, child.inherited_bytes),
+            self.allowance.process(child.cpu_seconds),
+        ):
+            yield
 
     @property
     def budget(self) -> Budget:
@@ -95,7 +113,7 @@ class Account:
 
     def charge_cpu(self, seconds: float) -> None:
         """Count CPU that a process used for the run, once it is known."""
-        self.cpu_seconds += seconds
+        self.allowance.charge_cpu(seconds)
 
     def admit(self) -> None:
         """Count one more ``agent()`` call.

@@ -6,6 +6,7 @@ from functools import partial
 
 import trio
 
+from flowcage.host.allowance import Allowance
 from flowcage.host.arguments import require_choice, require_type, require_workflow
 from flowcage.host.blocking import run_to_end
 from flowcage.host.child import Child
@@ -111,7 +112,7 @@ async def check_workflow(
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            child = await Child.start(Spawn())
+            child = await Child.start(Spawn(), Allowance(held_to.cpu_seconds))
             try:
                 return await child.run(partial(converse, child))
             except RunError as error:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import trio
 
 from flowcage.host import codec
-from flowcage.host.errors import ChildSilent, MemoryExceeded, OutputExceeded, ProtocolViolation, RunError
+from flowcage.host.allowance import Allowance
+from flowcage.host.errors import ChildSilent, MemoryExceeded, ProtocolViolation, RunError
 from flowcage.host.process import ChildProcess
 from flowcage.host.replies import Replies
 from flowcage.host.steps import Reading, StepClock
@@ -30,13 +31,11 @@ class Patience(NamedTuple):
         cpu_seconds: of the child's CPU for one reply.
         wall_seconds: of the host's clock for one reply.
         resident_bytes: of memory (RSS).
-        received_bytes: of output in the whole conversation.
     """
 
     cpu_seconds: float = 30.0
     wall_seconds: float = 30.0
     resident_bytes: int = 512 * MIB
-    received_bytes: int = 1024 * MIB
 
     def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
         """The same with the time that a step may take, and some more: an honest child ends it by itself."""
@@ -52,10 +51,15 @@ class ChildGone(RunError):
 
 
 class Channel:
-    """One conversation. Only one task talks on it: replies come in the order of the requests."""
+    """One conversation. Only one task talks on it: replies come in the order of the requests.
 
-    def __init__(self, process: ChildProcess) -> None:
+    Args:
+        allowance: charged for what the child says, and asked about while it is waited for.
+    """
+
+    def __init__(self, process: ChildProcess, allowance: Allowance) -> None:
         self._process = process
+        self._allowance = allowance
         self._connection = HostConnection()
         self._replies = Replies()
         self._unwritten = 0
@@ -138,7 +142,8 @@ class Channel:
             WorkflowFailed, IsolationUnavailable, RunRefused: the reply was an error.
             ProtocolViolation: it is none that the child may give.
             ChildGone: the child ended first.
-            ChildSilent, MemoryExceeded, OutputExceeded: it took more than it may.
+            ChildSilent, MemoryExceeded: it took more than it may.
+            CpuExceeded, OutputExceeded: all children of the run together did.
         """
         event = self._next_event() or await self._wait_for_event()
         if isinstance(event, Failure):
@@ -172,12 +177,11 @@ class Channel:
 
     def _take(self, data: bytes) -> None:
         self.bytes_received += len(data)
-        most = self.patience.received_bytes
-        if self.bytes_received > most:
-            raise OutputExceeded(f"the child said more than {most} bytes and was killed")
+        self._allowance.receive(len(data))
         self._connection.receive_data(data)
 
     def _glance(self, began: Reading) -> None:
+        self._allowance.require()
         patience, passed = self.patience, self.step.since(began)
         if self._process.resident_bytes() > patience.resident_bytes:
             most = patience.resident_bytes

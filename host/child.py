@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 import trio
 
+from flowcage.host.allowance import Allowance
 from flowcage.host.channel import Channel, ChildGone
 from flowcage.host.errors import (
     ChildDied,
@@ -49,18 +50,27 @@ class Child:
     """
 
     def __init__(
-        self, process: ChildProcess, launcher: Launcher, began: float, sent: Initialize | None = None
+        self,
+        process: ChildProcess,
+        launcher: Launcher,
+        began: float,
+        allowance: Allowance,
+        sent: Initialize | None = None,
     ) -> None:
         self._process = process
         self._sent = sent
         self._launcher = launcher
         self._began = began
-        self.channel = Channel(self._process)
+        self.channel = Channel(self._process, allowance)
         self.wall_seconds = 0.0
 
     @classmethod
-    async def start(cls, launcher: Launcher) -> Self:
+    async def start(cls, launcher: Launcher, allowance: Allowance) -> Self:
         """Start a process; `run` must follow, which ends it.
+
+        Args:
+            launcher: starts it.
+            allowance: of the run that it is for.
 
         Raises:
             LaunchFailed: there is none.
@@ -68,7 +78,7 @@ class Child:
         began = trio.current_time()
         try:
             spawned = await launcher.launch()
-            return cls(ChildProcess(spawned), launcher, began, spawned.initialize)
+            return cls(ChildProcess(spawned), launcher, began, allowance, spawned.initialize)
         except OSError as error:
             raise LaunchFailed(f"no child could be started: {error}") from error
 
@@ -76,6 +86,10 @@ class Child:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def cpu_seconds(self) -> float | None:
+        """As in `ChildProcess`."""
+        return self._process.cpu_seconds()
 
     @property
     def inherited_bytes(self) -> int:

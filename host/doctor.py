@@ -11,6 +11,7 @@ from functools import partial
 import psutil
 import trio
 
+from flowcage.host.allowance import Allowance
 from flowcage.host.api import CHECK_TIMEOUT_SECONDS
 from flowcage.host.child import Child
 from flowcage.host.errors import RunTimedOut
@@ -56,7 +57,7 @@ async def _initialize() -> Initialized:
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            child = await Child.start(Spawn())
+            child = await Child.start(Spawn(), Allowance())
             return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None

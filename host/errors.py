@@ -97,8 +97,15 @@ class MemoryExceeded(RunError):
     verdict = Verdict.MEMORY_LIMIT
 
 
+class CpuExceeded(RunError):
+    """The run and its child workflows together used all the CPU that the run may use; they were killed."""
+
+    child_alive = True
+    verdict = Verdict.CPU_LIMIT
+
+
 class OutputExceeded(RunError):
-    """The child said more than a run may say in all; it was killed."""
+    """The run and its child workflows said more than a run may say in all; they were killed."""
 
     child_alive = True
     verdict = Verdict.OUTPUT_LIMIT

@@ -235,7 +235,7 @@ class Host:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             account = Account(options, tenancy.agents, turn.process, tenancy.checkers)
             is_usual = _cage(options) == _cage(self._options)
-            launcher = tenancy.reserve if is_usual else tenancy.launcher
+            launcher = tenancy.reserve if is_usual else tenancy.reserve.unprepared
             run = Run(replace(options, launcher=launcher), source_name, account=account)
             began(run)
             try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Those that the host itself holds a run to; the others are the child's. Amounts may be fractions, counts not.
 _AMOUNTS = ("timeout_seconds", "answer_grace_seconds", "max_received_bytes")
-_COUNTS = ("max_agents", "max_total_agents", "max_children")
+_COUNTS = ("max_agents", "max_total_agents", "max_children", "max_total_children")
 _HOST_FIELDS = {camel_case(name): name for name in (*_AMOUNTS, *_COUNTS)}
 # As on the wire; the same in Python's spelling are taken, too.
 NAMES = (*WIRE_NAMES.values(), *_HOST_FIELDS)

@@ -50,14 +50,15 @@ class RunOptions:
         sandbox_exec: answers ``SW.sandbox.exec()``; None rejects.
         dialect: ``auto``, ``module`` or ``script``.
         isolation: None means ``strict`` on Linux.
-        limits: of the child.
+        limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
         timeout_seconds: wall clock of the whole run; the child is killed then.
         answer_grace_seconds: how long the child may be silent beyond ``limits.step_timeout_ms``, before it is
             killed: some natives of the engine never look at the clock.
-        max_received_bytes: all that the child may say in the run.
+        max_received_bytes: all that the child may say in the run, child workflows included.
         max_agents: agents at work at once, child workflows included; further calls wait in order.
         max_total_agents: ``agent()`` calls in the whole run, child workflows included; further ones reject.
         max_children: child workflows at once, and as many sandboxed programs; further ones wait in order.
+        max_total_children: child workflows in the whole run; further ones reject.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
         hard_budget: whether ``agent()`` rejects once the budget is spent; otherwise it only informs.
         listener: is called with each event, in order; it must not block.
@@ -76,6 +77,7 @@ class RunOptions:
     max_agents: int = 16
     max_total_agents: int = 1000
     max_children: int = 4
+    max_total_children: int = 1000
     budget_tokens: int | None = None
     hard_budget: bool = False
     listener: Listener | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import trio
@@ -22,6 +23,7 @@ from flowcage.host.errors import (
     WorkflowStalled,
 )
 from flowcage.host.judge import verdict_on, verdict_on_interruption
+from flowcage.host.launch.reserve import unprepared
 from flowcage.host.limits import host_limits
 from flowcage.host.options import RunOptions
 from flowcage.host.outcome import MAX_KEPT_ENTRIES, Census, Journal, Outcome, Report, Usage
@@ -88,14 +90,25 @@ class Run:
         self._journal.diagnostic({"kind": kind, "message": message})
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
-        """Run a child workflow on this run's account: its slots, its tokens, its cancellation.
+        """Run a child workflow on this run's account: its slots, its tokens, its limits, its cancellation.
 
         Raises:
-            RunError: as `run_workflow`.
+            RunError: as `run_workflow`. Where the account is used up, the whole run ends with that.
+            RequestRejected: there may be no more child workflows.
         """
-        child = Run(self.options, source_name, self)
+        self.account.allowance.admit_child()
+        child = Run(self.options_of_child(), source_name, self)
         self.emit(events.ChildStarted, child_run_id=child.id, source_name=source_name)
         return (await child.execute(source, args)).result
+
+    def options_of_child(self) -> RunOptions:
+        """A child workflow gets the CPU that is left; what all use together is watched beside."""
+        limits, left = self.options.limits, self.account.allowance.left_cpu_seconds
+        if left >= limits.cpu_seconds:
+            return self.options
+        # Children that were kept ready have been told other limits.
+        launcher = unprepared(self.options.launcher)
+        return replace(self.options, limits=limits._replace(cpu_seconds=left), launcher=launcher)
 
     def statistics(self) -> RunStatistics:
         """As of now, in the run and after it."""
@@ -126,25 +139,37 @@ class Run:
     async def _bounded(self, source: str, args: Json) -> Json:
         try:
             with trio.fail_after(self.options.timeout_seconds):
-                self._child = child = await Child.start(self.options.launcher)
+                self._child = child = await Child.start(self.options.launcher, self.account.allowance)
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     nursery.start_soon(self._watch, child)
+                    if self.parent is not None:
+                        nursery.start_soon(self._watch_allowance)
                     await self._start(child, source, args)
                     return await self._drive(child.channel, nursery)
 
-                with self.account.process(child.pid, child.inherited_bytes):
+                with self.account.process(child):
                     return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
-        finally:
-            if self._child is not None and self._child.ended is not None:
-                self.account.charge_cpu(self._child.ended.cpu_seconds)
 
     async def _watch(self, child: Child) -> None:
         """A child can also die while it is the host's turn, and nobody reads from it."""
         await child.wait_until_gone()
         self._answers.abandon(ChildGone())
+
+    async def _watch_allowance(self) -> None:
+        """Children use CPU side by side; one that is taken over does so while nobody waits for it, too."""
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        allowance = self.account.allowance
+        try:
+            while True:
+                await trio.sleep(allowance.pause_seconds())
+                allowance.require()
+        except RunError as error:
+            root._answers.abandon(error)
 
     async def _start(self, child: Child, source: str, args: Json) -> None:
         options, channel = self.options, child.channel
@@ -152,7 +177,6 @@ class Run:
         self._isolation, self._effective_limits = initialized.isolation, initialized.limits
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
-            received_bytes=options.max_received_bytes,
         )
         channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds)
         self.phase_defaults = await phase_defaults(

@@ -16,7 +16,7 @@ from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 MIB = 1024 * 1024
 QUEUED_ITEM_BYTES = 100
 DAY_MS = 24 * 60 * 60 * 1000
-# A step that gets less than a tenth of a core does not end in its time; nor does one whose process is stopped.
+# Ends a step that gets less than a tenth of a core, and one whose process is stopped.
 STEP_WALL_FACTOR = 10
 
 
@@ -69,8 +69,8 @@ TABLE: dict[str, Limit] = {
     ),
     "step_timeout_ms": Limit(
         "Time for one step",
-        "CPU time for one message that compiles or runs JavaScript, in milliseconds; renewed at each, so that "
-        "waiting for the host costs nothing. Ten times as much on the wall clock ends it, too.",
+        "CPU time for one message that compiles or runs JavaScript, in milliseconds; renewed at each, so "
+        "that waiting for the host costs nothing. Ten times as much on the wall clock ends it, too.",
         5_000,
     ),
     "cpu_seconds": Limit(

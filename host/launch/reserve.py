@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from flowcage.host.errors import LaunchFailed
-from flowcage.host.launch.launcher import ClosableLauncher, Spawned, close_all
+from flowcage.host.launch.launcher import ClosableLauncher, Launcher, Spawned, close_all
 from flowcage.host.process import end_at_once
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.messages import Initialize
@@ -38,6 +38,11 @@ class Reserve:
         self._coming = 0
         self._distrusted = 0
         self._is_closed = False
+
+    @property
+    def unprepared(self) -> Launcher:
+        """Starts children that have been told nothing, for a cage that is not the reserve's."""
+        return _Unprepared(self._launcher, self)
 
     async def launch(self) -> Spawned:
         """Hand out a spare, or start a child where there is none.
@@ -86,6 +91,27 @@ class Reserve:
     def _end_spares(self) -> None:
         while self._spares:
             _end(self._spares.popleft())
+
+
+class _Unprepared:
+    """A reserve's launcher; what a child of it may have learned, the spares share all the same."""
+
+    def __init__(self, launcher: Launcher, reserve: Reserve) -> None:
+        self._launcher = launcher
+        self._reserve = reserve
+
+    async def launch(self) -> Spawned:
+        """As the launcher."""
+        return await self._launcher.launch()
+
+    def distrust(self) -> None:
+        """As the reserve."""
+        self._reserve.distrust()
+
+
+def unprepared(launcher: Launcher) -> Launcher:
+    """What starts children of this launcher that have been told nothing yet."""
+    return launcher.unprepared if isinstance(launcher, Reserve) else launcher
 
 
 def _is_alive(spare: Spawned) -> bool:

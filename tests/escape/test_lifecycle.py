@@ -35,6 +35,7 @@ VERDICTS = {
     "RunTimedOut": Verdict.WALL_TIMEOUT,
     "ChildSilent": Verdict.STEP_TIMEOUT,
     "MemoryExceeded": Verdict.MEMORY_LIMIT,
+    "CpuExceeded": Verdict.CPU_LIMIT,
     "OutputExceeded": Verdict.OUTPUT_LIMIT,
     "ChildDied": Verdict.CRASHED,
     "ChildGone": Verdict.HOST_FAULT,  # never leaves the host: it becomes ChildDied or ProtocolViolation

@@ -2,7 +2,8 @@
 
 Usage: scripted_child.py SCRIPT, which is a JSON object: by method, the replies in their order, each an object
 with `result` or `error`. The last one answers all further messages of that method; a method that is not there
-is answered well. A reply may have a `seconds` to wait first, and a `spin` of so many seconds of CPU.
+is answered well. A reply may have `seconds` to wait first, and seconds of CPU to use up: `spin` before it,
+`spin_after` when it was given.
 """
 
 import json
@@ -31,14 +32,21 @@ GOOD: dict[str, dict[str, Any]] = {
     "drain": {"result": {"calls": [], "requests": [], "state": "complete", "output": {"result": 1}}},
 }
 
+
+def spin(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
 for line in sys.stdin.buffer:
     message = json.loads(line)
     replies = SCRIPT.get(message["method"]) or [GOOD.get(message["method"], {"result": {}})]
     reply = dict(replies.pop(0) if len(replies) > 1 else replies[0])
     time.sleep(reply.pop("seconds", 0))
-    used = time.process_time() + reply.pop("spin", 0)
-    while time.process_time() < used:
-        pass
+    spin(reply.pop("spin", 0))
+    spin_after = reply.pop("spin_after", 0)
     data = json.dumps({"jsonrpc": "2.0", "id": message["id"], **reply}).encode() + b"\n"
     while data:
         data = data[os.write(1, data) :]
+    spin(spin_after)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from flowcage.host import ChildSilent, Limits, MemoryExceeded
+from flowcage.host import ChildSilent, CpuExceeded, Limits, MemoryExceeded
+from flowcage.host.allowance import Allowance
 from flowcage.host.channel import Channel, Patience
 from flowcage.protocol.messages import Initialize
 
@@ -36,8 +37,8 @@ class Mute:
         raise AssertionError
 
 
-def channel_to(process: Mute) -> Channel:
-    channel = Channel(process)  # type: ignore[arg-type]
+def channel_to(process: Mute, allowance: Allowance | None = None) -> Channel:
+    channel = Channel(process, allowance or Allowance())  # type: ignore[arg-type]
     channel.patience = Patience().for_steps(Limits(step_timeout_ms=1000), 0.5)
     channel.send([channel.encode(Initialize("1.0", None, Limits(), None))])
     return channel
@@ -80,6 +81,17 @@ async def test_what_the_host_itself_was_late_is_not_the_childs() -> None:
         with pytest.raises(ChildSilent):
             await channel.receive()
     assert 30.4 <= trio.current_time() - began <= 30.8
+
+
+@on_a_mock_clock
+async def test_what_all_children_of_the_run_used_is_looked_at_meanwhile() -> None:
+    allowance = Allowance(cpu_seconds=10)
+    channel = channel_to(Mute(0.0), allowance)
+    began = trio.current_time()
+    allowance.charge_cpu(10)
+    with pytest.raises(CpuExceeded):
+        await channel.receive()
+    assert trio.current_time() - began < 0.2
 
 
 @on_a_mock_clock

@@ -110,6 +110,27 @@ def test_a_spare_that_was_initialized_for_another_run_is_refused(other: dict[str
     with_deadline(main)
 
 
+def test_a_child_of_another_cage_is_no_spare_and_its_crash_ends_the_spares() -> None:
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+            first = await reserve.launch()
+            await trio.testing.wait_all_tasks_blocked()
+            spares = set(launcher.pids) - {first.pid}
+            assert spares
+            other = await reserve.unprepared.launch()
+            assert other.pid not in spares
+            assert other.initialize is None
+            reserve.unprepared.distrust()
+            assert launcher.distrusted == 1
+            assert not any(map(psutil.pid_exists, spares))
+            for spawned in (first, other):
+                await ChildProcess(spawned).close(kill=True)
+            reserve.close()
+
+    with_deadline(main)
+
+
 def with_deadline(main: Callable[[], Awaitable[None]]) -> None:
     async def in_time() -> None:
         with trio.fail_after(DEADLINE_SECONDS):
