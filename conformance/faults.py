@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -191,6 +192,44 @@ def same_id_twice(stage: Stage, reply: Message) -> bytes | None:
     return drained(requests=requests[:1] * 2 + requests[1:])(stage, reply) if requests else None
 
 
+def settled_id(stage: Stage, reply: Message) -> bytes | None:
+    """A request under an id that was settled before."""
+    if stage.played or "1" in stage.model.outstanding:
+        return None
+    stage.played = True
+    stage.model.outstanding.add("1")
+    if "type" in reply["result"]:
+        stage.model.queued.append(AGENT)
+        return encode({**reply, "result": {"type": "request", "request": AGENT}})
+    return drained(requests=[AGENT], state="pending")(stage, reply)
+
+
+def waits_for_nothing(stage: Stage, reply: Message) -> bytes | None:
+    """Pending, not stalled, and with no request that it could wait for."""
+    if "type" in reply["result"]:
+        return encode({**reply, "result": {"type": "pending", "stalled": False}})
+    return drained(calls=[], requests=[], state="pending")(stage, reply)
+
+
+def more_and_a_result(stage: Stage, reply: Message) -> bytes | None:
+    """It says more, and goes on as if nothing had happened."""
+    if stage.played:
+        return None
+    stage.played = True
+    return drained(more=True)(stage, reply)
+
+
+def internal_error(_stage: Stage, reply: Message) -> bytes:
+    """An error that no child may have once it has seen source."""
+    return encode({"jsonrpc": "2.0", "id": reply["id"], **error("internal")})
+
+
+def late(_stage: Stage, reply: Message) -> bytes:
+    """The good answer, after a step and a grace have passed on the clock and none of it as CPU."""
+    time.sleep(1.8)
+    return encode(reply)
+
+
 def without_calls(_stage: Stage, reply: Message) -> bytes:
     """A drain that is not whole."""
     reply["result"].pop("calls", None)
@@ -209,6 +248,14 @@ CLAIMS: dict[str, Fault] = {
     "longer-messages": longer_messages,
     "claims-a-cage": told(isolation=dict.fromkeys(STRICT_LAYERS, _CLAIMED)),
     "same-id-twice": same_id_twice,
+    "settled-id": settled_id,
+    "id-left-out": drained(requests=[{**AGENT, "id": "7"}]),
+    "id-below-the-first": drained(requests=[{**AGENT, "id": "0"}]),
+    "stalled-and-waiting": drained(stalled=True),
+    "waits-for-nothing": waits_for_nothing,
+    "more-and-a-result": more_and_a_result,
+    "internal-error": internal_error,
+    "late": late,
     "request-without-id": drained(requests=[{"type": "agent", "prompt": "p"}]),
     "request-of-null": drained(requests=[None]),
     "sleep-below-zero": drained(requests=[{"type": "sleep", "id": "1", "durationMs": -1}]),

@@ -118,6 +118,9 @@ def _fault(where: str) -> Scenario:
 # What a host must end at: the step and the fault.
 _FAULTS = {
     "same-id-twice": "drain/same-id-twice",
+    "settled-id": "drain/settled-id",
+    "waits-for-nothing": "drain/waits-for-nothing",
+    "more-and-a-result": "drain/more-and-a-result",
     "longer-messages": "initialize/longer-messages",
     "other-version": "initialize/other-version",
     "unknown-call": "drain/unknown-call",

@@ -1,4 +1,4 @@
-"""What a child may answer, and what comes of it: the one table of every message and every reply to it.
+"""What comes of every reply to every message, by the tables of `flowcage.protocol.replies`.
 
 From the moment that it has seen source, a child is taken to be the workflow's own, which may have taken it
 over while it compiled. So what it says must be something that a child may say in that state, and what it may
@@ -12,7 +12,6 @@ Only what answers `initialize` comes from a child that nobody can have taken ove
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from typing import Any, NamedTuple
 
 from flowcage.host import codec
@@ -21,58 +20,9 @@ from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Drained, Message, Request, Resolve
+from flowcage.protocol.replies import CANNOT_BE, MAY_FAIL, Known, Said
 
 _SHOWN = 200
-
-# By method, the kinds of error that may answer it, and what the run ends with.
-ERRORS: dict[str, dict[str, type[RunError]]] = {
-    "initialize": {
-        errors.ISOLATION_UNAVAILABLE: IsolationUnavailable,
-        errors.PROTOCOL_VERSION: RunRefused,
-        errors.INVALID_REQUEST: RunRefused,
-        errors.METHOD_NOT_FOUND: RunRefused,
-        errors.INVALID_PARAMS: RunRefused,
-        errors.INVALID_STATE: RunRefused,
-        errors.MESSAGE_TOO_LARGE: RunRefused,
-        errors.INTERNAL: RunRefused,
-    },
-    # An addition to 1.0, which a child need not have.
-    "check": {**dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed), errors.METHOD_NOT_FOUND: RunRefused},
-    "start": dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed),
-    "drain": dict.fromkeys(errors.RUN_FAILURES, WorkflowFailed),
-    # Runs nothing; but the answer that it carries may be more than the child has memory for.
-    "resolve": {errors.MEMORY: WorkflowFailed},
-}
-
-
-class State(Enum):
-    """Where the host knows the run to stand when a drain is answered."""
-
-    IDLE = "no request is outstanding"
-    WAITING = "requests are outstanding, those of this very reply included"
-    FAILING = "the last reply said more"
-
-
-class Said(Enum):
-    """What a drain says of the run."""
-
-    COMPLETE = "complete"
-    PENDING = "pending"
-    STALLED = "stalled"
-    MORE = "more"
-    MUDDLED = "more than one of these"
-
-
-# What is not here may be said.
-DRAINS: dict[tuple[State, Said], str] = {
-    (State.IDLE, Said.PENDING): "waits, but nothing is outstanding that it could wait for",
-    (State.WAITING, Said.STALLED): "can never finish, while requests of it are outstanding",
-    **{
-        (State.FAILING, said): "has not failed after all: it said more, and the failure must follow"
-        for said in Said
-    },
-    **{(state, Said.MUDDLED): "is in two states at once" for state in (State.IDLE, State.WAITING)},
-}
 
 
 class _Asked(NamedTuple):
@@ -120,11 +70,16 @@ class Replies:
     def _take_in(self, drained: Drained) -> None:
         for request in drained.requests:
             self._hand_out(request)
-        state = State.WAITING if self._outstanding else State.IDLE
         said = _said(drained)
-        if (why := DRAINS.get((State.FAILING if self._is_failing else state, said))) is not None:
+        if (why := CANNOT_BE.get((self._known, said))) is not None:
             raise ProtocolViolation(f"the child says that the workflow {why}")
         self._is_failing = said is Said.MORE
+
+    @property
+    def _known(self) -> Known:
+        if self._is_failing:
+            return Known.FAILING
+        return Known.WAITING if self._outstanding else Known.IDLE
 
     def _hand_out(self, request: Request) -> None:
         """Ids count from 1, so to know one that was used before nothing need be remembered of those."""
@@ -160,15 +115,14 @@ def _said(drained: Drained) -> Said:
 def _error_of(method: str, failure: Failure) -> RunError:
     _require_contract(method, failure)
     kind = failure.data["kind"]
-    become = ERRORS[method].get(kind)
-    if become is WorkflowFailed:
+    if kind not in MAY_FAIL[method]:
+        told = failure.message[:_SHOWN]
+        return ProtocolViolation(f"the child answered {method} with {kind}, which no child may: {told}")
+    if kind in errors.RUN_FAILURES:
         return WorkflowFailed(kind, failure.message, failure.data)
-    if become is IsolationUnavailable:
+    if kind == errors.ISOLATION_UNAVAILABLE:
         return IsolationUnavailable(failure.message)
-    if become is RunRefused:
-        return RunRefused(f"the child refused {method} ({kind}): {failure.message}", kind, failure.data)
-    told = failure.message[:_SHOWN]
-    return ProtocolViolation(f"the child answered {method} with {kind}, which no child may: {told}")
+    return RunRefused(f"the child refused {method} ({kind}): {failure.message}", kind, failure.data)
 
 
 def _decoded(method: str, reply: Result) -> object:

@@ -37,8 +37,8 @@ declare function agent<T = any>(prompt: string, options: AgentOptions): Promise<
 /**
  * Runs another workflow and resolves to its result.
  *
- * Rejects with an Error when the host does not run it or it fails. Throws a TypeError at once for a wrong `ref`
- * or for args that JSON cannot hold.
+ * Rejects with an Error when the host does not run it or it fails, and when the run's number of child workflows is
+ * used up. Throws a TypeError at once for a wrong `ref` or for args that JSON cannot hold.
  *
  * @param ref a name that the host knows, or a file's path relative to this workflow's
  * @param input the other workflow's args; left out, the host's default

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from flowcage.protocol.errors import CODES, RUN_FAILURES
 from flowcage.protocol.messages import METHODS
+from flowcage.protocol.replies import CANNOT_BE, MAY_FAIL, Known, Said
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
 from flowcage.schemas.loader import document
 from tools import page
@@ -75,6 +77,25 @@ def errors() -> Iterator[str]:
     )
 
 
+def replies() -> Iterator[str]:
+    """What may be answered."""
+    rows = [(f"`{method}`", _kinds(kinds)) for method, kinds in MAY_FAIL.items()]
+    yield from table(("Message", "Errors that may answer it"), rows)
+    yield ""
+    head = ("A drain says", *(f"while {known.value}" for known in Known))
+    yield from table(head, ((said.value, *(_whether(known, said) for known in Known)) for said in Said))
+
+
+def _kinds(kinds: frozenset[str]) -> str:
+    named = ["a failed run"] if kinds >= RUN_FAILURES else []
+    left = kinds - RUN_FAILURES if named else kinds
+    return ", ".join(named + [f"`{kind}`" for kind in CODES if kind in left]) or "none"
+
+
+def _whether(known: Known, said: Said) -> str:
+    return "a lie" if (known, said) in CANNOT_BE else "possible"
+
+
 def failing_run() -> Iterator[str]:
     """The golden transcript of a run that throws."""
     return _transcript("failure")
@@ -91,6 +112,7 @@ SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
     "parts": parts,
     "limits": limits,
     "errors": errors,
+    "replies": replies,
     "failing run": failing_run,
     "stalled run": stalled_run,
 }

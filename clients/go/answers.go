@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ type answers struct {
 	cancel           context.CancelFunc
 	options          *Options
 	child            *Child
-	waiting          map[string]bool // only the run's own goroutine uses it
+	handedOut        int // requests in all; only the run's own goroutine uses this and the next
+	outstanding      int // requests that no resolve settles
 	ready            chan resolve
 	agents, children chan struct{} // a place for each that may be at work
 	handlers         sync.WaitGroup
@@ -24,7 +26,7 @@ func newAnswers(ctx context.Context, options *Options, child *Child) *answers {
 	ctx, cancel := context.WithCancel(ctx)
 	return &answers{
 		ctx: ctx, cancel: cancel, options: options, child: child,
-		waiting: map[string]bool{}, ready: make(chan resolve, mostAnswersPerWrite),
+		ready:    make(chan resolve, mostAnswersPerWrite),
 		agents:   make(chan struct{}, options.MaxAgents),
 		children: make(chan struct{}, options.MaxChildren),
 	}
@@ -36,7 +38,8 @@ func (a *answers) stop() {
 	a.handlers.Wait()
 }
 
-func (a *answers) begin(requests []Request) error {
+// admit counts the requests of a drain, which begin answers.
+func (a *answers) admit(requests []Request) error {
 	most := orDefault(a.options.Limits.MaxPendingRequests, defaultMaxPending)
 	for _, request := range requests {
 		switch request.Type {
@@ -44,19 +47,22 @@ func (a *answers) begin(requests []Request) error {
 		default:
 			return violation("sent a request of an unknown type: %s", shorten(request.Type))
 		}
-		if a.waiting[request.ID] {
-			return violation("gave two requests the id %s", shorten(request.ID))
+		// Ids count from 1, so to know one that was used before nothing need be kept of those.
+		if a.handedOut++; request.ID != strconv.Itoa(a.handedOut) {
+			return violation("gave request %d the id %s", a.handedOut, shorten(request.ID))
 		}
-		a.waiting[request.ID] = true
-		if int64(len(a.waiting)) > most {
+		if a.outstanding++; int64(a.outstanding) > most {
 			return violation("has more requests outstanding than its limit")
 		}
 	}
+	return nil
+}
+
+func (a *answers) begin(requests []Request) {
 	a.handlers.Add(len(requests))
 	for _, request := range requests {
 		go a.settle(request)
 	}
-	return nil
 }
 
 // wait returns the messages of at least one answer.
@@ -65,7 +71,7 @@ func (a *answers) wait() ([]message, error) {
 	for {
 		select {
 		case answer := <-a.ready:
-			delete(a.waiting, answer.ID)
+			a.outstanding--
 			messages = append(messages, message{"resolve", answer})
 			if len(messages) < mostAnswersPerWrite && len(a.ready) > 0 {
 				continue

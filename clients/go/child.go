@@ -19,6 +19,7 @@ const (
 	exitGrace = time.Second
 	// SIGKILL takes effect at once, except on a process that is stuck in the kernel.
 	reapTime = 10 * time.Second
+	glance   = 100 * time.Millisecond
 )
 
 var runFailures = map[string]bool{
@@ -28,8 +29,10 @@ var runFailures = map[string]bool{
 
 // Child is one child, spoken to. One goroutine at a time may talk to it; Fail may be called by any.
 type Child struct {
-	// AnswerTimeout is how long one answer may take.
+	// AnswerTimeout is how long one answer may take: of the child's CPU where that can be read.
 	AnswerTimeout time.Duration
+	// AnswerClock is how long one answer may take by the clock; zero is AnswerTimeout.
+	AnswerClock time.Duration
 	// MaxReceivedBytes is all that the child may say.
 	MaxReceivedBytes int64
 
@@ -206,20 +209,60 @@ func (c *Child) encode(messages []message) ([]byte, error) {
 }
 
 func (c *Child) receive() (Reply, error) {
-	timer := time.NewTimer(c.AnswerTimeout)
+	// Most answers come before the first glance, and are not worth reading a file for.
+	timer := time.NewTimer(min(glance, c.AnswerTimeout))
 	defer timer.Stop()
-	select {
-	case reply := <-c.replies:
-		if reply.Error != nil {
-			return reply, refusal(reply.Error)
+	patience := patience{child: c, began: time.Now()}
+	for {
+		select {
+		case reply := <-c.replies:
+			if reply.Error != nil {
+				return reply, refusal(reply.Error)
+			}
+			return reply, nil
+		case <-timer.C:
+			left := patience.left()
+			if left <= 0 {
+				text := fmt.Sprintf("the child did not answer in %v and was killed", c.AnswerTimeout)
+				return Reply{}, c.Fail(&ChildSilent{ChildError: ChildError{message: text}})
+			}
+			timer.Reset(left)
+		case <-c.failed:
+			return Reply{}, c.Err()
 		}
-		return reply, nil
-	case <-timer.C:
-		text := fmt.Sprintf("the child did not answer in %v and was killed", c.AnswerTimeout)
-		return Reply{}, c.Fail(&ChildSilent{ChildError: ChildError{message: text}})
-	case <-c.failed:
-		return Reply{}, c.Err()
 	}
+}
+
+// patience is what a child may still take for one answer.
+type patience struct {
+	child    *Child
+	began    time.Time
+	glanced  bool
+	cpuBegan time.Duration
+	cpuKnown bool
+}
+
+func (p *patience) left() time.Duration {
+	clock := p.child.AnswerClock
+	if clock == 0 {
+		clock = p.child.AnswerTimeout
+	}
+	left := clock - time.Since(p.began)
+	cpu, known := cpuOf(p.child.link.Pid())
+	if !p.glanced {
+		p.glanced, p.cpuBegan, p.cpuKnown = true, cpu, known
+	}
+	if p.cpuKnown && known {
+		left = min(left, p.child.AnswerTimeout-(cpu-p.cpuBegan))
+	}
+	return left
+}
+
+func min(a, b time.Duration) time.Duration {
+	if a < b {
+		return a
+	}
+	return b
 }
 
 // read believes nothing: the first thing that is wrong ends the child.

@@ -21,6 +21,8 @@ var lies = []string{
 	"initialize/other-version", "initialize/longer-messages", "drain/same-id-twice", "drain/request-of-null",
 	"drain/request-without-id", "drain/sleep-below-zero", "drain/without-calls", "drain/complete-without-output",
 	"drain/unknown-state", "drain/inherited-call", "drain/inherited-request", "drain/null-result",
+	"drain/id-left-out", "drain/id-below-the-first", "again/settled-id", "drain/stalled-and-waiting",
+	"drain/waits-for-nothing", "drain/more-and-a-result", "drain/internal-error", "resolve/internal-error",
 }
 
 // What the fake child's workflow comes to.
@@ -30,7 +32,7 @@ func runFake(t *testing.T, open opener, scenario string) error {
 	t.Helper()
 	transport := open(t, module(t, "flowcage.conformance.fake_child", scenario))
 	options := Options{
-		Transport: transport, Isolation: "none", Limits: Limits{StepTimeoutMs: 1500}, AnswerGrace: time.Second,
+		Transport: transport, Isolation: "none", Limits: Limits{StepTimeoutMs: 300}, AnswerGrace: time.Second,
 		Agent: func(ctx context.Context, _ Request) (any, error) {
 			if strings.HasPrefix(scenario, "waiting/") {
 				<-ctx.Done()
@@ -101,6 +103,22 @@ func TestRepliesThatComeByteByByteAreWhole(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+func TestAChildThatHadNothingOfABusyMachineIsWaitedFor(t *testing.T) {
+	// Longer than its step and the grace; by the clock it may take ten steps.
+	if err := runFake(t, transports["process"], "drain/late"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheCPUOfAProcessCanBeReadWhileThereIsOne(t *testing.T) {
+	before, known := cpuOf(os.Getpid())
+	for now := before; known && now < before+50*time.Millisecond; now, known = cpuOf(os.Getpid()) {
+	}
+	if _, ofNone := cpuOf(1 << 30); !known || ofNone {
+		t.Fatal("it is not known of this process, or it is of one that there is not")
 	}
 }
 

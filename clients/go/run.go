@@ -15,6 +15,7 @@ const (
 	defaultTimeout      = time.Hour
 	defaultAnswerGrace  = 5 * time.Second
 	defaultStepTimeout  = 5000 // ms
+	stepClockFactor     = 10   // a step may take so many times its CPU by the clock: the machine may be busy
 	defaultMaxPending   = 20_000
 	defaultMaxQueued    = 4 << 20
 	queuedItemBytes     = 100 // what the contract counts for each call besides its text
@@ -181,27 +182,33 @@ func (r *run) drive(ctx context.Context, source string) error {
 	r.outcome.Limits, r.outcome.Isolation = initialized.Limits, initialized.Isolation
 	stepTimeout := orDefault(r.options.Limits.StepTimeoutMs, defaultStepTimeout)
 	r.child.AnswerTimeout = milliseconds(stepTimeout) + r.options.AnswerGrace
+	r.child.AnswerClock = stepClockFactor*milliseconds(stepTimeout) + r.options.AnswerGrace
 
 	answers := newAnswers(ctx, r.options, r.child)
 	defer answers.stop()
 	start := Start{source, r.options.SourceName, r.options.Args, r.options.Budget.now(), r.options.Dialect}
-	messages := []message{{"start", start}}
+	messages, isFailing := []message{{"start", start}}, false
 	for {
 		var drained Drained
 		// In one write: the start or the resolutions, and the drain that lets them take effect.
 		if err := r.child.exchange(append(messages, message{"drain", struct{}{}}), &drained); err != nil {
-			return err
+			return believed(err)
 		}
 		if err := r.takeIn(&drained); err != nil {
 			return err
 		}
+		if err := answers.admit(*drained.Requests); err != nil {
+			return err
+		}
+		if err := requirePossible(&drained, answers.outstanding, isFailing); err != nil {
+			return err
+		}
+		isFailing = drained.More
 		if drained.State == "complete" {
 			r.outcome.Result = drained.Output.Result
 			return nil
 		}
-		if err := answers.begin(*drained.Requests); err != nil {
-			return err
-		}
+		answers.begin(*drained.Requests)
 		if drained.Stalled {
 			return &WorkflowStalled{}
 		}
@@ -212,6 +219,37 @@ func (r *run) drive(ctx context.Context, source string) error {
 			}
 		}
 	}
+}
+
+// requirePossible ends a run whose child says of it what cannot be true: docs/protocol.md, "What cannot be true".
+func requirePossible(drained *Drained, outstanding int, isFailing bool) error {
+	said := 0
+	for _, is := range []bool{drained.State == "complete", drained.Stalled, drained.More} {
+		if is {
+			said++
+		}
+	}
+	switch {
+	case isFailing:
+		return violation("says that the workflow has not failed after all")
+	case said > 1:
+		return violation("says that the workflow is in two states at once")
+	case drained.Stalled && outstanding > 0:
+		return violation("says that the workflow can never finish, while requests of it are outstanding")
+	case said == 0 && outstanding == 0:
+		return violation("says that the workflow waits, but nothing is outstanding that it could wait for")
+	}
+	return nil
+}
+
+// believed is what to make of an error: once it has seen source, a child may be the workflow's own, and it has no
+// reason to refuse what keeps the contract.
+func believed(err error) error {
+	var refused *RunRefused
+	if errors.As(err, &refused) {
+		return violation("refused a message (%s), which no child may", refused.Kind)
+	}
+	return err
 }
 
 func (r *run) takeIn(drained *Drained) error {

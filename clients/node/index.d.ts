@@ -109,6 +109,7 @@ export class Child {
   ): Promise<Child>;
   private constructor();
   answerTimeoutMs: number;
+  answerClockMs?: number;
   readonly messages: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowcage.conformance.hosts import Played
 from flowcage.conformance.on_host.outcomes import fails
 from flowcage.conformance.on_host.registry import HOST_CHECKS
 
@@ -32,6 +33,7 @@ FAULTS = {
     "endless-line": "A line over maxMessageBytes that never ends ends the run, and the child.",
     "deep": "A reply nested beyond reason ends the run, and the child.",
     "same-id-twice": "A request whose id was handed out before ends the run, and the child.",
+    "settled-id": "A request whose id was handed out and settled before ends the run, and the child.",
     "longer-messages": "A child that takes a longer maxMessageBytes than it was asked for is ended.",
     "answers-twice": "A reply that answers nothing ends the run, and the child.",
 }
@@ -39,3 +41,16 @@ FAULTS = {
 
 for _scenario, _says in FAULTS.items():
     check.must(_says, _scenario, id=_scenario)(fails)
+
+
+@check.should(
+    "A run that waits while nothing is outstanding, and is not stalled, is ended.", "waits-for-nothing"
+)
+def waits_for_nothing(played: Played) -> None:
+    fails(played)
+
+
+@check.should("A run that goes on after more: true is ended: the failure must follow.", "more-and-a-result")
+def more_and_a_result(played: Played) -> None:
+    if played.sent("drain"):  # no other message has it
+        fails(played)

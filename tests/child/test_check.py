@@ -36,7 +36,7 @@ def test_a_source_without_meta_has_null_for_it(child: ChildProcess) -> None:
 
 def test_check_honours_the_dialect_it_is_given(child: ChildProcess) -> None:
     assert checked(child, META, dialect="script")["dialect"] == "script"
-    with pytest.raises(Refusal, match="must default export"):
+    with pytest.raises(Refused, match="must default export"):
         child.request("check", source=META, dialect="module")
 
 

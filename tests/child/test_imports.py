@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 ADVICE = "a workflow is one file: write into it what it needs, or pass it in args"
 
@@ -93,7 +93,7 @@ def test_a_name_that_no_virtual_module_has_is_refused_by_run_and_check_alike(
     child: ChildProcess, source: str, column: int, exported: str
 ) -> None:
     child.initialize()
-    with pytest.raises(Refusal) as checked:
+    with pytest.raises(Refused) as checked:
         child.request("check", source=f"\n{source}")
     ran = child.failure_of(f"\n{source}")
     assert ran.data == checked.value.data

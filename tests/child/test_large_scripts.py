@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 MIB = 1 << 20
 LINE = "{ const x = () => agent(`hello ${args.n}`, { label: 'a', schema: { type: 'object' } }); }\n"
@@ -65,14 +65,14 @@ def test_hostile_text_of_a_megabyte_ends_in_a_typed_refusal(
 ) -> None:
     child.initialize(**limits)
     source = "return 1;\n" + piece * ((MIB - 10) // len(piece))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.start(source)
     assert caught.value.kind in ("limit", "syntax", "stack", "timeout", "memory")
 
 
 def test_time_that_the_grammar_takes_is_the_steps(child: ChildProcess) -> None:
     child.initialize(stepTimeoutMs=300)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.start("return 1;\n" + '"' * (MIB - 10))
     assert caught.value.kind == "timeout"
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 
-def refusal(child: ChildProcess, source: str) -> Refusal:
+def refusal(child: ChildProcess, source: str) -> Refused:
     """What `start` says, which must be what `check` says in another child."""
     with ChildProcess() as other:
         other.initialize()
-        with pytest.raises(Refusal) as checked:
+        with pytest.raises(Refused) as checked:
             other.request("check", source=source)
-    with pytest.raises(Refusal) as started:
+    with pytest.raises(Refused) as started:
         child.start(source)
     assert started.value.data == checked.value.data
     assert started.value.kind == "syntax"

@@ -9,7 +9,7 @@ from flowcage.child.engine.errors import Interrupted
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import STEP_WALL_FACTOR
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 STEP_MS = 1000
 
@@ -111,7 +111,7 @@ def test_compiling_that_takes_longer_than_a_step_is_a_timeout(
     child: ChildProcess, source: str, method: str
 ) -> None:
     child.initialize(stepTimeoutMs=1)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refused) as caught:
         child.request(method, source=source)
     assert caught.value.kind == "timeout"
     assert "stepTimeoutMs (1 ms)" in caught.value.message
@@ -119,6 +119,6 @@ def test_compiling_that_takes_longer_than_a_step_is_a_timeout(
 
 def test_a_start_that_took_too_long_is_a_failed_run(child: ChildProcess) -> None:
     child.initialize(stepTimeoutMs=1)
-    with pytest.raises(Refusal):
+    with pytest.raises(Refused):
         child.start("export default 1;" + "[1, 2, 3];\n" * 9000)
     assert child.failure().kind == "timeout"

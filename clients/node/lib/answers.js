@@ -17,6 +17,7 @@ export class Answers {
   #agents;
   #children;
   #waiting = new Set();
+  #handedOut = 0;
   #ready = [];
   #abandon;
   #wake = () => {};
@@ -34,20 +35,31 @@ export class Answers {
     signal.addEventListener('abort', () => this.#wake(), { once: true });
   }
 
-  begin(requests) {
+  /** Count the requests of a drain, which `begin` answers. */
+  admit(requests) {
     for (const request of requests) {
       if (!TYPES.includes(request.type)) {
         throw new ProtocolViolation(`the child sent a request of an unknown type: ${request.type.slice(0, 40)}`);
       }
-      if (this.#waiting.has(request.id)) {
-        throw new ProtocolViolation(`the child gave two requests the id ${request.id.slice(0, 40)}`);
+      // Ids count from 1, so to know one that was used before nothing need be kept of those.
+      this.#handedOut += 1;
+      if (request.id !== String(this.#handedOut)) {
+        throw new ProtocolViolation(`the child gave request ${this.#handedOut} the id ${request.id.slice(0, 40)}`);
       }
       this.#waiting.add(request.id);
-      if (this.#waiting.size > this.#maxPending) {
+      if (this.outstanding > this.#maxPending) {
         throw new ProtocolViolation('the child has more requests outstanding than its limit');
       }
-      this.#settle(request);
     }
+  }
+
+  begin(requests) {
+    for (const request of requests) this.#settle(request);
+  }
+
+  /** Requests that no resolve has settled. */
+  get outstanding() {
+    return this.#waiting.size + this.#ready.length;
   }
 
   /** Wait until there is an answer; rejects with the reason when the run is over. */

@@ -4,7 +4,7 @@ import {
   RunError, RunRefused, WorkflowFailed,
 } from './errors.js';
 import { Connection, PROTOCOL_VERSION } from './connection.js';
-import { requireCage, requireLayers } from './inspection.js';
+import { cpuMs, requireCage, requireLayers } from './inspection.js';
 
 const RUN_FAILURES = new Set([
   'exception', 'syntax', 'import', 'missing_default', 'timeout', 'memory', 'stack', 'serialization', 'limit',
@@ -18,6 +18,7 @@ const EXIT_GRACE_MS = 1000;
 const REAP_MS = 10_000;
 // Our own event loop may be late; what the child said meanwhile must still be read.
 const LATE_MS = 50;
+const GLANCE_MS = 100;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Child {
@@ -32,8 +33,11 @@ export class Child {
   #maxReceivedBytes;
   #tellFailed;
 
-  /** How long one answer may take, in milliseconds. */
+  /** How long one answer may take, in milliseconds: of the child's CPU where that can be read. */
   answerTimeoutMs;
+
+  /** How long one answer may take by the clock; left out, `answerTimeoutMs`. */
+  answerClockMs;
 
   /** Resolves with the RunError that ends the conversation, if one does; never rejects. */
   failed = new Promise((resolve) => { this.#tellFailed = resolve; });
@@ -205,14 +209,29 @@ export class Child {
   #expectAnswer() {
     clearTimeout(this.#timer);
     if (this.#waiting.length === 0) return;
-    const patience = Math.min(this.answerTimeoutMs, LONGEST_TIMER_MS);
-    const due = performance.now() + patience;
-    this.#timer = setTimeout(() => {
-      const late = performance.now() - due;
-      this.#timer = setTimeout(() => {
-        this.fail(new ChildSilent(`the child did not answer in ${this.answerTimeoutMs} ms and was killed`));
-      }, LATE_MS + late);
-    }, patience);
+    const began = performance.now();
+    // Most answers come sooner, and are not worth reading a file for.
+    const glance = Math.min(GLANCE_MS, this.answerTimeoutMs);
+    this.#timer = setTimeout(() => this.#wait(began, cpuMs(this.#link.pid)), glance);
+  }
+
+  /** Wait for as long as the child may still take, and give it up then. */
+  #wait(began, cpuBegan) {
+    const left = this.#patienceLeft(began, cpuBegan);
+    const [next, pause] = left > 0
+      ? [() => this.#wait(began, cpuBegan), Math.min(left, LONGEST_TIMER_MS)]
+      : [() => this.#giveUp(), LATE_MS - left];
+    this.#timer = setTimeout(next, pause);
+  }
+
+  #patienceLeft(began, cpuBegan) {
+    const byClock = (this.answerClockMs ?? this.answerTimeoutMs) - (performance.now() - began);
+    const cpu = cpuBegan === null ? null : cpuMs(this.#link.pid);
+    return cpu === null ? byClock : Math.min(byClock, this.answerTimeoutMs - (cpu - cpuBegan));
+  }
+
+  #giveUp() {
+    this.fail(new ChildSilent(`the child did not answer in ${this.answerTimeoutMs} ms and was killed`));
   }
 
   async #gone() {

@@ -17,6 +17,22 @@ const EXPECTED = {
   CapPrm: '0000000000000000',
 };
 
+const TICK_MS = 10; // the unit of proc(5) on Linux, whatever the kernel counts in
+
+/** CPU that a process has used, in milliseconds; null where nobody can tell. */
+export function cpuMs(pid) {
+  if (pid === null) return null;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The second field is the program's name in parentheses, and may hold anything. utime and stime: 14th, 15th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return Number.isFinite(ticks) ? ticks * TICK_MS : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Throw ProtocolViolation unless the child says that every layer of strict isolation holds. */
 export function requireLayers(isolation) {
   const missing = STRICT_LAYERS.filter((name) => !(Object.hasOwn(isolation, name) && isolation[name].applied));

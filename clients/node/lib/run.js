@@ -2,11 +2,13 @@
 import { Answers } from './answers.js';
 import { Child } from './child.js';
 import {
-  AbortError, HandlerFailed, ProtocolViolation, TimedOut, WorkflowFailed, WorkflowStalled,
+  AbortError, HandlerFailed, ProtocolViolation, RunRefused, TimedOut, WorkflowFailed, WorkflowStalled,
 } from './errors.js';
 import { spawnChild } from './transport.js';
 
 const DEFAULTS = { maxPendingRequests: 20_000, maxQueuedBytes: 4 * 1024 * 1024, stepTimeoutMs: 5000 };
+// By the clock a step may take so many times its CPU: it may be that the machine is busy.
+const STEP_CLOCK_FACTOR = 10;
 const QUEUED_ITEM_BYTES = 100; // what the contract counts for each call besides its text
 const MOST_KEPT = 10_000;
 // Answers that leave in one write: more would only wait in memory for the child to read them.
@@ -74,7 +76,8 @@ class Run {
       const initialized = await child.initialize({ limits, isolation });
       Object.assign(this.#report, { limits: initialized.limits, isolation: initialized.isolation });
       child.answerTimeoutMs = this.#limits.stepTimeoutMs + answerGraceMs;
-      return await this.#drive(child, source);
+      child.answerClockMs = STEP_CLOCK_FACTOR * this.#limits.stepTimeoutMs + answerGraceMs;
+      return await this.#drive(child, source).catch((error) => { throw believed(error); });
     } catch (error) {
       if (!(error instanceof WorkflowFailed)) child.fail(error);
       throw error;
@@ -88,9 +91,13 @@ class Run {
     const { maxPendingRequests } = this.#limits;
     const answers = new Answers(this.#options, maxPendingRequests, this.#over.signal, (error) => child.fail(error));
     const started = child.start({ source, sourceName, args, budget, dialect });
+    let isFailing = false; // the last drain said more, and the failure must follow
     for (let sent = [started, child.drain()]; ;) {
       const drained = (await Promise.all(sent)).pop();
       this.#takeIn(drained);
+      answers.admit(drained.requests);
+      requirePossible(drained, answers.outstanding, isFailing);
+      isFailing = drained.more;
       if (drained.state === 'complete') return drained.output.result;
       answers.begin(drained.requests);
       if (drained.stalled) {
@@ -141,6 +148,21 @@ class Run {
     const wallMs = performance.now() - this.#began;
     return { ...report, usage: { wallMs, requests, messages, bytesSent, bytesReceived } };
   }
+}
+
+/** End a run whose child says of it what cannot be true: docs/protocol.md, "What cannot be true". */
+function requirePossible({ stalled, more, state }, outstanding, isFailing) {
+  const said = [state === 'complete', stalled, more].filter(Boolean).length;
+  const lie = (isFailing && 'has not failed after all')
+    || (said > 1 && 'is in two states at once')
+    || (stalled && outstanding > 0 && 'can never finish, while requests of it are outstanding')
+    || (said === 0 && outstanding === 0 && 'waits, but nothing is outstanding that it could wait for');
+  if (lie) throw new ProtocolViolation(`the child says that the workflow ${lie}`);
+}
+
+/** Once it has seen source, a child may be the workflow's own: it has no reason to refuse what keeps the contract. */
+function believed(error) {
+  return error instanceof RunRefused ? new ProtocolViolation(error.message, { cause: error }) : error;
 }
 
 function* sendAnswers(child, answers) {

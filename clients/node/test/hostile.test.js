@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
 import * as flowcage from '../index.js';
-import { whyNotCaged } from '../lib/inspection.js';
+import { cpuMs, whyNotCaged } from '../lib/inspection.js';
 import { RESULT, TRANSPORTS, fake, isAlive, spawned } from './support.js';
 
 const { Child, ChildDied, ChildSilent, IsolationUnavailable, ProtocolViolation, run } = flowcage;
@@ -68,12 +68,32 @@ for (const what of [
   'drain/same-id-twice', 'drain/request-without-id', 'drain/request-of-null', 'drain/sleep-below-zero',
   'drain/too-many-requests', 'drain/too-many-calls', 'drain/calls-that-are-no-list', 'drain/inherited-state',
   'drain/complete-without-output', 'initialize/other-version', 'initialize/longer-messages',
+  'drain/id-left-out', 'drain/id-below-the-first', 'drain/stalled-and-waiting', 'drain/waits-for-nothing',
+  'drain/more-and-a-result',
 ]) {
   test(`${what} is a violation`, async (t) => {
     const limits = { ...OPTIONS.limits, maxPendingRequests: 10 };
     assert.ok(await failure(TRANSPORTS.process, t, what, { ...waiting, limits }) instanceof ProtocolViolation);
   });
 }
+
+for (const what of ['drain/internal-error', 'resolve/internal-error', 'again/settled-id']) {
+  test(`${what} is a violation`, async (t) => {
+    assert.ok(await failure(TRANSPORTS.process, t, what) instanceof ProtocolViolation);
+  });
+}
+
+test('a child that had nothing of a busy machine is waited for longer than its CPU may take', async (t) => {
+  const { transport } = await TRANSPORTS.process(t, fake('drain/late')); // its step: 200 ms, and 300 more
+  assert.equal((await run('unused', { ...OPTIONS, transport })).result, RESULT);
+});
+
+test('the CPU of a process can be read while there is one', { skip: process.platform !== 'linux' }, () => {
+  const before = cpuMs(process.pid);
+  while (cpuMs(process.pid) < before + 50);
+  assert.equal(cpuMs(2 ** 30), null);
+  assert.equal(cpuMs(null), null);
+});
 
 for (const what of ['request', 'call']) {
   test(`a ${what} of a type that only a later version knows ends the run and is named`, async (t) => {

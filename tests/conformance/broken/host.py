@@ -53,6 +53,9 @@ TOLERATES = {
     "host-faults/deep": "deep",
     "host-faults/answers-twice": "old id",
     "host-faults/same-id-twice": "id again",
+    "host-faults/settled-id": "settled id",
+    "host-faults/waits-for-nothing": "waits for nothing",
+    "host-faults/more-and-a-result": "more and a result",
     "host-faults/longer-messages": "longer messages",
     "host-outcomes/unknown-call": "unknown call",
     "host-outcomes/unknown-request": "unknown request",
@@ -94,6 +97,7 @@ class Host:
         self.number = 0
         self.held = b""
         self.seen: set[str] = set()
+        self.is_failing = False
 
     def run(self) -> None:
         """From initialize to the result."""
@@ -131,9 +135,16 @@ class Host:
         if any(call["type"] not in ("log", "phase") for call in drained["calls"]):
             self.complain("unknown call")
         ids = [request["id"] for request in drained["requests"]]
-        if self.seen.intersection(ids) or len(set(ids)) < len(ids):
+        if self.seen.intersection(ids):
+            self.complain("settled id")
+        if len(set(ids)) < len(ids):
             self.complain("id again")
         self.seen.update(ids)
+        if drained["state"] == "pending" and not (ids or drained.get("more")):
+            self.complain("waits for nothing")
+        if self.is_failing:
+            self.complain("more and a result")
+        self.is_failing = drained.get("more", False)
         return drained
 
     def polled(self) -> Message:
