@@ -52,8 +52,8 @@ class RunOptions:
         isolation: None means ``strict`` on Linux.
         limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
         timeout_seconds: wall clock of the whole run; the child is killed then.
-        answer_grace_seconds: how much longer than a step the child may be silent, before it is killed:
-            some natives of the engine never look at the clock.
+        answer_grace_seconds: how much longer than a step may take the child may be silent, before it is
+            killed: some natives of the engine never look at the clock.
         max_received_bytes: all that the child may say in the run, child workflows included.
         max_agents: agents at work at once, child workflows included; further calls wait in order.
         max_total_agents: ``agent()`` calls in the whole run, child workflows included; further ones reject.

@@ -10,8 +10,8 @@ from enum import Enum
 
 from flowcage.protocol import errors
 
-# By method, the kinds of error that may answer it. A host that keeps the contract is refused only where it
-# and the child may not fit: in the first message, and in a method that 1.0 did not always have.
+# By method, the kinds of error that may answer it. A host that keeps the contract is refused only where the
+# child may not fit it: in the first message, and in a method that 1.0 did not always have.
 MAY_FAIL: dict[str, frozenset[str]] = {
     "initialize": frozenset(
         {
