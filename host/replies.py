@@ -12,14 +12,14 @@ Only what answers `initialize` comes from a child that nobody can have taken ove
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from flowcage.host import codec
 from flowcage.host.errors import IsolationUnavailable, ProtocolViolation, RunError, RunRefused, WorkflowFailed
 from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Drained, Message, Request, Resolve
+from flowcage.protocol.messages import Drained, Message, Resolve
 from flowcage.protocol.replies import CANNOT_BE, MAY_FAIL, Known, Said
 
 _SHOWN = 200
@@ -68,8 +68,7 @@ class Replies:
         return result
 
     def _take_in(self, drained: Drained) -> None:
-        for request in drained.requests:
-            self._hand_out(request)
+        self._hand_out([request.id for request in drained.requests])
         said = _said(drained)
         if (why := CANNOT_BE.get((self._known, said))) is not None:
             raise ProtocolViolation(f"the child says that the workflow {why}")
@@ -81,16 +80,25 @@ class Replies:
             return Known.FAILING
         return Known.WAITING if self._outstanding else Known.IDLE
 
-    def _hand_out(self, request: Request) -> None:
-        """Ids count from 1, so to know one that was used before nothing need be remembered of those."""
-        expected = str(self._handed_out + 1)
-        if request.id != expected:
-            shown = request.id[:40]
-            if _is_number(request.id) and 1 <= int(request.id) <= self._handed_out:
-                raise ProtocolViolation(f"the child gave two requests the id {shown!r}")
-            raise ProtocolViolation(f"the child gave a request the id {shown!r}, where {expected!r} is next")
-        self._handed_out += 1
-        self._outstanding.add(request.id)
+    def _hand_out(self, ids: list[str]) -> None:
+        """Ids count from 1, so to know one that was used before nothing need be remembered of those.
+
+        Requests of unknown types stand after the others, whatever their ids are.
+        """
+        first, last = self._handed_out + 1, self._handed_out + len(ids)
+        expected = {str(number) for number in range(first, last + 1)}
+        for each in ids:
+            if each not in expected:
+                self._refuse(each, first, last)
+            expected.remove(each)
+        self._handed_out = last
+        self._outstanding.update(ids)
+
+    def _refuse(self, request_id: str, first: int, last: int) -> NoReturn:
+        shown = request_id[:40]
+        if _is_number(request_id) and 1 <= int(request_id) <= last:
+            raise ProtocolViolation(f"the child gave two requests the id {shown!r}")
+        raise ProtocolViolation(f"the child gave a request the id {shown!r}, where '{first}' is next")
 
 
 def _is_number(text: str) -> bool:

@@ -16,8 +16,8 @@ export type Limits = {
   /** C stack that JavaScript may use, in bytes; more than 4 MiB counts as 4 MiB. Default: 1048576. */
   stackBytes?: number;
   /**
-   * Wall clock for one message that runs JavaScript, in milliseconds; renewed at each, so that waiting for
-   * the host costs nothing. Default: 5000.
+   * CPU time for one message that compiles or runs JavaScript, in milliseconds; renewed at each, so that
+   * waiting for the host costs nothing. Ten times as much on the wall clock ends it, too. Default: 5000.
    */
   stepTimeoutMs?: number;
   /** User and system CPU time of the whole run, cumulative, in seconds. Default: 60. */
