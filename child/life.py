@@ -37,8 +37,18 @@ def live(begin: Callable[[], Session]) -> int:
     Returns:
         The process's exit status (sysexits.h). Leave with `os._exit`, without running anything else.
     """
+
+    def life() -> None:
+        session = begin()
+        session.carry_on = lambda replies: os._exit(_status_of(lambda: serve(session, replies)))
+        serve(session)
+
+    return _status_of(life)
+
+
+def _status_of(life: Callable[[], None]) -> int:
     try:
-        serve(begin())
+        life()
     except EngineUnavailable as error:
         complain(str(error))
         return os.EX_SOFTWARE

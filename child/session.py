@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
@@ -58,7 +59,14 @@ class Session:
         high_water: opened before the cage closes.
         realm: one that was built before this process was forked, for the first workflow.
         max_message_bytes: longest line until `initialize` is answered.
+
+    Attributes:
+        carry_on: serves the rest of the session from where it is called, these replies first, and ends the
+            process. It is called by the engine's allocator, when the heap of a run is full. None leaves the
+            engine to fail by itself.
     """
+
+    carry_on: Callable[[Iterator[Reply]], NoReturn] | None = None
 
     def __init__(
         self,
@@ -75,6 +83,8 @@ class Session:
         self._execution: Execution | None = None
         # Why there is none although a start was carried out: the answer to all that follows.
         self._no_room: ErrorReply | None = None
+        self._current: Received | None = None
+        self._ready, self._is_news = b"", False
 
     def receive(self, data: bytes) -> Iterator[Reply]:
         """Carry out every complete line in `data`; empty means the end of stdin.
@@ -83,20 +93,39 @@ class Session:
         resolve was carried out is no news to wait for: it goes out with what came of it.
         """
         self._connection.receive_data(data)
-        ready, news = b"", False
+        yield from self._replies()
+
+    def _replies(self) -> Iterator[Reply]:
         while (event := self._connection.next_event()) is not None:
             message = event.message if isinstance(event, Received) else None
-            if news and isinstance(message, _TAKES_TIME):
-                yield Reply(ready)
-                ready, news = b"", False
-            news = news or not isinstance(message, Resolve)
+            if self._is_news and isinstance(message, _TAKES_TIME):
+                yield self._take_ready()
+            self._is_news = self._is_news or not isinstance(message, Resolve)
             reply = self._reply(event)
-            ready += reply.data
+            self._ready += reply.data
             if reply.last:
-                yield Reply(ready, last=True)
+                yield self._take_ready(last=True)
                 return
-        if ready:
-            yield Reply(ready)
+        if self._ready:
+            yield self._take_ready()
+
+    def _take_ready(self, *, last: bool = False) -> Reply:
+        ready, self._ready, self._is_news = self._ready, b"", False
+        return Reply(ready, last)
+
+    def _heap_is_full(self, realm: Realm) -> None:
+        """Called by the engine's allocator: whatever called it, down to `serve`, never goes on."""
+        assert self.carry_on is not None
+        self._no_room = realm.abandon()
+        if self._execution is not None:
+            self._execution.abandon(self._no_room)
+        self.carry_on(self._replies_after_all())
+
+    def _replies_after_all(self) -> Iterator[Reply]:
+        """The answer to the message that filled the heap, and to those behind it."""
+        assert self._current is not None
+        self._ready += self._answer(self._current).data
+        yield from self._replies()
 
     def _reply(self, event: ChildEvent) -> Reply:
         if isinstance(event, ConnectionClosed):
@@ -107,8 +136,9 @@ class Session:
 
     def _answer(self, received: Received) -> Reply:
         message = received.message
+        is_again, self._current = received is self._current, received
         try:
-            result = self._guarded(message)
+            result = self._guarded(message, is_again=is_again)
         except ErrorReply as error:
             self._connection.carried_out(message, failed=True)
             data = envelope.error(received.id, error) if received.id is not None else b""
@@ -117,9 +147,10 @@ class Session:
         data = self._encode(received.id, result) if received.id is not None else b""
         return Reply(data, last=isinstance(message, Shutdown))
 
-    def _guarded(self, message: Message) -> str:
+    def _guarded(self, message: Message, *, is_again: bool) -> str:
         try:
-            return self._carry_out(message)
+            # A resolution that filled the heap is settled; other messages tell how the run ended.
+            return "{}" if is_again and isinstance(message, Resolve) else self._carry_out(message)
         except MemoryError:
             raise self.make_room() from None
 
@@ -200,11 +231,16 @@ class Session:
         return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
+        if self._no_room is not None:  # a workflow that was only checked has left a full heap behind
+            raise self._no_room
         realm, self._ready_realm = self._ready_realm, None
         try:
             if realm is None:
-                return Realm(self._limits, self._high_water)
-            realm.adopt(self._limits, self._high_water)
+                realm = Realm(self._limits, self._high_water)
+            else:
+                realm.adopt(self._limits, self._high_water)
+            if self.carry_on is not None:
+                realm.runtime.heap.on_full = partial(self._heap_is_full, realm)
             return realm
         except (OutOfMemory, JavaScriptError, MemoryError):
             message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"

@@ -68,6 +68,8 @@ def _effective(limits: Limits, mapped: int) -> Limits:
     cpu_left = _ceiling(resource.RLIMIT_CPU) - 1 - math.ceil(time.process_time())
     return limits._replace(
         address_space_bytes=memory,
+        # The heap is full before the address space is: then there is memory left to say so.
+        memory_bytes=min(limits.memory_bytes, max(1, memory - mapped - _ROOM_TO_ANSWER // 2)),
         cpu_seconds=max(1, min(limits.cpu_seconds, cpu_left)),
         stack_bytes=min(limits.stack_bytes, _widen_stack() // 2),
     )

@@ -15,6 +15,7 @@ from ctypes import (
     c_int,
     c_int64,
     c_size_t,
+    c_uint32,
     c_uint64,
     c_void_p,
 )
@@ -98,6 +99,20 @@ InterruptHandler = CFUNCTYPE(c_int, c_void_p, c_void_p)
 ModuleNormalize = CFUNCTYPE(c_void_p, c_void_p, c_char_p, c_char_p, c_void_p)
 ModuleLoader = CFUNCTYPE(c_void_p, c_void_p, c_char_p, c_void_p)
 RejectionTracker = CFUNCTYPE(None, c_void_p, JSValue, JSValue, c_bool, c_void_p)
+GarbageMark = CFUNCTYPE(None, c_void_p, JSValue, c_void_p)
+
+
+class ClassDefinition(ctypes.Structure):
+    """``JSClassDef``."""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("finalizer", c_void_p),
+        ("gc_mark", GarbageMark),
+        ("call", c_void_p),
+        ("exotic", c_void_p),
+    ]
+
 
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_GetVersion": (c_char_p, ()),
@@ -107,6 +122,10 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_SetMaxStackSize": (None, (c_void_p, c_size_t)),
     "JS_UpdateStackTop": (None, (c_void_p,)),
     "JS_RunGC": (None, (c_void_p,)),
+    "JS_SetGCThreshold": (None, (c_void_p, c_size_t)),
+    "JS_NewClassID": (c_uint32, (c_void_p, POINTER(c_uint32))),
+    "JS_NewClass": (c_int, (c_void_p, c_uint32, POINTER(ClassDefinition))),
+    "JS_NewObjectClass": (JSValue, (c_void_p, c_uint32)),
     "JS_ComputeMemoryUsage": (None, (c_void_p, POINTER(MemoryUsage))),
     "JS_SetInterruptHandler": (None, (c_void_p, InterruptHandler, c_void_p)),
     "JS_SetModuleLoaderFunc": (None, (c_void_p, ModuleNormalize, ModuleLoader, c_void_p)),

@@ -45,6 +45,7 @@ class Context:
         for add in _INTRINSICS:
             if getattr(self._library, add)(self.pointer) < 0:
                 raise OutOfMemory(add)
+        self._own(runtime.new_sentinel(self.pointer))
 
     def close(self) -> None:
         """Free every value and the realm."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
+from flowcage.child.engine.heap import Heap, add_sentinel
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
@@ -39,6 +40,7 @@ class Runtime:
         limits: heap and stack sizes in bytes.
 
     Attributes:
+        heap: what was allocated, and the limit.
         watchdog: says when JavaScript must stop.
         insist: called then, to make the engine ask again at its very next chance: some of its natives lose
             the interruption, and the JavaScript around them would go on for ten thousand branches, which is
@@ -55,6 +57,8 @@ class Runtime:
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
+        self.heap = Heap(library, self.pointer)
+        self._sentinel = add_sentinel(library, self.pointer)
         self.adopt(limits)
         _live[self.pointer] = self
         library.JS_SetInterruptHandler(self.pointer, _ON_INTERRUPT, self.pointer)
@@ -63,15 +67,27 @@ class Runtime:
         """Hold the heap to these limits from here on; after a fork(2), from this place on the C stack."""
         self._limits = limits
         self.library.JS_UpdateStackTop(self.pointer)
-        self.library.JS_SetMemoryLimit(self.pointer, limits.memory_bytes)
         self.library.JS_SetMaxStackSize(self.pointer, limits.stack_bytes)
+        self.heap.limit_to(limits.memory_bytes)
+
+    def abandon(self) -> None:
+        """Let what the engine is doing stand where it is, for good, and code of our own run above it."""
+        self.watchdog = None
+        self.heap.abandon()
+        self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
+
+    def new_sentinel(self, context: int) -> JSValue:
+        """An object that has the garbage collector look at the heap, for as long as it is there."""
+        sentinel: JSValue = self.library.JS_NewObjectClass(context, self._sentinel)
+        return sentinel
 
     def must_stop(self) -> bool:
         """Whether to interrupt JavaScript; the engine asks at every 10,000th branch or call."""
+        self.heap.look()
         if self._is_insisting or self.watchdog is None or not self.watchdog.expired():
             return False
         # Room for the error that cannot be caught: without it the engine throws a null, which can.
-        self.library.JS_SetMemoryLimit(self.pointer, self._limits.memory_bytes + _ROOM_TO_STOP)
+        self.heap.limit_to(self._limits.memory_bytes + _ROOM_TO_STOP)
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
         self._is_insisting = True  # it is JavaScript, and asks us too
         self.insist()
@@ -105,6 +121,7 @@ class Runtime:
     def close(self) -> None:
         """Free the heap. Every handle and context must be gone: the engine aborts otherwise."""
         self.library.JS_FreeRuntime(self.pointer)
+        self.heap.close()
         del _live[self.pointer]
         self.pointer = None
 

@@ -101,12 +101,19 @@ class Execution:
                 self._failure = interruption(stopped)
         return "{}"
 
+    def abandon(self, failure: ErrorReply) -> None:
+        """End the run above the engine, which never returns to what it was doing (`Realm.abandon`)."""
+        self._output = None
+        self.fail(failure)
+        self._read_status()
+
     def give_up(self, failure: ErrorReply) -> None:
         """End the run and free its heap, without which the child could not even answer."""
         self.fail(failure)
         if not self._is_freed:
             self._is_freed = True
-            self._realm.close()
+            if not self._realm.is_abandoned:
+                self._realm.close()
 
     def fail(self, failure: ErrorReply) -> None:
         """End the run from outside, for a reply that cannot be sent."""
@@ -280,7 +287,7 @@ class Execution:
         if self._is_freed:
             return ""
         try:
-            return self._realm.call_text(name)
+            return self._realm.hand_out(name)
         except JavaScriptError:
             self._failure = thrown_failure(self._realm.take_error(), "")
             return ""

@@ -16,6 +16,12 @@ def out_of_memory() -> ErrorReply:
     return ErrorReply(errors.MEMORY, OUT_OF_MEMORY["message"], OUT_OF_MEMORY)
 
 
+def heap_is_full(memory_bytes: int, where: str) -> ErrorReply:
+    """The reply for a heap that reached its limit; `where` is the author's stack."""
+    message = f"out of memory: the heap is full (memoryBytes {memory_bytes})"
+    return ErrorReply(errors.MEMORY, message, {"name": "InternalError", "message": message, "stack": where})
+
+
 def failure_kind(error: dict[str, Any]) -> str:
     """Which run failure an error of the engine's own stands for."""
     if error["name"] == "InternalError" and error["message"].startswith("out of memory"):

@@ -134,7 +134,7 @@ def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1)
     # A file may be called like a virtual module and must not become one.
     module_name = f"./{text.name}" if text.name.startswith("workflow:") else text.name
     try:
-        compiled = realm.context.compile(utf8, module_name, module=True, first_line=first_line)
+        compiled = realm.compile(utf8, module_name, module=True, first_line=first_line)
     except JavaScriptError:
         refusal = _refusal(realm, text, realm.take_error())
         realm.watchdog.check()
@@ -203,7 +203,7 @@ def read_meta(realm: Realm, text: WorkflowText) -> Any:
 def _evaluate(realm: Realm, text: WorkflowText, literal: bytes, start: int) -> Any:
     with realm.context.scope():
         try:
-            compiled = realm.context.compile(b"(" + literal + b")", text.name, module=False)
+            compiled = realm.compile(b"(" + literal + b")", text.name, module=False)
             value = realm.context.evaluate(compiled)
             return strictjson.loads(realm.call_text("encode", value).encode())
         except JavaScriptError:

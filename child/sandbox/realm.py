@@ -11,21 +11,22 @@ from typing import Any
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
 from flowcage.child.engine.context import PATIENCE, Context, library
-from flowcage.child.engine.errors import JavaScriptError
+from flowcage.child.engine.errors import JavaScriptError, OutOfMemory
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
-from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, thrown_failure
+from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure
 from flowcage.child.sandbox.rejections import StrayRejections
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
-from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.limits import Limits
 
 _PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
 PRELUDE_NAME = "flowcage:prelude"
-# Near its limit: the block that did not fit any more may have been a large one, and some of the heap lies
-# in memory that the interpreter had freed before.
-_FULL = 0.9
-_REUSED_BYTES = MIB
+# Any heap that a realm fits into.
+_UNLIMITED = 2**62
+# What the compiler allocates for one byte of source: 100 for functions, but 5,200 for /\p{RGI_Emoji}/v.
+_COMPILED_BYTES = 6000
 _MAX_SPECIFIER_BYTES = 8192  # of what an import asked for; the rest says nothing more
 CANNOT_BE_SHOWN = "a value that cannot be shown"
 
@@ -59,10 +60,11 @@ class Realm:
     """
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
-        self.runtime = Runtime(library(), limits)
+        self.runtime = Runtime(library(), limits._replace(memory_bytes=_UNLIMITED))
         self.context = Context(self.runtime)
         self.refused_import: str | None = None
         self.frame_of_import: Callable[[str], str] = lambda _specifier: ""
+        self.is_abandoned = False
         self._bridge = self._evaluate_prelude()
         self._stray_rejections = StrayRejections(self.context)
         self._functions: dict[str, JSValue] = {}
@@ -74,13 +76,35 @@ class Realm:
         self.adopt(limits, high_water)
 
     def adopt(self, limits: Limits, high_water: HighWater) -> None:
-        """Begin to count: what a fork(2) brought here is this process's own now, under its own limits."""
-        self._memory_bytes = limits.memory_bytes
+        """Begin to count: what a fork(2) brought here is this process's own now, under its own limits.
+
+        Raises:
+            OutOfMemory: the realm alone is larger than the heap may become.
+        """
+        if self.runtime.heap.size > limits.memory_bytes:
+            raise OutOfMemory("a realm")
+        self._limits = limits
         self._high_water = high_water
         self._peak_at_start = high_water.peak_bytes()
         self.runtime.adopt(limits)
         self.watchdog = self.runtime.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.parse_bounds = Bounds(self.watchdog, high_water.mapped_bytes, limits.address_space_bytes)
+
+    def abandon(self) -> ErrorReply:
+        """Go on above a heap that is full: the engine is deep in something that it never returns from.
+
+        Returns:
+            What ends the run.
+        """
+        self.is_abandoned = True
+        self.watchdog = Watchdog(self._limits.step_timeout_ms, self._limits.cpu_seconds)
+        self.runtime.abandon()
+        try:
+            where = self.call_text("where")
+        except JavaScriptError:
+            self.clear_error()
+            where = ""
+        return heap_is_full(self._limits.memory_bytes, where)
 
     def close(self) -> None:
         """Free the realm and its heap."""
@@ -89,6 +113,11 @@ class Realm:
         self.runtime.watchdog = None
         self.context.close()
         self.runtime.close()
+
+    def compile(self, source: bytes, name: str, *, module: bool, first_line: int = 1) -> JSValue:
+        """Compile what the workflow's author wrote; see `Context.compile`."""
+        with self.runtime.heap.expecting(len(source) * _COMPILED_BYTES):
+            return self.context.compile(source, name, module=module, first_line=first_line)
 
     def call(self, name: str, *arguments: JSValue) -> JSValue:
         """Call one function of the bridge.
@@ -106,6 +135,11 @@ class Realm:
         """Call one function of the bridge that answers with a string."""
         with self.context.scope():
             return self.context.text(self.call(name, *arguments))
+
+    def hand_out(self, name: str) -> str:
+        """As `call_text`, for what only gathers what is queued: no code of the workflow runs."""
+        with self.runtime.heap.unlimited():
+            return self.call_text(name)
 
     def string(self, text: str) -> JSValue:
         """A JavaScript string."""
@@ -154,13 +188,15 @@ class Realm:
         return described
 
     def heap_was_full(self) -> bool:
-        """Whether the heap once came near its limit.
+        """Whether a request for memory failed, although the engine may have lost the error.
 
-        With no memory left even for an Error, the engine throws null, or loses a rejection so that a promise
-        stays pending; the kernel's high-water mark is what remains to tell.
+        With no room even for an Error it throws null, or loses a rejection so that a promise stays pending. A
+        heap that is not watched was never seen half full; if the kernel saw more, one native filled the rest.
         """
-        grown = self._high_water.peak_bytes() - self._peak_at_start
-        return grown + _REUSED_BYTES >= _FULL * self._memory_bytes
+        heap = self.runtime.heap
+        if heap.is_watched or heap.has_refused:
+            return heap.has_refused
+        return self._high_water.peak_bytes() - self._peak_at_start > heap.limit // 2
 
     def clear_error(self) -> None:
         """Forget the pending exception."""
@@ -169,7 +205,7 @@ class Realm:
 
     def diagnose(self, kind: str, message: str) -> None:
         """Note something for the workflow's author."""
-        with self.context.scope():
+        with self.runtime.heap.unlimited(), self.context.scope():
             try:
                 self.call("diagnose", self.string(kind), self.string(message))
             except JavaScriptError:  # no memory left: the note is lost, the run is not
@@ -177,7 +213,7 @@ class Realm:
 
     def diagnose_stray_rejections(self) -> None:
         """Note each rejection that nobody handles. No code of the workflow runs."""
-        with self.context.scope():
+        with self.runtime.heap.unlimited(), self.context.scope():
             for reason in self._stray_rejections.take():
                 message = self.call_text("sketch", reason)
                 self.diagnose(

@@ -57,6 +57,9 @@ function framesWithout(stack, isLeftOut) {
   return kept;
 }
 
+// Where the workflow stands.
+const where = () => authorFrames(textOf(readStack(new NativeError())));
+
 const MAX_CAUSES = 8;
 const MAX_DESCRIBED = 32; // errors in one description: each may have parts, and each of those
 const NOT_SHOWN = '{"name":null,"message":"a value that cannot be shown","stack":""}';

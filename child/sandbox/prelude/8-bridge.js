@@ -37,6 +37,7 @@ const bridge = {
   encodeResult,
   describe,
   sketch,
+  where,
   settle,
   setBudget,
   refuseImport(specifier, frame) {
