@@ -5,6 +5,7 @@
 // our own have no prototype (a setter on Array.prototype[0] would see what we store); and properties of
 // workflow objects are read as own properties, unless running their getters is the point.
 const NativePromise = Promise;
+const NativeProxy = Proxy;
 const NativeError = Error;
 const NativeTypeError = TypeError;
 const NativeRangeError = RangeError;
@@ -22,6 +23,8 @@ const { ceil } = Math;
 const { parse, stringify } = JSON;
 const { isError } = Error;
 const uncurry = (method) => (self, a, b) => apply(method, self, [a, b]);
+const { from: toIterator } = Iterator;
+const mapIterator = uncurry(Iterator.prototype.map);
 const slice = uncurry(String.prototype.slice);
 const indexOf = uncurry(String.prototype.indexOf);
 const readStack = uncurry(getOwnPropertyDescriptor(Error.prototype, 'stack').get);

@@ -14,6 +14,20 @@ function denyDynamicCode() {
   }
 }
 
+// Iterators over iterators call each other. Where the method is one of these natives the engine calls it without a look
+// at the C stack, which some thirty thousand of them overflow; what is behind a proxy it calls like any function.
+function boundIteratorDepth() {
+  const wrapper = toIterator({ next() {} });
+  const prototypes = [getPrototypeOf(wrapper), getPrototypeOf(mapIterator(wrapper, () => {}))];
+  for (let i = 0; i < prototypes.length; i++) hideBehindProxies(prototypes[i], ['next', 'return']);
+}
+
+function hideBehindProxies(object, names) {
+  for (let i = 0; i < names.length; i++) {
+    setHidden(object, names[i], new NativeProxy(object[names[i]], freeze({ __proto__: null })));
+  }
+}
+
 // Frames of the prelude are no business of the workflow: neither its own errors nor ours show them to it.
 function hideOurFrames() {
   const { get, set } = getOwnPropertyDescriptor(NativeError.prototype, 'stack');
@@ -39,6 +53,7 @@ const ABSENT_BUT_IN_THE_ENGINE = ['eval', 'Function'];
 
 function harden() {
   denyDynamicCode();
+  boundIteratorDepth();
   // By it, `await` tells a promise of the realm's from any other thenable.
   lockInherited(NativePromise.prototype, 'constructor', NativePromise);
   // The engine compiles a template literal to a call of ''.concat; a getter would be run for each.
