@@ -11,11 +11,10 @@ from typing import Any
 from flowcage.host import FlowcageError, HostClosing, Overloaded, RunError, Verdict, WorkflowFailed
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-# Not the workflow's doing. All other verdicts are, timeouts too: who sent the same again would get the same,
-# so they must not look like the 5xx that clients and proxies retry.
+# Not the workflow's doing. All other verdicts are, timeouts and crashes of the engine too: who sent the same
+# again would get the same, so they must not look like the 5xx that clients and proxies retry.
 _OURS = {
     Verdict.HOST_FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
-    Verdict.CRASHED: HTTPStatus.INTERNAL_SERVER_ERROR,
     Verdict.NOT_STARTED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
