@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from flowcage.child.cage import landlock, lockdown, namespaces, privileges, process, rlimits, seccomp
+from flowcage.child.cage import code, landlock, lockdown, namespaces, privileges, process, rlimits, seccomp
 from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.engine.context import library
 from flowcage.child.stdio import OUTGOING, claim
@@ -35,6 +35,7 @@ LAYERS: list[tuple[Any, str]] = [
     (namespaces, "enter_as_root"),
     (namespaces, "enter_as_user"),
     (privileges, "drop_bounding_set"),
+    (code, "seal"),
     (process, "refuse_new_code"),
     (privileges, "forbid_new_privileges"),
     (process, "become_alone"),

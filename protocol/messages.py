@@ -155,7 +155,10 @@ STRICT_LAYERS = (
     "capabilities",
     "no_new_privs",
     "seccomp",
+    "sealed_code",
 )
+# Of those, the ones that came after 1.0: a child of before does not name them.
+_ADDED_LAYERS = frozenset({"sealed_code"})
 # What is applied where it is to be had.
 OPTIONAL_LAYERS = (
     "kernel_memory",
@@ -170,8 +173,9 @@ LAYERS = STRICT_LAYERS + OPTIONAL_LAYERS
 
 
 def missing_layers(isolation: Mapping[str, Layer]) -> list[str]:
-    """Which of `STRICT_LAYERS` do not hold, in their order."""
-    return [name for name in STRICT_LAYERS if name not in isolation or not isolation[name].applied]
+    """Which of `STRICT_LAYERS` do not hold, in their order; one that came later may be left out."""
+    named = [name for name in STRICT_LAYERS if name in isolation or name not in _ADDED_LAYERS]
+    return [name for name in named if name not in isolation or not isolation[name].applied]
 
 
 class Initialized(NamedTuple):

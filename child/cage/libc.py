@@ -8,6 +8,7 @@ import os
 # PyDLL keeps the interpreter lock: the child has one thread.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+_libc.mprotect.argtypes = (ctypes.c_ulong, ctypes.c_size_t, ctypes.c_int)
 _libc.syscall.argtypes = (ctypes.c_long, *[ctypes.c_ulong] * 6)
 _libc.syscall.restype = ctypes.c_long
 
@@ -28,6 +29,15 @@ def syscall(number: int, first: int = 0, second: int = 0, third: int = 0) -> int
         OSError: the kernel refused.
     """
     return _checked(_libc.syscall(number, first, second, third, 0, 0, 0))
+
+
+def mprotect(address: int, size: int, protection: int) -> None:
+    """Change what may be done with pages (mprotect(2)).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    _checked(_libc.mprotect(address, size, protection))
 
 
 def unshare(flags: int) -> None:

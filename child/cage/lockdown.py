@@ -6,7 +6,7 @@ import os
 import struct
 import sys
 
-from flowcage.child.cage import landlock, namespaces, privileges, process, rlimits, seccomp
+from flowcage.child.cage import code, landlock, namespaces, privileges, process, rlimits, seccomp
 from flowcage.child.cage.architecture import current
 from flowcage.child.cage.policy import policy
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
@@ -48,6 +48,7 @@ def prepare() -> None:
             privileges.drop_bounding_set()
         else:
             _held["namespaces"] = namespaces.enter_as_user()
+        _held["sealed_code"] = code.seal()
         _held["new_code"] = process.refuse_new_code()
         _held["no_new_privs"] = privileges.forbid_new_privileges()
     _held["environment"] = process.environment()

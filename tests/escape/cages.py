@@ -6,7 +6,7 @@ import resource
 from collections.abc import Callable, Collection
 from types import ModuleType
 
-from flowcage.child.cage import landlock, namespaces, privileges, process, rlimits, seccomp
+from flowcage.child.cage import code, landlock, namespaces, privileges, process, rlimits, seccomp
 from flowcage.protocol.messages import Layer
 
 _FUNCTIONS: dict[str, list[tuple[ModuleType, str]]] = {
@@ -16,6 +16,7 @@ _FUNCTIONS: dict[str, list[tuple[ModuleType, str]]] = {
     "no_new_privs": [(privileges, "forbid_new_privileges")],
     "seccomp": [(seccomp, "apply")],
     "memory_access": [(process, "hide_memory")],
+    "sealed_code": [(code, "seal")],
     "new_code": [(process, "refuse_new_code")],
     "parent_death": [(process, "die_with")],
     "uid": [(privileges, "become_nobody")],

@@ -6,6 +6,8 @@ import ctypes
 import mmap
 from collections.abc import Callable
 
+from flowcage.child.cage import libc
+
 # mov rax,rdi; mov rdi,rsi; mov rsi,rdx; mov rdx,rcx; mov r10,r8; mov r8,r9; syscall;
 # test rax,rax; jz +1; ret; xor edi,edi; mov eax,60 (exit); syscall
 _FORKING = bytes.fromhex("4889f8 4889f7 4889d6 4889ca 4d89c2 4d89c8 0f05 4885c0 7401 c3 31ff b83c000000 0f05")
@@ -40,8 +42,10 @@ def return_one() -> bytes:
 
 
 def _function(code: bytes, arguments: int) -> Callable[..., int]:
-    page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE)
     page.write(code)
     _kept.append(page)
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    # No longer writable: a cage that finds code that is does not close.
+    libc.mprotect(address, 4096, mmap.PROT_READ | mmap.PROT_EXEC)
     return ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_long] * arguments)(address)

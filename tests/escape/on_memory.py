@@ -8,6 +8,8 @@ import mmap
 import signal
 from collections.abc import Callable
 
+from flowcage.child.engine.context import library
+
 from . import machine_code
 from .attack import MACHINE, Attack, Deed, Preparation, Scene, call, system_call
 from .numbers import NUMBERS
@@ -22,7 +24,7 @@ _FAR_TOO_MUCH = 64 * 1024**3
 _X86 = ("x86_64",)
 _CODE, _MAPPED, _LIMIT, _DEATH = "executable memory", "mapped memory", "the memory limit", "memory errors"
 
-_kept: list[mmap.mmap] = []
+_kept: list[object] = []
 
 
 def _page(_: Scene) -> int:
@@ -41,6 +43,49 @@ def _library(_: Scene) -> int:
 
 def _run_data(scene: Scene) -> Deed:
     return ctypes.CFUNCTYPE(ctypes.c_long)(_page(scene))
+
+
+def _callback(_: Scene) -> int:
+    """Code that ctypes wrote, for a callback of its own."""
+    function = ctypes.CFUNCTYPE(ctypes.c_long)(lambda: 0)
+    _kept.append(function)
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+def _rewrite_callback(scene: Scene) -> Deed:
+    """As through a bug of the engine's: write to an address, and have a callback called."""
+    address, code = _callback(scene), machine_code.return_one()
+    run = ctypes.CFUNCTYPE(ctypes.c_long)(address)
+
+    def deed() -> int:
+        ctypes.memmove(address, code, len(code))
+        return int(run()) - 1  # the callback itself would return 0
+
+    return deed
+
+
+def _rewrite_engine(rights: int | None) -> Preparation:
+    """Have code of the engine's written over as data, given these rights again, if any, and run."""
+
+    def prepare(_: Scene) -> Deed:
+        number, code = NUMBERS[MACHINE]["mprotect"], machine_code.return_one()
+        address = ctypes.cast(library().JS_GetVersion, ctypes.c_void_p).value
+        assert address is not None
+        page, run = address & ~(_PAGE - 1), ctypes.CFUNCTYPE(ctypes.c_long)(address)
+
+        def deed() -> int:
+            if (refused := system_call(number, page, 2 * _PAGE, _RW)) < 0:
+                return refused
+            ctypes.memmove(address, code, len(code))
+            if rights is not None and (refused := system_call(number, page, 2 * _PAGE, rights)) < 0:
+                return refused
+            return int(run()) - 1
+
+        return deed
+
+    return prepare
 
 
 def _write_to_code(scene: Scene) -> Deed:
@@ -166,6 +211,9 @@ ATTACKS = [
     *(Attack(_CODE, name, prepare, reached=_REACHED.get(name, ())) for name, prepare in _NEW_CODE),
     Attack(_CODE, "run data", _run_data, ("SIGSEGV",), machines=_X86),
     Attack(_CODE, "write to code", _write_to_code, ("SIGSEGV",)),
+    Attack(_CODE, "write over a callback and run it", _rewrite_callback, ("SIGSEGV",), machines=_X86),
+    Attack(_CODE, "write over the engine and run it", _rewrite_engine(None), ("SIGSEGV",), machines=_X86),
+    Attack(_CODE, "write over the engine and make it code again", _rewrite_engine(_RX), machines=_X86),
     *(Attack(_MAPPED, name, prepare, reached=_REACHED.get(name, ())) for name, prepare in _NEW_MAPPINGS),
     Attack(_LIMIT, "map far too much memory", call("mmap", 0, _FAR_TOO_MUCH, _RW, _OWN, -1, 0), ("ENOMEM",)),
     Attack(

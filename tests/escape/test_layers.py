@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from flowcage.child.cage import code
 from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
 
 from .attack import NO_ATTACK
@@ -45,6 +48,7 @@ _PROOFS = [
     Proof("kernel_memory", "make a timer", _SECCOMP),
     Proof("memory_access", "open its own memory", ("seccomp", "landlock", "files")),
     Proof("new_code", "turn data into code", _SECCOMP),
+    Proof("sealed_code", "write over a callback and run it"),
     Proof("parent_death", "find that nothing ties it to its host", _SECCOMP),
     Proof("uid", "kill another process", ("seccomp", "landlock")),
     Proof("landlock", "unlink a file", _SECCOMP),
@@ -96,4 +100,14 @@ def _why_meaningless(attacker: Attacker, proof: Proof) -> str | None:
         return "an ordinary user has no capabilities outside a namespace of its own"
     if proof.layer == "memory_access" and root:
         return "who changes the user id is not dumpable anyway"
+    if proof.layer == "sealed_code" and not _callbacks_can_be_written_to():
+        return "libffi keeps the code of callbacks in memory that nobody can write to"
     return None
+
+
+def _callbacks_can_be_written_to() -> bool:
+    """Whether they can where no cage was closed, as in this process."""
+    callback = ctypes.CFUNCTYPE(None)(lambda: None)
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    assert address is not None
+    return bool(code.changes(Path("/proc/self/maps").read_bytes(), address))

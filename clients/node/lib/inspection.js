@@ -5,8 +5,10 @@ import { IsolationUnavailable, ProtocolViolation } from './errors.js';
 
 const STRICT_LAYERS = [
   'memory', 'cpu', 'files', 'processes', 'core', 'descriptors', 'environment', 'capabilities', 'no_new_privs',
-  'seccomp',
+  'seccomp', 'sealed_code',
 ];
+// Those that came after 1.0: a child of before does not name them.
+const ADDED_LAYERS = ['sealed_code'];
 
 // proc(5), /proc/PID/status. Capability sets are in hexadecimal.
 const EXPECTED = {
@@ -35,7 +37,8 @@ export function cpuMs(pid) {
 
 /** Throw ProtocolViolation unless the child says that every layer of strict isolation holds. */
 export function requireLayers(isolation) {
-  const missing = STRICT_LAYERS.filter((name) => !(Object.hasOwn(isolation, name) && isolation[name].applied));
+  const named = STRICT_LAYERS.filter((name) => Object.hasOwn(isolation, name) || !ADDED_LAYERS.includes(name));
+  const missing = named.filter((name) => !(Object.hasOwn(isolation, name) && isolation[name].applied));
   if (missing.length) throw new ProtocolViolation(`the child went on without isolation: ${missing.join(', ')}`);
 }
 
