@@ -33,7 +33,7 @@ def seal() -> Layer:
             libc.mprotect(start, end - start, protection)
         found = changeable(_maps())
     except OSError as error:
-        return Layer(False, f"cannot be seen or changed: {error.strerror}")
+        return Layer(False, f"cannot be seen in /proc/self/maps, or changed: {error.strerror}")
     if found:
         return Layer(False, f"{len(found)} mappings that can be written to, {found[0]} among them")
     return Layer(True, "no memory is both writable and executable")

@@ -107,7 +107,7 @@ def test_only_the_error_of_a_rejection_names_a_request(child: ChildProcess) -> N
 
 
 def test_a_child_without_any_memory_left_still_reads_and_answers(child: ChildProcess) -> None:
-    child.initialize(memoryBytes=2**30, addressSpaceBytes=300 * 2**20, stepTimeoutMs=15_000)
+    child.initialize(memoryBytes=2**30, addressSpaceBytes=300 * 2**20, stepTimeoutMs=20_000)
     assert child.failure_of("for (let a = [];;) a.push(new Array(1000).fill({}))").kind == "memory"
     assert child.failure().kind == "memory"
     assert child.request("shutdown") == {}

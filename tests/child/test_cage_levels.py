@@ -24,7 +24,7 @@ MISSING = {
     "second_thread": {"seccomp": "this process has 2"},
     "strange_machine": {"capabilities": "x86_64 and aarch64 only", "seccomp": "only for x86_64 and aarch64"},
     "no_new_privileges_refused": {"no_new_privs": "Operation not permitted"},
-    "no_proc": {"descriptors": "/proc/self/fd"},
+    "no_proc": {"descriptors": "/proc/self/fd", "sealed_code": "/proc/self/maps"},
     "no_exec": {"environment": "1 variables, API_KEY among them"},
 }
 
