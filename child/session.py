@@ -118,7 +118,7 @@ class Session:
         assert self.carry_on is not None
         self._no_room = realm.abandon()
         if self._execution is not None:
-            self._execution.abandon(self._no_room)
+            self._no_room = self._execution.abandon(self._no_room)
         self.carry_on(self._replies_after_all())
 
     def _replies_after_all(self) -> Iterator[Reply]:

@@ -41,13 +41,16 @@ class Execution:
         self._issued = 0
         self._unsettled: set[str] = set()
         self._is_freed = False
+        self._about = ""  # what the engine is busy with, if not with the workflow
 
     def start(self, message: Start) -> str:
         """Compile the source and install its globals. No code of the workflow runs yet."""
         args = {} if message.args is MISSING else message.args
         try:
             with self._realm.watchdog.step():
+                self._about = "workflow args: "
                 self._install(args, message.budget)
+                self._about = ""
                 self._program = compile_workflow(
                     self._realm, message.source, message.source_name, message.dialect
                 )
@@ -101,11 +104,17 @@ class Execution:
                 self._failure = interruption(stopped)
         return "{}"
 
-    def abandon(self, failure: ErrorReply) -> None:
-        """End the run above the engine, which never returns to what it was doing (`Realm.abandon`)."""
+    def abandon(self, failure: ErrorReply) -> ErrorReply:
+        """End the run above the engine, which never returns to what it was doing (`Realm.abandon`).
+
+        Returns:
+            The failure, with what it was about.
+        """
         self._output = None
-        self.fail(failure)
+        told = ErrorReply(failure.kind, self._about + failure.message, failure.data)
+        self.fail(told)
         self._read_status()
+        return told
 
     def give_up(self, failure: ErrorReply) -> None:
         """End the run and free its heap, without which the child could not even answer."""
@@ -127,7 +136,7 @@ class Execution:
             try:
                 realm.call("install", *map(realm.string, texts))
             except JavaScriptError:
-                raise thrown_failure(self._take_error(), "workflow args: ") from None
+                raise thrown_failure(self._take_error(), self._about) from None
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm
