@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .child_process import ChildProcess, Refusal
+from .child_process import ChildProcess, Refused
 
 # Overflows 8 MiB of C stack with frames of 27 bytes.
 LEVELS = 300_000
@@ -125,7 +125,7 @@ def survives(child: ChildProcess, source: str, **params: Any) -> None:
         drained = child.drain()
         if drained.get("more"):
             child.drain()
-    except Refusal as refusal:
+    except Refused as refusal:
         kind = refusal.kind
     assert kind is None or kind in TYPED
 
