@@ -201,7 +201,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_a_flood_of_calls_or_requests_is_a_limit_failure(child: ChildProcess, flood: str) -> None:
-    child.initialize(maxQueuedBytes=500_000, maxPendingRequests=1000, stepTimeoutMs=2000)
+    child.initialize(maxQueuedBytes=500_000, maxPendingRequests=1000, stepTimeoutMs=500)
     assert child.failure_of(f"export default async () => {{ {flood} return 'survived'; }};").kind == "limit"
 
 

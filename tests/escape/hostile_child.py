@@ -21,6 +21,7 @@ AGENT: dict[str, object] = {"type": "agent", "id": "1", "prompt": "p"}
 COMPLETE = {"calls": [], "requests": [], "state": "complete", "output": {"result": 1}}
 PENDING = {"calls": [], "requests": [], "state": "pending"}
 LOG = {"type": "log", "values": ["\x1b[2J\x9b31m\u202e"]}
+IDS = map(str, count(1))
 ATTACK = sys.argv[1]
 
 
@@ -177,10 +178,10 @@ REPLIES: dict[str, Callable[[int], str | bytes]] = {
     "batch": lambda i: f"[{text(i, COMPLETE).strip()}]\n",
     "unknown state": lambda i: text(i, {**PENDING, "state": "done"}),
     "complete without output": lambda i: text(i, {**PENDING, "state": "complete"}),
-    "unknown request": lambda i: text(i, asking({"type": "\x1b[31m" + "x" * 1_000_000, "id": "1"})),
+    "unknown request": lambda i: text(i, asking({"type": "\x1b[31m" + "x" * 1_000_000, "id": next(IDS)})),
     "unknown request without an id": lambda i: text(i, asking({"type": "exec"})),
     "more unknown requests than allowed": lambda i: text(
-        i, asking(*({**AGENT, "type": "exec", "id": str(n)} for n in range(21)))
+        i, asking(*({**AGENT, "type": "exec", "id": str(n)} for n in range(1, 22)))
     ),
     "sleep below zero": lambda i: text(i, asking({"type": "sleep", "id": "1", "durationMs": -1})),
     "one request twice": lambda i: text(i, asking(AGENT, AGENT)),

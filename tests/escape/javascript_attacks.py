@@ -99,7 +99,9 @@ SWALLOWERS = {
     "async generator without end": Attack(
         "for await (const x of (async function* () { for (;;) yield 1 })());", HUNG
     ),
-    "rejections caught without end": Attack("const f = () => Promise.reject(1).catch(f); await f()", HUNG),
+    "rejections caught without end": Attack(
+        "const f = () => Promise.reject(1).catch(f); await f()", HUNG | FULL
+    ),
 }
 
 BOMB = FULL | {Verdict.CPU_LIMIT}
