@@ -71,11 +71,6 @@ def test_a_script_is_one_although_the_grammar_may_not_know_all_of_it(
     assert child.result_of(source) is True
 
 
-def test_a_return_that_the_grammar_misses_is_found_by_the_engine(child: ChildProcess) -> None:
-    # To tree-sitter the first line is an error that swallows the second.
-    assert child.result_of("{ using a = null, b = null; }\nif (args.n) return 1;\nreturn 2;") == 2
-
-
 def test_columns_are_counted_in_characters(child: ChildProcess) -> None:
     failure = child.failure_of("const a = 'é𝄞'; const = 2;\nreturn a;")
     assert (failure.data["line"], failure.data["column"]) == (1, 23)
