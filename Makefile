@@ -22,8 +22,8 @@ test-thoroughly: $(READY_DEV)
 # Again as an ordinary user what starts and cages children: that goes another way there than for root.
 test-as-user: $(READY_DEV)
 	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child/test_cage_*.py tests/child/test_checker.py tests/escape \
-		tests/host/test_launchers.py tests/host/test_zygote.py tests/host/test_serve.py \
-		tests/host/test_serve_peers.py tests/host/test_serve_terms.py
+		tests/process/test_launchers.py tests/process/test_zygote.py tests/serve/test_serve.py \
+		tests/serve/test_serve_peers.py tests/serve/test_serve_terms.py
 
 # Files made from others: forms of the schemas, tables of the pages, types of the Node client.
 generated: $(READY_DEV)

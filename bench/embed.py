@@ -23,8 +23,8 @@ from pathlib import Path
 import trio
 
 from flowcage.host.agents.base import AgentAnswer, AgentCall
-from flowcage.host.api import run_workflow
-from flowcage.host.options import RunOptions
+from flowcage.host.run.api import run_workflow
+from flowcage.host.run.options import RunOptions
 
 TRIPS = 200
 RUNS_EACH = 5
@@ -37,7 +37,7 @@ ASKING = f"for (let i = 0; i < {TRIPS}; i++) await agent('x'); return 1"
 def server(folder: Path) -> Iterator[Path | None]:
     """A running ``flowcage serve``; None where there is no such command."""
     path = folder / "socket"
-    command = (sys.executable, "-m", "flowcage.host.entry", "serve", "--socket", str(path))
+    command = (sys.executable, "-m", "flowcage.host.cli.entry", "serve", "--socket", str(path))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + SERVER_SECONDS

@@ -21,9 +21,9 @@ import psutil
 import trio
 
 from flowcage.host import RunError, RunOptions, run_workflow
-from flowcage.host.events import Event, RunEnded, RunStarted
-from flowcage.host.launch.launcher import Spawned
-from flowcage.host.launch.spawn import Spawn
+from flowcage.host.events.records import Event, RunEnded, RunStarted
+from flowcage.host.process.launch.launcher import Spawned
+from flowcage.host.process.launch.spawn import Spawn
 from flowcage.protocol.limits import Limits
 
 AT_ONCE = 4

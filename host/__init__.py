@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall
-    from flowcage.host.api import check_workflow, run_workflow, run_workflow_blocking
-    from flowcage.host.errors import (
+    from flowcage.host.events.stream import EventStream
+    from flowcage.host.outcome.errors import (
         CannotSend,
         ChildDied,
         ChildSilent,
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
         WorkflowStalled,
         WrongEventLoop,
     )
-    from flowcage.host.host import Host
-    from flowcage.host.launch.spawn import Spawn
-    from flowcage.host.launch.zygote import Zygote
-    from flowcage.host.live import LiveRun
-    from flowcage.host.memory import MemoryBudget
-    from flowcage.host.options import Handlers, RunOptions
-    from flowcage.host.outcome import Census, Outcome, PhaseUsage, Report, Usage
-    from flowcage.host.quota import Quota
-    from flowcage.host.runstatistics import RunStatistics
-    from flowcage.host.sourcefile import ChildWorkflows
-    from flowcage.host.stream import EventStream
-    from flowcage.host.tenants import TenantLimits
-    from flowcage.host.verdict import Verdict
+    from flowcage.host.outcome.quota import Quota
+    from flowcage.host.outcome.report import Census, Outcome, PhaseUsage, Report, Usage
+    from flowcage.host.outcome.verdict import Verdict
+    from flowcage.host.process.launch.spawn import Spawn
+    from flowcage.host.process.launch.zygote import Zygote
+    from flowcage.host.run.api import check_workflow, run_workflow, run_workflow_blocking
+    from flowcage.host.run.live import LiveRun
+    from flowcage.host.run.options import Handlers, RunOptions
+    from flowcage.host.run.statistics import RunStatistics
+    from flowcage.host.tenants.host import Host
+    from flowcage.host.tenants.memory_budget import MemoryBudget
+    from flowcage.host.tenants.tenant import TenantLimits
+    from flowcage.host.workflows.child_workflows import ChildWorkflows
     from flowcage.protocol.limits import Limits
 
 # Each name is imported when it is first used: the command line's own modules, and the processes that check
@@ -53,50 +53,50 @@ _HOMES = {
     "Agent": "flowcage.host.agents.base",
     "AgentAnswer": "flowcage.host.agents.base",
     "AgentCall": "flowcage.host.agents.base",
-    "CannotSend": "flowcage.host.errors",
-    "Census": "flowcage.host.outcome",
-    "ChildDied": "flowcage.host.errors",
-    "ChildSilent": "flowcage.host.errors",
-    "ChildWorkflows": "flowcage.host.sourcefile",
-    "CpuExceeded": "flowcage.host.errors",
-    "EventStream": "flowcage.host.stream",
-    "FlowcageError": "flowcage.host.errors",
-    "HandlerFailed": "flowcage.host.errors",
-    "Handlers": "flowcage.host.options",
-    "Host": "flowcage.host.host",
-    "HostClosing": "flowcage.host.errors",
-    "IsolationUnavailable": "flowcage.host.errors",
-    "LaunchFailed": "flowcage.host.errors",
+    "CannotSend": "flowcage.host.outcome.errors",
+    "Census": "flowcage.host.outcome.report",
+    "ChildDied": "flowcage.host.outcome.errors",
+    "ChildSilent": "flowcage.host.outcome.errors",
+    "ChildWorkflows": "flowcage.host.workflows.child_workflows",
+    "CpuExceeded": "flowcage.host.outcome.errors",
+    "EventStream": "flowcage.host.events.stream",
+    "FlowcageError": "flowcage.host.outcome.errors",
+    "HandlerFailed": "flowcage.host.outcome.errors",
+    "Handlers": "flowcage.host.run.options",
+    "Host": "flowcage.host.tenants.host",
+    "HostClosing": "flowcage.host.outcome.errors",
+    "IsolationUnavailable": "flowcage.host.outcome.errors",
+    "LaunchFailed": "flowcage.host.outcome.errors",
     "Limits": "flowcage.protocol.limits",
-    "LiveRun": "flowcage.host.live",
-    "MemoryBudget": "flowcage.host.memory",
-    "MemoryExceeded": "flowcage.host.errors",
-    "Outcome": "flowcage.host.outcome",
-    "OutputExceeded": "flowcage.host.errors",
-    "Overloaded": "flowcage.host.errors",
-    "PhaseUsage": "flowcage.host.outcome",
-    "ProtocolViolation": "flowcage.host.errors",
-    "Quota": "flowcage.host.quota",
-    "Report": "flowcage.host.outcome",
-    "RequestNotWaiting": "flowcage.host.errors",
-    "RequestRejected": "flowcage.host.errors",
-    "RunCancelled": "flowcage.host.errors",
-    "RunError": "flowcage.host.errors",
-    "RunOptions": "flowcage.host.options",
-    "RunRefused": "flowcage.host.errors",
-    "RunStatistics": "flowcage.host.runstatistics",
-    "RunTimedOut": "flowcage.host.errors",
-    "Spawn": "flowcage.host.launch.spawn",
-    "TenantLimits": "flowcage.host.tenants",
-    "Usage": "flowcage.host.outcome",
-    "Verdict": "flowcage.host.verdict",
-    "WorkflowFailed": "flowcage.host.errors",
-    "WorkflowStalled": "flowcage.host.errors",
-    "WrongEventLoop": "flowcage.host.errors",
-    "Zygote": "flowcage.host.launch.zygote",
-    "check_workflow": "flowcage.host.api",
-    "run_workflow": "flowcage.host.api",
-    "run_workflow_blocking": "flowcage.host.api",
+    "LiveRun": "flowcage.host.run.live",
+    "MemoryBudget": "flowcage.host.tenants.memory_budget",
+    "MemoryExceeded": "flowcage.host.outcome.errors",
+    "Outcome": "flowcage.host.outcome.report",
+    "OutputExceeded": "flowcage.host.outcome.errors",
+    "Overloaded": "flowcage.host.outcome.errors",
+    "PhaseUsage": "flowcage.host.outcome.report",
+    "ProtocolViolation": "flowcage.host.outcome.errors",
+    "Quota": "flowcage.host.outcome.quota",
+    "Report": "flowcage.host.outcome.report",
+    "RequestNotWaiting": "flowcage.host.outcome.errors",
+    "RequestRejected": "flowcage.host.outcome.errors",
+    "RunCancelled": "flowcage.host.outcome.errors",
+    "RunError": "flowcage.host.outcome.errors",
+    "RunOptions": "flowcage.host.run.options",
+    "RunRefused": "flowcage.host.outcome.errors",
+    "RunStatistics": "flowcage.host.run.statistics",
+    "RunTimedOut": "flowcage.host.outcome.errors",
+    "Spawn": "flowcage.host.process.launch.spawn",
+    "TenantLimits": "flowcage.host.tenants.tenant",
+    "Usage": "flowcage.host.outcome.report",
+    "Verdict": "flowcage.host.outcome.verdict",
+    "WorkflowFailed": "flowcage.host.outcome.errors",
+    "WorkflowStalled": "flowcage.host.outcome.errors",
+    "WrongEventLoop": "flowcage.host.outcome.errors",
+    "Zygote": "flowcage.host.process.launch.zygote",
+    "check_workflow": "flowcage.host.run.api",
+    "run_workflow": "flowcage.host.run.api",
+    "run_workflow_blocking": "flowcage.host.run.api",
 }
 
 __all__ = [

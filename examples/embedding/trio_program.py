@@ -7,7 +7,7 @@ from functools import partial
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, TenantLimits
-from flowcage.host.events import Requested
+from flowcage.host.events.records import Requested
 
 SOURCE = "export default async ({ name }) => agent(`hello, ${name}`)"
 

@@ -8,8 +8,8 @@ from typing import Any
 import trio
 
 from flowcage.host import Outcome
-from flowcage.host.events import Event
-from flowcage.host.stream import EventStream
+from flowcage.host.events.records import Event
+from flowcage.host.events.stream import EventStream
 from flowcage.protocol import strictjson
 
 from .problems import Problem

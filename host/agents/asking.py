@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
 from flowcage.host.agents.schema.checks import SchemaChecks
-from flowcage.host.sendable import require_sendable
+from flowcage.host.agents.sendable import require_sendable
 
 _TRIES = 2
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from flowcage.host.errors import RequestRejected
+from flowcage.host.outcome.errors import RequestRejected
 from flowcage.protocol.messages import Json
 
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import trio
 
-from flowcage.host.signals import signal_name
-from flowcage.host.terminal import plain_text
+from flowcage.host.process.signals import signal_name
+from flowcage.host.terminal.text import plain_text
 
 MAX_STDOUT_BYTES = 8 * 1024 * 1024
 # What an error shows of stderr, in characters; more bytes are kept, since escapes are dropped.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowcage.host.errors import RequestRejected
+from flowcage.host.outcome.errors import RequestRejected
 from flowcage.protocol.messages import Json
 
 MAX_ATTEMPTS = 10

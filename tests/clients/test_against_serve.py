@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..host.test_serve import Server, serving
+from ..serve.test_serve import Server, serving
 from .programs import BOTH, DEADLINE_SECONDS, Program
 from .suites import CLIENTS
 

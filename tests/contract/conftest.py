@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcage.host import codec
+from flowcage.host.process import codec
 
 
 @pytest.fixture(autouse=True)

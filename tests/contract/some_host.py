@@ -10,9 +10,10 @@ import json
 import sys
 from typing import Any
 
-from flowcage.host import Report, RunError, RunOptions, channel, run_workflow_blocking
-from flowcage.host.answers import Answers
-from flowcage.host.launch.spawn import Spawn
+from flowcage.host import Report, RunError, RunOptions, run_workflow_blocking
+from flowcage.host.process import channel
+from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.run.answers import Answers
 from flowcage.protocol import decode
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.limits import Limits

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host import codec
+from flowcage.host.process import codec
 from flowcage.protocol import decode
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Poll, UnknownRequest
@@ -99,7 +99,7 @@ import sys
 from flowcage.protocol import decode
 drained = decode.drained
 decode.drained = lambda result: drained({**result, "diagnostics": []})
-from flowcage.host.entry import main
+from flowcage.host.cli.entry import main
 main()
 """
 CHILD = """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flowcage.host import RunError, Verdict, exits
+from flowcage.host import RunError, Verdict
+from flowcage.host.cli import exits
 from flowcage.protocol.messages import LAYERS, METHODS, STRICT_LAYERS
 
 from .command import DEADLINE, FLOWCAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flowcage.host.verdict import Verdict
+from flowcage.host.outcome.verdict import Verdict
 
 MIB = 1024 * 1024
 HUNG = {Verdict.STEP_TIMEOUT, Verdict.CPU_LIMIT}

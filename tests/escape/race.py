@@ -7,10 +7,10 @@ from collections.abc import Callable
 import trio
 
 from flowcage.host import Outcome, RunError, RunOptions, run_workflow
-from flowcage.host.events import Event, RunEnded
-from flowcage.host.launch.launcher import Spawned
-from flowcage.host.process import ExitWatch
-from flowcage.host.verdict import Verdict
+from flowcage.host.events.records import Event, RunEnded
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.child_process import ExitWatch
+from flowcage.host.process.launch.launcher import Spawned
 
 from ..host.children import Launcher
 

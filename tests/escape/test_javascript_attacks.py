@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from flowcage.host import Limits, RunError, RunOptions, run_workflow
-from flowcage.host.verdict import Verdict
+from flowcage.host.outcome.verdict import Verdict
 
 from ..host.children import Launcher
 from .bystander import answer, bystander

@@ -18,8 +18,8 @@ import trio
 import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, Limits, RunError, RunOptions, run_workflow
-from flowcage.host.events import Event, RunEnded
-from flowcage.host.verdict import Verdict
+from flowcage.host.events.records import Event, RunEnded
+from flowcage.host.outcome.verdict import Verdict
 
 from ..e2e.command import FLOWCAGE
 from ..host.children import Launcher, fake_child
@@ -72,7 +72,7 @@ def test_a_child_that_is_stopped_from_outside_ends_in_time_and_is_reaped() -> No
 HOST = """
 import sys, trio, trio.testing
 from flowcage.host import AgentAnswer, Limits, RunOptions, run_workflow
-from flowcage.host.launch.spawn import Spawn
+from flowcage.host.process.launch.spawn import Spawn
 
 pids = []
 

@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from flowcage.host import ChildDied, Limits, Outcome, RunError, RunOptions, run_workflow
-from flowcage.host.process import STDERR_TAIL_BYTES
-from flowcage.host.terminal import safe
-from flowcage.host.verdict import Verdict
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.child_process import STDERR_TAIL_BYTES
+from flowcage.host.terminal.text import safe
 
 from ..host.children import Launcher
 from .bystander import answer, bystander

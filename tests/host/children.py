@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import psutil
 
-from flowcage.host.launch.launcher import Spawned
-from flowcage.host.launch.spawn import Spawn
+from flowcage.host.process.launch.launcher import Spawned
+from flowcage.host.process.launch.spawn import Spawn
 
 
 class Launcher:

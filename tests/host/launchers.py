@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from flowcage.host.launch.launcher import ClosableLauncher, Spawned
-from flowcage.host.launch.spawn import Spawn
-from flowcage.host.launch.zygote import Zygote
+from flowcage.host.process.launch.launcher import ClosableLauncher, Spawned
+from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.process.launch.zygote import Zygote
 
 BOTH = pytest.mark.parametrize("make", [Spawn, Zygote])
 Make = Callable[[], ClosableLauncher]

@@ -16,7 +16,7 @@ from flowcage.host import (
     RunOptions,
     run_workflow_blocking,
 )
-from flowcage.host.events import Event
+from flowcage.host.events.records import Event
 
 from .children import Launcher
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcage.host.limits import NAMES
+from flowcage.host.run.limits import NAMES
 from flowcage.protocol import decode
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import REQUIRED_WIRE_NAMES, TABLE, WIRE_NAMES, Limits

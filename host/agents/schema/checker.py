@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import trio
 
 from flowcage.host.agents.base import AgentError
-from flowcage.host.errors import FlowcageError
-from flowcage.host.inspection import require_cage
-from flowcage.host.launch.spawn import spawn
-from flowcage.host.process import ChildProcess, Ended
+from flowcage.host.outcome.errors import FlowcageError
+from flowcage.host.process.child_process import ChildProcess, Ended
+from flowcage.host.process.launch.spawn import spawn
+from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB
 from flowcage.protocol.messages import Isolation

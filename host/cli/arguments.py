@@ -1,0 +1,190 @@
+"""What the command line was given, checked, with an error that says which option and what to do."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
+from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
+from flowcage.host.outcome.report import Outcome
+from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.run.limits import with_limits
+from flowcage.host.run.options import RunOptions
+from flowcage.host.workflows.beneath import relative_to
+from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileError, source_text
+from flowcage.protocol import strictjson
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
+from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.messages import Json, missing_layers
+
+
+class Script(NamedTuple):
+    """The workflow that was named.
+
+    Attributes:
+        text: of the file.
+        name: what the child, events and stacks call it: its path below the root, the same on every machine.
+        typed: what the user calls it.
+    """
+
+    text: str
+    name: str
+    typed: str
+
+    def as_typed(self, message: str) -> str:
+        """The message with places in the file, ``name:line``, by the name that the user typed."""
+        places = re.compile(rf"(^|[\s(]){re.escape(self.name)}(?=:\d)", re.MULTILINE)
+        return places.sub(lambda place: place[1] + self.typed, message)
+
+
+def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
+    """Read the workflow file; ``-`` is stdin."""
+    typed = "<stdin>" if file == STDIN else str(file)
+    name = typed if file == STDIN else relative_to(root or file.parent, os.path.abspath(file)) or file.name
+    try:
+        return Script(source_text(files.read("FILE", file), typed), name, typed)
+    except SourceFileError as error:
+        raise InputError(str(error)) from None
+    except FileNotFoundError:
+        raise InputError(f"{typed}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{typed}: is a folder; name a workflow file") from None
+    except OSError as error:
+        raise InputError(f"{typed}: cannot be read: {error.strerror}") from None
+
+
+def args(files: InputFiles, text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
+    """The workflow's args from the one option that was given; ``{}`` without any."""
+    if sum((text is not None, file is not None, bool(pairs))) > 1:
+        raise InputError("give one of --args, --args-file and --arg, not several")
+    if text is not None:
+        return _parse_json("--args", text.encode("utf-8", "surrogateescape"))
+    if file is not None:
+        return _json_file(files, "--args-file", file)
+    return _unique("--arg", map(_pair, pairs))
+
+
+def _unique(option: str, pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a mapping, where each name comes once: of two values one would be lost in silence."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InputError(
+                f"{option} {name} is given twice, as {found[name]!r} and as {value!r}; give it once"
+            )
+        found[name] = value
+    return found
+
+
+def _json_file(files: InputFiles, option: str, file: Path) -> Json:
+    what = f"{option} {file}"
+    try:
+        text = files.read(option, file)
+    except OSError as error:
+        raise InputError(f"{what}: cannot be read: {error.strerror}") from None
+    if len(text) > DEFAULT_MAX_MESSAGE_BYTES:
+        raise InputError(f"{what}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
+    return _parse_json(what, text)
+
+
+def _parse_json(what: str, text: bytes) -> Json:
+    text = text.removeprefix(codecs.BOM_UTF8)
+    try:
+        value = strictjson.loads(text)
+        # Again for its names: of one that comes twice, only the last is left.
+        json.loads(text, object_pairs_hook=lambda pairs: _unique(f"{what}:", iter(pairs)))
+        return value
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} is not JSON: {error}") from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--arg {text}: expected NAME=VALUE, such as --arg topic=whales")
+    return name, value
+
+
+def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
+    """The run's options; a file's child workflows may lie in its own folder."""
+    try:
+        agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
+        missing = missing_program(given["agent"])
+    except AgentSpecError as error:
+        raise InputError(f"--agent: {error}") from None
+    if missing is not None:
+        raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
+    if given["hard_budget"] and given["budget"] is None:
+        raise InputError("--hard-budget needs a budget: give --budget TOKENS, too")
+    options = RunOptions(
+        agent=agent,
+        workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
+        dialect=given["dialect"],
+        isolation=given["isolation"],
+        limits=Limits(memory_bytes=given["memory"] * MIB),
+        timeout_seconds=given["timeout"],
+        max_agents=given["max_agents"],
+        max_total_agents=given["max_total_agents"],
+        budget_tokens=given["budget"],
+        hard_budget=given["hard_budget"],
+        launcher=Spawn(_command(given["child_command"])),
+    )
+    for what, members in _limits(files, given["limits_file"], given["limit_pairs"]):
+        try:
+            options = with_limits(options, members)
+        except ValueError as error:
+            raise InputError(f"{what}: {error}") from None
+    return options
+
+
+def _command(text: str | None) -> tuple[str, ...] | None:
+    try:
+        words = tuple(shlex.split(text)) if text is not None else None
+    except ValueError as error:
+        raise InputError(f"--child-command: {error}") from None
+    if words == ():
+        raise InputError("--child-command is empty; expected a program and its arguments")
+    return words
+
+
+def _limits(
+    files: InputFiles, file: Path | None, pairs: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    if file is not None:
+        what = f"--limits {file}"
+        members = _json_file(files, "--limits", file)
+        if not isinstance(members, dict):
+            raise InputError(f'{what}: expected a JSON object, such as {{"cpuSeconds": 10}}')
+        yield what, members
+    yield "--limit", _unique("--limit", map(_limit, pairs))
+
+
+def _limit(pair: str) -> tuple[str, float]:
+    name, _, value = pair.partition("=")
+    try:
+        return name, int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else float(value)
+    except ValueError:
+        raise InputError(f"--limit {pair}: expected NAME=NUMBER, such as --limit cpuSeconds=10") from None
+
+
+def to_json_line(outcome: Outcome) -> str:
+    """What stdout gets."""
+    members: dict[str, Any] = {
+        "runId": outcome.run_id,
+        "result": outcome.result,
+        "usage": outcome.usage.to_json(),
+    }
+    if missing := missing_layers(outcome.report.isolation):
+        members["isolationMissing"] = missing
+    return strictjson.dumps(members)

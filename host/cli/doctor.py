@@ -1,0 +1,80 @@
+"""What this machine offers flowcage, found out by starting a real child."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from functools import partial
+
+import psutil
+import trio
+
+from flowcage.host.outcome.errors import RunTimedOut
+from flowcage.host.process.allowance import Allowance
+from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.process.supervisor import Child
+from flowcage.host.run.api import CHECK_TIMEOUT_SECONDS
+from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.messages import Initialized
+from flowcage.protocol.version import PACKAGE_VERSION
+
+
+async def examine() -> list[tuple[str, str]]:
+    """Findings as (name, value) lines.
+
+    Raises:
+        RunError: no child can be started here at all.
+    """
+    initialized = await _initialize()
+    findings = [
+        ("flowcage", PACKAGE_VERSION),
+        ("python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"),
+        ("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("memory", _memory()),
+        ("engine", f"{initialized.engine.name} {initialized.engine.version}, {engine_build()}"),
+    ]
+    layers = initialized.isolation.items()
+    return findings + [
+        (f"isolation {name}", f"{'yes' if layer.applied else 'no'} ({layer.detail})")
+        for name, layer in layers
+    ]
+
+
+def _memory() -> str:
+    try:
+        memory = psutil.virtual_memory()
+    except OSError as error:
+        return f"unknown: {error.strerror}"
+    return f"{memory.available // MIB} MiB of {memory.total // MIB} MiB available"
+
+
+async def _initialize() -> Initialized:
+
+    async def converse(child: Child, _nursery: trio.Nursery) -> Initialized:
+        return await child.initialize(Limits(), "best_effort")
+
+    try:
+        with trio.fail_after(CHECK_TIMEOUT_SECONDS):
+            child = await Child.start(Spawn(), Allowance())
+            return await child.run(partial(converse, child))
+    except trio.TooSlowError:
+        raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
+
+
+def engine_build() -> str:
+    """Whether quickjs-ng was built here from source, or came as the slower prebuilt wheel.
+
+    A wheel of the package index carries a manylinux, musllinux or macOS platform tag in its WHEEL file;
+    one that pip built carries this machine's plain tag.
+    """
+    text = importlib.metadata.distribution("quickjs-ng").read_text("WHEEL") or ""
+    tags = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("Tag:")]
+    if any("linux_" in tag and "manylinux" not in tag and "musllinux" not in tag for tag in tags):
+        return "built from source (optimised)"
+    compiler = "a C compiler is here" if shutil.which("cc") else "install a C compiler first"
+    return (
+        f"prebuilt wheel ({', '.join(tags) or 'no tag'}): 2 to 3 times slower than a build from source; "
+        f"{compiler}: pip install --force-reinstall --no-cache-dir --no-binary quickjs-ng quickjs-ng"
+    )

@@ -1,0 +1,112 @@
+"""Exit statuses, and what a person is told: one message, with the place in the author's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.protocol.messages import missing_layers
+
+if TYPE_CHECKING:
+    from flowcage.host.outcome.report import Census, Report
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+TIMEOUT = 124  # as timeout(1)
+OUR_FAULT = 125
+INTERRUPTED = 130  # 128 + SIGINT
+KILLED = 137  # 128 + SIGKILL
+
+_WINDOW = 120  # characters of a line that an excerpt shows
+
+_STATUSES = {
+    Verdict.FAILED: FAILED,
+    Verdict.STALLED: FAILED,
+    Verdict.OUTPUT_LIMIT: FAILED,
+    Verdict.WALL_TIMEOUT: TIMEOUT,
+    Verdict.STEP_TIMEOUT: TIMEOUT,
+    Verdict.CPU_LIMIT: TIMEOUT,
+    Verdict.MEMORY_LIMIT: KILLED,
+    Verdict.ISOLATION_VIOLATION: KILLED,
+}
+
+
+def status(error: RunError) -> int:
+    """The exit status for how a run ended."""
+    if isinstance(error, CannotSend):
+        return USAGE
+    if isinstance(error, ChildDied) and error.signal == "SIGKILL":
+        return _STATUSES.get(error.verdict, KILLED)
+    return _STATUSES.get(error.verdict, OUR_FAULT)
+
+
+def explain(error: RunError, source: str) -> str:
+    """The error as a person reads it: the verdict and the message, then the place or the stack."""
+    if not isinstance(error, WorkflowFailed):
+        return f"{error.verdict}: {error}"
+    if error.place:
+        return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
+    return "\n".join([f"{error.verdict}: {error} ({error.kind})", *_details(error.data)])
+
+
+def warnings(report: Report) -> list[str]:
+    """What is told beside the result or the error: missing isolation, diagnostics, lost agent calls."""
+    told = [f"{_label(diagnostic['kind'])}: {diagnostic['message']}" for diagnostic in report.diagnostics]
+    # A child that never answered has told of no layer; its error says what there is to say.
+    is_known = report.isolation or report.verdict is Verdict.COMPLETED
+    if is_known and (missing := missing_layers(report.isolation)):
+        told.insert(0, f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
+    if (census := explain_census(report.census)) is not None:
+        told.append(f"note: {census}")
+    return told
+
+
+def _label(kind: str) -> str:
+    from flowcage.host.outcome.report import UNKNOWN_REQUEST_TYPE  # it was imported by the run
+
+    # The others are the workflow's own affair; this one is that host and child do not fit together.
+    return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"
+
+
+def explain_census(census: Census) -> str | None:
+    """One line on agent calls that came to nothing; None where there were none."""
+    lost = census.failed + census.refused
+    if not lost:
+        return None
+    text = f"{lost} of {census.started + census.refused} agent calls failed"
+    if census.refused:
+        text += f", {census.refused} of them refused before they began"
+    if census.swallowed_errors:
+        text += f"; {census.swallowed_errors} errors became null"
+    return text
+
+
+def _details(data: dict[str, Any]) -> list[str]:
+    """The stack, the request that was rejected, and the same for each error behind this one."""
+    lines = [line for line in str(data.get("stack") or "").split("\n") if line]
+    if isinstance(request := data.get("request"), dict):
+        lines.append(f"    it is the rejection of {request.get('type')} request {request.get('id')}")
+    behind = [("caused by", data.get("cause"))]
+    parts = data.get("errors")
+    behind += [("one of", part) for part in parts] if isinstance(parts, list) else []
+    for relation, error in behind:
+        if isinstance(error, dict):
+            lines += [f"  {relation}: {error.get('message')}", *_details(error)]
+    return lines
+
+
+def _excerpt(error: WorkflowFailed, source: str) -> list[str]:
+    """The line that an error points at, and a caret; nothing where it points outside the file."""
+    line, column = error.data["line"], error.data["column"]
+    lines = source.split("\n")
+    if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
+        return []
+    text = lines[line - 1].rstrip("\r")
+    # A window around the column: generated code may have lines of a megabyte.
+    start = max(0, min(column - 1 - _WINDOW // 2, len(text) - _WINDOW))
+    window = text[start : start + _WINDOW]
+    before, behind = "…" if start else "", "…" if start + _WINDOW < len(text) else ""
+    shown = "".join(char if char.isprintable() else " " for char in window)
+    return [f"  {before}{shown}{behind}", f"  {' ' * (len(before) + column - 1 - start)}^"]

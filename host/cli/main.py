@@ -1,0 +1,178 @@
+"""The command line: ``flowcage run`` and its kin.
+
+stdout carries results and nothing else; everything for a person goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import ExitStack
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowcage.host.cli import arguments, exits
+from flowcage.host.cli.console import FilePath, Seconds, fail, note, say, to_the_end, warn
+from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.wire import conformance, schema, serve
+from flowcage.host.terminal.text import is_interactive, leave, safe, tell
+from flowcage.protocol.limits import MAX_LIMIT
+from flowcage.protocol.messages import DIALECTS, ISOLATIONS
+from flowcage.protocol.version import PACKAGE_VERSION
+
+if TYPE_CHECKING:
+    from flowcage.host.events.records import Listener
+    from flowcage.host.outcome.report import Outcome
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C, past click, which writes a newline to stderr for it and waits until somebody reads that."""
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(PACKAGE_VERSION, prog_name="flowcage")
+def cli() -> None:
+    """Run untrusted JavaScript workflows, each in its own caged child process."""
+
+
+@cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's fault, "
+             "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
+@click.argument("file", type=FilePath())
+@click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
+@click.option("--args-file", type=FilePath(), help="The same, from a JSON file; - is stdin.")
+@click.option("--arg", "args_pairs", metavar="K=V", multiple=True, help="One string member of args.")
+@click.option("--agent", default="echo", show_default=True, help="Who answers agent(): echo or command:CMD.")
+@click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
+              help="Seconds one agent may take.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
+              help="Seconds for the whole run.")  # fmt: skip
+@click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
+              help="MiB of JavaScript heap.")  # fmt: skip
+@click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
+              help="Any limit, such as cpuSeconds=10; comes before all other options.")  # fmt: skip
+@click.option("--limits", "limits_file", type=FilePath(),
+              help="Limits as a JSON object in a file, or - for stdin; --limit comes before it.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
+@click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
+@click.option("--hard-budget", is_flag=True, help="Reject agent() once the budget is spent.")
+@click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
+              help="Agents at work at once.")  # fmt: skip
+@click.option("--max-total-agents", type=click.IntRange(1), default=1000, show_default=True,
+              help="agent() calls in the whole run; further ones reject.")  # fmt: skip
+@click.option("--root", type=FilePath(file_okay=False, exists=True),
+              help="Folder that workflow() may start files from [default: FILE's].")  # fmt: skip
+@click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
+@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+@click.option("--child-command", metavar="CMD",
+              help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
+              "strict holds only where the kernel confirms it.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress on stderr; warnings stay.")
+def run(file: Path, **given: Any) -> None:
+    """Run the workflow in FILE, or from stdin where FILE is -, and print its result as JSON."""
+    from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.progress import watched
+    from flowcage.host.run.api import run_workflow
+
+    with ExitStack() as stack:
+        try:
+            named = {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
+            files = InputFiles(named)
+            script = arguments.script(files, file, given["root"])
+            args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+            options = arguments.options(files, file, **given)
+            events = stack.enter_context(EventsFile(given["events"], files)) if given["events"] else None
+        except InputError as error:
+            fail(exits.USAGE, str(error))
+
+        async def work(listener: Listener | None) -> Outcome:
+            listening = replace(options, listener=listener)
+            return await run_workflow(script.text, source_name=script.name, args=args, options=listening)
+
+        if events is not None and not events.has_reader and not given["quiet"]:
+            note(
+                f"note: --events {given['events']}: nobody reads this pipe yet; the run does not wait for it"
+            )
+        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), script)
+    warn(outcome.report, script)
+    say(arguments.to_json_line(outcome))
+
+
+@cli.command()
+@click.argument("file", type=FilePath())
+@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+def check(file: Path, dialect: Any) -> None:
+    """Compile the workflow in FILE (or -: stdin); print dialect, meta, phases as JSON. No agent is asked."""
+    from flowcage.host.run.api import check_workflow
+
+    try:
+        script = arguments.script(InputFiles({"FILE": file}), file)
+    except InputError as error:
+        fail(exits.USAGE, str(error))
+    checked = to_the_end(
+        lambda: check_workflow(script.text, source_name=script.name, dialect=dialect), script
+    )
+    meta = checked.meta
+    phases = meta.get("phases") if isinstance(meta, dict) else None
+    found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}
+    say(json.dumps(found, indent=2))
+
+
+@cli.command()
+def types() -> None:
+    """Print TypeScript declarations of what a workflow finds: globals, modules, meta."""
+    from flowcage.schemas.loader import author_types
+
+    say(author_types().removesuffix("\n"))
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what this machine offers: Python, the engine and how it was built, the isolation there is."""
+    from flowcage.host.cli.doctor import examine
+
+    findings = to_the_end(examine)
+    say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
+
+
+for command in (schema, conformance, serve):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The ``flowcage`` command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by whoever started us, it would reap for us
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        shown = StringIO()
+        error.show(shown)
+        tell(safe(shown.getvalue()).removesuffix("\n"))
+        leave(exits.USAGE)
+    except (KeyboardInterrupt, click.Abort, _Interrupted):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if is_interactive():
+            tell("")  # after the terminal's own ^C
+        fail(exits.INTERRUPTED, "interrupted")
+    except OSError as error:  # such as a full disk that click writes the help to: no fault of ours
+        fail(exits.OUR_FAULT, str(error))
+    except Exception as error:
+        fail(exits.OUR_FAULT, f"internal error, please report it: {_innermost(error)!r}")
+    leave(exits.DONE)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

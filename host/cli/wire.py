@@ -1,0 +1,135 @@
+"""Commands for hosts and children in other languages: the contract, its checks, and children on a socket."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.console import FilePath, Seconds, fail, note, say
+from flowcage.host.terminal.text import leave, safe
+from flowcage.protocol.limits import MAX_LIMIT, Limits
+from flowcage.protocol.messages import ISOLATIONS
+
+_MAX_DIGITS = len(str(MAX_LIMIT))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
+@click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
+@click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
+def schema(name: str | None, form: str | None) -> None:
+    """Print the wire contract: the schema NAME, everything in one form, or the names there are."""
+    from flowcage.schemas.published import UnknownSchema, published
+
+    if name and form:
+        fail(exits.USAGE, f"give either NAME or --{form}")
+    try:
+        say(published(name, form).removesuffix("\n"))
+    except UnknownSchema as error:
+        fail(exits.USAGE, str(error))
+
+
+@click.command()
+@click.option("--child", metavar="CMD", help="Check this child: CMD speaks the protocol on stdin and stdout.")
+@click.option("--host", metavar="CMD", help="Check this host: CMD runs {workflow} with the child {child}.")
+@click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
+@click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
+@click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out what is only advised.")
+@click.option(
+    "--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30]."
+)
+@click.option("--junit", type=FilePath(), help="File for the findings, as JUnit XML.")
+def conformance(only_list: bool, **given: Any) -> None:
+    """Check a child, or a host, in any language, against the wire contract.
+
+    Exit status: 0 all passed, 1 some failed, 2 usage, or nothing that speaks the protocol.
+    """
+    from flowcage.conformance import command
+
+    request = command.Request(**given)
+    try:
+        if only_list:
+            say(command.listing(request))
+            return
+        passed = command.check_conformance(request, say, safe)
+    except command.Unusable as error:
+        fail(exits.USAGE, str(error))
+    if not passed:
+        leave(exits.FAILED)
+
+
+@click.command()
+@click.option("--socket", "path", type=FilePath(),
+              help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
+@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
+@click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
+              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS), default="strict", show_default=True,
+              help="The weakest that a peer may ask for; below strict there may be no cage.")  # fmt: skip
+@click.option("--max-limit", "ceilings", metavar="NAME=N", multiple=True,
+              help="The most that a peer may ask for, such as memoryBytes=1073741824.  "
+              "[default: what a run has by default]")  # fmt: skip
+@click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
+              help="With a child, at once; allowed users have equal shares.")  # fmt: skip
+@click.option("--max-waiting", type=click.IntRange(0), default=200, show_default=True,
+              help="Beside them, accepted and without a child yet; in equal shares, too.")  # fmt: skip
+@click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
+              help="Seconds to the first byte, and from then on to a closed cage.")  # fmt: skip
+@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
+              help="Seconds that a child may last.")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=5.0, show_default=True,
+              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
+def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> None:
+    """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
+
+    For hosts in other languages: forking is ten times as fast as starting a child. A peer that asks for a
+    weaker isolation or for more than --max-limit gets the server's: the reply to initialize says what holds,
+    the log on stderr what was refused. A connection whose cage is not closed in time is ended.
+    """
+    from flowcage.host.serve.program import serve_until_told_to_end
+    from flowcage.host.serve.server import ServeLimits
+    from flowcage.host.serve.socket import ListenError
+    from flowcage.protocol.terms import Terms
+
+    if re.fullmatch("0?[0-7]{3}", mode) is None:
+        fail(exits.USAGE, f"--mode {mode}: expected three octal digits, such as 600 or 660")
+    if len(set(uids)) > given["max_connections"]:
+        fail(
+            exits.USAGE,
+            f"--max-connections {given['max_connections']}: there must be one for each --allow-uid",
+        )
+    terms = Terms(given["isolation"], _ceilings(given["ceilings"]))
+    limits = ServeLimits(
+        given["max_connections"],
+        given["max_waiting"],
+        given["handshake_timeout"],
+        given["timeout"],
+        given["grace"],
+    )
+    try:
+        serve_until_told_to_end(path, int(mode, 8), frozenset(uids) or None, note, limits=limits, terms=terms)
+    except ListenError as error:
+        fail(exits.USAGE, str(error))
+
+
+def _ceilings(pairs: tuple[str, ...]) -> Limits:
+    from flowcage.protocol.terms import ceilings
+
+    chosen: dict[str, int] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if not value.isascii() or not value.isdigit() or len(value) > _MAX_DIGITS:
+            fail(
+                exits.USAGE,
+                f"--max-limit {pair}: expected NAME=N, such as --max-limit memoryBytes=1073741824",
+            )
+        chosen[name] = int(value)
+    try:
+        return ceilings(chosen)
+    except ValueError as error:
+        fail(exits.USAGE, f"--max-limit: {error}")

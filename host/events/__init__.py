@@ -1,0 +1,1 @@
+"""What can be watched of a run, and a bounded buffer for it."""

@@ -1,0 +1,1 @@
+"""Figures and spans for what watches a host: Prometheus and OpenTelemetry."""

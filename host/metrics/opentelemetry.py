@@ -1,0 +1,159 @@
+"""Events as OpenTelemetry spans. Needs the extra ``flowcage[opentelemetry]``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowcage.host.events.records import (
+    AgentCompleted,
+    AgentFailed,
+    AgentStarted,
+    ChildStarted,
+    Event,
+    Listener,
+    PhaseEntered,
+    RunEnded,
+    RunStarted,
+)
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.terminal.text import safe
+
+try:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+except ImportError as error:
+    raise ImportError(
+        "flowcage.host.metrics.opentelemetry needs opentelemetry-api: "
+        "pip install 'flowcage[opentelemetry]' brings it"
+    ) from error
+
+# Names and messages are the workflow's; exporters send them on.
+MAX_TEXT = 500
+
+
+def spans(tracer: Tracer) -> Listener:
+    """A listener for ``RunOptions.listener``, of one run or of all runs of a host.
+
+    A run is a span under the span that is current where it was started; its child workflows and its agents'
+    attempts are spans under it. Prompts and answers are not recorded.
+    """
+    return _Spans(tracer).hear
+
+
+class _OpenRun:
+    """A run's span and those of its agents that are at work, by request id."""
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.context = set_span_in_context(span)
+        self.agents: dict[str, Span] = {}
+
+
+class _Spans:
+    """The spans of all runs that have not ended."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._runs: dict[str, _OpenRun] = {}
+        self._hear: Mapping[type[Event], Callable[[Any], None]] = {
+            RunStarted: self._run_started,
+            ChildStarted: self._child_started,
+            PhaseEntered: self._phase_entered,
+            AgentStarted: self._agent_started,
+            AgentCompleted: self._agent_completed,
+            AgentFailed: self._agent_failed,
+            RunEnded: self._run_ended,
+        }
+
+    def hear(self, event: Event) -> None:
+        """Be the listener."""
+        if (hear := self._hear.get(type(event))) is not None:
+            hear(event)
+
+    def _run_started(self, event: RunStarted) -> None:
+        if event.run_id not in self._runs:  # else a child workflow
+            self._open_run(event.run_id, f"workflow {event.source_name}", event.at)
+
+    def _child_started(self, event: ChildStarted) -> None:
+        parent = self._runs.get(event.run_id)
+        context = parent.context if parent else None
+        self._open_run(event.child_run_id, f"workflow {event.source_name}", 0.0, context)
+
+    def _open_run(self, run_id: str, name: str, age: float, parent: Context | None = None) -> _OpenRun:
+        """Open a span that began `age` seconds ago."""
+        span = self._tracer.start_span(
+            _text(name),
+            context=parent,
+            start_time=time.time_ns() - round(age * 1e9),
+            attributes=_attributes({"flowcage.run_id": run_id}),
+        )
+        run = self._runs[run_id] = _OpenRun(span)
+        return run
+
+    def _phase_entered(self, event: PhaseEntered) -> None:
+        if (run := self._runs.get(event.run_id)) is not None:
+            run.span.add_event("phase", _attributes({"flowcage.phase": event.name}))
+
+    def _agent_started(self, event: AgentStarted) -> None:
+        if (run := self._runs.get(event.run_id)) is None:
+            return
+        attributes: dict[str, str | int] = {
+            "flowcage.request_id": event.request_id,
+            "flowcage.attempt": event.attempt,
+        }
+        for name in ("label", "phase"):
+            if (value := getattr(event, name)) is not None:
+                attributes[f"flowcage.{name}"] = value
+        run.agents[event.request_id] = self._tracer.start_span(
+            "agent", context=run.context, attributes=_attributes(attributes)
+        )
+
+    def _agent_completed(self, event: AgentCompleted) -> None:
+        if (span := self._take_agent(event)) is not None:
+            span.set_attribute("flowcage.tokens", event.tokens)
+            span.set_status(Status(StatusCode.OK))
+            span.end()
+
+    def _agent_failed(self, event: AgentFailed) -> None:
+        span = self._take_agent(event)
+        if span is not None:
+            _fail(span, "agent_failed", event.message)
+            span.end()
+        elif (run := self._runs.get(event.run_id)) is not None:  # refused before it began
+            run.span.add_event("agent refused", _attributes({"exception.message": event.message}))
+
+    def _take_agent(self, event: AgentCompleted | AgentFailed) -> Span | None:
+        run = self._runs.get(event.run_id)
+        return run.agents.pop(event.request_id, None) if run else None
+
+    def _run_ended(self, event: RunEnded) -> None:
+        run = self._runs.get(event.run_id)
+        if run is None:  # it ended before it had started
+            run = self._open_run(event.run_id, "workflow", event.at)
+        del self._runs[event.run_id]
+        for span in run.agents.values():
+            _fail(span, event.verdict, "the run ended first")
+            span.end()
+        run.span.set_attribute("flowcage.verdict", event.verdict.value)
+        if event.verdict is Verdict.COMPLETED:
+            run.span.set_status(Status(StatusCode.OK))
+        else:
+            _fail(run.span, event.verdict, event.error or "")
+        run.span.end()
+
+
+def _fail(span: Span, kind: str, message: str) -> None:
+    """Record an error of which only the text is known, named as OpenTelemetry names exceptions."""
+    span.add_event("exception", _attributes({"exception.type": str(kind), "exception.message": message}))
+    span.set_status(Status(StatusCode.ERROR, _text(message)))
+
+
+def _attributes(values: Mapping[str, str | int]) -> dict[str, str | int]:
+    """The only way to an attribute: a child chooses request ids, too, and how long they are."""
+    return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _text(text: str) -> str:
+    return safe(text)[:MAX_TEXT]

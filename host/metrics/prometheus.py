@@ -1,0 +1,139 @@
+"""A host's statistics as Prometheus metrics. Needs the extra ``flowcage[prometheus]``.
+
+Nothing is counted here: the figures are the host's own, and they are read when somebody scrapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+import trio
+
+from flowcage.host.tenants.host import Host
+from flowcage.host.tenants.scheduler import SchedulerStatistics
+from flowcage.host.tenants.statistics import RunTotals
+from flowcage.host.tenants.tenant import Tally
+
+try:
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.registry import Collector
+except ImportError as error:
+    raise ImportError(
+        "flowcage.host.metrics.prometheus needs prometheus-client: "
+        "pip install 'flowcage[prometheus]' brings it"
+    ) from error
+
+# Tenants with metrics of their own: each costs whoever scrapes seven time series.
+MAX_TENANTS = 100
+
+_Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
+
+
+class HostCollector(Collector):
+    """Register it with a registry of ``prometheus_client``, in the trio program that the host is in.
+
+    It may be scraped from any thread; from another one than the host's it waits for the host's event loop.
+    The first tenants that the host remembers have metrics of their own; all count in the host's.
+
+    Args:
+        host: whose statistics.
+        max_tenants: that have metrics of their own.
+    """
+
+    def __init__(self, host: Host, max_tenants: int = MAX_TENANTS) -> None:
+        self._host = host
+        self._max_tenants = max_tenants
+        self._token = trio.lowlevel.current_trio_token()
+
+    def collect(self) -> Iterable[_Family]:
+        """All metrics as of now; none once the host's program is over."""
+        try:
+            if trio.lowlevel.in_trio_run():
+                return self._read()
+            return trio.from_thread.run_sync(self._read, trio_token=self._token)
+        except trio.RunFinishedError:
+            return []
+
+    def describe(self) -> Iterable[_Family]:
+        """Nothing: a registry need not read the host to learn the names."""
+        return []
+
+    def _read(self) -> list[_Family]:
+        statistics = self._host.statistics()
+        names = [name for name in self._host.tenants() if _can_be_a_label(name)][: self._max_tenants]
+        tallies = {name: self._host.tenant_statistics(name) for name in names}
+        return [
+            *_of_scheduler(statistics.scheduler),
+            *_of_runs(statistics.runs),
+            _gauge("flowcage_launchers", "Tenants with a launcher of their own.", statistics.launchers),
+            *_of_tallies("flowcage_", "", {(): statistics.scheduler.tally}),
+            *_of_tallies("flowcage_tenant_", " of one tenant", {(name,): tallies[name] for name in names}),
+        ]
+
+
+def prometheus_text(host: Host) -> bytes:
+    """What a scrape of this host alone gets, in Prometheus' text format; call it in the host's program."""
+    registry = CollectorRegistry()
+    registry.register(HostCollector(host))
+    return generate_latest(registry)
+
+
+def _of_scheduler(statistics: SchedulerStatistics) -> Iterator[_Family]:
+    yield _gauge("flowcage_tenants", "Tenants that are remembered.", statistics.tenants)
+    yield _gauge("flowcage_memory_charged_bytes", "Memory of runs.", statistics.charged_bytes)
+    yield _gauge("flowcage_memory_budget_bytes", "Memory that runs may have.", statistics.budget_bytes)
+    yield _gauge("flowcage_memory_available_bytes", "Memory left around them.", statistics.available_bytes)
+
+
+def _of_runs(runs: RunTotals) -> Iterator[_Family]:
+    ended = CounterMetricFamily("flowcage_runs_ended", "Runs that have ended.", labels=["verdict"])
+    for verdict, count in runs.by_verdict.items():
+        ended.add_metric([verdict], count)
+    yield ended
+    yield _counter("flowcage_agents", "Agent calls of ended runs.", runs.agents)
+    yield _counter("flowcage_tokens", "Tokens of ended runs, as agents reported.", runs.tokens)
+    yield _counter("flowcage_wire_bytes", "Said to and by children of ended runs.", runs.wire_bytes)
+    yield _counter("flowcage_run_wall_seconds", "Wall clock of ended runs.", runs.wall_seconds)
+    yield _counter("flowcage_run_cpu_seconds", "CPU of ended runs.", runs.cpu_seconds)
+
+
+_TALLIED: tuple[tuple[str, str, type[_Family], Callable[[Tally], float]], ...] = (
+    ("runs_running", "Runs now", GaugeMetricFamily, lambda tally: tally.running),
+    ("runs_queued", "Runs that wait for their turn", GaugeMetricFamily, lambda tally: tally.queued),
+    ("runs_admitted", "Runs that were not refused", CounterMetricFamily, lambda tally: tally.admitted),
+    ("runs_withdrawn", "Runs given up before their turn", CounterMetricFamily, lambda tally: tally.withdrawn),
+    ("cpu_seconds", "CPU that quotas count", CounterMetricFamily, lambda tally: tally.cpu_seconds),
+    ("waited_seconds", "Time spent in the queue", CounterMetricFamily, lambda tally: tally.waited_seconds),
+)
+
+
+def _of_tallies(prefix: str, whose: str, tallies: Mapping[tuple[str, ...], Tally]) -> Iterator[_Family]:
+    """The same metrics for the host, without a label, and for tenants."""
+    labels = ["tenant"] if whose else []
+    for name, help_text, family, value in _TALLIED:
+        metric = family(f"{prefix}{name}", f"{help_text}{whose}.", labels=labels)
+        for label, tally in tallies.items():
+            metric.add_metric(label, value(tally))
+        yield metric
+    refused = CounterMetricFamily(
+        f"{prefix}runs_refused", f"Runs refused{whose}, by quota.", labels=[*labels, "quota"]
+    )
+    for label, tally in tallies.items():
+        for quota, count in tally.refused.items():
+            refused.add_metric([*label, quota], count)
+    yield refused
+
+
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, value=value)
+
+
+def _counter(name: str, help_text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, help_text, value=value)
+
+
+def _can_be_a_label(name: str) -> bool:
+    """A label is UTF-8; a name with half of a surrogate pair would spoil the whole scrape."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)

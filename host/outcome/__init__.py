@@ -1,0 +1,1 @@
+"""How a run ends: errors, verdicts, the report."""

@@ -1,0 +1,1 @@
+"""One child process: launched, talked to, measured, killed and reaped."""

@@ -1,0 +1,75 @@
+"""Messages from JSON: by the protocol's decoder, and on demand by jsonschema beside it.
+
+The decoder is a hundred times as fast as jsonschema and refuses the same; a parity test holds the two equal
+for messages that it makes up. With FLOWCAGE_CHECK_MESSAGES=1 they are compared for every message that a host
+says or hears, and a run that shows them to differ ends.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from flowcage.host.outcome.errors import RunError
+from flowcage.protocol import decode
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.messages import Message
+
+CHECKS_MESSAGES = os.environ.get("FLOWCAGE_CHECK_MESSAGES", "") not in ("", "0")
+
+
+class SchemaDisagrees(RunError):
+    """flowcage's decoder and a published schema say different things of one message."""
+
+    child_alive = True
+
+
+def message(method: str, params: Any) -> Message:
+    """As `decode.message`.
+
+    Raises:
+        ErrorReply: the contract does not allow it.
+        SchemaDisagrees: only the decoder, or only the schema, does.
+    """
+    read = decode.message
+    decoded: Message = _compared(read, "params", method, params) if CHECKS_MESSAGES else read(method, params)
+    return decoded
+
+
+def result(method: str, value: Any) -> Any:
+    """As `decode.result`; errors as `message`."""
+    read = decode.result
+    return _compared(read, "result", method, value) if CHECKS_MESSAGES else read(method, value)
+
+
+def _compared(read: Callable[[str, Any], Any], part: str, method: str, value: Any) -> Any:
+    decoded, refusal = None, None
+    try:
+        decoded = read(method, value)
+    except ErrorReply as error:
+        refusal = error
+    found = _where(method, part, value)
+    place = None if refusal is None else refusal.data["path"]
+    if found != place:
+        raise SchemaDisagrees(
+            f"the {part} of {method}: the decoder {_verdict(place)}, the published schema {_verdict(found)}"
+        )
+    if refusal is not None:
+        raise refusal
+    return decoded
+
+
+def _where(method: str, part: str, value: Any) -> str | None:
+    """Where jsonschema finds something wrong, as a JSON Pointer; None where all is well."""
+    from flowcage.schemas import validate  # a tenth of a second
+
+    if part == "params":
+        violation = validate.params_error(method, value)
+    else:  # of requests of later versions the decoder takes more than the schema, on purpose
+        violation = validate.result_error(method, decode.set_aside(value)[0] if method == "drain" else value)
+    return None if violation is None else violation.path
+
+
+def _verdict(path: str | None) -> str:
+    return "allows it" if path is None else f"refuses it at {path or 'its top'}"

@@ -1,0 +1,69 @@
+"""What the public calls are given, checked before anything is queued or started for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowcage.host.run.near_match import did_you_mean
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import MISSING, Json, Missing
+
+
+def require_type(name: str, value: object, kind: type, hint: str = "") -> None:
+    """Raise TypeError for a value of another type, naming the argument."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {_a(kind)}, not {type(value).__name__}{hint}")
+
+
+def require_callable(name: str, value: object) -> None:
+    """Raise TypeError for what cannot be called, naming the argument."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, not {type(value).__name__}")
+
+
+def require_workflow(
+    source: object, source_name: object, args: Json | Missing = MISSING, tenant: object = ""
+) -> None:
+    """Refuse what is no workflow, no args of one, or no name of a tenant.
+
+    Raises:
+        TypeError: `source`, `source_name` or `tenant` is no text, or `args` hold what JSON has no form for.
+        ValueError: `args` hold a NaN, an infinity or a cycle, or are too deep.
+    """
+    hint = "" if isinstance(source, bytes | type(None)) else "; read the file and give its text"
+    require_type("source", source, str, "; decode it" if isinstance(source, bytes) else hint)
+    require_type("source_name", source_name, str)
+    require_type("tenant", tenant, str)
+    if not isinstance(args, Missing | str | int | None) and args not in ({}, []):
+        _require_json(args)
+
+
+def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise ValueError for a value that is none of these, naming the argument."""
+    if value not in choices:
+        hint = did_you_mean(str(value), choices)
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}{hint}")
+
+
+def require_members(name: str, members: object, kind: type) -> None:
+    """Raise TypeError for what is no mapping from names to values of a type."""
+    require_type(name, members, Mapping)
+    assert isinstance(members, Mapping)
+    for key, value in members.items():
+        require_type(f"{name}[{key!r}]", value, kind)
+
+
+def _require_json(args: Any) -> None:
+    try:
+        strictjson.dumps(args)
+    except TypeError as error:
+        raise TypeError(f"args must be JSON: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"args must be JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("args must be JSON: they are nested too deeply, or hold themselves") from None
+
+
+def _a(kind: type) -> str:
+    return "text (str)" if kind is str else f"a {kind.__name__}"

@@ -1,0 +1,74 @@
+"""What `meta.phases` of a workflow says about its agents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flowcage.host.outcome.errors import RunRefused, WorkflowFailed
+from flowcage.protocol.errors import LIMIT, LocalProtocolError
+from flowcage.protocol.messages import Check, Checked, Dialect, Json
+
+if TYPE_CHECKING:
+    from flowcage.host.process.channel import Channel
+
+_MEMBERS = ("model", "provider")
+
+
+class PhaseDefaults:
+    """Options that agent calls take from the entry of `meta.phases` with their phase as its title.
+
+    Args:
+        meta: the workflow's, whatever it is; what has another form says nothing.
+    """
+
+    def __init__(self, meta: Json = None) -> None:
+        phases = meta.get("phases") if isinstance(meta, dict) else None
+        self._by_title: dict[str, dict[str, Json]] = {}
+        for entry in phases if isinstance(phases, list) else ():
+            if isinstance(entry, dict) and isinstance(title := entry.get("title"), str):
+                found = {name: entry[name] for name in _MEMBERS if isinstance(entry.get(name), str)}
+                self._by_title.setdefault(title, found)
+
+    def fill_in(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The options with the defaults of their phase; what they have themselves, even null, stays."""
+        phase = options.get("phase")
+        defaults = self._by_title.get(phase) if isinstance(phase, str) else None
+        return {**defaults, **options} if defaults else options
+
+
+async def phase_defaults(
+    channel: Channel,
+    source: str,
+    source_name: str,
+    dialect: Dialect,
+    note: Callable[[Mapping[str, Json]], None],
+) -> PhaseDefaults:
+    """Ask a child that has not started yet for the workflow's `meta`.
+
+    It costs a second compilation, so only a text with the right words in it is asked about. A source that
+    does not compile has no defaults here, and `Start` says what is wrong with it.
+
+    Args:
+        note: takes a diagnostic where a `meta` that may have defaults is not read.
+
+    Raises:
+        RunError: the child has gone, or broke the protocol.
+    """
+    if "phases" not in source or not any(member in source for member in _MEMBERS):
+        return PhaseDefaults()
+    try:
+        line = channel.encode(Check(source, source_name, dialect))
+    except (LocalProtocolError, ValueError):  # too long: then `Start` is, too
+        return PhaseDefaults()
+    channel.send([line])
+    try:
+        checked = await channel.receive()
+    except WorkflowFailed as failed:
+        if failed.kind == LIMIT:
+            note({"kind": "meta_not_read", "message": f"meta.phases has no effect: {failed}"})
+        return PhaseDefaults()
+    except RunRefused:  # a child without this method
+        return PhaseDefaults()
+    assert isinstance(checked, Checked)
+    return PhaseDefaults(checked.meta)

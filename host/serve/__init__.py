@@ -1,0 +1,1 @@
+"""A socket that hands out caged children."""

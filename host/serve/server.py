@@ -1,0 +1,260 @@
+"""``flowcage serve``: a fresh caged child for each connection to a Unix socket.
+
+The child is forked from a zygote and gets the connection itself as its stdin and stdout, so the peer speaks
+the wire contract with it directly. The server is not in between: it only sees to it that children end.
+
+Peers are not trusted. What one may ask for has bounds, the server's `Terms`, which its child keeps to from
+the start; see `handshake`.
+
+A connection passes these stages, and leaves at any of them where its peer hangs up: it is accepted, or turned
+away where its user may not connect or has too many open; it waits for a first byte; it waits for one of its
+user's slots; a child is forked. Until that it costs one descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import trio
+
+from flowcage.host.outcome.errors import LaunchFailed
+from flowcage.host.process.child_process import ExitWatch, end_at_once
+from flowcage.host.process.launch.zygote import Zygote
+from flowcage.host.process.signals import signal_name
+from flowcage.host.serve.handshake import NewChild, closed_its_cage
+from flowcage.host.serve.hangups import HangUps, has_hung_up
+from flowcage.host.serve.socket import peer_uid
+from flowcage.protocol.terms import Terms
+
+# A peer that is gone reads no answer; a healthy child sees the same end and leaves.
+_LEAVE_SECONDS = 0.5
+_REAP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ServeLimits:
+    """What connections may take. All are finite. Users that are allowed have equal shares of both numbers.
+
+    Attributes:
+        max_connections: with a child, at once.
+        max_waiting: beside them, accepted and without a child yet; further peers wait to be accepted.
+        handshake_seconds: to the first byte, and then from the fork to a closed cage.
+        run_seconds: the longest that one child may last.
+        grace_seconds: what is left to the connections when the server is told to end.
+    """
+
+    max_connections: int
+    max_waiting: int
+    handshake_seconds: float
+    run_seconds: float
+    grace_seconds: float
+
+
+class _Share:
+    """What the peers of one user may have at once."""
+
+    def __init__(self, connections: int, waiting: int) -> None:
+        self.slots = trio.Semaphore(connections)
+        self.most = connections + waiting
+        self.open = 0
+
+
+class Server:
+    """Serves until `stop`.
+
+    Args:
+        listener: a listening Unix stream socket.
+        limits: of connections.
+        terms: of peers.
+        allowed_uids: users whose peers are served; None for the server's own.
+        tell: called with what somebody should know, one line at a time; must not wait.
+
+    Raises:
+        ValueError: there is no connection for each user.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        limits: ServeLimits,
+        terms: Terms,
+        allowed_uids: frozenset[int] | None,
+        tell: Callable[[str], None],
+    ) -> None:
+        uids = allowed_uids or frozenset({os.geteuid()})
+        if limits.max_connections < len(uids):
+            raise ValueError(f"{limits.max_connections} connections are too few for {len(uids)} users")
+        self._shares = {
+            uid: _Share(limits.max_connections // len(uids), limits.max_waiting // len(uids)) for uid in uids
+        }
+        self._listener = trio.socket.from_stdlib_socket(listener.dup())
+        self._limits = limits
+        self._terms = terms
+        self._tell = tell
+        self._zygote = Zygote(terms=terms)
+        self._room = trio.Semaphore(limits.max_connections + limits.max_waiting)
+        self._accepting = trio.CancelScope()
+        self._hang_ups = HangUps()
+
+    def stop(self) -> None:
+        """Accept no more; `run` returns when the connections are over, or when their grace is."""
+        self._accepting.cancel()
+
+    async def run(self) -> None:
+        """Accept and serve. Whatever ends this, no child and no zygote is left."""
+        try:
+            with self._hang_ups:
+                async with trio.open_nursery() as watching:
+                    watching.start_soon(self._hang_ups.run)
+                    await self._serve_all()
+                    watching.cancel_scope.cancel()
+        finally:
+            self._listener.close()
+            await self._zygote.aclose()
+
+    async def _serve_all(self) -> None:
+        async with trio.open_nursery() as nursery:
+            with self._accepting:
+                while True:
+                    await self._accept(nursery)
+            self._listener.close()
+            nursery.cancel_scope.deadline = trio.current_time() + self._limits.grace_seconds
+
+    async def _accept(self, nursery: trio.Nursery) -> None:
+        await self._room.acquire()
+        try:
+            accepted, _ = await self._listener.accept()
+        except BaseException as error:
+            self._room.release()
+            if isinstance(error, OSError):  # no descriptor is left, or the peer is gone already
+                self._tell(f"a connection could not be accepted: {error.strerror}")
+                await trio.sleep(0.1)
+                return
+            raise
+        connection = socket.socket(fileno=accepted.detach())
+        uid = peer_uid(connection)
+        if self._turns_away(uid):
+            connection.close()
+            self._room.release()
+        else:
+            self._shares[uid].open += 1
+            nursery.start_soon(self._serve, connection, uid)
+
+    def _turns_away(self, uid: int) -> bool:
+        share = self._shares.get(uid)
+        if share is None:
+            self._tell(f"a peer of uid {uid} was turned away")
+        elif share.open >= share.most:
+            self._tell(f"a peer of uid {uid} was turned away: {share.open} of its connections are open")
+        else:
+            return False
+        return True
+
+    async def _serve(self, connection: socket.socket, uid: int) -> None:
+        share = self._shares[uid]
+        try:
+            with connection, self._hang_ups.watching(connection) as gone:
+                if await self._says_something(connection, uid) and await _unless(gone, share.slots.acquire):
+                    try:
+                        await self._run_child(connection, uid, gone)
+                    finally:
+                        share.slots.release()
+        except (LaunchFailed, OSError) as error:
+            self._tell(f"a connection was not served: {error}")
+        finally:
+            share.open -= 1
+            self._room.release()
+
+    async def _says_something(self, connection: socket.socket, uid: int) -> bool:
+        """Wait for the first byte, which stays unread; whether one came."""
+        with trio.move_on_after(self._limits.handshake_seconds):
+            await trio.lowlevel.wait_readable(connection)
+            with suppress(ConnectionResetError):
+                return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return False
+        self._tell_of_silence(uid)
+        return False
+
+    async def _run_child(self, connection: socket.socket, uid: int, gone: trio.Event) -> None:
+        if has_hung_up(connection):
+            return
+        connection.setblocking(True)  # the child shares the file description, and must block on it
+        reading, writing = os.pipe()
+        async with trio.lowlevel.FdStream(reading) as notes:
+            try:
+                number = connection.fileno()
+                pid, _ = await self._zygote.fork((number, number, writing))
+            finally:
+                os.close(writing)
+            try:
+                exited = ExitWatch(pid)
+            except OSError:
+                end_at_once(pid)
+                raise
+            try:
+                await self._watch(NewChild(pid, uid, notes), gone, exited)
+            finally:
+                exited.kill()
+                with trio.move_on_after(_REAP_SECONDS, shield=True):
+                    await exited.wait()
+                    self._reap(pid)
+                exited.close()
+
+    async def _watch(self, child: NewChild, gone: trio.Event, exited: ExitWatch) -> None:
+        """Return when the child has ended or must."""
+        with trio.move_on_after(self._limits.run_seconds) as whole:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_end_after, gone.wait, nursery.cancel_scope)
+                nursery.start_soon(self._shake_hands, child, nursery.cancel_scope)
+                await exited.wait()
+                nursery.cancel_scope.cancel()
+        if whole.cancelled_caught:
+            self._tell(f"a connection was ended after {self._limits.run_seconds:g} s")
+
+    async def _shake_hands(self, child: NewChild, scope: trio.CancelScope) -> None:
+        """See that the cage is closed in time."""
+        with trio.move_on_after(self._limits.handshake_seconds):
+            if not await closed_its_cage(child, self._terms, self._tell):
+                await _end_after(trio.lowlevel.checkpoint, scope)
+            return
+        self._tell_of_silence(child.uid)
+        scope.cancel()
+
+    def _tell_of_silence(self, uid: int) -> None:
+        seconds = self._limits.handshake_seconds
+        self._tell(f"a peer of uid {uid} did not initialize its child in {seconds:g} s")
+
+    def _reap(self, pid: int) -> None:
+        with suppress(ChildProcessError):
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if status < 0 and -status != signal.SIGKILL:
+                self._tell(f"a child was ended by {signal_name(-status)}")
+                self._zygote.distrust()
+
+
+async def _unless(event: trio.Event, function: Callable[[], Awaitable[object]]) -> bool:
+    """Run a function, unless the event comes first; whether it was run to its end."""
+    done = False
+    async with trio.open_nursery() as nursery:
+
+        async def cancel() -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(cancel)
+        await function()
+        done = True
+        nursery.cancel_scope.cancel()
+    return done
+
+
+async def _end_after(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
+    """Wait, leave the child the time to end by itself, and then cancel."""
+    await wait()
+    await trio.sleep(_LEAVE_SECONDS)
+    scope.cancel()

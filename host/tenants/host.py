@@ -1,0 +1,290 @@
+"""Many runs of many tenants in one trio program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import trio
+
+from flowcage.host.outcome.errors import HostClosing, RunError
+from flowcage.host.outcome.report import Outcome
+from flowcage.host.outcome.verdict import HOST_SHUTDOWN
+from flowcage.host.process.launch.launcher import ClosableLauncher
+from flowcage.host.process.launch.reserve import Reserve
+from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.process.launch.zygote import Zygote
+from flowcage.host.process.supervisor import initialize_message
+from flowcage.host.run.account import Account
+from flowcage.host.run.arguments import require_callable, require_members, require_type, require_workflow
+from flowcage.host.run.event_loop import require_trio
+from flowcage.host.run.limits import with_limits
+from flowcage.host.run.live import LiveRun
+from flowcage.host.run.options import Handlers, RunOptions
+from flowcage.host.run.run import Run
+from flowcage.host.tenants.memory_budget import MemoryBudget
+from flowcage.host.tenants.resources import Tenancies
+from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
+from flowcage.host.tenants.statistics import HostStatistics, RunCounts
+from flowcage.host.tenants.tenant import Tally, TenantLimits
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
+
+DEFAULT_TENANT = "default"
+
+
+class Host:
+    """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
+
+    Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
+    (`HostClosing` to whoever awaits them), and returns when every process is killed and reaped.
+
+    Args:
+        tenants: limits of tenants by name.
+        default: limits of each tenant that is not named there.
+        max_runs: runs at once, over all tenants.
+        max_queued: runs that may wait for their turn, over all tenants.
+        memory: what all runs together may use; by default a share of this machine's.
+        launcher: makes a tenant's launcher. By default a `Zygote` on Linux and `Spawn` elsewhere.
+        options: for every run, unless a call says otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenants: Mapping[str, TenantLimits] = MappingProxyType({}),
+        default: TenantLimits | None = None,
+        max_runs: int = MAX_RUNS,
+        max_queued: int = MAX_QUEUED,
+        memory: MemoryBudget | None = None,
+        launcher: Callable[[], ClosableLauncher] = Zygote if sys.platform == "linux" else Spawn,
+        options: RunOptions | None = None,
+    ) -> None:
+        require_members("tenants", tenants, TenantLimits)
+        require_callable("launcher", launcher)
+        for name, value, kind in (
+            ("default", default, TenantLimits),
+            ("memory", memory, MemoryBudget),
+            ("options", options, RunOptions),
+        ):
+            if value is not None:
+                require_type(name, value, kind)
+        self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
+        self._options = options or RunOptions()
+        self._tenancies = Tenancies(launcher, self._new_reserve)
+        self._counts = RunCounts()
+        self._live: dict[trio.CancelScope, None] = {}
+        self._all_gone = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._manager = self._open()
+        self._was_entered = False
+
+    async def __aenter__(self) -> Self:
+        require_trio("async with Host()")
+        if self._was_entered:
+            raise RuntimeError("a Host can be entered once; make another one")
+        self._was_entered = True
+        await self._manager.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    async def run(
+        self,
+        source: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        source_name: str = "workflow.js",
+        args: Json | Missing = MISSING,
+        handlers: Handlers | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+    ) -> Outcome:
+        """Wait for the tenant's turn and run one workflow to its end.
+
+        Args:
+            source: JavaScript text, in either dialect.
+            tenant: whose quotas count; the name of one that was authenticated.
+            source_name: what stacks and errors call the source; the workflow can read it.
+            args: any JSON value, the workflow's ``args``; left out it is ``{}``.
+            handlers: who answers the workflow's requests; left out, those of `options`.
+            limits: by name, ``{"cpuSeconds": 10}`` or ``{"cpu_seconds": 10}``, or a `Limits`; left out, those
+                of `options`.
+            options: everything else; left out, the host's. Its launcher is not used.
+
+        Raises:
+            Overloaded: at once: a quota is used up.
+            RunError: as `run_workflow`.
+            HostClosing: the host's block was left meanwhile, or not entered.
+            TypeError, ValueError: an argument is of the wrong type, or there is no such limit or tenant name;
+                nothing was queued.
+        """
+        require_workflow(source, source_name, args, tenant)
+        chosen = self.options(handlers, limits, options)
+        return await self._admit(tenant, chosen, source, source_name, args)
+
+    @asynccontextmanager
+    async def open_run(
+        self,
+        source: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        source_name: str = "workflow.js",
+        args: Json | Missing = MISSING,
+        limits: Limits | Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+    ) -> AsyncIterator[LiveRun]:
+        """A run whose requests the caller answers, while it reads the events.
+
+        Entering waits for the tenant's turn. Leaving the block before the run has ended cancels it: the child
+        is killed and reaped by then.
+
+        The arguments are those of `run`; of `options`, the handlers are not used, and the listener hears the
+        events as well.
+
+        Raises:
+            Overloaded, HostClosing, TypeError, ValueError: as `run`; everything else by `LiveRun.outcome`.
+        """
+        require_workflow(source, source_name, args, tenant)
+        chosen = self.options(None, limits, options)
+        if self._nursery is None:
+            raise HostClosing
+        live = LiveRun(chosen.listener)
+        given = replace(chosen, listener=live.hear, **live.handlers._asdict())
+        await self._nursery.start(live.drive, partial(self._admit, tenant, given, source, source_name, args))
+        try:
+            yield live
+        finally:
+            await live.aclose()
+
+    def options(
+        self,
+        handlers: Handlers | None,
+        limits: Limits | Mapping[str, float] | None,
+        options: RunOptions | None,
+    ) -> RunOptions:
+        """The options that a run gets for these arguments of `run`.
+
+        Raises:
+            ValueError: there is no such limit.
+            TypeError: one of them is something else.
+        """
+        if options is not None:
+            require_type("options", options, RunOptions)
+        chosen = options or self._options
+        if handlers is not None:
+            require_type("handlers", handlers, Handlers)
+            chosen = replace(chosen, **handlers._asdict())
+        return chosen if limits is None else with_limits(chosen, limits)
+
+    def statistics(self) -> HostStatistics:
+        """Of the whole host, now and since it was made; costs next to nothing."""
+        return HostStatistics(self._scheduler.statistics(), self._counts.snapshot(), len(self._tenancies))
+
+    def tenant_statistics(self, tenant: str) -> Tally:
+        """Of one tenant, since it was last forgotten, which takes a minute of idleness at least."""
+        return self._scheduler.tenant_statistics(tenant)
+
+    def tenants(self) -> tuple[str, ...]:
+        """The names of all that are remembered."""
+        return self._scheduler.tenants()
+
+    async def _admit(
+        self,
+        tenant: str,
+        options: RunOptions,
+        source: str,
+        source_name: str,
+        args: Json | Missing,
+        began: Callable[[Run], None] = lambda _run: None,
+    ) -> Outcome:
+        if self._nursery is None:
+            raise HostClosing
+        with trio.CancelScope() as scope:
+            self._live[scope] = None
+            try:
+                async with self._scheduler.turn(tenant) as turn:
+                    given = {} if args is MISSING else args
+                    return await self._execute(turn, options, source, source_name, given, began)
+            finally:
+                del self._live[scope]
+                if not self._live:
+                    self._all_gone.set()
+        raise HostClosing
+
+    async def _execute(
+        self,
+        turn: Turn,
+        options: RunOptions,
+        source: str,
+        source_name: str,
+        args: Json,
+        began: Callable[[Run], None],
+    ) -> Outcome:
+        async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
+            account = Account(options, tenancy.agents, turn.process, tenancy.checkers)
+            is_usual = _cage(options) == _cage(self._options)
+            launcher = tenancy.reserve if is_usual else tenancy.reserve.unprepared
+            run = Run(replace(options, launcher=launcher), source_name, account=account)
+            began(run)
+            try:
+                outcome = await run.execute(source, args)
+            except RunError as error:
+                self._counts.add(error.report)
+                raise
+            finally:
+                account.agents.close()
+                turn.charge_cpu(account.cpu_seconds)
+            self._counts.add(outcome.report)
+            return outcome
+
+    def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
+        assert self._nursery is not None  # nobody has a turn in a host that is closing
+        return Reserve(launcher, initialize_message(*_cage(self._options)), self._nursery.start_soon)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        failure: Exception | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._scheduler.run)
+                nursery.start_soon(self._tenancies.sweep)
+                self._nursery = nursery
+                try:
+                    yield
+                except Exception as error:  # raised outside the nursery, which would wrap it in a group
+                    failure = error
+                await self._close()
+                self._tenancies.close_reserves()
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._close()
+                await self._tenancies.aclose()
+            if failure is not None:  # rather than a cancellation that came in between
+                raise failure
+
+    async def _close(self) -> None:
+        self._nursery = None
+        self._scheduler.close()
+        for scope in self._live:
+            scope.cancel(reason=HOST_SHUTDOWN)
+        while self._live:
+            await self._all_gone.wait()
+            self._all_gone = trio.Event()
+
+
+def _cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
+    """What a child must be told before its first run: children that are kept ready have been."""
+    return options.limits, options.isolation

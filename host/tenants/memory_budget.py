@@ -1,0 +1,149 @@
+"""A budget of memory for all runs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+
+from flowcage.host.process import machine_memory
+from flowcage.protocol.limits import MIB
+
+EXPECTED_RUN_BYTES = 4 * MIB
+# Read in one go, before other tasks have their turn: about a millisecond.
+_BATCH = 100
+
+
+class MemoryCharge:
+    """What one run is charged: what it is expected to use, or what it was measured to use if that is more."""
+
+    __slots__ = ("_budget", "_processes", "bytes", "since_reading")
+
+    def __init__(self, budget: MemoryBudget, since_reading: int) -> None:
+        self._budget = budget
+        self._processes: dict[int, tuple[int, int]] = {}  # pid: what it inherited, what it holds beside that
+        self.bytes = budget.expected_run_bytes
+        self.since_reading = since_reading
+
+    @contextmanager
+    def process(self, pid: int, inherited_bytes: int = 0) -> Iterator[None]:
+        """Measure this process too while the block lasts. Leave it when the process has ended.
+
+        Args:
+            pid: a child of this run; a run with child workflows has several.
+            inherited_bytes: `private_bytes` of the zygote it was forked from, most of which it only shares.
+                What it copies of that is taken to be within the expected size.
+        """
+        shared = max(0, inherited_bytes - self._budget.expected_run_bytes)
+        self._processes[pid] = (shared, 0)
+        try:
+            yield
+        finally:
+            del self._processes[pid]
+            self._budget.recharge(self, self._sum())
+
+    def measure(self, private_bytes: Callable[[int], int]) -> int:
+        """Read all its processes; returns what to charge now."""
+        for pid, (shared, _) in self._processes.items():
+            with suppress(OSError):  # no descriptor is left: the last figure stands
+                self._processes[pid] = (shared, max(0, private_bytes(pid) - shared))
+        return self._sum()
+
+    def _sum(self) -> int:
+        return max(self._budget.expected_run_bytes, sum(held for _, held in self._processes.values()))
+
+
+class MemoryBudget:
+    """Admits runs while they fit, and while the machine itself has memory to spare.
+
+    Args:
+        budget_bytes: all runs together, by their charges. By default three quarters of the machine's memory,
+            or of the cgroup's if that is less: the rest is the host's, its agents' and the page cache's.
+        floor_bytes: no run starts that would leave less than this available, whoever uses the rest. By
+            default a twentieth of the memory: with less, the kernel may soon have to evict what is in use.
+        expected_run_bytes: charged from a run's start, before it can be measured. A run that waits for its
+            first agent holds about 2 MiB of its own when forked from a zygote, and 8 MiB when started alone;
+            give the larger figure where that is how runs start.
+        available: reads what is available, in bytes.
+        private: reads the private resident bytes of a process; 0 once it is gone.
+
+    Raises:
+        ValueError: not even one run would fit, or a size is not above 0.
+        OSError: the machine does not tell its memory.
+    """
+
+    def __init__(
+        self,
+        budget_bytes: int | None = None,
+        floor_bytes: int | None = None,
+        expected_run_bytes: int = EXPECTED_RUN_BYTES,
+        available: Callable[[], int] = machine_memory.available_bytes,
+        private: Callable[[int], int] = machine_memory.private_bytes,
+    ) -> None:
+        if budget_bytes is None or floor_bytes is None:
+            total = machine_memory.total_bytes()
+            budget_bytes = total * 3 // 4 if budget_bytes is None else budget_bytes
+            floor_bytes = total // 20 if floor_bytes is None else floor_bytes
+        if expected_run_bytes < 1:
+            raise ValueError(f"expected_run_bytes must be above 0, not {expected_run_bytes!r}")
+        if budget_bytes < expected_run_bytes:
+            raise ValueError(f"budget_bytes ({budget_bytes}) is less than one run's {expected_run_bytes}")
+        if floor_bytes < 0:
+            raise ValueError(f"floor_bytes must be 0 or more, not {floor_bytes!r}")
+        self.budget_bytes = budget_bytes
+        self.floor_bytes = floor_bytes
+        self.expected_run_bytes = expected_run_bytes
+        self._read_available = available
+        self._read_private = private
+        self._available = available()
+        self._readings = 0
+        self._unseen_runs = 0  # started since that reading, and not in it
+        self._charges: dict[MemoryCharge, None] = {}
+        self._charged_bytes = 0
+
+    @property
+    def charged_bytes(self) -> int:
+        """The sum of all charges."""
+        return self._charged_bytes
+
+    @property
+    def available_bytes(self) -> int:
+        """As last read, less what was started since then."""
+        return self._available - self._unseen_runs * self.expected_run_bytes
+
+    def has_room(self) -> bool:
+        """Whether one more run fits."""
+        fits = self._charged_bytes + self.expected_run_bytes <= self.budget_bytes
+        return fits and self.available_bytes - self.expected_run_bytes >= self.floor_bytes
+
+    def admit(self) -> MemoryCharge:
+        """Charge a run that starts; `release` it when it has ended."""
+        charge = MemoryCharge(self, self._readings)
+        self._charges[charge] = None
+        self._charged_bytes += charge.bytes
+        self._unseen_runs += 1
+        return charge
+
+    def release(self, charge: MemoryCharge) -> None:
+        """The run has ended."""
+        del self._charges[charge]
+        self._charged_bytes -= charge.bytes
+        self._unseen_runs -= charge.since_reading == self._readings
+
+    def recharge(self, charge: MemoryCharge, charged_bytes: int) -> None:
+        """Charge a run what it is worth now."""
+        if charge in self._charges:
+            self._charged_bytes += charged_bytes - charge.bytes
+            charge.bytes = charged_bytes
+
+    def sample(self) -> Iterator[None]:
+        """Measure every run anew; pauses after each batch, so that other tasks may run."""
+        with suppress(OSError):
+            self._available = self._read_available()
+            self._readings += 1
+            self._unseen_runs = 0
+        charges = iter(list(self._charges))
+        while batch := list(islice(charges, _BATCH)):
+            for charge in batch:
+                self.recharge(charge, charge.measure(self._read_private))
+            yield

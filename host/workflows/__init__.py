@@ -1,0 +1,1 @@
+"""Workflow files: which of them a workflow may start, and how they are opened."""

@@ -1,0 +1,200 @@
+"""Workflow files: their text, and which of them a workflow may start as a child."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from flowcage.host.outcome.errors import (
+    ChildSilent,
+    FlowcageError,
+    MemoryExceeded,
+    OutputExceeded,
+    RequestRejected,
+    RunError,
+    RunTimedOut,
+    WorkflowFailed,
+    WorkflowStalled,
+)
+from flowcage.host.run.near_match import did_you_mean
+from flowcage.host.run.run import Run
+from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
+from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
+from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
+
+# Where ``workflow('name')`` looks below the root, after the folder of its caller.
+WORKFLOWS_FOLDER = ".claude/workflows"
+SUFFIXES = (".js", ".mjs")
+MAX_NAME_CHARACTERS = 100
+# Names that a near match is looked for in; somebody else may have filled the folder.
+MAX_LISTED_NAMES = 200
+
+
+class SourceFileError(FlowcageError):
+    """A workflow file that cannot be read as one; the message names it and says what to do."""
+
+
+def source_text(data: bytes, name: str) -> str:
+    """What a file holds, as text; a byte-order mark is dropped.
+
+    Args:
+        data: all of the file, or more of it than a workflow may have.
+        name: what errors call it.
+
+    Raises:
+        SourceFileError: too large, or not UTF-8 (with the byte's place).
+    """
+    if len(data) > DEFAULT_MAX_MESSAGE_BYTES:
+        raise SourceFileError(f"{name}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
+    try:
+        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceFileError(
+            f"{name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); "
+            "save the file as UTF-8"
+        ) from None
+
+
+@dataclass(frozen=True)
+class ChildWorkflows:
+    """Answers ``workflow({scriptPath})`` and ``workflow('name')`` from files.
+
+    A path is relative to the folder of its caller. A name is that of a file with one of `SUFFIXES`, beside
+    its caller or in `WORKFLOWS_FOLDER` below the root, in this order. What the caller gets to see of the
+    file's place, in errors, stacks and events, is its path below the root.
+
+    Attributes:
+        root: no file outside this folder is read, whatever ``..`` or symbolic links say.
+        folder: where the workflow lies that the host started; left out, its source name is its path below the
+            root, or an absolute one.
+    """
+
+    root: Path
+    folder: Path | None = None
+
+    async def __call__(self, run: Run, request: WorkflowRequest) -> Json:
+        """Run a file on the parent's account, one level deep.
+
+        Raises:
+            RequestRejected: it may not be run, or did not end with a result.
+        """
+        if run.depth > 0:
+            raise RequestRejected("a child workflow cannot start workflows of its own")
+        args = {} if request.args is MISSING else request.args
+        asked = request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
+        find = self._named if isinstance(request.ref, str) else self._at_path
+        try:
+            # In a thread: a disk, or whoever serves the file system, may take its time.
+            name, source = await trio.to_thread.run_sync(
+                find, self._beside(run), asked, abandon_on_cancel=True
+            )
+            return await run.run_child(source, name, args)
+        except (SourceFileError, RunError) as error:
+            raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
+
+    def _beside(self, run: Run) -> str:
+        """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""
+        folder = self.folder or (self.root / run.source_name).parent
+        names = [os.path.abspath(folder), os.path.realpath(folder)]
+        return next((name for name in names if relative_to(self.root, name) is not None), names[0])
+
+    def _at_path(self, beside: str, script_path: str) -> tuple[str, str]:
+        path = relative_to(self.root, os.path.join(beside, script_path))
+        if path is None:
+            raise RequestRejected(f"workflow {script_path!r} lies outside the root folder")
+        return self._read(path, script_path)
+
+    def _named(self, beside: str, name: str) -> tuple[str, str]:
+        if not is_name(name):
+            raise RequestRejected(
+                f"{name[:MAX_NAME_CHARACTERS]!r} is no workflow's name: it may hold no '/' and no '\\', not "
+                f"begin with '.', and have {MAX_NAME_CHARACTERS} characters at most; "
+                "for a path use workflow({scriptPath: '…'})"
+            )
+        below = relative_to(self.root, beside)
+        folders = list(dict.fromkeys((WORKFLOWS_FOLDER,) if below is None else (below, WORKFLOWS_FOLDER)))
+        for folder in folders:
+            if found := self._in_folder(folder, name):
+                return found
+        looked = ", ".join(
+            os.path.normpath(f"{each}/{name}{suffix}") for each in folders for suffix in SUFFIXES
+        )
+        raise RequestRejected(
+            f"there is no workflow {name!r}: looked for {looked} below the root folder"
+            + did_you_mean(_stem(name), self._names_in(folders))
+        )
+
+    def _in_folder(self, folder: str, name: str) -> tuple[str, str] | None:
+        found = []
+        for suffix in SUFFIXES:
+            path = os.path.normpath(f"{folder}/{name}{suffix}")
+            try:
+                found.append(self._read(path, path))
+            except _NotThere:
+                continue
+        if len(found) > 1:
+            raise RequestRejected(
+                f"the workflow {name!r} is ambiguous: there are {' and '.join(path for path, _ in found)}; "
+                "use workflow({scriptPath: '…'})"
+            )
+        return found[0] if found else None
+
+    def _names_in(self, folders: list[str]) -> list[str]:
+        listed = [each for folder in folders for each in file_names(self.root, folder, MAX_LISTED_NAMES)]
+        return [_stem(name) for name in listed if name.endswith(SUFFIXES) and is_name(name)]
+
+    def _read(self, path: str, name: str) -> tuple[str, str]:
+        """The path below the root as errors and stacks have it, and the text."""
+        try:
+            with opened_file(self.root, path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+                data = file.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+        except OutsideRoot:
+            raise RequestRejected(f"workflow {name!r} lies outside the root folder") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise _NotThere(f"{name}: no such file") from None
+        except IsADirectoryError:
+            raise SourceFileError(f"{name}: is a folder; name a workflow file") from None
+        except OSError as error:  # not its text: that has a place which is no business of untrusted code
+            raise SourceFileError(f"{name}: cannot be read: {error.strerror}") from None
+        except ValueError as error:  # a NUL
+            raise SourceFileError(f"{name}: cannot be read: {error}") from None
+        return os.path.normpath(path), source_text(data, name)
+
+
+class _NotThere(SourceFileError):
+    pass
+
+
+# Their text is of the workflow's own doing. Others may tell of the host: where its programs lie, what its
+# handlers raised, what a child said on stderr. The event `child_ended` has it all.
+_TELLABLE = (
+    SourceFileError,
+    WorkflowFailed,
+    WorkflowStalled,
+    RunTimedOut,
+    ChildSilent,
+    MemoryExceeded,
+    OutputExceeded,
+)
+
+
+def _for_workflows(error: SourceFileError | RunError) -> str:
+    if isinstance(error, WorkflowFailed) and error.place:
+        return f"{error.place}: {error}"
+    if isinstance(error, RunError) and not isinstance(error, _TELLABLE):
+        return f"it ended as {error.verdict}"
+    return str(error)
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0] if name.endswith(SUFFIXES) else name
+
+
+def is_name(text: str) -> bool:
+    """Whether ``workflow('…')`` may look for it: one step of a path, and not a hidden one."""
+    return 0 < len(text) <= MAX_NAME_CHARACTERS and not text.startswith(".") and not set(text) & set("/\\\0")

@@ -1,0 +1,186 @@
+"""Any program as an agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, asking, parse_agent
+
+from ..host.checkers import Recorded
+
+WORD = {"type": "object", "required": ["word"], "properties": {"word": {"type": "string", "minLength": 1}}}
+
+
+def agent_program(folder: Path, code: str) -> str:
+    """A program whose `prompt`, `options` and `tries` are ready; `tries` counts its runs from 1."""
+    prelude = f"""
+import json, os, sys
+prompt = sys.stdin.buffer.read().decode()
+options = json.loads(os.environ["FLOWCAGE_AGENT_OPTIONS"])
+with open({str(folder / "prompts")!r}, "a", encoding="utf-8") as prompts:
+    prompts.write(json.dumps(prompt) + "\\n")
+tries = open({str(folder / "prompts")!r}, encoding="utf-8").read().count("\\n")
+"""
+    program = folder / "agent.py"
+    program.write_text(prelude + code, encoding="utf-8")
+    return f"command:{shlex.join([sys.executable, '-I', '-X', 'utf8', str(program)])}"
+
+
+def prompts(folder: Path) -> list[str]:
+    return [json.loads(line) for line in (folder / "prompts").read_text(encoding="utf-8").splitlines()]
+
+
+def ask(spec: str, prompt: str = "hi", options: Any = None, timeout_s: float = 60.0) -> AgentAnswer:
+    """Ask as a run does: the answer is checked against the schema, and asked for once more."""
+    agent = parse_agent(spec, timeout_s=timeout_s)
+    call = AgentCall("7", prompt, options or {})
+    asked = partial(asking.ask, agent, call, schemas=Recorded().checks)
+    try:
+        return trio.run(partial(asked, max_bytes=8_000_000, charge=lambda _tokens: None))
+    finally:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def refusal(spec: str, prompt: str = "hi", options: Any = None, timeout_s: float = 60.0) -> str:
+    with pytest.raises(AgentError) as caught:
+        ask(spec, prompt, options, timeout_s)
+    return str(caught.value)
+
+
+def test_the_prompt_goes_to_stdin_and_stdout_is_the_answer() -> None:
+    assert ask("command:cat", "naïve 🐋\nline two\0") == AgentAnswer("naïve 🐋\nline two\0", tokens=0)
+
+
+def test_options_and_id_are_in_the_environment_beside_the_hosts_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", "of the host")
+    spec = agent_program(
+        tmp_path, "print(json.dumps([options, os.environ['FLOWCAGE_AGENT_ID'], os.environ['MARK']]))"
+    )
+    options = {"label": "größe 🐋 \u0000", "phase": None, "lone": "\ud800"}
+    answer = ask(spec, options=options)
+    assert json.loads(answer.value) == [options, "7", "of the host"]
+
+
+def test_without_options_the_variable_is_an_empty_object(tmp_path: Path) -> None:
+    assert ask(agent_program(tmp_path, "print(options)")).value == "{}"
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [("a\n", "a"), ("a", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), ("\n", ""), ("", ""), (" a ", " a ")],
+)
+def test_one_newline_at_the_end_is_not_part_of_the_answer(tmp_path: Path, written: str, answer: str) -> None:
+    spec = agent_program(tmp_path, f"sys.stdout.buffer.write({written.encode()!r})")
+    assert ask(spec).value == answer
+
+
+def test_a_lone_surrogate_in_the_prompt_becomes_a_question_mark() -> None:
+    assert ask("command:cat", "a\ud800b").value == "a?b"
+
+
+def test_an_answer_that_is_not_utf_8_is_an_error_that_names_the_program() -> None:
+    assert "agent program 'printf' answered with bytes that are not UTF-8" in refusal(
+        r"command:printf '\377'"
+    )
+
+
+def test_a_program_that_fails_is_an_error_with_status_and_what_it_said(tmp_path: Path) -> None:
+    spec = agent_program(tmp_path, "sys.stderr.write('\\x1b[31mno quota\\x1b[0m\\n'); sys.exit(9)")
+    assert refusal(spec) == f"agent program {Path(sys.executable).name!r} exited with status 9: no quota"
+
+
+def test_a_program_that_does_not_exist_is_an_error_that_names_it() -> None:
+    assert refusal("command:no-such-agent --fast") == (
+        "agent program 'no-such-agent' could not be started: No such file or directory"
+    )
+
+
+def test_a_program_that_takes_too_long_is_an_error() -> None:
+    assert (
+        refusal("command:sleep 1000", timeout_s=0.2)
+        == "agent program 'sleep' took longer than 0.2 s and was killed"
+    )
+
+
+def test_options_that_no_variable_can_hold_are_an_error_that_says_how_large_they_are() -> None:
+    message = refusal("command:cat", options={"context": "x" * 50_000_000})
+    assert message == (
+        "agent program 'cat' could not be started: its arguments and environment are more than the operating"
+        " system takes (the call's options are 50000014 characters of JSON)"
+    )
+
+
+def test_with_a_schema_the_answer_is_parsed(tmp_path: Path) -> None:
+    spec = agent_program(
+        tmp_path, "print(json.dumps({'word': prompt, 'seen': options['schema']['required']}))"
+    )
+    assert ask(spec, "whale", {"schema": WORD}).value == {"word": "whale", "seen": ["word"]}
+    assert prompts(tmp_path) == ["whale"]
+
+
+def test_without_a_schema_json_stays_text() -> None:
+    assert ask("command:cat", '{"word": "x"}', {"schema": None}).value == '{"word": "x"}'
+
+
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        ("Sure! Here it is:", "it is not JSON: Expecting value"),
+        ("", "it is not JSON: Expecting value"),
+        ('{"word": NaN}', "it is not JSON: NaN is not JSON"),
+        ("[" * 600, "it is not JSON: nested more than 512 levels deep"),
+        ('{"word": ""}', '/word: "" is shorter than 1 character'),
+        ("{}", '(root): "word" is a required property'),
+    ],
+)
+def test_a_wrong_answer_is_tried_once_more_with_what_was_wrong(
+    tmp_path: Path, first: str, problem: str
+) -> None:
+    spec = agent_program(tmp_path, f"print({first!r} if tries == 1 else json.dumps(dict(word='ok')))")
+    assert ask(spec, "Name a whale", {"schema": WORD}).value == {"word": "ok"}
+    asked = prompts(tmp_path)
+    assert asked[0] == "Name a whale"
+    assert asked[1].startswith(f"Name a whale\n\nYour last answer to this was refused: {problem}")
+    assert len(asked) == 2
+
+
+def test_two_wrong_answers_are_an_error_with_the_last_reason(tmp_path: Path) -> None:
+    spec = agent_program(tmp_path, "print('{}' if tries == 1 else '{\"word\": 5}')")
+    assert refusal(spec, options={"schema": WORD}) == (
+        'the agent gave no valid answer in 2 tries: /word: 5 is not of type "string"'
+    )
+    assert len(prompts(tmp_path)) == 2
+
+
+def test_a_program_that_fails_is_not_tried_again(tmp_path: Path) -> None:
+    assert "exited with status 1" in refusal(agent_program(tmp_path, "sys.exit(1)"), options={"schema": WORD})
+    assert len(prompts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "schema", ["text", {"type": "text"}, {"$ref": "http://127.0.0.1:9/"}, {"pattern": "("}]
+)
+def test_a_wrong_schema_is_an_error_before_the_program_runs(tmp_path: Path, schema: Any) -> None:
+    message = refusal(agent_program(tmp_path, "print('{}')"), options={"schema": schema})
+    assert message.startswith("options.schema ")
+    assert not (tmp_path / "prompts").exists()
+
+
+def test_a_schema_with_references_and_patterns_is_applied_too(tmp_path: Path) -> None:
+    schema = {"$ref": "#/$defs/id", "$defs": {"id": {"type": "string", "pattern": "^w-[0-9]+$"}}}
+    spec = agent_program(tmp_path, "print(json.dumps('w' if tries == 1 else 'w-1'))")
+    assert ask(spec, options={"schema": schema}).value == "w-1"
+    assert "/$defs" not in prompts(tmp_path)[1]
+    assert '(root): "w" does not match "^w-[0-9]+$"' in prompts(tmp_path)[1]
