@@ -1,4 +1,8 @@
-"""Runs one program of the host's own: text in, text out, and no process left behind, however it ends."""
+"""Runs one program of the host's own: text in, text out, and nothing left in its process group.
+
+A process of it that leaves the group (setsid(2)) lives on, and so does the program itself where the host is
+killed by SIGKILL.
+"""
 
 from __future__ import annotations
 
