@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
 
 import trio
 
 from flowcage.host.outcome.errors import ChildDied, RunError, WorkflowFailed
+from flowcage.host.outcome.measured import Measured
 from flowcage.host.outcome.verdict import HOST_SHUTDOWN, Verdict
-from flowcage.host.process.child_process import Ended
-from flowcage.host.process.step_clock import Span
 from flowcage.protocol import errors
-from flowcage.protocol.limits import STEP_WALL_FACTOR, Limits
-
-
-class Measured(NamedTuple):
-    """What the host saw of the child.
-
-    Attributes:
-        ended: wait status and CPU, from wait4(2).
-        limits: as the host asked for them.
-        step: what the child took over its last step.
-    """
-
-    ended: Ended
-    limits: Limits
-    step: Span
+from flowcage.protocol.limits import STEP_WALL_FACTOR
 
 
 def verdict_on(error: RunError, measured: Measured | None) -> Verdict:

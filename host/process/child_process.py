@@ -6,10 +6,10 @@ import os
 import re
 import signal
 from contextlib import suppress
-from typing import NamedTuple
 
 import trio
 
+from flowcage.host.outcome.measured import Ended
 from flowcage.host.process import cpu_clock
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.signals import signal_name
@@ -23,21 +23,6 @@ STDERR_TAIL_BYTES = 8 * 1024
 MAX_STDERR_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB")
-
-
-class Ended(NamedTuple):
-    """How a child ended. Times in seconds from wait4(2); memory in bytes, 0 where it is not known."""
-
-    signal: str | None
-    exit_code: int | None
-    user_cpu_seconds: float
-    system_cpu_seconds: float
-    peak_rss_bytes: int
-
-    @property
-    def cpu_seconds(self) -> float:
-        """All that it used."""
-        return round(self.user_cpu_seconds + self.system_cpu_seconds, 6)
 
 
 class ChildProcess:

@@ -7,12 +7,7 @@ from typing import NamedTuple
 
 import trio
 
-
-class Span(NamedTuple):
-    """Seconds on the host's clock, and seconds of the child's CPU."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
+from flowcage.host.outcome.measured import Span
 
 
 class Reading(NamedTuple):

@@ -16,10 +16,10 @@ from flowcage.host.outcome.errors import (
     RunRefused,
     WorkflowFailed,
 )
-from flowcage.host.outcome.judge import Measured
+from flowcage.host.outcome.measured import Ended, Measured
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel, ChildGone
-from flowcage.host.process.child_process import ChildProcess, Ended
+from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors

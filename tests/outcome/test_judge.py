@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowcage.host import ChildDied, Limits, Verdict, WorkflowFailed
-from flowcage.host.outcome.judge import Measured, verdict_on
-from flowcage.host.process.child_process import Ended
-from flowcage.host.process.step_clock import Span
+from flowcage.host.outcome.judge import verdict_on
+from flowcage.host.outcome.measured import Ended, Measured, Span
 
 from ..host.runs import failure
 

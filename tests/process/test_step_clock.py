@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from flowcage.host.process.step_clock import Span, StepClock
+from flowcage.host.outcome.measured import Span
+from flowcage.host.process.step_clock import StepClock
 
 from ..tenants.test_scheduler import on_a_mock_clock
 

@@ -17,7 +17,8 @@ import trio
 
 from flowcage.host.agents.base import AgentError
 from flowcage.host.outcome.errors import FlowcageError
-from flowcage.host.process.child_process import ChildProcess, Ended
+from flowcage.host.outcome.measured import Ended
+from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.spawn import spawn
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import strictjson
