@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flowcage.host.run.near_match import did_you_mean
+from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import MISSING, Json, Missing
 

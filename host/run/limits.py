@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from flowcage.host.run.near_match import did_you_mean
+from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.protocol.limits import FIELD_NAMES, WIRE_NAMES, Limits, camel_case, refuse_absurd
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from flowcage.host.outcome.errors import (
     WorkflowFailed,
     WorkflowStalled,
 )
-from flowcage.host.run.near_match import did_you_mean
 from flowcage.host.run.run import Run
+from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
