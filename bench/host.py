@@ -9,78 +9,39 @@ Peers that are not installed are left out: ``pip install pydantic-monty deno``; 
 
 from __future__ import annotations
 
-import importlib
 import os
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import trio
+from host_memory import memory_and_growth
+from host_peers import PLENTY, TRIVIAL, commands, monty, table
 
 from flowcage.host import (
     AgentAnswer,
     AgentCall,
-    Handlers,
     Host,
     RunOptions,
     Spawn,
-    TenantLimits,
     Zygote,
     run_workflow,
 )
 
-PLENTY = TenantLimits(
-    max_runs=2_000, max_agents=2_000, runs_per_minute=10**7, cpu_seconds_per_minute=10**6, max_queued=10_000
-)
-TRIVIAL = "export default 1"
 CORES = len(os.sched_getaffinity(0))
 ROUND_TRIPS = 900  # monty suspends a script a thousand times at most
-
-
-def find(program: str) -> str | None:
-    """A program on the path, or beside this interpreter, where pip puts it."""
-    return shutil.which(program) or shutil.which(program, path=os.path.dirname(sys.executable))
-
-
-def commands(folder: Path, module: str) -> dict[str, list[str]]:
-    """What runs a module as a process of its own."""
-    file = folder / "module.mjs"
-    file.write_text(module)
-    found = {"node": ["node", str(file)], "deno": ["deno", "run", "--quiet", str(file)]}
-    return {name: [program, *words[1:]] for name, words in found.items() if (program := find(name))}
-
-
-def monty() -> Any:
-    """The module, or None where it is not installed."""
-    with suppress(ImportError):
-        return importlib.import_module("pydantic_monty")
-    return None
 
 
 async def answer(call: AgentCall) -> AgentAnswer:
     """The cheapest agent."""
     return AgentAnswer(call.prompt)
-
-
-def table(title: str, unit: str, rows: dict[str, list[float]], *, more_is_better: bool = False) -> None:
-    """Medians and spread, and each beside the first row."""
-    own = statistics.median(next(iter(rows.values())))
-    print(f"\n{title}; {unit}\n{'':<34}{'median':>10}{'min':>10}{'max':>10}{'first row is':>18}")
-    for name, values in rows.items():
-        median = statistics.median(values)
-        ratio = own / median if more_is_better else median / own
-        word = f"{ratio:.2f}x better" if ratio >= 1 else f"{1 / ratio:.2f}x worse"
-        print(f"{name:<34}{median:>10.2f}{min(values):>10.2f}{max(values):>10.2f}{word:>18}")
 
 
 async def milliseconds(call: Callable[[], Awaitable[object]]) -> float:
@@ -261,73 +222,6 @@ def round_trips(rounds: int) -> None:
                 for name, call in contenders.items():
                     times[name].append(call())
         table(f"round trip, pinned to {len(cores)} core(s)", "µs", times)
-
-
-def pss(process: psutil.Process) -> float:
-    """MiB of a process, shared pages divided by who shares them (proc(5), smaps_rollup)."""
-    for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"no Pss of {process.pid}")
-
-
-async def waiting_runs(count: int, launcher: Any) -> tuple[list[float], float]:
-    """PSS of each child while all of them wait for an agent, and ms a run took to begin and end."""
-    opened, waiting = trio.Event(), 0
-    measured: list[float] = []
-
-    async def wait(call: AgentCall) -> AgentAnswer:
-        nonlocal waiting
-        waiting += 1
-        if waiting == count:
-            with suppress(ProcessLookupError):  # a spare may come or go
-                measured.extend(pss(child) for child in psutil.Process().children()[1:51])
-            opened.set()
-        await opened.wait()
-        return AgentAnswer(call.prompt)
-
-    async with Host(default=PLENTY, launcher=launcher) as host:
-        await host.run(TRIVIAL)
-        began = time.perf_counter()
-        async with trio.open_nursery() as nursery:
-            for _ in range(count):
-                nursery.start_soon(
-                    lambda: host.run("export default agent('x')", handlers=Handlers(agent=wait))
-                )
-        return measured, (time.perf_counter() - began) / count * 1000
-
-
-def peers_memory(folder: Path) -> dict[str, list[float]]:
-    """PSS of processes that wait for a timer."""
-    rows: dict[str, list[float]] = {}
-    for name, command in commands(folder, "console.log(1); setInterval(() => {}, 1e6);").items():
-        running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(20)]
-        for process in running:
-            assert process.stdout is not None
-            process.stdout.readline()
-        rows[name] = [pss(psutil.Process(process.pid)) for process in running]
-        for process in running:
-            process.kill()
-            process.communicate()
-    if (module := monty()) is not None:
-        with module.Monty(max_processes=20) as pool, ExitStack() as sessions:
-            for _ in range(20):
-                sessions.enter_context(pool.checkout()).feed_run("1")
-            rows["monty, idle session"] = [pss(worker) for worker in psutil.Process().children()]
-    return rows
-
-
-def memory_and_growth(folder: Path) -> None:
-    """What waiting runs hold, and what each costs."""
-    rows, costs = {}, {}
-    for count in (1, 10, 50, 100, 1000):
-        measured, cost = trio.run(waiting_runs, count, Zygote)
-        costs[f"{count} at once"] = [cost]
-        if count in (50, 1000):
-            rows[f"zygote, {count} waiting"] = measured
-    rows["exec, 50 waiting"] = trio.run(waiting_runs, 50, Spawn)[0]
-    table("memory of a waiting run (PSS)", "MiB", rows | peers_memory(folder))
-    table("one run that waits for an agent, from call to outcome, as there are more", "ms a run", costs)
 
 
 def main() -> None:

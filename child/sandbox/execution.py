@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
@@ -16,6 +15,7 @@ from flowcage.child.sandbox.failures import (
 )
 from flowcage.child.sandbox.program import Program, compile_workflow
 from flowcage.child.sandbox.realm import Realm
+from flowcage.child.sandbox.results import result_text, take_error
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
@@ -136,7 +136,7 @@ class Execution:
             try:
                 realm.call("install", *map(realm.string, texts))
             except JavaScriptError:
-                raise thrown_failure(self._take_error(), self._about) from None
+                raise thrown_failure(take_error(self._realm), self._about) from None
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm
@@ -152,7 +152,7 @@ class Execution:
                     realm.call("setBudget", realm.string(budget))
                 realm.call("settle", *map(realm.string, (identifier, kind, text)))
             except JavaScriptError:
-                self._failure = thrown_failure(self._take_error(), "workflow request answer: ")
+                self._failure = thrown_failure(take_error(self._realm), "workflow request answer: ")
 
     def _step(self) -> None:
         """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
@@ -195,7 +195,7 @@ class Execution:
             try:
                 promise = context.evaluate(self._program.module)
             except JavaScriptError:  # the module could not be linked: a name it imports does not exist
-                raise self._program.text.link_error(self._take_error()) from None
+                raise self._program.text.link_error(take_error(self._realm)) from None
             context.mark_handled(promise)
             self._module_promise = context.keep(promise)
 
@@ -227,7 +227,7 @@ class Execution:
         if not context.is_promise(value):
             adopted = self._call("adopt", value, prefix="workflow module rejected: ")
             if not context.is_promise(adopted):
-                self._output = self._serialize(value)
+                self._output = result_text(self._realm, value)
                 return
             value = adopted
         context.mark_handled(value)
@@ -240,40 +240,18 @@ class Execution:
             self._raise_rejection(promise, "workflow module rejected: ")
         if state != PROMISE_PENDING:
             with context.scope():
-                self._output = self._serialize(context.promise_result(promise))
-
-    def _serialize(self, value: JSValue) -> str:
-        try:
-            text = self._realm.call_text("encodeResult", value)
-        except JavaScriptError:
-            error = self._take_error()
-            reply = thrown_failure(error, "workflow result cannot be serialized: ")
-            if reply.kind != errors.MEMORY:
-                reply = ErrorReply(errors.SERIALIZATION, reply.message, error)
-            raise reply from None
-        try:
-            strictjson.check_structure(text.encode(), strictjson.MAX_VALUE_DEPTH)
-        except strictjson.StructureError as refused:
-            message = f"workflow result cannot be serialized: {refused}"
-            raise errors.run_failure(errors.SERIALIZATION, "RangeError", message) from None
-        return text
+                self._output = result_text(self._realm, context.promise_result(promise))
 
     def _call(self, name: str, value: JSValue, *, prefix: str) -> JSValue:
         try:
             return self._realm.call(name, value)
         except JavaScriptError:
-            raise thrown_failure(self._take_error(), prefix) from None
+            raise thrown_failure(take_error(self._realm), prefix) from None
 
     def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
         with self._realm.context.scope():
             reason = self._realm.context.promise_result(promise)
             raise thrown_failure(self._realm.describe(reason), prefix)
-
-    def _take_error(self) -> dict[str, Any]:
-        """The pending exception, unless it is the watchdog's."""
-        error = self._realm.take_error()
-        self._realm.watchdog.check()
-        return error
 
     def _read_status(self) -> None:
         issued, limit, swallowed_null = json.loads(self._hand_out("status") or "[0,null,false]")

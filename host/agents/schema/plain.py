@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from flowcage.host.agents.schema.plain_keywords import NAMES, VALUES, is_text
 from flowcage.protocol.messages import Json
 
 MAX_SCHEMA_STEPS = 500
@@ -22,21 +23,6 @@ MAX_VALUE_STEPS = 3_000
 MAX_DEPTH = 24
 # Characters that cost as much as one step where texts are compared.
 _CHARACTERS_A_STEP = 1_000
-
-# What JSON's types are in Python, and called in a schema. A handler may also answer with what only becomes
-# JSON when it is sent, such as a tuple.
-_NAMES: Mapping[type, frozenset[str]] = MappingProxyType(
-    {
-        type(None): frozenset({"null"}),
-        bool: frozenset({"boolean"}),
-        int: frozenset({"integer", "number"}),
-        float: frozenset({"number"}),
-        str: frozenset({"string"}),
-        list: frozenset({"array"}),
-        dict: frozenset({"object"}),
-    }
-)
-_KINDS = frozenset().union(*_NAMES.values())
 
 
 class _Budget:
@@ -86,8 +72,8 @@ def _read(schema: Json, budget: _Budget, depth: int) -> None:
         raise _Unsure
     for keyword, value in schema.items():
         budget.spend()
-        if keyword in _VALUES:
-            if not _VALUES[keyword](value):
+        if keyword in VALUES:
+            if not VALUES[keyword](value):
                 raise _Unsure
             _count(value, budget, depth - 1)
         else:
@@ -118,7 +104,7 @@ def _count(value: Json, budget: _Budget, depth: int) -> None:
 
 def _holds(schema: Json, value: Json, budget: _Budget) -> bool:
     budget.spend()
-    if type(value) not in _NAMES:
+    if type(value) not in NAMES:
         raise _Unsure
     if isinstance(schema, bool):
         return schema
@@ -132,9 +118,9 @@ def _holds(schema: Json, value: Json, budget: _Budget) -> bool:
 
 
 def _type(_schema: Json, wanted: Json, value: Json, _budget: _Budget) -> bool:
-    names = _NAMES[type(value)]
+    names = NAMES[type(value)]
     if type(value) is float and value.is_integer():
-        names = _NAMES[int]
+        names = NAMES[int]
     return wanted in names if isinstance(wanted, str) else not names.isdisjoint(wanted)
 
 
@@ -149,7 +135,7 @@ def _enum(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
 def _equal(one: Json, other: Json, budget: _Budget) -> bool:
     """As JSON has it: 1 is 1.0, but neither is true."""
     budget.spend()
-    if type(other) not in _NAMES:
+    if type(other) not in NAMES:
         raise _Unsure
     if isinstance(one, dict) and isinstance(other, dict):
         names = one.keys() == other.keys()
@@ -172,7 +158,7 @@ def _properties(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bo
     if not isinstance(value, dict):
         return True
     budget.spend(len(wanted) + len(value) // 4)
-    if not all(map(_is_text, value)):  # as JSON, they are texts
+    if not all(map(is_text, value)):  # as JSON, they are texts
         raise _Unsure
     return all(_holds(part, value[name], budget) for name, part in wanted.items() if name in value)
 
@@ -254,56 +240,5 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
         "maxItems": _size(list, _at_most),
         "minProperties": _size(dict, _at_least),
         "maxProperties": _size(dict, _at_most),
-    }
-)
-
-
-def _is_text(value: Json) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Json) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_bound(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Json) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_anything(_value: Json) -> bool:
-    return True
-
-
-def _is_list(value: Json) -> bool:
-    return isinstance(value, list)
-
-
-def _are_names(value: Json) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
-
-
-def _is_type(value: Json) -> bool:
-    names = value if isinstance(value, list) else [value]
-    return bool(names) and _are_names(names) and _KINDS.issuperset(names)
-
-
-# Keywords whose value holds no schema, and what it must be; the last of them say nothing of instances.
-_VALUES: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
-    {
-        "type": _is_type,
-        "const": _is_anything,
-        "enum": _is_list,
-        "required": _are_names,
-        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_bound),
-        **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
-        **dict.fromkeys(("minProperties", "maxProperties"), _is_count),
-        **dict.fromkeys(("$comment", "title", "description", "format", "$schema"), _is_text),
-        **dict.fromkeys(("deprecated", "readOnly", "writeOnly"), _is_flag),
-        "default": _is_anything,
-        "examples": _is_list,
     }
 )
