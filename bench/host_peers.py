@@ -1,4 +1,4 @@
-"""What the tables of bench/host.py share: a host without quotas, the peers there are, how tables are printed."""
+"""What the tables of bench/host.py share: no quotas, the peers there are, tables."""
 
 from __future__ import annotations
 
