@@ -175,7 +175,7 @@ class CannotSend(RunError):
 
 
 class LaunchFailed(RunError):
-    """No child could be started."""
+    """No child could be started, or what the launcher started is not the child itself."""
 
     verdict = Verdict.NOT_STARTED
 

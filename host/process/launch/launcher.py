@@ -1,4 +1,21 @@
-"""How a child process comes to be: the interface that every launcher has, and the pipes that each makes."""
+"""How a child process comes to be: the interface that every launcher has, and the pipes that each makes.
+
+The contract of a launcher. `Spawned.pid` is
+
+- a direct child of this process, not reaped and not waited for by anybody else: the host watches it through a
+  pidfd and reaps it with wait4(2), whose figures decide the verdict;
+- the process that reads stdin, closes its cage and runs the workflow, not one that started it. The host asks
+  the kernel about this pid: its cage (proc_status.py), its CPU, its memory, its end. With ``sh -c``,
+  ``setsid``, ``timeout`` or ``bwrap`` in between it would ask about the wrapper. What executes the child in
+  its place (``sh -c 'exec …'``, ``nice``, ``env``) is no wrapper;
+- in a process group of its own, or in one whose other members may be killed with it.
+
+The descriptors are the host's to close, each once. The child has no others than its three, no variables but
+`CHILD_ENVIRONMENT`, and has been sent nothing but `Spawned.initialize`. With isolation ``best_effort`` or
+``none`` the kernel is not asked about the cage, so that a wrapper works; its CPU and memory are then measured
+in place of the child's.
+tests/process/test_launchers.py holds launchers to this.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +33,7 @@ class Spawned(NamedTuple):
     """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors.
 
     Attributes:
+        pid: of the caged process itself, as the contract above has it.
         inherited_bytes: memory that it shares with whom it was forked from, though it looks like its own.
         initialize: the first message, where the launcher has sent it already; whoever uses the child waits
             for the reply and sends none of its own. None: nothing was sent.
