@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ MEMBERS = {
 ROW = {"type": "object", "properties": MEMBERS, "required": list(MEMBERS), "additionalProperties": False}
 FINDINGS = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": ROW}}}
 VALUE = dict(zip(MEMBERS, ["text", 1, 0.5, True, [1], {"a": 1}, None, "", "é", "🐋"], strict=True))
+NUMBERED = {str(n): 0 for n in range(200)}
 
 
 def nested(levels: int) -> Any:
@@ -77,6 +79,9 @@ def test_what_workflows_mostly_ask_for_needs_no_process(schema: Any, value: Any)
         {"anyOf": [False] * MAX_SCHEMA_STEPS},
         nested(MAX_DEPTH + 1),
         {"const": [nested(MAX_DEPTH)]},
+        {"properties": {"x" * 1_001: True}},
+        {"required": ["x" * 1_001]},
+        {"const": {"x" * 1_001: 1}},
     ],
 )
 def test_a_keyword_or_a_size_that_is_not_known_to_be_cheap_is_not_plain(schema: Any) -> None:
@@ -125,6 +130,8 @@ def test_a_schema_that_is_wrong_is_not_plain(schema: Any) -> None:
         ({"items": {"enum": list(range(100))}}, [99] * 400),
         ({"items": {"enum": ["x" * 2_000 + str(n) for n in range(90)]}}, ["x" * 2_000 + "89"] * 20),
         ({"items": {"const": {"a": [0] * 50}}}, [{"a": [0] * 50}] * 100),
+        ({"items": {"not": {"const": NUMBERED | {"x": 1}}}}, [NUMBERED | {"y": 1}] * 400),
+        ({"items": {"not": {"const": {"x": 1} | NUMBERED}}}, [{"x": 2} | NUMBERED] * 500),
         ({"items": {"required": [str(n) for n in range(100)]}}, [{str(n): 0 for n in range(100)}] * 100),
         ({"additionalProperties": True}, {str(n): 0 for n in range(MAX_VALUE_STEPS)}),
         ({"items": True}, [0] * MAX_VALUE_STEPS),
@@ -138,6 +145,25 @@ def test_a_plain_schema_is_left_to_others_where_the_value_makes_it_costly(
         assert not accepts(schema, value)
     monkeypatch.setattr(plain, "MAX_VALUE_STEPS", 10**9)
     assert accepts(schema, value)
+
+
+class Watched(list[Any]):
+    """Counts which of its items anybody has looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.looked_at += 1
+            yield item
+
+
+@pytest.mark.parametrize("keyword", ["required", "type", "enum", "examples", "anyOf", "const"])
+def test_of_a_schema_that_is_too_large_not_all_is_looked_at(keyword: str) -> None:
+    long = Watched(map(str, range(100_000)))
+
+    assert not is_plain({keyword: long})
+    assert long.looked_at <= MAX_SCHEMA_STEPS
 
 
 class Text(str):

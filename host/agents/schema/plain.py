@@ -11,10 +11,10 @@ is refused and whatever is too large all take the same way, to the process that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from flowcage.host.agents.schema.plain_keywords import NAMES, VALUES, is_text
+from flowcage.host.agents.schema.plain_keywords import MAX_NAME_CHARACTERS, NAMES, VALUES, is_text
 from flowcage.protocol.messages import Json
 
 MAX_SCHEMA_STEPS = 500
@@ -73,23 +73,30 @@ def _read(schema: Json, budget: _Budget, depth: int) -> None:
     for keyword, value in schema.items():
         budget.spend()
         if keyword in VALUES:
+            _count(value, budget, depth - 1)  # first: to look at all of it takes time, too
             if not VALUES[keyword](value):
                 raise _Unsure
-            _count(value, budget, depth - 1)
         else:
             for part in _parts(keyword, value):
                 _read(part, budget, depth - 1)
 
 
-def _parts(keyword: str, value: Json) -> list[Json]:
-    """The schemas in the value of a keyword."""
+def _parts(keyword: str, value: Json) -> Iterable[Json]:
+    """The schemas in the value of a keyword, some of them unseen yet."""
     if keyword in ("items", "additionalProperties", "not"):
         return [value]
     if keyword in ("anyOf", "oneOf", "allOf") and isinstance(value, list) and value:
         return value
     if keyword == "properties" and isinstance(value, dict):
-        return list(value.values())
+        return _members(value)
     raise _Unsure
+
+
+def _members(value: dict[str, Json]) -> Iterator[Json]:
+    for name, member in value.items():
+        if len(name) > MAX_NAME_CHARACTERS:
+            raise _Unsure
+        yield member
 
 
 def _count(value: Json, budget: _Budget, depth: int) -> None:
@@ -98,7 +105,7 @@ def _count(value: Json, budget: _Budget, depth: int) -> None:
         raise _Unsure
     budget.spend(1 + len(value) // _CHARACTERS_A_STEP if isinstance(value, str) else 1)
     if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
+        for part in _members(value) if isinstance(value, dict) else value:
             _count(part, budget, depth - 1)
 
 
@@ -138,10 +145,12 @@ def _equal(one: Json, other: Json, budget: _Budget) -> bool:
     if type(other) not in NAMES:
         raise _Unsure
     if isinstance(one, dict) and isinstance(other, dict):
+        budget.spend(len(one) // 4)
         names = one.keys() == other.keys()
         return names and all(_equal(value, other[name], budget) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other, [budget] * len(one)))
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(_equal(*pair, budget) for pair in pairs)
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, str) and isinstance(other, str):

@@ -20,12 +20,18 @@ NAMES: Mapping[type, frozenset[str]] = MappingProxyType(
         dict: frozenset({"object"}),
     }
 )
+# A longer one takes more than a step to compare.
+MAX_NAME_CHARACTERS = 1_000
 _KINDS = frozenset().union(*NAMES.values())
 
 
 def is_text(value: Json) -> bool:
     """A JSON string."""
     return isinstance(value, str)
+
+
+def _is_name(value: Json) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_NAME_CHARACTERS
 
 
 def _is_flag(value: Json) -> bool:
@@ -49,7 +55,7 @@ def _is_list(value: Json) -> bool:
 
 
 def _are_names(value: Json) -> bool:
-    return isinstance(value, list) and all(map(is_text, value)) and len(set(value)) == len(value)
+    return isinstance(value, list) and all(map(_is_name, value)) and len(set(value)) == len(value)
 
 
 def _is_type(value: Json) -> bool:
