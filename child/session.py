@@ -136,9 +136,9 @@ class Session:
 
     def _answer(self, received: Received) -> Reply:
         message = received.message
-        is_again, self._current = received is self._current, received
+        self._current = received
         try:
-            result = self._guarded(message, is_again=is_again)
+            result = self._guarded(message)
         except ErrorReply as error:
             self._connection.carried_out(message, failed=True)
             data = envelope.error(received.id, error) if received.id is not None else b""
@@ -147,10 +147,9 @@ class Session:
         data = self._encode(received.id, result) if received.id is not None else b""
         return Reply(data, last=isinstance(message, Shutdown))
 
-    def _guarded(self, message: Message, *, is_again: bool) -> str:
+    def _guarded(self, message: Message) -> str:
         try:
-            # A resolution that filled the heap is settled; other messages tell how the run ended.
-            return "{}" if is_again and isinstance(message, Resolve) else self._carry_out(message)
+            return self._carry_out(message)
         except MemoryError:
             raise self.make_room() from None
 

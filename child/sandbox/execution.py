@@ -95,13 +95,16 @@ class Execution:
         """Settle an outstanding request; the workflow resumes at the next step."""
         if identifier not in self._unsettled:
             raise unknown_request(identifier)
-        self._unsettled.discard(identifier)
         if self._failure is None:
             try:
                 with self._realm.watchdog.step():
                     self._settle(identifier, resolution)
             except Interrupted as stopped:
                 self._failure = interruption(stopped)
+        if self._failure is not None and not self._is_freed:
+            self._realm.forget(identifier)
+        # Last: an answer that fills the heap comes here again, above the engine, and is settled then.
+        self._unsettled.discard(identifier)
         return "{}"
 
     def abandon(self, failure: ErrorReply) -> ErrorReply:

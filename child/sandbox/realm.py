@@ -141,6 +141,14 @@ class Realm:
         with self.runtime.heap.unlimited():
             return self.call_text(name)
 
+    def forget(self, identifier: str) -> None:
+        """Take a request that was answered out of the queue, although its answer comes too late."""
+        with self.runtime.heap.unlimited(), self.context.scope():
+            try:
+                self.call("forget", self.string(identifier))
+            except JavaScriptError:  # no memory left, so that nothing can be handed out either
+                self.clear_error()
+
     def string(self, text: str) -> JSValue:
         """A JavaScript string."""
         return self.context.string(text)

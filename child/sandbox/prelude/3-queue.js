@@ -111,6 +111,11 @@ function settle(id, type, text) {
   }
 }
 
+// The answer to a request that nobody waits for any more: the run is over.
+function forget(id) {
+  delete pending[id];
+}
+
 const isNoteFull = () => diagnosticsCount >= MAX_DIAGNOSTICS;
 
 // Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.

@@ -39,6 +39,7 @@ const bridge = {
   sketch,
   where,
   settle,
+  forget,
   setBudget,
   refuseImport(specifier, frame) {
     const error = new NativeTypeError('workflow imports are restricted: '
