@@ -162,6 +162,11 @@ def test_iterators_that_nest_too_deep_throw_what_recursion_throws(child: ChildPr
     assert child.result_of(source, dialect="script") == "RangeError: Maximum call stack size exceeded"
 
 
+@pytest.mark.parametrize("method", ["map", "take", "flatMap", "Iterator.concat"])
+def test_hundreds_of_iterators_may_be_nested(child: ChildProcess, method: str) -> None:
+    assert child.result_of(chain(method, "c.toArray()", 400), dialect="script") == [1]
+
+
 def test_helpers_of_iterators_are_what_they_were(child: ChildProcess) -> None:
     source = """const seen = [];
 for (const it of [[1].values().map((x) => x), Iterator.from({ next() {} })]) {
