@@ -1,0 +1,173 @@
+"""Runs untrusted JavaScript workflow modules, each in its own caged child process.
+
+Public are the names of this module and of `flowcage.events`, `flowcage.agents` and `flowcage.errors`; all
+else may move without notice. Each name is imported when it is first used. Whatever is started as
+``python -m flowcage.…`` loads this module first, and a caged child must not wait for trio.
+
+The table below and the imports for type checkers say the same; ``tests/flowcage/test_public_names.py`` compares them,
+and ``docs/python.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError(
+        "flowcage runs on Linux and macOS only: Windows lacks the system calls that cage a child; use WSL"
+    )
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.base import (
+        Agent as Agent,
+        AgentAnswer as AgentAnswer,
+        AgentCall as AgentCall,
+    )
+    from flowcage.host.events.stream import EventStream as EventStream
+    from flowcage.host.metrics.extras import (
+        prometheus_collector as prometheus_collector,
+        prometheus_text as prometheus_text,
+    )
+    from flowcage.host.outcome.errors import (
+        CannotSend as CannotSend,
+        ChildDied as ChildDied,
+        ChildSilent as ChildSilent,
+        CpuExceeded as CpuExceeded,
+        FlowcageError as FlowcageError,
+        HandlerFailed as HandlerFailed,
+        HostClosing as HostClosing,
+        IsolationUnavailable as IsolationUnavailable,
+        LaunchFailed as LaunchFailed,
+        MemoryExceeded as MemoryExceeded,
+        OutputExceeded as OutputExceeded,
+        Overloaded as Overloaded,
+        ProtocolViolation as ProtocolViolation,
+        RequestNotWaiting as RequestNotWaiting,
+        RequestRejected as RequestRejected,
+        RunCancelled as RunCancelled,
+        RunError as RunError,
+        RunRefused as RunRefused,
+        RunTimedOut as RunTimedOut,
+        WorkflowFailed as WorkflowFailed,
+        WorkflowStalled as WorkflowStalled,
+        WrongEventLoop as WrongEventLoop,
+    )
+    from flowcage.host.outcome.quota import Quota as Quota
+    from flowcage.host.outcome.report import (
+        Census as Census,
+        Outcome as Outcome,
+        PhaseUsage as PhaseUsage,
+        Report as Report,
+        Usage as Usage,
+    )
+    from flowcage.host.outcome.verdict import Verdict as Verdict
+    from flowcage.host.process.launch.spawn import Spawn as Spawn
+    from flowcage.host.process.launch.zygote import Zygote as Zygote
+    from flowcage.host.run.api import (
+        check_workflow as check_workflow,
+        run_workflow as run_workflow,
+        run_workflow_blocking as run_workflow_blocking,
+    )
+    from flowcage.host.run.live import LiveRun as LiveRun
+    from flowcage.host.run.options import (
+        Handlers as Handlers,
+        RunOptions as RunOptions,
+    )
+    from flowcage.host.run.statistics import RunStatistics as RunStatistics
+    from flowcage.host.tenants.host import Host as Host
+    from flowcage.host.tenants.memory_budget import MemoryBudget as MemoryBudget
+    from flowcage.host.tenants.tenant import TenantLimits as TenantLimits
+    from flowcage.host.workflows.child_workflows import ChildWorkflows as ChildWorkflows
+    from flowcage.protocol.limits import Limits as Limits
+    from flowcage.protocol.messages import (
+        SandboxExecRequest as SandboxExecRequest,
+        WorkflowRequest as WorkflowRequest,
+    )
+
+    __version__: str
+
+# Names by the module that they are imported from.
+_HOMES = {
+    "flowcage.host.agents.base": (
+        "Agent",
+        "AgentAnswer",
+        "AgentCall",
+    ),
+    "flowcage.host.events.stream": ("EventStream",),
+    "flowcage.host.metrics.extras": (
+        "prometheus_collector",
+        "prometheus_text",
+    ),
+    "flowcage.host.outcome.errors": (
+        "CannotSend",
+        "ChildDied",
+        "ChildSilent",
+        "CpuExceeded",
+        "FlowcageError",
+        "HandlerFailed",
+        "HostClosing",
+        "IsolationUnavailable",
+        "LaunchFailed",
+        "MemoryExceeded",
+        "OutputExceeded",
+        "Overloaded",
+        "ProtocolViolation",
+        "RequestNotWaiting",
+        "RequestRejected",
+        "RunCancelled",
+        "RunError",
+        "RunRefused",
+        "RunTimedOut",
+        "WorkflowFailed",
+        "WorkflowStalled",
+        "WrongEventLoop",
+    ),
+    "flowcage.host.outcome.quota": ("Quota",),
+    "flowcage.host.outcome.report": (
+        "Census",
+        "Outcome",
+        "PhaseUsage",
+        "Report",
+        "Usage",
+    ),
+    "flowcage.host.outcome.verdict": ("Verdict",),
+    "flowcage.host.process.launch.spawn": ("Spawn",),
+    "flowcage.host.process.launch.zygote": ("Zygote",),
+    "flowcage.host.run.api": (
+        "check_workflow",
+        "run_workflow",
+        "run_workflow_blocking",
+    ),
+    "flowcage.host.run.live": ("LiveRun",),
+    "flowcage.host.run.options": (
+        "Handlers",
+        "RunOptions",
+    ),
+    "flowcage.host.run.statistics": ("RunStatistics",),
+    "flowcage.host.tenants.host": ("Host",),
+    "flowcage.host.tenants.memory_budget": ("MemoryBudget",),
+    "flowcage.host.tenants.tenant": ("TenantLimits",),
+    "flowcage.host.workflows.child_workflows": ("ChildWorkflows",),
+    "flowcage.protocol.limits": ("Limits",),
+    "flowcage.protocol.messages": (
+        "SandboxExecRequest",
+        "WorkflowRequest",
+    ),
+}
+
+# Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.
+if not TYPE_CHECKING:
+    __all__ = sorted(name for names in _HOMES.values() for name in names)
+
+    def __dir__() -> list[str]:
+        return [*__all__, "__version__"]
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from flowcage.protocol.version import PACKAGE_VERSION
+
+            return PACKAGE_VERSION
+        from flowcage._lazy import load
+
+        return load(__name__, _HOMES, name)

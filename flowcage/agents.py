@@ -1,0 +1,41 @@
+"""What answers ``agent()``: the types of a call and its answer, and agents by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.base import (
+        Agent as Agent,
+        AgentAnswer as AgentAnswer,
+        AgentCall as AgentCall,
+        AgentError as AgentError,
+        AgentSpecError as AgentSpecError,
+        WrongAnswer as WrongAnswer,
+    )
+    from flowcage.host.agents.spec import parse_agent as parse_agent
+
+# Names by the module that they are imported from.
+_HOMES = {
+    "flowcage.host.agents.base": (
+        "Agent",
+        "AgentAnswer",
+        "AgentCall",
+        "AgentError",
+        "AgentSpecError",
+        "WrongAnswer",
+    ),
+    "flowcage.host.agents.spec": ("parse_agent",),
+}
+
+# Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.
+if not TYPE_CHECKING:
+    __all__ = sorted(name for names in _HOMES.values() for name in names)
+
+    def __dir__() -> list[str]:
+        return __all__
+
+    def __getattr__(name: str) -> Any:
+        from flowcage._lazy import load
+
+        return load(__name__, _HOMES, name)

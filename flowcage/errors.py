@@ -1,0 +1,85 @@
+"""Everything that flowcage raises on purpose, and the words that the errors carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.base import (
+        AgentError as AgentError,
+        AgentSpecError as AgentSpecError,
+        WrongAnswer as WrongAnswer,
+    )
+    from flowcage.host.outcome.errors import (
+        CannotSend as CannotSend,
+        ChildDied as ChildDied,
+        ChildSilent as ChildSilent,
+        CpuExceeded as CpuExceeded,
+        FlowcageError as FlowcageError,
+        HandlerFailed as HandlerFailed,
+        HostClosing as HostClosing,
+        IsolationUnavailable as IsolationUnavailable,
+        LaunchFailed as LaunchFailed,
+        MemoryExceeded as MemoryExceeded,
+        OutputExceeded as OutputExceeded,
+        Overloaded as Overloaded,
+        ProtocolViolation as ProtocolViolation,
+        RequestNotWaiting as RequestNotWaiting,
+        RequestRejected as RequestRejected,
+        RunCancelled as RunCancelled,
+        RunError as RunError,
+        RunRefused as RunRefused,
+        RunTimedOut as RunTimedOut,
+        WorkflowFailed as WorkflowFailed,
+        WorkflowStalled as WorkflowStalled,
+        WrongEventLoop as WrongEventLoop,
+    )
+    from flowcage.host.outcome.quota import Quota as Quota
+    from flowcage.host.outcome.verdict import Verdict as Verdict
+
+# Names by the module that they are imported from.
+_HOMES = {
+    "flowcage.host.agents.base": (
+        "AgentError",
+        "AgentSpecError",
+        "WrongAnswer",
+    ),
+    "flowcage.host.outcome.errors": (
+        "CannotSend",
+        "ChildDied",
+        "ChildSilent",
+        "CpuExceeded",
+        "FlowcageError",
+        "HandlerFailed",
+        "HostClosing",
+        "IsolationUnavailable",
+        "LaunchFailed",
+        "MemoryExceeded",
+        "OutputExceeded",
+        "Overloaded",
+        "ProtocolViolation",
+        "RequestNotWaiting",
+        "RequestRejected",
+        "RunCancelled",
+        "RunError",
+        "RunRefused",
+        "RunTimedOut",
+        "WorkflowFailed",
+        "WorkflowStalled",
+        "WrongEventLoop",
+    ),
+    "flowcage.host.outcome.quota": ("Quota",),
+    "flowcage.host.outcome.verdict": ("Verdict",),
+}
+
+# Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.
+if not TYPE_CHECKING:
+    __all__ = sorted(name for names in _HOMES.values() for name in names)
+
+    def __dir__() -> list[str]:
+        return __all__
+
+    def __getattr__(name: str) -> Any:
+        from flowcage._lazy import load
+
+        return load(__name__, _HOMES, name)

@@ -1,0 +1,67 @@
+"""What can be watched of a run, the requests that wait in one, and a bounded buffer for events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowcage.host.events.records import (
+        AgentCompleted as AgentCompleted,
+        AgentFailed as AgentFailed,
+        AgentStarted as AgentStarted,
+        ChildEnded as ChildEnded,
+        ChildStarted as ChildStarted,
+        Event as Event,
+        Gap as Gap,
+        Listener as Listener,
+        Logged as Logged,
+        PhaseEntered as PhaseEntered,
+        Requested as Requested,
+        RunEnded as RunEnded,
+        RunStarted as RunStarted,
+        Sleeping as Sleeping,
+    )
+    from flowcage.host.events.stream import EventStream as EventStream
+    from flowcage.host.metrics.extras import spans as spans
+    from flowcage.protocol.messages import (
+        SandboxExecRequest as SandboxExecRequest,
+        WorkflowRequest as WorkflowRequest,
+    )
+
+# Names by the module that they are imported from.
+_HOMES = {
+    "flowcage.host.events.records": (
+        "AgentCompleted",
+        "AgentFailed",
+        "AgentStarted",
+        "ChildEnded",
+        "ChildStarted",
+        "Event",
+        "Gap",
+        "Listener",
+        "Logged",
+        "PhaseEntered",
+        "Requested",
+        "RunEnded",
+        "RunStarted",
+        "Sleeping",
+    ),
+    "flowcage.host.events.stream": ("EventStream",),
+    "flowcage.host.metrics.extras": ("spans",),
+    "flowcage.protocol.messages": (
+        "SandboxExecRequest",
+        "WorkflowRequest",
+    ),
+}
+
+# Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.
+if not TYPE_CHECKING:
+    __all__ = sorted(name for names in _HOMES.values() for name in names)
+
+    def __dir__() -> list[str]:
+        return __all__
+
+    def __getattr__(name: str) -> Any:
+        from flowcage._lazy import load
+
+        return load(__name__, _HOMES, name)
