@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from tests.escape.attack import Attack
 from tests.escape.attacker import Attacker
 from tests.escape.catalogue import ATTACKS, FAMILIES
-from tools import page
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "full cage": (),
@@ -50,15 +49,6 @@ def measured() -> str:
     return "\n".join(
         [f"On Linux {os.uname().release}, {os.uname().machine}, as {who}:", "", *_markdown(rows)]
     )
-
-
-def embed(text: str) -> str:
-    """docs/security.md with its table as it must be.
-
-    Raises:
-        ValueError: it has no markers.
-    """
-    return page.embed(text, {"attacks": table})
 
 
 def _may_be_tried(attack: Attack, without: tuple[str, ...]) -> bool:

@@ -8,15 +8,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from flowcage.host import FlowcageError, HostClosing, Overloaded, RunError, Verdict, WorkflowFailed
+from flowcage.host import FlowcageError, HostClosing, Overloaded, RunError, WorkflowFailed
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-# Not the workflow's doing. All other verdicts are, timeouts and crashes of the engine too: who sent the same
-# again would get the same, so they must not look like the 5xx that clients and proxies retry.
-_OURS = {
-    Verdict.HOST_FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
-    Verdict.NOT_STARTED: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 
 
 class Problem(Exception):
@@ -56,7 +50,7 @@ def problem_of(error: FlowcageError) -> Problem:
 
 
 def _of_run(error: RunError) -> Problem:
-    status = _OURS.get(error.verdict, HTTPStatus.UNPROCESSABLE_ENTITY)
+    status = error.verdict.http_status
     detail = str(error) if status < 500 else "the service could not run the workflow; its log says more"
     more: dict[str, Any] = {"verdict": error.verdict}
     if isinstance(error, WorkflowFailed):

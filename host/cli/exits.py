@@ -5,41 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
-from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.outcome.verdict import Exit, Verdict
 from flowcage.protocol.messages import missing_layers
 
 if TYPE_CHECKING:
     from flowcage.host.outcome.report import Census, Report
 
-DONE = 0
-FAILED = 1
+DONE, FAILED, OUR_FAULT = Exit.DONE, Exit.FAILED, Exit.OUR_FAULT
+# The command's own.
 USAGE = 2
-TIMEOUT = 124  # as timeout(1)
-OUR_FAULT = 125
 INTERRUPTED = 130  # 128 + SIGINT
-KILLED = 137  # 128 + SIGKILL
 
 _WINDOW = 120  # characters of a line that an excerpt shows
-
-_STATUSES = {
-    Verdict.FAILED: FAILED,
-    Verdict.STALLED: FAILED,
-    Verdict.OUTPUT_LIMIT: FAILED,
-    Verdict.WALL_TIMEOUT: TIMEOUT,
-    Verdict.STEP_TIMEOUT: TIMEOUT,
-    Verdict.CPU_LIMIT: TIMEOUT,
-    Verdict.MEMORY_LIMIT: KILLED,
-    Verdict.ISOLATION_VIOLATION: KILLED,
-}
 
 
 def status(error: RunError) -> int:
     """The exit status for how a run ended."""
     if isinstance(error, CannotSend):
         return USAGE
-    if isinstance(error, ChildDied) and error.signal == "SIGKILL":
-        return _STATUSES.get(error.verdict, KILLED)
-    return _STATUSES.get(error.verdict, OUR_FAULT)
+    if isinstance(error, ChildDied) and error.signal == "SIGKILL" and error.verdict is Verdict.CRASHED:
+        return Exit.KILLED
+    return OUR_FAULT if error.verdict.exit_status is None else error.verdict.exit_status
 
 
 def explain(error: RunError, source: str) -> str:

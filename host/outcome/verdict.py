@@ -1,28 +1,135 @@
-"""One word for how a run ended."""
+"""One word for how a run ended, and all that follows from it: the only table of verdicts.
+
+`judge` decides which one it is, from the error, whose class has the usual verdict, and what was measured.
+From the rows here follow the exit status of ``flowcage run``, the status that a service may answer with, and
+the table in docs/security.md (``make generated``).
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import Self
 
 # The reason that whoever ends the host's own process gives for cancelling its runs.
 HOST_SHUTDOWN = "host shutdown"
 
 
-class Verdict(StrEnum):
-    """Every run ends in exactly one of these."""
+class Exit(IntEnum):
+    """Exit statuses of ``flowcage run`` that tell of a run."""
 
-    COMPLETED = "completed"
-    FAILED = "failed"  # the workflow threw, does not compile, or has no result that can cross
-    WALL_TIMEOUT = "wall_timeout"
-    STEP_TIMEOUT = "step_timeout"
-    CPU_LIMIT = "cpu_limit"
-    MEMORY_LIMIT = "memory_limit"
-    OUTPUT_LIMIT = "output_limit"
-    STALLED = "stalled"
-    PROTOCOL_VIOLATION = "protocol_violation"
-    ISOLATION_VIOLATION = "isolation_violation"  # a system call that the cage forbids
-    CRASHED = "crashed"
-    CANCELLED = "cancelled"
-    HOST_SHUTDOWN = "host_shutdown"
-    NOT_STARTED = "not_started"  # no child, no cage, or nothing that could be sent to it
-    HOST_FAULT = "host_fault"  # a handler or a listener of the host's own failed
+    DONE = 0
+    FAILED = 1
+    TIMEOUT = 124  # as timeout(1)
+    OUR_FAULT = 125
+    KILLED = 137  # 128 + SIGKILL
+
+
+# HTTP statuses. What the workflow brought about is 422, timeouts and crashes of the engine too: who sent the
+# same again would get the same, so it must not look like the 5xx that clients and proxies retry.
+_OK = 200
+_OF_WORKFLOW = 422
+_OF_HOST = 500
+_LATER = 503
+
+
+class Verdict(StrEnum):
+    """Every run ends in exactly one of these.
+
+    Attributes:
+        exit_status: of ``flowcage run``; None where the signal that ended the command decides it.
+        http_status: what a service may answer with.
+        decided_by: what the host saw, in Markdown.
+        otherwise: further exit statuses, for people.
+    """
+
+    exit_status: int | None
+    http_status: int
+    decided_by: str
+    otherwise: str
+
+    def __new__(
+        cls,
+        word: str,
+        exit_status: int | None = None,  # with defaults, or a type checker would refuse Verdict("failed")
+        http_status: int = _OF_WORKFLOW,
+        decided_by: str = "",
+        otherwise: str = "",
+    ) -> Self:
+        verdict = str.__new__(cls, word)
+        verdict._value_ = word
+        verdict.exit_status, verdict.http_status = exit_status, http_status
+        verdict.decided_by, verdict.otherwise = decided_by, otherwise
+        return verdict
+
+    COMPLETED = "completed", Exit.DONE, _OK, "a result on the wire"
+    FAILED = (
+        "failed",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "the child says that the workflow threw, does not compile, or has no result that can cross",
+    )
+    STEP_TIMEOUT = (
+        "step_timeout",
+        Exit.TIMEOUT,
+        _OF_WORKFLOW,
+        "a step, compiling included, used `stepTimeoutMs` of the child's CPU by the kernel's count, or ten "
+        "times as much passed on the host's clock; a child that does not say so itself has "
+        "`answerGraceSeconds` more",
+    )
+    CPU_LIMIT = (
+        "cpu_limit",
+        Exit.TIMEOUT,
+        _OF_WORKFLOW,
+        "SIGXCPU, or `cpuSeconds` used by the kernel's count, by the run with all of its child workflows",
+    )
+    WALL_TIMEOUT = "wall_timeout", Exit.TIMEOUT, _OF_WORKFLOW, "`timeoutSeconds` passed"
+    MEMORY_LIMIT = (
+        "memory_limit",
+        Exit.KILLED,
+        _OF_WORKFLOW,
+        "resident memory as measured, or the engine's limit as the child tells",
+    )
+    OUTPUT_LIMIT = (
+        "output_limit",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "`maxReceivedBytes` passed by the run with all of its child workflows, or a limit on queued "
+        "output as the child tells",
+    )
+    STALLED = (
+        "stalled",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "the child says that nothing is outstanding, and nothing is",
+    )
+    PROTOCOL_VIOLATION = (
+        "protocol_violation",
+        Exit.OUR_FAULT,
+        _OF_WORKFLOW,
+        "a line that the contract does not allow, a reply that "
+        "[cannot be true](protocol.md#what-cannot-be-true), or a cage that the kernel does not confirm",
+    )
+    ISOLATION_VIOLATION = (
+        "isolation_violation",
+        Exit.KILLED,
+        _OF_WORKFLOW,
+        "SIGSYS: a system call that the filter kills for",
+    )
+    CRASHED = (
+        "crashed",
+        Exit.OUR_FAULT,
+        _OF_WORKFLOW,
+        "another signal, or an exit in the middle: a bug of the engine's, or code that won through one",
+        "137 for SIGKILL",
+    )
+    CANCELLED = "cancelled", None, _LATER, "a cancel scope of the host's program"
+    HOST_SHUTDOWN = "host_shutdown", None, _LATER, "a signal to the host", "129, 130, 143"
+    NOT_STARTED = (
+        "not_started",
+        Exit.OUR_FAULT,
+        _LATER,
+        "no child, no cage, a wrapper in place of the child, a child that refuses the first message, or "
+        "nothing that could be sent to it",
+        "2 for what cannot be sent",
+    )
+    HOST_FAULT = "host_fault", Exit.OUR_FAULT, _OF_HOST, "a handler or a listener of the host's program"
