@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("protocol", "schemas", "child", "conformance", "host", "tools", "bench", "examples")
 MAX_LINES = 300
 MAX_MODULES = 15
+THEMES = "conformance/on_child"  # a list of themes, one module each, as in docs/conformance.md
 
 
 def _modules() -> list[Path]:
@@ -29,4 +30,5 @@ def test_no_folder_has_more_modules_than_a_person_keeps_in_mind() -> None:
             folder = str(path.parent.relative_to(ROOT))
             folders[folder] = folders.get(folder, 0) + 1
 
+    assert folders.pop(THEMES) > MAX_MODULES  # or the exception can go
     assert {name: count for name, count in folders.items() if count > MAX_MODULES} == {}
