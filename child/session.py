@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias, assert_never
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
@@ -186,22 +186,35 @@ class Session:
         return None
 
     def _carry_out(self, message: Message) -> str:
-        if isinstance(message, Initialize):
-            return self._initialize(message)
-        if isinstance(message, Start):
-            return self._start(message)
-        if isinstance(message, Check):
-            return self._check(message)
-        if isinstance(message, Shutdown):
-            return "{}"
+        match message:
+            case Initialize():
+                return self._initialize(message)
+            case Start():
+                return self._start(message)
+            case Check():
+                return self._check(message)
+            case Shutdown():
+                return "{}"
+            case Poll() | Take() | Drain() | Resolve():
+                return self._go_on(message)
+            case _:
+                assert_never(message)
+
+    def _go_on(self, message: Poll | Take | Drain | Resolve) -> str:
         if (execution := self._execution) is None:
             assert self._no_room is not None
             raise unknown_request(message.id) if isinstance(message, Resolve) else self._no_room
-        if isinstance(message, Resolve):
-            return execution.resolve(message.id, message.resolution)
-        if isinstance(message, Poll):
-            return execution.poll()
-        return execution.take() if isinstance(message, Take) else execution.drain()
+        match message:
+            case Poll():
+                return execution.poll()
+            case Take():
+                return execution.take()
+            case Drain():
+                return execution.drain()
+            case Resolve():
+                return execution.resolve(message.id, message.resolution)
+            case _:
+                assert_never(message)
 
     def _initialize(self, message: Initialize) -> str:
         if message.protocol_version not in SUPPORTED_VERSIONS:

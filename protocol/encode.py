@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from flowcage.protocol.messages import (
     METHOD_NAMES,
@@ -10,15 +10,20 @@ from flowcage.protocol.messages import (
     Budget,
     Check,
     Checked,
+    Drain,
     Initialize,
     Initialized,
     Message,
     Ok,
     OkUndefined,
     Peer,
+    Poll,
+    Rejected,
     Resolution,
     Resolve,
+    Shutdown,
     Start,
+    Take,
 )
 
 
@@ -29,40 +34,43 @@ def method(message: Message) -> str:
 
 def params(message: Message) -> dict[str, Any]:
     """The JSON-RPC params of a message."""
-    if isinstance(message, Initialize):
-        return _present(
-            protocolVersion=message.protocol_version,
-            client=_peer(message.client),
-            limits=message.limits.to_wire(),
-            isolation=message.isolation,
-        )
-    if isinstance(message, Start):
-        started = {
-            "source": message.source,
-            "sourceName": message.source_name,
-            "budget": budget(message.budget),
-            "dialect": message.dialect,
-        }
-        return started if message.args is MISSING else started | {"args": message.args}
-    if isinstance(message, Check):
-        return {
-            "source": message.source,
-            "sourceName": message.source_name,
-            "dialect": message.dialect,
-        }
-    if isinstance(message, Resolve):
-        return {"id": message.id, "resolution": resolution(message.resolution)}
-    return {}
+    match message:
+        case Initialize():
+            return _present(
+                protocolVersion=message.protocol_version,
+                client=_peer(message.client),
+                limits=message.limits.to_wire(),
+                isolation=message.isolation,
+            )
+        case Start():
+            args = {} if message.args is MISSING else {"args": message.args}
+            return _source(message) | {"budget": budget(message.budget)} | args
+        case Check():
+            return _source(message)
+        case Resolve():
+            return {"id": message.id, "resolution": resolution(message.resolution)}
+        case Poll() | Take() | Drain() | Shutdown():
+            return {}
+        case _:
+            assert_never(message)
+
+
+def _source(message: Start | Check) -> dict[str, Any]:
+    return {"source": message.source, "sourceName": message.source_name, "dialect": message.dialect}
 
 
 def resolution(value: Resolution) -> dict[str, Any]:
     """How a request was settled."""
-    if isinstance(value, Ok):
-        settled = {"type": "ok", "value": value.value}
-        return settled if value.budget is None else settled | {"budget": budget(value.budget)}
-    if isinstance(value, OkUndefined):
-        return {"type": "ok_undefined"}
-    return {"type": "error", "message": value.message}
+    match value:
+        case Ok():
+            settled = {"type": "ok", "value": value.value}
+            return settled if value.budget is None else settled | {"budget": budget(value.budget)}
+        case OkUndefined():
+            return {"type": "ok_undefined"}
+        case Rejected():
+            return {"type": "error", "message": value.message}
+        case _:
+            assert_never(value)
 
 
 def budget(value: Budget) -> dict[str, Any]:

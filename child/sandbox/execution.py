@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import assert_never
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
@@ -19,7 +20,7 @@ from flowcage.child.sandbox.results import result_text, take_error
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import MISSING, Budget, Ok, Rejected, Resolution, Start
+from flowcage.protocol.messages import MISSING, Budget, Ok, OkUndefined, Rejected, Resolution, Start
 
 
 class Execution:
@@ -143,11 +144,15 @@ class Execution:
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm
-        kind, text = "ok_undefined", "null"
-        if isinstance(resolution, Ok):
-            kind, text = "ok", strictjson.dumps_ascii(resolution.value)
-        elif isinstance(resolution, Rejected):
-            kind, text = "error", strictjson.dumps_ascii(resolution.message)
+        match resolution:
+            case Ok():
+                kind, text = "ok", strictjson.dumps_ascii(resolution.value)
+            case OkUndefined():
+                kind, text = "ok_undefined", "null"
+            case Rejected():
+                kind, text = "error", strictjson.dumps_ascii(resolution.message)
+            case _:
+                assert_never(resolution)
         with realm.context.scope():
             try:
                 if isinstance(resolution, Ok) and resolution.budget is not None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
+from flowcage.host.agents.base import AgentCall
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import MISSING, Json, SandboxExecRequest, WorkflowRequest
-
-if TYPE_CHECKING:
-    from flowcage.host.agents.base import AgentCall
 
 
 @dataclass(frozen=True)
@@ -159,10 +157,15 @@ EVENT_TYPES: dict[type[Event], str] = {
 
 
 def _request_to_json(request: AgentCall | WorkflowRequest | SandboxExecRequest) -> dict[str, Any]:
-    if isinstance(request, WorkflowRequest):
-        args = {} if request.args is MISSING else {"args": request.args}
-        return {"type": "workflow", "id": request.id, "ref": request.ref} | args
-    if isinstance(request, SandboxExecRequest):
-        return {"type": "sandbox_exec"} | request._asdict()
-    problem = {} if request.problem is None else {"problem": request.problem}
-    return {"type": "agent", "id": request.id, "prompt": request.prompt, "options": request.options} | problem
+    match request:
+        case WorkflowRequest():
+            args = {} if request.args is MISSING else {"args": request.args}
+            return {"type": "workflow", "id": request.id, "ref": request.ref} | args
+        case SandboxExecRequest():
+            return {"type": "sandbox_exec"} | request._asdict()
+        case AgentCall():
+            problem = {} if request.problem is None else {"problem": request.problem}
+            asked = {"id": request.id, "prompt": request.prompt, "options": request.options}
+            return {"type": "agent"} | asked | problem
+        case _:
+            assert_never(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 
@@ -32,7 +32,7 @@ from flowcage.host.run.phases import PhaseDefaults, phase_defaults
 from flowcage.host.run.statistics import RunStatistics, statistics_of
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
-from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Rejected, Resolve, Start
+from flowcage.protocol.messages import Drain, Drained, Json, Layer, Log, Phase, Rejected, Resolve, Start
 
 # For the interpreter and for messages on their way.
 ROOM_BESIDE_THE_HEAP = 320 * MIB
@@ -218,12 +218,15 @@ class Run:
         assert isinstance(drained, Drained)
         self._require_bounds(channel, drained)
         for call in drained.calls:
-            if isinstance(call, Log):
-                self._journal.log(call.values)
-                self.emit(records.Logged, values=tuple(call.values))
-            else:
-                self._journal.phase(call.name)
-                self.emit(records.PhaseEntered, name=call.name)
+            match call:
+                case Log():
+                    self._journal.log(call.values)
+                    self.emit(records.Logged, values=tuple(call.values))
+                case Phase():
+                    self._journal.phase(call.name)
+                    self.emit(records.PhaseEntered, name=call.name)
+                case _:
+                    assert_never(call)
         for note in drained.diagnostics:
             self._journal.diagnostic(note)
         return drained
