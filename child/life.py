@@ -40,13 +40,19 @@ def live(begin: Callable[[], Session]) -> int:
 
     def life() -> None:
         session = begin()
-        session.carry_on = lambda replies: os._exit(_status_of(lambda: serve(session, replies)))
+        session.carry_on = lambda replies: os._exit(status_of(lambda: serve(session, replies)))
         serve(session)
 
-    return _status_of(life)
+    return status_of(life)
 
 
-def _status_of(life: Callable[[], None]) -> int:
+def status_of(life: Callable[[], None]) -> int:
+    """Live to the end, whatever that is.
+
+    Returns:
+        The process's exit status. Leave with `os._exit`: an interpreter that cleans up frees the callbacks of
+        ctypes, which writes to what holds them, and that is sealed.
+    """
     try:
         life()
     except EngineUnavailable as error:

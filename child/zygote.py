@@ -22,7 +22,7 @@ from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.process import die_with
 from flowcage.child.cage.rlimits import hold
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, leave_note, live, whom_to_die_with
+from flowcage.child.life import complain, leave_note, live, status_of, whom_to_die_with
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, give_up_stdio
@@ -50,18 +50,17 @@ def main() -> None:
     except ValueError:
         complain("usage: python -m flowcage.child.zygote --die-with PID [--terms JSON]  (stdin is a socket)")
         os._exit(os.EX_USAGE)
-    try:
-        control = _claim()
-        lockdown.prepare()
-        die_with(parent)  # a change of credentials clears it
-        realm = _warm()
-        control.send(b"ready")
-        begin = partial(_begin, parent, realm) if terms is None else partial(_begin_on, terms, parent, realm)
-        _serve(control, begin)
-    except Exception as error:
-        complain(f"the zygote ends: {error!r}")
-        os._exit(os.EX_SOFTWARE)
-    os._exit(0)
+    os._exit(status_of(lambda: _live(parent, terms)))
+
+
+def _live(parent: int, terms: Terms | None) -> None:
+    control = _claim()
+    lockdown.prepare()
+    die_with(parent)  # a change of credentials clears it
+    realm = _warm()
+    control.send(b"ready")
+    begin = partial(_begin, parent, realm) if terms is None else partial(_begin_on, terms, parent, realm)
+    _serve(control, begin)
 
 
 def _arguments(words: list[str]) -> tuple[int, Terms | None]:

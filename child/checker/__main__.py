@@ -15,7 +15,7 @@ import sys
 from flowcage.child.cage import lockdown, process, rlimits
 from flowcage.child.checker.schema import Schema, SchemaError
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, whom_to_die_with
+from flowcage.child.life import complain, status_of, whom_to_die_with
 from flowcage.child.stdio import INCOMING, OUTGOING, claim, write_all
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
@@ -41,13 +41,7 @@ def main() -> None:
     except OSError as error:
         complain(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
         os._exit(os.EX_OSERR)
-    try:
-        _serve(isolation, limits, parent)
-    except MemoryError:
-        os.abort()  # as where the validator is refused memory
-    except BrokenPipeError:
-        pass  # the host is gone; nobody is left to tell
-    os._exit(0)
+    os._exit(status_of(lambda: _serve_or_abort(isolation, limits, parent)))
 
 
 def _arguments(arguments: list[str]) -> tuple[Isolation, Limits, int | None]:
@@ -57,6 +51,13 @@ def _arguments(arguments: list[str]) -> tuple[Isolation, Limits, int | None]:
     if level not in levels or min(limits.cpu_seconds, limits.address_space_bytes) < 1:
         raise ValueError(level)
     return levels[level], limits, whom_to_die_with(rest)
+
+
+def _serve_or_abort(isolation: Isolation, limits: Limits, parent: int | None) -> None:
+    try:
+        _serve(isolation, limits, parent)
+    except MemoryError:
+        os.abort()  # as where the validator is refused memory
 
 
 def _serve(isolation: Isolation, limits: Limits, parent: int | None) -> None:

@@ -27,10 +27,10 @@ def attack(text):
 checker.reply_to = attack
 checker.main()
 """
-# What it does, and how that ends: a refusal is an exception, after which the checker leaves with status 1.
+# What it does, and how that ends: a refusal is an exception, after which the checker leaves with status 70.
 ATTACKS = {
-    "read a file": ("open('/etc/passwd')", "its process left with status 1"),
-    "look into its host": ("open('/proc/1/environ')", "its process left with status 1"),
+    "read a file": ("open('/etc/passwd')", "its process left with status 70"),
+    "look into its host": ("open('/proc/1/environ')", "its process left with status 70"),
     "open a socket": ("socket.socket()", "its process was ended by SIGSYS"),
     "fork": ("os.fork()", "its process was ended by SIGSYS"),
     "execute a program": ("os.execv('/bin/true', ['true'])", "its process was ended by SIGSYS"),
@@ -63,5 +63,5 @@ def test_attacks_are_real_the_same_program_without_one_gets_through() -> None:
 def test_attacks_are_real_without_a_cage_one_gets_through() -> None:
     recorded = Recorded(program(TURNED.format(deed="open('/etc/passwd')")), "none")
     assert os.path.exists("/etc/passwd")
-    with pytest.raises(AgentError, match="left with status 1"):  # no descriptor is left, whatever the cage
+    with pytest.raises(AgentError, match="left with status 70"):  # no descriptor is left, whatever the cage
         settle(partial(recorded.checks.admit, REFERENCE))
