@@ -4,8 +4,8 @@ Public are the names of this module and of `flowcage.events`, `flowcage.agents` 
 else may move without notice. Each name is imported when it is first used. Whatever is started as
 ``python -m flowcage.…`` loads this module first, and a caged child must not wait for trio.
 
-The table below and the imports for type checkers say the same; ``tests/flowcage/test_public_names.py`` compares them,
-and ``docs/python.md``.
+The table below and the imports for type checkers say the same;
+``tests/flowcage/test_public_names.py`` compares them with each other and with ``docs/python.md``.
 """
 
 from __future__ import annotations

@@ -52,9 +52,8 @@ def problem_of(error: FlowcageError) -> Problem:
 def _of_run(error: RunError) -> Problem:
     status = error.verdict.http_status
     detail = str(error) if status < 500 else "the service could not run the workflow; its log says more"
-    more: dict[str, Any] = {"verdict": error.verdict}
+    report = error.report
+    more: dict[str, Any] = {"verdict": error.verdict, "runId": report.run_id, "usage": report.usage.to_json()}
     if isinstance(error, WorkflowFailed):
         more |= {"kind": error.kind, "place": error.place, "stack": error.stack}
-    if error.report is not None:
-        more |= {"runId": error.report.run_id, "usage": error.report.usage.to_json()}
     return Problem(status, error.verdict.replace("_", "-"), detail, **more)

@@ -63,7 +63,7 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
     except RunError as error:
         explained = exits.explain(error, script.text if script else "")
         note(script.as_typed(explained) if script else explained)
-        if error.report is not None:
+        if hasattr(error, "report"):  # else it is one of `check_workflow`
             warn(error.report, script)
         leave(exits.status(error))
     except Terminated as ended:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.quota import ADVICE, Quota
@@ -14,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class FlowcageError(Exception):
-    """Base of everything that flowcage's host raises on purpose."""
+    """Base of everything that flowcage's host raises on purpose. Errors can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way is to call its class with `args`, which are what `__init__` gave to its base.
+        return _restored, (type(self), self.args), self.__dict__
 
 
 class RunError(FlowcageError):
@@ -23,12 +26,26 @@ class RunError(FlowcageError):
     Attributes:
         child_alive: whether the child was still alive and answering when the error arose.
         verdict: how the run ended, in one word.
-        report: what the run did until then; set before the error leaves `run_workflow`.
     """
 
     child_alive = False
     verdict: Verdict = Verdict.HOST_FAULT
-    report: Report | None = None
+    _report: Report | None = None
+
+    @property
+    def report(self) -> Report:
+        """What the run did until then. Every error that a run raised has one.
+
+        Raises:
+            AttributeError: no run raised this error, but `check_workflow`, or whoever made it.
+        """
+        if self._report is None:
+            raise AttributeError(f"this {type(self).__name__} has no report: no run has raised it")
+        return self._report
+
+    @report.setter
+    def report(self, report: Report) -> None:
+        self._report = report
 
 
 class WorkflowFailed(RunError):
@@ -161,10 +178,10 @@ class RunRefused(RunError):
     child_alive = True
     verdict = Verdict.NOT_STARTED
 
-    def __init__(self, message: str, kind: str = "", data: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(self, message: str, kind: str = "", data: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
-        self.data = data
+        self.data: Mapping[str, Any] = {} if data is None else data
 
 
 class CannotSend(RunError):
@@ -240,3 +257,8 @@ class HostClosing(FlowcageError):
 
 class WrongEventLoop(FlowcageError, RuntimeError):
     """A call was made outside of the event loop that it needs, or inside one that it would hold up."""
+
+
+def _restored(kind: type[FlowcageError], args: tuple[Any, ...]) -> FlowcageError:
+    """An error as it was, without `__init__`, which takes other arguments and makes the message of them."""
+    return kind.__new__(kind, *args)

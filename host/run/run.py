@@ -121,7 +121,8 @@ class Run:
         except RunError as error:
             measured = self._child.measured(self.options.limits) if self._child is not None else None
             error.verdict = verdict_on(error, measured)
-            error.report = error.report or self._report(error.verdict)
+            if not hasattr(error, "report"):  # a child workflow's error has that of the child workflow
+                error.report = self._report(error.verdict)
             self._tell_of_end(error.verdict, str(error))
             raise
         except BaseException as interruption:

@@ -54,10 +54,8 @@ class RunCounts:
         self._agents = self._tokens = self._bytes = 0
         self._wall_seconds = self._cpu_seconds = 0.0
 
-    def add(self, report: Report | None) -> None:
-        """One run has ended; None where it did not even begin."""
-        if report is None:
-            return
+    def add(self, report: Report) -> None:
+        """One run has ended."""
         usage = report.usage
         self._by_verdict[report.verdict] += 1
         self._agents += usage.agents

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from flowcage.host import Report, RunError, RunOptions, run_workflow_blocking
+from flowcage.host import RunError, RunOptions, run_workflow_blocking
 from flowcage.host.process import channel
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.answers import Answers
@@ -66,11 +66,10 @@ def main() -> None:
     try:
         outcome = run_workflow_blocking(SOURCE, options=options)
         told = {"result": outcome.result}
-        report: Report | None = outcome.report
+        report = outcome.report
     except RunError as error:
         told = {"error": f"{type(error).__name__}: {error}"}
         report = error.report
-    assert report is not None
     told |= {
         "limits": dict(report.limits),
         "notes": [note["kind"] for note in report.diagnostics],

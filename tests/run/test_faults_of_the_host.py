@@ -283,7 +283,6 @@ def test_a_rejection_by_any_handler_is_an_error_in_the_workflow() -> None:
 def test_a_run_error_carries_its_report_whatever_it_is() -> None:
     with pytest.raises(RunError) as caught:
         run('log("a"); export default agent("x")', agent=untidy, timeout_seconds=2)
-    assert caught.value.report is not None
     assert caught.value.report.logs == (("a",),)
     assert caught.value.report.waiting == ("1",)
 

@@ -22,6 +22,7 @@ from flowcage.host import (
     RunOptions,
     Spawn,
     TenantLimits,
+    Verdict,
     WorkflowFailed,
 )
 from flowcage.host.events.records import AgentFailed, Event, Gap, Requested, RunEnded
@@ -276,7 +277,7 @@ async def test_a_run_that_fails_says_so_by_its_outcome_not_in_the_block() -> Non
         for _ in range(2):
             with pytest.raises(WorkflowFailed, match="boom") as caught:
                 await run.outcome()
-        assert caught.value.report is not None
+        assert caught.value.report.verdict is Verdict.FAILED
 
 
 @in_trio

@@ -92,7 +92,6 @@ def test_a_native_that_never_asks_is_ended_by_the_host() -> None:
     error = failure(NATIVE, limits=Limits(step_timeout_ms=500), answer_grace_seconds=0.5)
     assert isinstance(error, ChildSilent)
     assert error.verdict is Verdict.STEP_TIMEOUT
-    assert error.report is not None
     used = error.report.usage
     # The second, where the machine was so busy that this took ten times as long.
     assert used.user_cpu_seconds + used.system_cpu_seconds >= 1 or used.wall_seconds >= 5.5
