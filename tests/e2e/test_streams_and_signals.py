@@ -69,7 +69,8 @@ def test_whoever_ignores_sigchld_still_learns_how_a_child_ended() -> None:
     ignore = (
         "from signal import *; import os, sys; signal(SIGCHLD, SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    words: list[str | Path] = [FLOWCAGE, "run", EXAMPLES / "attacks" / "crash.js"]
+    words: list[str | Path] = [FLOWCAGE, "run", EXAMPLES / "review.js", "--isolation", "none"]
+    words += ["--child-command", "sh -c 'kill -SEGV $$'"]
     done = subprocess.run(
         [sys.executable, "-c", ignore, *words], capture_output=True, timeout=DEADLINE, check=False
     )

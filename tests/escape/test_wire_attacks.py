@@ -227,8 +227,9 @@ def test_escapes_in_the_last_words_are_left_out() -> None:
     assert isinstance(error, ChildDied)
     assert error.stderr == error.report.stderr
     assert error.stderr.endswith("last words")
-    text = error.stderr.replace("\N{REPLACEMENT CHARACTER}", "?")
-    assert all(line.isprintable() for line in text.split("\n"))
+    lines = error.stderr.replace("\N{REPLACEMENT CHARACTER}", "?").split("\n")
+    assert len(lines) == 2, "a carriage return goes back to the beginning of the line; a new one does not"
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_flood_of_stderr_costs_nothing_but_its_beginning() -> None:

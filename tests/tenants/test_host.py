@@ -31,8 +31,6 @@ from flowcage.host import (
 
 from ..host.hosts import DEADLINE_SECONDS, WAITING, Gate, host, in_trio
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
 
 @in_trio
 async def test_a_run_has_its_args_its_handlers_and_its_limits() -> None:
@@ -175,18 +173,28 @@ async def test_a_spare_child_that_died_is_not_handed_out() -> None:
 
 @in_trio
 async def test_after_a_crash_no_spare_child_of_the_same_layout_is_handed_out() -> None:
-    async with host() as made:
+    gate = Gate()
+    async with host(options=RunOptions(agent=gate)) as made:
         await made.run("export default 1")
         await trio.testing.wait_all_tasks_blocked(0.05)
-        spares = [child.pid for child in psutil.Process().children() if _is_caged(child.pid)]
+        spares = _caged()
         assert spares
-        with pytest.raises(ChildDied):
-            await made.run((EXAMPLES / "attacks" / "crash.js").read_text())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_run_that_crashes, made)
+            await gate.until(1)
+            [at_work] = _caged() - spares  # limits of its own: no spare one was good enough
+            os.kill(at_work, signal.SIGSEGV)
         assert not [pid for pid in spares if psutil.pid_exists(pid)]
 
 
-def _is_caged(pid: int) -> bool:
-    return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+async def _run_that_crashes(made: Host) -> None:
+    with pytest.raises(ChildDied):
+        await made.run(WAITING, limits={"cpuSeconds": 5})
+
+
+def _caged() -> set[int]:
+    pids = [child.pid for child in psutil.Process().children()]
+    return {pid for pid in pids if "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()}
 
 
 PROGRAM = """
