@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from flowcage.protocol.terms import Terms
 
 # Peers cause most lines: more would be their way to fill a disk.
 MAX_LINES_A_MINUTE = 600
+# Of a connection with a child: its own, the two ends of the pipe of the note, and one to watch the child by.
+_DESCRIPTORS_A_CHILD = 4
+_OTHER_DESCRIPTORS = 50
 
 
 def serve_until_told_to_end(
@@ -49,6 +53,7 @@ def serve_until_told_to_end(
             listener = stack.enter_context(listening(path, mode))
         if listener is None:
             raise ListenError("no socket was handed over (sd_listen_fds(3)); name one with --socket PATH")
+        _have_descriptors(limits, tell)
         rationed = _Rationed(tell)
         server = Server(listener, limits, terms, allowed_uids, rationed)
 
@@ -60,6 +65,21 @@ def serve_until_told_to_end(
             run_to_end(lambda: _until_signalled(server, stop, tell))
         finally:
             rationed.tell_of_left_out()
+
+
+def _have_descriptors(limits: ServeLimits, tell: Callable[[str], None]) -> None:
+    """See that peers who only wait cannot leave none to those who have a turn, as far as this process may."""
+    most = _OTHER_DESCRIPTORS + _DESCRIPTORS_A_CHILD * limits.max_connections + limits.max_waiting
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= most or soft == resource.RLIM_INFINITY:
+        return
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < most:
+        tell(
+            f"warning: only {allowed} descriptors are allowed (ulimit -n), and so many connections may take "
+            f"{most}; some may not be served"
+        )
 
 
 class _Rationed:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import select
 import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -130,6 +131,31 @@ def test_a_peer_that_leaves_while_it_waits_makes_room(path: Path) -> None:
             assert peer.rest() == b""  # turned away: the other one's end has not been seen yet
         first.close()
         assert peer.ask("initialize", protocolVersion="1.0")["result"]
+
+
+def test_peers_that_wait_leave_descriptors_to_those_who_have_a_turn(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        try:
+            server = stack.enter_context(serving(path, "--max-waiting", "150", "--handshake-timeout", "600"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(100):
+            server.peer()
+        assert server.peer().ask("initialize", protocolVersion="1.0")["result"]
+
+
+def test_a_server_that_may_have_too_few_descriptors_says_so(path: Path) -> None:
+    command = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *FLOWCAGE, "serve", "--socket", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "only 64 descriptors are allowed (ulimit -n)" in process.stderr.readline()
+            assert process.stderr.readline() == "flowcage: serving\n"
+        finally:
+            process.terminate()
+    assert process.returncode == 0
 
 
 def test_a_hang_up_is_told_once_and_a_closed_half_is_none() -> None:
