@@ -13,7 +13,6 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.run.blocking import Terminated, run_to_end_or_signal
 from flowcage.host.terminal.line_sink import write_all
 from flowcage.host.terminal.text import escaped, leave, message, tell, wait_until_told
 
@@ -58,6 +57,8 @@ class FilePath(click.Path):
 
 def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:
     """Run an async function; how it fails becomes a message and an exit status."""
+    from flowcage.host.run.blocking import Terminated, run_to_end_or_signal  # trio: 0.1 s
+
     try:
         return run_to_end_or_signal(function)
     except RunError as error:

@@ -1,6 +1,7 @@
 """The command line: ``flowcage run`` and its kin.
 
 stdout carries results and nothing else; everything for a person goes to stderr.
+A command imports what it needs when it runs: ``--help`` and ``--version`` wait for click alone.
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import ExitStack
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowcage.host.cli import arguments, exits
+from flowcage.host.cli import exits
 from flowcage.host.cli.console import FilePath, Seconds, fail, note, say, to_the_end, warn
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.wire import conformance, schema, serve
@@ -81,6 +81,9 @@ def cli() -> None:
 @click.option("--quiet", is_flag=True, help="No progress on stderr; warnings stay.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print its result as JSON."""
+    from dataclasses import replace
+
+    from flowcage.host.cli import arguments
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.progress import watched
     from flowcage.host.run.api import run_workflow
@@ -114,10 +117,11 @@ def run(file: Path, **given: Any) -> None:
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
 def check(file: Path, dialect: Any) -> None:
     """Compile the workflow in FILE (or -: stdin); print dialect, meta, phases as JSON. No agent is asked."""
+    from flowcage.host.cli.arguments import script as read_script
     from flowcage.host.run.api import check_workflow
 
     try:
-        script = arguments.script(InputFiles({"FILE": file}), file)
+        script = read_script(InputFiles({"FILE": file}), file)
     except InputError as error:
         fail(exits.USAGE, str(error))
     checked = to_the_end(
