@@ -8,7 +8,7 @@ from functools import partial
 import trio
 from anyio.from_thread import start_blocking_portal
 
-from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, Outcome
+from flowcage import AgentAnswer, AgentCall, Handlers, Host, Outcome
 
 
 async def shout(prompt: str) -> str:

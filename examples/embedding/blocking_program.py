@@ -7,8 +7,8 @@ from functools import partial
 
 from anyio.from_thread import start_blocking_portal
 
-from flowcage.host import Handlers, Host, WorkflowFailed
-from flowcage.host.agents import AgentAnswer, AgentCall
+from flowcage import Handlers, Host, WorkflowFailed
+from flowcage.agents import AgentAnswer, AgentCall
 
 
 async def shout(call: AgentCall) -> AgentAnswer:

@@ -6,8 +6,8 @@ from functools import partial
 
 import trio
 
-from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, TenantLimits
-from flowcage.host.events.records import Requested
+from flowcage import AgentAnswer, AgentCall, Handlers, Host, TenantLimits
+from flowcage.events import Requested
 
 SOURCE = "export default async ({ name }) => agent(`hello, ${name}`)"
 

@@ -14,7 +14,7 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 from quart_trio import QuartTrio
 
-from flowcage.host import Host, RunOptions
+from flowcage import Host, RunOptions
 
 from .agent import fake_agent
 from .app import Service

@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from flowcage.host import Agent, AgentAnswer, AgentCall
+from flowcage import Agent, AgentAnswer, AgentCall
 
 
 def fake_agent(delay_seconds: float) -> Agent:

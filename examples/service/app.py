@@ -14,9 +14,9 @@ from quart.wrappers import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from flowcage.host import FlowcageError, Host, HostClosing, Outcome, RunOptions
-from flowcage.protocol import strictjson
+from flowcage import FlowcageError, Host, HostClosing, Outcome, RunOptions
 
+from . import json_text
 from .connection import OwningApp
 from .feed import Feed, result_of
 from .problems import NOTHING, Problem, problem_of
@@ -122,5 +122,5 @@ def _json(
     headers: Mapping[str, str] = NOTHING,
     content_type: str = "application/json",
 ) -> Response:
-    text = strictjson.dumps(body) + "\n"
+    text = json_text.dumps(body) + "\n"
     return Response(text, status, dict(headers), content_type=content_type)

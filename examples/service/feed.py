@@ -7,11 +7,10 @@ from typing import Any
 
 import trio
 
-from flowcage.host import Outcome
-from flowcage.host.events.records import Event
-from flowcage.host.events.stream import EventStream
-from flowcage.protocol import strictjson
+from flowcage import Outcome
+from flowcage.events import Event, EventStream
 
+from . import json_text
 from .problems import Problem
 
 # What the host keeps for a client that does not read.
@@ -73,4 +72,4 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
 
 
 def _frame(kind: str, body: dict[str, Any]) -> bytes:
-    return f"event: {kind}\ndata: {strictjson.dumps(body)}\n\n".encode()
+    return f"event: {kind}\ndata: {json_text.dumps(body)}\n\n".encode()

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from flowcage.host import FlowcageError, HostClosing, Overloaded, RunError, WorkflowFailed
+from flowcage import FlowcageError, HostClosing, Overloaded, RunError, WorkflowFailed
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from flowcage.protocol import strictjson
-
+from . import json_text
 from .problems import Problem
 
 MIB = 1024 * 1024
@@ -40,7 +39,7 @@ def parse(body: bytes) -> Submission:
         Problem: 400 or 422.
     """
     try:
-        members = strictjson.loads(body)
+        members = json_text.loads(body)
     except (ValueError, RecursionError) as error:
         raise Problem(400, "invalid-json", f"the body must be JSON: {error}") from None
     if not isinstance(members, dict) or not isinstance(members.get("source"), str):

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flowcage.host import TenantLimits
+from flowcage import TenantLimits
 
 from .problems import Problem
 
