@@ -7,10 +7,20 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run test test-thoroughly test-as-user lint types imports check bench generated clean
+.PHONY: run fast test test-thoroughly test-as-user lint types imports check bench generated clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
+
+# What starts no process: under 20 s on two cores. For the rest of a room: make test, or pytest and its file.
+FAST := tests/protocol tests/outcome tests/tools/test_tree.py tests/terminal/test_text.py tests/agents/test_agents_spec.py \
+	tests/agents/test_agents_instance.py tests/agents/test_agents_schema_plain.py tests/process/test_allowance.py \
+	tests/process/test_patience.py tests/process/test_proc_status.py tests/process/test_replies.py \
+	tests/process/test_step_clock.py tests/tenants/test_fair_queue_rules.py tests/tenants/test_scheduler.py \
+	tests/tenants/test_tenants.py tests/escape/test_filter_rules.py tests/escape/test_system_call_numbers.py
+
+fast: $(READY_DEV)
+	$(BIN)/pytest --quiet --numprocesses=2 -m 'not thorough' $(FAST)
 
 test: $(READY_DEV)
 	$(BIN)/pytest --numprocesses=auto -m 'not thorough'

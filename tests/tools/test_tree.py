@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,3 +34,36 @@ def test_no_folder_has_more_modules_than_a_person_keeps_in_mind() -> None:
 
     assert folders.pop(THEMES) > MAX_MODULES  # or the exception can go
     assert {name: count for name, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_the_rooms_of_the_host_are_told_in_the_order_that_import_linter_holds() -> None:
+    contracts = ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    layers = contracts["importlinter:contract:rooms"]["layers"].replace("|", "\n").split()
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    _, _, rooms = page.partition("| room of the host |")
+
+    assert re.findall(r"^\| `(\w+)/` \|", rooms, re.MULTILINE) == layers
+    assert set(layers) == {path.parent.name for path in (ROOT / "host").glob("*/__init__.py")}
+
+
+def test_every_test_that_an_invariant_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
+
+    assert len(named) > 10
+    assert [each for each in named if f"def {each[1]}(" not in (ROOT / each[0]).read_text()] == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = re.findall(r"^- \*\*D(\d+)\*\* \(\d{4}-", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert numbers
+
+
+def test_every_file_that_a_recipe_names_exists() -> None:
+    recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("## Recipes")[2]
+    named = re.findall(r"`((?:protocol|schemas|child|host|flowcage|tests|conformance)/[\w/.-]+)`", recipes)
+
+    assert len(named) > 20
+    assert [name for name in named if "yours" not in name and not (ROOT / name).exists()] == []
