@@ -29,7 +29,8 @@ _RULES = [
     (r"[(]\s*", rf"this\s*:\s*{_TYPE}"),
 ]
 _WORD_BEFORE = r"[\w$]{0,20}[)\]}]?\s?\Z"
-_SHOWN = r"[^,;)}\n]{0,30}"
+_SHOWN = r"[^,;)}\n]*"
+_MAX_SHOWN = 30
 _MAX_LINE = 500
 
 
@@ -42,5 +43,10 @@ def typescript_at(line: str, column: int) -> str | None:
     for left, right in _RULES:
         if re.search(rf"(?:{left})\Z", before) and re.match(right, behind):
             word, shown = re.search(_WORD_BEFORE, before), re.match(_SHOWN, behind)
-            return f"{word[0] if word else ''}{shown[0] if shown else ''}".strip()
+            assert shown is not None  # of any text
+            return f"{word[0] if word else ''}{_cut(shown[0])}".strip()
     return None
+
+
+def _cut(shown: str) -> str:
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN].rstrip()}…"

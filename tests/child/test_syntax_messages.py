@@ -127,6 +127,19 @@ def test_typescript_is_named_at_its_place(child: ChildProcess, line: str, column
     assert (failure.data["line"], failure.data["column"]) == (2, column)
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("interface Finding { file: string; line: number }", "interface Finding { file: stri…"),
+        ("enum E { A }", "enum E { A"),
+    ],
+)
+def test_what_is_shown_of_typescript_is_marked_where_it_is_cut(
+    child: ChildProcess, line: str, shown: str
+) -> None:
+    assert f"`{shown}`" in child.failure_of(line).message
+
+
 def test_typescript_behind_a_return_is_named_too(child: ChildProcess) -> None:
     failure = child.failure_of("if (!args.n) return null;\nconst a: string[] = [];\nreturn a;")
     assert "this is TypeScript" in failure.message
