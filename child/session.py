@@ -116,14 +116,17 @@ class Session:
     def _heap_is_full(self, realm: Realm) -> None:
         """Called by the engine's allocator: whatever called it, down to `serve`, never goes on."""
         assert self.carry_on is not None
+        self.carry_on(self._replies_after_all(realm))
+
+    def _replies_after_all(self, realm: Realm) -> Iterator[Reply]:
+        """The answer to the message that filled the heap, and to those behind it.
+
+        The run is ended in here, not before: what went wrong outside `carry_on` would return to the engine.
+        """
+        assert self._current is not None
         self._no_room = realm.abandon()
         if self._execution is not None:
             self._no_room = self._execution.abandon(self._no_room)
-        self.carry_on(self._replies_after_all())
-
-    def _replies_after_all(self) -> Iterator[Reply]:
-        """The answer to the message that filled the heap, and to those behind it."""
-        assert self._current is not None
         self._ready += self._answer(self._current).data
         yield from self._replies()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import pytest
@@ -130,6 +131,27 @@ def test_messages_that_came_with_the_one_that_filled_the_heap_are_answered(child
     kinds = [reply.get("error", {}).get("data", {}).get("kind") for reply in replies]
     assert kinds == ["memory", "memory", "method_not_found", "memory", None]
     child.expect_exit()
+
+
+BROKEN = """
+from flowcage.child.sandbox.realm import Realm
+def abandon(realm):
+    raise MemoryError
+Realm.abandon = abandon
+from flowcage.child.__main__ import main
+main()
+"""
+
+
+def test_the_engine_does_not_go_on_where_even_the_end_of_the_run_fails() -> None:
+    with ChildProcess((sys.executable, "-I", "-c", BROKEN)) as child:
+        child.initialize(memoryBytes=8 * MIB, stepTimeoutMs=15_000)
+        child.start(HOG)
+        child.send_request("drain")
+        assert child.program.read_line() is None
+        assert child.program.wait() == 70
+        assert "internal error" in child.program.last_words()
+        child.over()
 
 
 # Of a heap of so many megabytes, the part that is in use when the workflow itself throws null.
