@@ -88,8 +88,10 @@ class EventsFile:
             except FlowcageError as error:  # raised outside the nursery, which would wrap it in a group
                 failure = error
             finally:
-                await self._flush()
-                self._writer.cancel()
+                try:
+                    await self._flush()
+                finally:  # a second Ctrl-C ends the waiting, but not what is shielded
+                    self._writer.cancel()
         if failure is not None:
             raise failure
         if self._error is not None:

@@ -134,3 +134,21 @@ def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tm
     assert dropped
     told = len(re.findall("^(?:   x+|[<-][->] agent .*)$", stderr, re.MULTILINE))
     assert told + sum(map(int, dropped)) == 6_000 + 2
+
+
+def test_a_second_ctrl_c_does_not_wait_for_who_reads_the_events(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text(f'for (let i = 0; i < {10 * MANY}; i++) log("x".repeat(1000)); {CHATTY}')
+    os.mkfifo(tmp_path / "events")
+    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--events", tmp_path / "events"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process,
+        killed_in_the_end(process),
+        (tmp_path / "events").open() as events,
+    ):
+        for _ in range(MANY):
+            assert events.readline()
+        children = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGINT)
+        assert psutil.wait_procs(children, DEADLINE)[1] == []  # now it waits for the reader
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
