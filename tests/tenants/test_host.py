@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -190,6 +191,10 @@ async def test_after_a_crash_no_spare_child_of_the_same_layout_is_handed_out() -
 async def _run_that_crashes(made: Host) -> None:
     with pytest.raises(ChildDied):
         await made.run(WAITING, limits={"cpuSeconds": 5})
+
+
+def _has_five_seconds(pid: int) -> bool:
+    return bool(re.search(r"^Max cpu time +5 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE))
 
 
 def _caged() -> set[int]:
