@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 import trio
 
 from flowcage.host.agents import AgentError
 from flowcage.host.agents.schema import checker, checks, plain
-from flowcage.host.agents.schema.checker import AT_ONCE, SchemaRefused
+from flowcage.host.agents.schema.checker import AT_ONCE, NICENESS, SchemaRefused
 from flowcage.host.agents.schema.checks import MAX_REMEMBERED, MAX_SCHEMA_LENGTH
 
 from ..host.checkers import DOUBLING, Recorded, program, settle
@@ -61,6 +65,20 @@ def test_a_check_that_burns_cpu_ends_with_the_limit_and_is_charged_for_it(
     recorded = Recorded()
     assert refusal(partial(recorded.why_not, DOUBLING, 1)) == BURNT
     assert recorded.cpu_seconds[-1] >= 1
+
+
+def test_a_check_makes_way_for_runs_from_its_first_moment_on() -> None:
+    niceness: list[int] = []
+
+    @contextmanager
+    def look(pid: int, _inherited: int) -> Iterator[None]:
+        niceness.append(psutil.Process(pid).nice())
+        yield
+
+    recorded = Recorded()
+    check = replace(recorded.checker, process=look)
+    settle(partial(check.problem, json.dumps({"schema": REFERENCE}).encode()))
+    assert niceness == [min(19, psutil.Process().nice() + NICENESS)]
 
 
 def test_a_check_that_burns_memory_ends_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

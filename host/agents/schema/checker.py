@@ -34,6 +34,8 @@ WALL_SECONDS = 120.0
 # A tenant's checks at work at once; together they leave a core to others where there is more than one.
 AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child.checker")
+# Loading is most of a check, and the cage lowers the priority only after it. A check makes way for runs.
+NICENESS = 10
 _READY = b"ready\n"
 # An explanation is at most some thousand characters, and each at most six bytes of JSON.
 _MAX_REPLY_BYTES = 16 * 1024
@@ -93,6 +95,7 @@ class Checker:
             process = ChildProcess(spawn(self._argv()))
         except (FlowcageError, OSError) as error:
             raise _failed(f"no process could be started for it: {error}") from None
+        _lower_priority(process.pid)
         said = b""
         with self.process(process.pid, 0):
             try:
@@ -132,6 +135,14 @@ class Checker:
             require_cage(pid)
         except FlowcageError as error:
             raise _failed(str(error)) from None
+
+
+def _lower_priority(pid: int) -> None:
+    with suppress(OSError):  # it has ended already
+        os.setpriority(os.PRIO_PROCESS, pid, os.nice(0) + NICENESS)  # at most 19: setpriority(2) sees to it
+    # Where the kernel groups processes by session (sched(7), autogroup), only the group's weight counts.
+    with suppress(OSError), open(f"/proc/{pid}/autogroup", "wb", buffering=0) as file:
+        file.write(b"%d" % NICENESS)
 
 
 async def _feed(process: ChildProcess, task: bytes) -> None:
