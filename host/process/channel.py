@@ -72,7 +72,7 @@ class Channel:
         self.bytes_received = 0
 
     def encode(self, message: Message) -> bytes:
-        """Check a message against the contract and encode it, to be sent by `exchange`.
+        """Check a message against the contract and encode it, to be sent by `send`.
 
         Raises:
             LocalProtocolError: the contract does not allow it.
