@@ -177,13 +177,7 @@ class Execution:
             self._failure = thrown_failure(self._realm.take_error(), "")
         self._read_status()
         if self._output is not None or self._is_stalled():
-            self._note_strays()
-
-    def _note_strays(self) -> None:
-        try:
-            self._realm.diagnose_stray_rejections()
-        except JavaScriptError:  # no memory for the notes; the run is over without them
-            self._realm.clear_error()
+            self._realm.diagnose_end(is_complete=self._output is not None)
 
     def _advance(self) -> None:
         self._begin_module()

@@ -219,7 +219,16 @@ class Realm:
             except JavaScriptError:  # no memory left: the note is lost, the run is not
                 self.clear_error()
 
-    def diagnose_stray_rejections(self) -> None:
+    def diagnose_end(self, *, is_complete: bool) -> None:
+        """Note what a run that is complete or stalled has left behind."""
+        try:
+            self._diagnose_stray_rejections()
+            if is_complete:
+                self._diagnose_unawaited()
+        except JavaScriptError:  # no memory for the notes; the run is over without them
+            self.clear_error()
+
+    def _diagnose_stray_rejections(self) -> None:
         """Note each rejection that nobody handles. No code of the workflow runs."""
         with self.runtime.heap.unlimited(), self.context.scope():
             for reason in self._stray_rejections.take():
@@ -227,6 +236,13 @@ class Realm:
                 self.diagnose(
                     "unhandled_rejection", f"nobody waits for a promise that was rejected: {message}"
                 )
+
+    def _diagnose_unawaited(self) -> None:
+        """Note each request that a completed workflow left without an answer. No job may be run after it."""
+        with self.runtime.heap.unlimited(), self.context.scope():
+            self.call("leave")
+            unheard = [self.context.text(identifier) for identifier in self._stray_rejections.take()]
+            self.call("noteLeft", self.string(f",{','.join(unheard)},"))
 
     def _report_job(self) -> None:
         error = self.take_error()

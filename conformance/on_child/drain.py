@@ -72,3 +72,10 @@ def diagnostics(child: ChildPeer) -> None:
     drained = child.drain()
     expect("the result", drained["output"], {"result": [None]})
     expect("there are diagnostics", bool(drained.get("diagnostics")), True)
+
+
+@check.should("A request without an answer when the workflow completes is told in diagnostics.")
+def unawaited_request(child: ChildPeer) -> None:
+    child.start('agent("never awaited");\nexport default 1;')
+    notes = [note for note in child.drain().get("diagnostics", []) if note["kind"] == "unawaited_request"]
+    expect("the requests that are told", [[note["type"], note["id"]] for note in notes], [["agent", "1"]])

@@ -132,7 +132,12 @@ function pointer(path) {
 // Where the author's code made the call that is being carried out: ' (workflow.js:3:1)', or nothing.
 function callSite() {
   callSitesAsked += 1;
-  const frames = authorFrames(textOf(readStack(new NativeError())));
+  return siteIn(textOf(readStack(new NativeError())));
+}
+
+// The innermost of the author's frames in a stack, as `callSite` tells it.
+function siteIn(stack) {
+  const frames = authorFrames(stack);
   const end = indexOf(frames, '\n');
   const frame = end < 0 ? frames : slice(frames, 0, end);
   const open = indexOf(frame, '(');

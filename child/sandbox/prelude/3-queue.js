@@ -4,6 +4,7 @@ const limits = { __proto__: null }; // by their names on the wire; `install` fil
 const pending = { __proto__: null };
 const requestOf = new WeakMap(); // by the error of its rejection
 const ITEM_COST = 100; // what a queued item counts beside its text
+const MAX_ABOUT = 80; // characters that are kept of what a request is about
 const MAX_DIAGNOSTICS = 100;
 const MAX_DIAGNOSTICS_TEXT = 262144;
 let issued = 0;
@@ -74,8 +75,9 @@ function takeAll(queue) {
   return text;
 }
 
-// Numbers a request, queues it and returns the promise that `settle` will settle.
-function ask(type, members) {
+// Numbers a request, queues it and returns the promise that `settle` will settle. `about` and `label` name it to
+// its author.
+function ask(type, members, about = '', label = undefined) {
   if (outstanding >= limits.maxPendingRequests) {
     fail('limit', `more than maxPendingRequests (${limits.maxPendingRequests}) requests at once`);
   }
@@ -85,12 +87,17 @@ function ask(type, members) {
   const request = freeze({ __proto__: null, type, id });
   lock(error, 'request', request, false);
   rememberRequest(requestOf, error, request);
-  const entry = { __proto__: null, resolve: undefined, reject: undefined, error };
+  const entry = {
+    __proto__: null, resolve: undefined, reject: undefined, promise: undefined, error,
+    about: about.length > MAX_ABOUT ? slice(about, 0, MAX_ABOUT) : about,
+    label: label !== undefined && label.length > MAX_ABOUT ? slice(label, 0, MAX_ABOUT) : label,
+  };
   // Made first: what may fail for want of memory or stack must fail before anything is on record.
   const promise = new NativePromise((resolve, reject) => {
     entry.resolve = resolve;
     entry.reject = reject;
   });
+  entry.promise = promise;
   pending[id] = entry; // the next request's, should the queue not take this one
   enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
   issued += 1;

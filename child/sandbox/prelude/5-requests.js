@@ -13,7 +13,12 @@ const agent = (prompt, options) => {
   }
   const text = `,"prompt":${quote(prompt)}${agentOptions(options)}`;
   noteObjectsIn(prompt);
-  return ask('agent', text);
+  return ask('agent', text, prompt, labelIn(options));
+};
+
+const labelIn = (options) => {
+  const label = isObject(options) ? own(options, 'label') : undefined;
+  return typeof label === 'string' ? label : undefined;
 };
 
 function agentOptions(options) {
@@ -54,7 +59,8 @@ const workflow = (ref, args) => {
       `workflow(ref, args) takes a name or {scriptPath: "…"} as its ref, not ${kindOf(ref)}`);
   }
   const refText = typeof ref === 'string' ? quote(ref) : `{"scriptPath":${quote(path)}}`;
-  return ask('workflow', `,"ref":${refText}${args === undefined ? '' : `,"args":${encode(args, WORKFLOW_ARGS)}`}`);
+  const argsText = args === undefined ? '' : `,"args":${encode(args, WORKFLOW_ARGS)}`;
+  return ask('workflow', `,"ref":${refText}${argsText}`, path ?? ref);
 };
 
 const log = (...values) => {
@@ -82,7 +88,8 @@ const sleep = (ms) => {
   if (rounded > limits.maxSleepMs) {
     throw new NativeRangeError('sleep(ms) duration exceeds the maximum allowed delay');
   }
-  return ask('sleep', `,"durationMs":${encode(rounded)}`);
+  const text = encode(rounded);
+  return ask('sleep', `,"durationMs":${text}`, `${text} ms`);
 };
 
 const exec = (profile, request) => {
@@ -98,7 +105,7 @@ const exec = (profile, request) => {
   text += execMember('cwd', own(request, 'cwd'), isString, 'a string');
   text += execMember('env', own(request, 'env'), isStringRecord, 'an object of strings');
   text += execMember('stdin', own(request, 'stdin'), isString, 'a string');
-  return ask('sandbox_exec', `,"profile":${quote(profile)},"request":{${text}}`);
+  return ask('sandbox_exec', `,"profile":${quote(profile)},"request":{${text}}`, command);
 };
 
 function execMember(name, value, isRight, expected) {

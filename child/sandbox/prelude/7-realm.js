@@ -54,6 +54,8 @@ const ABSENT_BUT_IN_THE_ENGINE = ['eval', 'Function'];
 function harden() {
   denyDynamicCode();
   boundIteratorDepth();
+  followRaces('race');
+  followRaces('any');
   // By it, `await` tells a promise of the realm's from any other thenable.
   lockInherited(NativePromise.prototype, 'constructor', NativePromise);
   // The engine compiles a template literal to a call of ''.concat; a getter would be run for each.

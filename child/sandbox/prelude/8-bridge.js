@@ -40,6 +40,8 @@ const bridge = {
   where,
   settle,
   forget,
+  leave,
+  noteLeft,
   setBudget,
   refuseImport(specifier, frame) {
     const error = new NativeTypeError('workflow imports are restricted: '

@@ -111,6 +111,7 @@ OF_RUNS: dict[str, Mutant] = {
     "drain/stalled": _told("drain", "await new Promise(() => {})", _drained(stalled=False)),
     "drain/waiting-is-not-stalled": _told("drain", "still waiting", _drained(stalled=True)),
     "drain/diagnostics": _told("drain", '"swallowed"', edit(lambda told: told.pop("diagnostics"))),
+    "drain/unawaited-request": _told("drain", "never awaited", edit(lambda told: told.pop("diagnostics"))),
     "resolve/value": reading('{"er": null}', "null"),
     "resolve/null-is-not-undefined": reading('{"type": "ok_undefined"}', '{"type": "ok", "value": null}'),
     "resolve/error": reading("no such model", "failed"),
