@@ -41,6 +41,7 @@ from flowcage.protocol.messages import (
     Shutdown,
     SleepRequest,
     Start,
+    Started,
     Take,
     UnknownRequest,
     WorkflowRequest,
@@ -68,7 +69,7 @@ def message(method: str, params: Any) -> Message:
 
 
 def result(method: str, value: Any) -> Any:
-    """Build the answer to a method: `initialized`, `checked`, `drained`, or an object that says nothing.
+    """Build the answer to a method: `initialized`, `started`, `checked`, `drained`, or an empty object.
 
     It is what the published schema allows, and one thing more: a request of an unknown type, which comes as
     `UnknownRequest` behind the others of its drain.
@@ -98,6 +99,12 @@ def initialized(result: Any) -> Initialized:
         {name: _layer(_nested(layers, name)) for name, _ in layers.items()},
         members.integer("maxMessageBytes", 1, MAX_LIMIT),
     )
+
+
+def started(result: Any) -> Started:
+    """Build the answer to `start`: an older child says nothing of the dialect."""
+    members = Members(result, "start.result")
+    return Started(members.choice("dialect", ("module", "script")) if "dialect" in members else MISSING)
 
 
 def checked(result: Any) -> Checked:
@@ -215,6 +222,7 @@ def _start(members: Members) -> Start:
         members.any("args"),
         _budget(budget) if budget else Budget(),
         dialect,
+        "describe" in members and members.boolean("describe"),
     )
 
 
@@ -277,4 +285,8 @@ _REQUESTS: dict[str, Callable[[str, Members], Request]] = {
         id, it.string("profile"), _program(_nested(it, "request"))
     ),
 }
-_RESULTS: dict[str, Callable[[Any], Any]] = {"initialize": initialized, "check": checked}
+_RESULTS: dict[str, Callable[[Any], Any]] = {
+    "initialize": initialized,
+    "start": started,
+    "check": checked,
+}

@@ -23,6 +23,7 @@ from flowcage.protocol.messages import (
     Resolve,
     Shutdown,
     Start,
+    Started,
     Take,
 )
 
@@ -44,7 +45,8 @@ def params(message: Message) -> dict[str, Any]:
             )
         case Start():
             args = {} if message.args is MISSING else {"args": message.args}
-            return _source(message) | {"budget": budget(message.budget)} | args
+            describe = {"describe": True} if message.describe else {}
+            return _source(message) | {"budget": budget(message.budget)} | args | describe
         case Check():
             return _source(message)
         case Resolve():
@@ -88,6 +90,11 @@ def initialized(result: Initialized) -> dict[str, Any]:
         "isolation": {name: layer._asdict() for name, layer in result.isolation.items()},
         "maxMessageBytes": result.max_message_bytes,
     }
+
+
+def started(result: Started) -> dict[str, Any]:
+    """The answer to `start`."""
+    return {} if result.dialect is MISSING else {"dialect": result.dialect}
 
 
 def checked(result: Checked) -> dict[str, Any]:

@@ -58,13 +58,14 @@ class Initialize(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Compile one workflow. `source` is JavaScript text; `args` any JSON."""
+    """Compile one workflow. `source` is JavaScript text; `args` any JSON; `describe` asks for its dialect."""
 
     source: str
     source_name: str = "workflow.js"
     args: Json | Missing = MISSING
     budget: Budget = Budget()
     dialect: Dialect = "auto"
+    describe: bool = False
 
 
 class Check(NamedTuple):
@@ -244,6 +245,12 @@ class UnknownRequest(NamedTuple):
 
 
 Request: TypeAlias = AgentRequest | WorkflowRequest | SleepRequest | SandboxExecRequest | UnknownRequest
+
+
+class Started(NamedTuple):
+    """What `start` found. The dialect is `MISSING` where nobody asked, and where the child cannot tell."""
+
+    dialect: Literal["module", "script"] | Missing = MISSING
 
 
 class Checked(NamedTuple):

@@ -20,7 +20,7 @@ from flowcage.child.sandbox.results import result_text, take_error
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import MISSING, Budget, Ok, OkUndefined, Rejected, Resolution, Start
+from flowcage.protocol.messages import MISSING, Budget, Ok, OkUndefined, Rejected, Resolution, Start, Started
 
 
 class Execution:
@@ -46,6 +46,7 @@ class Execution:
 
     def start(self, message: Start) -> str:
         """Compile the source and install its globals. No code of the workflow runs yet."""
+        started = Started()
         args = {} if message.args is MISSING else message.args
         try:
             with self._realm.watchdog.step():
@@ -55,13 +56,15 @@ class Execution:
                 self._program = compile_workflow(
                     self._realm, message.source, message.source_name, message.dialect
                 )
+                if message.describe:
+                    started = self._program.described()
         except ErrorReply as failure:
             self._failure = failure
             raise
         except Interrupted as stopped:
             self._failure = interruption(stopped)
             raise self._failure from None
-        return "{}"
+        return strictjson.dumps(encode.started(started))
 
     def poll(self) -> str:
         """Run to quiet and report one event: a call, a request, completion or pending."""

@@ -13,7 +13,7 @@ from flowcage.child.sandbox.realm import Realm
 from flowcage.child.sandbox.workflow_text import WorkflowText
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Checked, Dialect
+from flowcage.protocol.messages import Checked, Dialect, Started
 
 # What the engine says of a return outside functions: the only thing that makes a source a script.
 _RETURN_ERROR = "return not in a function"
@@ -39,6 +39,19 @@ class Program(NamedTuple):
     def is_script(self, exported: list[str]) -> bool:
         """Whether it is a script, seeing what the module exports."""
         return self.dialect == "script" or (self.may_be_script and exported == ["meta"])
+
+    def described(self) -> Started:
+        """Its dialect before it has run; untold where the source is too long for the grammar.
+
+        Raises:
+            Interrupted: the step's time is over.
+        """
+        if not (self.may_be_script and meta.is_mentioned(self.text.utf8)):
+            return Started(self.dialect)
+        parts = self.text.parts_if_small()
+        if parts is None:
+            return Started()
+        return Started("script" if self.is_script(parts.exported or []) else "module")
 
     def no_result(self) -> str:
         """What the author of a script without a return is told."""

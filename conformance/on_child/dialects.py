@@ -59,3 +59,36 @@ def unknown_dialect(child: ChildPeer) -> None:
     child.initialize()
     data = child.refused("invalid_params", "start", source="export default 1;", dialect="coffee")
     expect("data.path", data["path"], "/dialect")
+
+
+def described(child: ChildPeer, source: str, dialect: str) -> None:
+    """Start with `describe`; a child that does not know it, or cannot tell, says nothing."""
+    child.initialize()
+    told = child.request("start", source=source, describe=True)
+    expect("the dialect, where it is told", told.get("dialect", dialect), dialect)
+
+
+@check.must("With describe, start tells of a module that it is one, or does not tell the dialect.")
+def described_module(child: ChildPeer) -> None:
+    described(child, META + "export default 'a described module';", "module")
+
+
+@check.must(
+    "With describe, start tells of a source with a top-level return that it is a script, or does not tell."
+)
+def described_script(child: ChildPeer) -> None:
+    described(child, META + "return 'a described script';", "script")
+
+
+@check.must(
+    "With describe, start tells of a source whose only export is meta that it is a script, or does not tell."
+)
+def described_meta_only(child: ChildPeer) -> None:
+    described(child, META + "log('described by meta');", "script")
+
+
+@check.must("Without describe, start does not tell the dialect.")
+def not_described(child: ChildPeer) -> None:
+    child.initialize()
+    told = child.request("start", source="export default 'not described';")
+    expect("whether the dialect is told", "dialect" in told, False)

@@ -467,10 +467,18 @@ export type StartParams = {
   /** What the workflow sees as budget; no ceiling and nothing spent when left out. */
   budget?: Budget;
   dialect?: Dialect;
+  /** Whether the answer tells the dialect. Left out: false. */
+  describe?: boolean;
 };
 
-/** The workflow compiled. An empty object. Members are ignored. */
-export type StartResult = Record<string, unknown>;
+/** The workflow compiled. An empty object, unless describe was true. */
+export type StartResult = {
+  /**
+   * Which dialect the source turned out to be. Left out unless describe was true, and where the child cannot
+   * tell or is older than describe.
+   */
+  dialect?: 'module' | 'script';
+};
 
 /** None: an empty object, or no params at all. */
 export type TakeParams = Record<string, unknown>;

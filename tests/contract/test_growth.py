@@ -14,6 +14,14 @@ from typing import Any
 
 import pytest
 
+from flowcage.host import ProtocolViolation
+from flowcage.host.process.replies import Replies
+from flowcage.protocol import encode
+from flowcage.protocol.envelope import Result
+from flowcage.protocol.messages import MISSING, Missing, Start, Started
+
+from ..child.child_process import ChildProcess
+
 PYTHON = ("env", f"PYTHONPATH={Path(__file__).parents[2]}", sys.executable, "-m")
 CHILDREN = {
     "today": (sys.executable, "-I", "-m", "flowcage.child"),
@@ -121,3 +129,35 @@ def test_a_member_of_a_drain_reaches_whoever_knows_it() -> None:
 
 def test_a_member_of_a_drain_that_the_child_does_not_know_is_left_out() -> None:
     assert outcome("later", "today", "return await agent('a')")["pages"] == [None, None]
+
+
+# ---- a member of start: `describe` came after the first children of 1.0 ------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "dialect"),
+    [({}, MISSING), ({"x-later": 1}, MISSING), ({"dialect": "script"}, "script")],
+    ids=["an older child", "a later child", "a child of today"],
+)
+def test_a_host_that_asks_for_the_dialect_takes_what_any_child_answers(
+    answer: dict[str, Any], dialect: str | Missing
+) -> None:
+    replies = Replies()
+    replies.expect(Start("return 1", describe=True))
+    assert replies.take(Result(1, answer)) == Started(dialect)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [{"dialect": "coffee"}, {"dialect": None}, []])
+def test_what_no_child_may_answer_ends_the_run(answer: Any) -> None:
+    replies = Replies()
+    replies.expect(Start("return 1", describe=True))
+    with pytest.raises(ProtocolViolation, match="answer to start is not in the contract"):
+        replies.take(Result(1, answer))
+
+
+@pytest.mark.parametrize(("describe", "answer"), [(False, {}), (True, {"dialect": "script"})])
+def test_the_child_tells_the_dialect_only_to_a_host_that_asks(describe: bool, answer: dict[str, str]) -> None:
+    with ChildProcess() as child:
+        child.initialize()
+        params = encode.params(Start("return 1", describe=describe))
+        assert child.request("start", **params) == answer

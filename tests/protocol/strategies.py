@@ -30,6 +30,7 @@ from flowcage.protocol.messages import (
     Resolve,
     Shutdown,
     Start,
+    Started,
     Take,
 )
 
@@ -82,7 +83,7 @@ MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     "initialize": st.builds(
         Initialize, texts(), st.none() | _PEERS, limits(), st.none() | st.sampled_from(ISOLATIONS)
     ),
-    "start": st.builds(Start, *_SOURCES, _ARGS, _BUDGETS, st.sampled_from(DIALECTS)),
+    "start": st.builds(Start, *_SOURCES, _ARGS, _BUDGETS, st.sampled_from(DIALECTS), st.booleans()),
     "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS)),
     "poll": st.builds(Poll),
     "take": st.builds(Take),
@@ -96,6 +97,11 @@ def initialized() -> st.SearchStrategy[Initialized]:
     """Any answer to `initialize`."""
     layers = st.dictionaries(texts(), st.builds(Layer, st.booleans(), texts()), max_size=3)
     return st.builds(Initialized, texts(), _PEERS, _PEERS, limits(), layers, _COUNTS)
+
+
+def started() -> st.SearchStrategy[Started]:
+    """Any answer to `start`."""
+    return st.builds(Started, st.sampled_from(["module", "script"]) | st.just(MISSING))
 
 
 def checked() -> st.SearchStrategy[Checked]:
@@ -157,7 +163,9 @@ PARAMS: dict[str, JsonStrategy] = {
     "initialize": record(
         {"protocolVersion": texts()}, client=_PEER, limits=_LIMITS, isolation=st.sampled_from(ISOLATIONS)
     ),
-    "start": record({"source": texts()}, **_SOURCE, args=json_values(), budget=_BUDGET),
+    "start": record(
+        {"source": texts()}, **_SOURCE, args=json_values(), budget=_BUDGET, describe=st.booleans()
+    ),
     "check": record({"source": texts()}, **_SOURCE),
     "poll": record({}),
     "take": record({}),
@@ -179,6 +187,7 @@ RESULTS: dict[str, JsonStrategy] = {
             "maxMessageBytes": _COUNTS,
         }
     ),
+    "start": record({}, dialect=st.sampled_from(["module", "script"])),
     "check": record({"dialect": st.sampled_from(["module", "script"]), "meta": json_values()}),
     "drain": st.one_of(
         record({**_DRAINED, "state": st.just("pending")}, **_NOTES, output=json_values(2)),

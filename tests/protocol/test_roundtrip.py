@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 
 from flowcage.protocol import decode, encode, strictjson
 from flowcage.protocol.limits import MAX_STACK_BYTES, WIRE_NAMES, Limits, effective
-from flowcage.protocol.messages import METHODS, MISSING, Checked, Initialize, Initialized, Message, Start
+from flowcage.protocol.messages import (
+    METHODS,
+    MISSING,
+    Checked,
+    Initialize,
+    Initialized,
+    Message,
+    Start,
+    Started,
+)
 from flowcage.schemas import validate
 
-from .strategies import MESSAGES, checked, initialized, limits
+from .strategies import MESSAGES, checked, initialized, limits, started
 
 
 def over_the_wire(value: Any) -> Any:
@@ -38,6 +47,19 @@ def test_the_answer_to_initialize_survives_the_wire(answer: Initialized) -> None
     result = over_the_wire(encode.initialized(answer))
     assert validate.result_error("initialize", result) is None
     assert decode.initialized(result) == answer
+
+
+@given(started())
+def test_the_answer_to_start_survives_the_wire(answer: Started) -> None:
+    result = over_the_wire(encode.started(answer))
+    assert validate.result_error("start", result) is None
+    assert decode.started(result) == answer == decode.result("start", result)
+
+
+def test_an_older_child_is_asked_and_answers_as_ever() -> None:
+    assert "describe" not in encode.params(Start("x"))
+    assert encode.params(Start("x", describe=True))["describe"] is True
+    assert decode.result("start", {}) == Started()
 
 
 @given(checked())

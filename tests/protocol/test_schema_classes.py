@@ -40,6 +40,7 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.OkUndefined: case("resolution", "ok_undefined"),
     messages.Rejected: case("resolution", "error"),
     messages.Initialized: document("initialize.result"),
+    messages.Started: document("start.result"),
     messages.Checked: document("check.result"),
     messages.Drained: document("drain.result"),
 }

@@ -20,6 +20,7 @@ from .strategies import ERRORS, PARAMS, RESULTS, mutated
 
 DECODERS: dict[str, Callable[[Any], Any]] = {
     "initialize": decode.initialized,
+    "start": decode.started,
     "check": decode.checked,
     "drain": decode.drained,
 }

@@ -48,7 +48,7 @@ const RESULTS = {
     maxMessageBytes: (it) => isCount(it) && it > 0,
   },
   check: { dialect: isText },
-  start: {},
+  start: { dialect: (it) => it === undefined || isText(it) },
   poll: {
     type: isText,
     call: (it, { type }) => type !== 'call' || isCall(it),

@@ -65,6 +65,10 @@ OF_RUNS: dict[str, Mutant] = {
     "dialects/module-return": _told("start", "return 6;", result({})),
     "dialects/missing-default": _told("drain", "export const other", completes(None)),
     "dialects/unknown-dialect": reading('"coffee"', '"auto"'),
+    "dialects/described-module": _told("start", "a described module", result({"dialect": "script"})),
+    "dialects/described-script": _told("start", "a described script", result({"dialect": "module"})),
+    "dialects/described-meta-only": _told("start", "described by meta", result({"dialect": "module"})),
+    "dialects/not-described": _told("start", "'not described'", result({"dialect": "module"})),
     "calls/log": _told("drain", "{ b: [true] }", edit(lambda told: told["calls"][0].update(values=["a", 2]))),
     "calls/phase": _told(
         "drain", 'phase("Review");\nexport', edit(lambda told: told["calls"][0].update(options={}))
