@@ -180,7 +180,7 @@ class Execution:
             self._failure = thrown_failure(self._realm.take_error(), "")
         self._read_status()
         if self._output is not None or self._is_stalled():
-            self._realm.diagnose_end(is_complete=self._output is not None)
+            self._realm.diagnose_end(has_left=self._output is not None and bool(self._unsettled))
 
     def _advance(self) -> None:
         self._begin_module()

@@ -219,11 +219,15 @@ class Realm:
             except JavaScriptError:  # no memory left: the note is lost, the run is not
                 self.clear_error()
 
-    def diagnose_end(self, *, is_complete: bool) -> None:
-        """Note what a run that is complete or stalled has left behind."""
+    def diagnose_end(self, *, has_left: bool) -> None:
+        """Note what a run that is complete or stalled has left behind.
+
+        Args:
+            has_left: whether it is complete, and requests of it have no answer.
+        """
         try:
             self._diagnose_stray_rejections()
-            if is_complete:
+            if has_left:
                 self._diagnose_unawaited()
         except JavaScriptError:  # no memory for the notes; the run is over without them
             self.clear_error()

@@ -227,6 +227,7 @@ def test_what_a_workflow_redefines_changes_nothing(child: ChildProcess, hostile:
         "Error.stackTraceLimit = 0; agent('slow'); export default 1",
         "const f = { [`x (a:007:${'9'.repeat(400)})\\n`]() { agent('slow') } }; for (const k in f) f[k]();\n"
         "export default 1",
+        "const f = { [`x (a:007:01)\\n`]() { agent('slow') } }; for (const k in f) f[k](); export default 1",
         "class Later extends Promise {} Later.resolve(agent('slow')); export default 1",
         "const it = { then(resolve) { agent('slow'); resolve(1) } }; export default it",
         "export default { toJSON() { agent('slow'); return 1 } }",
