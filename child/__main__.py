@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, live, whom_to_die_with
+from flowcage.child.life import log_to_stderr, parse_die_with, run_session
 from flowcage.child.stdio import claim
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ def main() -> None:
     """Claim the wire, load the engine, serve, and leave without running anything else."""
     clear_environment()
     try:
-        parent = whom_to_die_with(sys.argv[1:])
+        parent = parse_die_with(sys.argv[1:])
     except ValueError:
-        complain(USAGE)
+        log_to_stderr(USAGE)
         os._exit(os.EX_USAGE)  # sysexits.h
     try:
         claim()
     except OSError as error:
-        complain(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
+        log_to_stderr(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
         os._exit(os.EX_OSERR)
-    os._exit(live(partial(_begin, parent)))
+    os._exit(run_session(partial(_begin, parent)))
 
 
 def _begin(parent: int | None) -> Session:

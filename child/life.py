@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what it imports is `begin`'s to load, after the environment
     from flowcage.child.session import Session
 
 
-def whom_to_die_with(arguments: list[str]) -> int | None:
+def parse_die_with(arguments: list[str]) -> int | None:
     """The process of ``--die-with PID``; None where there is no argument.
 
     Raises:
@@ -28,7 +28,7 @@ def whom_to_die_with(arguments: list[str]) -> int | None:
     return int(value)
 
 
-def live(begin: Callable[[], Session]) -> int:
+def run_session(begin: Callable[[], Session]) -> int:
     """Serve one session to its end.
 
     Args:
@@ -40,13 +40,13 @@ def live(begin: Callable[[], Session]) -> int:
 
     def life() -> None:
         session = begin()
-        session.carry_on = lambda replies: os._exit(status_of(lambda: serve(session, replies)))
+        session.serve_above_engine = lambda replies: os._exit(exit_status_of(lambda: serve(session, replies)))
         serve(session)
 
-    return status_of(life)
+    return exit_status_of(life)
 
 
-def status_of(life: Callable[[], None]) -> int:
+def exit_status_of(life: Callable[[], None]) -> int:
     """Live to the end, whatever that is.
 
     Returns:
@@ -56,14 +56,14 @@ def status_of(life: Callable[[], None]) -> int:
     try:
         life()
     except EngineUnavailable as error:
-        complain(str(error))
+        log_to_stderr(str(error))
         return os.EX_SOFTWARE
     except BrokenPipeError:
         return 0  # the host is gone; nobody is left to tell
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        complain(f"internal error at {_place(error)}: {error!r}")
+        log_to_stderr(f"internal error at {_place(error)}: {error!r}")
         return os.EX_SOFTWARE
     return 0
 
@@ -76,13 +76,13 @@ def _place(error: Exception) -> str:
     return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
 
 
-def leave_note(line: bytes) -> None:
+def write_note(line: bytes) -> None:
     """Have whoever started this process know what its peer asked for; that reads stderr."""
     with suppress(OSError):
         os.write(2, line)
 
 
-def complain(message: str) -> None:
+def log_to_stderr(message: str) -> None:
     """Say something on stderr."""
     # Where stderr is a file, RLIMIT_FSIZE stops even this.
     with suppress(OSError):

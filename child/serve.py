@@ -33,5 +33,5 @@ def _read(session: Session) -> bytes:
     try:
         return os.read(INCOMING, READ_BYTES)
     except MemoryError:
-        session.make_room()
+        session.free_heap()
         return os.read(INCOMING, READ_BYTES)

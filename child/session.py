@@ -61,12 +61,12 @@ class Session:
         max_message_bytes: longest line until `initialize` is answered.
 
     Attributes:
-        carry_on: serves the rest of the session from where it is called, these replies first, and ends the
-            process. It is called by the engine's allocator, when the heap of a run is full. None leaves the
-            engine to fail by itself.
+        serve_above_engine: serves the rest of the session from where it is called, these replies first, and
+            ends the process. It is called by the engine's allocator, when the heap of a run is full. None
+            leaves the engine to fail by itself.
     """
 
-    carry_on: Callable[[Iterator[Reply]], NoReturn] | None = None
+    serve_above_engine: Callable[[Iterator[Reply]], NoReturn] | None = None
 
     def __init__(
         self,
@@ -82,9 +82,9 @@ class Session:
         self._limits = Limits()
         self._execution: Execution | None = None
         # Why there is none although a start was carried out: the answer to all that follows.
-        self._no_room: ErrorReply | None = None
+        self._start_failure: ErrorReply | None = None
         self._current: Received | None = None
-        self._ready, self._is_news = b"", False
+        self._ready, self._has_results = b"", False
 
     def receive(self, data: bytes) -> Iterator[Reply]:
         """Carry out every complete line in `data`; empty means the end of stdin.
@@ -98,9 +98,9 @@ class Session:
     def _replies(self) -> Iterator[Reply]:
         while (event := self._connection.next_event()) is not None:
             message = event.message if isinstance(event, Received) else None
-            if self._is_news and isinstance(message, _TAKES_TIME):
+            if self._has_results and isinstance(message, _TAKES_TIME):
                 yield self._take_ready()
-            self._is_news = self._is_news or not isinstance(message, Resolve)
+            self._has_results = self._has_results or not isinstance(message, Resolve)
             reply = self._reply(event)
             self._ready += reply.data
             if reply.last:
@@ -110,23 +110,23 @@ class Session:
             yield self._take_ready()
 
     def _take_ready(self, *, last: bool = False) -> Reply:
-        ready, self._ready, self._is_news = self._ready, b"", False
+        ready, self._ready, self._has_results = self._ready, b"", False
         return Reply(ready, last)
 
     def _heap_is_full(self, realm: Realm) -> None:
         """Called by the engine's allocator: whatever called it, down to `serve`, never goes on."""
-        assert self.carry_on is not None
-        self.carry_on(self._replies_after_all(realm))
+        assert self.serve_above_engine is not None
+        self.serve_above_engine(self._replies_above_engine(realm))
 
-    def _replies_after_all(self, realm: Realm) -> Iterator[Reply]:
+    def _replies_above_engine(self, realm: Realm) -> Iterator[Reply]:
         """The answer to the message that filled the heap, and to those behind it.
 
-        The run is ended in here, not before: what went wrong outside `carry_on` would return to the engine.
+        The run is ended in here, not before: an error outside `serve_above_engine` returns to the engine.
         """
         assert self._current is not None
-        self._no_room = realm.abandon()
+        self._start_failure = realm.abandon()
         if self._execution is not None:
-            self._no_room = self._execution.abandon(self._no_room)
+            self._start_failure = self._execution.abandon(self._start_failure)
         self._ready += self._answer(self._current).data
         yield from self._replies()
 
@@ -154,20 +154,20 @@ class Session:
         try:
             return self._carry_out(message)
         except MemoryError:
-            raise self.make_room() from None
+            raise self.free_heap() from None
 
-    def make_room(self) -> ErrorReply:
+    def free_heap(self) -> ErrorReply:
         """Give up the run and its heap: without memory the child could not even read a message."""
         text = "the child ran into addressSpaceBytes"
         failure = errors.run_failure(errors.MEMORY, "InternalError", text)
         if self._execution is not None:
-            self._execution.give_up(failure)
+            self._execution.fail_and_free(failure)
         return failure
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
         # Whoever asks for tiny messages still learns that he got them.
-        message = self._why_unfit(line) if self._execution is not None else None
+        message = self._unsendable_reason(line) if self._execution is not None else None
         if message is None:
             return line
         failure = errors.run_failure(errors.LIMIT, "RangeError", message)
@@ -175,7 +175,7 @@ class Session:
         self._execution.fail(failure)
         return envelope.error(identifier, failure)
 
-    def _why_unfit(self, line: bytes) -> str | None:
+    def _unsendable_reason(self, line: bytes) -> str | None:
         """Why the host would refuse this reply; None if it would not."""
         maximum = self._connection.max_message_bytes
         if len(line) > maximum + 1:
@@ -199,14 +199,14 @@ class Session:
             case Shutdown():
                 return "{}"
             case Poll() | Take() | Drain() | Resolve():
-                return self._go_on(message)
+                return self._use_execution(message)
             case _:
                 assert_never(message)
 
-    def _go_on(self, message: Poll | Take | Drain | Resolve) -> str:
+    def _use_execution(self, message: Poll | Take | Drain | Resolve) -> str:
         if (execution := self._execution) is None:
-            assert self._no_room is not None
-            raise unknown_request(message.id) if isinstance(message, Resolve) else self._no_room
+            assert self._start_failure is not None
+            raise unknown_request(message.id) if isinstance(message, Resolve) else self._start_failure
         match message:
             case Poll():
                 return execution.poll()
@@ -240,21 +240,21 @@ class Session:
         try:
             realm = self._new_realm()
         except ErrorReply as failure:
-            self._no_room = failure
+            self._start_failure = failure
             raise
         self._execution = Execution(realm, self._limits)
         return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
-        if self._no_room is not None:  # a workflow that was only checked has left a full heap behind
-            raise self._no_room
+        if self._start_failure is not None:  # a workflow that was only checked has left a full heap behind
+            raise self._start_failure
         realm, self._ready_realm = self._ready_realm, None
         try:
             if realm is None:
                 realm = Realm(self._limits, self._high_water)
             else:
                 realm.adopt(self._limits, self._high_water)
-            if self.carry_on is not None:
+            if self.serve_above_engine is not None:
                 realm.runtime.heap.on_full = partial(self._heap_is_full, realm)
             return realm
         except (OutOfMemory, JavaScriptError, MemoryError):

@@ -17,10 +17,10 @@ def claim() -> None:
     os.closerange(INCOMING, os.sysconf("SC_OPEN_MAX"))
     os.dup2(0, INCOMING, inheritable=False)
     os.dup2(1, OUTGOING, inheritable=False)
-    give_up_stdio()
+    replace_stdio()
 
 
-def give_up_stdio() -> None:
+def replace_stdio() -> None:
     """Have descriptor 0 read nothing and descriptor 1 write to stderr."""
     ended, writing = os.pipe()  # not every container has a /dev/null
     os.close(writing)

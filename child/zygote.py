@@ -20,12 +20,12 @@ from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current
 from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.process import die_with
-from flowcage.child.cage.rlimits import hold
+from flowcage.child.cage.rlimits import lower_to_ceilings
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, leave_note, live, status_of, whom_to_die_with
+from flowcage.child.life import exit_status_of, log_to_stderr, parse_die_with, run_session, write_note
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
-from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, give_up_stdio
+from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, replace_stdio
 from flowcage.protocol import envelope
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import Limits
@@ -37,7 +37,7 @@ from flowcage.protocol.version import PROTOCOL_VERSION
 _CONTROL = STATUS + 1
 _WIRE = [INCOMING, OUTGOING, STATUS]
 _CLONE_PARENT = 0x00008000  # linux/sched.h
-_REHEARSAL = """phase("warm"); log(args);
+_WARM_UP_SOURCE = """phase("warm"); log(args);
 const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
 return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
 
@@ -48,23 +48,29 @@ def main() -> None:
     try:
         parent, terms = _arguments(sys.argv[1:])
     except ValueError:
-        complain("usage: python -m flowcage.child.zygote --die-with PID [--terms JSON]  (stdin is a socket)")
+        log_to_stderr(
+            "usage: python -m flowcage.child.zygote --die-with PID [--terms JSON]  (stdin is a socket)"
+        )
         os._exit(os.EX_USAGE)
-    os._exit(status_of(lambda: _live(parent, terms)))
+    os._exit(exit_status_of(lambda: _run(parent, terms)))
 
 
-def _live(parent: int, terms: Terms | None) -> None:
+def _run(parent: int, terms: Terms | None) -> None:
     control = _claim()
     lockdown.prepare()
     die_with(parent)  # a change of credentials clears it
-    realm = _warm()
+    realm = _warm_up()
     control.send(b"ready")
-    begin = partial(_begin, parent, realm) if terms is None else partial(_begin_on, terms, parent, realm)
+    begin = (
+        partial(_new_session, parent, realm)
+        if terms is None
+        else partial(_new_session_under_terms, terms, parent, realm)
+    )
     _serve(control, begin)
 
 
 def _arguments(words: list[str]) -> tuple[int, Terms | None]:
-    parent = whom_to_die_with(words[:2])
+    parent = parse_die_with(words[:2])
     if parent is None or words[2:3] not in ([], ["--terms"]) or len(words) not in (2, 4):
         raise ValueError(words)
     return parent, parse_terms(words[3]) if words[3:] else None
@@ -73,20 +79,20 @@ def _arguments(words: list[str]) -> tuple[int, Terms | None]:
 def _claim() -> socket.socket:
     """Keep the socket and stderr, close all else, and free the numbers that children will want."""
     os.dup2(0, _CONTROL, inheritable=False)
-    give_up_stdio()
+    replace_stdio()
     os.closerange(INCOMING, _CONTROL)
     os.closerange(_CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
     return socket.socket(fileno=_CONTROL)
 
 
-def _warm() -> Realm:
+def _warm_up() -> Realm:
     """Go through a whole run once, without a cage, and build the realm that every child will begin with."""
     high_water = open_high_water()
-    rehearsal = Session(lockdown.apply_nothing, high_water)
+    session = Session(lockdown.apply_nothing, high_water)
     for number, (method, params) in enumerate(_messages()):
-        for reply in rehearsal.receive(envelope.request(number, method, params)):
+        for reply in session.receive(envelope.request(number, method, params)):
             if b'"error"' in reply.data:
-                raise RuntimeError(f"the rehearsal failed: {reply.data[:500]!r}")
+                raise RuntimeError(f"the warm-up run failed: {reply.data[:500]!r}")
     realm = Realm(Limits(), high_water)
     os.close(STATUS)
     gc.collect()
@@ -94,18 +100,18 @@ def _warm() -> Realm:
     return realm
 
 
-def _begin(parent: int, realm: Realm) -> Session:
+def _new_session(parent: int, realm: Realm) -> Session:
     """In a child, whose own high water it is."""
     return Session(partial(lockdown.enter, parent=parent), open_high_water(), realm)
 
 
-def _begin_on(terms: Terms, parent: int, realm: Realm) -> Session:
+def _new_session_under_terms(terms: Terms, parent: int, realm: Realm) -> Session:
     """The same for a peer that has what these terms allow, whatever it asks for."""
-    hold(terms.ceilings)
+    lower_to_ceilings(terms.ceilings)
 
     def close_cage(asked: Limits, isolation: Isolation | None) -> tuple[Limits, dict[str, Layer]]:
         closed = lockdown.enter(*terms.agree(asked, isolation), parent=parent)
-        leave_note(terms.note(asked, isolation).to_line())
+        write_note(terms.note(asked, isolation).to_line())
         return closed
 
     longest = min(DEFAULT_MAX_MESSAGE_BYTES, terms.ceilings.max_message_bytes)
@@ -116,7 +122,7 @@ def _messages() -> list[tuple[str, dict[str, object]]]:
     answer = {"type": "ok", "value": "word", "budget": {"total": None, "spent": 1}}
     return [
         ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"}),
-        ("start", {"source": _REHEARSAL, "args": {"n": [1.5, "x", None]}}),
+        ("start", {"source": _WARM_UP_SOURCE, "args": {"n": [1.5, "x", None]}}),
         ("drain", {}),
         ("resolve", {"id": "1", "resolution": answer}),
         ("resolve", {"id": "2", "resolution": answer}),
@@ -135,8 +141,8 @@ def _serve(control: socket.socket, begin: Callable[[], Session]) -> None:
             control.send(b"-" + (error.strerror or "").encode())
         else:
             if pid == 0:
-                _become_child()
-                os._exit(live(begin))
+                _move_descriptors()
+                os._exit(run_session(begin))
             control.send(b"%d" % pid if pid > 0 else b"-too few descriptors, or not those expected")
         for descriptor in descriptors:
             os.close(descriptor)
@@ -166,7 +172,7 @@ def _fork_for_the_host() -> int:
     return pid
 
 
-def _become_child() -> None:
+def _move_descriptors() -> None:
     """Put the descriptors where `flowcage.child.stdio` has them.
 
     The cage leaves the zygote's group: until then the host can find a child there that it never heard of.

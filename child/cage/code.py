@@ -18,7 +18,7 @@ _PROT_READ, _PROT_EXEC = 0x1, 0x4
 _LINE = re.compile(r"^(\w+)-(\w+) (\S{4}) \w+ (\S+ \d+)", re.MULTILINE)
 
 # It lies where they all lie.
-_SAMPLE = ctypes.CFUNCTYPE(None)(lambda: None)
+_SAMPLE_CALLBACK = ctypes.CFUNCTYPE(None)(lambda: None)
 
 
 def seal() -> Layer:
@@ -26,7 +26,7 @@ def seal() -> Layer:
 
     A fork(2) inherits it, and where the kernel refuses new code (`process.refuse_new_code`) it stays true.
     """
-    address = ctypes.cast(_SAMPLE, ctypes.c_void_p).value
+    address = ctypes.cast(_SAMPLE_CALLBACK, ctypes.c_void_p).value
     assert address is not None
     try:
         for start, end, protection in changes(_maps(), address):

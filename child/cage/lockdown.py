@@ -40,9 +40,9 @@ def prepare() -> None:
     """
     if "environment" in _held:
         return
-    process.become_ordinary()
+    process.reset_inherited_state()
     if sys.platform == "linux":
-        process.volunteer_for_the_oom_killer()
+        process.prefer_for_oom_kill()
         if os.geteuid() == 0:
             _held["namespaces"] = namespaces.enter_as_root()
             privileges.drop_bounding_set()
@@ -82,7 +82,7 @@ def enter(
     status = process.status()  # while files can be read
     prepare()
     layers = dict.fromkeys(LAYERS, _LINUX_ONLY) | _held
-    process.become_alone()
+    process.enter_own_process_group()
     if sys.platform == "linux":
         _apply_linux(layers, status, parent)
     limits, resource_limits = rlimits.apply(limits, _mapped_bytes(status))
@@ -100,7 +100,7 @@ def enter(
 
 def _apply_linux(layers: dict[str, Layer], status: dict[bytes, bytes], parent: int | None) -> None:
     layers["descriptors"] = process.close_other_descriptors()
-    layers["uid"] = privileges.become_nobody(status)
+    layers["uid"] = privileges.drop_root(status)
     if not layers["namespaces"].applied:  # a root that may not have its own may have a user's
         layers["namespaces"] = namespaces.enter_as_user()
     layers["capabilities"] = privileges.drop_capabilities()

@@ -37,7 +37,7 @@ _OWN_CLOCKS = (0, 1, 2, 3)  # clock_gettime(2); others can name a process or a d
 _PRIVATE_FUTEX = (128, 129, 137, 137 | 256)
 _SIGABRT = 6
 
-_QUESTIONS = (
+_FILE_QUERIES = (
     "open",
     "openat",
     "stat",
@@ -96,5 +96,5 @@ def policy(*, reads: int, writes: tuple[int, ...], status: int, pid: int) -> Pol
             "tgkill": (Check(0, (pid,)), Check(1, (pid,)), Check(2, (_SIGABRT,))),
             "writev": (Check(0, (2,)),),
         },
-        dict.fromkeys(_QUESTIONS, errno.EACCES),
+        dict.fromkeys(_FILE_QUERIES, errno.EACCES),
     )

@@ -21,7 +21,7 @@ _FIRST_UID = 2_000_000_000
 _NOBODY = 65534
 
 
-def become_nobody(status: dict[bytes, bytes]) -> Layer:
+def drop_root(status: dict[bytes, bytes]) -> Layer:
     """Give up root for a user id of this process's own, so that children cannot reach each other.
 
     Args:

@@ -47,17 +47,17 @@ def _own_status() -> dict[bytes, bytes]:
         return {}
 
 
-def become_alone() -> None:
+def enter_own_process_group() -> None:
     """A process group of its own, so that no signal for another one's reaches it."""
     if os.getpgid(0) != os.getpid():
         os.setpgid(0, 0)
 
 
-def become_ordinary() -> None:
+def reset_inherited_state() -> None:
     """A session, a mask and a folder of its own, humble turns, and every signal as the kernel has it."""
     if os.getpgid(0) != os.getpid():
         os.setsid()
-    _take_humble_turns()
+    _lower_priority()
     os.umask(0o077)
     os.chdir("/")
     for number in _signals_not_default(_own_status()) - _STAY_IGNORED:
@@ -66,7 +66,7 @@ def become_ordinary() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _take_humble_turns() -> None:
+def _lower_priority() -> None:
     """A host that shares its cores with runs that spin goes before them: it has other runs to look after.
 
     Where the kernel groups processes by session (sched(7), autogroup), all children of a zygote are one
@@ -121,7 +121,7 @@ def refuse_new_code() -> Layer:
     return Layer(True, "no new executable memory")
 
 
-def volunteer_for_the_oom_killer() -> None:
+def prefer_for_oom_kill() -> None:
     """When the machine runs out of memory, a run is the first to go (proc(5), oom_score_adj)."""
     with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(b"1000")

@@ -50,7 +50,7 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
     }
 
 
-def hold(ceilings: Limits) -> None:
+def lower_to_ceilings(ceilings: Limits) -> None:
     """Have the kernel keep this process to these ceilings, before its peer has said anything.
 
     `apply` keeps below a hard limit that is there already.

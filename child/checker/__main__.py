@@ -15,7 +15,7 @@ import sys
 from flowcage.child.cage import lockdown, process, rlimits
 from flowcage.child.checker.schema import Schema, SchemaError
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import complain, status_of, whom_to_die_with
+from flowcage.child.life import exit_status_of, log_to_stderr, parse_die_with
 from flowcage.child.stdio import INCOMING, OUTGOING, claim, write_all
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
@@ -36,12 +36,12 @@ def main() -> None:
         isolation, limits, parent = _arguments(sys.argv[1:])
         claim()
     except ValueError:
-        complain(USAGE)
+        log_to_stderr(USAGE)
         os._exit(os.EX_USAGE)  # sysexits.h
     except OSError as error:
-        complain(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
+        log_to_stderr(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
         os._exit(os.EX_OSERR)
-    os._exit(status_of(lambda: _serve_or_abort(isolation, limits, parent)))
+    os._exit(exit_status_of(lambda: _serve_or_abort(isolation, limits, parent)))
 
 
 def _arguments(arguments: list[str]) -> tuple[Isolation, Limits, int | None]:
@@ -50,7 +50,7 @@ def _arguments(arguments: list[str]) -> tuple[Isolation, Limits, int | None]:
     levels: dict[str, Isolation] = {"strict": "strict", "best_effort": "best_effort", "none": "none"}
     if level not in levels or min(limits.cpu_seconds, limits.address_space_bytes) < 1:
         raise ValueError(level)
-    return levels[level], limits, whom_to_die_with(rest)
+    return levels[level], limits, parse_die_with(rest)
 
 
 def _serve_or_abort(isolation: Isolation, limits: Limits, parent: int | None) -> None:
@@ -61,14 +61,14 @@ def _serve_or_abort(isolation: Isolation, limits: Limits, parent: int | None) ->
 
 
 def _serve(isolation: Isolation, limits: Limits, parent: int | None) -> None:
-    _rehearse()
+    _warm_up()
     try:
         _confine(isolation, limits, parent)
     except ErrorReply as refusal:
-        _say({"isolation": refusal.message})
+        _write_reply({"isolation": refusal.message})
         return
     write_all(OUTGOING, READY)
-    _say(reply_to(_read()))
+    _write_reply(reply_to(_read()))
 
 
 def _confine(isolation: Isolation, limits: Limits, parent: int | None) -> None:
@@ -80,7 +80,7 @@ def _confine(isolation: Isolation, limits: Limits, parent: int | None) -> None:
             process.die_with(parent)
 
 
-def _rehearse() -> None:
+def _warm_up() -> None:
     """Have the validator ask the system what it wants to know: the first expression asks for the number of
     cores, the first map for random bytes. In the cage there is no answer.
     """
@@ -94,7 +94,7 @@ def _read() -> bytes:
     return b"".join(pieces)
 
 
-def _say(reply: dict[str, Json]) -> None:
+def _write_reply(reply: dict[str, Json]) -> None:
     write_all(OUTGOING, strictjson.dumps(reply).encode())
 
 

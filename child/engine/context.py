@@ -26,7 +26,7 @@ UNDEFINED = JSValue(0, capi.TAG_UNDEFINED)
 
 # The engine asks its interrupt handler at every 10,000th branch or call. This function has 9,999 of them: one
 # for its call, one for each time round, one for the end of the loop.
-PATIENCE = b"(() => { let left = 9997; while (left--); })"
+EXHAUST_INTERRUPT_COUNTER = b"(() => { let left = 9997; while (left--); })"
 
 
 class Context:
@@ -63,9 +63,9 @@ class Context:
         finally:
             self._free(self._scopes.pop())
 
-    def use_up_patience(self, patience: JSValue) -> None:
-        """Call what `patience` compiled, whatever becomes of it."""
-        self.release(self._library.JS_Call(self.pointer, patience, UNDEFINED, 0, None))
+    def exhaust_interrupt_counter(self, exhauster: JSValue) -> None:
+        """Call what `exhauster` compiled, whatever becomes of it."""
+        self.release(self._library.JS_Call(self.pointer, exhauster, UNDEFINED, 0, None))
         self.release(self._library.JS_GetException(self.pointer))
 
     def keep(self, value: JSValue) -> JSValue:

@@ -7,7 +7,7 @@ replaced by ours, and the request that would pass the limit calls `Heap.on_full`
 the engine was doing stays where it stands, and the child carries on above it (`flowcage.child.session`).
 
 Our functions cost most of a microsecond a call, so the engine's own serve a heap that is far from full.
-`look` finds out whether it is: when the engine asks whether to stop, every 10,000 branches, and when it
+`watch_if_near_limit` finds out whether it is: when the engine polls its interrupt handler, and when it
 collects garbage, which it does at the next object once the heap has grown by half. Only a native that makes
 no objects can fill half of a large heap between two looks. The engine refuses that request itself, with an
 error that JavaScript can catch.
@@ -29,7 +29,7 @@ from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.protocol.limits import MIB
 
 # More than a run allocates between two looks, unless it does so in one native.
-_FAR = 64 * MIB
+_LEAST_MARGIN = 64 * MIB
 _UNLIMITED = 2**63
 _PROBE = 123_456_789
 
@@ -72,13 +72,13 @@ class Heap:
         self._runtime = runtime
         self._head = _Head.from_address(runtime)
         self._refuse_other_layouts()
-        self._head.opaque = runtime  # the engine's own functions do not look at it
+        self._head.opaque = runtime  # the engine's own functions do not read it
         self._own = self._head.calloc, self._head.malloc, self._head.realloc
         self._calloc = _AllocateZeros(self._head.calloc)
         self._malloc = _Allocate(self._head.malloc)
         self._realloc = _Resize(self._head.realloc)
         self._usable_size = _UsableSize(self._head.usable_size)
-        self.limit = self._far_below = _UNLIMITED
+        self.limit = self._watch_above = _UNLIMITED
         _heaps[runtime] = self
 
     def close(self) -> None:
@@ -93,9 +93,9 @@ class Heap:
     def limit_to(self, limit: int) -> None:
         """Hold the heap to so many bytes from here on."""
         self.limit = limit
-        self._far_below = limit - max(limit // 2, _FAR)
+        self._watch_above = limit - max(limit // 2, _LEAST_MARGIN)
         self._tell_engine()
-        self.look()
+        self.watch_if_near_limit()
 
     @contextmanager
     def unlimited(self) -> Iterator[None]:
@@ -115,22 +115,22 @@ class Heap:
         self.limit = _UNLIMITED
         self._tell_engine()
 
-    def look(self) -> None:
+    def watch_if_near_limit(self) -> None:
         """Watch the heap from here on if it is no longer far from its limit."""
-        if not self.is_watched and self._head.size > self._far_below:
+        if not self.is_watched and self._head.size > self._watch_above:
             self._watch(True)
 
     @contextmanager
     def expecting(self, size: int) -> Iterator[None]:
         """Watch what happens inside if so many bytes more would bring the heap near its limit."""
         was_watched = self.is_watched
-        if self._head.size + size > self._far_below:
+        if self._head.size + size > self._watch_above:
             self._watch(True)
         try:
             yield
         finally:
             self._watch(was_watched)
-            self.look()
+            self.watch_if_near_limit()
 
     def _watch(self, watched: bool) -> None:
         self.is_watched = watched
@@ -194,7 +194,7 @@ def _realloc(runtime: int, block: int, size: int) -> int:
 
 
 def _mark(runtime: int, _object: object, _mark_function: int) -> None:
-    _heaps[runtime].look()
+    _heaps[runtime].watch_if_near_limit()
 
 
 # Made on import, as all callbacks: in the cage there is no executable memory to be had for them.
@@ -204,7 +204,7 @@ _ON_MARK = capi.GarbageMark(_mark)
 _SENTINEL = capi.ClassDefinition(b"Sentinel", None, _ON_MARK, None, None)
 
 
-def add_sentinel(library: Any, runtime: int) -> int:
+def add_gc_sentinel(library: Any, runtime: int) -> int:
     """A class of objects that the garbage collector cannot pass without our looking at the heap.
 
     Returns:

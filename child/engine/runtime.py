@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
-from flowcage.child.engine.heap import Heap, add_sentinel
+from flowcage.child.engine.heap import Heap, add_gc_sentinel
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
@@ -28,7 +28,7 @@ class Modules(Protocol):
 class Rejections(Protocol):
     """Hears of promises that are rejected without a handler, and of the handler that came later."""
 
-    def heard(self, promise: JSValue, *, is_handled: bool) -> None:
+    def on_rejection(self, promise: JSValue, *, is_handled: bool) -> None:
         """The promise is borrowed."""
 
 
@@ -42,7 +42,7 @@ class Runtime:
     Attributes:
         heap: what was allocated, and the limit.
         watchdog: says when JavaScript must stop.
-        insist: called then, to make the engine ask again at its very next chance: some of its natives lose
+        poll_again_at_once: called then, so that the engine asks again at its next chance: some natives lose
             the interruption, and the JavaScript around them would go on for ten thousand branches, which is
             enough to call the next such native.
     """
@@ -50,17 +50,17 @@ class Runtime:
     def __init__(self, library: Any, limits: Limits) -> None:
         self.library = library
         self.watchdog: Watchdog | None = None
-        self.insist: Callable[[], None] = lambda: None
-        self._is_insisting = False
+        self.poll_again_at_once: Callable[[], None] = lambda: None
+        self._is_polling_again = False
         self.modules: Modules
         self.rejections: Rejections
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
         self.heap = Heap(library, self.pointer)
-        self._sentinel = add_sentinel(library, self.pointer)
+        self._sentinel = add_gc_sentinel(library, self.pointer)
         self.adopt(limits)
-        _live[self.pointer] = self
+        _runtimes[self.pointer] = self
         library.JS_SetInterruptHandler(self.pointer, _ON_INTERRUPT, self.pointer)
 
     def adopt(self, limits: Limits) -> None:
@@ -83,15 +83,15 @@ class Runtime:
 
     def must_stop(self) -> bool:
         """Whether to interrupt JavaScript; the engine asks at every 10,000th branch or call."""
-        self.heap.look()
-        if self._is_insisting or self.watchdog is None or not self.watchdog.expired():
+        self.heap.watch_if_near_limit()
+        if self._is_polling_again or self.watchdog is None or not self.watchdog.expired():
             return False
         # Room for the error that cannot be caught: without it the engine throws a null, which can.
         self.heap.limit_to(self._limits.memory_bytes + _ROOM_TO_STOP)
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
-        self._is_insisting = True  # it is JavaScript, and asks us too
-        self.insist()
-        self._is_insisting = False
+        self._is_polling_again = True  # it is JavaScript, and asks us too
+        self.poll_again_at_once()
+        self._is_polling_again = False
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes)
         return True
 
@@ -122,27 +122,29 @@ class Runtime:
         """Free the heap. Every handle and context must be gone: the engine aborts otherwise."""
         self.library.JS_FreeRuntime(self.pointer)
         self.heap.close()
-        del _live[self.pointer]
+        del _runtimes[self.pointer]
         self.pointer = None
 
 
-_live: dict[int, Runtime] = {}
+_runtimes: dict[int, Runtime] = {}
 
 
 def _interrupt(_runtime: int, address: int) -> int:
-    return int(_live[address].must_stop())
+    return int(_runtimes[address].must_stop())
 
 
 def _normalize(_context: int, _base: bytes, specifier: bytes, address: int) -> int:
-    return _live[address].modules.normalize(specifier)
+    return _runtimes[address].modules.normalize(specifier)
 
 
 def _load(_context: int, name: bytes, address: int) -> int:
-    return _live[address].modules.load(name)
+    return _runtimes[address].modules.load(name)
 
 
-def _hear(_context: int, promise: JSValue, _reason: JSValue, is_handled: bool, address: int) -> None:
-    _live[address].rejections.heard(promise, is_handled=is_handled)
+def _track_rejection(
+    _context: int, promise: JSValue, _reason: JSValue, is_handled: bool, address: int
+) -> None:
+    _runtimes[address].rejections.on_rejection(promise, is_handled=is_handled)
 
 
 # Made on import and shared by all runtimes, each known by its address: libffi wants executable memory for a
@@ -150,4 +152,4 @@ def _hear(_context: int, promise: JSValue, _reason: JSValue, is_handled: bool, a
 _ON_INTERRUPT = capi.InterruptHandler(_interrupt)
 _ON_NORMALIZE = capi.ModuleNormalize(_normalize)
 _ON_LOAD = capi.ModuleLoader(_load)
-_ON_REJECTION = capi.RejectionTracker(_hear)
+_ON_REJECTION = capi.RejectionTracker(_track_rejection)

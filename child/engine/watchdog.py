@@ -29,7 +29,7 @@ class Watchdog:
         self._cpu_end = process_time() + cpu_seconds
         self._step_cpu_end = 0.0
         self._step_wall_end = 0.0
-        self._look_at: float | None = None  # between steps there is nothing to look at
+        self._next_reading_at: float | None = None  # between steps there is nothing to read
         self._tripped: Interrupted | None = None
 
     @contextmanager
@@ -41,20 +41,20 @@ class Watchdog:
         used, now = process_time(), monotonic()
         self._step_cpu_end = used + self._step_timeout_ms / 1000
         self._step_wall_end = now + STEP_WALL_FACTOR * self._step_timeout_ms / 1000
-        self._look_at = self._next_look(used, now)
+        self._next_reading_at = self._next_reading(used, now)
         try:
             yield
         finally:
-            self._look_at = None
+            self._next_reading_at = None
 
     def expired(self) -> bool:
         """Whether JavaScript must stop now."""
-        if self._look_at is None:
+        if self._next_reading_at is None:
             return False
-        if self._tripped is None and (now := monotonic()) >= self._look_at:
+        if self._tripped is None and (now := monotonic()) >= self._next_reading_at:
             used = process_time()
             self._tripped = self._limit_reached(used, now)
-            self._look_at = self._next_look(used, now)
+            self._next_reading_at = self._next_reading(used, now)
         return self._tripped is not None
 
     def check(self) -> None:
@@ -63,7 +63,7 @@ class Watchdog:
             assert self._tripped is not None
             raise self._tripped
 
-    def _next_look(self, used: float, now: float) -> float:
+    def _next_reading(self, used: float, now: float) -> float:
         # One thread cannot use more CPU than time passes, so before then no limit can be reached. The wall
         # clock is read without a system call; the process's CPU is not.
         return min(now + self._step_cpu_end - used, now + self._cpu_end - used, self._step_wall_end)

@@ -42,7 +42,7 @@ class Execution:
         self._issued = 0
         self._unsettled: set[str] = set()
         self._is_freed = False
-        self._about = ""  # what the engine is busy with, if not with the workflow
+        self._message_prefix = ""  # what the engine is busy with, if not with the workflow
 
     def start(self, message: Start) -> str:
         """Compile the source and install its globals. No code of the workflow runs yet."""
@@ -50,9 +50,9 @@ class Execution:
         args = {} if message.args is MISSING else message.args
         try:
             with self._realm.watchdog.step():
-                self._about = "workflow args: "
+                self._message_prefix = "workflow args: "
                 self._install(args, message.budget)
-                self._about = ""
+                self._message_prefix = ""
                 self._program = compile_workflow(
                     self._realm, message.source, message.source_name, message.dialect
                 )
@@ -118,12 +118,12 @@ class Execution:
             The failure, with what it was about.
         """
         self._output = None
-        told = ErrorReply(failure.kind, self._about + failure.message, failure.data)
+        told = ErrorReply(failure.kind, self._message_prefix + failure.message, failure.data)
         self.fail(told)
         self._read_status()
         return told
 
-    def give_up(self, failure: ErrorReply) -> None:
+    def fail_and_free(self, failure: ErrorReply) -> None:
         """End the run and free its heap, without which the child could not even answer."""
         self.fail(failure)
         if not self._is_freed:
@@ -143,7 +143,7 @@ class Execution:
             try:
                 realm.call("install", *map(realm.string, texts))
             except JavaScriptError:
-                raise thrown_failure(take_error(self._realm), self._about) from None
+                raise thrown_failure(take_error(self._realm), self._message_prefix) from None
 
     def _settle(self, identifier: str, resolution: Resolution) -> None:
         realm = self._realm

@@ -78,7 +78,7 @@ class Parts(NamedTuple):
         reexports: exports from other modules.
         specifiers: of import declarations and of reexports.
         dynamic_imports: calls of ``import()``, anywhere.
-        left_call: the name of an async function that the top level calls last and does not wait for.
+        unawaited_call: the name of an async function that the top level calls last and does not wait for.
     """
 
     imports: list[tuple[int, int]]
@@ -90,7 +90,7 @@ class Parts(NamedTuple):
     reexports: list[tuple[int, int]]
     specifiers: list[Import]
     dynamic_imports: list[Import]
-    left_call: str | None
+    unawaited_call: str | None
 
 
 def parse(source: bytes, bounds: Bounds) -> Parts:
@@ -118,7 +118,7 @@ def parse(source: bytes, bounds: Bounds) -> Parts:
 
 def _top_level(source: bytes, root: Node) -> Parts:
     exported: list[str] | None = None if root.has_error else []
-    parts = Parts([], [], [], _meta(source, root), [], exported, [], [], [], _left_call(source, root))
+    parts = Parts([], [], [], _meta(source, root), [], exported, [], [], [], _unawaited_call(source, root))
     for node in children(root):
         if node.type == "import_statement":
             parts.imports.append((node.start_byte, node.end_byte))
@@ -177,7 +177,7 @@ def _meta(source: bytes, root: Node) -> tuple[int, int] | None:
     return None
 
 
-def _left_call(source: bytes, root: Node) -> str | None:
+def _unawaited_call(source: bytes, root: Node) -> str | None:
     async_functions: set[str] = set()
     called = None
     for statement in children(root):

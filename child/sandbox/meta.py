@@ -24,7 +24,7 @@ _DEFAULTS = ("model", "provider")
 Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 
 
-class WrongMeta(Exception):
+class InvalidMeta(Exception):
     """`meta` is not as it must be; `offset` is the byte where."""
 
     def __init__(self, message: str, offset: int) -> None:
@@ -38,7 +38,7 @@ def is_mentioned(source: bytes) -> bool:
 
 
 def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
-    """Raise `WrongMeta` where a value holds more than literals.
+    """Raise `InvalidMeta` where a value holds more than literals.
 
     Args:
         literal: the text of the value.
@@ -49,7 +49,7 @@ def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
         if node.is_named and not _is_literal(node):
             shown = text_of(source, node).split("\n")[0]
             shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}…"
-            raise WrongMeta(
+            raise InvalidMeta(
                 f"meta must be a literal, since it is read without running the workflow, and `{shown}` is "
                 "computed; write the value itself",
                 start - 1 + node.start_byte,
@@ -57,11 +57,11 @@ def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
 
 
 def refuse_shape(meta: Any, literal: bytes, start: int, bounds: Bounds) -> None:
-    """Raise `WrongMeta` where `meta.phases` would have no effect, or not the one that was meant."""
+    """Raise `InvalidMeta` where `meta.phases` would have no effect, or not the one that was meant."""
     if (problem := problem_in(meta)) is not None:
         source = b"(" + literal + b")"
         path, message = problem
-        raise WrongMeta(message, start - 1 + _locate(source, _value(source, bounds), path))
+        raise InvalidMeta(message, start - 1 + _locate(source, _value(source, bounds), path))
 
 
 def problem_in(meta: Any) -> Problem | None:

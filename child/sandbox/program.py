@@ -56,7 +56,7 @@ class Program(NamedTuple):
     def no_result(self) -> str:
         """What the author of a script without a return is told."""
         parts = self.text.parts_if_small()
-        name = parts.left_call if parts is not None else None
+        name = parts.unawaited_call if parts is not None else None
         waits = f", and nothing waits for the async {name}(); write `return await {name}();`" if name else ""
         return f"the script has no return: its result is null{waits}"
 
@@ -208,7 +208,7 @@ def read_meta(realm: Realm, text: WorkflowText) -> Any:
         text.bounded(lambda: meta.refuse_computation(literal, start, bounds))
         value = _evaluate(realm, text, literal, start)
         text.bounded(lambda: meta.refuse_shape(value, literal, start, bounds))
-    except meta.WrongMeta as wrong:
+    except meta.InvalidMeta as wrong:
         raise text.syntax_error(str(wrong), wrong.offset) from None
     return value
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
-from flowcage.child.engine.context import PATIENCE, Context, library
+from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, Context, library
 from flowcage.child.engine.errors import JavaScriptError, OutOfMemory
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure
-from flowcage.child.sandbox.rejections import StrayRejections
+from flowcage.child.sandbox.rejections import UnhandledRejections
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
@@ -66,13 +66,13 @@ class Realm:
         self.frame_of_import: Callable[[str], str] = lambda _specifier: ""
         self.is_abandoned = False
         self._bridge = self._evaluate_prelude()
-        self._stray_rejections = StrayRejections(self.context)
+        self._unhandled_rejections = UnhandledRejections(self.context)
         self._functions: dict[str, JSValue] = {}
         self.runtime.set_modules(self)
         with self.context.scope():
-            compiled = self.context.compile(PATIENCE, PRELUDE_NAME, module=False)
-            patience = self.context.keep(self.context.evaluate(compiled))
-        self.runtime.insist = partial(self.context.use_up_patience, patience)
+            compiled = self.context.compile(EXHAUST_INTERRUPT_COUNTER, PRELUDE_NAME, module=False)
+            exhauster = self.context.keep(self.context.evaluate(compiled))
+        self.runtime.poll_again_at_once = partial(self.context.exhaust_interrupt_counter, exhauster)
         self.adopt(limits, high_water)
 
     def adopt(self, limits: Limits, high_water: HighWater) -> None:
@@ -109,7 +109,7 @@ class Realm:
     def close(self) -> None:
         """Free the realm and its heap."""
         with self.context.scope():
-            self._stray_rejections.take()
+            self._unhandled_rejections.take()
         self.runtime.watchdog = None
         self.context.close()
         self.runtime.close()
@@ -226,17 +226,17 @@ class Realm:
             has_left: whether it is complete, and requests of it have no answer.
         """
         try:
-            self._diagnose_stray_rejections()
+            self._diagnose_unhandled_rejections()
             if has_left:
                 self._diagnose_unawaited()
         except JavaScriptError:  # no memory for the notes; the run is over without them
             self.clear_error()
 
-    def _diagnose_stray_rejections(self) -> None:
+    def _diagnose_unhandled_rejections(self) -> None:
         """Note each rejection that nobody handles. No code of the workflow runs."""
         with self.runtime.heap.unlimited(), self.context.scope():
-            for reason in self._stray_rejections.take():
-                message = self.call_text("sketch", reason)
+            for reason in self._unhandled_rejections.take():
+                message = self.call_text("summarize", reason)
                 self.diagnose(
                     "unhandled_rejection", f"nobody waits for a promise that was rejected: {message}"
                 )
@@ -245,7 +245,7 @@ class Realm:
         """Note each request that a completed workflow left without an answer. No job may be run after it."""
         with self.runtime.heap.unlimited(), self.context.scope():
             self.call("leave")
-            unheard = [self.context.text(identifier) for identifier in self._stray_rejections.take()]
+            unheard = [self.context.text(identifier) for identifier in self._unhandled_rejections.take()]
             self.call("noteLeft", self.string(f",{','.join(unheard)},"))
 
     def _report_job(self) -> None:

@@ -9,7 +9,7 @@ from flowcage.child.engine.context import Context
 MAX_TRACKED = 20
 
 
-class StrayRejections:
+class UnhandledRejections:
     """The rejections that have no handler yet. Entries hold their promise, so that it is not collected.
 
     Args:
@@ -29,7 +29,7 @@ class StrayRejections:
             self._context.release(promise)
         return reasons
 
-    def heard(self, promise: JSValue, *, is_handled: bool) -> None:
+    def on_rejection(self, promise: JSValue, *, is_handled: bool) -> None:
         """Called by the engine: a promise was rejected without a handler, or has got one since."""
         key = promise.payload
         if is_handled:

@@ -21,8 +21,8 @@ _MOST_BYTES = 256 * MIB  # of a tree
 _SMALL_BYTES = 8 * 1024
 _CHUNK_BYTES = 64 * 1024
 # The parser reports every few hundred bytes, and a walk step costs less than a microsecond.
-_REPORTS_A_LOOK = 16
-_STEPS_A_LOOK = 4096
+_REPORTS_PER_CHECK = 16
+_STEPS_PER_CHECK = 4096
 
 
 class Bounds:
@@ -77,7 +77,7 @@ def tree(source: bytes, bounds: Bounds) -> Node:
 
     may_go_on = bounds.begin()
     try:
-        return _PARSER.parse(read, progress_callback=_every(_REPORTS_A_LOOK, may_go_on)).root_node
+        return _PARSER.parse(read, progress_callback=_every(_REPORTS_PER_CHECK, may_go_on)).root_node
     except ValueError:  # it was told to stop
         _PARSER.reset()
         bounds.check_time()
@@ -99,7 +99,7 @@ def nodes(top: Node, bounds: Bounds, opened: Collection[str] | None = None) -> I
         assert node is not None
         yield node
         steps += 1
-        if steps % _STEPS_A_LOOK == 0:
+        if steps % _STEPS_PER_CHECK == 0:
             bounds.check_time()
         if (opened is None or node.type in opened) and cursor.goto_first_child():
             continue

@@ -8,7 +8,7 @@ import pytest
 
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
-from flowcage.child.engine.context import PATIENCE, Context, library
+from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
@@ -110,14 +110,14 @@ def test_the_patience_of_the_engine_is_used_up_exactly(context: Context) -> None
         return 0
 
     with context.scope():
-        patience = evaluate(context, PATIENCE.decode())
+        exhauster = evaluate(context, EXHAUST_INTERRUPT_COUNTER.decode())
         idle = evaluate(context, "(() => {})")
         handler = capi.InterruptHandler(ask)
         context.runtime.library.JS_SetInterruptHandler(context.runtime.pointer, handler, None)
         while not asked:  # until the engine counts from its beginning
             context.call(idle)
         asked.clear()
-        context.use_up_patience(patience)
+        context.exhaust_interrupt_counter(exhauster)
         assert not asked
         context.call(idle)
         assert asked

@@ -19,7 +19,7 @@ _FUNCTIONS: dict[str, list[tuple[ModuleType, str]]] = {
     "sealed_code": [(code, "seal")],
     "new_code": [(process, "refuse_new_code")],
     "parent_death": [(process, "die_with")],
-    "uid": [(privileges, "become_nobody")],
+    "uid": [(privileges, "drop_root")],
     "landlock": [(landlock, "apply")],
     "namespaces": [(namespaces, "enter_as_root"), (namespaces, "enter_as_user")],
 }

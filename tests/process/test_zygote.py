@@ -192,17 +192,17 @@ _NO_IMPORT_AFTER_THE_FORK = """
 import sys
 from flowcage.child import zygote
 
-become_child = zygote._become_child
+move_descriptors = zygote._move_descriptors
 
 class Refuse:
     def find_spec(self, name, *_):
         raise ImportError(name + " was not loaded before the fork")
 
 def and_import_nothing():
-    become_child()
+    move_descriptors()
     sys.meta_path.insert(0, Refuse())
 
-zygote._become_child = and_import_nothing
+zygote._move_descriptors = and_import_nothing
 zygote.main()
 """
 

@@ -17,7 +17,7 @@ function encode(value, root) {
 }
 
 function encodePrimitive(value, root) {
-  if (typeof value === 'bigint') return encode(thaw(value), root);
+  if (typeof value === 'bigint') return encode(jsonOfBigInt(value), root);
   if (root !== undefined && isLostPrimitive(value)) noteLoss(root, undefined, value);
   return stringify(value) ?? 'null';
 }
@@ -130,7 +130,7 @@ function applyToJSON(value, key) {
 }
 
 // A BigInt speaks only for itself: through a toJSON that somebody gave to BigInts, not to all objects.
-function thaw(bigint) {
+function jsonOfBigInt(bigint) {
   const toJSON = own(getPrototypeOf(toObject(bigint)), 'toJSON');
   if (typeof toJSON !== 'function') throw new NativeTypeError('BigInt are forbidden in JSON.stringify');
   const value = apply(toJSON, bigint, ['']);

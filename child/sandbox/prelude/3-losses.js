@@ -29,14 +29,14 @@ const WORKFLOW_ARGS = { name: 'args', of: ' of workflow()' };
 const isLostPrimitive = (value) => (typeof value === 'number' ? value - value !== 0 : typeof value === 'symbol');
 
 // The class of the last instance that lost nothing: many of a kind come one after the other.
-let harmless = ObjectPrototype;
+let lastLosslessPrototype = ObjectPrototype;
 
 // Anything but plain data: cheap, since every object that crosses is asked.
 function isUnusual(value) {
   if (typeof value === 'function') return true;
   const prototype = prototypeOf(value);
   return prototype !== ObjectPrototype && prototype !== ArrayPrototype && prototype !== null
-    && prototype !== harmless;
+    && prototype !== lastLosslessPrototype;
 }
 
 function prototypeOf(value) {
@@ -57,7 +57,7 @@ function describeLoss(value) {
     if (loss !== undefined) return loss;
     prototype = prototypeOf(prototype);
   }
-  harmless = first;
+  lastLosslessPrototype = first;
   return undefined;
 }
 

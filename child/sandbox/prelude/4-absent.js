@@ -37,7 +37,7 @@ const ABSENT = [
 const KNOWN_GLOBALS = 'the globals of a workflow are args, budget, agent, workflow, parallel, pipeline, phase, log, SW';
 
 // What to do instead of using an absent name; '' for a name that is not in the list.
-function instead(name) {
+function adviceFor(name) {
   for (let i = 0; i < ABSENT.length; i++) {
     if (indexOf(` ${ABSENT[i][0]} `, ` ${name} `) >= 0) return ABSENT[i][1];
   }
@@ -50,6 +50,6 @@ const NOT_DEFINED = ' is not defined';
 function hint(message) {
   const end = indexOf(message, NOT_DEFINED);
   if (end < 0 || end + NOT_DEFINED.length !== message.length) return '';
-  const advice = instead(slice(message, 0, end));
+  const advice = adviceFor(slice(message, 0, end));
   return `${advice && `: ${advice}`}; ${KNOWN_GLOBALS}`;
 }

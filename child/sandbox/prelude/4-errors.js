@@ -115,7 +115,7 @@ const isOutOfMemory = (error) => isError(error) && getPrototypeOf(error) === Int
   && own(error, 'message') === 'out of memory';
 
 // What can be said of a reason without running code of the workflow: its run may be over.
-function sketch(reason) {
+function summarize(reason) {
   if (!isError(reason)) return isObject(reason) ? 'an object' : asText(reason);
   const message = textOf(own(reason, 'message'));
   if (message === '') return 'an error';
@@ -123,13 +123,13 @@ function sketch(reason) {
 }
 
 // An error that became null. The engine's own end of memory is none to go on after.
-function swallowed(helper, index, error) {
+function noteSwallowedError(helper, index, error) {
   if (failure === undefined && isOutOfMemory(error)) {
     failure = { __proto__: null, kind: 'memory', name: 'InternalError', message: 'out of memory' };
   }
   if (error === null) swallowedNull = true;
   if (isNoteFull()) return;
-  diagnose('swallowed_error', `${helper}()[${index}] became null: ${sketch(error)}`,
+  diagnose('swallowed_error', `${helper}()[${index}] became null: ${summarize(error)}`,
     `,"helper":"${helper}","index":${index},"error":${describe(error)}`);
 }
 

@@ -28,7 +28,7 @@ async function runTask(task, index, tally) {
     return await task();
   } catch (error) {
     tally.failed += 1;
-    swallowed('parallel', index, error);
+    noteSwallowedError('parallel', index, error);
     return null;
   }
 }
@@ -43,7 +43,7 @@ async function runStages(item, index, stages, tally) {
     return await value; // without stages it is the item itself, which may be a promise
   } catch (error) {
     tally.failed += 1;
-    swallowed('pipeline', index, error);
+    noteSwallowedError('pipeline', index, error);
     return null;
   }
 }

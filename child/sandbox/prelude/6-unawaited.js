@@ -1,6 +1,6 @@
 // Requests without an answer when the workflow completed: their author is told, for each was asked in vain.
 
-const MAX_UNAWAITED = 20; // as many as `StrayRejections` hears of
+const MAX_UNAWAITED = 20; // as many as `UnhandledRejections` tracks
 const MAX_DIGITS = 9; // of a line or a column
 const raceOf = new WeakMap(); // by promise: the latest race that it was in
 const recallRace = uncurry(WeakMap.prototype.get);

@@ -10,7 +10,7 @@ function denyDynamicCode() {
   for (let i = 0; i < samples.length; i++) {
     const prototype = getPrototypeOf(samples[i]);
     const { name } = prototype.constructor;
-    lockInherited(prototype, 'constructor', deny(name, `${name}() is disabled: ${instead(name)}`));
+    lockInherited(prototype, 'constructor', deny(name, `${name}() is disabled: ${adviceFor(name)}`));
   }
 }
 
@@ -60,7 +60,7 @@ function harden() {
   lockInherited(NativePromise.prototype, 'constructor', NativePromise);
   // The engine compiles a template literal to a call of ''.concat; a getter would be run for each.
   lock(NativeString.prototype, 'concat', NativeString.prototype.concat, false);
-  lock(Math, 'random', deny('random', `Math.random is disabled: ${instead('Math.random')}`), false);
+  lock(Math, 'random', deny('random', `Math.random is disabled: ${adviceFor('Math.random')}`), false);
   hideOurFrames();
   delete NativeError.prepareStackTrace;
   // Plain data: the engine's setter would run a valueOf of the workflow wherever an error is made.

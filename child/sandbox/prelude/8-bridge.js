@@ -36,7 +36,7 @@ const bridge = {
   encode,
   encodeResult,
   describe,
-  sketch,
+  summarize,
   where,
   settle,
   forget,
