@@ -13,7 +13,7 @@ from flowcage.conformance.check import Check, Level
 from flowcage.conformance.hosts import HostSubject, NotAHost
 from flowcage.conformance.on_child import CHILD_CHECKS
 from flowcage.conformance.on_host import HOST_CHECKS
-from flowcage.conformance.orphans import no_orphans
+from flowcage.conformance.orphans import orphans_reaped
 from flowcage.conformance.process import CannotStart
 from flowcage.conformance.runner import Finding, run_checks, select
 from flowcage.conformance.subject import ChildSubject, NotAChild
@@ -64,7 +64,7 @@ def check_conformance(request: Request, say: Callable[[str], None], safe: Callab
         Unusable: there was nothing to check.
     """
     findings: list[Finding[Any]] = []
-    with no_orphans():
+    with orphans_reaped():
         try:
             for finding in _findings(request):
                 findings.append(finding)

@@ -24,7 +24,7 @@ from flowcage.protocol.limits import Limits
 RESULT = "conformance-result-7b1e"
 UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
-LIFETIME_SECONDS = 60.0
+MAX_LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
 LIMITS = Limits().to_wire()
 AGENT: dict[str, Any] = {"type": "agent", "id": "1", "prompt": "ready?"}
@@ -136,37 +136,37 @@ class Stage:
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
         self.model = Model()
-        self.drip = self.played = False
+        self.byte_by_byte = self.played = False
         self._pending = b""
 
-    def say(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Write bytes as they are, or one by one."""
-        step = 1 if self.drip else len(data) or 1
+        step = 1 if self.byte_by_byte else len(data) or 1
         try:
             for at in range(0, len(data), step):
                 piece = data[at : at + step]
                 while piece:
                     piece = piece[os.write(1, piece) :]
         except BrokenPipeError:
-            self.leave("the host closed stdout")
+            self.exit("the host closed stdout")
 
-    def complain(self, data: bytes) -> None:
+    def write_stderr(self, data: bytes) -> None:
         """Say something on stderr."""
         while data:
             data = data[os.write(2, data) :]
 
-    def leave(self, why: str, status: int = 0) -> None:
+    def exit(self, why: str, status: int = 0) -> None:
         """End this process."""
         self.transcript.note("left", why)
         os._exit(status)
 
-    def stay(self) -> None:
+    def hang(self) -> None:
         """Live on, deaf and mute, until the host closes stdin or kills; or too long."""
         self.transcript.note("silent")
-        deadline = time.monotonic() + LIFETIME_SECONDS
+        deadline = time.monotonic() + MAX_LIFETIME_SECONDS
         while time.monotonic() < deadline:
             time.sleep(0.05)
-        self.leave("nobody ended it", 3)
+        self.exit("nobody ended it", 3)
 
     def lines(self) -> list[bytes]:
         """The next lines, as many as came in one piece; ends at the end of stdin."""
@@ -175,7 +175,7 @@ class Stage:
             if not data:
                 if self._pending:
                     self.transcript.note("unfinished", text_of(self._pending))
-                self.leave("stdin ended")
+                self.exit("stdin ended")
             self._pending += data
         *lines, self._pending = self._pending.split(b"\n")
         return lines
@@ -190,7 +190,7 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
     """Answer every line as the scenario has it."""
     from threading import Timer
 
-    guard = Timer(LIFETIME_SECONDS, os._exit, (3,))
+    guard = Timer(MAX_LIFETIME_SECONDS, os._exit, (3,))
     guard.daemon = True
     guard.start()
     while True:
@@ -199,7 +199,7 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
             line = lines.pop(0)
             stage.transcript.note("read", text_of(line))
             reply, last = answer(stage, line, scenario)
-            stage.say(reply)  # at once: a fault in the next answer comes after this one
+            stage.write(reply)  # at once: a fault in the next answer comes after this one
             if last:
                 after_shutdown(stage, lines)
 

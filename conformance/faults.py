@@ -17,7 +17,7 @@ from flowcage.protocol.messages import STRICT_LAYERS
 
 Fault: TypeAlias = Callable[[Stage, Message], bytes | None]
 
-LAST_WORDS = b"\x1b[31mthe reason\x1b[0m\n"
+STDERR_TEXT = b"\x1b[31mthe reason\x1b[0m\n"
 
 
 # ---- lines that are none, and envelopes ------------------------------------------------------
@@ -27,8 +27,8 @@ def says(data: bytes) -> Fault:
     """These bytes in place of an answer, and silence after."""
 
     def fault(stage: Stage, _reply: Message) -> bytes:
-        stage.say(data)
-        stage.stay()
+        stage.write(data)
+        stage.hang()
         return b""
 
     return fault
@@ -106,25 +106,25 @@ def dies(stage: Stage, _reply: Message) -> bytes:
 
 def dies_after(stage: Stage, reply: Message) -> bytes:
     """It answers, and exits with status 3."""
-    stage.say(encode(reply))
-    stage.leave("after its answer", 3)
+    stage.write(encode(reply))
+    stage.exit("after its answer", 3)
     return b""
 
 
 def dies_in_line(stage: Stage, reply: Message) -> bytes:
     """Half of the answer, and exit status 0."""
     data = encode(reply)
-    stage.say(data[: len(data) // 2])
-    stage.leave("in the middle of a line")
+    stage.write(data[: len(data) // 2])
+    stage.exit("in the middle of a line")
     return b""
 
 
-def exits(status: int, last_words: bytes = b"") -> Fault:
+def exits(status: int, stderr_text: bytes = b"") -> Fault:
     """It leaves in place of an answer."""
 
     def fault(stage: Stage, _reply: Message) -> bytes:
-        stage.complain(last_words)
-        stage.leave("in place of an answer", status)
+        stage.write_stderr(stderr_text)
+        stage.exit("in place of an answer", status)
         return b""
 
     return fault
@@ -133,19 +133,19 @@ def exits(status: int, last_words: bytes = b"") -> Fault:
 def floods_stderr(stage: Stage, _reply: Message) -> bytes:
     """It says things to stderr without an end."""
     while True:
-        stage.complain(b"noise " * 10_000)
+        stage.write_stderr(b"noise " * 10_000)
 
 
 def closes_stdout(stage: Stage, _reply: Message) -> bytes:
     """stdout ends, and the process stays."""
     os.close(1)
-    stage.stay()
+    stage.hang()
     return b""
 
 
 def silent(stage: Stage, _reply: Message) -> bytes:
     """No answer, ever."""
-    stage.stay()
+    stage.hang()
     return b""
 
 
@@ -154,7 +154,7 @@ ENDS: dict[str, Fault] = {
     "dies-after": dies_after,
     "dies-in-line": dies_in_line,
     "exits-0": exits(0),
-    "exits-3": exits(3, LAST_WORDS),
+    "exits-3": exits(3, STDERR_TEXT),
     "fills-stderr": exits(4, b"noise " * 1_000_000),
     "floods-stderr": floods_stderr,
     "closes-stdout": closes_stdout,

@@ -47,14 +47,14 @@ class Played(NamedTuple):
     Attributes:
         notes: what the fake child saw; empty where the host never started it.
         status: the host's exit status; None where it did not end in time.
-        child_left: whether the fake child's process was gone soon after the host.
+        child_ended: whether the fake child's process was gone soon after the host.
     """
 
     notes: list[Note]
     status: int | None
     stdout: str
     stderr: str
-    child_left: bool
+    child_ended: bool
     timeout: float
 
     @property
@@ -163,7 +163,7 @@ class HostSubject:
                 program.close_stdin()
                 status = program.wait()
                 notes = _notes(transcript)
-                left = _has_left(notes)
+                left = _have_ended(notes)
                 return Played(
                     _notes(transcript) if left else notes,
                     status,
@@ -198,17 +198,17 @@ def _pids(notes: list[Note]) -> list[int]:
     return [int(note.text) for note in notes if note.event == "began"]
 
 
-def _has_left(notes: list[Note]) -> bool:
+def _have_ended(notes: list[Note]) -> bool:
     """Whether every fake child that was started ends within the grace."""
     deadline = time.monotonic() + GRACE_SECONDS
-    while left := [pid for pid in _pids(notes) if _lives(pid)]:
+    while left := [pid for pid in _pids(notes) if _is_running(pid)]:
         if time.monotonic() > deadline:
             return not left
         time.sleep(0.02)
     return True
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     import psutil
 
     try:

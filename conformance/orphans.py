@@ -13,7 +13,7 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 @contextmanager
-def no_orphans() -> Iterator[None]:
+def orphans_reaped() -> Iterator[None]:
     """Processes whose parents have ended become ours; on the way out all that are left are ended.
 
     For a program that has no other children: it sets an attribute of the whole process.

@@ -79,7 +79,7 @@ class ChildPeer:
         """The next line of its stdout."""
         data = self.program.read_line()
         if data is None:
-            raise Deviation(f"it closed its stdout instead of answering: {self.program.last_words()}")
+            raise Deviation(f"it closed its stdout instead of answering: {self.program.how_it_ended()}")
         return data
 
     def next_reply(self) -> dict[str, Any]:
@@ -132,9 +132,9 @@ class ChildPeer:
         """Send one line that is no request: error `kind` with this id (null: not read), and it serves on."""
         self.send(data + b"\n")
         self.error_for(kind, identifier)
-        self.serves_on()
+        self.expect_still_serving()
 
-    def serves_on(self) -> None:
+    def expect_still_serving(self) -> None:
         """An unknown method is still answered with its own error."""
         self.refused("method_not_found", "conformance/no-such-method")
 
@@ -204,7 +204,7 @@ class ChildPeer:
         self.program.close_stdin()
 
     def expect_exit(self) -> None:
-        """It must leave by itself with status 0 and say nothing more."""
+        """It must exit by itself with status 0 and say nothing more."""
         rest = self.program.read_to_end()
         if rest:
             raise Deviation(f"expected nothing more on stdout, saw {shown(rest)}")

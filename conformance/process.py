@@ -143,7 +143,7 @@ class Program:
             pass
         return self.status
 
-    def last_words(self) -> str:
+    def how_it_ended(self) -> str:
         """How it ended and the end of its stderr, for a report."""
         status = self.wait(1.0)
         how = "it still runs" if status is None else how_ended(status)

@@ -29,7 +29,7 @@ def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
     return (
         f"FAIL  {check.id} ({check.level})\n"
         f"      contract  {check.says} [{check.section}]\n"
-        f"      seen      {_under_seen(safe(finding.deviation))}"
+        f"      seen      {_indented(safe(finding.deviation))}"
     )
 
 
@@ -48,7 +48,7 @@ def listing(checks: Sequence[Check[Any]]) -> str:
     )
 
 
-def _under_seen(text: str) -> str:
+def _indented(text: str) -> str:
     """A subject that names a member with a newline in it must not write lines of the report."""
     return text.replace("\n", f"\n{_UNDER_SEEN}")
 

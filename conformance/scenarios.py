@@ -36,7 +36,7 @@ def _at(method: str, then: Fault) -> Scenario:
 
 def byte_by_byte(stage: Stage, _method: str, _reply: Message) -> bytes | None:
     """Each byte in a write of its own."""
-    stage.drip = True
+    stage.byte_by_byte = True
     return None
 
 
@@ -48,7 +48,7 @@ def slow(_stage: Stage, _reply: Message) -> bytes | None:
 
 def noise(stage: Stage, _method: str, _reply: Message) -> bytes | None:
     """A megabyte on stderr before every reply."""
-    stage.complain(b"noise on stderr\n" * 65536)
+    stage.write_stderr(b"noise on stderr\n" * 65536)
     return None
 
 
@@ -186,7 +186,7 @@ class AtStep:
         self._drains += method == "drain"
         step = "again" if method == "drain" and self._drains > 1 else method
         if step == "drain" and self._step == "waiting":
-            stage.say(encode(reply))
+            stage.write(encode(reply))
             return self._fault(stage, reply)
         return self._fault(stage, reply) if step == self._step else None
 
@@ -202,4 +202,4 @@ def begin(stage: Stage, name: str) -> None:
     step, _, fault = name.partition("/")
     if step == "begin":
         answer = {"jsonrpc": "2.0", "id": 1, **stage.model.answer("initialize", {})}
-        stage.say(FAULTS[fault](stage, answer) or b"")
+        stage.write(FAULTS[fault](stage, answer) or b"")

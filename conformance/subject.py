@@ -39,7 +39,7 @@ class ChildSubject:
             check.run(ChildPeer(program))
         except Deviation as deviation:
             ended = program.status is not None
-            raise Deviation(f"{deviation}; {program.last_words()}" if ended else str(deviation)) from None
+            raise Deviation(f"{deviation}; {program.how_it_ended()}" if ended else str(deviation)) from None
         finally:
             program.end()
 
@@ -56,7 +56,7 @@ class ChildSubject:
             said, why = _first_line(program)
             if not _is_reply(said):
                 first = shown(said[:_FIRST_BYTES])
-                raise NotAChild(f"{why}: the first bytes of stdout are {first}; {program.last_words()}")
+                raise NotAChild(f"{why}: the first bytes of stdout are {first}; {program.how_it_ended()}")
         finally:
             program.end()
 

@@ -183,12 +183,12 @@ class HostConnection(_Endpoint):
         if type(reply.id) is not int or reply.id != expected:
             raise RemoteProtocolError(f"the child replied to {str(reply.id)[:40]!r} instead of {expected}")
         if isinstance(reply, Failure):
-            self._take_back(method, reply)
+            self._roll_back(method, reply)
         elif method == "initialize":
-            self._agree(reply.result)
+            self._set_version(reply.result)
         return reply
 
-    def _agree(self, result: Any) -> None:
+    def _set_version(self, result: Any) -> None:
         version = result.get("protocolVersion") if isinstance(result, dict) else None
         if isinstance(version, str) and version != self._asked_version:
             raise RemoteProtocolError(
@@ -196,7 +196,7 @@ class HostConnection(_Endpoint):
             )
         self.version = self._asked_version
 
-    def _take_back(self, method: str, failure: Failure) -> None:
+    def _roll_back(self, method: str, failure: Failure) -> None:
         """`send` moved the state as if the message would succeed; this is where it stands instead."""
         if self.state == CLOSED:
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
-from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, NONE_HOLDS, REQUIRED_WIRE_NAMES, Limits
+from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, Limits
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     DIALECTS,
@@ -78,7 +78,7 @@ def result(method: str, value: Any) -> Any:
         ErrorReply: ``invalid_params``, for a result that is not in the contract.
     """
     if method == "drain":
-        known, unknown = set_aside(value)
+        known, unknown = split_unknown_requests(value)
         answer = drained(known)
         return answer._replace(requests=[*answer.requests, *unknown]) if unknown else answer
     if method in _RESULTS:
@@ -159,7 +159,7 @@ def _effective_limits(members: Members) -> Limits:
     effective = _nested(members, "limits")
     for name in REQUIRED_WIRE_NAMES:
         effective.required(name)
-    return limits(effective, NONE_HOLDS)
+    return limits(effective, NO_LIMITS)
 
 
 def _output(members: Members) -> dict[str, Any]:
@@ -259,7 +259,7 @@ def _nested(members: Members, name: str) -> Members:
     return nested
 
 
-def set_aside(result: Any) -> tuple[Any, list[UnknownRequest]]:
+def split_unknown_requests(result: Any) -> tuple[Any, list[UnknownRequest]]:
     """A drain without its requests of unknown types, and these; what is wrong otherwise stays as it is."""
     requests = result.get("requests") if isinstance(result, dict) else None
     if not isinstance(requests, list):

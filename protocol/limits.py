@@ -115,10 +115,10 @@ MAX_LIMIT = 2**53 - 1
 
 
 # Where nothing that is told holds the run to any.
-NONE_HOLDS = Limits(*(0 for _ in Limits._fields))
+NO_LIMITS = Limits(*(0 for _ in Limits._fields))
 
 
-def not_held(asked: Limits, held: Limits) -> list[str]:
+def unknown_to_child(asked: Limits, held: Limits) -> list[str]:
     """Wire names of limits that were set and that the child does not know, being older than they are."""
     return [
         WIRE_NAMES[name]

@@ -51,16 +51,16 @@ class Said(Enum):
     PENDING = "`pending`"
     STALLED = "`stalled`"
     MORE = "`more`"
-    MUDDLED = "more than one of these"
+    CONTRADICTORY = "more than one of these"
 
 
 # What is not here may be said.
-CANNOT_BE: dict[tuple[Known, Said], str] = {
+CONTRADICTIONS: dict[tuple[Known, Said], str] = {
     (Known.IDLE, Said.PENDING): "waits, but nothing is outstanding that it could wait for",
     (Known.WAITING, Said.STALLED): "can never finish, while requests of it are outstanding",
     **{
         (Known.FAILING, said): "has not failed after all: it said more, and the failure must follow"
         for said in Said
     },
-    **{(known, Said.MUDDLED): "is in two states at once" for known in (Known.IDLE, Known.WAITING)},
+    **{(known, Said.CONTRADICTORY): "is in two states at once" for known in (Known.IDLE, Known.WAITING)},
 }

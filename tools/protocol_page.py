@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowcage.protocol.errors import CODES, RUN_FAILURES
 from flowcage.protocol.messages import METHODS
-from flowcage.protocol.replies import CANNOT_BE, MAY_FAIL, Known, Said
+from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
 from flowcage.schemas.loader import document
 from tools import page
@@ -93,7 +93,7 @@ def _kinds(kinds: frozenset[str]) -> str:
 
 
 def _whether(known: Known, said: Said) -> str:
-    return "a lie" if (known, said) in CANNOT_BE else "possible"
+    return "not allowed" if (known, said) in CONTRADICTIONS else "possible"
 
 
 def failing_run() -> Iterator[str]:

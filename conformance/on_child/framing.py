@@ -34,7 +34,7 @@ def blanks_around_a_message(child: ChildPeer) -> None:
 
 @check.must("A line may arrive in any number of pieces.")
 def line_in_pieces(child: ChildPeer) -> None:
-    child.serves_on()
+    child.expect_still_serving()
     whole = line("conformance/none", None, 72)
     for at in range(len(whole)):
         child.send(whole[at : at + 1])

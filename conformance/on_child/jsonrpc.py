@@ -133,7 +133,7 @@ def refused_as_request(child: ChildPeer, data: bytes) -> None:
     reply = child.next_reply()
     expect("the id is 7 or null", reply["id"] in (7, None), True)
     expect("the error's code", reply.get("error", {}).get("code"), -32600)
-    child.serves_on()
+    child.expect_still_serving()
 
 
 @check.must("An unknown method is -32601 under the request's id.")
@@ -171,13 +171,13 @@ def invalid_params(child: ChildPeer) -> None:
 @check.must("A notification is never answered.")
 def notification(child: ChildPeer) -> None:
     child.send(notification_line(UNKNOWN, {}) + notification_line("poll", {}))
-    child.serves_on()
+    child.expect_still_serving()
 
 
 @check.must("A notification is not answered either where its params are wrong.")
 def bad_notification(child: ChildPeer) -> None:
     child.send(notification_line("initialize", []) + notification_line("resolve", {}))
-    child.serves_on()
+    child.expect_still_serving()
 
 
 @check.must("A notification is carried out.")

@@ -1,4 +1,4 @@
-"""Limits hold, and the child survives."""
+"""Limits hold, and the child goes on serving."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ check = CHILD_CHECKS.theme("limits", "protocol.md: Limits")
 STEP_MS = 200
 
 
-def survives(child: ChildPeer) -> None:
+def still_exits_cleanly(child: ChildPeer) -> None:
     """After a failure of the run it still answers, and leaves in order."""
     child.request("shutdown")
     child.expect_exit()
@@ -98,7 +98,7 @@ def survives_timeout(child: ChildPeer) -> None:
     child.start("for (;;);\nexport default 2;")
     child.send_request("drain", {}, "over")
     child.reply_to("over", "drain")
-    survives(child)
+    still_exits_cleanly(child)
 
 
 @check.must("After memory the child answers, and leaves with status 0.")
@@ -107,4 +107,4 @@ def survives_memory(child: ChildPeer) -> None:
     child.start('let s = "x";\nfor (;;) s += s + "y";\nexport default 1;')
     child.send_request("drain", {}, "over")
     child.reply_to("over", "drain")
-    survives(child)
+    still_exits_cleanly(child)

@@ -14,10 +14,10 @@ def fails(played: Played) -> None:
     """The host ends in time, with another status than 0, and the child is gone."""
     if played.status is None or played.status == 0:
         raise Deviation(f"the host should have ended with another status than 0; {played.how_ended}")
-    expect("the child has left", played.child_left, True)
+    expect("the child has left", played.child_ended, True)
 
 
-def gives_no_source(played: Played) -> None:
+def fails_before_source(played: Played) -> None:
     """It fails, and no source was sent."""
     fails(played)
     expect("start was sent", bool(played.sent("start")), False)
@@ -42,20 +42,20 @@ BEFORE_START = {
 for _scenario, _says in FAILURES.items():
     check.must(_says, _scenario, id=_scenario)(fails)
 for _scenario, _says in BEFORE_START.items():
-    check.must(_says, _scenario, id=_scenario)(gives_no_source)
+    check.must(_says, _scenario, id=_scenario)(fails_before_source)
 
 
 @check.must("A call of an unknown type is surfaced: told, or an error.", "unknown-call")
 def unknown_call(played: Played) -> None:
-    surfaces(played)
+    reports_unknown_type(played)
 
 
 @check.must("A request of an unknown type is surfaced: told, or an error.", "unknown-request")
 def unknown_request(played: Played) -> None:
-    surfaces(played)
+    reports_unknown_type(played)
 
 
-def surfaces(played: Played) -> None:
+def reports_unknown_type(played: Played) -> None:
     """The host fails, or its output names the type that it does not know."""
     told = UNKNOWN_TYPE in played.stdout + played.stderr
     if played.status is None or (played.status == 0 and not told):

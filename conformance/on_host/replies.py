@@ -23,7 +23,7 @@ def prints_the_result(played: Played) -> None:
 
 @check.must("When the host has ended, its child has too.", "good")
 def child_has_left(played: Played) -> None:
-    expect("the child has left", played.child_left, True)
+    expect("the child has left", played.child_ended, True)
 
 
 # By id: the scenario, and what it means.

@@ -67,7 +67,9 @@ def _where(method: str, part: str, value: Any) -> str | None:
     if part == "params":
         violation = validate.params_error(method, value)
     else:  # of requests of later versions the decoder takes more than the schema, on purpose
-        violation = validate.result_error(method, decode.set_aside(value)[0] if method == "drain" else value)
+        violation = validate.result_error(
+            method, decode.split_unknown_requests(value)[0] if method == "drain" else value
+        )
     return None if violation is None else violation.path
 
 

@@ -26,7 +26,7 @@ from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Drained, Message, Resolve
-from flowcage.protocol.replies import CANNOT_BE, MAY_FAIL, Known, Said
+from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 
 _SHOWN = 200
 
@@ -76,7 +76,7 @@ class Replies:
     def _take_in(self, drained: Drained) -> None:
         self._hand_out([request.id for request in drained.requests])
         said = _said(drained)
-        if (why := CANNOT_BE.get((self._known, said))) is not None:
+        if (why := CONTRADICTIONS.get((self._known, said))) is not None:
             raise ProtocolViolation(f"the child says that the workflow {why}")
         self._is_failing = said is Said.MORE
 
@@ -122,7 +122,7 @@ def _said(drained: Drained) -> Said:
         if is_said
     ]
     if len(said) > 1:
-        return Said.MUDDLED
+        return Said.CONTRADICTORY
     return said[0] if said else Said.PENDING
 
 

@@ -23,7 +23,7 @@ from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors
-from flowcage.protocol.limits import Limits, not_held
+from flowcage.protocol.limits import Limits, unknown_to_child
 from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer, missing_layers
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
 
@@ -157,7 +157,7 @@ class Child:
                 raise
             initialized = await channel.request(initialize_message(limits, isolation, version))
         assert isinstance(initialized, Initialized)
-        if missing := not_held(limits, initialized.limits):
+        if missing := unknown_to_child(limits, initialized.limits):
             raise RunRefused(
                 f"the child does not know the limit {', '.join(missing)} and would not hold the run to it; "
                 "use a newer child, or leave it at its default"

@@ -150,7 +150,7 @@ def test_the_engine_does_not_go_on_where_even_the_end_of_the_run_fails() -> None
         child.send_request("drain")
         assert child.program.read_line() is None
         assert child.program.wait() == 70
-        assert "internal error" in child.program.last_words()
+        assert "internal error" in child.program.how_it_ended()
         child.over()
 
 
