@@ -1,1 +1,1 @@
-"""What the operating system holds the child to."""
+"""The layers of isolation that the child applies to itself, one module each; `lockdown` has their order."""

@@ -1,4 +1,4 @@
-"""System call numbers, of the architectures whose filter was written and read: x86_64 and aarch64.
+"""System call numbers of the two architectures that the filter supports: x86_64 and aarch64.
 
 Sources: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of the kernel.
 """
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 
 class Architecture(NamedTuple):
-    """What a seccomp filter must know of a machine.
+    """What a seccomp filter is assembled for.
 
     Attributes:
         audit: its AUDIT_ARCH number (linux/audit.h), which the filter compares first.
-        numbers: system calls by name; one that the architecture has not is missing.
+        numbers: numbers of system calls by name. A call that the architecture does not have is missing.
     """
 
     audit: int
@@ -114,5 +114,5 @@ _MACHINES = {"x86_64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
 
 
 def current() -> Architecture | None:
-    """This machine's; None where nobody wrote down the numbers."""
+    """The architecture of this machine; None where it is not in the table, which leaves the filter out."""
     return _MACHINES.get(os.uname().machine)

@@ -1,8 +1,9 @@
-"""No memory of this process is both writable and executable, at one address or at two.
+"""Seals the code of ctypes callbacks: no memory stays both writable and executable, at one address or at two.
 
-libffi, which ctypes makes callbacks with, wants such memory: a page of code that it writes to as callbacks
-come, or two views of one file where the kernel forbids such pages. All of our callbacks are made on import.
-What holds them becomes read-only, and a process that makes one afterwards dies of it.
+libffi, which ctypes creates callbacks with, needs such memory: a page of code that it writes to at each new
+callback, or two mappings of one file where the kernel forbids such pages. So every callback of the child is
+created on import, and the mappings that hold callbacks become read-only here. To create or to free a callback
+afterwards is a write to such a mapping, and ends the process with SIGSEGV.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from flowcage.protocol.messages import Layer
 _PROT_READ, _PROT_EXEC = 0x1, 0x4
 _LINE = re.compile(r"^(\w+)-(\w+) (\S{4}) \w+ (\S+ \d+)", re.MULTILINE)
 
-# It lies where they all lie.
+# libffi places all closures in the same mappings: the address of one finds those of all.
 _SAMPLE_CALLBACK = ctypes.CFUNCTYPE(None)(lambda: None)
 
 
 def seal() -> Layer:
-    """Make what holds our callbacks read-only, and see that no other memory can be given new code.
+    """Make the mappings of callbacks read-only, and verify that no mapping can be written to and executed.
 
-    A fork(2) inherits it, and where the kernel refuses new code (`process.refuse_new_code`) it stays true.
+    A fork(2) inherits the result. Where the kernel has PR_SET_MDWE (`process.refuse_new_code`), no later mmap
+    or mprotect can undo it; the system call filter refuses PROT_EXEC on every kernel.
     """
     address = ctypes.cast(_SAMPLE_CALLBACK, ctypes.c_void_p).value
     assert address is not None
@@ -33,14 +35,14 @@ def seal() -> Layer:
             libc.mprotect(start, end - start, protection)
         found = changeable(_maps())
     except OSError as error:
-        return Layer(False, f"cannot be seen in /proc/self/maps, or changed: {error.strerror}")
+        return Layer(False, f"/proc/self/maps cannot be read, or a mapping not changed: {error.strerror}")
     if found:
-        return Layer(False, f"{len(found)} mappings that can be written to, {found[0]} among them")
+        return Layer(False, f"{len(found)} mappings are writable and executable, such as {found[0]}")
     return Layer(True, "no memory is both writable and executable")
 
 
 class _Mapping(NamedTuple):
-    """A line of /proc/PID/maps (proc(5)); `file` is its device and inode."""
+    """One line of /proc/PID/maps (proc(5)); `file` is the device and the inode of what is mapped."""
 
     start: int
     end: int
@@ -52,7 +54,12 @@ class _Mapping(NamedTuple):
 
 
 def changes(maps: bytes, address: int) -> list[tuple[int, int, int]]:
-    """What to make of the mappings that hold code at an address, as (start, end, protection)."""
+    """The mprotect calls that seal what holds the code at `address`: (start, end, protection) each.
+
+    Args:
+        maps: the content of /proc/PID/maps.
+        address: of one callback's code.
+    """
     mappings = _parse(maps)
     files = {mapping.file for mapping in mappings if mapping.holds(address)}
     return [
@@ -63,7 +70,7 @@ def changes(maps: bytes, address: int) -> list[tuple[int, int, int]]:
 
 
 def changeable(maps: bytes) -> list[str]:
-    """The mappings that code could be written through: its own, or another view of its file."""
+    """Mappings that executable code can be written through: its own, or another one of the same file."""
     mappings = _parse(maps)
     files = {each.file for each in mappings if "x" in each.rights and "s" in each.rights}
     return [

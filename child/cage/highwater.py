@@ -1,4 +1,4 @@
-"""The most memory this process ever had resident, readable after no file can be opened any more."""
+"""Peak and mapped memory of this process, from a descriptor opened before the cage forbids to open files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB\n(?:.*\n)*?RssFile:\s*(\d+) kB")
 
 
 class HighWater:
-    """Reads /proc/self/status (proc(5)). `getrusage` will not do: its figure survives exec(2), so a child of
-    a large host would seem large from the start.
+    """Reads /proc/self/status (proc(5)).
+
+    getrusage(2) cannot replace it: ru_maxrss survives execve(2), so a child of a large host would start with
+    the host's peak.
 
     Args:
-        descriptor: of that file, open; left out, the figure is unknown.
+        descriptor: an open descriptor of that file; -1 makes every figure 0, which means unknown.
     """
 
     def __init__(self, descriptor: int = -1) -> None:
         self._descriptor = descriptor
 
     def peak_bytes(self) -> int:
-        """VmHWM but for files; 0 where it cannot be known.
+        """Peak resident memory without file pages (VmHWM less RssFile), in bytes; 0 where it is unknown.
 
-        The program's own files are mapped anew after a fork(2), page by page as they are used.
+        File pages are left out because they say nothing of the run: after a fork(2) the pages of the
+        interpreter's files are mapped anew, one by one as they are used.
         """
         if self._descriptor < 0:
             return 0
@@ -33,7 +36,7 @@ class HighWater:
         return (int(found[1]) - int(found[2])) * 1024 if found else 0
 
     def mapped_bytes(self) -> int:
-        """VmSize, which RLIMIT_AS bounds; 0 where it cannot be known."""
+        """Mapped memory (VmSize, which RLIMIT_AS bounds), in bytes; 0 where it is unknown."""
         if self._descriptor < 0:
             return 0
         found = _MAPPED.search(os.pread(self._descriptor, 8192, 0))
@@ -41,13 +44,14 @@ class HighWater:
 
 
 def open_high_water() -> HighWater:
-    """Open the file as `STATUS`, the number that the cage allows.
+    """Open /proc/self/status as descriptor `STATUS`, the only one that the cage lets the child pread(2).
 
-    For a process that is a child and nothing else: whatever has that number is closed.
+    Only for a process that is a child and nothing else: a descriptor of that number is replaced. After a
+    fork(2) the child opens it again, since the open file belongs to the process that opened it.
     """
     try:
         opened = os.open("/proc/self/status", os.O_RDONLY)
-    except OSError:  # no /proc: an out-of-memory that the engine itself loses stays lost
+    except OSError:  # no /proc: an out-of-memory error that the engine drops is then not found out
         return HighWater()
     if opened != STATUS:
         os.dup2(opened, STATUS, inheritable=False)

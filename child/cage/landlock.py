@@ -1,6 +1,6 @@
-"""Landlock (landlock(7)): no file, no TCP port, no abstract socket and no signal to a process outside.
+"""Landlock (landlock(7)): denies files, TCP ports, abstract sockets, and signals to processes outside.
 
-It needs no privilege. Behind the system call filter it is a second lock on the same doors.
+It needs no privilege. The system call filter denies the same; Landlock holds where the filter has a gap.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flowcage.protocol.messages import Layer
 # The same numbers on every architecture.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _VERSION_FLAG = 1
-# Bits of handled_access_fs by the ABI that brought them; those between came with other things.
+# Number of rights in handled_access_fs by ABI version (landlock(7), VERSIONS); later ABIs added none.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK_SINCE, _SCOPES_SINCE = 4, 6
 _BIND_AND_CONNECT_TCP = 0b11
@@ -24,7 +24,7 @@ _Attributes = ctypes.c_uint64 * 3
 
 
 def apply() -> Layer:
-    """Deny everything this kernel's Landlock knows; no_new_privs must be set."""
+    """Handle every right that this kernel's Landlock has, and allow none. Requires no_new_privs."""
     try:
         version = libc.syscall(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
         _restrict(version)
@@ -37,7 +37,7 @@ def _restrict(version: int) -> None:
     rights = (1 << _FILE_RIGHTS[min(version, max(_FILE_RIGHTS))]) - 1
     network = _BIND_AND_CONNECT_TCP if version >= _NETWORK_SINCE else 0
     scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if version >= _SCOPES_SINCE else 0
-    # struct landlock_ruleset_attr, which older kernels accept with zeros at its end.
+    # struct landlock_ruleset_attr: a kernel that knows fewer fields accepts the rest where it is zero.
     attributes = _Attributes(rights, network, scopes)
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.addressof(attributes), ctypes.sizeof(attributes), 0)
     try:

@@ -1,11 +1,11 @@
-"""C library calls that Python has no function for; a failure is an OSError with its errno."""
+"""System calls that Python has no function for; each failure is an OSError with its errno."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-# PyDLL keeps the interpreter lock: the child has one thread.
+# PyDLL keeps the GIL: the child has one thread, so releasing it would only cost time.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.mprotect.argtypes = (ctypes.c_ulong, ctypes.c_size_t, ctypes.c_int)
@@ -14,7 +14,7 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def prctl(option: int, second: int = 0, third: int = 0) -> int:
-    """Set or read one attribute of this process (prctl(2)); its unused arguments must be 0.
+    """Set or read an attribute of this process (prctl(2)). Unused arguments are passed as 0, as it requires.
 
     Raises:
         OSError: the kernel refused.
@@ -23,7 +23,7 @@ def prctl(option: int, second: int = 0, third: int = 0) -> int:
 
 
 def syscall(number: int, first: int = 0, second: int = 0, third: int = 0) -> int:
-    """A system call by its number (syscall(2)); it ignores the arguments that it does not have.
+    """Make a system call by its number (syscall(2)). Arguments that the call does not take are ignored.
 
     Raises:
         OSError: the kernel refused.
@@ -32,7 +32,7 @@ def syscall(number: int, first: int = 0, second: int = 0, third: int = 0) -> int
 
 
 def mprotect(address: int, size: int, protection: int) -> None:
-    """Change what may be done with pages (mprotect(2)).
+    """Change the protection of `size` bytes of pages at `address` (mprotect(2)).
 
     Raises:
         OSError: the kernel refused.
@@ -41,7 +41,7 @@ def mprotect(address: int, size: int, protection: int) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave shared namespaces (unshare(2)).
+    """Move this process into new namespaces, by CLONE_NEW flags (unshare(2)).
 
     Raises:
         OSError: the kernel refused.

@@ -1,4 +1,40 @@
-"""The whole lockdown, in its order, in one function."""
+"""The lockdown: every layer of the cage, in the one order that works.
+
+`enter` applies all layers and reports each of them. The session calls it for each `initialize`, before any
+source is accepted; the checker calls it once. `prepare` is the part that a fork(2) inherits (D29): a zygote
+calls it once, and `enter` skips it in the zygote's children. A refused `initialize` may be sent again, so
+`enter` can run more than once in one process. A second attempt can neither apply nor observe some layers that
+hold already; they are in `_held`.
+
+The order, and why its steps cannot change places:
+
+1. `process.status` reads /proc, which later steps forbid. Its result is kept.
+2. `reset_inherited_state` and `prefer_for_oom_kill` write files below /proc, which later steps forbid, too.
+3. The namespaces of root need CAP_SYS_ADMIN, and the bounding set CAP_SETPCAP; `drop_root` takes both away.
+4. `code.seal` reads /proc/self/maps. `refuse_new_code` follows, so that what was sealed stays so.
+5. no_new_privs comes before Landlock and the filter: without it the kernel refuses both to ordinary users.
+6. `close_other_descriptors` reads /proc/self/fd, so it comes before Landlock and RLIMIT_NOFILE.
+7. `drop_root` needs CAP_SETUID and CAP_SETGID, so it comes before `drop_capabilities`. Where root could not
+   unshare in step 3, it comes before a user namespace, too: no id is mapped there, so none could be set.
+8. `drop_capabilities` comes after the user namespace, which grants them all.
+9. `die_with` and `hide_memory` come after every gain of capabilities and change of ids: both reset the
+   parent-death signal and the dumpable flag (prctl(2)).
+10. Landlock creates a ruleset, which is a descriptor: before RLIMIT_NOFILE 0.
+11. The resource limits come after all steps that open files.
+12. seccomp is last. Its policy does not allow the calls above, so a step behind it would end the process.
+
+Invariants, each with its test:
+
+- In ``strict``, a layer of `STRICT_LAYERS` that is not applied is an error, never a downgrade
+  (`tests/child/test_cage_levels.py::test_strict_names_what_is_missing_why_and_what_to_ask_for_instead`).
+- The layers other than seccomp are required before the filter is installed. A host can so ask again with
+  ``best_effort``; behind the filter the second attempt would die
+  (`test_best_effort_after_a_refusal_tells_what_it_would_have_told_at_once`).
+- What is reported as applied is enforced: each layer stops an attack that gets through without it
+  (`tests/escape/test_layers.py::test_the_layer_stops_an_attack_that_gets_through_without_it`).
+- The process has one thread, because a seccomp filter binds the calling thread only
+  (`tests/child/test_cage_from_outside.py::test_the_child_is_one_thread_under_a_filter_that_gains_nothing`).
+"""
 
 from __future__ import annotations
 
@@ -15,13 +51,13 @@ from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import LAYERS, STRICT_LAYERS, Isolation, Layer
 
 _LINUX_ONLY = Layer(False, "Linux only")
-_SOME_PID = 0x7FFFFFFF  # above every real one
-# What a refused attempt applied still holds, though a second one can neither apply nor see it again.
+_SOME_PID = 0x7FFFFFFF  # stands for the child's id in `_FILTER`; above every real one (proc(5), pid_max)
+# Layers that hold already, by name: those of `prepare`, and those of an attempt that was refused.
 _held: dict[str, Layer] = {}
 
 
 def _assemble_filter() -> bytes:
-    """The filter but for this process's id; empty where there is none for this machine."""
+    """The filter with `_SOME_PID` for the child's id; empty where this machine has none."""
     architecture = current()
     if architecture is None:
         return b""
@@ -29,16 +65,16 @@ def _assemble_filter() -> bytes:
     return seccomp.assemble(rules, architecture)
 
 
-# On import: a child that is forked from a warm one finds it ready.
+# On import, so that a zygote assembles it once for all of its children.
 _FILTER = _assemble_filter()
 
 
 def prepare() -> None:
-    """Apply what a fork(2) inherits: a process that forks caged children does it once for all of them.
+    """Apply the layers that a fork(2) inherits: a zygote does so once for all of its children.
 
-    Afterwards files can still be opened, and the process can still fork.
+    Afterwards the process can still open files and fork. A second call does nothing.
     """
-    if "environment" in _held:
+    if "environment" in _held:  # the last that is set below
         return
     process.reset_inherited_state()
     if sys.platform == "linux":
@@ -55,31 +91,31 @@ def prepare() -> None:
 
 
 def apply_nothing(limits: Limits, _isolation: Isolation | None = None) -> tuple[Limits, dict[str, Layer]]:
-    """What `enter` does where isolation is ``none``."""
+    """Report every layer as not applied: `enter` where isolation is ``none``."""
     return limits, dict.fromkeys(LAYERS, Layer(False, "isolation none was asked for"))
 
 
 def enter(
     limits: Limits, isolation: Isolation | None, parent: int | None = None
 ) -> tuple[Limits, dict[str, Layer]]:
-    """Close the cage, before any untrusted source can arrive.
+    """Close the cage around this process, before any untrusted source is accepted.
 
     Args:
-        limits: as asked for.
-        isolation: ``strict`` refuses to go on without one of `STRICT_LAYERS`; ``best_effort`` goes on and
-            says so; ``none`` applies nothing. None means ``strict`` on Linux.
-        parent: the process to die with, if any.
+        limits: the limits that `initialize` asked for.
+        isolation: ``strict`` raises where one of `STRICT_LAYERS` cannot be applied. ``best_effort`` continues
+            and reports it. ``none`` applies nothing. None is ``strict`` on Linux, else ``best_effort``.
+        parent: id of the process whose end ends this one; None for no such process.
 
     Returns:
-        The effective limits, and each of `LAYERS` with how it went.
+        The effective limits, and for each of `LAYERS` whether it holds and how, or why not.
 
     Raises:
-        ErrorReply: ``isolation_unavailable``.
+        ErrorReply: ``isolation_unavailable``, with the missing layers in ``data.layers``.
     """
     level = isolation or ("strict" if sys.platform == "linux" else "best_effort")
     if level == "none":
         return apply_nothing(limits)
-    status = process.status()  # while files can be read
+    status = process.status()
     prepare()
     layers = dict.fromkeys(LAYERS, _LINUX_ONLY) | _held
     process.enter_own_process_group()
@@ -87,11 +123,12 @@ def enter(
         _apply_linux(layers, status, parent)
     limits, resource_limits = rlimits.apply(limits, _mapped_bytes(status))
     layers |= resource_limits
+    # A second attempt fails where the first one closed the way, as to /proc; the layer of the first holds.
     layers |= {name: held for name, held in _held.items() if not layers[name].applied}
     _held.update((name, layer) for name, layer in layers.items() if layer.applied)
     if level == "strict":
         _require(layers, set(STRICT_LAYERS) - {"seccomp"})
-    if sys.platform == "linux":  # last: nothing above would be allowed
+    if sys.platform == "linux":
         layers["seccomp"] = _filter_system_calls(int(status.get(b"Threads", 0)))
     if level == "strict":
         _require(layers, {"seccomp"})
@@ -101,24 +138,24 @@ def enter(
 def _apply_linux(layers: dict[str, Layer], status: dict[bytes, bytes], parent: int | None) -> None:
     layers["descriptors"] = process.close_other_descriptors()
     layers["uid"] = privileges.drop_root(status)
-    if not layers["namespaces"].applied:  # a root that may not have its own may have a user's
+    if not layers["namespaces"].applied:  # root in a container may lack CAP_SYS_ADMIN; a user needs none
         layers["namespaces"] = namespaces.enter_as_user()
     layers["capabilities"] = privileges.drop_capabilities()
-    layers["parent_death"] = process.die_with(parent)  # a change of uid clears it
+    layers["parent_death"] = process.die_with(parent)
     layers["memory_access"] = process.hide_memory()
-    layers["landlock"] = landlock.apply()  # before RLIMIT_NOFILE: it needs a descriptor
+    layers["landlock"] = landlock.apply()
 
 
 def _mapped_bytes(status: dict[bytes, bytes]) -> int:
-    """Virtual memory of this process; a guess where there is no /proc."""
+    """Virtual memory of this process, in bytes; 256 MiB is assumed where there is no /proc."""
     return int(status.get(b"VmSize", 256 * 1024)) * 1024
 
 
 def _filter_system_calls(threads: int) -> Layer:
     if threads != 1:
-        return Layer(False, f"it would bind one thread, and this process has {threads or 'unknown'}")
+        return Layer(False, f"a filter binds one thread only, and this process has {threads or 'unknown'}")
     if not _FILTER:
-        return Layer(False, "no filter was written for this architecture, only for x86_64 and aarch64")
+        return Layer(False, "there is no filter for this architecture, only for x86_64 and aarch64")
     own_pid = struct.pack("=I", os.getpid())
     return seccomp.apply(_FILTER.replace(struct.pack("=I", _SOME_PID), own_pid))
 
@@ -129,6 +166,7 @@ def _require(layers: dict[str, Layer], names: set[str]) -> None:
         details = "; ".join(f"{name}: {layers[name].detail}" for name in missing)
         raise ErrorReply(
             ISOLATION_UNAVAILABLE,
-            f"strict isolation is not to be had here: {details}; ask for best_effort to go on without",
+            f"strict isolation is unavailable on this machine: {details}; "
+            "pass isolation=best_effort to run without these layers",
             {"layers": missing},
         )

@@ -1,6 +1,7 @@
-"""Namespaces of its own (namespaces(7)): an empty network, no System V objects, no foreign mounts changed.
+"""New namespaces for the child (namespaces(7)): an empty network, no System V objects, a private mount table.
 
-Many machines refuse them to ordinary users, and most containers to everybody, so they are a bonus.
+Many machines refuse them to ordinary users, and most containers to everybody. So the layer is optional:
+``strict`` does not require it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ _NAMES = "network, IPC, UTS, mount, cgroup"
 
 
 def enter_as_root() -> Layer:
-    """With privilege and without a user namespace; the privilege is dropped afterwards."""
+    """Unshare with root's capabilities, without a user namespace. The caller drops the capabilities later."""
     if os.geteuid() != 0:
         return Layer(False, "not root")
     return _unshare(_ALL, _NAMES)
 
 
 def enter_as_user() -> Layer:
-    """Inside a new user namespace, in which no id is mapped."""
+    """Unshare inside a new user namespace, in which no id is mapped.
+
+    It grants all capabilities inside that namespace; the caller drops them later.
+    """
     return _unshare(_ALL | _NEW_USER, f"user, {_NAMES}")
 
 
@@ -33,5 +37,5 @@ def _unshare(flags: int, names: str) -> Layer:
     try:
         libc.unshare(flags)
     except OSError as error:
-        return Layer(False, f"this machine gives none to this user: {error.strerror}")
+        return Layer(False, f"unshare(2) is refused to this user on this machine: {error.strerror}")
     return Layer(True, names)

@@ -1,7 +1,7 @@
-"""Which system calls a caged child may make: what its work needs, a few spares, nothing that reaches out.
+"""Which system calls a caged child may make: those of its work, and those that replace them elsewhere.
 
-Everything else ends the process with SIGSYS (seccomp(2)). What merely asks about files is refused with
-EACCES instead, so that a traceback or a late import fails like any other error.
+Every other call ends the process with SIGSYS (seccomp(2)). Calls that only query files are refused with
+EACCES instead, so that a traceback or a late import raises an OSError, which Python handles.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Check(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """Allowed calls with the checks that must all hold, and those refused with an errno."""
+    """Calls that are allowed if all of their checks hold, and calls that are refused with an errno."""
 
     allowed: dict[str, tuple[Check, ...]]
     refused: dict[str, int]
@@ -32,7 +32,7 @@ _PRIVATE_ANONYMOUS = 0x02 | 0x20
 _NORESERVE = 0x4000
 _MAYMOVE = 1  # mremap(2)
 _DONTNEED, _FREE = 4, 8  # madvise(2)
-_OWN_CLOCKS = (0, 1, 2, 3)  # clock_gettime(2); others can name a process or a device
+_OWN_CLOCKS = (0, 1, 2, 3)  # clock_gettime(2); higher and negative ids can name a process or a device
 # FUTEX_WAIT, _WAKE and _WAIT_BITSET (with either clock), all with FUTEX_PRIVATE_FLAG
 _PRIVATE_FUTEX = (128, 129, 137, 137 | 256)
 _SIGABRT = 6
@@ -60,18 +60,18 @@ _FILE_QUERIES = (
 
 
 def policy(*, reads: int, writes: tuple[int, ...], status: int, pid: int) -> Policy:
-    """The child's policy.
+    """The policy of one child.
 
     Args:
-        reads: the descriptor of the wire's incoming half.
-        writes: descriptors of its outgoing half and of stderr.
-        status: the open /proc/self/status.
-        pid: this process's own id, which is also that of its only thread.
+        reads: the descriptor that read(2) may use: the wire's incoming half.
+        writes: the descriptors that write(2) may use: the wire's outgoing half, and stderr.
+        status: the descriptor that pread(2) may use: the open /proc/self/status.
+        pid: id of the child, which is also that of its only thread: tgkill(2) may name no other.
     """
     no_exec = Check(2, (0,), ANY_BITS & ~_READ_WRITE)
     return Policy(
         {
-            # The child's work.
+            # The child's work: messages, memory, clocks, the exit.
             "read": (Check(0, (reads,)),),
             "write": (Check(0, writes),),
             "pread64": (Check(0, (status,)),),
@@ -88,7 +88,7 @@ def policy(*, reads: int, writes: tuple[int, ...], status: int, pid: int) -> Pol
             "time": (),
             "futex": (Check(1, _PRIVATE_FUTEX),),
             "restart_syscall": (),
-            # abort(3), so that a corrupted heap ends by SIGABRT and says so.
+            # abort(3): a corrupted heap ends with SIGABRT and a message instead of SIGSYS.
             "getpid": (),
             "gettid": (),
             "rt_sigprocmask": (),

@@ -1,4 +1,4 @@
-"""Who the child is: nobody, with no capability (capabilities(7)) and no way to gain one."""
+"""The user id and the capabilities (capabilities(7)) of the child: an id of its own, and no capability."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _Header, _NoCapabilities = ctypes.c_uint32 * 2, ctypes.c_uint32 * 6
-# Far from the ids that people and services have, and process ids (at most 2**22) keep them apart.
+# Above the ids of people and services. The process id (at most 2**22) is added: each child has its own.
 _FIRST_UID = 2_000_000_000
 _NOBODY = 65534
 
 
 def drop_root(status: dict[bytes, bytes]) -> Layer:
-    """Give up root for a user id of this process's own, so that children cannot reach each other.
+    """Change root to a user id that only this process has, so that children cannot signal each other.
+
+    It needs CAP_SETUID and CAP_SETGID: call it before `drop_capabilities`.
 
     Args:
-        status: what the kernel says of this process, `process.status`.
+        status: fields of /proc/self/status, from `process.status`.
     """
     if os.geteuid() != 0:
         return Layer(False, "not started as root: keeps its user")
-    # Our host has the capabilities that we have now; without this one it could not end another user's child.
+    # The host has the capabilities that this process inherited. Without CAP_KILL it could not kill a child
+    # of another user, so the child keeps its user.
     if not int(status.get(b"CapPrm", b"20"), 16) >> _CAP_KILL & 1:
         return Layer(False, "root stays root: without CAP_KILL the host could not end another user's process")
     for uid in (_FIRST_UID + os.getpid(), _NOBODY):
@@ -44,7 +47,7 @@ def drop_root(status: dict[bytes, bytes]) -> Layer:
 
 
 def drop_capabilities() -> Layer:
-    """Empty every set: what root had, and what a new user namespace gave."""
+    """Empty every capability set: those of root, and those that a new user namespace gave."""
     architecture = current()
     if architecture is None:
         return Layer(False, "the number of capset(2) is known for x86_64 and aarch64 only")
@@ -59,7 +62,7 @@ def drop_capabilities() -> Layer:
 
 
 def forbid_new_privileges() -> Layer:
-    """Set-user-ID programs and file capabilities give nothing any more; for good."""
+    """Set no_new_privs (prctl(2)), irrevocably: execve(2) grants nothing. Landlock and seccomp require it."""
     try:
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     except OSError as error:
@@ -68,7 +71,8 @@ def forbid_new_privileges() -> Layer:
 
 
 def drop_bounding_set() -> None:
-    """No program that is executed from here on gets a capability; one who may not say so holds none."""
-    with suppress(OSError):  # refused from the first one on that this kernel does not know
+    """Empty the bounding set: execve(2) grants no capability from here on. It needs CAP_SETPCAP."""
+    # EINVAL from the first number that this kernel does not know; EPERM where CAP_SETPCAP is missing.
+    with suppress(OSError):
         for capability in range(64):
             libc.prctl(_PR_CAPBSET_DROP, capability)

@@ -1,6 +1,6 @@
-"""Resource limits (getrlimit(2)): what the kernel counts for us.
+"""Resource limits (getrlimit(2)): what the kernel counts for the child.
 
-They stop memory, CPU time, file growth, new descriptors and new processes. They do not stop system calls.
+They bound memory, CPU time, file growth, new descriptors and new processes. They do not bound system calls.
 """
 
 from __future__ import annotations
@@ -12,31 +12,35 @@ import time
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits
 from flowcage.protocol.messages import Layer
 
-# Messages of 8 MiB, parsed and encoded, beside the engine's heap.
+# Beside the engine's heap: messages of up to 8 MiB, parsed and encoded.
 _ROOM_FOR_MESSAGES = 192 * MIB
-# With less the child could not even refuse.
+# The least that a child needs to parse a message and answer it with an error.
 _ROOM_TO_ANSWER = 32 * MIB
 _STACK_BYTES = 8 * MIB
 _UNLIMITED = 2**62
-# Memory that the kernel keeps for a process; not every system has them all.
+# Limits of memory that the kernel holds for a process; macOS does not have them all.
 _QUEUES = [
     name for name in ("RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_SIGPENDING") if hasattr(resource, name)
 ]
 
 
 def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
-    """Set every limit, soft and hard; report each by name.
+    """Set every limit, soft and hard.
 
     Args:
-        limits: as asked for.
+        limits: the limits that `initialize` asked for.
         mapped: virtual memory of this process, in bytes.
+
+    Returns:
+        The effective limits, and the outcome of each layer by its name.
     """
     limits = _effective(limits, mapped)
     memory, used = limits.address_space_bytes, math.ceil(time.process_time())
     cpu = used + limits.cpu_seconds
     return limits, {
         "memory": _set(f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
-        # The soft limit's SIGXCPU tells the cause; with both equal the kernel sends SIGKILL only.
+        # SIGXCPU, at the soft limit, tells the host the cause. With both limits equal the kernel sends
+        # SIGKILL, which tells nothing.
         "cpu": _set(f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
         "files": _set(
             "RLIMIT_FSIZE 0, RLIMIT_NOFILE 0",
@@ -51,9 +55,9 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
 
 
 def lower_to_ceilings(ceilings: Limits) -> None:
-    """Have the kernel keep this process to these ceilings, before its peer has said anything.
+    """Set RLIMIT_AS and RLIMIT_CPU to a server's ceilings, before the peer's first message is read.
 
-    `apply` keeps below a hard limit that is there already.
+    `apply` never raises a hard limit, so what the peer asks for later stays below.
     """
     memory = ceilings.address_space_bytes
     _lower(resource.RLIMIT_AS, memory, memory)
@@ -62,13 +66,13 @@ def lower_to_ceilings(ceilings: Limits) -> None:
 
 
 def _effective(limits: Limits, mapped: int) -> Limits:
-    """The limits as they can be kept: whoever started us may have set lower ones for good."""
+    """The limits that can be kept: a hard limit that the parent process set cannot be raised."""
     asked = limits.address_space_bytes or mapped + limits.memory_bytes + _ROOM_FOR_MESSAGES
     memory = min(max(asked, mapped + _ROOM_TO_ANSWER), _ceiling(resource.RLIMIT_AS), MAX_LIMIT)
     cpu_left = _ceiling(resource.RLIMIT_CPU) - 1 - math.ceil(time.process_time())
     return limits._replace(
         address_space_bytes=memory,
-        # The heap is full before the address space is: then there is memory left to say so.
+        # The heap is full before the address space is, so that memory is left to answer with the failure.
         memory_bytes=min(limits.memory_bytes, max(1, memory - mapped - _ROOM_TO_ANSWER // 2)),
         cpu_seconds=max(1, min(limits.cpu_seconds, cpu_left)),
         stack_bytes=min(limits.stack_bytes, _widen_stack() // 2),
@@ -76,14 +80,18 @@ def _effective(limits: Limits, mapped: int) -> Limits:
 
 
 def _widen_stack() -> int:
-    """Have the stack that recursion needs, where a lower soft limit was set; its size in bytes."""
+    """Raise a lower soft limit of the stack to what recursion may use.
+
+    Returns:
+        The size of the stack, in bytes.
+    """
     size = min(_STACK_BYTES, _ceiling(resource.RLIMIT_STACK))
     resource.setrlimit(resource.RLIMIT_STACK, (size, size))
     return size
 
 
 def _ceiling(which: int) -> int:
-    """The hard limit, above which nobody but root can go."""
+    """The hard limit, which only CAP_SYS_RESOURCE can raise."""
     _, hard = resource.getrlimit(which)
     return _UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
@@ -98,6 +106,6 @@ def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
 
 
 def _lower(which: int, soft: int, hard: int) -> None:
-    """Set a limit, or keep the lower one that somebody set before us."""
+    """Set a limit; one that is lower already stays."""
     ceiling = _ceiling(which)
     resource.setrlimit(which, (min(soft, ceiling), min(hard, ceiling)))

@@ -1,7 +1,8 @@
-"""The system call filter (seccomp(2)): the layer that carries the load.
+"""The system call filter (seccomp(2)): the layer that most promises of the cage rest on.
 
-It stops every system call that `policy` does not allow, and ends the whole process for one. The program is
-classic BPF (linux/filter.h), assembled here so that it can be read in full.
+A call that `policy` does not allow ends the whole process with SIGSYS. The program is classic BPF
+(linux/filter.h), assembled here so that it can be reviewed in full; `tests/escape/test_filter_rules.py`
+interprets it, and `tests/escape/test_filter_in_the_kernel.py` tries it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def assemble(policy: Policy, architecture: Architecture) -> bytes:
         _load(_ARCHITECTURE),
         (_EQUAL, 1, 0, architecture.audit),
         _return(KILL_PROCESS),
-        # x32's numbers, and -1, which a tracer may make of any number, are none of ours and die like others.
+        # x32 numbers (bit 30) and -1, which a tracer can set, match no rule: they reach the last return.
         _load(_NUMBER),
     ]
     numbers = architecture.numbers
@@ -52,7 +53,7 @@ def assemble(policy: Policy, architecture: Architecture) -> bytes:
 
 
 def _unless(number: int, block: list[Instruction]) -> list[Instruction]:
-    """Skip the block for any other system call; the block returns, so the number stays loaded."""
+    """Jump over `block` for any other system call; `block` always returns, so the number stays loaded."""
     return [(_EQUAL, 0, len(block), number), *block]
 
 
@@ -61,7 +62,7 @@ def _checked(checks: tuple[Check, ...]) -> list[Instruction]:
 
 
 def _check(check: Check) -> list[Instruction]:
-    """Kill unless the argument holds one of the values, in its high word (always 0) and its low one."""
+    """Kill unless the masked argument is one of the values; its high word must be 0."""
     at = _ARGUMENTS + 8 * check.argument
     count = len(check.values)
     matches = [(_EQUAL, count - index, 0, value) for index, value in enumerate(check.values)]
@@ -92,7 +93,7 @@ class _Program(ctypes.Structure):
 
 
 def apply(code: bytes) -> Layer:
-    """Install a filter for good; no_new_privs must be set.
+    """Install a filter, irrevocably, for the calling thread and what it forks. Requires no_new_privs.
 
     Args:
         code: from `assemble`.

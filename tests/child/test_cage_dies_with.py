@@ -109,7 +109,7 @@ def test_a_child_that_shall_die_with_somebody_else_says_so_and_leaves_at_once() 
         process.send_request("initialize", {"protocolVersion": "1.0"})
         status, said, complaint = process.expect_end()
         assert (status, said) == (0, b"")
-        assert f"--die-with {os.getppid()}: this is not the parent".encode() in complaint
+        assert f"--die-with {os.getppid()}: not the parent process".encode() in complaint
 
 
 def test_isolation_none_does_not_tie_the_child_to_anybody() -> None:

@@ -25,7 +25,7 @@ MISSING = {
     "strange_machine": {"capabilities": "x86_64 and aarch64 only", "seccomp": "only for x86_64 and aarch64"},
     "no_new_privileges_refused": {"no_new_privs": "Operation not permitted"},
     "no_proc": {"descriptors": "/proc/self/fd", "sealed_code": "/proc/self/maps"},
-    "no_exec": {"environment": "1 variables, API_KEY among them"},
+    "no_exec": {"environment": "1 variables are set that should not be, such as API_KEY"},
 }
 
 
@@ -51,7 +51,7 @@ def test_strict_names_what_is_missing_why_and_what_to_ask_for_instead(name: str)
         refusal = refusal_of(process)
         assert (refusal.code, refusal.kind) == (ISOLATION_UNAVAILABLE, "isolation_unavailable")
         assert error_error({"code": refusal.code, "message": refusal.message, "data": refusal.data}) is None
-        assert "ask for best_effort" in refusal.message
+        assert "pass isolation=best_effort" in refusal.message
         # The filter comes last, and only where all else holds.
         named = refusal.data["layers"]
         assert named == sorted(set(MISSING[name]) - ({"seccomp"} if len(MISSING[name]) > 1 else set()))

@@ -69,7 +69,7 @@ def test_the_layer_stops_an_attack_that_gets_through_without_it(attacker: Attack
 def test_without_its_forbidden_privileges_the_cage_refuses_to_close(attacker: Attacker) -> None:
     outcome = attacker.attempt(ATTACKS["ask who it is"], ["no_new_privs"])
     assert outcome.name == NO_ATTACK
-    assert "strict isolation is not to be had here: seccomp" in outcome.detail
+    assert "strict isolation is unavailable on this machine: seccomp" in outcome.detail
 
 
 def test_a_cleared_environment_leaves_no_secret_in_memory_and_a_kept_one_does(attacker: Attacker) -> None:
