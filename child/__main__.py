@@ -1,4 +1,4 @@
-"""``python -m flowcage.child`` and ``flowcage-child``: one run, spoken to over stdin and stdout."""
+"""``python -m flowcage.child`` and ``flowcage-child``: serves one run over stdin and stdout."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flowcage.child.stdio import claim
 if TYPE_CHECKING:
     from flowcage.child.session import Session
 
-USAGE = "usage: flowcage-child [--die-with PID]  (it speaks JSON-RPC on stdin and stdout)"
+USAGE = "usage: flowcage-child [--die-with PID]  (JSON-RPC 2.0 on stdin and stdout)"
 
 
 def main() -> None:
-    """Claim the wire, load the engine, serve, and leave without running anything else."""
-    clear_environment()
+    """Claim the wire, load the engine, serve, and exit without running the interpreter's clean-up."""
+    clear_environment()  # first: it replaces the process
     try:
         parent = parse_die_with(sys.argv[1:])
     except ValueError:
@@ -28,12 +28,13 @@ def main() -> None:
     try:
         claim()
     except OSError as error:
-        log_to_stderr(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
+        log_to_stderr(f"stdin or stdout is closed, or no descriptor is left: {error.strerror}")
         os._exit(os.EX_OSERR)
     os._exit(run_session(partial(_begin, parent)))
 
 
 def _begin(parent: int | None) -> Session:
+    # Imported here, so that `run_session` reports an engine that is missing or has another version.
     from flowcage.child.cage import lockdown
     from flowcage.child.cage.highwater import open_high_water
     from flowcage.child.engine.context import library

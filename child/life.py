@@ -1,4 +1,4 @@
-"""A child's life from its first message to its exit status."""
+"""From an empty process to its exit status: runs a session, and maps how it ends to sysexits.h."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.child.serve import serve
 
-if TYPE_CHECKING:  # what it imports is `begin`'s to load, after the environment is left
+if TYPE_CHECKING:  # `begin` loads it at run time, after `clear_environment`
     from flowcage.child.session import Session
 
 
 def parse_die_with(arguments: list[str]) -> int | None:
-    """The process of ``--die-with PID``; None where there is no argument.
+    """Read the option ``--die-with PID``.
+
+    Args:
+        arguments: those of the command line, without the program.
+
+    Returns:
+        The process id; None where there are no arguments.
 
     Raises:
-        ValueError: anything else.
+        ValueError: there are other arguments.
     """
     if not arguments:
         return None
@@ -32,34 +38,35 @@ def run_session(begin: Callable[[], Session]) -> int:
     """Serve one session to its end.
 
     Args:
-        begin: loads what is not loaded yet.
+        begin: loads what is not loaded yet, and builds the session.
 
     Returns:
-        The process's exit status (sysexits.h). Leave with `os._exit`, without running anything else.
+        The exit status of the process (sysexits.h), for `os._exit`.
     """
 
-    def life() -> None:
+    def serve_it() -> None:
         session = begin()
+        # Called deep inside the engine, to which it must not return: the process ends here.
         session.serve_above_engine = lambda replies: os._exit(exit_status_of(lambda: serve(session, replies)))
         serve(session)
 
-    return exit_status_of(life)
+    return exit_status_of(serve_it)
 
 
-def exit_status_of(life: Callable[[], None]) -> int:
-    """Live to the end, whatever that is.
+def exit_status_of(work: Callable[[], None]) -> int:
+    """Do the work of the process, and report an error of it on stderr.
 
     Returns:
-        The process's exit status. Leave with `os._exit`: an interpreter that cleans up frees the callbacks of
-        ctypes, which writes to what holds them, and that is sealed.
+        The exit status of the process. Pass it to `os._exit`, not to `sys.exit`: an interpreter that cleans
+        up frees ctypes callbacks, which is a write to sealed memory (`cage.code`) and ends in SIGSEGV.
     """
     try:
-        life()
+        work()
     except EngineUnavailable as error:
         log_to_stderr(str(error))
         return os.EX_SOFTWARE
     except BrokenPipeError:
-        return 0  # the host is gone; nobody is left to tell
+        return 0  # the host has closed the wire, as it may at any time
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -69,7 +76,7 @@ def exit_status_of(life: Callable[[], None]) -> int:
 
 
 def _place(error: Exception) -> str:
-    """File and line; the cage keeps the traceback module from reading source files."""
+    """File and line of the innermost frame: in the cage, `traceback` cannot read source files."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -77,13 +84,13 @@ def _place(error: Exception) -> str:
 
 
 def write_note(line: bytes) -> None:
-    """Have whoever started this process know what its peer asked for; that reads stderr."""
+    """Write a note of `protocol.terms` to stderr, where the server that started this process reads it."""
     with suppress(OSError):
         os.write(2, line)
 
 
 def log_to_stderr(message: str) -> None:
-    """Say something on stderr."""
-    # Where stderr is a file, RLIMIT_FSIZE stops even this.
+    """Write one line to stderr, with the program's name."""
+    # Where stderr is a file, RLIMIT_FSIZE refuses the write.
     with suppress(OSError):
         os.write(2, f"flowcage-child: {message}\n".encode())

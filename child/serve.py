@@ -1,4 +1,4 @@
-"""The child's life: read, carry out, write. It blocks, it has one thread, and it ends when stdin does."""
+"""The child's loop: read, carry out, write. One thread, which blocks; it returns at the end of stdin."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from flowcage.child.stdio import INCOMING, OUTGOING, write_all
 if TYPE_CHECKING:
     from flowcage.child.session import Reply, Session
 
-# What a pipe holds. From 128 KiB on malloc would map and unmap the buffer of every single read.
+# The capacity of a pipe (pipe(7)). From 128 KiB on, malloc would mmap and munmap a buffer for each read.
 READ_BYTES = 64 * 1024
 
 
 def serve(session: Session, replies: Iterable[Reply] = ()) -> None:
-    """Answer until shutdown, the end of stdin, or a host that no longer reads.
+    """Answer messages until `shutdown` or the end of stdin.
 
     Args:
-        replies: to what was read before.
+        session: what carries the messages out.
+        replies: replies to messages that were read before, which are written first.
+
+    Raises:
+        BrokenPipeError: the host has closed the pipe that replies are written to.
     """
     while True:
         for reply in replies:
@@ -32,6 +36,6 @@ def serve(session: Session, replies: Iterable[Reply] = ()) -> None:
 def _read(session: Session) -> bytes:
     try:
         return os.read(INCOMING, READ_BYTES)
-    except MemoryError:
+    except MemoryError:  # the address space is full of the run's heap
         session.free_heap()
         return os.read(INCOMING, READ_BYTES)

@@ -1,4 +1,33 @@
-"""Message in, reply out: the child's whole behaviour, without a file descriptor in sight."""
+"""The session: bytes from the host in, replies out. All of the child's behaviour, without I/O of its own.
+
+Who calls it: `serve`, with what it reads from the wire; a zygote, to run one workflow before it forks; and
+tests, which replay transcripts on it (`tests/protocol/test_transcripts.py`). The cage and the high water are
+passed in. A session serves one run. `ChildConnection` decides what may come when; no method here checks the
+state.
+
+The way of one message: `next_event` → `_answer` → `_carry_out` → `carried_out` → `_encode`. Lines are taken
+one at a time, because `initialize` changes the longest line for those behind it. `carried_out` is called
+before the next line is judged, also for a message that failed, because the next one's state depends on it.
+
+Replies are collected in `_ready`, and go out before a message that may take long. An acknowledged `resolve`
+alone does not go out at once: it is sent with the drain behind it, in one write
+(`tests/child/test_pipelining.py`).
+
+Three ways to run out of memory:
+
+- A heap over `memoryBytes`. The engine does not survive a failed allocation (`engine.heap`), so its allocator
+  calls `_heap_is_full`, which serves the rest of the session from there, above the engine's C frames, and
+  never returns. The run is ended inside `serve_above_engine`, by the generator, and not before it is called:
+  an exception raised earlier would return through ctypes into the engine
+  (`tests/child/test_heap.py::test_the_engine_does_not_go_on_where_even_the_end_of_the_run_fails`). `_current`
+  has the message that is answered then; it is set before anything is carried out.
+- Python's own memory, under RLIMIT_AS: a MemoryError. `free_heap` ends the run and frees the engine's heap,
+  which is what has filled the address space. The session goes on.
+- A realm that does not fit its limits: the answer to `start` and to all that follows, in `_start_failure`.
+
+`_encode` checks each reply of a run as the host would: one that is too long, or nested too deep, ends the run
+as `limit`, instead of a line that the host must take for a broken child.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +38,7 @@ from typing import NamedTuple, NoReturn, TypeAlias, assert_never
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
+from flowcage.child.reply_check import refusal_reason
 from flowcage.child.sandbox.execution import Execution
 from flowcage.child.sandbox.failures import interruption, unknown_request
 from flowcage.child.sandbox.program import check
@@ -37,33 +67,33 @@ from flowcage.protocol.messages import (
 )
 from flowcage.protocol.version import PACKAGE_VERSION, SUPPORTED_VERSIONS
 
-# Closes the cage around the process, as `lockdown.enter` does.
+# Closes the cage around the process and returns what holds, as `lockdown.enter`.
 CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
-# Compiles or runs JavaScript.
+# Messages that compile or run JavaScript: replies that are ready must not wait for them.
 _TAKES_TIME = (Start, Check, Poll, Take, Drain)
 
 
 class Reply(NamedTuple):
-    """Bytes to write, and whether the child leaves afterwards."""
+    """Bytes to write, and whether the child exits afterwards."""
 
     data: bytes
     last: bool = False
 
 
 class Session:
-    """Feed it bytes from stdin; write what it answers.
+    """One session. Feed it bytes from stdin, and write the replies that it yields.
 
     Args:
-        close_cage: carries out the isolation that `initialize` asks for.
-        high_water: opened before the cage closes.
-        realm: one that was built before this process was forked, for the first workflow.
-        max_message_bytes: longest line until `initialize` is answered.
+        close_cage: applies the isolation that `initialize` asks for.
+        high_water: reads this process's memory; opened before the cage closes.
+        realm: a realm that a zygote built, for the first workflow. None: the session builds it.
+        max_message_bytes: longest line until `initialize` is answered, in bytes.
 
     Attributes:
-        serve_above_engine: serves the rest of the session from where it is called, these replies first, and
-            ends the process. It is called by the engine's allocator, when the heap of a run is full. None
-            leaves the engine to fail by itself.
+        serve_above_engine: writes these replies, serves the rest of the session and ends the process, without
+            returning. The engine's allocator calls it when the heap of a run is full. None: the engine
+            itself refuses the allocation.
     """
 
     serve_above_engine: Callable[[Iterator[Reply]], NoReturn] | None = None
@@ -81,16 +111,21 @@ class Session:
         self._connection = ChildConnection(max_message_bytes)
         self._limits = Limits()
         self._execution: Execution | None = None
-        # Why there is none although a start was carried out: the answer to all that follows.
+        # Set where no workflow can be run any more, and none is there: the answer to all that follows.
         self._start_failure: ErrorReply | None = None
         self._current: Received | None = None
+        # Encoded replies that were not yielded yet; and whether they are more than answers to resolves.
         self._ready, self._has_results = b"", False
 
     def receive(self, data: bytes) -> Iterator[Reply]:
-        """Carry out every complete line in `data`; empty means the end of stdin.
+        """Carry out every complete line of what was received.
 
-        What is ready is handed out before anything that may take its time, and otherwise in one piece. That a
-        resolve was carried out is no news to wait for: it goes out with what came of it.
+        Args:
+            data: the next bytes of stdin; empty at its end.
+
+        Yields:
+            Replies, as few and as large as possible: what is ready goes out before a message that may take
+            long, and all else at the end.
         """
         self._connection.receive_data(data)
         yield from self._replies()
@@ -114,14 +149,14 @@ class Session:
         return Reply(ready, last)
 
     def _heap_is_full(self, realm: Realm) -> None:
-        """Called by the engine's allocator: whatever called it, down to `serve`, never goes on."""
+        """Called by the engine's allocator. Does not return: no frame below, down to `serve`, is resumed."""
         assert self.serve_above_engine is not None
         self.serve_above_engine(self._replies_above_engine(realm))
 
     def _replies_above_engine(self, realm: Realm) -> Iterator[Reply]:
         """The answer to the message that filled the heap, and to those behind it.
 
-        The run is ended in here, not before: an error outside `serve_above_engine` returns to the engine.
+        A generator, so that it runs inside `serve_above_engine`, which turns any error into an exit status.
         """
         assert self._current is not None
         self._start_failure = realm.abandon()
@@ -157,8 +192,12 @@ class Session:
             raise self.free_heap() from None
 
     def free_heap(self) -> ErrorReply:
-        """Give up the run and its heap: without memory the child could not even read a message."""
-        text = "the child ran into addressSpaceBytes"
+        """End the run and free its heap, so that there is memory to read and answer messages with.
+
+        Returns:
+            The failure that the run ends with.
+        """
+        text = "out of memory: the address space is full (addressSpaceBytes)"
         failure = errors.run_failure(errors.MEMORY, "InternalError", text)
         if self._execution is not None:
             self._execution.fail_and_free(failure)
@@ -166,27 +205,16 @@ class Session:
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
-        # Whoever asks for tiny messages still learns that he got them.
-        message = self._unsendable_reason(line) if self._execution is not None else None
+        # Before a run, replies are small. They are sent even where maxMessageBytes is smaller, or a host that
+        # asked for that could not learn of it.
+        maximum = self._connection.max_message_bytes
+        message = refusal_reason(line, maximum) if self._execution is not None else None
         if message is None:
             return line
         failure = errors.run_failure(errors.LIMIT, "RangeError", message)
         assert self._execution is not None
         self._execution.fail(failure)
         return envelope.error(identifier, failure)
-
-    def _unsendable_reason(self, line: bytes) -> str | None:
-        """Why the host would refuse this reply; None if it would not."""
-        maximum = self._connection.max_message_bytes
-        if len(line) > maximum + 1:
-            return f"a reply of {len(line)} bytes does not fit maxMessageBytes ({maximum})"
-        if line.find(b"\n") != len(line) - 1:
-            return "a reply cannot be sent: it is not one line"
-        try:
-            strictjson.check_structure(line)
-        except strictjson.StructureError as error:
-            return f"a reply cannot be sent: {error}"
-        return None
 
     def _carry_out(self, message: Message) -> str:
         match message:
@@ -246,7 +274,7 @@ class Session:
         return self._execution.start(message)
 
     def _new_realm(self) -> Realm:
-        if self._start_failure is not None:  # a workflow that was only checked has left a full heap behind
+        if self._start_failure is not None:  # a check has filled its heap, which cannot be freed any more
             raise self._start_failure
         realm, self._ready_realm = self._ready_realm, None
         try:

@@ -1,18 +1,21 @@
-"""The wire's two descriptors, kept apart from everything that might print."""
+"""The wire's two descriptors, apart from those that a stray print writes to."""
 
 from __future__ import annotations
 
 import os
 
-# Everything that the child ever has open, beside 0, 1 and 2. The cage allows these numbers.
+# All that the child has open beside 0, 1 and 2. The system call filter names these numbers.
 INCOMING, OUTGOING, STATUS = 3, 4, 5
 
 
 def claim() -> None:
-    """Take stdin and stdout for the wire alone, as `INCOMING` and `OUTGOING`, and close all else.
+    """Move stdin and stdout to `INCOMING` and `OUTGOING`, for the wire alone, and close all else.
 
-    Afterwards descriptor 0 reads nothing and descriptor 1 writes to stderr, so that a stray ``print``, in
-    Python or in C, cannot end up between two messages.
+    Afterwards descriptor 0 is at its end and descriptor 1 writes to stderr, so that a stray ``print``, in
+    Python or in C, cannot come between two messages.
+
+    Raises:
+        OSError: descriptor 0, 1 or 2 is not open, or there are too few.
     """
     os.closerange(INCOMING, os.sysconf("SC_OPEN_MAX"))
     os.dup2(0, INCOMING, inheritable=False)
@@ -21,7 +24,7 @@ def claim() -> None:
 
 
 def replace_stdio() -> None:
-    """Have descriptor 0 read nothing and descriptor 1 write to stderr."""
+    """Put descriptor 0 at its end and let descriptor 1 write to stderr."""
     ended, writing = os.pipe()  # not every container has a /dev/null
     os.close(writing)
     os.dup2(ended, 0)
@@ -30,7 +33,7 @@ def replace_stdio() -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte, however the pipe divides them."""
+    """Write all bytes: write(2) may take a part of them."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

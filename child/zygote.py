@@ -1,8 +1,38 @@
-"""``python -m flowcage.child.zygote``: forks children that have everything loaded, for one host.
+"""``python -m flowcage.child.zygote``: a zygote, which forks children that have everything loaded.
 
-Starting an interpreter and loading the engine takes fifty milliseconds; forking a process that has done so
-takes less than one. The price is that all its children share one address-space layout and one hash seed, so
-a host keeps one zygote for each tenant, gives it no tenant's data, and replaces it after a crash.
+To start an interpreter and load the engine takes fifty milliseconds; to fork a process that has done so takes
+less than one. In return all children of a zygote share one address-space layout and one hash seed. So a host
+keeps one zygote for each tenant and replaces it after a crash (D28), and the zygote never holds a tenant's
+data: only descriptors pass through it.
+
+Who calls it: `host/process/launch/zygote_process.py`, which starts this module with a SOCK_SEQPACKET socket
+as stdin. The zygote sends ``ready`` once. Then each request is one byte with three descriptors (SCM_RIGHTS):
+the wire's incoming half, its outgoing half, and stderr. The answer is the child's process id, or ``-`` and a
+reason. The end of the socket ends the zygote, and changes nothing for its children.
+
+The order of `_run`, and what breaks if two steps swap:
+
+1. `_claim` moves the socket above the three numbers that a request's descriptors get, which the kernel
+   assigns lowest first. They arrive as `INCOMING`, `OUTGOING` and `STATUS`, where the child has the wire;
+   `_serve` refuses others. So nothing else may be open below the socket: `_warm_up` closes its own `STATUS`
+   again.
+2. `lockdown.prepare` applies the layers that a fork inherits (D29), once for all children.
+3. `die_with` comes after `prepare`, because a change of credentials clears it. A fork clears it, too: each
+   child asks again in `lockdown.enter`.
+4. `_warm_up` runs one workflow, so that every module is imported and every lazy cache filled, and builds the
+   realm that each child begins with. A child in its cage could not load a file
+   (`tests/process/test_zygote.py::test_a_child_finds_everything_loaded`). `gc.freeze` comes last.
+5. ``ready`` comes when a fork would succeed: the host waits for it with its own deadline.
+
+Invariants:
+
+- A child is a child of the host, not of the zygote (CLONE_PARENT, D27): the host reaps it by wait4(2), and a
+  zygote that is killed takes no run with it (`test_a_run_goes_on_when_its_zygote_is_killed`).
+- Until its cage closes, a child is in the zygote's process group. The host finds a child that was forked but
+  never reported by that group (`test_a_child_that_was_forked_but_never_told_of_is_found_and_ended`).
+- The process has one thread: a fork copies the calling thread only, and seccomp and unshare(2) want one.
+- Per-process figures are taken after the fork: `open_high_water` opens the child's own status, and
+  `Realm.adopt` applies the limits and counts stack and CPU from there.
 """
 
 from __future__ import annotations
@@ -33,17 +63,18 @@ from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
 from flowcage.protocol.version import PROTOCOL_VERSION
 
-# Above the three that a child's wire and stderr take, which the kernel gives out lowest first.
+# The lowest number above the three that a request's descriptors must get.
 _CONTROL = STATUS + 1
 _WIRE = [INCOMING, OUTGOING, STATUS]
 _CLONE_PARENT = 0x00008000  # linux/sched.h
+# It uses every kind of message, request resolution and result that a small workflow does.
 _WARM_UP_SOURCE = """phase("warm"); log(args);
 const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
 return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
 
 
 def main() -> None:
-    """Load everything, then fork a child for each message on the socket that stdin is, until it closes."""
+    """Load everything, then fork a child for each request on the socket that stdin is, until it closes."""
     clear_environment()
     try:
         parent, terms = _arguments(sys.argv[1:])
@@ -58,7 +89,7 @@ def main() -> None:
 def _run(parent: int, terms: Terms | None) -> None:
     control = _claim()
     lockdown.prepare()
-    die_with(parent)  # a change of credentials clears it
+    die_with(parent)
     realm = _warm_up()
     control.send(b"ready")
     begin = (
@@ -77,7 +108,7 @@ def _arguments(words: list[str]) -> tuple[int, Terms | None]:
 
 
 def _claim() -> socket.socket:
-    """Keep the socket and stderr, close all else, and free the numbers that children will want."""
+    """Move the socket to `_CONTROL`, keep stderr, and close all else."""
     os.dup2(0, _CONTROL, inheritable=False)
     replace_stdio()
     os.closerange(INCOMING, _CONTROL)
@@ -86,7 +117,11 @@ def _claim() -> socket.socket:
 
 
 def _warm_up() -> Realm:
-    """Go through a whole run once, without a cage, and build the realm that every child will begin with."""
+    """Run a workflow with isolation ``none``, and build the realm that every child begins with.
+
+    Raises:
+        RuntimeError: the workflow failed, so children would, too.
+    """
     high_water = open_high_water()
     session = Session(lockdown.apply_nothing, high_water)
     for number, (method, params) in enumerate(_messages()):
@@ -94,19 +129,19 @@ def _warm_up() -> Realm:
             if b'"error"' in reply.data:
                 raise RuntimeError(f"the warm-up run failed: {reply.data[:500]!r}")
     realm = Realm(Limits(), high_water)
-    os.close(STATUS)
+    os.close(STATUS)  # the next request's third descriptor must get this number
     gc.collect()
-    gc.freeze()  # a collection in a child must not touch, and so copy, what all share
+    gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share
     return realm
 
 
 def _new_session(parent: int, realm: Realm) -> Session:
-    """In a child, whose own high water it is."""
+    """Build the session of a child, in the child: it has its own high water."""
     return Session(partial(lockdown.enter, parent=parent), open_high_water(), realm)
 
 
 def _new_session_under_terms(terms: Terms, parent: int, realm: Realm) -> Session:
-    """The same for a peer that has what these terms allow, whatever it asks for."""
+    """As `_new_session`, for the peer of a server: it gets no more than the server's terms allow."""
     lower_to_ceilings(terms.ceilings)
 
     def close_cage(asked: Limits, isolation: Isolation | None) -> tuple[Limits, dict[str, Layer]]:
@@ -149,8 +184,7 @@ def _serve(control: socket.socket, begin: Callable[[], Session]) -> None:
 
 
 def _fork_for_the_host() -> int:
-    """Fork a sibling (clone(2), CLONE_PARENT), so that the host reaps it, and this process's end changes
-    nothing for it.
+    """Fork a sibling of this process (clone(2), CLONE_PARENT): the host is its parent and reaps it.
 
     Returns:
         0 in the new process; its id in this one.
@@ -160,6 +194,7 @@ def _fork_for_the_host() -> int:
     """
     architecture = current()
     assert architecture is not None
+    # What os.fork does around fork(2), which has no CLONE_PARENT.
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = -1
     try:
@@ -173,10 +208,7 @@ def _fork_for_the_host() -> int:
 
 
 def _move_descriptors() -> None:
-    """Put the descriptors where `flowcage.child.stdio` has them.
-
-    The cage leaves the zygote's group: until then the host can find a child there that it never heard of.
-    """
+    """Make the third descriptor stderr, and close the socket: now it is as `stdio.claim` leaves it."""
     os.dup2(STATUS, 1)
     os.dup2(STATUS, 2)
     os.close(STATUS)

@@ -1,1 +1,1 @@
-"""A process that applies one JSON Schema which nobody vouches for, in the child's cage."""
+"""A caged process that applies one untrusted JSON Schema to one value, and exits."""

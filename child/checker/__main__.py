@@ -1,7 +1,7 @@
-"""``python -m flowcage.child.checker``: one task on stdin, one reply on stdout, then the end.
+"""``python -m flowcage.child.checker``: reads one task from stdin, writes one reply to stdout, and exits.
 
-The host sends the task once the process has said `READY`, and once the kernel has confirmed its cage. A task
-is one JSON object, ``{"schema": …}`` or ``{"schema": …, "value": …}``, up to the end of stdin. The reply is
+The host sends the task once the process has written `READY` and the kernel has confirmed its cage. A task is
+one JSON object, ``{"schema": …}`` or ``{"schema": …, "value": …}``, up to the end of stdin. The reply is
 ``{"problem": null}``, or ``{"problem": "…"}`` where the value is no instance, or ``{"error": "…"}`` where the
 schema is at fault. Where the cage could not be closed, ``{"isolation": "…"}`` comes instead of `READY`.
 """
@@ -30,7 +30,7 @@ _ESCAPE = re.compile(rb"\\(?:u(?:d[89ab]..)\\u(?:d[c-f]..)|u(d[89a-f]..)|.)", re
 
 
 def main() -> None:
-    """Close the cage, answer, and leave without running anything else."""
+    """Close the cage, answer, and exit without running the interpreter's clean-up."""
     clear_environment()
     try:
         isolation, limits, parent = _arguments(sys.argv[1:])
@@ -39,7 +39,7 @@ def main() -> None:
         log_to_stderr(USAGE)
         os._exit(os.EX_USAGE)  # sysexits.h
     except OSError as error:
-        log_to_stderr(f"stdin, stdout and a few more descriptors must be there: {error.strerror}")
+        log_to_stderr(f"stdin or stdout is closed, or no descriptor is left: {error.strerror}")
         os._exit(os.EX_OSERR)
     os._exit(exit_status_of(lambda: _serve_or_abort(isolation, limits, parent)))
 
@@ -57,7 +57,7 @@ def _serve_or_abort(isolation: Isolation, limits: Limits, parent: int | None) ->
     try:
         _serve(isolation, limits, parent)
     except MemoryError:
-        os.abort()  # as where the validator is refused memory
+        os.abort()  # SIGABRT, as where an allocation of the validator fails: the host knows one sign
 
 
 def _serve(isolation: Isolation, limits: Limits, parent: int | None) -> None:
@@ -72,7 +72,7 @@ def _serve(isolation: Isolation, limits: Limits, parent: int | None) -> None:
 
 
 def _confine(isolation: Isolation, limits: Limits, parent: int | None) -> None:
-    """Close the cage; without one, the check still has its limits."""
+    """Close the cage; with isolation ``none``, apply the limits and the parent-death signal all the same."""
     lockdown.enter(limits, isolation, parent)
     if isolation == "none":
         rlimits.apply(limits, mapped=0)
@@ -81,8 +81,9 @@ def _confine(isolation: Isolation, limits: Limits, parent: int | None) -> None:
 
 
 def _warm_up() -> None:
-    """Have the validator ask the system what it wants to know: the first expression asks for the number of
-    cores, the first map for random bytes. In the cage there is no answer.
+    """Let the validator make its first system calls before the cage refuses them.
+
+    Its first regular expression asks for the number of cores, and its first hash map for random bytes.
     """
     Schema({"items": {"pattern": "^(a+)+$"}, "uniqueItems": True}).why_not([{"a": "é"}, "ab"])
 
@@ -99,7 +100,14 @@ def _write_reply(reply: dict[str, Json]) -> None:
 
 
 def reply_to(text: bytes) -> dict[str, Json]:
-    """Do one task."""
+    """Do one task.
+
+    Args:
+        text: the task, as JSON text.
+
+    Returns:
+        The reply, as a JSON object.
+    """
     try:
         task = strictjson.loads(_ESCAPE.sub(_encodable, text) if b"\\ud" in text else text)
         schema = Schema(task["schema"])
@@ -111,7 +119,7 @@ def reply_to(text: bytes) -> dict[str, Json]:
 
 
 def _encodable(escape: re.Match[bytes]) -> bytes:
-    """For a lone surrogate a code point that nobody has a use for: the validator takes texts as UTF-8."""
+    """Replace a lone surrogate by a private-use code point: UTF-8, which the validator takes, has none."""
     lone = escape[1]
     return chr(int(lone, 16) - 0xD800 + 0x10F800).encode() if lone else escape[0]
 

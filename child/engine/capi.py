@@ -1,7 +1,8 @@
-"""Every C function of quickjs-ng that flowcage calls, declared once.
+"""Every C function of quickjs-ng that flowcage calls, declared once (quickjs.h).
 
-The PyPI package ``quickjs-ng`` ships the engine inside its extension module ``_quickjs``, which exports
-the whole C API of ``quickjs.h``. Import `_quickjs` itself: its wrapper ``quickjs`` starts a thread.
+The PyPI package ``quickjs-ng`` ships the engine inside its extension module ``_quickjs``, which exports the
+whole C API. Import `_quickjs`, not its wrapper ``quickjs``: that starts a thread, and a process of several
+threads can neither fork safely nor be bound whole by seccomp.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class EvalOptions(ctypes.Structure):
 
 
 class MemoryUsage(ctypes.Structure):
-    """``JSMemoryUsage``: 26 counters, of which we read a few."""
+    """``JSMemoryUsage``, of which a few counters are read; its size must be that of the C struct."""
 
     _fields_ = [
         (name, c_int64)
@@ -93,8 +94,8 @@ class MemoryUsage(ctypes.Structure):
     ]
 
 
-# Callbacks may return scalars only: ctypes cannot return a struct from one, which is why JavaScript
-# never calls into Python.
+# Callbacks return scalars only, because ctypes cannot return a struct from one. So JavaScript never calls a
+# Python function: it queues JSON text, which Python fetches (`sandbox.realm`).
 InterruptHandler = CFUNCTYPE(c_int, c_void_p, c_void_p)
 ModuleNormalize = CFUNCTYPE(c_void_p, c_void_p, c_char_p, c_char_p, c_void_p)
 ModuleLoader = CFUNCTYPE(c_void_p, c_void_p, c_char_p, c_void_p)
@@ -103,7 +104,7 @@ GarbageMark = CFUNCTYPE(None, c_void_p, JSValue, c_void_p)
 
 
 class ClassDefinition(ctypes.Structure):
-    """``JSClassDef``."""
+    """``JSClassDef``, with the garbage collector's callback as the only one that is used."""
 
     _fields_ = [
         ("name", c_char_p),
@@ -167,8 +168,8 @@ def load() -> Any:
         A library object whose attributes are the functions of `_SIGNATURES`.
 
     Raises:
-        EngineUnavailable: not installed, another version than tested, symbols hidden, or a build that
-            packs values into 64 bits.
+        EngineUnavailable: quickjs-ng is not installed, has another version than tested, does not export a
+            function, or packs values into 64 bits.
     """
     library = _open()
     for name, (result, arguments) in _SIGNATURES.items():
@@ -185,12 +186,15 @@ def load() -> Any:
 
 def _open() -> Any:
     if ctypes.sizeof(c_void_p) != 8:
-        raise EngineUnavailable("flowcage needs a 64-bit Python: 32-bit QuickJS packs its values")
+        raise EngineUnavailable(
+            "flowcage needs a 64-bit Python: a 32-bit QuickJS has another layout of values"
+        )
     try:
         import _quickjs
     except ImportError as error:
         raise EngineUnavailable(f"quickjs-ng is not installed ({error}); pip install quickjs-ng") from error
-    # PyDLL keeps the interpreter lock: the child has one thread, and callbacks come often.
+    # PyDLL keeps the GIL. The child has one thread, so to release and take it again at each of the frequent
+    # callbacks would only cost time.
     return ctypes.PyDLL(_quickjs.__file__)
 
 

@@ -1,4 +1,4 @@
-"""A QuickJS context: one realm with chosen intrinsics, and the handles into it."""
+"""A QuickJS context: one realm with chosen intrinsics, and the values that Python holds in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowcage.child.engine.runtime import Runtime
 
 _INTRINSICS = (
     "JS_AddIntrinsicBaseObjects",
-    "JS_AddIntrinsicEval",  # for our own compiling; the prelude hides it from JavaScript
+    "JS_AddIntrinsicEval",  # JS_Eval2 needs it; the prelude deletes the global
     "JS_AddIntrinsicJSON",
     "JS_AddIntrinsicPromise",
     "JS_AddIntrinsicProxy",
@@ -24,15 +24,19 @@ _INTRINSICS = (
 
 UNDEFINED = JSValue(0, capi.TAG_UNDEFINED)
 
-# The engine asks its interrupt handler at every 10,000th branch or call. This function has 9,999 of them: one
-# for its call, one for each time round, one for the end of the loop.
+# The engine polls its interrupt handler at every 10,000th branch or call. This function has 9,999 of them:
+# one for the call, one for each iteration, one for the end of the loop. So the next branch or call polls.
 EXHAUST_INTERRUPT_COUNTER = b"(() => { let left = 9997; while (left--); })"
 
 
 class Context:
-    """One realm. Values live in scopes: a value made inside ``with context.scope():`` is freed at its end.
+    """One realm (ECMA-262, 9.3), and an owner for the values that are created in it.
 
-    Values made outside any inner scope belong to the context and are freed by `close`.
+    A value that is created inside ``with context.scope():`` is freed at the block's end; outside of all
+    scopes it is freed by `close`.
+
+    Raises:
+        OutOfMemory: the heap's limit is too small for a realm.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -48,7 +52,7 @@ class Context:
         self._own(runtime.new_sentinel(self.pointer))
 
     def close(self) -> None:
-        """Free every value and the realm."""
+        """Free the realm and every value of it. The context is of no use afterwards."""
         while self._scopes:
             self._free(self._scopes.pop())
         self._library.JS_FreeContext(self.pointer)
@@ -56,7 +60,7 @@ class Context:
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Own the values made inside, and free them at the end."""
+        """Own the values that are created inside the block, and free them at its end, also after an error."""
         self._scopes.append([])
         try:
             yield
@@ -64,23 +68,27 @@ class Context:
             self._free(self._scopes.pop())
 
     def exhaust_interrupt_counter(self, exhauster: JSValue) -> None:
-        """Call what `exhauster` compiled, whatever becomes of it."""
+        """Bring the engine's counter to where the next branch or call polls the interrupt handler.
+
+        Args:
+            exhauster: the function that `EXHAUST_INTERRUPT_COUNTER` evaluates to. An error of it is dropped.
+        """
         self.release(self._library.JS_Call(self.pointer, exhauster, UNDEFINED, 0, None))
         self.release(self._library.JS_GetException(self.pointer))
 
     def keep(self, value: JSValue) -> JSValue:
-        """A second reference that lives until `close`."""
+        """Another reference to a value, which `close` frees."""
         kept: JSValue = self._library.JS_DupValue(self.pointer, value)
         self._scopes[0].append(kept)
         return kept
 
     def retain(self, value: JSValue) -> JSValue:
-        """A second reference that lives until `release`."""
+        """Another reference to a value, which the caller frees with `release`."""
         retained: JSValue = self._library.JS_DupValue(self.pointer, value)
         return retained
 
     def release(self, value: JSValue) -> None:
-        """Give up a reference that `retain` made."""
+        """Free a reference that `retain` returned."""
         self._library.JS_FreeValue(self.pointer, value)
 
     def compile(self, source: bytes, name: str, *, module: bool, first_line: int = 1) -> JSValue:
@@ -88,11 +96,12 @@ class Context:
 
         Args:
             source: UTF-8 text.
-            name: shown in stacks.
-            first_line: number of the text's first line, so that wrapped text keeps its author's lines.
+            name: of the source in stacks.
+            first_line: number of the text's first line. Text with lines put before it begins below 1, so that
+                the author's lines keep their numbers.
 
         Raises:
-            JavaScriptError: a SyntaxError, or what the module loader threw, is pending.
+            JavaScriptError: a SyntaxError, or an error of the module loader, is pending.
         """
         kind = capi.EVAL_MODULE if module else capi.EVAL_GLOBAL
         flags = kind | capi.EVAL_COMPILE_ONLY
@@ -101,12 +110,15 @@ class Context:
         return self._own(self._library.JS_Eval2(self.pointer, source, len(source), byref(options)))
 
     def evaluate(self, compiled: JSValue) -> JSValue:
-        """Run what `compile` made: the value of a script, the promise of a module.
+        """Run what `compile` returned.
+
+        Returns:
+            The value of a script; the promise of a module.
 
         Raises:
             JavaScriptError: it threw, or the module could not be linked.
         """
-        # JS_EvalFunction takes over the reference it is given.
+        # JS_EvalFunction frees its argument, and the scope will free `compiled`.
         owned = self._library.JS_DupValue(self.pointer, compiled)
         return self._own(self._library.JS_EvalFunction(self.pointer, owned))
 
@@ -115,7 +127,7 @@ class Context:
         return self._own(self._library.JS_GetModuleNamespace(self.pointer, module.payload))
 
     def call(self, function: JSValue, *arguments: JSValue) -> JSValue:
-        """Call with ``this`` undefined.
+        """Call a function, with ``this`` undefined.
 
         Raises:
             JavaScriptError: it threw.
@@ -125,19 +137,23 @@ class Context:
         return self._own(result)
 
     def get(self, value: JSValue, name: str) -> JSValue:
-        """Read one property."""
+        """Read a property; its getter, if it has one, runs.
+
+        Raises:
+            JavaScriptError: the getter threw.
+        """
         return self._own(self._library.JS_GetPropertyStr(self.pointer, value, name.encode()))
 
     def string(self, text: str) -> JSValue:
-        """A JavaScript string; `text` may hold NUL and any Unicode but no lone surrogates."""
+        """A JavaScript string. `text` may hold NUL and any Unicode but lone surrogates."""
         encoded = text.encode()
         return self._own(self._library.JS_NewStringLen(self.pointer, encoded, len(encoded)))
 
     def text(self, value: JSValue) -> str:
-        """The text of a JavaScript string. Lone surrogates come out as U+FFFD.
+        """The text of a JavaScript string, with U+FFFD for each lone surrogate.
 
         Raises:
-            JavaScriptError: out of memory is pending.
+            JavaScriptError: an out-of-memory error is pending.
         """
         size = c_size_t()
         pointer = self._library.JS_ToCStringLen2(self.pointer, byref(size), value, False)
@@ -149,37 +165,37 @@ class Context:
             self._library.JS_FreeCString(self.pointer, pointer)
 
     def take_exception(self) -> JSValue:
-        """The pending exception, which is no longer pending then."""
+        """Take the pending exception from the context, so that none is pending."""
         return self._own(self._library.JS_GetException(self.pointer))
 
     def throw(self, value: JSValue) -> None:
-        """Make `value` the pending exception, for a callback that is about to report failure."""
+        """Make `value` the pending exception, as a callback must before it returns that it failed."""
         self._library.JS_Throw(self.pointer, self._library.JS_DupValue(self.pointer, value))
 
     def is_promise(self, value: JSValue) -> bool:
-        """Whether the value is a native promise, whatever its properties claim."""
+        """Whether the value is a native promise; no property is read that JavaScript could redefine."""
         return bool(self._library.JS_IsPromise(value))
 
     def promise_state(self, promise: JSValue) -> int:
-        """One of the ``PROMISE_`` constants, read past anything JavaScript redefined."""
+        """One of the ``PROMISE_`` constants, read from the promise itself, not through its properties."""
         return int(self._library.JS_PromiseState(self.pointer, promise))
 
     def promise_result(self, promise: JSValue) -> JSValue:
-        """What a settled promise holds."""
+        """The value or the reason of a settled promise."""
         return self._own(self._library.JS_PromiseResult(self.pointer, promise))
 
     def mark_handled(self, promise: JSValue) -> None:
-        """We read this promise ourselves: its rejection is no stray one."""
+        """Mark a promise as handled: its rejection is not reported as an unhandled one."""
         self._library.JS_PromiseMarkAsHandled(self.pointer, promise)
 
     def duplicate_text(self, text: bytes) -> int:
-        """A copy that the engine frees, as the module callbacks must return it."""
+        """Address of a C string of the engine's, which it frees: what a module callback returns a name as."""
         return int(self._library.js_strdup(self.pointer, text))
 
     def _own(self, value: JSValue) -> JSValue:
         if value.tag == capi.TAG_EXCEPTION:
             raise JavaScriptError
-        if value.tag < 0:  # the others are no references
+        if value.tag < 0:  # reference-counted: object, string, symbol, module, BigInt (quickjs.h)
             self._scopes[-1].append(value)
         return value
 
@@ -189,7 +205,11 @@ class Context:
 
 
 def library() -> Any:
-    """Load the engine once per process."""
+    """The engine's functions, loaded at the first call.
+
+    Raises:
+        EngineUnavailable: see `capi.load`.
+    """
     global _library
     if _library is None:
         _library = capi.load()

@@ -1,18 +1,18 @@
-"""What the engine can answer instead of a value."""
+"""The exceptions of this room."""
 
 from __future__ import annotations
 
 
 class EngineUnavailable(Exception):
-    """The installed quickjs-ng cannot be driven; the message says why and what to install."""
+    """The installed quickjs-ng cannot be used; the message says why and what to install."""
 
 
 class JavaScriptError(Exception):
-    """An exception is pending in the context; `Context.take_exception` hands it out."""
+    """An exception is pending in the context; `Context.take_exception` returns it."""
 
 
 class Interrupted(Exception):
-    """The watchdog stopped JavaScript; `kind` is the wire's name for the limit that was reached."""
+    """The watchdog stopped JavaScript; `kind` is the error kind on the wire, such as ``timeout``."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -21,4 +21,4 @@ class Interrupted(Exception):
 
 
 class OutOfMemory(Exception):
-    """The engine could not allocate even a string for us."""
+    """The heap's limit leaves no room for a realm."""

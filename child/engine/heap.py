@@ -1,19 +1,28 @@
-"""The engine's heap and its limit: a run whose heap is full ends before the engine hears of it.
+"""The engine's heap and its limit: a run whose heap is full ends before the engine sees an allocation fail.
 
-quickjs-ng does not survive every allocation that fails: it collects garbage while it makes the error, when
-objects are half changed, it corrupts the allocator's lists in the compiler, and it loses the error and throws
-null. So the engine never sees one fail. Once a heap comes near its limit, its three allocating functions are
-replaced by ours, and the request that would pass the limit calls `Heap.on_full`, which does not return: what
-the engine was doing stays where it stands, and the child carries on above it (`flowcage.child.session`).
+quickjs-ng does not survive every allocation that fails: it collects garbage while it creates the error, when
+objects are half changed; its compiler corrupts the allocator's lists; and it drops the error and throws null.
+So once a heap comes near its limit, the engine's three allocating functions are replaced by ours ("watched"),
+and a request that would pass the limit calls `Heap.on_full`, which does not return. The engine's C frames
+stay on the stack as they are, and the session goes on above them (`flowcage.child.session`).
 
-Our functions cost most of a microsecond a call, so the engine's own serve a heap that is far from full.
-`watch_if_near_limit` finds out whether it is: when the engine polls its interrupt handler, and when it
-collects garbage, which it does at the next object once the heap has grown by half. Only a native that makes
-no objects can fill half of a large heap between two looks. The engine refuses that request itself, with an
-error that JavaScript can catch.
+Our functions cost most of a microsecond a call, so a heap that is far from its limit keeps the engine's own.
+`watch_if_near_limit` decides: when the engine polls its interrupt handler (every 10,000 branches or calls),
+and when it collects garbage, which it does at the next object once the heap has grown by half; the object of
+`add_gc_sentinel` makes that visible. Only a native that creates no objects can fill half of a large heap
+between two such checks. The engine refuses that request itself, with an error that JavaScript can catch;
+`Realm.heap_was_full` finds it by the peak of resident memory.
 
 The functions are at the head of the engine's runtime (``JSMallocFunctions`` and ``JSMallocState`` in
-quickjs.c). `Heap` refuses to begin where it does not find there what the engine says of itself.
+quickjs.c). `Heap` raises `EngineUnavailable` where the counters there are not those that the engine reports.
+
+Invariants, held by `tests/child/test_heap.py`:
+
+- While a heap is watched the engine's own limit is off, so that only ours refuses.
+- `on_full` is called while nothing is being allocated, so the allocator's counters are consistent.
+- Before the compiler runs, `expecting` watches a heap that its result may bring near the limit.
+- After `abandon` every request is granted and no garbage is collected: what the engine was changing is never
+  looked at again.
 """
 
 from __future__ import annotations
@@ -28,7 +37,7 @@ from flowcage.child.engine import capi
 from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.protocol.limits import MIB
 
-# More than a run allocates between two looks, unless it does so in one native.
+# More than a run allocates between two checks, unless it does so in one native.
 _LEAST_MARGIN = 64 * MIB
 _UNLIMITED = 2**63
 _PROBE = 123_456_789
@@ -40,7 +49,7 @@ _UsableSize = PYFUNCTYPE(c_size_t, c_void_p)
 
 
 class _Head(ctypes.Structure):
-    """The first fields of ``struct JSRuntime``."""
+    """The first fields of ``struct JSRuntime``: JSMallocFunctions, then JSMallocState."""
 
     _fields_ = [
         ("calloc", c_void_p),
@@ -56,12 +65,21 @@ class _Head(ctypes.Structure):
 
 
 class Heap:
-    """What one runtime has allocated.
+    """The memory of one runtime.
+
+    Args:
+        library: from `capi.load`.
+        runtime: address of the ``JSRuntime``.
 
     Attributes:
-        on_full: called, deep inside the engine, where a request would pass the limit; it must not return.
-            None has the engine go on with a request that failed.
+        on_full: called deep inside the engine where a request would pass the limit; it must not return. None:
+            the request fails, and the engine handles that.
         has_refused: whether a request failed.
+        is_watched: whether the functions of this module serve the engine's requests.
+        limit: most bytes that may be allocated.
+
+    Raises:
+        EngineUnavailable: the fields of the runtime are not where they are expected.
     """
 
     def __init__(self, library: Any, runtime: int) -> None:
@@ -72,7 +90,7 @@ class Heap:
         self._runtime = runtime
         self._head = _Head.from_address(runtime)
         self._refuse_other_layouts()
-        self._head.opaque = runtime  # the engine's own functions do not read it
+        self._head.opaque = runtime  # the argument of our functions; the engine's own do not read it
         self._own = self._head.calloc, self._head.malloc, self._head.realloc
         self._calloc = _AllocateZeros(self._head.calloc)
         self._malloc = _Allocate(self._head.malloc)
@@ -82,16 +100,16 @@ class Heap:
         _heaps[runtime] = self
 
     def close(self) -> None:
-        """Forget the runtime, which is freed already."""
+        """Remove the heap of a runtime that was freed."""
         del _heaps[self._runtime]
 
     @property
     def size(self) -> int:
-        """Bytes allocated, by the engine's count."""
+        """Allocated bytes, as the engine counts them."""
         return int(self._head.size)
 
     def limit_to(self, limit: int) -> None:
-        """Hold the heap to so many bytes from here on."""
+        """Set the limit, in bytes. A heap that is larger already fails at its next request."""
         self.limit = limit
         self._watch_above = limit - max(limit // 2, _LEAST_MARGIN)
         self._tell_engine()
@@ -99,7 +117,7 @@ class Heap:
 
     @contextmanager
     def unlimited(self) -> Iterator[None]:
-        """For code of our own, which asks for little: what it is about must not be lost."""
+        """Lift the limit inside the block, for code of the prelude that needs little and must not fail."""
         limit, self.limit = self.limit, _UNLIMITED
         self._tell_engine()
         try:
@@ -109,20 +127,20 @@ class Heap:
             self._tell_engine()
 
     def abandon(self) -> None:
-        """Grant every request and collect no garbage: the engine is in the middle of something for good."""
+        """Grant every request and collect no garbage from here on: objects may be half changed for good."""
         self._library.JS_SetGCThreshold(self._runtime, -1)
         self.on_full = None
         self.limit = _UNLIMITED
         self._tell_engine()
 
     def watch_if_near_limit(self) -> None:
-        """Watch the heap from here on if it is no longer far from its limit."""
+        """Watch the heap from here on if it has come near its limit; it stays watched."""
         if not self.is_watched and self._head.size > self._watch_above:
             self._watch(True)
 
     @contextmanager
     def expecting(self, size: int) -> Iterator[None]:
-        """Watch what happens inside if so many bytes more would bring the heap near its limit."""
+        """Watch the heap inside the block if `size` bytes more would bring it near its limit."""
         was_watched = self.is_watched
         if self._head.size + size > self._watch_above:
             self._watch(True)
@@ -141,19 +159,20 @@ class Heap:
         self._library.JS_SetMemoryLimit(self._runtime, 0 if self.is_watched else self.limit)
 
     def calloc(self, count: int, size: int) -> int:
-        """Zeroed memory, for the engine."""
+        """Allocate zeroed memory, for the engine."""
         if self._head.size + count * size > self.limit:
             return self._full()
         return self._calloc(None, count, size) or self._full()
 
     def malloc(self, size: int) -> int:
-        """Memory, for the engine."""
+        """Allocate memory, for the engine."""
         if self._head.size + size > self.limit:
             return self._full()
         return self._malloc(None, size) or self._full()
 
     def realloc(self, block: int, size: int) -> int:
-        """A block of another size, for the engine."""
+        """Change the size of a block, for the engine."""
+        # The usable size is asked for only where it decides, because that is one more call through ctypes.
         used = self._head.size
         if used + size > self.limit and used + size - self._usable_size(block) > self.limit:
             return self._full()
@@ -173,8 +192,8 @@ class Heap:
         head = self._head
         if told != (head.count, head.size, head.limit) or head.limit != _PROBE:
             raise EngineUnavailable(
-                "the installed quickjs-ng keeps its allocator elsewhere than the releases that flowcage was "
-                f"tested with ({capi.TESTED_VERSION}.x)"
+                "the installed quickjs-ng has its allocator at another place than the releases that flowcage "
+                f"was tested with; install quickjs-ng {capi.TESTED_VERSION}.x"
             )
 
 
@@ -197,7 +216,7 @@ def _mark(runtime: int, _object: object, _mark_function: int) -> None:
     _heaps[runtime].watch_if_near_limit()
 
 
-# Made on import, as all callbacks: in the cage there is no executable memory to be had for them.
+# Created on import, as all callbacks: the cage grants no executable memory later (`cage.code`).
 _CALLBACKS = _AllocateZeros(_calloc), _Allocate(_malloc), _Resize(_realloc)
 _WATCHED = tuple(ctypes.cast(callback, c_void_p).value for callback in _CALLBACKS)
 _ON_MARK = capi.GarbageMark(_mark)
@@ -205,10 +224,10 @@ _SENTINEL = capi.ClassDefinition(b"Sentinel", None, _ON_MARK, None, None)
 
 
 def add_gc_sentinel(library: Any, runtime: int) -> int:
-    """A class of objects that the garbage collector cannot pass without our looking at the heap.
+    """Register a class whose objects make the garbage collector call `Heap.watch_if_near_limit`.
 
     Returns:
-        Its id; one object of it in a context will do.
+        The id of the class; one object of it in each context suffices.
     """
     identifier = c_uint32()
     library.JS_NewClassID(runtime, byref(identifier))

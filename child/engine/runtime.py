@@ -1,4 +1,4 @@
-"""A QuickJS runtime: the heap, its limits, the job queue, and what the engine asks of us."""
+"""A QuickJS runtime: one heap with its limits, the job queue, and the engine's callbacks."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from flowcage.child.engine.heap import Heap, add_gc_sentinel
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
-_ROOM_TO_STOP = 256 * 1024
+_ROOM_TO_STOP = 256 * 1024  # of heap and of stack, for the uncatchable error and for code of the prelude
 
 
 class Modules(Protocol):
-    """Answers ``import``. Both return 0 with an exception pending."""
+    """Resolves and loads modules for the engine. A method that fails returns 0 with an exception pending."""
 
     def normalize(self, specifier: bytes) -> int:
-        """The name of the module, as a copy that the engine frees."""
+        """The module that a specifier names: its name as a C string of the engine's, which frees it."""
 
     def load(self, name: bytes) -> int:
-        """The compiled module."""
+        """The address of the compiled module of this name."""
 
 
 class Rejections(Protocol):
-    """Hears of promises that are rejected without a handler, and of the handler that came later."""
+    """Is told of promises that are rejected without a handler, and of those that get one later."""
 
     def on_rejection(self, promise: JSValue, *, is_handled: bool) -> None:
-        """The promise is borrowed."""
+        """Called by the engine. The reference to the promise is borrowed: `Context.retain` keeps it."""
 
 
 class Runtime:
-    """One engine heap. Free it with `close`, after its contexts.
+    """One runtime of the engine. Free it with `close`, after its contexts.
 
     Args:
         library: from `capi.load`.
         limits: heap and stack sizes in bytes.
 
     Attributes:
-        heap: what was allocated, and the limit.
-        watchdog: says when JavaScript must stop.
-        poll_again_at_once: called then, so that the engine asks again at its next chance: some natives lose
-            the interruption, and the JavaScript around them would go on for ten thousand branches, which is
-            enough to call the next such native.
+        heap: the allocated memory and its limit.
+        watchdog: decides when JavaScript must stop; None where nothing does.
+        poll_again_at_once: called when JavaScript is interrupted; it makes the next branch or call poll
+            again. Some natives drop the interruption, and the code around them would run for 10,000 branches
+            more, enough to call the next such native
+            (`tests/child/test_swallowed_timeouts.py`).
     """
 
     def __init__(self, library: Any, limits: Limits) -> None:
@@ -64,62 +65,66 @@ class Runtime:
         library.JS_SetInterruptHandler(self.pointer, _ON_INTERRUPT, self.pointer)
 
     def adopt(self, limits: Limits) -> None:
-        """Hold the heap to these limits from here on; after a fork(2), from this place on the C stack."""
+        """Apply limits from here on, and measure the C stack from this frame: a fork(2) may have moved it."""
         self._limits = limits
         self.library.JS_UpdateStackTop(self.pointer)
         self.library.JS_SetMaxStackSize(self.pointer, limits.stack_bytes)
         self.heap.limit_to(limits.memory_bytes)
 
     def abandon(self) -> None:
-        """Let what the engine is doing stand where it is, for good, and code of our own run above it."""
+        """Prepare to run code of the prelude above C frames of the engine that will not be resumed."""
         self.watchdog = None
         self.heap.abandon()
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
 
     def new_sentinel(self, context: int) -> JSValue:
-        """An object that has the garbage collector look at the heap, for as long as it is there."""
+        """An object that makes each garbage collection check the heap, for as long as it lives."""
         sentinel: JSValue = self.library.JS_NewObjectClass(context, self._sentinel)
         return sentinel
 
     def must_stop(self) -> bool:
-        """Whether to interrupt JavaScript; the engine asks at every 10,000th branch or call."""
+        """Whether to interrupt JavaScript; the engine polls this at every 10,000th branch or call."""
         self.heap.watch_if_near_limit()
         if self._is_polling_again or self.watchdog is None or not self.watchdog.expired():
             return False
-        # Room for the error that cannot be caught: without it the engine throws a null, which can.
+        # Room for the uncatchable error: without it the engine throws null, which JavaScript can catch.
         self.heap.limit_to(self._limits.memory_bytes + _ROOM_TO_STOP)
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes + _ROOM_TO_STOP)
-        self._is_polling_again = True  # it is JavaScript, and asks us too
+        self._is_polling_again = True  # the exhauster is JavaScript, so it polls, too, and must not recurse
         self.poll_again_at_once()
         self._is_polling_again = False
         self.library.JS_SetMaxStackSize(self.pointer, self._limits.stack_bytes)
         return True
 
     def set_modules(self, modules: Modules) -> None:
-        """Have `modules` answer imports."""
+        """Let `modules` resolve and load imports."""
         self.modules = modules
         self.library.JS_SetModuleLoaderFunc(self.pointer, _ON_NORMALIZE, _ON_LOAD, self.pointer)
 
     def track_rejections(self, rejections: Rejections) -> None:
-        """Have `rejections` hear, from now on."""
+        """Report unhandled rejections to `rejections` from here on."""
         self.rejections = rejections
         self.library.JS_SetHostPromiseRejectionTracker(self.pointer, _ON_REJECTION, self.pointer)
 
     def run_job(self) -> bool | None:
-        """Run the oldest job: True if it returned, False if it threw, None if there was none."""
+        """Run the oldest job of the queue (ECMA-262, 9.5).
+
+        Returns:
+            True if it returned, False if it threw, None if there was none.
+        """
         context = c_void_p()
         outcome = self.library.JS_ExecutePendingJob(self.pointer, byref(context))
         return None if outcome == 0 else outcome > 0
 
     def memory_usage(self) -> capi.MemoryUsage:
-        """Collect garbage and count what is left (walks the whole heap; for tests of ownership)."""
+        """Collect garbage and count what is left. It walks the whole heap; tests of ownership use it."""
         self.library.JS_RunGC(self.pointer)
         usage = capi.MemoryUsage()
         self.library.JS_ComputeMemoryUsage(self.pointer, byref(usage))
         return usage
 
     def close(self) -> None:
-        """Free the heap. Every handle and context must be gone: the engine aborts otherwise."""
+        """Free the runtime. Every value and context must be freed before: the engine aborts otherwise."""
         self.library.JS_FreeRuntime(self.pointer)
         self.heap.close()
         del _runtimes[self.pointer]
@@ -147,8 +152,8 @@ def _track_rejection(
     _runtimes[address].rejections.on_rejection(promise, is_handled=is_handled)
 
 
-# Made on import and shared by all runtimes, each known by its address: libffi wants executable memory for a
-# callback, and in the cage there is none to be had.
+# Created on import, and shared by all runtimes, which are found by their address: libffi needs executable
+# memory for a callback, and the cage grants none later (`cage.code`).
 _ON_INTERRUPT = capi.InterruptHandler(_interrupt)
 _ON_NORMALIZE = capi.ModuleNormalize(_normalize)
 _ON_LOAD = capi.ModuleLoader(_load)

@@ -1,4 +1,30 @@
-"""The clock that stops JavaScript: CPU of a step and of the whole run, and a bound on a step's wall clock."""
+"""The watchdog: the clock that stops JavaScript, by the CPU of a step and of the run, and a step's wall time.
+
+Who calls it: `Runtime.must_stop`, each time the engine polls (every 10,000 branches or calls);
+`Realm.run_jobs`, between jobs; the parser of a workflow's source, through `Bounds`; and the sandbox after
+each call into the engine that can have dropped an interruption. A step is one message that compiles or runs
+JavaScript, or settles a request; it is the block of `step`. Natives that never poll are not stopped here, but
+by the host's clock and RLIMIT_CPU.
+
+A step is charged the CPU time of this process, not the wall time: on a busy machine an honest step takes
+longer by the wall, but no more CPU. The wall bound, `STEP_WALL_FACTOR` times as long, ends a step that gets
+hardly any CPU.
+
+Invariants, each with its test in `tests/child/test_watchdog.py`:
+
+- The first limit that is reached stays: JavaScript can swallow the engine's interruption in a promise, but
+  every later `expired` and `check` reports it again (`test_a_watchdog_that_has_tripped_stays_tripped` in
+  test_engine.py).
+- Between two steps nothing expires: code of the child runs there and must not be cut short. `expired` tests
+  this first; behind the other tests, a watchdog that has tripped would stop the code that reports the
+  failure.
+- What passes between two steps is charged to neither (`test_what_passed_between_two_steps_is_not_charged`).
+- The process's CPU is read only when a limit could be reached. It is a system call, and the wall clock is
+  not. One thread cannot use more CPU than wall time, so `_next_reading` can compute the earliest moment
+  (`test_a_loop_is_asked_about_by_the_wall_clock_and_its_cpu_is_read_when_it_could_be_used_up`).
+- `cpu_seconds` counts from the watchdog's construction. `Realm.adopt` builds a new one after a fork, where
+  the CPU time of the process begins at 0 again.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +38,12 @@ from flowcage.protocol.limits import STEP_WALL_FACTOR
 
 
 class Watchdog:
-    """Asked by the engine about every 10,000 branches, and by the job loop between jobs.
-
-    A step is charged the CPU of this process: how busy the machine is changes what the clock on the wall says
-    of an honest step, but not that. The first limit that is reached is remembered: JavaScript can swallow the
-    engine's interruption in a promise, but `check` raises it again after every job.
+    """The limits of one run's time.
 
     Args:
-        step_timeout_ms: CPU for one step; `STEP_WALL_FACTOR` times as much on the wall ends it, too.
-        cpu_seconds: CPU, cumulative over all steps.
+        step_timeout_ms: CPU time for one step, in milliseconds; `STEP_WALL_FACTOR` times as much wall time
+            ends the step, too.
+        cpu_seconds: CPU time of this process from now on, in seconds.
     """
 
     def __init__(self, step_timeout_ms: int, cpu_seconds: int) -> None:
@@ -29,15 +52,12 @@ class Watchdog:
         self._cpu_end = process_time() + cpu_seconds
         self._step_cpu_end = 0.0
         self._step_wall_end = 0.0
-        self._next_reading_at: float | None = None  # between steps there is nothing to read
+        self._next_reading_at: float | None = None  # None between steps
         self._tripped: Interrupted | None = None
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Watch what runs inside: waiting for the host costs a workflow nothing.
-
-        What runs between two steps is our own code, which must not be cut short.
-        """
+        """Charge what runs inside the block, with a fresh allowance for the step; blocks are not nested."""
         used, now = process_time(), monotonic()
         self._step_cpu_end = used + self._step_timeout_ms / 1000
         self._step_wall_end = now + STEP_WALL_FACTOR * self._step_timeout_ms / 1000
@@ -48,7 +68,7 @@ class Watchdog:
             self._next_reading_at = None
 
     def expired(self) -> bool:
-        """Whether JavaScript must stop now."""
+        """Whether a limit was reached, in this step or an earlier one; False outside of a step."""
         if self._next_reading_at is None:
             return False
         if self._tripped is None and (now := monotonic()) >= self._next_reading_at:
@@ -58,14 +78,13 @@ class Watchdog:
         return self._tripped is not None
 
     def check(self) -> None:
-        """Raise `Interrupted` if a limit was ever reached."""
+        """Raise `Interrupted` where `expired`."""
         if self.expired():
             assert self._tripped is not None
             raise self._tripped
 
     def _next_reading(self, used: float, now: float) -> float:
-        # One thread cannot use more CPU than time passes, so before then no limit can be reached. The wall
-        # clock is read without a system call; the process's CPU is not.
+        # The moment at which the first of the limits could be reached, if all time until then were CPU time.
         return min(now + self._step_cpu_end - used, now + self._cpu_end - used, self._step_wall_end)
 
     def _limit_reached(self, used: float, now: float) -> Interrupted | None:

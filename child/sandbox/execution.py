@@ -1,22 +1,48 @@
-"""One run of one workflow: start, poll, take, drain, resolve, and nothing after it failed."""
+"""The execution of one workflow: what `start`, `poll`, `take`, `drain` and `resolve` do to it and answer.
+
+Who calls it: the session, which has checked by the state table that the message may come. An execution owns
+the realm of its run and decides how the run stands: running, complete (`_output`), failed (`_failure`) or
+stalled.
+
+The way of one message that runs JavaScript: `_step` runs it to quiet inside a watchdog's step; what ends the
+run is kept, not raised. Then queued calls and requests are handed out, and only a message that has none of
+them to hand out raises the failure. So what came before a failure arrives before it
+(`tests/child/test_failures.py::test_calls_and_requests_queued_before_a_failure_come_first`).
+
+Invariants:
+
+- `_failure` is final once a message was answered with it: no JavaScript of the workflow runs any more, and
+  `poll`, `take` and `drain` repeat it (`test_poll_drain_and_take_repeat_the_same_failure`,
+  `test_no_javascript_runs_after_a_failure`).
+- `_read_status` follows each step, before anything is handed out. It learns which ids were given out, so that
+  `resolve` can know them, and whether a limit of the prelude ended the run: JavaScript may have caught that
+  error and even completed, and the limit still counts.
+- A failed allocation can be lost in the engine, so that a promise stays pending. So a run that looks stalled,
+  or has swallowed a null, fails as `memory` where the heap was full. Asked before `_unsettled` is up to date,
+  this would take a run that waits for one that is stalled.
+- A request leaves `_unsettled` last in `resolve`: an answer that fills the heap is carried out a second time,
+  above the engine (`abandon`), and must find its request
+  (`tests/child/test_heap.py::test_an_answer_that_fills_the_heap_ends_the_run`).
+- After `fail_and_free` the realm is gone: `_hand_out` and `resolve` look at `_is_freed` before they touch it.
+- An abandoned realm is never closed: the engine would free objects that are half changed.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import assert_never
 
-from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
+from flowcage.child.sandbox.evaluation import Evaluation
 from flowcage.child.sandbox.failures import (
     interruption,
-    missing_default,
     out_of_memory,
     thrown_failure,
     unknown_request,
 )
-from flowcage.child.sandbox.program import Program, compile_workflow
+from flowcage.child.sandbox.program import compile_workflow
 from flowcage.child.sandbox.realm import Realm
-from flowcage.child.sandbox.results import result_text, take_error
+from flowcage.child.sandbox.results import take_error
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
@@ -24,28 +50,26 @@ from flowcage.protocol.messages import MISSING, Budget, Ok, OkUndefined, Rejecte
 
 
 class Execution:
-    """Every method answers with the JSON text of a result, or raises `ErrorReply`.
+    """One run. A method that carries out a message returns JSON text for its result, or raises `ErrorReply`.
 
     Args:
-        realm: a fresh realm, used for this run alone.
-        limits: the effective limits.
+        realm: a realm that no workflow has run in; the execution owns it.
+        limits: the effective limits, which the workflow is shown, too.
     """
 
     def __init__(self, realm: Realm, limits: Limits) -> None:
         self._realm = realm
         self._limits = limits
-        self._program: Program | None = None
-        self._module_promise: JSValue | None = None
-        self._workflow_promise: JSValue | None = None
+        self._evaluation: Evaluation | None = None
         self._output: str | None = None
         self._failure: ErrorReply | None = None
-        self._issued = 0
-        self._unsettled: set[str] = set()
+        self._issued = 0  # the highest request id that is known here
+        self._unsettled: set[str] = set()  # ids that no resolve has settled
         self._is_freed = False
-        self._message_prefix = ""  # what the engine is busy with, if not with the workflow
+        self._message_prefix = ""  # before a failure's message, while something else than the workflow runs
 
     def start(self, message: Start) -> str:
-        """Compile the source and install its globals. No code of the workflow runs yet."""
+        """Install the globals and compile the source. No code of the workflow runs yet."""
         started = Started()
         args = {} if message.args is MISSING else message.args
         try:
@@ -53,11 +77,10 @@ class Execution:
                 self._message_prefix = "workflow args: "
                 self._install(args, message.budget)
                 self._message_prefix = ""
-                self._program = compile_workflow(
-                    self._realm, message.source, message.source_name, message.dialect
-                )
+                program = compile_workflow(self._realm, message.source, message.source_name, message.dialect)
                 if message.describe:
-                    started = self._program.described()
+                    started = program.described()
+            self._evaluation = Evaluation(self._realm, program)
         except ErrorReply as failure:
             self._failure = failure
             raise
@@ -67,7 +90,7 @@ class Execution:
         return strictjson.dumps(encode.started(started))
 
     def poll(self) -> str:
-        """Run to quiet and report one event: a call, a request, completion or pending."""
+        """Run to quiet and report one event: the oldest call, else the oldest request, else the state."""
         self._step()
         if text := self._hand_out("nextCall"):
             return f'{{"type":"call","call":{text}}}'
@@ -80,7 +103,7 @@ class Execution:
         return f'{{"type":"pending","stalled":{json.dumps(self._is_stalled())}}}'
 
     def take(self) -> str:
-        """Run to quiet and hand out every queued request, each once."""
+        """Run to quiet and hand out every queued request, each once; calls stay queued."""
         self._step()
         requests = self._hand_out("takeRequests")
         if self._failure is not None and not requests:
@@ -88,7 +111,7 @@ class Execution:
         return f'{{"requests":[{requests}]}}'
 
     def drain(self) -> str:
-        """Run to quiet and hand out everything."""
+        """Run to quiet and hand out all calls and requests, with how the run stands."""
         self._step()
         calls, requests = self._hand_out("takeCalls"), self._hand_out("takeRequests")
         if self._failure is not None and not (calls or requests):
@@ -96,7 +119,7 @@ class Execution:
         return f'{{"calls":[{calls}],"requests":[{requests}],{self._drain_state()}}}'
 
     def resolve(self, identifier: str, resolution: Resolution) -> str:
-        """Settle an outstanding request; the workflow resumes at the next step."""
+        """Settle an outstanding request. No code of the workflow runs: it resumes at the next step."""
         if identifier not in self._unsettled:
             raise unknown_request(identifier)
         if self._failure is None:
@@ -107,15 +130,15 @@ class Execution:
                 self._failure = interruption(stopped)
         if self._failure is not None and not self._is_freed:
             self._realm.forget(identifier)
-        # Last: an answer that fills the heap comes here again, above the engine, and is settled then.
+        # Last: an answer that fills the heap is carried out again, above the engine, and settled then.
         self._unsettled.discard(identifier)
         return "{}"
 
     def abandon(self, failure: ErrorReply) -> ErrorReply:
-        """End the run above the engine, which never returns to what it was doing (`Realm.abandon`).
+        """End the run while the engine's frames below are left for good (`Realm.abandon`).
 
         Returns:
-            The failure, with what it was about.
+            The failure, which says what was being done if that was not the workflow's own code.
         """
         self._output = None
         told = ErrorReply(failure.kind, self._message_prefix + failure.message, failure.data)
@@ -124,7 +147,7 @@ class Execution:
         return told
 
     def fail_and_free(self, failure: ErrorReply) -> None:
-        """End the run and free its heap, without which the child could not even answer."""
+        """End the run and free its heap, to have memory to answer with. A second call changes nothing."""
         self.fail(failure)
         if not self._is_freed:
             self._is_freed = True
@@ -132,7 +155,7 @@ class Execution:
                 self._realm.close()
 
     def fail(self, failure: ErrorReply) -> None:
-        """End the run from outside, for a reply that cannot be sent."""
+        """End the run with this failure, unless it has failed already."""
         self._failure = self._failure or failure
 
     def _install(self, args: object, budget: Budget) -> None:
@@ -171,99 +194,26 @@ class Execution:
             return
         try:
             with self._realm.watchdog.step():
-                self._advance()
+                assert self._evaluation is not None
+                self._evaluation.advance()
         except ErrorReply as failure:
             self._failure = failure
         except Interrupted as stopped:
             self._failure = interruption(stopped)
-        except JavaScriptError:  # our own code found no memory
+        except JavaScriptError:  # the prelude found no memory
             self._failure = thrown_failure(self._realm.take_error(), "")
+        if self._evaluation is not None:
+            self._output = self._evaluation.output
         self._read_status()
         if self._output is not None or self._is_stalled():
             self._realm.diagnose_end(has_left=self._output is not None and bool(self._unsettled))
-
-    def _advance(self) -> None:
-        self._begin_module()
-        self._realm.run_jobs()
-        if self._workflow_promise is None and self._output is None:
-            self._begin_default()
-            self._realm.run_jobs()
-        if self._workflow_promise is not None and self._output is None:
-            self._watch_workflow(self._workflow_promise)
-
-    def _begin_module(self) -> None:
-        if self._module_promise is not None:
-            return
-        assert self._program is not None
-        context = self._realm.context
-        with context.scope():
-            try:
-                promise = context.evaluate(self._program.module)
-            except JavaScriptError:  # the module could not be linked: a name it imports does not exist
-                raise self._program.text.link_error(take_error(self._realm)) from None
-            context.mark_handled(promise)
-            self._module_promise = context.keep(promise)
-
-    def _begin_default(self) -> None:
-        """Once the module has evaluated, start what it exports as default."""
-        context = self._realm.context
-        assert self._program is not None
-        assert self._module_promise is not None
-        state = context.promise_state(self._module_promise)
-        if state == PROMISE_PENDING:
-            return
-        if state == PROMISE_REJECTED:
-            self._raise_rejection(self._module_promise, "workflow module evaluation rejected: ")
-        with context.scope():
-            namespace = context.namespace(self._program.module)
-            names = self._realm.exported_names(self._program.module)
-            if not self._program.has_return or names == ["meta"]:
-                self._realm.diagnose("no_result", self._program.no_result())
-            if "default" in names:
-                self._follow(self._call("begin", namespace, prefix="workflow module rejected: "))
-            elif self._program.is_script(names):
-                self._output = "null"
-            else:
-                raise missing_default(names)
-
-    def _follow(self, value: JSValue) -> None:
-        """Wait for a promise or thenable; take anything else as the result."""
-        context = self._realm.context
-        if not context.is_promise(value):
-            adopted = self._call("adopt", value, prefix="workflow module rejected: ")
-            if not context.is_promise(adopted):
-                self._output = result_text(self._realm, value)
-                return
-            value = adopted
-        context.mark_handled(value)
-        self._workflow_promise = context.keep(value)
-
-    def _watch_workflow(self, promise: JSValue) -> None:
-        context = self._realm.context
-        state = context.promise_state(promise)
-        if state == PROMISE_REJECTED:
-            self._raise_rejection(promise, "workflow module rejected: ")
-        if state != PROMISE_PENDING:
-            with context.scope():
-                self._output = result_text(self._realm, context.promise_result(promise))
-
-    def _call(self, name: str, value: JSValue, *, prefix: str) -> JSValue:
-        try:
-            return self._realm.call(name, value)
-        except JavaScriptError:
-            raise thrown_failure(take_error(self._realm), prefix) from None
-
-    def _raise_rejection(self, promise: JSValue, prefix: str) -> None:
-        with self._realm.context.scope():
-            reason = self._realm.context.promise_result(promise)
-            raise thrown_failure(self._realm.describe(reason), prefix)
 
     def _read_status(self) -> None:
         issued, limit, swallowed_null = json.loads(self._hand_out("status") or "[0,null,false]")
         self._unsettled.update(str(number) for number in range(self._issued + 1, issued + 1))
         self._issued = max(issued, self._issued)
         if limit is not None:
-            # Caught or not, the limit came first; what the workflow made of it does not count.
+            # Whether or not the workflow caught the error: the limit came before what it did then.
             self._output = None
             self._failure = errors.run_failure(**limit)
         elif (swallowed_null or self._is_stalled()) and self._realm.heap_was_full():
@@ -275,7 +225,7 @@ class Execution:
         return not over and not self._unsettled
 
     def _hand_out(self, name: str) -> str:
-        """Ask the prelude for what is queued; a heap too full even for that ends the run."""
+        """Call a function of the prelude that gathers what is queued; the run fails for want of memory."""
         if self._is_freed:
             return ""
         try:

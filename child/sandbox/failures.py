@@ -1,4 +1,4 @@
-"""What a run that failed answers, and how its kind is found."""
+"""The error replies of runs that failed, and which kind each of the engine's errors is."""
 
 from __future__ import annotations
 
@@ -12,18 +12,27 @@ OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": "
 
 
 def out_of_memory() -> ErrorReply:
-    """The reply for a heap that was too full to say so itself."""
+    """The reply for a failed allocation whose error the engine has lost."""
     return ErrorReply(errors.MEMORY, OUT_OF_MEMORY["message"], OUT_OF_MEMORY)
 
 
 def heap_is_full(memory_bytes: int, where: str) -> ErrorReply:
-    """The reply for a heap that reached its limit; `where` is the author's stack."""
+    """The reply for a heap that has reached its limit.
+
+    Args:
+        memory_bytes: the limit.
+        where: the author's frames of the stack, one on a line.
+    """
     message = f"out of memory: the heap is full (memoryBytes {memory_bytes})"
     return ErrorReply(errors.MEMORY, message, {"name": "InternalError", "message": message, "stack": where})
 
 
 def failure_kind(error: dict[str, Any]) -> str:
-    """Which run failure an error of the engine's own stands for."""
+    """The kind of failure of an error, which the engine's own messages tell.
+
+    Args:
+        error: its ``name`` and ``message``.
+    """
     if error["name"] == "InternalError" and error["message"].startswith("out of memory"):
         return errors.MEMORY
     if error["name"] == "RangeError" and error["message"] == "Maximum call stack size exceeded":
@@ -32,17 +41,22 @@ def failure_kind(error: dict[str, Any]) -> str:
 
 
 def thrown_failure(error: dict[str, Any], prefix: str) -> ErrorReply:
-    """The reply for an error that ended the run."""
+    """The reply for a thrown error that ended the run.
+
+    Args:
+        error: ``name``, ``message`` and ``stack``, which become the reply's data.
+        prefix: what the message begins with, such as where the error was thrown.
+    """
     return ErrorReply(failure_kind(error), prefix + error["message"], error)
 
 
 def interruption(stopped: Interrupted) -> ErrorReply:
-    """The reply for a limit that ended the run."""
+    """The reply for a limit of time that ended the run."""
     return errors.run_failure(stopped.kind, "InternalError", stopped.message)
 
 
 def unknown_request(identifier: str) -> ErrorReply:
-    """The reply to an answer that nobody waits for."""
+    """The reply to a `resolve` whose id is not outstanding."""
     message = f"unknown workflow request id: {identifier}"
     return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
 
@@ -51,7 +65,7 @@ def missing_default(exported: list[str]) -> ErrorReply:
     """The reply for a module that exports no default.
 
     Args:
-        exported: what it exports instead.
+        exported: the names that it exports.
     """
     names = [name for name in exported if name != "meta"]
     advice = f"add `export default {names[0]};`" if names else "end it with `return …` or `export default …`"

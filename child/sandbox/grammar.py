@@ -1,6 +1,8 @@
-"""What the JavaScript grammar is asked about a workflow's source: where its parts are.
+"""Finds the parts of a workflow's source by tree-sitter's JavaScript grammar: imports, exports, returns,
+`meta`.
 
-The engine decides what a source is and whether it is right.
+The grammar only locates. Which dialect a source is, and whether it is correct, the engine decides
+(`program`), because a grammar that recovers from errors can misread hostile text.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from tree_sitter import Node
 
 from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge, children, nodes, text_of, tree
 
-# Of dense code that is 60 MiB of tree.
+# The tree of dense code of this size takes 60 MiB.
 MAX_PARSED_BYTES = 1 << 20
 
 _FUNCTIONS = frozenset(
@@ -35,7 +37,7 @@ _DECLARATIONS = _LISTS | frozenset(
         "class_declaration",
     }
 )
-# A return that is in none of these, nor in a function, is in a place that the grammar did not understand.
+# Nodes that can hold a return statement outside of functions. ERROR is where the grammar has failed to parse.
 _HOLD_STATEMENTS = frozenset(
     {
         "program",
@@ -60,8 +62,8 @@ _HOLD_STATEMENTS = frozenset(
 DYNAMIC_IMPORT = re.compile(rb"\bimport\s*\(")
 
 
-# What a source imports, statically or not: its text without quotes, None where it is computed; and the byte
-# where it begins.
+# The specifier of an import: its text without quotes, None where it is computed; and the byte where it
+# begins.
 Import: TypeAlias = tuple[str | None, int]
 
 
@@ -70,15 +72,16 @@ class Parts(NamedTuple):
 
     Attributes:
         imports: import declarations at the top level.
-        exports: the ``export`` keyword of declarations at the top level.
+        exports: the ``export`` keyword before declarations at the top level.
         returns: where the keyword of each return outside any function begins.
-        meta: the value that ``export const meta`` is given.
-        other_exports: where an export begins that is no declaration, ``export default`` above all.
-        exported: the names that are exported; None where the grammar lost its way.
+        meta: the initializer of ``export const meta``.
+        other_exports: where each export begins that is not of a declaration, such as ``export default``.
+        exported: the names that are exported; None where the tree has an error.
         reexports: exports from other modules.
-        specifiers: of import declarations and of reexports.
-        dynamic_imports: calls of ``import()``, anywhere.
-        unawaited_call: the name of an async function that the top level calls last and does not wait for.
+        specifiers: those of import declarations and of reexports.
+        dynamic_imports: the first arguments of ``import()`` calls, anywhere.
+        unawaited_call: the name of an async function of the source, where the last expression statement at
+            the top level calls it without ``await``.
     """
 
     imports: list[tuple[int, int]]
@@ -97,7 +100,7 @@ def parse(source: bytes, bounds: Bounds) -> Parts:
     """Find the parts of a workflow's source.
 
     Raises:
-        SourceTooLarge: more than `MAX_PARSED_BYTES`, or than there is memory for.
+        SourceTooLarge: the source is longer than `MAX_PARSED_BYTES`, or its tree larger than memory allows.
         Interrupted: the step's time is over.
     """
     if len(source) > MAX_PARSED_BYTES:

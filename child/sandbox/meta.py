@@ -1,4 +1,4 @@
-"""``export const meta``: a literal, and of the shape that its phases have an effect in."""
+"""``export const meta``: checks that it is a literal, and that its phases have a shape that has an effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 
 
 class InvalidMeta(Exception):
-    """`meta` is not as it must be; `offset` is the byte where."""
+    """`meta` is not a literal, or has a wrong shape; `offset` is the byte of the source where."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class InvalidMeta(Exception):
 
 
 def is_mentioned(source: bytes) -> bool:
-    """Whether a source may export `meta`; only the grammar knows whether it does."""
+    """Whether a source could export `meta`: a cheap test, to spare most sources the parse."""
     return b"export" in source and _MENTIONED.search(source) is not None
 
 
@@ -42,7 +42,8 @@ def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
 
     Args:
         literal: the text of the value.
-        start: the byte of the source where it begins.
+        start: the byte of the source where the value begins.
+        bounds: what parsing may cost.
     """
     source = b"(" + literal + b")"
     for node in nodes(_value(source, bounds), bounds):
@@ -57,7 +58,12 @@ def refuse_computation(literal: bytes, start: int, bounds: Bounds) -> None:
 
 
 def refuse_shape(meta: Any, literal: bytes, start: int, bounds: Bounds) -> None:
-    """Raise `InvalidMeta` where `meta.phases` would have no effect, or not the one that was meant."""
+    """Raise `InvalidMeta` where `meta.phases` has a shape that would have no effect, or another than meant.
+
+    Args:
+        meta: the value, by JSON's rules.
+        literal, start, bounds: as for `refuse_computation`.
+    """
     if (problem := problem_in(meta)) is not None:
         source = b"(" + literal + b")"
         path, message = problem
@@ -65,10 +71,10 @@ def refuse_shape(meta: Any, literal: bytes, start: int, bounds: Bounds) -> None:
 
 
 def problem_in(meta: Any) -> Problem | None:
-    """What is wrong with the shape of `meta`, if anything is; what nothing here reads may be anything.
+    """The first thing that is wrong with the shape of `meta`. Members that the host does not read may be any.
 
     Returns:
-        The keys and indices that lead to the value, and what it should be.
+        The keys and indices that lead to the wrong value, and a message; None where nothing is wrong.
     """
     if not isinstance(meta, dict):
         return (), f"meta must be an object, such as {{ name: 'review' }}, not {_kind(meta)}"
@@ -90,7 +96,7 @@ def problem_in(meta: Any) -> Problem | None:
 
 
 def _is_literal(node: Node) -> bool:
-    if node.type == "binary_expression":  # long text is written in pieces
+    if node.type == "binary_expression":  # long text is often written as a sum of strings
         operator, sides = node.child_by_field_name("operator"), ("left", "right")
         parts = [node.child_by_field_name(side) for side in sides]
         is_sum = operator is not None and operator.type == "+"
@@ -107,7 +113,7 @@ def _value(source: bytes, bounds: Bounds) -> Node:
 
 
 def _locate(source: bytes, value: Node, path: tuple[str | int, ...]) -> int:
-    """Where the value at `path` begins; that of what should hold it, where it is missing."""
+    """The byte where the value at `path` begins; where it is missing, that of what should hold it."""
     for step in path:
         found = None
         for index, child in enumerate(_items(value)):

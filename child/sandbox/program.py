@@ -1,4 +1,4 @@
-"""A workflow's source compiled: which dialect it turned out to be, and what stands in its way."""
+"""Compiles a workflow's source: decides its dialect, and refuses what cannot run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Checked, Dialect, Started
 
-# What the engine says of a return outside functions: the only thing that makes a source a script.
+# The engine's message for a return outside of functions, which alone makes a source a script.
 _RETURN_ERROR = "return not in a function"
 
 
@@ -23,11 +23,11 @@ class Program(NamedTuple):
     """A compiled module to evaluate.
 
     Attributes:
-        module: what the engine compiled.
-        text: what it was compiled from.
-        dialect: as it was asked for or found out.
-        may_be_script: an ``auto`` module is a script after all if `meta` is all that it exports.
-        has_return: False for a script without any.
+        module: the compiled module.
+        text: the source that it was compiled from.
+        dialect: the one that was asked for, or found.
+        may_be_script: whether the module counts as a script if `meta` is its only export (``auto``).
+        has_return: False for a script without a return outside of functions.
     """
 
     module: JSValue
@@ -37,14 +37,14 @@ class Program(NamedTuple):
     has_return: bool = True
 
     def is_script(self, exported: list[str]) -> bool:
-        """Whether it is a script, seeing what the module exports."""
+        """Whether the program is a script, given the names that its module exports."""
         return self.dialect == "script" or (self.may_be_script and exported == ["meta"])
 
     def described(self) -> Started:
-        """Its dialect before it has run; untold where the source is too long for the grammar.
+        """The dialect, found without running; `MISSING` where the source is too large to be parsed.
 
         Raises:
-            Interrupted: the step's time is over.
+            Interrupted: the time of the step is over.
         """
         if not (self.may_be_script and meta.is_mentioned(self.text.utf8)):
             return Started(self.dialect)
@@ -54,7 +54,7 @@ class Program(NamedTuple):
         return Started("script" if self.is_script(parts.exported or []) else "module")
 
     def no_result(self) -> str:
-        """What the author of a script without a return is told."""
+        """The diagnostic for a script without a return."""
         parts = self.text.parts_if_small()
         name = parts.unawaited_call if parts is not None else None
         waits = f", and nothing waits for the async {name}(); write `return await {name}();`" if name else ""
@@ -65,8 +65,8 @@ class Refusal(Exception):
     """The source does not compile as one dialect.
 
     Attributes:
-        reply: says why.
-        return_offset: where a return outside functions is, if that is why.
+        reply: the error to answer with.
+        return_offset: the byte of the return outside of functions, where that is the reason.
     """
 
     def __init__(self, reply: ErrorReply, return_offset: int | None = None) -> None:
@@ -76,15 +76,15 @@ class Refusal(Exception):
 
 
 def compile_workflow(realm: Realm, given: str, name: str, dialect: Dialect) -> Program:
-    """Compile a workflow, and for ``auto`` find out which dialect it is.
+    """Compile a workflow, and for ``auto`` decide its dialect.
 
-    The engine itself decides: what compiles as a module is one. Where it refuses a top-level ``return``, and
-    nothing before that, the source is a script.
+    The engine decides: what compiles as a module is one. Where its first error is a top-level ``return``, the
+    source is a script.
 
     Raises:
         ErrorReply: kind ``syntax``, ``import``, ``limit``, ``memory`` or ``stack``; ``syntax`` also where
-            `meta` is no literal or has another shape than it must.
-        Interrupted: it took longer than a step may.
+            `meta` is not a literal or has a wrong shape.
+        Interrupted: the time of the step is over.
     """
     text = WorkflowText(given, name, realm.parse_bounds)
     try:
@@ -94,7 +94,7 @@ def compile_workflow(realm: Realm, given: str, name: str, dialect: Dialect) -> P
     if meta.is_mentioned(text.utf8) and text.parts_if_small() is not None:
         read_meta(realm, text)
     if DYNAMIC_IMPORT.search(text.utf8):
-        text.parts_if_small()  # now, while there is memory
+        text.parts_if_small()  # parsed now: when the import runs, the heap may have filled the memory
         realm.frame_of_import = text.frame_of_import
     return program
 
@@ -123,9 +123,9 @@ def _compile_script(realm: Realm, text: WorkflowText) -> Program:
 
 
 def _require_closed(realm: Realm, text: WorkflowText, returns: list[int]) -> list[int]:
-    """Compile a script to be checked only: its text must be closed in itself before it is wrapped.
+    """Compile a script by itself, before it is wrapped, so that its text cannot close the wrapper.
 
-    Where the grammar lost its way and missed a return, the engine says where it is.
+    Returns that the grammar has missed are found by the engine's errors, one at a time.
 
     Returns:
         Where the returns outside functions begin.
@@ -144,7 +144,7 @@ def _require_closed(realm: Realm, text: WorkflowText, returns: list[int]) -> lis
 
 def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1) -> JSValue:
     realm.refused_import = None
-    # A file may be called like a virtual module and must not become one.
+    # A source whose name is that of a virtual module must not be imported in its place.
     module_name = f"./{text.name}" if text.name.startswith("workflow:") else text.name
     try:
         compiled = realm.compile(utf8, module_name, module=True, first_line=first_line)
@@ -152,7 +152,7 @@ def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1)
         refusal = _refusal(realm, text, realm.take_error())
         realm.watchdog.check()
         raise refusal from None
-    realm.watchdog.check()  # the engine's parser never asks
+    realm.watchdog.check()  # the engine's parser does not poll the interrupt handler
     return compiled
 
 
@@ -164,11 +164,11 @@ def _refusal(realm: Realm, text: WorkflowText, error: dict[str, Any]) -> Refusal
 
 
 def check(realm: Realm, given: str, name: str, dialect: Dialect) -> Checked:
-    """Compile a workflow and evaluate the literal of its ``export const meta``; nothing else runs.
+    """Compile a workflow and evaluate the literal of its ``export const meta``; no other code of it runs.
 
     Raises:
-        ErrorReply: as `compile_workflow`; also what a run finds once it has begun, kind ``import`` and
-            ``missing_default``, and ``limit`` where the source is too long for its `meta`.
+        ErrorReply: as `compile_workflow`; also ``import`` and ``missing_default``, which a run meets once it
+            has begun, and ``limit`` where the source is too long to read its `meta`.
     """
     program = compile_workflow(realm, given, name, dialect)
     _require_links(realm, program.text)
@@ -180,7 +180,7 @@ def check(realm: Realm, given: str, name: str, dialect: Dialect) -> Checked:
 
 
 def _require_links(realm: Realm, text: WorkflowText) -> None:
-    """Refuse names that the virtual modules do not export; only those modules are evaluated for that."""
+    """Refuse imports of names that a virtual module does not export: links the import declarations alone."""
     parts = text.parts()
     imports = b"\n".join(text.utf8[start:end] for start, end in (*parts.imports, *parts.reexports))
     if not imports:
@@ -197,7 +197,7 @@ def read_meta(realm: Realm, text: WorkflowText) -> Any:
     """The value of ``export const meta``; None where there is none.
 
     Raises:
-        ErrorReply: kind ``syntax`` where it is no literal or has another shape than it must, or ``limit``.
+        ErrorReply: kind ``syntax`` where it is not a literal or has a wrong shape, or ``limit``.
     """
     parts, bounds = text.parts(), realm.parse_bounds
     if parts.meta is None:

@@ -1,8 +1,35 @@
-"""One engine realm with the prelude in it: the only room that knows both Python and the bridge."""
+"""The realm: one runtime of the engine with one context, the prelude in it, and the functions of its bridge.
+
+Who calls it: `execution`, `evaluation`, `program` and `results` for a run; the session builds, adopts and
+closes it; a zygote builds one before it forks. All that Python asks of the prelude goes through it, by the
+names of the bridge (`prelude/8-bridge.js`).
+
+Text crosses between Python and JavaScript, JSON in and JSON out: ctypes cannot return a JSValue from a
+callback, so JavaScript never calls Python. The prelude queues what the workflow asks for, and `hand_out`
+takes it.
+
+The order of the constructor: the prelude is evaluated before anything of a workflow, so that it captures the
+intrinsics unchanged and hardens the realm (`prelude/7-realm.js`). Rejections are tracked from then on. The
+limit of the heap is set last, by `adopt`: before, the heap is unlimited, because a realm must be whole or
+refused, with OutOfMemory, by its size.
+
+Invariants:
+
+- Limits, stack top, watchdog and memory figures belong to a process: `adopt` sets all of them, in the
+  constructor and again after a fork(2) (D28, `child/zygote.py`).
+- After every call into the engine that can run code of the workflow, `watchdog.check` comes before its error
+  is believed: natives can swallow the interruption and throw something else
+  (`tests/child/test_swallowed_timeouts.py`). So `run_jobs` checks after each job, and `describe` when it
+  fails.
+- Code of the prelude that gathers what is queued, or notes something, runs with the heap's limit lifted
+  (`heap.unlimited`), so that a full heap does not lose it; no code of the workflow runs there.
+- `abandon` takes the watchdog off the engine and lifts the heap's limit before it asks the prelude for the
+  author's stack, which would be interrupted or refused memory otherwise. An abandoned realm is not closed.
+- `close` frees rejections, then the context, then the runtime: the engine aborts if a value outlives it.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -14,49 +41,40 @@ from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, Context, li
 from flowcage.child.engine.errors import JavaScriptError, OutOfMemory
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
+from flowcage.child.sandbox import prelude_source
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure
+from flowcage.child.sandbox.prelude_source import PRELUDE_NAME, VIRTUAL_MODULES
 from flowcage.child.sandbox.rejections import UnhandledRejections
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
 
-_PRELUDE_FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
-PRELUDE_NAME = "flowcage:prelude"
-# Any heap that a realm fits into.
+# In bytes: no limit.
 _UNLIMITED = 2**62
-# What the compiler allocates for one byte of source: 100 for functions, but 5,200 for /\p{RGI_Emoji}/v.
+# Most bytes that the compiler allocates for one byte of source: 100 for functions, 5,200 for
+# /\p{RGI_Emoji}/v.
 _COMPILED_BYTES = 6000
-_MAX_SPECIFIER_BYTES = 8192  # of what an import asked for; the rest says nothing more
+_MAX_SPECIFIER_BYTES = 8192  # of a refused specifier that are kept for the error
 CANNOT_BE_SHOWN = "a value that cannot be shown"
-
-_VIRTUAL_MODULES = {
-    b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
-    b"workflow:sandbox": b"const { sandbox } = SW;\nexport const { exec } = sandbox;\n"
-    b"export default sandbox;",
-}
-
-
-def _read_prelude() -> bytes:
-    """The prelude's files in the order of their names, in one scope whose last word is the bridge."""
-    parts = []
-    for name in sorted(os.listdir(_PRELUDE_FOLDER)):
-        if name.endswith(".js"):
-            with open(os.path.join(_PRELUDE_FOLDER, name), "rb") as file:
-                parts.append(file.read())
-    return b'(() => {\n"use strict";\n' + b"\n".join(parts) + b"\nreturn bridge;\n})()"
-
-
-# Read on import: once the cage is closed, no file can be opened.
-_PRELUDE = _read_prelude()
 
 
 class Realm:
-    """A runtime, its one context, and the functions of the prelude's bridge.
+    """A realm, ready for one workflow.
 
     Args:
-        limits: heap, stack and time of the engine.
-        high_water: opened before the cage closed.
+        limits: the effective limits of the run, or the defaults for a realm that is adopted later.
+        high_water: reads this process's memory.
+
+    Attributes:
+        refused_import: the specifier of the import that was refused last, for the error of a failed compile.
+        frame_of_import: returns the stack frame of a dynamic import by its specifier.
+        is_abandoned: whether frames of the engine were left for good (`abandon`).
+        parse_bounds: what parsing a source may cost in this process.
+
+    Raises:
+        OutOfMemory: the realm alone is larger than `memory_bytes`.
+        JavaScriptError: `stack_bytes` is too small for the prelude.
     """
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
@@ -76,10 +94,10 @@ class Realm:
         self.adopt(limits, high_water)
 
     def adopt(self, limits: Limits, high_water: HighWater) -> None:
-        """Begin to count: what a fork(2) brought here is this process's own now, under its own limits.
+        """Apply the limits of the run and begin to count, in the process that runs the workflow.
 
         Raises:
-            OutOfMemory: the realm alone is larger than the heap may become.
+            OutOfMemory: the realm alone is larger than `memory_bytes`.
         """
         if self.runtime.heap.size > limits.memory_bytes:
             raise OutOfMemory("a realm")
@@ -91,10 +109,10 @@ class Realm:
         self.parse_bounds = Bounds(self.watchdog, high_water.mapped_bytes, limits.address_space_bytes)
 
     def abandon(self) -> ErrorReply:
-        """Go on above a heap that is full: the engine is deep in something that it never returns from.
+        """Make the realm usable above frames of the engine that are left for good, since its heap is full.
 
         Returns:
-            What ends the run.
+            The failure that ends the run, with the author's stack.
         """
         self.is_abandoned = True
         self.watchdog = Watchdog(self._limits.step_timeout_ms, self._limits.cpu_seconds)
@@ -107,7 +125,7 @@ class Realm:
         return heap_is_full(self._limits.memory_bytes, where)
 
     def close(self) -> None:
-        """Free the realm and its heap."""
+        """Free the realm and its heap. Not after `abandon`."""
         with self.context.scope():
             self._unhandled_rejections.take()
         self.runtime.watchdog = None
@@ -115,12 +133,12 @@ class Realm:
         self.runtime.close()
 
     def compile(self, source: bytes, name: str, *, module: bool, first_line: int = 1) -> JSValue:
-        """Compile what the workflow's author wrote; see `Context.compile`."""
+        """Compile text of the workflow's author, as `Context.compile`; a heap that it may fill is watched."""
         with self.runtime.heap.expecting(len(source) * _COMPILED_BYTES):
             return self.context.compile(source, name, module=module, first_line=first_line)
 
     def call(self, name: str, *arguments: JSValue) -> JSValue:
-        """Call one function of the bridge.
+        """Call a function of the bridge.
 
         Raises:
             JavaScriptError: it threw.
@@ -132,39 +150,40 @@ class Realm:
         return self.context.call(function, *arguments)
 
     def call_text(self, name: str, *arguments: JSValue) -> str:
-        """Call one function of the bridge that answers with a string."""
+        """Call a function of the bridge that returns a string. Raises as `call`, or for want of memory."""
         with self.context.scope():
             return self.context.text(self.call(name, *arguments))
 
     def hand_out(self, name: str) -> str:
-        """As `call_text`, for what only gathers what is queued: no code of the workflow runs."""
+        """As `call_text`, without the heap's limit: for a function that runs no code of the workflow."""
         with self.runtime.heap.unlimited():
             return self.call_text(name)
 
     def forget(self, identifier: str) -> None:
-        """Take a request that was answered out of the queue, although its answer comes too late."""
+        """Remove a request from the queue, for a `resolve` that comes after the run has ended."""
         with self.runtime.heap.unlimited(), self.context.scope():
             try:
                 self.call("forget", self.string(identifier))
-            except JavaScriptError:  # no memory left, so that nothing can be handed out either
+            except JavaScriptError:  # no memory, with which nothing can be handed out either
                 self.clear_error()
 
     def string(self, text: str) -> JSValue:
-        """A JavaScript string."""
+        """A JavaScript string, as `Context.string`."""
         return self.context.string(text)
 
     def exported_names(self, module: JSValue) -> list[str]:
-        """What an evaluated module exports: of one that is not even linked, the engine would crash."""
+        """The names that an evaluated module exports; the engine crashes for one that is not linked."""
         with self.context.scope():
             namespace = self.context.namespace(module)
             names: list[str] = strictjson.loads(self.call_text("names", namespace).encode())
             return names
 
     def run_jobs(self) -> None:
-        """Run jobs until there are none.
+        """Run jobs until the queue is empty.
 
         Raises:
-            Interrupted: a limit was reached, whether or not JavaScript swallowed it.
+            Interrupted: a limit was reached, also where JavaScript has swallowed the interruption.
+            ErrorReply: a job found no memory.
         """
         self.watchdog.check()
         while (succeeded := self.runtime.run_job()) is not None:
@@ -173,15 +192,15 @@ class Realm:
                 self._report_job()
 
     def take_error(self) -> dict[str, Any]:
-        """Describe the pending exception: ``name``, ``message``, ``stack``."""
+        """Take and describe the pending exception, as `describe`."""
         with self.context.scope():
             return self.describe(self.context.take_exception())
 
     def describe(self, reason: JSValue) -> dict[str, Any]:
-        """What a thrown value says: ``name``, ``message`` and a ``stack`` of the author's frames.
+        """Describe a thrown value by the prelude. Its getters run, which are code of the workflow.
 
         Raises:
-            Interrupted: its getters took too long.
+            Interrupted: a limit was reached.
         """
         if reason.tag in (TAG_NULL, TAG_UNINITIALIZED) and self.heap_was_full():
             return OUT_OF_MEMORY
@@ -196,10 +215,11 @@ class Realm:
         return described
 
     def heap_was_full(self) -> bool:
-        """Whether a request for memory failed, although the engine may have lost the error.
+        """Whether an allocation has failed, although the engine may have lost the error.
 
-        With no room even for an Error it throws null, or loses a rejection so that a promise stays pending. A
-        heap that is not watched was never seen half full; if the kernel saw more, one native filled the rest.
+        Without memory for an Error the engine throws null, or drops a rejection, so that a promise stays
+        pending. A heap that is not watched was less than half full at each check. Where the peak of resident
+        memory is more than that, one native has filled the rest between two checks.
         """
         heap = self.runtime.heap
         if heap.is_watched or heap.has_refused:
@@ -207,33 +227,32 @@ class Realm:
         return self._high_water.peak_bytes() - self._peak_at_start > heap.limit // 2
 
     def clear_error(self) -> None:
-        """Forget the pending exception."""
+        """Drop the pending exception."""
         with self.context.scope():
             self.context.take_exception()
 
     def diagnose(self, kind: str, message: str) -> None:
-        """Note something for the workflow's author."""
+        """Add a diagnostic for the workflow's author."""
         with self.runtime.heap.unlimited(), self.context.scope():
             try:
                 self.call("diagnose", self.string(kind), self.string(message))
-            except JavaScriptError:  # no memory left: the note is lost, the run is not
+            except JavaScriptError:  # no memory: the run goes on without the diagnostic
                 self.clear_error()
 
     def diagnose_end(self, *, has_left: bool) -> None:
-        """Note what a run that is complete or stalled has left behind.
+        """Add diagnostics for what a complete or stalled run has left.
 
         Args:
-            has_left: whether it is complete, and requests of it have no answer.
+            has_left: whether the run is complete while requests have no answer.
         """
         try:
             self._diagnose_unhandled_rejections()
             if has_left:
                 self._diagnose_unawaited()
-        except JavaScriptError:  # no memory for the notes; the run is over without them
+        except JavaScriptError:  # no memory: the run ends without the diagnostics
             self.clear_error()
 
     def _diagnose_unhandled_rejections(self) -> None:
-        """Note each rejection that nobody handles. No code of the workflow runs."""
         with self.runtime.heap.unlimited(), self.context.scope():
             for reason in self._unhandled_rejections.take():
                 message = self.call_text("summarize", reason)
@@ -242,7 +261,7 @@ class Realm:
                 )
 
     def _diagnose_unawaited(self) -> None:
-        """Note each request that a completed workflow left without an answer. No job may be run after it."""
+        """Add a diagnostic for each unanswered request of a complete run. No job may run after it."""
         with self.runtime.heap.unlimited(), self.context.scope():
             self.call("leave")
             unheard = [self.context.text(identifier) for identifier in self._unhandled_rejections.take()]
@@ -251,30 +270,30 @@ class Realm:
     def _report_job(self) -> None:
         error = self.take_error()
         self.watchdog.check()
-        if failure_kind(error) == errors.MEMORY:  # whoever waited for this job would wait for ever
+        if failure_kind(error) == errors.MEMORY:  # the promise that the job was to settle stays pending
             raise thrown_failure(error, "")
         self.diagnose("uncaught_error", f"a queued job threw: {error['message']}")
 
     def _evaluate_prelude(self) -> JSValue:
         with self.context.scope():
-            compiled = self.context.compile(_PRELUDE, PRELUDE_NAME, module=False)
+            compiled = self.context.compile(prelude_source.PRELUDE, PRELUDE_NAME, module=False)
             return self.context.keep(self.context.evaluate(compiled))
 
     def normalize(self, specifier: bytes) -> int:
-        """Answer an import, for the engine: one of the virtual modules, or a refusal."""
-        if specifier in _VIRTUAL_MODULES:
+        """Resolve an import, for the engine (`runtime.Modules`): a virtual module, or an exception."""
+        if specifier in VIRTUAL_MODULES:
             return self.context.duplicate_text(specifier)
         self.refused_import = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
-        with suppress(JavaScriptError), self.context.scope():  # out of memory is pending, then
+        with suppress(JavaScriptError), self.context.scope():  # without memory, that error is pending
             texts = self.refused_import, self.frame_of_import(self.refused_import)
             self.context.throw(self.call("refuseImport", *map(self.string, texts)))
         return 0
 
     def load(self, name: bytes) -> int:
-        """Compile a virtual module, for the engine."""
+        """Compile a virtual module, for the engine (`runtime.Modules`)."""
         try:
             with self.context.scope():
-                module = self.context.compile(_VIRTUAL_MODULES[name], name.decode(), module=True)
+                module = self.context.compile(VIRTUAL_MODULES[name], name.decode(), module=True)
                 return int(module.payload)
         except JavaScriptError:
             return 0

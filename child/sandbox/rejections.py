@@ -1,19 +1,19 @@
-"""Promises that were rejected while nobody waited for them (ECMA-262, 27.2.1.9)."""
+"""Promises that were rejected without a handler (ECMA-262, 27.2.1.9, HostPromiseRejectionTracker)."""
 
 from __future__ import annotations
 
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.context import Context
 
-# A workflow can make millions; the first few tell the story.
+# A workflow can reject millions of promises; the first ones are enough for its author.
 MAX_TRACKED = 20
 
 
 class UnhandledRejections:
-    """The rejections that have no handler yet. Entries hold their promise, so that it is not collected.
+    """The rejected promises that have no handler. Each is retained, so that it is not collected.
 
     Args:
-        context: whose promises are tracked, from now on.
+        context: the context whose promises are tracked, from here on.
     """
 
     def __init__(self, context: Context) -> None:
@@ -22,7 +22,7 @@ class UnhandledRejections:
         context.runtime.track_rejections(self)
 
     def take(self) -> list[JSValue]:
-        """The reasons of those that still have no handler, owned by the innermost scope; once each."""
+        """Take the reasons of the promises that have no handler; the innermost scope owns them."""
         promises, self._promises = self._promises, {}
         reasons = [self._context.promise_result(promise) for promise in promises.values()]
         for promise in promises.values():
@@ -30,7 +30,7 @@ class UnhandledRejections:
         return reasons
 
     def on_rejection(self, promise: JSValue, *, is_handled: bool) -> None:
-        """Called by the engine: a promise was rejected without a handler, or has got one since."""
+        """Called by the engine: a promise was rejected without a handler, or has got its first one later."""
         key = promise.payload
         if is_handled:
             if (held := self._promises.pop(key, None)) is not None:

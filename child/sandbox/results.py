@@ -1,4 +1,4 @@
-"""From what a workflow returns to the JSON text that goes on the wire."""
+"""Turns the value that a workflow returns into the JSON text of its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def result_text(realm: Realm, value: JSValue) -> str:
     """The workflow's result as JSON text. Its ``toJSON`` and getters run here, within the step.
 
     Raises:
-        ErrorReply: it is no JSON, too deep, or too large for the heap.
+        ErrorReply: kind ``serialization`` where JSON cannot hold the value, ``memory`` where the heap cannot.
+        Interrupted: the time of the step is over.
     """
     try:
         text = realm.call_text("encodeResult", value)
@@ -35,7 +36,11 @@ def result_text(realm: Realm, value: JSValue) -> str:
 
 
 def take_error(realm: Realm) -> dict[str, Any]:
-    """The pending exception, unless it is the watchdog's, which raises `Interrupted` here."""
+    """Describe the pending exception, as `Realm.take_error`.
+
+    Raises:
+        Interrupted: the exception is that of the watchdog.
+    """
     error = realm.take_error()
     realm.watchdog.check()
     return error

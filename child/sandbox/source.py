@@ -1,8 +1,8 @@
-"""Workflow source text: what is compiled of it, and where its parts are.
+"""Source text for the engine: what is compiled of a workflow, and the positions in it.
 
-A module is compiled as it is. A script (top-level ``return``, the form most workflows in the wild have) is
-laid inside an async function; the grammar says where its imports, its ``export`` and its returns are. Every
-replacement keeps length and line breaks, so positions stay the author's.
+A module is compiled as it is. A script, the dialect with a top-level ``return``, is put inside an async
+function; the grammar tells where its imports, its ``export`` keywords and its returns are. Every replacement
+keeps length and line breaks, so that positions stay the author's.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _SPACES = (
 
 
 def clean(source: str) -> bytes:
-    """UTF-8 without a byte-order mark, a hashbang (ECMA-262, 12.5) made a comment."""
+    """The source in UTF-8, without a byte-order mark, and with a hashbang (ECMA-262, 12.5) as a comment."""
     encoded = source.encode("utf-8", "surrogatepass").removeprefix(BOM)
     return b"//" + encoded[2:] if encoded.startswith(b"#!") else encoded
 
 
 def as_check(source: bytes, returns: list[int]) -> bytes:
-    """A module that compiles exactly if the script's text is closed in itself.
+    """A module that compiles only if every bracket of the script is closed inside the script.
 
-    Returns outside functions become throws, which take the same expressions and need no wrapper, or zeros
-    where no expression follows; what compiles like this cannot close the one that `as_function` adds.
+    Returns outside of functions become throws, which take the same expressions and need no function around
+    them, or zeros where no expression follows. What compiles so cannot close the function of `as_function`.
 
     Args:
         returns: where their keywords begin.
@@ -45,13 +45,13 @@ def as_function(source: bytes, parts: Parts) -> tuple[bytes, int]:
     """The script as a module that default-exports it as an async function.
 
     Returns:
-        The text, and the number of its first line such that the author's lines keep theirs.
+        The text, and the number of its first line with which the author's lines keep their numbers.
     """
     text = bytearray(source)
     for start, end in parts.imports + parts.exports:
         text[start:end] = _blank(source[start:end])
     hoisted = b"".join(source[start:end] + b"\n" for start, end in parts.imports)
-    # Two line breaks at least: the engine takes a first line of 0 to mean that none was given.
+    # Two line breaks at least, since the engine takes a first line of 0 for none given.
     head = hoisted + b"\nexport default async () => {\n"
     return head + bytes(text) + b"\n};", 1 - head.count(b"\n")
 
@@ -64,7 +64,7 @@ def position(source: bytes, offset: int) -> tuple[int, int]:
 
 
 def offset(source: bytes, line: int, column: int) -> int:
-    """The byte at a position of the engine's, which counts columns in bytes; behind the end, the end."""
+    """The byte at a position of the engine, which counts columns in bytes; the end for one behind the end."""
     start = 0
     for _ in range(line - 1):
         if (end := source.find(b"\n", start)) < 0:
@@ -78,11 +78,12 @@ def _blank(text: bytes) -> bytes:
 
 
 def _instead_of_return(source: bytes, place: int) -> bytes:
-    """Six bytes for the ``return`` that ends at `place`, which end where it ends (ECMA-262, 12.10.1).
+    """Six bytes in place of the ``return`` that ends at `place`, by the rules of semicolon insertion.
 
-    The grammar is not asked whether a value follows: it and the engine must not disagree on that.
+    Whether a value follows is decided here (ECMA-262, 12.10.1), because the grammar may disagree with the
+    engine.
     """
-    # Compiled here: half a millisecond that few children need to spend. `re` keeps them.
+    # Compiled at the first call, since few children need them: half a millisecond. `re` caches them.
     spaces, line_end = re.compile(_SPACES), re.compile(_LINE_END)
     while True:
         space = spaces.match(source, place)

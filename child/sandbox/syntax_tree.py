@@ -1,8 +1,8 @@
-"""tree-sitter's JavaScript grammar, and what asking it may cost.
+"""Parses JavaScript by tree-sitter, within bounds of time and memory.
 
-It reads hostile text, and does not survive a failed allocation: then the whole child is gone. So a parse
-stops when it has mapped as much as `Bounds` gives it, and the tree is walked with cursors, which take no
-memory for a node.
+The text is hostile, and tree-sitter aborts the process where an allocation fails. So a parse stops when it
+has mapped as much memory as `Bounds` allows, and trees are walked with cursors, which take no memory for each
+node.
 """
 
 from __future__ import annotations
@@ -16,22 +16,25 @@ from tree_sitter import Language, Node, Parser, Point
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import MIB
 
-_MOST_BYTES = 256 * MIB  # of a tree
-# What cannot map 16 MiB (the least that `Bounds` gives) at the kilobyte a byte that the worst text costs.
+_MOST_BYTES = 256 * MIB  # most memory for one tree
+# Source of this size needs no bound: the worst text costs a kilobyte for each byte, and `Bounds` allows 16
+# MiB.
 _SMALL_BYTES = 8 * 1024
 _CHUNK_BYTES = 64 * 1024
-# The parser reports every few hundred bytes, and a walk step costs less than a microsecond.
+# How often time and memory are checked: the parser calls back every few hundred bytes, and one step of a walk
+# takes less than a microsecond.
 _REPORTS_PER_CHECK = 16
 _STEPS_PER_CHECK = 4096
 
 
 class Bounds:
-    """Asked from inside a parse.
+    """How much time and memory a parse may take.
 
     Args:
         watchdog: the clock of the step that parses.
-        mapped_bytes: tells how much is mapped; 0 where it cannot, and then only the text's length is a bound.
-        address_space_bytes: what may be mapped in all (RLIMIT_AS).
+        mapped_bytes: returns the memory that this process has mapped; 0 where it is unknown, and then only
+            time and the length of the text are bounds.
+        address_space_bytes: how much may be mapped in all (RLIMIT_AS).
     """
 
     def __init__(self, watchdog: Watchdog, mapped_bytes: Callable[[], int], address_space_bytes: int) -> None:
@@ -40,11 +43,11 @@ class Bounds:
         self._address_space_bytes = address_space_bytes
 
     def begin(self) -> Callable[[], bool]:
-        """Begin to count.
+        """Begin a parse.
 
         Returns:
-            A function that tells whether a parse may go on: half of what was left stays, for the walk through
-            the tree and for one allocation that doubles.
+            A function that returns whether the parse may go on. It may use half of the memory that is left:
+            the rest is for the walk through the tree, and for an allocation that doubles.
         """
         mapped = self._mapped_bytes()
         left = (self._address_space_bytes or mapped + 2 * _MOST_BYTES) - mapped
@@ -52,22 +55,25 @@ class Bounds:
         return lambda: not self._watchdog.expired() and self._mapped_bytes() <= most
 
     def check_time(self) -> None:
-        """Raise `Interrupted` if the step's time is over."""
+        """Raise `Interrupted` if the time of the step is over."""
         self._watchdog.check()
 
 
 class SourceTooLarge(Exception):
-    """The source is longer than the grammar is asked to read, or its tree larger than there is room for."""
+    """The source is longer than the grammar may read, or its tree larger than memory allows."""
 
 
 def tree(source: bytes, bounds: Bounds) -> Node:
-    """The root of the syntax tree.
+    """Parse a source.
+
+    Returns:
+        The root of its syntax tree.
 
     Raises:
         SourceTooLarge: there is not enough memory for it.
         Interrupted: the step's time is over.
     """
-    # A NUL is the end of the text to some of the grammar's rules; the engine has seen the real one.
+    # Some rules of the grammar take NUL for the end of the text. The engine has compiled the original.
     source = source.replace(b"\0", b"\x01")
     if len(source) <= _SMALL_BYTES:
         return _PARSER.parse(source).root_node
@@ -78,7 +84,7 @@ def tree(source: bytes, bounds: Bounds) -> Node:
     may_go_on = bounds.begin()
     try:
         return _PARSER.parse(read, progress_callback=_every(_REPORTS_PER_CHECK, may_go_on)).root_node
-    except ValueError:  # it was told to stop
+    except ValueError:  # the progress callback has stopped it
         _PARSER.reset()
         bounds.check_time()
         raise SourceTooLarge(
@@ -87,7 +93,10 @@ def tree(source: bytes, bounds: Bounds) -> Node:
 
 
 def nodes(top: Node, bounds: Bounds, opened: Collection[str] | None = None) -> Iterator[Node]:
-    """`top` and all below it in the order of the text; with `opened`, only what is in nodes of these kinds.
+    """`top` and the nodes below it, in the order of the text.
+
+    Args:
+        opened: the types of nodes whose children are visited; None visits all.
 
     Raises:
         Interrupted: the step's time is over.
@@ -109,7 +118,7 @@ def nodes(top: Node, bounds: Bounds, opened: Collection[str] | None = None) -> I
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The children of a node, one at a time: `Node.children` makes them all."""
+    """The children of a node, one at a time: `Node.children` would create all of them."""
     cursor = node.walk()
     more = cursor.goto_first_child()
     while more:
@@ -120,7 +129,7 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def text_of(source: bytes, node: Node) -> str:
-    """What the source has there. `Node.text` does not know it after a long parse."""
+    """The text of a node; `Node.text` is None after a parse that read the source by callback."""
     return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
@@ -136,8 +145,8 @@ def _every(count: int, may_go_on: Callable[[], bool]) -> Callable[[int, bool], b
 
 
 def _load_parser() -> Parser:
-    # The grammar is one extension module, but its package imports importlib.resources to read files that
-    # we do not use: 10 ms of every child's start-up. So the extension is loaded without the package.
+    # The package tree_sitter_javascript imports importlib.resources to read files that are not used here,
+    # which takes 10 ms of each child's start. So its extension module is loaded without the package.
     package = find_spec("tree_sitter_javascript")
     locations = package.submodule_search_locations if package else None
     spec = PathFinder.find_spec("tree_sitter_javascript._binding", locations)

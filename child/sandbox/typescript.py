@@ -1,4 +1,4 @@
-"""TypeScript, recognised where the engine stopped reading it: coding agents leave types in by mistake."""
+"""Recognises TypeScript where the engine stopped reading: coding agents leave types in by mistake."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _TYPE = (
     r"(?:(?:string|number|boolean|any|unknown|void|never|object|bigint|symbol|null|undefined)\b|[A-Z][\w$.]*"
     r"|typeof\s|keyof\s|readonly\s|asserts\s|[\w$]+(?:\[\]|\s+is\s|<)|\{\s*[\w$]+\??\s*:|\([^)]*\)\s*=>)"
 )
-# What stands before the place where the engine stopped, and what stands behind it, on its line. Compiled when
-# they are needed: that takes milliseconds, which every child would spend.
+# Patterns of the text before and behind the place where the engine stopped, on its line. They are compiled
+# when they are needed: it takes milliseconds, which every child would spend.
 _RULES = [
     (r"(?:^|[\s;{}])(?:export\s+|const\s+)?", r"(?:interface|enum)\s+[\w$]"),
     (r"\b(?:interface|type|namespace|module|declare|abstract|enum)\s+", r"[\w${*]"),
@@ -35,7 +35,12 @@ _MAX_LINE = 500
 
 
 def typescript_at(line: str, column: int) -> str | None:
-    """What on `line` is TypeScript, if the engine stopped at `column` (from 1) because of that."""
+    """The piece of TypeScript at which the engine stopped; None where it is none.
+
+    Args:
+        line: the source line.
+        column: where the engine stopped, from 1, in characters.
+    """
     before, behind = (
         line[max(0, column - 1 - _MAX_LINE) : column - 1],
         line[column - 1 : column - 1 + _MAX_LINE],

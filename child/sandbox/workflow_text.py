@@ -1,4 +1,4 @@
-"""The text of one workflow: what the grammar says of it, asked once, and errors with a place in it."""
+"""The source of one workflow: its parts, parsed once, and error replies that name a line and column of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flowcage.protocol.errors import ErrorReply
 _POSITION = re.compile(r":(\d+):(\d+)\)?$")
 _EXPORTS = {"workflow:extra": "sleep", "workflow:sandbox": "exec"}
 _MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
-# What the engine says where it met the end.
+# The engine's messages where it met the end of the text.
 _NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")
 
 _T = TypeVar("_T")
@@ -27,12 +27,12 @@ class WorkflowText:
     """A workflow's source.
 
     Args:
-        given: the source as it came.
-        name: what errors call it.
-        bounds: what parsing it may cost.
+        given: the source as `start` or `check` carries it.
+        name: the name of the source in errors.
+        bounds: how much time and memory parsing may take.
 
     Attributes:
-        utf8: without byte-order mark and hashbang; positions are the author's.
+        utf8: the source without byte-order mark and hashbang (`source.clean`).
     """
 
     def __init__(self, given: str, name: str, bounds: Bounds) -> None:
@@ -42,11 +42,11 @@ class WorkflowText:
         self._parts: Parts | ErrorReply | None = None
 
     def parts(self) -> Parts:
-        """What the grammar finds.
+        """The parts of the source; parsed at the first call.
 
         Raises:
-            ErrorReply: kind ``limit``.
-            Interrupted: the step's time is over.
+            ErrorReply: kind ``limit``, where the source is too long or too deep to be parsed.
+            Interrupted: the time of the step is over.
         """
         if self._parts is None:
             try:
@@ -58,7 +58,7 @@ class WorkflowText:
         return self._parts
 
     def bounded(self, work: Callable[[], _T]) -> _T:
-        """Do something with the grammar. Raises as `parts` does."""
+        """Do work that uses the grammar, and raise as `parts` does where it takes too much."""
         try:
             return work()
         except SourceTooLarge as error:
@@ -68,18 +68,18 @@ class WorkflowText:
         raise errors.run_failure(errors.LIMIT, "RangeError", reason, sourceName=self.name)
 
     def parts_if_small(self) -> Parts | None:
-        """The same, for a source that may be longer than the grammar reads."""
+        """The parts of the source; None where it is too large to be parsed."""
         try:
             return self.parts()
         except ErrorReply:
             return None
 
     def syntax_error(self, message: str, offset: int) -> ErrorReply:
-        """A refusal of ours, at a byte of the source."""
+        """The reply for a syntax error that this package has found, at a byte of the source."""
         return self._placed(ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", _described(message)), offset)
 
     def compile_error(self, error: dict[str, Any]) -> ErrorReply:
-        """The engine's refusal to compile, as its author should read it."""
+        """The reply for an error of the engine's compiler, with its place and an explanation."""
         kind = failure_kind(error)
         kind = errors.SYNTAX if kind == errors.EXCEPTION else kind
         offset = self.offset_of(error)
@@ -92,18 +92,18 @@ class WorkflowText:
         )
 
     def offset_of(self, error: dict[str, Any]) -> int | None:
-        """Where the engine stopped to read."""
+        """The byte at which the engine stopped; None where its stack names no position."""
         found = _POSITION.search(error["stack"].split("\n")[0])
         return None if found is None else source.offset(self.utf8, int(found[1]), int(found[2]))
 
     def import_error(self, error: dict[str, Any], specifier: str) -> ErrorReply:
-        """The refusal of what an import declaration names."""
+        """The reply for an import declaration whose specifier is refused."""
         reply = ErrorReply(errors.IMPORT, error["message"], error | {"specifier": specifier})
         parts = self.parts_if_small()
         return self._placed(reply, _offset_among(parts.specifiers if parts is not None else [], specifier))
 
     def link_error(self, error: dict[str, Any]) -> ErrorReply:
-        """The refusal of a name that a virtual module does not export."""
+        """The reply for an import of a name that a virtual module does not export."""
         if (kind := failure_kind(error)) != errors.EXCEPTION:
             return ErrorReply(kind, error["message"], error)
         found = re.fullmatch(_MISSING_EXPORT, error["message"])
@@ -115,7 +115,7 @@ class WorkflowText:
         return self._placed(ErrorReply(errors.IMPORT, data["message"], data), self._offset_of_import(name))
 
     def frame_of_import(self, specifier: str) -> str:
-        """A stack that shows where a refused ``import()`` stands; the engine's own shows nothing of it."""
+        """The stack frame of a refused ``import()``, which the engine's stack lacks; empty if unknown."""
         parts = self.parts_if_small() if DYNAMIC_IMPORT.search(self.utf8) else None
         offset = _offset_among(parts.dynamic_imports if parts is not None else [], specifier)
         if offset is None:
@@ -159,7 +159,7 @@ def _described(message: str) -> dict[str, Any]:
 
 
 def _offset_among(imports: list[Import], specifier: str) -> int | None:
-    """The import with this specifier; else the only one whose specifier is no plain text."""
+    """The byte of the import with this specifier; else of the only one whose specifier is not plain text."""
     written = [offset for text, offset in imports if text == specifier]
     others = [offset for text, offset in imports if text is None or "\\" in text]
     if written:

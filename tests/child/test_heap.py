@@ -215,5 +215,5 @@ class OtherEngine:
 
 def test_an_engine_with_another_layout_is_refused() -> None:
     memory = capi.MemoryUsage()  # of its size, and all zero
-    with pytest.raises(EngineUnavailable, match="keeps its allocator elsewhere"):
+    with pytest.raises(EngineUnavailable, match="has its allocator at another place"):
         Heap(OtherEngine(), ctypes.addressof(memory))

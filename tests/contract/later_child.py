@@ -10,7 +10,7 @@ from typing import Any
 
 from flowcage.child import session
 from flowcage.child.__main__ import main
-from flowcage.child.sandbox import execution, realm
+from flowcage.child.sandbox import execution, prelude_source
 
 _GLOBAL = b"""
 let pages = 0;
@@ -30,7 +30,7 @@ lock(globalThis, 'fetchPage', freeze(fetchPage));
 return bridge;
 """
 
-realm._PRELUDE = realm._PRELUDE.replace(b"return bridge;", _GLOBAL)
+prelude_source.PRELUDE = prelude_source.PRELUDE.replace(b"return bridge;", _GLOBAL)
 
 
 class LaterExecution(execution.Execution):

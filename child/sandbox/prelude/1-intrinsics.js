@@ -1,9 +1,11 @@
-// The language as it was before any workflow code ran. The rest of the prelude uses these names only:
-// a workflow may redefine every property it can reach, and must not change what the helpers do.
+// The intrinsics, captured before any code of a workflow runs. The rest of the prelude uses these names only: a
+// workflow can redefine every property that it reaches, and must not change what the helpers do by that.
 //
-// Habits that follow. No `for…of`, array destructuring or spread (they look up Symbol.iterator); lists of
-// our own have no prototype (a setter on Array.prototype[0] would see what we store); and properties of
-// workflow objects are read as own properties, unless running their getters is the point.
+// Rules for the whole prelude that follow from it: no `for…of`, array destructuring or spread, which look up
+// Symbol.iterator; the prelude's own lists have no prototype, because a setter on Array.prototype[0] would be called
+// for what is stored; properties of workflow objects are read as own properties, except where their getters shall run.
+//
+// The files are one function body, in the order of their names (`prelude_source.py`).
 const NativePromise = Promise;
 const NativeProxy = Proxy;
 const NativeError = Error;
@@ -33,19 +35,19 @@ const rememberRequest = uncurry(WeakMap.prototype.set);
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
-// The value of an own data property; undefined for anything else, so that no getter runs.
+// The value of an own data property; undefined for any other, so that no getter runs.
 function own(object, name) {
   const descriptor = getOwnPropertyDescriptor(object, name);
   return descriptor !== undefined && hasOwn(descriptor, 'value') ? descriptor.value : undefined;
 }
 
-// A property that nothing can change, whatever Object.prototype.get has become.
+// Defines a property that nothing can change. Descriptors have no prototype: a workflow may set Object.prototype.get.
 function lock(object, name, value, enumerable = true) {
   defineProperty(object, name, { __proto__: null, value, enumerable, writable: false, configurable: false });
 }
 
-// As `lock`, for a prototype: what inherits from it can still be given a property of that name. Over a read-only
-// data property an assignment throws in strict code, also one to an instance ("override mistake").
+// As `lock`, for a prototype, by an accessor: an object that inherits from it can still be assigned a property of that
+// name. A read-only data property would make such an assignment throw in strict code (the "override mistake").
 function lockInherited(prototype, name, value) {
   const { set } = getOwnPropertyDescriptor({
     set [name](given) {
@@ -61,12 +63,12 @@ function lockInherited(prototype, name, value) {
   });
 }
 
-// A property as the language gives one to its errors.
+// Defines a property with the attributes that the language gives to those of its errors.
 function setHidden(object, name, value) {
   defineProperty(object, name, { __proto__: null, value, enumerable: false, writable: true, configurable: true });
 }
 
-// A list of our own: an array, which the engine grows fast, that inherits nothing.
+// A list of the prelude's own: an array, which the engine grows fast, without a prototype.
 function makeList() {
   const list = [];
   setPrototypeOf(list, null);
@@ -79,7 +81,7 @@ function put(array, index, value) {
   });
 }
 
-// Freezes plain data to its leaves; the data came from JSON, so it has no cycles and bounded depth.
+// Freezes plain data to its leaves. The data comes from JSON, so it has no cycles and its depth is bounded.
 function deepFreeze(value) {
   if (isObject(value)) {
     const names = ownKeys(value);

@@ -1,14 +1,14 @@
-// How values leave the sandbox: by JSON's rules, at the moment of the call, within bounds.
+// Encodes values that leave the sandbox: by JSON's rules, at the moment of the call, within bounds.
 
 const MAX_VALUES = 900000; // the wire carries a million in one message
 const MAX_DEPTH = 500;
 
 const quote = (string) => stringify(string);
 
-// The JSON text of a value, 'null' for what JSON drops. Throws TypeError for cycles and BigInts, RangeError
-// for what is too large to cross, and whatever a getter or toJSON of the workflow throws.
+// The JSON text of a value, 'null' for what JSON drops. Throws a TypeError for cycles and BigInts, a RangeError for
+// what is too large to cross, and what a getter or a toJSON of the workflow throws.
 //
-// What JSON empties is noted, and `root` says of what it is a part; without one nothing is.
+// Values that JSON drops or empties are noted in the diagnostics if `root` tells what the value is (3-losses.js).
 function encode(value, root) {
   if (failure !== undefined) throw new NativeRangeError(failure.message);
   if (!isObject(value)) return encodePrimitive(value, root);
@@ -22,7 +22,7 @@ function encodePrimitive(value, root) {
   return stringify(value) ?? 'null';
 }
 
-// A result is what a run was for: one that has no JSON at all is an error.
+// As `encode`, for the result of the run: one that has no JSON at all is an error.
 function encodeResult(value) {
   if (typeof value === 'symbol') throw new NativeTypeError('a symbol has no JSON; return its description');
   return encode(value, RESULT);
@@ -38,15 +38,15 @@ function countValues() {
 
 const tooDeep = () => new NativeRangeError(`nested more than ${MAX_DEPTH} levels deep`);
 
-// A replacer that changes nothing and counts. It also lets the engine look at the clock: JSON.stringify
-// alone never does, and forty arrays that each hold the next one twice have a trillion leaves.
+// A replacer that changes nothing, counts values and bounds their depth. It also makes the engine poll its interrupt
+// handler, which JSON.stringify alone never does: forty arrays that each hold the next one twice have 10^12 leaves.
 function guard(root) {
   const count = countValues();
-  const way = { __proto__: null }; // at 2n the nth holder, and its name in the one before at 2n + 1
+  const way = { __proto__: null }; // way[2n]: the nth holder; way[2n + 1]: its name in the holder before
   let depth = 0;
   return function replacer(key, value) {
     count();
-    const type = typeof value; // of millions: what loses nothing is through at once
+    const type = typeof value; // first the values that lose nothing: there can be millions
     if (type === 'string' || (type === 'number' && value - value === 0) || value === null || type === 'boolean'
       || type === 'undefined') return value;
     if (type === 'object' || type === 'function') {
@@ -65,7 +65,7 @@ function guard(root) {
   };
 }
 
-// The way from the root to what was met last: its own name, and the way to what holds it.
+// The path from the root to the value that was met last: its own name, and the path of its holder.
 function pathOf(way, depth) {
   let path;
   for (let i = 2; i <= depth; i++) {
@@ -74,15 +74,16 @@ function pathOf(way, depth) {
   return path;
 }
 
-// JSON.stringify asks every object for toJSON through its prototypes. One that was planted on
-// Object.prototype or Array.prototype would speak for every object there is.
+// JSON.stringify looks up toJSON through the prototypes of every object. A workflow that sets it on Object.prototype or
+// Array.prototype would change every object's text, also that of the prelude's own.
 const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !== undefined
   || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined
   || getPrototypeOf(ArrayPrototype) !== ObjectPrototype
-  // The engine's JSON.stringify keeps its stack in an array and pushes with [[Set]]; indices come first.
+  // The engine's JSON.stringify keeps its stack in an array and pushes with [[Set]], which a setter on an index
+  // observes; indices come before 'length' in ownKeys.
   || ownKeys(ArrayPrototype)[0] !== 'length';
 
-// SerializeJSONProperty (ECMA-262, 25.5.2.2) with one change: the two polluted prototypes are not asked.
+// SerializeJSONProperty (ECMA-262, 25.5.2.2) with one change: no toJSON is read from the two polluted prototypes.
 function encodeSlowly(given, key, above, count, root) {
   count();
   const value = unwrap(applyToJSON(given, key));
@@ -98,7 +99,7 @@ function encodeSlowly(given, key, above, count, root) {
   for (let other = above; other !== undefined; other = other.above) {
     if (other.value === value) throw new NativeTypeError('circular reference');
   }
-  // One function a level: the deepest value that may cross must fit the stack.
+  // One function for each level, so that a value of MAX_DEPTH levels fits the stack.
   const isList = isArray(value);
   const names = isList ? value : keys(value);
   const { length } = names;
@@ -112,7 +113,7 @@ function encodeSlowly(given, key, above, count, root) {
   return isList ? `[${text}]` : `{${text}}`;
 }
 
-// The step of a path from the node that holds a value; none to the root.
+// The step of a path from the node that holds a value; undefined for the root.
 function stepBelow(node, name) {
   return node === undefined ? undefined : { __proto__: null, name, above: node.path, isIndex: isArray(node.value) };
 }
@@ -120,7 +121,7 @@ function stepBelow(node, name) {
 function applyToJSON(value, key) {
   if (!isObject(value)) return value;
   for (let holder = value; holder !== null; holder = getPrototypeOf(holder)) {
-    // What is above these two was put there, and would speak for all arrays.
+    // What is above these two was put there by the workflow, and would apply to all arrays.
     if (holder === ObjectPrototype || holder === ArrayPrototype) return value;
     if (getOwnPropertyDescriptor(holder, 'toJSON') === undefined) continue;
     const { toJSON } = value;
@@ -129,7 +130,7 @@ function applyToJSON(value, key) {
   return value;
 }
 
-// A BigInt speaks only for itself: through a toJSON that somebody gave to BigInts, not to all objects.
+// What toJSON of BigInts returns for a BigInt. Only one of BigInt.prototype counts, not one for all objects.
 function jsonOfBigInt(bigint) {
   const toJSON = own(getPrototypeOf(toObject(bigint)), 'toJSON');
   if (typeof toJSON !== 'function') throw new NativeTypeError('BigInt are forbidden in JSON.stringify');

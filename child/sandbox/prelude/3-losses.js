@@ -1,12 +1,13 @@
-// Notes on what JSON empties: a Set crosses as {}, NaN as null, a function not at all. The value crosses as JSON has
-// it; its author is told once for each place. No code of the workflow runs but traps of its own proxies.
+// Diagnostics of values that JSON drops or empties: a Set crosses as {}, NaN as null, a function not at all. The value
+// crosses as JSON has it, and its author gets one note for each place. No code of the workflow runs here but traps of
+// its own proxies.
 
-const MAX_LOSSES = 30; // of the notes there may be in all
-const MAX_CALL_SITES = 1000; // each is looked for in a stack
-const MAX_STEPS = 16; // up the prototypes of one value
-const MAX_NAME = 100; // characters of one member's name
+const MAX_LOSSES = 30; // notes of this kind, of MAX_DIAGNOSTICS
+const MAX_CALL_SITES = 1000; // searches for one, each of which creates and reads a stack
+const MAX_STEPS = 16; // prototypes of one value that are looked at
+const MAX_NAME = 100; // characters of one member's name that are shown
 
-// What each of these was, and what to write in its place.
+// By prototype: what the value is, and what to write in its place.
 const losses = new Map([
   [Set.prototype, ['a Set', 'use [...set]']],
   [Map.prototype, ['a Map', 'use Object.fromEntries(map), or [...map]']],
@@ -28,10 +29,10 @@ const WORKFLOW_ARGS = { name: 'args', of: ' of workflow()' };
 
 const isLostPrimitive = (value) => (typeof value === 'number' ? value - value !== 0 : typeof value === 'symbol');
 
-// The class of the last instance that lost nothing: many of a kind come one after the other.
+// The prototype of the last instance that loses nothing: instances of one class often follow each other.
 let lastLosslessPrototype = ObjectPrototype;
 
-// Anything but plain data: cheap, since every object that crosses is asked.
+// Whether a value is other than plain data. Called for every object that crosses, so it must be cheap.
 function isUnusual(value) {
   if (typeof value === 'function') return true;
   const prototype = prototypeOf(value);
@@ -43,7 +44,7 @@ function prototypeOf(value) {
   try {
     return getPrototypeOf(value);
   } catch {
-    return null; // a proxy's trap
+    return null; // a trap of a proxy has thrown
   }
 }
 
@@ -65,8 +66,9 @@ const noted = { __proto__: null };
 let lossCount = 0;
 let callSitesAsked = 0;
 
-// `root` is of what the value is a part: {name, of}, or a place among the values of log(). `path` leads from there to
-// it: {name, above, isIndex}, innermost first; undefined for the root itself.
+// Notes one loss. `root` is the argument or result that the value is a part of: {name, of}, or an index among the
+// values of log(). `path` leads from there to the value: {name, above, isIndex}, innermost first; undefined for the
+// root itself.
 function noteLoss(root, path, value) {
   if (lossCount >= MAX_LOSSES || callSitesAsked >= MAX_CALL_SITES) return;
   const loss = describeLoss(value);
@@ -80,7 +82,7 @@ function noteLoss(root, path, value) {
     `,"path":${quote(pointer(path))}`);
 }
 
-// One note for a place: of the items of one array, the first that has this to say.
+// Whether this place was noted before, and notes it. All items of one array are one place.
 function isNotedAlready(origin, path) {
   let place = '';
   for (let step = path; step !== undefined; step = step.above) place = `/${step.isIndex ? '*' : cut(step)}${place}`;
@@ -98,7 +100,7 @@ function becomes(path, value) {
 
 const cut = (step) => slice(step.name, 0, MAX_NAME);
 
-// The way as JavaScript writes it.
+// A path as JavaScript writes it.
 function shown(path) {
   let text = '';
   for (let step = path; step !== undefined; step = step.above) {
@@ -117,7 +119,7 @@ function isName(text) {
   return text !== '';
 }
 
-// The way as a JSON Pointer (RFC 6901).
+// A path as a JSON Pointer (RFC 6901).
 function pointer(path) {
   let text = '';
   for (let step = path; step !== undefined; step = step.above) {
@@ -129,7 +131,7 @@ function pointer(path) {
   return text;
 }
 
-// Where the author's code made the call that is being carried out: ' (workflow.js:3:1)', or nothing.
+// Where the author's code made the current call: ' (workflow.js:3:1)', or '' where no frame is the author's.
 function callSite() {
   callSitesAsked += 1;
   return siteIn(textOf(readStack(new NativeError())));
@@ -144,7 +146,7 @@ function siteIn(stack) {
   return open < 0 ? '' : ` ${slice(frame, open)}`;
 }
 
-// What text shows where an object was put into it, and what its author will have meant.
+// What an object becomes in a template literal, and what its author probably meant.
 const TAGS = [
   ['[object Promise]', 'await it first'],
   ['[object Object]', 'use JSON.stringify(value)'],
@@ -154,7 +156,7 @@ const TAGS = [
   ['[object Array Iterator]', 'use JSON.stringify([...iterator])'],
 ];
 
-// An agent cannot do anything with them.
+// Notes objects that were turned to text inside a prompt, which mean nothing to an agent.
 function noteObjectsIn(prompt) {
   if (indexOf(prompt, '[object ') < 0) return;
   for (let i = 0; i < TAGS.length && lossCount < MAX_LOSSES && callSitesAsked < MAX_CALL_SITES; i++) {

@@ -1,16 +1,16 @@
-// What the workflow said and asked since the host last listened, as JSON text, and who waits for what.
+// The queues of calls and requests, as JSON text, the promises that wait for answers, and the diagnostics.
 
 const limits = { __proto__: null }; // by their names on the wire; `install` fills them in
 const pending = { __proto__: null };
-const requestOf = new WeakMap(); // by the error of its rejection
-const ITEM_COST = 100; // what a queued item counts beside its text
+const requestOf = new WeakMap(); // a request's type and id, by the error that it is rejected with
+const ITEM_COST = 100; // of a queued item beside its text, against maxQueuedBytes (protocol/limits.py has the same)
 const MAX_ABOUT = 80; // characters that are kept of what a request is about
 const MAX_DIAGNOSTICS = 100;
 const MAX_DIAGNOSTICS_TEXT = 262144;
 let issued = 0;
 let outstanding = 0;
 let queued = 0;
-let failure; // the first limit that the workflow ran into: it ends the run, caught or not
+let failure; // the first limit that the workflow has reached: it ends the run, also if the error is caught
 let diagnosticsText = '';
 let diagnosticsCount = 0;
 
@@ -41,7 +41,7 @@ function enqueue(queue, key, text) {
   queue.tail += 1;
 }
 
-// The oldest item, or undefined. A request that was settled before anyone took it is gone.
+// The oldest item, or undefined. A request that was settled before it was taken is dropped.
 function peek(queue) {
   while (queue.head < queue.tail) {
     const item = queue.items[queue.head];
@@ -75,13 +75,12 @@ function takeAll(queue) {
   return text;
 }
 
-// Numbers a request, queues it and returns the promise that `settle` will settle. `about` and `label` name it to
-// its author.
+// Numbers a request, queues it, and returns the promise that `settle` settles. `about` and `label` name it in notes.
 function ask(type, members, about = '', label = undefined) {
   if (outstanding >= limits.maxPendingRequests) {
     fail('limit', `more than maxPendingRequests (${limits.maxPendingRequests}) requests at once`);
   }
-  // Made here and not when it is thrown: its stack shows the call that was rejected.
+  // Created here, not when the promise is rejected, so that its stack shows the call.
   const error = new NativeError();
   const id = `${issued + 1}`;
   const request = freeze({ __proto__: null, type, id });
@@ -92,13 +91,13 @@ function ask(type, members, about = '', label = undefined) {
     about: about.length > MAX_ABOUT ? slice(about, 0, MAX_ABOUT) : about,
     label: label !== undefined && label.length > MAX_ABOUT ? slice(label, 0, MAX_ABOUT) : label,
   };
-  // Made first: what may fail for want of memory or stack must fail before anything is on record.
+  // Created before `pending` and the counters change: it can fail for want of memory or stack.
   const promise = new NativePromise((resolve, reject) => {
     entry.resolve = resolve;
     entry.reject = reject;
   });
   entry.promise = promise;
-  pending[id] = entry; // the next request's, should the queue not take this one
+  pending[id] = entry; // if `enqueue` throws, the next request gets this id and replaces the entry
   enqueue(requests, id, `{"type":"${type}","id":"${id}"${members}}`);
   issued += 1;
   outstanding += 1;
@@ -118,14 +117,14 @@ function settle(id, type, text) {
   }
 }
 
-// The answer to a request that nobody waits for any more: the run is over.
+// Removes a request that was answered after the end of the run.
 function forget(id) {
   delete pending[id];
 }
 
 const isNoteFull = () => diagnosticsCount >= MAX_DIAGNOSTICS;
 
-// Something the workflow's author should know that is no error; `members` is JSON text with a leading comma.
+// Adds a diagnostic for the workflow's author; `members` is JSON text of more members, with a leading comma.
 function diagnose(kind, message, members = '') {
   if (isNoteFull()) return;
   const text = noteText(kind, message, members);

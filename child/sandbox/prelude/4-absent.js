@@ -1,8 +1,8 @@
 // Names that scripts written for other runtimes use and that are absent here, with what to do instead. None is a
 // property of the global object: `typeof Date` is 'undefined', and `Date` a ReferenceError that names it.
 //
-// The one list of them. What an error says and the table in docs/sandbox.md come from it;
-// a test reads it as it stands here: pairs of strings in single quotes, names parted by spaces.
+// The only list of them: error messages and the table in docs/sandbox.md come from it. A test parses it as text, so its
+// form is fixed: pairs of strings in single quotes, names separated by spaces.
 const ABSENT = [
   ['Date performance Temporal', 'a workflow has no clock; pass the time in args'],
   ['Math.random crypto', 'a run must be repeatable; pass a seed in args, or vary by index'],

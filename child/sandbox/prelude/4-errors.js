@@ -1,4 +1,4 @@
-// What a thrown value says about itself. Its getters may run, throw or loop: that is the workflow's time.
+// Describes thrown values. Their getters may run, throw or loop, within the time of the step.
 
 const MAX_TEXT = 8192;
 
@@ -14,7 +14,7 @@ function property(value, name) {
   }
 }
 
-// To write a large BigInt in decimal takes seconds, in which the engine never looks at the clock.
+// Above it, BigInts are not written in decimal: that takes seconds in which the engine does not poll.
 const LARGE = 1n << 64n;
 
 function asText(value) {
@@ -33,10 +33,10 @@ function brief(reason) {
   return property(reason, 'message') || (isError(reason) && property(reason, 'name')) || asText(reason);
 }
 
-// A stack without our frames and the engine's: what is left names the author's file.
+// A stack without frames of the prelude and of the engine: what is left names the author's file.
 const authorFrames = (stack) => framesWithout(stack, isForeignFrame);
 
-// The same with the engine's, and with the line end that the engine puts after each frame.
+// A stack without frames of the prelude, with the newline that the engine puts after each frame.
 const withoutOurFrames = (stack) => {
   const kept = framesWithout(stack, isOurFrame);
   return kept && `${kept}\n`;
@@ -57,11 +57,11 @@ function framesWithout(stack, isLeftOut) {
   return kept;
 }
 
-// Where the workflow stands.
+// The author's frames of the current stack.
 const where = () => authorFrames(textOf(readStack(new NativeError())));
 
 const MAX_CAUSES = 8;
-const MAX_DESCRIBED = 32; // errors in one description: each may have parts, and each of those
+const MAX_DESCRIBED = 32; // errors in one description, whose causes and parts can have their own
 const NOT_SHOWN = '{"name":null,"message":"a value that cannot be shown","stack":""}';
 
 // {"name", "message", "stack"} of a thrown value as JSON text; name is null where an error was not thrown.
@@ -108,13 +108,13 @@ function describeRequest(reason) {
   return request === undefined ? '' : `,"request":{"type":"${request.type}","id":"${request.id}"}`;
 }
 
-// The engine throws null where it has no memory left for an Error.
+// Whether a helper has swallowed a null, which the engine throws where it has no memory for an Error.
 let swallowedNull = false;
 
 const isOutOfMemory = (error) => isError(error) && getPrototypeOf(error) === InternalErrorPrototype
   && own(error, 'message') === 'out of memory';
 
-// What can be said of a reason without running code of the workflow: its run may be over.
+// One line about a reason, without running code of the workflow: the run may be over.
 function summarize(reason) {
   if (!isError(reason)) return isObject(reason) ? 'an object' : asText(reason);
   const message = textOf(own(reason, 'message'));
@@ -122,7 +122,7 @@ function summarize(reason) {
   return getPrototypeOf(reason) === ReferenceErrorPrototype ? message + hint(message) : message;
 }
 
-// An error that became null. The engine's own end of memory is none to go on after.
+// Notes an error that became null. An out-of-memory error of the engine ends the run instead.
 function noteSwallowedError(helper, index, error) {
   if (failure === undefined && isOutOfMemory(error)) {
     failure = { __proto__: null, kind: 'memory', name: 'InternalError', message: 'out of memory' };
@@ -136,7 +136,7 @@ function noteSwallowedError(helper, index, error) {
 const MAX_ALL_FAILED = 20;
 let allFailedCount = 0;
 
-// Nothing came of a whole call. Said even where the notes are full: the errors themselves filled them.
+// Notes a call of which every part failed, also where the notes are full: those errors have filled them.
 function allFailed(helper, count) {
   if (allFailedCount >= MAX_ALL_FAILED) return;
   allFailedCount += 1;

@@ -1,4 +1,4 @@
-// The calls of the workflow's author: agent, workflow, log, phase, sleep, exec.
+// The functions that an author calls: agent, workflow, log, phase, sleep, exec.
 
 let currentPhase;
 let budgetTotal = null;
@@ -31,7 +31,7 @@ function agentOptions(options) {
   return `,"options":${phaseText ? `${slice(text, 0, -1)},${phaseText}}` : text}`;
 }
 
-// Options that the host may know of are kept whatever they are; a misspelt one should not go unseen.
+// Unknown options are passed on, since a host may have its own, but noted: one may be misspelt.
 const knownOptions = {
   __proto__: null, label: 1, phase: 1, schema: 1, model: 1, provider: 1, agentType: 1, isolation: 1,
   effort: 1, retry: 1, timeoutMs: 1,
@@ -41,7 +41,7 @@ function noteUnknownOptions(options) {
   const names = keys(options);
   for (let i = 0; i < names.length; i++) {
     if (names[i] in knownOptions) continue;
-    knownOptions[names[i]] = 1; // said once
+    knownOptions[names[i]] = 1; // one note for each name
     diagnose('unknown_option', `agent() has no option ${quote(names[i])}; it was passed on as it is`);
   }
 }
@@ -110,7 +110,7 @@ const exec = (profile, request) => {
 
 function execMember(name, value, isRight, expected) {
   if (value === undefined || value === null) return '';
-  // Checked after getters, traps and toJSON have run: it is the copy that crosses.
+  // Checked again on the copy that crosses, because getters, traps and toJSON have run since.
   const text = isRight(value) ? encode(value) : 'null';
   if (!isRight(parse(text))) throw new NativeTypeError(`exec(): request.${name} must be ${expected}`);
   return `,"${name}":${text}`;
@@ -131,7 +131,7 @@ function isStringRecord(value) {
   return true;
 }
 
-// A value's type in an author's words.
+// The type of a value as error messages name it.
 function kindOf(value) {
   if (value === null) return 'null';
   if (isArray(value)) return 'an array';

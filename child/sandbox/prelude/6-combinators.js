@@ -1,6 +1,6 @@
-// parallel and pipeline: many at once, in order, with null where one failed.
+// parallel and pipeline: run functions at once and collect their results in order, with null where one failed.
 //
-// `return await` is meant: a bare return of a promise would look up its `then`, which may not be ours.
+// `return await` is needed: a bare return of a promise looks up its `then`, which the workflow may have replaced.
 
 async function parallel(tasks) {
   const functions = copyFunctions('parallel(tasks)', 'task', tasks);
@@ -48,7 +48,7 @@ async function runStages(item, index, stages, tally) {
   }
 }
 
-// All were started; awaiting them in turn ends when the slowest does.
+// Awaits promises one after the other, which takes as long as the slowest: all of them were started before.
 async function collect(helper, started, length, tally) {
   const results = [];
   for (let i = 0; i < length; i++) put(results, i, await started[i]);
@@ -58,7 +58,7 @@ async function collect(helper, started, length, tally) {
 
 const example = 'pass functions, such as [() => agent("…"), () => agent("…")]';
 
-// Checked and copied in one go: what runs is what was checked, whatever a task does to the list meanwhile.
+// Checks and copies a list in one pass, so that a task that changes the list does not change what runs.
 function copyFunctions(call, noun, list) {
   if (!isArray(list)) throw new NativeTypeError(`${call} takes an array of functions, not ${kindOf(list)}; ${example}`);
   const functions = makeList();

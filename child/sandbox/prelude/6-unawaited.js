@@ -1,4 +1,4 @@
-// Requests without an answer when the workflow completed: their author is told, for each was asked in vain.
+// Diagnostics of requests that have no answer when the workflow completes: nothing uses their answers.
 
 const MAX_UNAWAITED = 20; // as many as `UnhandledRejections` tracks
 const MAX_DIGITS = 9; // of a line or a column
@@ -7,7 +7,7 @@ const recallRace = uncurry(WeakMap.prototype.get);
 const rememberRace = uncurry(WeakMap.prototype.set);
 const left = makeList(); // the ids that `leave` rejected
 
-// Has `Promise.race` and `Promise.any` note who takes part and whether it is decided: who loses was awaited.
+// Makes `Promise.race` and `Promise.any` note their promises and whether they are settled: one that lost was awaited.
 function followRaces(name) {
   const native = NativePromise[name];
   const follow = {
@@ -18,7 +18,7 @@ function followRaces(name) {
   setHidden(NativePromise, name, follow[name]);
 }
 
-// What a race takes for Promise (ECMA-262, 27.2.1.5): it makes such promises, and tells of the race.
+// The constructor that a race uses in place of Promise (ECMA-262, 27.2.1.5): its promises report on the race.
 function makeRace() {
   const race = { __proto__: null, isDecided: false };
   const decide = (settle) => (value) => {
@@ -42,25 +42,25 @@ const lostItsRace = (entry) => {
   return race !== undefined && race.isDecided;
 };
 
-// Rejects the first requests without an answer with their ids. Whose rejection has no handler was never awaited, and
-// only the engine knows. The run is over: no job follows, so that nothing of the workflow hears of it.
+// Rejects the first unanswered requests with their ids. A rejection without a handler shows that a request was never
+// awaited, which only the engine knows. The run is over: no job follows, so no code of the workflow runs by it.
 function leave() {
   const ids = keys(pending);
   leaveSome(ids, (type) => type !== 'sleep');
-  leaveSome(ids, (type) => type === 'sleep'); // where there is room: it has cost nothing
+  leaveSome(ids, (type) => type === 'sleep'); // last, and only up to the maximum: a sleep costs nothing
 }
 
 function leaveSome(ids, isMeant) {
   for (let i = 0; i < ids.length && left.length < MAX_UNAWAITED; i++) {
     const entry = pending[ids[i]];
     if (!isMeant(entry.error.request.type) || lostItsRace(entry)) continue;
-    if (+ids[i] > issued) continue; // the queue did not take it
+    if (+ids[i] > issued) continue; // `enqueue` has refused it
     entry.reject(ids[i]);
     left[left.length] = ids[i];
   }
 }
 
-// `unheard` are the ids of those that no handler heard of, each between commas.
+// `unheard` has the ids whose rejection has no handler, each between commas.
 function noteLeft(unheard) {
   for (let i = 0; i < left.length; i++) noteUnawaited(left[i], indexOf(unheard, `,${left[i]},`) < 0);
 }
@@ -69,7 +69,7 @@ function noteUnawaited(id, isAwaited) {
   const { error, about, label: given } = pending[id];
   const { type } = error.request;
   const label = given && wholePairs(given);
-  // A sleep that was begun for a timeout is left behind in good order.
+  // A sleep that was started as a timeout is normally unanswered in the end.
   if (isAwaited && type === 'sleep') return;
   const site = siteIn(textOf(readStack(error)));
   const name = `${type} request ${id} '${oneLine(label ?? wholePairs(about))}'${site}`;
@@ -81,14 +81,14 @@ function noteUnawaited(id, isAwaited) {
     + lineAndColumn(site)));
 }
 
-// Without the half of a pair that was cut at the end.
+// A text that was cut at MAX_ABOUT, without half of a surrogate pair at its end.
 function wholePairs(text) {
   if (text.length < MAX_ABOUT) return text;
   const last = text[MAX_ABOUT - 1];
   return last >= '\ud800' && last <= '\udbff' ? slice(text, 0, MAX_ABOUT - 1) : text;
 }
 
-// A text on one line.
+// A text on one line: runs of whitespace and control characters become one space.
 function oneLine(text) {
   let line = '';
   let isApart = false;
@@ -103,7 +103,7 @@ function oneLine(text) {
   return line;
 }
 
-// The place at the end of a site, as JSON members.
+// The line and column at the end of a site, as JSON members with a leading comma.
 function lineAndColumn(site) {
   const column = digitsBefore(site, site.length - 1);
   const line = digitsBefore(site, site.length - column.length - 2);

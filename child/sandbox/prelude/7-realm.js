@@ -1,4 +1,4 @@
-// The realm as the workflow finds it: our globals in, everything that breaks determinism out.
+// Prepares the realm for a workflow: adds its globals, and removes what breaks determinism.
 
 function deny(name, message) {
   const denied = { [name]() { throw new NativeTypeError(message); } }[name];
@@ -14,8 +14,9 @@ function denyDynamicCode() {
   }
 }
 
-// Iterators over iterators call each other. Where the method is one of these natives the engine calls it without a look
-// at the C stack, which some thirty thousand of them overflow; what is behind a proxy it calls like any function.
+// Iterators over iterators call each other. Where the method is one of these natives, the engine calls it without a
+// check of the C stack, which some thirty thousand of them overflow. A method behind a proxy is called like any
+// function.
 function boundIteratorDepth() {
   const wrapper = toIterator({ next() {} });
   const prototypes = [getPrototypeOf(wrapper), getPrototypeOf(mapIterator(wrapper, () => {}))];
@@ -28,7 +29,7 @@ function hideBehindProxies(object, names) {
   }
 }
 
-// Frames of the prelude are no business of the workflow: neither its own errors nor ours show them to it.
+// Removes frames of the prelude from the stacks that a workflow can read, of its own errors and of the prelude's.
 function hideOurFrames() {
   const { get, set } = getOwnPropertyDescriptor(NativeError.prototype, 'stack');
   const { captureStackTrace } = NativeError;
@@ -56,14 +57,14 @@ function harden() {
   boundIteratorDepth();
   followRaces('race');
   followRaces('any');
-  // By it, `await` tells a promise of the realm's from any other thenable.
+  // `await` recognises a promise of this realm by it, and does not read `then` of one.
   lockInherited(NativePromise.prototype, 'constructor', NativePromise);
-  // The engine compiles a template literal to a call of ''.concat; a getter would be run for each.
+  // The engine compiles a template literal to a call of ''.concat, which a workflow could replace.
   lock(NativeString.prototype, 'concat', NativeString.prototype.concat, false);
   lock(Math, 'random', deny('random', `Math.random is disabled: ${adviceFor('Math.random')}`), false);
   hideOurFrames();
   delete NativeError.prepareStackTrace;
-  // Plain data: the engine's setter would run a valueOf of the workflow wherever an error is made.
+  // As plain data: the engine's setter would make it run a valueOf of the workflow where an error is created.
   setHidden(NativeError, 'stackTraceLimit', NativeError.stackTraceLimit);
   // Raw text may hold numbers that the wire refuses, and no other engine's workflows expect it.
   delete JSON.rawJSON;

@@ -1,5 +1,5 @@
-// What the child's Python calls. Strings in, strings out; a newline never occurs inside JSON text and
-// parts the fields of an answer.
+// The functions that Python calls (`sandbox/realm.py`). Strings in, strings out; begin and adopt take and return
+// values.
 
 const isThenable = (value) => isObject(value) && typeof value.then === 'function'
   && value.then !== own(ObjectPrototype, 'then');
@@ -15,7 +15,7 @@ const bridge = {
     install(deepFreeze(parse(argsText)));
   },
 
-  // What the workflow is: what its default export is, or returns when it is a function.
+  // The value of the default export; where that is a function, what it returns.
   begin(exports) {
     const entry = exports.default;
     return typeof entry === 'function' ? entry(context.args, context) : entry;
@@ -65,5 +65,5 @@ const bridge = {
   diagnose,
 };
 
-// Here and not with the first run's args: what a zygote has done, its children need not do again.
+// At the realm's creation, not at `install`: a zygote does it once for all of its children.
 harden();
