@@ -1,1 +1,4 @@
-"""The wire contract: messages, framing and state, without any I/O."""
+"""The wire contract as code, without I/O: messages, JSON-RPC envelopes, framing and the state table.
+
+Both sides use it: `connection` has an endpoint for each.
+"""

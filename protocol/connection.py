@@ -1,4 +1,35 @@
-"""Both ends of the wire without any I/O, after h11: bytes in, events out; messages in, bytes out."""
+"""Both ends of the wire without I/O, after h11: bytes in, events out; messages in, bytes out.
+
+`ChildConnection` is used by the child's session, `HostConnection` by the host's channel and by tests. The
+caller reads and writes the bytes; a connection has a buffer of lines, the state of `state.TRANSITIONS`, and
+the agreed version.
+
+The child's end: `receive_data`, then `next_event` until it returns None. Each event is carried out, and
+`carried_out` called, before the next `next_event`. The order matters twice: `next_event` judges a message by
+the state that `carried_out` has moved (`test_the_child_judges_a_pipelined_message_when_its_turn_comes`), and
+`initialize` changes the longest line for those that came in the same read, which is why lines are fed to the
+reader one at a time (`test_a_message_that_changes_the_cap_changes_it_for_the_lines_that_came_with_it`). A
+line that is refused changes no state, and a notification is never answered.
+
+The host's end: `send` returns the bytes of a message and moves the state as if the child will carry it out,
+so that messages can be pipelined. A reply belongs to the oldest unanswered request, and must have its id
+(`test_the_host_matches_pipelined_replies_in_order`). An error reply rolls the state back to where the child
+stands: `_roll_back`. After `shutdown` was sent there is no way back
+(`test_a_shutdown_that_is_under_way_is_not_undone_by_a_failed_start`).
+
+Invariants:
+
+- What the child would refuse is not sent: `send` checks state, length, structure and numbers before it
+  changes anything, and raises `LocalProtocolError`, which is a bug of the host.
+- What breaks the contract raises `RemoteProtocolError`, after which the connection must not be used any more.
+  Which results and errors can be true is judged above, by the tables of `replies`.
+- Memory is bounded: `LineReader` keeps no more than one line of `max_message_bytes`, and `strictjson` refuses
+  a text with too much structure before it is parsed.
+- The end of the stream is the last event: complete lines before it come first
+  (`test_the_host_reads_complete_replies_before_the_end`,
+  `test_the_child_hears_out_complete_lines_before_the_end`).
+- The agreed version is kept here: a child's answer with another version than was asked for is an error.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +56,14 @@ _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % strictjson.MAX_INTEGER_DIGITS)
 
 
 class Received(NamedTuple):
-    """A request that the child may carry out now, or a notification (`id` None)."""
+    """A message that the child may carry out now; `id` is None for a notification."""
 
     id: RequestId | None
     message: Message
 
 
 class ConnectionClosed(NamedTuple):
-    """The peer closed its side; `truncated` bytes of an unfinished line are lost."""
+    """The peer has closed its side; `truncated` is the size of an unfinished line, in bytes."""
 
     truncated: int = 0
 
@@ -42,13 +73,13 @@ HostEvent: TypeAlias = Result | Failure | ConnectionClosed
 
 
 class _Endpoint:
-    """Lines in, in order, with the end of the stream as the last of them."""
+    """What both ends share: lines in their order, with the end of the stream behind them, and the state."""
 
     def __init__(self, max_message_bytes: int) -> None:
         self.state = NEW
-        self.version: str | None = None  # that both sides speak, once `initialize` was answered
+        self.version: str | None = None  # the agreed one; None until `initialize` was answered
         self._reader = LineReader(max_message_bytes)
-        # At most one line each: a message may change the cap for the lines that came with it.
+        # Each with one line at most: a message may change `max_message_bytes` for the lines behind it.
         self._pieces: deque[bytes] = deque()
         self._ended = False
 
@@ -62,7 +93,7 @@ class _Endpoint:
         self._reader.max_bytes = value
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they come from the peer; empty means that it closed its side."""
+        """Take the next bytes from the peer; empty at the end of the stream."""
         self._pieces.extend(BytesIO(data))
         self._ended = not data
 
@@ -82,13 +113,16 @@ class _Endpoint:
 
 
 class ChildConnection(_Endpoint):
-    """The child's end: requests come in, replies go out."""
+    """The child's end: requests come in. Replies are encoded by `envelope`."""
 
     def __init__(self, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
         super().__init__(max_message_bytes)
 
     def next_event(self) -> ChildEvent | None:
-        """The next message to carry out or refuse; None when more bytes are needed."""
+        """The next message to carry out or to refuse; None where more bytes are needed.
+
+        Call it only after the event before was carried out and `carried_out` called.
+        """
         while (line := self._next_line()) is not None:
             if isinstance(line, ConnectionClosed):
                 return line
@@ -116,7 +150,7 @@ class ChildConnection(_Endpoint):
         return Received(incoming.id, message)
 
     def carried_out(self, message: Message, *, failed: bool = False) -> None:
-        """Move on in the state table: `message` was done, or ended the run."""
+        """Move the state: `message` was carried out, or (`failed`) was answered with an error."""
         if isinstance(message, Initialize) and not failed:
             self.version = message.protocol_version
         self._advance(encode.method(message), failed)
@@ -132,11 +166,11 @@ class HostConnection(_Endpoint):
         self._asked_version = ""
 
     def send(self, message: Message) -> bytes:
-        """Encode a request. Requests may be pipelined: the state moves as if each will succeed.
+        """Encode a request as the bytes to write. The state moves as if the child will carry it out.
 
         Raises:
-            LocalProtocolError: the state table does not allow it, or the peer would refuse the line.
-            TypeError, ValueError: a value in it that JSON cannot hold.
+            LocalProtocolError: the state table does not allow it, or the child would refuse the line.
+            TypeError, ValueError: JSON cannot hold a value of the message.
         """
         method = encode.method(message)
         if (reason := why_not(self.state, method)) is not None:
@@ -148,7 +182,7 @@ class HostConnection(_Endpoint):
             )
         try:
             strictjson.check_structure(line)
-            if _LONG_INTEGER.search(line):  # a long integer, or a string with one in it
+            if _LONG_INTEGER.search(line):  # perhaps only in a string, so the parser decides
                 strictjson.loads(line)
         except ValueError as error:
             raise LocalProtocolError(f"{method}: {error}") from None
@@ -160,14 +194,14 @@ class HostConnection(_Endpoint):
         return line
 
     def next_event(self) -> HostEvent | None:
-        """The next reply; None when more bytes are needed.
+        """The next reply, or the end; None where more bytes are needed.
 
         Raises:
-            RemoteProtocolError: the child broke the contract and must not be believed any more.
+            RemoteProtocolError: the child has broken the contract. The connection is of no further use.
         """
         line = self._next_line()
         if line is None:
-            if self._reader.is_skipping:  # the rest of such a line may never come
+            if self._reader.is_skipping:  # at once: the rest of the line may never come
                 raise RemoteProtocolError(f"the child sent over {self.max_message_bytes} bytes on one line")
             return None
         if isinstance(line, ConnectionClosed):
@@ -197,7 +231,7 @@ class HostConnection(_Endpoint):
         self.version = self._asked_version
 
     def _roll_back(self, method: str, failure: Failure) -> None:
-        """`send` moved the state as if the message would succeed; this is where it stands instead."""
+        """Correct the state, which `send` has moved as if the message would succeed."""
         if self.state == CLOSED:
             return
         if method == "initialize":

@@ -1,6 +1,10 @@
-"""From JSON to messages. What does not fit raises `ErrorReply` naming the member by JSON Pointer.
+"""From JSON to messages. A value that is not in the contract raises `ErrorReply`, with a JSON Pointer to it.
 
-The rules are those of the published schemas; a parity test holds the two equal.
+The rules are those of the published schemas, as code, because an import of jsonschema takes longer than all
+of a child's start. `tests/protocol/test_schema_parity.py` holds the two equal, by generated and by damaged
+values. On purpose `result` accepts more: requests of unknown types, which a later 1.x child may send.
+
+Unknown members are ignored. An absent member of any JSON is `MISSING`, because null is a value.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ from flowcage.protocol.messages import (
 
 
 def message(method: str, params: Any) -> Message:
-    """Build the message that a request's method and params stand for.
+    """Build the message of a request.
 
     Raises:
         ErrorReply: ``method_not_found`` or ``invalid_params``.
@@ -69,10 +73,10 @@ def message(method: str, params: Any) -> Message:
 
 
 def result(method: str, value: Any) -> Any:
-    """Build the answer to a method: `initialized`, `started`, `checked`, `drained`, or an empty object.
+    """Build the result of a method: `Initialized`, `Started`, `Checked`, `Drained`, or an empty object.
 
-    It is what the published schema allows, and one thing more: a request of an unknown type, which comes as
-    `UnknownRequest` behind the others of its drain.
+    It accepts what the published schema allows, and requests of unknown types, which become `UnknownRequest`
+    behind the other requests of their drain.
 
     Raises:
         ErrorReply: ``invalid_params``, for a result that is not in the contract.
@@ -88,7 +92,7 @@ def result(method: str, value: Any) -> Any:
 
 
 def initialized(result: Any) -> Initialized:
-    """Build the answer to `initialize`."""
+    """Build the result of `initialize`."""
     members = Members(result, "initialize.result")
     layers = _nested(members, "isolation")
     return Initialized(
@@ -102,19 +106,19 @@ def initialized(result: Any) -> Initialized:
 
 
 def started(result: Any) -> Started:
-    """Build the answer to `start`: an older child says nothing of the dialect."""
+    """Build the result of `start`; older children do not tell the dialect."""
     members = Members(result, "start.result")
     return Started(members.choice("dialect", ("module", "script")) if "dialect" in members else MISSING)
 
 
 def checked(result: Any) -> Checked:
-    """Build the answer to `check`."""
+    """Build the result of `check`."""
     members = Members(result, "check.result")
     return Checked(members.choice("dialect", ("module", "script")), members.required("meta"))
 
 
 def drained(result: Any) -> Drained:
-    """Build the answer to `drain`."""
+    """Build the result of `drain`; a request of an unknown type is an error here."""
     members = Members(result, "drain.result")
     complete = members.choice("state", ("pending", "complete")) == "complete"
     return Drained(
@@ -136,13 +140,13 @@ def call(members: Members) -> Call:
 
 
 def request(members: Members) -> Request:
-    """Build what a workflow waits for."""
+    """Build a request of a workflow, of a known type."""
     build = _REQUESTS[members.choice("type", tuple(_REQUESTS))]
     return build(members.string("id", minimum=1), members)
 
 
 def limits(members: Members, otherwise: Limits) -> Limits:
-    """Build limits, each a positive integer; unknown ones are ignored, missing ones are as in `otherwise`."""
+    """Build limits, each a positive integer; unknown names are ignored, missing ones are of `otherwise`."""
     present = [name for name in FIELD_NAMES if name in members]
     return otherwise._replace(**{FIELD_NAMES[name]: members.integer(name, 1, MAX_LIMIT) for name in present})
 
@@ -184,7 +188,7 @@ def _ref(members: Members) -> str | dict[str, Any]:
 
 
 def _program(members: Members) -> dict[str, Any]:
-    """The request of a `SandboxExecRequest`: command, args?, cwd?, env?, stdin?."""
+    """The member `request` of a `SandboxExecRequest`: command, args?, cwd?, env?, stdin?."""
     members.string("command")
     members.strings("args")
     if (environment := members.object("env")) is not None:
@@ -260,7 +264,10 @@ def _nested(members: Members, name: str) -> Members:
 
 
 def split_unknown_requests(result: Any) -> tuple[Any, list[UnknownRequest]]:
-    """A drain without its requests of unknown types, and these; what is wrong otherwise stays as it is."""
+    """A drain without its requests of unknown types, and these requests.
+
+    The result was not checked; one that is wrong otherwise is returned as it is.
+    """
     requests = result.get("requests") if isinstance(result, dict) else None
     if not isinstance(requests, list):
         return result, []

@@ -1,4 +1,4 @@
-"""From messages to JSON: the inverse of `decode`."""
+"""From messages to JSON values: the inverse of `decode`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from flowcage.protocol.messages import (
 
 
 def method(message: Message) -> str:
-    """The JSON-RPC method that carries a message."""
+    """The JSON-RPC method of a message."""
     return METHOD_NAMES[type(message)]
 
 
 def params(message: Message) -> dict[str, Any]:
-    """The JSON-RPC params of a message."""
+    """The JSON-RPC params of a message; optional members that are not set are left out."""
     match message:
         case Initialize():
             return _present(
@@ -62,7 +62,7 @@ def _source(message: Start | Check) -> dict[str, Any]:
 
 
 def resolution(value: Resolution) -> dict[str, Any]:
-    """How a request was settled."""
+    """The member `resolution` of `resolve`."""
     match value:
         case Ok():
             settled = {"type": "ok", "value": value.value}
@@ -76,12 +76,12 @@ def resolution(value: Resolution) -> dict[str, Any]:
 
 
 def budget(value: Budget) -> dict[str, Any]:
-    """Tokens: the ceiling or null, and what was spent."""
+    """A budget: the ceiling in tokens, null for none, and the tokens spent."""
     return {"total": value.total, "spent": value.spent}
 
 
 def initialized(result: Initialized) -> dict[str, Any]:
-    """The answer to `initialize`."""
+    """The result of `initialize`."""
     return {
         "protocolVersion": result.protocol_version,
         "server": _peer(result.server),
@@ -93,12 +93,12 @@ def initialized(result: Initialized) -> dict[str, Any]:
 
 
 def started(result: Started) -> dict[str, Any]:
-    """The answer to `start`."""
+    """The result of `start`."""
     return {} if result.dialect is MISSING else {"dialect": result.dialect}
 
 
 def checked(result: Checked) -> dict[str, Any]:
-    """The answer to `check`."""
+    """The result of `check`."""
     return {"dialect": result.dialect, "meta": result.meta}
 
 

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 envelopes (https://www.jsonrpc.org/specification) around the messages."""
+"""JSON-RPC 2.0 envelopes (https://www.jsonrpc.org/specification): lines to requests and replies, and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowcage.protocol.messages import RequestId
 
 
 class Incoming(NamedTuple):
-    """A request or a notification as it came: params not looked at yet.
+    """A request or a notification, with params that were not checked.
 
     `id` is None for a notification, which is never answered.
     """
@@ -27,21 +27,21 @@ class Incoming(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A line that is no request; what to answer and under which id."""
+    """A line that is not a request: the error to answer with, and the id to answer under."""
 
     id: RequestId | None
     error: ErrorReply
 
 
 class Result(NamedTuple):
-    """The reply to one request."""
+    """A reply with a result, which was not checked."""
 
     id: RequestId
     result: Any
 
 
 class Failure(NamedTuple):
-    """The error reply to one request; `id` is None where the child could not read it."""
+    """A reply with an error; `id` is None where the child could not read that of the request."""
 
     id: RequestId | None
     code: int
@@ -50,7 +50,7 @@ class Failure(NamedTuple):
 
 
 def parse_request(line: bytes) -> Incoming | Refused:
-    """Read one line from a host. Never raises: what is wrong comes back as `Refused`."""
+    """Read one line from a host; one that is not a request is returned as `Refused`."""
     try:
         value = strictjson.loads(line)
     except strictjson.StructureError as error:
@@ -77,7 +77,7 @@ def _request(value: dict[str, Any]) -> Incoming | Refused:
 
 
 def is_id(value: Any) -> bool:
-    """Whether a request may carry this id; JSON's true and 1.0 are no integers."""
+    """Whether a value may be an id: a string or an integer. JSON's true and 1.0 are not integers."""
     return isinstance(value, str) or type(value) is int
 
 
@@ -122,10 +122,12 @@ def request(identifier: RequestId, method: str, params: dict[str, Any]) -> bytes
 
 
 def result(identifier: RequestId, result_json: str) -> bytes:
-    """Encode a reply around a result that is JSON text already.
+    """Encode a reply as one line.
 
-    The sandbox's own serializer wrote it, without a raw newline; parsing it here only to write it again
-    would double the cost of a large drain.
+    Args:
+        identifier: the id of the request.
+        result_json: the result as JSON text without a raw newline. It is not parsed: that would double the
+            cost of a large drain, whose text the sandbox's serializer has written.
     """
     head = f'{{"jsonrpc":"2.0","id":{strictjson.dumps(identifier)},"result":'
     return f"{head}{result_json}}}\n".encode()

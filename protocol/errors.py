@@ -1,7 +1,7 @@
-"""Every error code of the wire contract, named once, and the exceptions that carry them.
+"""Every kind of error of the wire contract with its code, and the exceptions of this room.
 
 Codes below -32099 are JSON-RPC 2.0's own (https://www.jsonrpc.org/specification#error_object);
--32000 to -32099 are flowcage's. The number is for JSON-RPC; programs should branch on ``data.kind``.
+-32000 to -32099 are flowcage's. The code follows from the kind; programs branch on ``data.kind``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ METHOD_NOT_FOUND = "method_not_found"
 INVALID_PARAMS = "invalid_params"
 INTERNAL = "internal"
 
-# A run that failed: the workflow's own doing, and final.
+# The run has failed, by what the workflow did. It is final: every further message that runs it repeats the
+# error.
 EXCEPTION = "exception"
 SYNTAX = "syntax"
 IMPORT = "import"
@@ -25,7 +26,7 @@ STACK = "stack"
 SERIALIZATION = "serialization"
 LIMIT = "limit"
 
-# A message the child would not act on; the run is as it was.
+# The message was not carried out; the run is as it was before.
 UNKNOWN_REQUEST = "unknown_request"
 INVALID_STATE = "invalid_state"
 MESSAGE_TOO_LARGE = "message_too_large"
@@ -60,12 +61,12 @@ RUN_FAILURES = frozenset(
 
 
 class ErrorReply(Exception):
-    """One JSON-RPC error object: what a peer is told when its message was not carried out.
+    """A JSON-RPC error object: the answer to a message that was not carried out.
 
     Args:
-        kind: one of the names above; it chooses the numeric code.
+        kind: a key of `CODES`, which has the numeric code.
         message: one sentence for a person.
-        data: further members of the error's ``data``; ``kind`` is added here.
+        data: further members of the error's ``data``; ``kind`` is added.
     """
 
     def __init__(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
@@ -77,24 +78,24 @@ class ErrorReply(Exception):
 
 
 def run_failure(kind: str, name: str, message: str, **more: Any) -> ErrorReply:
-    """A failure of the run that no JavaScript threw, in the shape of those that it did.
+    """A failure of the run without a thrown error, in the same shape as one with it.
 
     Args:
         kind: one of `RUN_FAILURES`.
-        name: what the error would be called in JavaScript, such as ``RangeError``.
-        message: one sentence.
+        name: the name of the error that JavaScript would throw, such as ``RangeError``.
+        message: one sentence for a person.
         more: further members of ``data``.
     """
     return ErrorReply(kind, message, {"name": name, "message": message, "stack": "", **more})
 
 
 class ProtocolError(Exception):
-    """Something that the wire contract does not allow; see the two subclasses for whose fault it is."""
+    """The wire contract was broken; the two subclasses tell by which side."""
 
 
 class LocalProtocolError(ProtocolError):
-    """Our side tried to send what the contract does not allow now. A bug here, not at the peer."""
+    """A message was to be sent that the contract does not allow now: a bug of this side."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent what the contract does not allow. The connection is of no further use."""
+    """The peer has sent what the contract does not allow. The connection is of no further use."""

@@ -1,4 +1,4 @@
-"""Bytes to lines: the outermost layer of the wire contract.
+"""Bytes to lines: the outermost layer of the wire contract (docs/protocol.md, Framing).
 
 A line ends at ``\n`` and nowhere else: U+2028, U+0085 and a bare carriage return are content.
 """
@@ -17,7 +17,7 @@ class Line(NamedTuple):
 
 
 class TooLong(NamedTuple):
-    """A line that passed the cap. Its bytes were dropped as they came; the next line is unharmed."""
+    """A line over the limit, in place of its bytes, which were dropped as they came."""
 
     limit: int
 
@@ -29,7 +29,7 @@ class Truncated(NamedTuple):
 
 
 class LineReader:
-    """Splits a byte stream into lines and never holds more than one capped line.
+    """Splits a byte stream into lines. It holds one unfinished line at most, of up to `max_bytes`.
 
     Args:
         max_bytes: longest line accepted, in bytes, the newline not counted.
@@ -43,11 +43,15 @@ class LineReader:
 
     @property
     def is_skipping(self) -> bool:
-        """Whether the line that is coming in has passed the cap already."""
+        """Whether the unfinished line is over the limit already."""
         return self._skipping
 
     def feed(self, data: bytes) -> list[Line | TooLong]:
-        """Take the next bytes of the stream; return the lines they complete, in order."""
+        """Take the next bytes of the stream.
+
+        Returns:
+            The lines that they complete, in order.
+        """
         found: list[Line | TooLong] = []
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
@@ -57,7 +61,7 @@ class LineReader:
         return found
 
     def finish(self) -> Truncated | None:
-        """Say whether the end of the stream cut a line short."""
+        """The unfinished line at the end of the stream; None where there is none."""
         if self._held:
             return Truncated(self._held)
         return None

@@ -1,8 +1,8 @@
-"""The limits of a run: the one file that says which there are.
+"""The limits of a run: the only file that lists them.
 
-`Limits` has the names, units and defaults, `TABLE` what is told of each. Everything else follows from them:
-what `decode` and `encode` read and write, the names of ``flowcage run --limit``, the members that the prelude
-is given, ``schemas/common.json`` and the table in docs/protocol.md (``make generated``).
+`Limits` has the names, units and defaults, `TABLE` the descriptions. All else follows from them: what
+`decode` and `encode` read and write, the names of ``flowcage run --limit``, the members that the prelude
+gets, ``schemas/common.json`` and the table in docs/protocol.md (``make generated``).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 MIB = 1024 * 1024
 QUEUED_ITEM_BYTES = 100
 DAY_MS = 24 * 60 * 60 * 1000
-# Ends a step that gets less than a tenth of a core, and one whose process is stopped.
+# A step may take this many times its CPU limit on the wall clock: it ends one that gets less than a tenth of
+# a core, and one whose process is stopped.
 STEP_WALL_FACTOR = 10
 
 
 class Limits(NamedTuple):
-    """What one run may use; `TABLE` says what each of them bounds. On the wire the names are in camelCase.
+    """What one run may use; `TABLE` describes each field. On the wire the names are in camelCase.
 
-    0 is no limit: in a request that leaves one out without a default, and in the effective limits where
-    nothing holds the run to it.
+    0 is no limit: one without a default that was left out or, in effective limits, one that does not hold.
     """
 
     memory_bytes: int = 128 * MIB
@@ -38,20 +38,20 @@ class Limits(NamedTuple):
     max_queued_bytes: int = 4 * MIB
 
     def to_wire(self) -> dict[str, int]:
-        """The object that `initialize` carries."""
+        """The JSON object of `initialize`; limits of 0 are left out."""
         return {WIRE_NAMES[name]: value for name, value in self._asdict().items() if value}
 
 
 class Limit(NamedTuple):
-    """What is told of one limit.
+    """What the schemas and the docs say of one limit.
 
     Attributes:
-        title: what it is called, in a few words.
+        title: its name in a few words.
         description: what it bounds, and in which unit.
-        example: a value that somebody might choose.
-        reported: whether a child tells it in its answer to `initialize`. ``always``: it is in 1.0 from the
-            start. ``where it holds``: likewise, but left out where nothing holds the run to it.
-            ``if known``: it was added to 1.0 later, and older children neither know nor report it.
+        example: a plausible value.
+        reported: whether a child reports it in its answer to `initialize`. ``always``: it is in 1.0 from the
+            start. ``where it holds``: likewise, but left out where it does not hold. ``if known``: it was
+            added to 1.0 later, and older children neither know nor report it.
     """
 
     title: str
@@ -98,7 +98,7 @@ TABLE: dict[str, Limit] = {
 
 
 def camel_case(name: str) -> str:
-    """A Python name as the wire, and everything else in JSON, spells it."""
+    """A Python name in the spelling of JSON members."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
@@ -108,18 +108,24 @@ FIELD_NAMES: dict[str, str] = {wire: name for name, wire in WIRE_NAMES.items()}
 # What a child of any 1.x must report.
 REQUIRED_WIRE_NAMES = tuple(WIRE_NAMES[name] for name, limit in TABLE.items() if limit.reported == "always")
 
-# RLIMIT_STACK is 8 MiB nearly everywhere; past it the engine's own guard comes too late.
+# RLIMIT_STACK is 8 MiB on nearly every machine; the engine checks its own limit too late to go near that.
 MAX_STACK_BYTES = 4 * MIB
-# Larger than any double-exact integer is a mistake, and would overflow the kernel's fields.
+# The largest integer that every double holds exactly (RFC 7493); larger ones would overflow fields of the
+# kernel.
 MAX_LIMIT = 2**53 - 1
 
 
-# Where nothing that is told holds the run to any.
+# What a child that reports no limit at all holds to.
 NO_LIMITS = Limits(*(0 for _ in Limits._fields))
 
 
 def unknown_to_child(asked: Limits, held: Limits) -> list[str]:
-    """Wire names of limits that were set and that the child does not know, being older than they are."""
+    """Wire names of limits that were asked for and that the child, being older, does not know.
+
+    Args:
+        asked: the limits of `initialize`.
+        held: the effective limits that the child reports.
+    """
     return [
         WIRE_NAMES[name]
         for name, limit in TABLE.items()
@@ -130,7 +136,7 @@ def unknown_to_child(asked: Limits, held: Limits) -> list[str]:
 
 
 def effective(asked: Limits) -> Limits:
-    """What the child makes of the limits it is asked for; the answer to `initialize` tells."""
+    """The limits that a child applies of those it is asked for; `cage.rlimits` may lower them further."""
     return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))
 
 
@@ -140,7 +146,7 @@ def refuse_absurd(limits: Limits, spelled: Mapping[str, str] = MappingProxyType(
     Every limit is a whole number from 1 to `MAX_LIMIT`; `address_space_bytes` may be 0.
 
     Args:
-        spelled: what the message calls a field, where that is not its own name.
+        spelled: by field, the name that the message uses in its place.
     """
     for name, value in limits._asdict().items():
         least = 0 if name == "address_space_bytes" else 1

@@ -1,4 +1,4 @@
-"""Reads the members of one JSON object and says, by JSON Pointer (RFC 6901), what is wrong with them."""
+"""Reads the members of a JSON object, and reports the first wrong one by JSON Pointer (RFC 6901)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flowcage.protocol.messages import MISSING, Missing
 
 T = TypeVar("T")
 
-MAX_QUOTED = 40  # characters of a word that is none of those allowed
+MAX_QUOTED = 40  # characters of a refused value that a message quotes
 
 SCHEMA_BASE = "https://flowcage.dev/schemas/1.0/"
 
@@ -20,10 +20,10 @@ def schema_id(name: str) -> str:
 
 
 class Members:
-    """A JSON object on its way to becoming a message. Members it is not asked for are ignored.
+    """A JSON object that a message is built from. Members that are not read are ignored.
 
     Args:
-        value: anything that JSON can hold; not an object is an error.
+        value: any JSON value; one that is not an object is an error.
         schema: name of the published schema that describes the whole message.
         path: JSON Pointer of `value` inside that message.
 
@@ -39,7 +39,7 @@ class Members:
         self._members: dict[str, Any] = value
 
     def error(self, path: str, message: str) -> ErrorReply:
-        """The refusal to raise for what stands at `path`."""
+        """The error to raise for the value at `path`."""
         where = path or self._schema.rpartition(".")[2]  # params or result
         return ErrorReply(
             INVALID_PARAMS,
@@ -56,7 +56,7 @@ class Members:
         return self._members.get(name, MISSING)
 
     def required(self, name: str) -> Any:
-        """The member as it is; absent is an error."""
+        """The member as it is; it must be there."""
         if name not in self._members:
             raise self.error(self._path, f"member {name!r} is required")
         return self._members[name]
@@ -94,27 +94,27 @@ class Members:
         return value
 
     def boolean(self, name: str) -> bool:
-        """True or false, required."""
+        """A boolean, required."""
         value = self.required(name)
         if not isinstance(value, bool):
             raise self.error(self.at(name), f"must be a boolean, not {_kind(value)}")
         return value
 
     def array(self, name: str) -> list[Any]:
-        """A list, required."""
+        """An array, required."""
         value = self.required(name)
         if not isinstance(value, list):
             raise self.error(self.at(name), f"must be an array, not {_kind(value)}")
         return value
 
     def objects(self, name: str) -> list[Members]:
-        """A list of nested objects, required."""
+        """An array of objects, required."""
         where = self.at(name)
         items = enumerate(self.array(name))
         return [Members(item, self._schema, f"{where}/{index}") for index, item in items]
 
     def strings(self, name: str) -> list[str]:
-        """A list of strings, or an empty one when it is absent."""
+        """An array of strings; empty where it is absent."""
         if name not in self._members:
             return []
         for index, item in enumerate(self.array(name)):
@@ -123,18 +123,18 @@ class Members:
         return self.array(name)
 
     def mapping(self, name: str) -> dict[str, Any] | Missing:
-        """A nested object as it is, or `MISSING`."""
+        """An object as it is, or `MISSING`."""
         nested = self.object(name)
         return MISSING if nested is None else nested._members
 
     def object(self, name: str) -> Members | None:
-        """A nested object, or None when it is absent."""
+        """An object to read, or None where it is absent."""
         if name not in self._members:
             return None
         return Members(self._members[name], self._schema, self.at(name))
 
     def items(self) -> list[tuple[str, Any]]:
-        """Every member."""
+        """All members, known or not."""
         return list(self._members.items())
 
     def __contains__(self, name: str) -> bool:

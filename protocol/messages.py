@@ -1,8 +1,8 @@
-"""The messages of the wire contract as immutable values.
+"""The messages of the wire contract as immutable values. `decode` builds them from JSON, `encode` is the
+inverse.
 
-They are named tuples, not dataclasses: the child is started once a run, and importing ``dataclasses``
-plus building twenty of them would double its start-up time. `decode` builds them from the wire,
-`encode` turns them back; both sides use both.
+They are named tuples, not dataclasses: a child is started for each run, and to import ``dataclasses`` and
+build twenty of them would double its start-up time.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ MISSING = Missing()
 
 
 class Peer(NamedTuple):
-    """Who speaks: a name and a version for logs."""
+    """One side of the wire: name and version of its program, for logs."""
 
     name: str
     version: str
 
 
 class Budget(NamedTuple):
-    """Tokens the workflow may know of; `total` is None when there is no ceiling."""
+    """Tokens, as the workflow is shown them; `total` is None where there is no ceiling."""
 
     total: int | None = None
     spent: int = 0
 
 
 class Initialize(NamedTuple):
-    """First message: agree on the version, set the limits, close the cage."""
+    """First message: agrees on the version, sets the limits and closes the cage."""
 
     protocol_version: str
     client: Peer | None = None
@@ -58,7 +58,13 @@ class Initialize(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Compile one workflow. `source` is JavaScript text; `args` any JSON; `describe` asks for its dialect."""
+    """Compile the workflow of this child.
+
+    Attributes:
+        source: JavaScript text.
+        args: any JSON.
+        describe: whether the result shall tell the dialect.
+    """
 
     source: str
     source_name: str = "workflow.js"
@@ -69,7 +75,7 @@ class Start(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Compile one workflow and read its `meta` without running its body."""
+    """Compile a workflow and read its `meta`, without running its body."""
 
     source: str
     source_name: str = "workflow.js"
@@ -85,11 +91,11 @@ class Take(NamedTuple):
 
 
 class Drain(NamedTuple):
-    """Run to quiet and hand out everything."""
+    """Run to quiet and hand out all calls and requests, with the state of the run."""
 
 
 class Ok(NamedTuple):
-    """The request succeeded with a JSON value, and perhaps a new budget."""
+    """The request succeeded with a JSON value. `budget` replaces that of the workflow, if it is there."""
 
     value: Json
     budget: Budget | None = None
@@ -100,7 +106,7 @@ class OkUndefined(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """The request failed; the workflow sees an Error with this message."""
+    """The request failed: the workflow's promise is rejected with an Error of this message."""
 
     message: str
 
@@ -144,7 +150,7 @@ class Layer(NamedTuple):
     detail: str
 
 
-# What `strict` isolation may not do without.
+# The layers that `strict` isolation requires.
 STRICT_LAYERS = (
     "memory",
     "cpu",
@@ -158,9 +164,9 @@ STRICT_LAYERS = (
     "seccomp",
     "sealed_code",
 )
-# Of those, the ones that came after 1.0: a child of before does not name them.
+# Those of them that were added to 1.0 later: older children do not report them.
 _ADDED_LAYERS = frozenset({"sealed_code"})
-# What is applied where it is to be had.
+# The layers that are applied where the machine has them.
 OPTIONAL_LAYERS = (
     "kernel_memory",
     "memory_access",
@@ -174,13 +180,17 @@ LAYERS = STRICT_LAYERS + OPTIONAL_LAYERS
 
 
 def missing_layers(isolation: Mapping[str, Layer]) -> list[str]:
-    """Which of `STRICT_LAYERS` do not hold, in their order; one that came later may be left out."""
+    """The layers of `STRICT_LAYERS` that do not hold, in their order.
+
+    Args:
+        isolation: the layers as a child reports them. One that was added later may be left out.
+    """
     named = [name for name in STRICT_LAYERS if name in isolation or name not in _ADDED_LAYERS]
     return [name for name in named if name not in isolation or not isolation[name].applied]
 
 
 class Initialized(NamedTuple):
-    """The cage is closed; what the child is and what holds it."""
+    """The result of `initialize`: what the child is, and which limits and layers hold."""
 
     protocol_version: str
     server: Peer
@@ -238,7 +248,7 @@ class SandboxExecRequest(NamedTuple):
 
 
 class UnknownRequest(NamedTuple):
-    """A request of a type that this version does not have. Whoever answers rejects it, and says so."""
+    """A request of a type that this version does not have. The host rejects it and reports that."""
 
     id: str
     type: str
@@ -248,23 +258,27 @@ Request: TypeAlias = AgentRequest | WorkflowRequest | SleepRequest | SandboxExec
 
 
 class Started(NamedTuple):
-    """What `start` found. The dialect is `MISSING` where nobody asked, and where the child cannot tell."""
+    """The result of `start`; `dialect` is `MISSING` where it was not asked for or could not be found."""
 
     dialect: Literal["module", "script"] | Missing = MISSING
 
 
 class Checked(NamedTuple):
-    """What `check` found: the dialect, the evaluated `meta` literal (None without one)."""
+    """The result of `check`: the dialect, and the value of `meta` (None without one)."""
 
     dialect: Literal["module", "script"]
     meta: Json
 
 
 class Drained(NamedTuple):
-    """Everything the workflow did since the last message, and where it stands.
+    """The result of `drain`: what the workflow has called and requested since the last one, and its state.
 
-    `output` is `MISSING` until `complete`; `stalled` means it can never complete; `more` that the next
-    message will be answered with a failure, which these calls and requests came before.
+    Attributes:
+        complete: whether the workflow has a result, which is in `output`.
+        output: ``{"result": …}`` where `complete`, else `MISSING`.
+        stalled: whether the workflow can never complete: nothing is outstanding, and its promise is pending.
+        diagnostics: notes for its author that were not handed out before.
+        more: whether the run has failed after these calls and requests: the next message gets the failure.
     """
 
     calls: list[Call]

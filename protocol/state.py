@@ -1,15 +1,15 @@
-"""The one table of what may be said when, used by both sides.
+"""The state table: which message is allowed in which state, for both sides.
 
-A key is (state, method); its value is the state after the child has carried the message out. What is not
-in the table is `invalid_state`. The diagram in the docs is drawn from this table.
+A key is (state, method); its value is the state after the child has carried the message out. A pair that is
+not in the table is error `invalid_state`. The diagram in docs/protocol.md is made from the table.
 """
 
 from __future__ import annotations
 
-NEW = "new"  # the cage is open, no source accepted
-READY = "ready"  # caged, nothing started
-RUNNING = "running"  # a workflow was started; it may since have completed
-FAILED = "failed"  # the run is over, its error is repeated
+NEW = "new"  # the cage is not closed; no source is accepted
+READY = "ready"  # the cage is closed; no workflow was started
+RUNNING = "running"  # a workflow was started; it may have completed since
+FAILED = "failed"  # the run has failed; its error is repeated
 CLOSED = "closed"  # shutdown was answered
 
 TRANSITIONS: dict[tuple[str, str], str] = {
@@ -30,7 +30,8 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (FAILED, "shutdown"): CLOSED,
 }
 
-# Where a message leaves the state whose answer is that the run failed: that error stays the answer.
+# The state after a message that was answered with a failure of the run; where a pair is missing, it does not
+# change.
 ON_FAILURE: dict[tuple[str, str], str] = {
     (READY, "start"): FAILED,
     (RUNNING, "poll"): FAILED,
@@ -40,7 +41,7 @@ ON_FAILURE: dict[tuple[str, str], str] = {
 
 
 def why_not(state: str, method: str) -> str | None:
-    """Explain why `method` is not allowed in `state`; None when it is."""
+    """Why `method` is not allowed in `state`; None where it is."""
     if (state, method) in TRANSITIONS:
         return None
     if state == CLOSED:

@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, with bounds, from bytes that nobody vouches for.
+"""JSON by RFC 8259, with bounds, from untrusted bytes.
 
-Python's ``json`` is wider than the RFC and has no bounds: it takes UTF-16, a byte-order mark, ``NaN``
-and ``1e999``, it recurses as deep as it is led, and 8 MB of ``[]`` cost it 190 MB. Each is refused here.
+Python's ``json`` accepts more than the RFC and has no bounds: it takes UTF-16, a byte-order mark, ``NaN`` and
+``1e999``, it recurses to any depth, and 8 MB of ``[]`` take 190 MB. All of this is refused here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import re
 from itertools import accumulate
 from typing import Any
 
-# Deeper values exist in attacks only; Python's own codec starts to fail at about 1,000.
+# Deeper values occur in attacks only; Python's codec raises RecursionError from about 1,000 on.
 MAX_DEPTH = 512
-# What a workflow's own value may have, so that it still fits when a message is wrapped around it.
+# Depth of a workflow's own value, so that a message around it stays within `MAX_DEPTH`.
 MAX_VALUE_DEPTH = 500
-# A parsed value costs 60 to 100 bytes whatever its text: this bounds a line at about 100 MB.
+# A parsed value takes 60 to 100 bytes, whatever its text: this bounds a line to about 100 MB.
 MAX_VALUES = 1_000_000
-# The largest double has 309 digits; longer integers can only be an infinity or a denial of service.
+# The largest double has 309 digits. A longer integer is an infinity to most readers, and slow to parse for
+# Python.
 MAX_INTEGER_DIGITS = 309
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -27,7 +28,7 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class StructureError(ValueError):
-    """Valid JSON perhaps, but nested deeper or split into more values than we parse."""
+    """The text is nested deeper, or has more values, than is parsed here; it may be valid JSON."""
 
 
 def loads(text: bytes) -> Any:
@@ -38,18 +39,18 @@ def loads(text: bytes) -> Any:
 
     Raises:
         StructureError: more than `MAX_DEPTH` levels or `MAX_VALUES` values.
-        ValueError: anything else that RFC 8259, or a double, does not allow.
+        ValueError: the text is not JSON by RFC 8259, or a number is too large for a double.
     """
     check_structure(text)
     return _DECODER.decode(text.decode("utf-8"))
 
 
 def dumps(value: Any) -> str:
-    """Encode on one line; lone surrogates become escapes, so the text always encodes as UTF-8.
+    """Encode a value as one line of text that UTF-8 can encode: lone surrogates become escapes.
 
     Raises:
         ValueError: NaN, infinities, or a cycle.
-        TypeError: a value that JSON has no form for.
+        TypeError: JSON has no form for a value.
     """
     text = _ENCODER.encode(value)
     try:
@@ -60,12 +61,15 @@ def dumps(value: Any) -> str:
 
 
 def dumps_ascii(value: Any) -> str:
-    """Encode on one line, in ASCII alone; errors as `dumps`."""
+    """Encode a value as one line of ASCII. Raises as `dumps`."""
     return _ASCII_ENCODER.encode(value)
 
 
 def check_structure(text: bytes, max_depth: int = MAX_DEPTH) -> None:
-    """Raise `StructureError` for a text that would cost far more memory than its bytes justify."""
+    """Raise `StructureError` for a text of too many levels or values, without parsing it.
+
+    The counts are upper bounds where brackets and commas stand in strings; only then are strings removed.
+    """
     openers = text.count(b"[") + text.count(b"{")
     values = openers + text.count(b",")
     if openers <= max_depth and values <= MAX_VALUES:

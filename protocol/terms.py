@@ -1,8 +1,8 @@
-"""What whoever starts a child decides, whatever the child's peer asks for.
+"""The terms of a server: ceilings and isolation for children that it hands to peers, whatever these ask for.
 
-A host that starts a child for itself needs none of this: it asks for what it wants. A server that gives
-children to others has terms. They do not cross the wire. The child gets them as an argument, and leaves a
-note of what its peer asked for; the answer to `initialize` tells the peer what it has.
+A host that starts a child for itself has no terms: it asks for what it needs. Terms do not cross the wire
+(D34). The child gets them as an argument and writes a note of what its peer asked for beyond them; the peer
+reads what it has in the answer to `initialize`.
 """
 
 from __future__ import annotations
@@ -13,58 +13,58 @@ from flowcage.protocol import strictjson
 from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, MIB, WIRE_NAMES, Limits
 from flowcage.protocol.messages import ISOLATIONS, Isolation
 
-# For the interpreter and for messages on their way, beside the heap.
+# Memory for the interpreter and for messages, beside the heap.
 ADDRESS_SPACE_BESIDE_THE_HEAP = 320 * MIB
-# With less a child could not even refuse.
+# The least with which a child can start and answer with an error.
 LEAST_ADDRESS_SPACE = 64 * MIB
 MAX_NOTE_BYTES = 2_000
 
 
 class Agreed(NamedTuple):
-    """What a peer has of what it asked for."""
+    """The limits and the isolation that a peer gets."""
 
     limits: Limits
     isolation: Isolation
 
 
 class Note(NamedTuple):
-    """What a peer asked for and does not have.
+    """What a peer asked for and does not get.
 
     Attributes:
-        isolation: that it asked for, where that was weaker than what it has.
-        lowered: what it asked for beyond the ceilings, by the limits' names on the wire.
+        isolation: the isolation that it asked for, where the terms require a stronger one.
+        lowered: the values that it asked for above the ceilings, by the limits' names on the wire.
     """
 
     isolation: Isolation | None = None
     lowered: dict[str, int] = {}  # noqa: RUF012 - never changed
 
     def to_line(self) -> bytes:
-        """For `parse_note`."""
+        """The note as one line, for `parse_note`."""
         return strictjson.dumps(self._asdict()).encode() + b"\n"
 
 
 class Terms(NamedTuple):
-    """What a peer cannot go below and beyond.
+    """What a server grants.
 
     Attributes:
-        isolation: a weaker one is not to be had.
-        ceilings: for each limit; all above 0.
+        isolation: the weakest isolation that a peer can get.
+        ceilings: the largest value of each limit; all are above 0.
     """
 
     isolation: Isolation
     ceilings: Limits
 
     def to_argument(self) -> str:
-        """For `parse_terms`."""
+        """The terms as one argument, for `parse_terms`."""
         return strictjson.dumps({"isolation": self.isolation, "ceilings": self.ceilings.to_wire()})
 
     def agree(self, asked: Limits, isolation: Isolation | None) -> Agreed:
-        """What a peer gets; an isolation that it left out is ``strict``."""
+        """What a peer gets for these limits and this isolation; None is ``strict``."""
         limits = (min(pair) for pair in zip(asked, self.ceilings, strict=True))
         return Agreed(Limits(*limits), _stronger(isolation or "strict", self.isolation))
 
     def note(self, asked: Limits, isolation: Isolation | None) -> Note:
-        """What is refused of this; a limit that was left out is not."""
+        """What a peer does not get of these limits and this isolation. A default limit is not named."""
         weaker = isolation if isolation and _stronger(isolation, self.isolation) != isolation else None
         usual, ceilings = Limits()._asdict(), self.ceilings._asdict()
         return Note(
@@ -78,10 +78,13 @@ class Terms(NamedTuple):
 
 
 def ceilings(chosen: dict[str, int]) -> Limits:
-    """Ceilings for every limit: those chosen, by name on the wire, and else what a run has by default.
+    """Ceilings for every limit: the chosen ones, and for the others a run's defaults.
+
+    Args:
+        chosen: by the limits' names on the wire.
 
     Raises:
-        ValueError: there is no such limit, or no child could keep it.
+        ValueError: there is no such limit, or its value is out of range.
     """
     for name, value in chosen.items():
         least = LEAST_ADDRESS_SPACE if name == "addressSpaceBytes" else 1
@@ -99,20 +102,20 @@ def ceilings(chosen: dict[str, int]) -> Limits:
 
 
 def parse_terms(text: str) -> Terms:
-    """The terms of an argument.
+    """Read the argument that `Terms.to_argument` returns.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not of that form.
     """
     members = _members(text.encode())
     return Terms(_isolation(members["isolation"]), ceilings(members["ceilings"]))
 
 
 def parse_note(line: bytes) -> Note:
-    """A note of a child, which may lie: known names and whole numbers, or none at all.
+    """Read the line that `Note.to_line` returns. It comes from a child that may be hostile.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the line is not of that form, or names a limit that does not exist.
     """
     members = _members(line)
     isolation, lowered = members.get("isolation"), members.get("lowered")

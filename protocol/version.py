@@ -1,4 +1,4 @@
-"""The versions of the contract that this package speaks."""
+"""The versions of the wire contract that this package supports."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ PACKAGE_VERSION = "0.1.0"
 
 
 def newest_common(supported: Container[str]) -> str | None:
-    """The newest version that a peer speaks, too; None where there is none."""
+    """The newest version that both this package and a peer support; None where there is none."""
     return next((version for version in SUPPORTED_VERSIONS if version in supported), None)
