@@ -1,5 +1,5 @@
 """The conformance kit: checks of any child, and of any host, against the wire contract.
 
-It takes nothing from flowcage's own child or host: a subject is a command, and what is judged are the bytes
-that it says. Of ours it uses only `protocol` and `schemas`.
+A subject is a command; it is judged by the bytes that it writes and by how it ends. The kit uses nothing of
+flowcage's own child or host, only `protocol` and `schemas`.
 """

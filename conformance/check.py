@@ -1,4 +1,4 @@
-"""What a check is, and the registry that each check enters by its decorator."""
+"""Checks, and the registry that a decorator enters each of them into."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Subject = TypeVar("Subject")
-# What a decorator of checks is: it gives the function back.
+# A decorator that registers a check and returns the function unchanged.
 Entering: TypeAlias = Callable[[Callable[[Subject], None]], Callable[[Subject], None]]
 
 
 class Level(StrEnum):
-    """How binding the sentence is (RFC 2119)."""
+    """How binding a sentence of the contract is (RFC 2119)."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
 
 
 class Deviation(Exception):
-    """The subject did something else than the contract says; the text tells what was seen."""
+    """The subject does not keep the contract; the text says what was seen."""
 
 
 class Check(NamedTuple, Generic[Subject]):
-    """One sentence of the contract and the function that tries it.
+    """One sentence of the contract and the function that checks it.
 
     Attributes:
-        id: for ever: ``theme/`` and the name of `run` with hyphens.
-        says: what the contract says, one sentence.
-        section: where it says so: ``FILE: HEADING`` in the documentation.
-        run: raises `Deviation`.
-        needs: what `run` needs besides the subject: the name of a host's scenario.
+        id: ``theme/`` and the name of `run` with hyphens. It never changes: reports and docs refer to it.
+        says: the sentence.
+        section: where the contract has it: ``FILE: HEADING`` in the documentation.
+        run: the function; it raises `Deviation`.
+        needs: the scenario that a host is run with; empty for checks of a child.
     """
 
     id: str
@@ -48,18 +48,22 @@ class Registry(Generic[Subject]):
         self.checks: list[Check[Subject]] = []
 
     def theme(self, name: str, section: str) -> Theme[Subject]:
-        """Decorators for the checks of one file."""
+        """A theme, whose decorators register the checks of one file."""
         return Theme(self, name, section)
 
     def add(self, check: Check[Subject]) -> None:
-        """Enter a check; its id must be new."""
+        """Register a check.
+
+        Raises:
+            ValueError: another check has its id.
+        """
         if any(check.id == other.id for other in self.checks):
             raise ValueError(f"two checks are called {check.id}")
         self.checks.append(check)
 
 
 class Theme(Generic[Subject]):
-    """What the checks of one file share: the first part of their ids, and the section they quote."""
+    """The checks of one file: they share the first part of their ids, and the section that they quote."""
 
     def __init__(self, registry: Registry[Subject], name: str, section: str) -> None:
         self._registry = registry
@@ -67,15 +71,17 @@ class Theme(Generic[Subject]):
         self._section = section
 
     def must(self, says: str, needs: str = "", *, id: str = "") -> Entering[Subject]:
-        """Enter the decorated function as a check of level MUST.
+        """Register the decorated function as a check of level MUST.
 
         Args:
-            id: where the function's name with hyphens cannot be it.
+            says: the sentence of the contract.
+            needs: the scenario, for checks of a host.
+            id: the second part of the id, where that is not the function's name with hyphens.
         """
         return self._entering(Level.MUST, says, needs, id)
 
     def should(self, says: str, needs: str = "", *, id: str = "") -> Entering[Subject]:
-        """Enter the decorated function as a check of level SHOULD; arguments as `must`."""
+        """Register the decorated function as a check of level SHOULD; arguments as for `must`."""
         return self._entering(Level.SHOULD, says, needs, id)
 
     def _entering(self, level: Level, says: str, needs: str, id: str) -> Entering[Subject]:
@@ -90,7 +96,10 @@ class Theme(Generic[Subject]):
 
 
 def expect(what: str, seen: Any, expected: Any) -> None:
-    """Compare as JSON does: true is not 1.
+    """Compare two JSON values, as `same`.
+
+    Args:
+        what: names the value in the report.
 
     Raises:
         Deviation: they differ.
@@ -111,6 +120,6 @@ def same(one: Any, other: Any) -> bool:
 
 
 def shown(value: Any, most: int = 300) -> str:
-    """A value as a report quotes it: short, and on one line."""
+    """A value as a report quotes it: on one line, of at most `most` characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""``flowcage conformance``: what the command line was given, the run of the checks, and the exit status."""
+"""``flowcage conformance``: selects the checks, runs them against the subject, and writes the report."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from flowcage.conformance.process import CannotStart
 from flowcage.conformance.runner import Finding, run_checks, select
 from flowcage.conformance.subject import ChildSubject, NotAChild
 
-# A host's timeouts of its own come first; it must only end at last.
+# For one exchange with a child, and for a whole run of a host: its own timeouts should come first.
 CHILD_SECONDS, HOST_SECONDS = 10.0, 30.0
 MAX_WORKERS = 4
 
 
 class Unusable(Exception):
-    """There is nothing to check: bad usage, no such program, or one that does not speak the protocol."""
+    """Nothing can be checked: wrong usage, no such program, or one that does not speak the protocol."""
 
 
 class Request(NamedTuple):
-    """The options of the command, as given."""
+    """The options of the command; `timeout` in seconds."""
 
     child: str | None
     host: str | None
@@ -39,10 +39,10 @@ class Request(NamedTuple):
 
 
 def listing(request: Request) -> str:
-    """The checks that were chosen, one on a line; those of both sides where neither was named.
+    """The selected checks, one on a line; those of both sides where the request names neither.
 
     Raises:
-        Unusable: the pattern fits none.
+        Unusable: the pattern matches no check.
     """
     both = request.child is None and request.host is None
     checks: list[Check[Any]] = []
@@ -54,14 +54,17 @@ def listing(request: Request) -> str:
 
 
 def check_conformance(request: Request, say: Callable[[str], None], safe: Callable[[str], str]) -> bool:
-    """Run the checks and report each as soon as it is known; whether all passed.
+    """Run the selected checks, and report each finding as soon as it is there.
 
     Args:
-        say: takes the report, line by line.
-        safe: makes text of the subject fit for where `say` writes.
+        say: writes a part of the report.
+        safe: makes text of the subject safe for the terminal or file that `say` writes to.
+
+    Returns:
+        Whether all checks have passed.
 
     Raises:
-        Unusable: there was nothing to check.
+        Unusable: nothing could be checked, or the JUnit file cannot be written.
     """
     findings: list[Finding[Any]] = []
     with orphans_reaped():

@@ -1,10 +1,11 @@
-"""Usage: python -m flowcage.conformance.fake_child SCENARIO [TRANSCRIPT]: plays a child for a host.
+"""Usage: python -m flowcage.conformance.fake_child SCENARIO [TRANSCRIPT]: acts as a child for a host under
+test.
 
-It knows no JavaScript: whatever source it is given, it plays the same workflow, which logs, asks an agent and
-sleeps. What happened is written to TRANSCRIPT.
+It runs no JavaScript: for any source it plays the same workflow, which logs, requests an agent and sleeps. It
+writes what happens to TRANSCRIPT.
 
-SCENARIO is the name of one, or STEP/FAULT: good until this step, and then one thing wrong. Steps are the
-methods, ``begin`` (before anything was read), ``waiting`` (the first drain was answered) and ``again`` (a
+SCENARIO is a name of `scenarios.SCENARIOS`, or STEP/FAULT: correct until this step, then one fault. A step is
+a method, ``begin`` (before anything is read), ``waiting`` (the first drain was answered) or ``again`` (a
 later drain).
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 from flowcage.protocol.errors import CODES
 from flowcage.protocol.limits import Limits
 
-# What the host prints somewhere in its output where it prints results.
+# The result of the workflow; a host that prints results has it in its output.
 RESULT = "conformance-result-7b1e"
 UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
@@ -36,19 +37,19 @@ Message = dict[str, Any]
 
 
 class Transcript:
-    """One JSON object a line: seconds, what happened, and the text of it."""
+    """A file of events, one JSON object a line: ``at`` in seconds, ``event``, ``text``."""
 
     def __init__(self, path: str = os.devnull) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def note(self, event: str, text: str = "") -> None:
-        """Write at once: the end may come without warning."""
+        """Write an event at once: the process may be killed next."""
         entry = {"at": time.monotonic(), "event": event, "text": text}
         os.write(self._descriptor, json.dumps(entry).encode() + b"\n")
 
 
 class Model:
-    """A good child that plays one workflow."""
+    """A correct child with one fixed workflow."""
 
     def __init__(self) -> None:
         self.initialized = self.started = False
@@ -57,7 +58,7 @@ class Model:
         self.outstanding = {"1", "2"}
 
     def answer(self, method: str, params: Message) -> Message:
-        """The reply to one message, without its id."""
+        """The correct reply to a message, without its envelope."""
         if method == "initialize":
             return self._initialize()
         if method == "shutdown":
@@ -119,7 +120,7 @@ class Model:
 
 
 def error(kind: str, **data: Any) -> Message:
-    """An error reply of this kind, as the schemas have it."""
+    """The member `error` of a reply, of this kind, with all members that its schema requires."""
     failure = {"name": "Error", "message": kind, "stack": "    at workflow.js:1:1"}
     return {
         "error": {
@@ -131,7 +132,12 @@ def error(kind: str, **data: Any) -> Message:
 
 
 class Stage:
-    """The pipes, and what scenarios may do with them."""
+    """The child's pipes, its model and its transcript, for the scenarios.
+
+    Attributes:
+        byte_by_byte: whether each byte is written by a write(2) of its own.
+        played: whether a scenario that does something once has done it.
+    """
 
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
@@ -140,7 +146,7 @@ class Stage:
         self._pending = b""
 
     def write(self, data: bytes) -> None:
-        """Write bytes as they are, or one by one."""
+        """Write bytes to stdout; exits where the host has closed it."""
         step = 1 if self.byte_by_byte else len(data) or 1
         try:
             for at in range(0, len(data), step):
@@ -151,17 +157,17 @@ class Stage:
             self.exit("the host closed stdout")
 
     def write_stderr(self, data: bytes) -> None:
-        """Say something on stderr."""
+        """Write all bytes to stderr."""
         while data:
             data = data[os.write(2, data) :]
 
     def exit(self, why: str, status: int = 0) -> None:
-        """End this process."""
+        """Note the reason, and exit with this status."""
         self.transcript.note("left", why)
         os._exit(status)
 
     def hang(self) -> None:
-        """Live on, deaf and mute, until the host closes stdin or kills; or too long."""
+        """Neither read nor write until the host kills this process; exit after `MAX_LIFETIME_SECONDS`."""
         self.transcript.note("silent")
         deadline = time.monotonic() + MAX_LIFETIME_SECONDS
         while time.monotonic() < deadline:
@@ -169,7 +175,7 @@ class Stage:
         self.exit("nobody ended it", 3)
 
     def lines(self) -> list[bytes]:
-        """The next lines, as many as came in one piece; ends at the end of stdin."""
+        """The lines that are complete after the next read, at least one; exits at the end of stdin."""
         while b"\n" not in self._pending:
             data = os.read(0, 1 << 18)
             if not data:
@@ -182,12 +188,12 @@ class Stage:
 
 
 def encode(reply: Message) -> bytes:
-    """A line."""
+    """A reply as a line."""
     return json.dumps(reply, ensure_ascii=False).encode() + b"\n"
 
 
 def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) -> None:
-    """Answer every line as the scenario has it."""
+    """Answer every line as the scenario does, until `shutdown` or the end of stdin."""
     from threading import Timer
 
     guard = Timer(MAX_LIFETIME_SECONDS, os._exit, (3,))
@@ -199,7 +205,7 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
             line = lines.pop(0)
             stage.transcript.note("read", text_of(line))
             reply, last = answer(stage, line, scenario)
-            stage.write(reply)  # at once: a fault in the next answer comes after this one
+            stage.write(reply)  # before the next line is answered, which may be with a fault
             if last:
                 after_shutdown(stage, lines)
 
@@ -207,7 +213,7 @@ def play(stage: Stage, scenario: Callable[[Stage, str, Message], bytes | None]) 
 def answer(
     stage: Stage, line: bytes, scenario: Callable[[Stage, str, Message], bytes | None]
 ) -> tuple[bytes, bool]:
-    """The reply to one line, and whether it was the last."""
+    """The reply to a line, and whether the line was `shutdown`."""
     try:
         message = json.loads(line)
         method, params = str(message["method"]), message.get("params") or {}
@@ -219,7 +225,7 @@ def answer(
 
 
 def after_shutdown(stage: Stage, lines: list[bytes]) -> None:
-    """Note what still comes: nothing should."""
+    """Note lines that come after `shutdown`, until stdin ends."""
     while True:
         for line in lines:
             stage.transcript.note("after shutdown", text_of(line))
@@ -227,7 +233,7 @@ def after_shutdown(stage: Stage, lines: list[bytes]) -> None:
 
 
 def text_of(line: bytes) -> str:
-    """A line as the transcript has it."""
+    """A line as text for the transcript."""
     return line.decode("utf-8", "backslashreplace")
 
 

@@ -1,7 +1,7 @@
-"""What a fake child can do wrong, by name.
+"""What the fake child can do wrong, by name.
 
-A fault sees the good reply to a message. It returns the bytes to say, or leaves. After lines that no host may
-believe the child lives on, deaf and mute: it is for the host to end it.
+A fault gets the correct reply to a message. It returns the bytes to write in its place (None: the correct
+reply), or exits. After a line that breaks the contract the child hangs instead: the host must end it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Fault: TypeAlias = Callable[[Stage, Message], bytes | None]
 STDERR_TEXT = b"\x1b[31mthe reason\x1b[0m\n"
 
 
-# ---- lines that are none, and envelopes ------------------------------------------------------
+# ---- wrong lines and envelopes ---------------------------------------------------------------
 
 
 def says(data: bytes) -> Fault:
-    """These bytes in place of an answer, and silence after."""
+    """Write these bytes in place of the reply, then hang."""
 
     def fault(stage: Stage, _reply: Message) -> bytes:
         stage.write(data)
@@ -35,22 +35,22 @@ def says(data: bytes) -> Fault:
 
 
 def rewritten(change: Callable[[bytes], bytes]) -> Fault:
-    """The line of the good answer, changed, and silence after."""
+    """Write the line of the correct reply after a change, then hang."""
     return lambda stage, reply: says(change(encode(reply)))(stage, reply)
 
 
 def edited(change: Callable[[Message], Any]) -> Fault:
-    """The good answer, changed, and silence after."""
+    """Write the correct reply after a change, then hang."""
     return lambda stage, reply: says(encode(change(reply)))(stage, reply)
 
 
 def without(member: str) -> Fault:
-    """The good answer, less one member."""
+    """Write the correct reply without one member, then hang."""
     return edited(lambda reply: {name: value for name, value in reply.items() if name != member})
 
 
 def with_unknown(literal: str) -> Fault:
-    """The good answer with one member more, whose value is written so."""
+    """Write the correct reply with a member more, whose value is this text, then hang."""
 
     def fault(stage: Stage, reply: Message) -> bytes | None:
         line = encode({**reply, "x": "HERE"}).replace(b'"HERE"', literal.encode())
@@ -94,25 +94,25 @@ LINES: dict[str, Fault] = {
 }
 
 
-# ---- ends and silence ------------------------------------------------------------------------
+# ---- exits and hangs -------------------------------------------------------------------------
 
 
 def dies(stage: Stage, _reply: Message) -> bytes:
-    """Killed before it answers."""
+    """Kill this process before it replies."""
     stage.transcript.note("left", "killed")
     os.kill(os.getpid(), signal.SIGKILL)
     return b""
 
 
 def dies_after(stage: Stage, reply: Message) -> bytes:
-    """It answers, and exits with status 3."""
+    """Reply, then exit with status 3."""
     stage.write(encode(reply))
     stage.exit("after its answer", 3)
     return b""
 
 
 def dies_in_line(stage: Stage, reply: Message) -> bytes:
-    """Half of the answer, and exit status 0."""
+    """Write half of the reply, then exit with status 0."""
     data = encode(reply)
     stage.write(data[: len(data) // 2])
     stage.exit("in the middle of a line")
@@ -120,7 +120,7 @@ def dies_in_line(stage: Stage, reply: Message) -> bytes:
 
 
 def exits(status: int, stderr_text: bytes = b"") -> Fault:
-    """It leaves in place of an answer."""
+    """Exit in place of a reply, after text on stderr."""
 
     def fault(stage: Stage, _reply: Message) -> bytes:
         stage.write_stderr(stderr_text)
@@ -131,20 +131,20 @@ def exits(status: int, stderr_text: bytes = b"") -> Fault:
 
 
 def floods_stderr(stage: Stage, _reply: Message) -> bytes:
-    """It says things to stderr without an end."""
+    """Write to stderr for ever."""
     while True:
         stage.write_stderr(b"noise " * 10_000)
 
 
 def closes_stdout(stage: Stage, _reply: Message) -> bytes:
-    """stdout ends, and the process stays."""
+    """Close stdout, then hang."""
     os.close(1)
     stage.hang()
     return b""
 
 
 def silent(stage: Stage, _reply: Message) -> bytes:
-    """No answer, ever."""
+    """Hang in place of a reply."""
     stage.hang()
     return b""
 
@@ -162,11 +162,11 @@ ENDS: dict[str, Fault] = {
 }
 
 
-# ---- claims ----------------------------------------------------------------------------------
+# ---- false claims ----------------------------------------------------------------------------
 
 
 def drained(**members: Any) -> Fault:
-    """The reply with those of these members that it has, whichever way the host asks."""
+    """Set these members in the reply to `drain`, or those of them that `take` or `poll` has."""
 
     def fault(_stage: Stage, reply: Message) -> bytes:
         result = reply.get("result", {})
@@ -182,18 +182,18 @@ def drained(**members: Any) -> Fault:
 
 
 def told(**members: Any) -> Fault:
-    """The reply with other members in its result."""
+    """Set these members in the result."""
     return lambda _stage, reply: encode({**reply, "result": {**reply["result"], **members}})
 
 
 def same_id_twice(stage: Stage, reply: Message) -> bytes | None:
-    """One request handed out twice."""
+    """Hand out one request twice, in one reply."""
     requests = reply.get("result", {}).get("requests")
     return drained(requests=requests[:1] * 2 + requests[1:])(stage, reply) if requests else None
 
 
 def settled_id(stage: Stage, reply: Message) -> bytes | None:
-    """A request under an id that was settled before."""
+    """Hand out a request under an id that was settled before."""
     if stage.played or "1" in stage.model.outstanding:
         return None
     stage.played = True
@@ -205,14 +205,14 @@ def settled_id(stage: Stage, reply: Message) -> bytes | None:
 
 
 def waits_for_nothing(stage: Stage, reply: Message) -> bytes | None:
-    """Pending, not stalled, and with no request that it could wait for."""
+    """Report pending, not stalled, while nothing is outstanding."""
     if "type" in reply["result"]:
         return encode({**reply, "result": {"type": "pending", "stalled": False}})
     return drained(calls=[], requests=[], state="pending")(stage, reply)
 
 
 def more_and_a_result(stage: Stage, reply: Message) -> bytes | None:
-    """It says more, and goes on as if nothing had happened."""
+    """Report ``more``, then go on without the failure that must follow."""
     if stage.played:
         return None
     stage.played = True
@@ -220,24 +220,24 @@ def more_and_a_result(stage: Stage, reply: Message) -> bytes | None:
 
 
 def internal_error(_stage: Stage, reply: Message) -> bytes:
-    """An error that no child may have once it has seen source."""
+    """Reply with `internal`, which a child may not once it has got source."""
     return encode({"jsonrpc": "2.0", "id": reply["id"], **error("internal")})
 
 
 def late(_stage: Stage, reply: Message) -> bytes:
-    """The good answer, after a step and a grace have passed on the clock and none of it as CPU."""
+    """Reply correctly after 1.8 s of wall time without CPU time, more than the step of a test."""
     time.sleep(1.8)
     return encode(reply)
 
 
 def without_calls(_stage: Stage, reply: Message) -> bytes:
-    """A drain that is not whole."""
+    """Leave out a required member of a drain."""
     reply["result"].pop("calls", None)
     return encode(reply)
 
 
 def longer_messages(_stage: Stage, reply: Message) -> bytes:
-    """It allows itself longer messages than anybody asked for."""
+    """Report a longer maxMessageBytes than the host asked for."""
     reply["result"]["maxMessageBytes"] = reply["result"]["limits"]["maxMessageBytes"] = 1 << 50
     return encode(reply)
 
@@ -266,7 +266,7 @@ CLAIMS: dict[str, Fault] = {
     "complete-without-output": drained(state="complete"),
     "unknown-state": drained(state="asleep"),
     "unknown-call": drained(calls=[{"type": UNKNOWN_TYPE}]),
-    # Names that every object has in some languages.
+    # Names of members that every object inherits in JavaScript.
     "inherited-state": drained(state="constructor"),
     "inherited-call": drained(calls=[{"type": "toString"}]),
     "inherited-request": drained(requests=[{"type": "toString", "id": "1"}]),

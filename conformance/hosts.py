@@ -1,4 +1,5 @@
-"""A command that is to be a host: run once for each scenario against the fake child, and what came of it."""
+"""Hosts under test: the command is run once for each scenario against the fake child, and judged by the
+outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from flowcage.conformance.process import Program
 from flowcage.conformance.process import how_ended as how_ended
 
 CHILD, WORKFLOW = "{child}", "{workflow}"
-# What the host is given to run; the fake child plays it without reading it.
+# The workflow that the host is told to run. The fake child does not read it.
 SOURCE = """log("hello", { n: 1 });
 const answer = agent("ready?");
 await SW.extra.sleep(300);
@@ -30,11 +31,11 @@ GRACE_SECONDS = 3.0
 
 
 class NotAHost(Exception):
-    """The command does not start the child that it is given; the text tells what was seen."""
+    """The command does not start the child that it is given; the text says what was seen."""
 
 
 class Note(NamedTuple):
-    """One entry of the fake child's transcript; `at` in seconds."""
+    """One event of the fake child's transcript; `at` in seconds of the monotonic clock."""
 
     at: float
     event: str
@@ -45,9 +46,11 @@ class Played(NamedTuple):
     """One run of the host against one scenario.
 
     Attributes:
-        notes: what the fake child saw; empty where the host never started it.
+        notes: the transcript; empty where the host has not started the fake child.
         status: the host's exit status; None where it did not end in time.
-        child_ended: whether the fake child's process was gone soon after the host.
+        stdout, stderr: what the host wrote; of stderr the end only.
+        child_ended: whether the fake child had ended within `GRACE_SECONDS` after the host.
+        timeout: seconds that the host was given.
     """
 
     notes: list[Note]
@@ -59,7 +62,7 @@ class Played(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """What the host sent, line by line, `shutdown` included."""
+        """The lines that the host sent, up to `shutdown`."""
         return [note.text for note in self.notes if note.event == "read"]
 
     @property
@@ -68,7 +71,7 @@ class Played(NamedTuple):
         return [message for line in self.lines if (message := _object(line)) is not None]
 
     def times(self, method: str, identifier: str | None = None) -> list[float]:
-        """When the messages of one method came; of a `resolve`, those of one request."""
+        """When the messages of a method came, in seconds; with `identifier`, only those of that request."""
         sent = [(note.at, _object(note.text) or {}) for note in self.notes if note.event == "read"]
         of_method = [(at, message) for at, message in sent if message.get("method") == method]
         return [
@@ -78,23 +81,23 @@ class Played(NamedTuple):
         ]
 
     def sent(self, method: str) -> list[dict[str, Any]]:
-        """The params of every message of one method."""
+        """The params of all messages of a method."""
         return [message.get("params") or {} for message in self.messages if message.get("method") == method]
 
     @property
     def how_ended(self) -> str:
-        """The host's end, for a report."""
+        """How the host ended and the end of its stderr, for a report."""
         ended = f"did not end within {self.timeout:g} s" if self.status is None else how_ended(self.status)
         said = self.stderr.strip()[-300:]
         return f"the host: {ended}; stderr: {said!r}" if said else f"the host: {ended}; stderr is empty"
 
 
 class HostSubject:
-    """Plays scenarios for a host, each once, and lets checks judge.
+    """Runs a host once for each scenario, and gives the outcome to the checks of that scenario.
 
     Args:
-        command: program and arguments; ``{child}`` becomes the path of the fake child, ``{workflow}`` that of
-            a workflow file.
+        command: program and arguments. ``{child}`` in them is replaced by the path of the fake child,
+            ``{workflow}`` by that of a workflow file.
         timeout: seconds that a run of the host may take.
     """
 
@@ -122,10 +125,10 @@ class HostSubject:
         check.run(played)
 
     def require_host(self) -> None:
-        """See whether the command starts a child at all.
+        """Run the first scenario, to find out whether the command starts the child.
 
         Raises:
-            NotAHost: it does not start the one that it was given.
+            NotAHost: it does not.
             CannotStart: there is no such program.
         """
         self._played[FIRST_SCENARIO] = played = self.play(FIRST_SCENARIO)
@@ -133,7 +136,7 @@ class HostSubject:
             raise NotAHost(f"it did not start the child that it was given; {played.how_ended}")
 
     def play(self, scenario: str) -> Played:
-        """Run the host once.
+        """Run the host against one scenario.
 
         Raises:
             CannotStart: there is no such program.
@@ -178,7 +181,7 @@ class HostSubject:
 
 
 def _environment(child: Path) -> dict[str, str]:
-    """The kit's own, the path of the child, and the wish that the host check what it says and hears."""
+    """This process's environment, with the child's path and with message checks on in flowcage's host."""
     return {**os.environ, "FLOWCAGE_CHILD": str(child), "FLOWCAGE_CHECK_MESSAGES": "1"}
 
 
@@ -199,7 +202,11 @@ def _pids(notes: list[Note]) -> list[int]:
 
 
 def _have_ended(notes: list[Note]) -> bool:
-    """Whether every fake child that was started ends within the grace."""
+    """Wait until every started fake child has ended, for `GRACE_SECONDS` at most.
+
+    Returns:
+        Whether all have ended.
+    """
     deadline = time.monotonic() + GRACE_SECONDS
     while left := [pid for pid in _pids(notes) if _is_running(pid)]:
         if time.monotonic() > deadline:
@@ -218,7 +225,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _end(notes: list[Note]) -> None:
-    """Kill fake children that are still there; they are no children of ours, so nobody else can."""
+    """Kill fake children that still run; they are the host's children, so they cannot be reaped here."""
     import psutil
 
     for pid in _pids(notes):

@@ -1,4 +1,4 @@
-"""Whoever a subject left behind, also outside of its session: adopted, killed and reaped (Linux)."""
+"""Kills and reaps processes that a subject leaves behind, also outside of its session (Linux)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 @contextmanager
 def orphans_reaped() -> Iterator[None]:
-    """Processes whose parents have ended become ours; on the way out all that are left are ended.
+    """Adopt processes whose parents end inside the block (PR_SET_CHILD_SUBREAPER), and kill them at its end.
 
-    For a program that has no other children: it sets an attribute of the whole process.
+    All children of this process are killed then, so it must have no others.
     """
     if sys.platform != "linux":
         yield
@@ -32,7 +32,11 @@ def orphans_reaped() -> Iterator[None]:
 
 
 def _end_children() -> bool:
-    """Kill and reap all children; their own become ours by that, so whether there were any is told."""
+    """Kill and reap all children.
+
+    Returns:
+        Whether there were any: their own children have been adopted by that.
+    """
     import psutil
 
     left = psutil.Process().children()

@@ -1,6 +1,6 @@
-"""A conversation with a child under test: what a host may say, also wrongly, and what must come back.
+"""A connection to a child under test: sends messages, also wrong ones, and checks the replies.
 
-Every reply is held against JSON-RPC 2.0 and the published schemas as it is read.
+Every reply is checked against JSON-RPC 2.0 and the published schemas when it is read.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ Json = Any
 
 
 class Refused(Deviation):
-    """An error came in place of the result that was expected.
+    """A request was answered with an error where a result was expected.
 
     Attributes:
-        id: of the reply.
-        data: the error's, with its `kind`.
+        id: id of the reply.
+        code, message, data: members of the error.
+        kind: ``data.kind``.
     """
 
     def __init__(self, method: str, reply: dict[str, Any]) -> None:
@@ -37,18 +38,19 @@ class Refused(Deviation):
         self.kind: str = self.data["kind"]
 
 
-# What the checks ask for where isolation is not their theme: it works on every machine.
+# For checks of other themes: it works on every machine.
 USUAL_ISOLATION = "best_effort"
 
 
 class ChildPeer:
-    """One fresh child, seen by a check.
+    """One child, freshly started, as a check uses it.
 
     Args:
-        isolation: what `initialize` asks for; None leaves it out.
+        program: its process.
+        isolation: the isolation that `initialize` asks for; None leaves it out.
 
     Attributes:
-        program: its process, for checks of how it ends.
+        program: its process.
         is_initialized: whether `initialize` was answered with a result.
     """
 
@@ -62,13 +64,20 @@ class ChildPeer:
     # ---- lines ----
 
     def send(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Write bytes to its stdin."""
         self.program.send(data)
 
     def send_request(
         self, method: str, params: Json = None, identifier: Json = None, *, raw: bool = False
     ) -> Json:
-        """Send one request without waiting, and return its id; `raw` leaves all characters as they are."""
+        """Send one request without waiting.
+
+        Args:
+            raw: whether characters beyond ASCII are sent as they are, not as escapes.
+
+        Returns:
+            The id of the request.
+        """
         if identifier is None:
             identifier, self._next_id = self._next_id, self._next_id + 1
         self._sent[json.dumps(identifier)] = method, {} if params is None else params
@@ -76,7 +85,7 @@ class ChildPeer:
         return identifier
 
     def next_line(self) -> bytes:
-        """The next line of its stdout."""
+        """The next line of its stdout; a closed stdout is a deviation."""
         data = self.program.read_line()
         if data is None:
             raise Deviation(f"it closed its stdout instead of answering: {self.program.how_it_ended()}")
@@ -87,9 +96,9 @@ class ChildPeer:
         return _reply(self.next_line())
 
     def reply_to(self, identifier: Json, method: str) -> dict[str, Any]:
-        """The next reply, which must bear this id.
+        """The next reply, which must have this id and fit the schema of the method.
 
-        It must fit the method's schema, and the child must have taken the params for what their schema says.
+        Params that do not fit their schema must be refused as invalid_params, and no others.
         """
         reply = self.next_reply()
         _expect_id(reply, identifier)
@@ -129,19 +138,19 @@ class ChildPeer:
         return data
 
     def refuses_line(self, kind: str, data: bytes, *, identifier: Json = None) -> None:
-        """Send one line that is no request: error `kind` with this id (null: not read), and it serves on."""
+        """Send a line that is not a request: it must be refused with this kind and id."""
         self.send(data + b"\n")
         self.error_for(kind, identifier)
         self.expect_still_serving()
 
     def expect_still_serving(self) -> None:
-        """An unknown method is still answered with its own error."""
+        """The child must still answer, which an unknown method tests."""
         self.refused("method_not_found", "conformance/no-such-method")
 
     # ---- messages ----
 
     def initialize(self, **limits: int) -> dict[str, Any]:
-        """Initialize with limits by their wire names."""
+        """Send `initialize` with limits by their wire names, and return its result."""
         asked = {} if self._isolation is None else {"isolation": self._isolation}
         result: dict[str, Any] = self.request(
             "initialize", protocolVersion=PROTOCOL_VERSION, limits=limits, **asked
@@ -150,61 +159,61 @@ class ChildPeer:
         return result
 
     def start(self, source: str, **params: Json) -> None:
-        """Start a workflow, after `initialize` where that was not done."""
+        """Send `start`, after `initialize` where that was not sent."""
         if not self.is_initialized:
             self.initialize()
         self.request("start", source=source, **params)
 
     def poll(self) -> dict[str, Any]:
-        """One event."""
+        """Send `poll`, and return its event."""
         event: dict[str, Any] = self.request("poll")
         return event
 
     def drain(self) -> dict[str, Any]:
-        """Everything."""
+        """Send `drain`, and return its result."""
         drained: dict[str, Any] = self.request("drain")
         return drained
 
     def take(self) -> list[dict[str, Any]]:
-        """All queued requests."""
+        """Send `take`, and return its requests."""
         requests: list[dict[str, Any]] = self.request("take")["requests"]
         return requests
 
     def resolve(self, identifier: str, value: Json, **members: Json) -> None:
-        """Settle a request with a value."""
+        """Send `resolve` with type ok and a value."""
         self.settle(identifier, {"type": "ok", "value": value, **members})
 
     def settle(self, identifier: str, resolution: dict[str, Any]) -> None:
-        """Settle a request."""
+        """Send `resolve`."""
         self.request("resolve", id=identifier, resolution=resolution)
 
     # ---- whole runs ----
 
     def result(self) -> Any:
-        """The result of the running workflow, which must now be complete."""
+        """Send `drain`, by which the workflow must be complete, and return the workflow's result."""
         drained = self.drain()
         if drained["state"] != "complete":
             raise Deviation(f"expected the run to be complete, saw {shown(drained)}")
         return drained["output"]["result"]
 
     def expect_result(self, expected: Json, source: str, **params: Json) -> None:
-        """Run a workflow that asks for nothing, to its result."""
+        """Run a workflow without requests to its result, which must be this."""
         self.start(source, **params)
         expect("the result", self.result(), expected)
 
     def expect_failure(self, kind: str, source: str, **params: Json) -> dict[str, Any]:
-        """Run a workflow whose first drain must be answered with this failure; return the error's data."""
+        """Run a workflow whose first drain must fail with this kind; return the error's data."""
         self.start(source, **params)
         return self.refused(kind, "drain")
 
     # ---- the end ----
 
     def close_stdin(self) -> None:
-        """Say that no more will come."""
+        """Close its stdin."""
         self.program.close_stdin()
 
     def expect_exit(self) -> None:
-        """It must exit by itself with status 0 and say nothing more."""
+        """The child must exit by itself, with status 0 and without another byte on stdout."""
         rest = self.program.read_to_end()
         if rest:
             raise Deviation(f"expected nothing more on stdout, saw {shown(rest)}")
@@ -216,7 +225,7 @@ class ChildPeer:
 
 
 def line(method: str, params: Json = None, identifier: Json = 1, *, raw: bool = False) -> bytes:
-    """One request as a line; ASCII unless `raw`, and where a lone surrogate leaves no choice."""
+    """A request as a line: in ASCII, or with `raw` in UTF-8 unless a lone surrogate makes that impossible."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": identifier, "method": method}
     if params is not None:
         message["params"] = params
@@ -228,7 +237,7 @@ def line(method: str, params: Json = None, identifier: Json = 1, *, raw: bool = 
 
 
 def notification_line(method: str, params: Json) -> bytes:
-    """One notification as a line."""
+    """A notification as a line."""
     return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
 
 
@@ -253,7 +262,7 @@ def _expect_id(reply: dict[str, Any], identifier: Json) -> None:
 
 
 def _expect_verdict_of_schema(reply: dict[str, Any], method: str, params: Json) -> None:
-    """What was carried out fits its schema; what was refused as invalid_params does not."""
+    """Params that were accepted must fit their schema, and those refused as invalid_params must not."""
     if method not in METHODS:
         return
     wrong = validate.params_error(method, params)

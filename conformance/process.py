@@ -1,7 +1,7 @@
-"""A program under test: its pipes with deadlines, and that nothing of it is left behind.
+"""A program under test: its pipes with deadlines, and its end.
 
-The kit believes nothing of it: every wait has a deadline, what it says is bounded, and it is killed with its
-whole process group and reaped however the talk went.
+The program is not trusted: every wait has a deadline, what is kept of its output is bounded, and it is killed
+with its whole process group and reaped on every way out.
 """
 
 from __future__ import annotations
@@ -24,19 +24,23 @@ _READ_BYTES = 1 << 18
 
 
 class CannotStart(Exception):
-    """There is no such program, or it cannot be executed."""
+    """The program does not exist or cannot be executed."""
 
 
 class Program:
-    """One process in a session of its own, spoken to over its three pipes. Use `end` on every way out.
+    """One process in a session of its own, with pipes to its three streams. Call `end` on every way out.
 
     Args:
         command: program and arguments.
         timeout: seconds for one exchange.
-        options: more for `subprocess.Popen`, such as ``env``.
+        options: further arguments of `subprocess.Popen`, such as ``env``.
+
+    Attributes:
+        stdout: bytes of stdout that were read and not returned yet.
+        stderr: the end of stderr, `STDERR_TAIL_BYTES` at most.
 
     Raises:
-        CannotStart: no such program.
+        CannotStart: the program does not exist or cannot be executed.
     """
 
     def __init__(self, command: Sequence[str], timeout: float, **options: Any) -> None:
@@ -76,10 +80,10 @@ class Program:
         return self._process.poll()
 
     def send(self, data: bytes) -> None:
-        """Write to its stdin, and read meanwhile; a program that has left is found out by reading.
+        """Write to its stdin, and read its output meanwhile. A program that has ended is not an error here.
 
         Raises:
-            Deviation: it does not read.
+            Deviation: it has not read all within the timeout.
         """
         if self._stdin.closed:
             return
@@ -89,14 +93,14 @@ class Program:
             raise Deviation(f"it did not read its stdin for {self.timeout:g} s")
 
     def close_stdin(self) -> None:
-        """Say that no more will come."""
+        """Close its stdin."""
         self._stdin.close()
 
     def read_line(self) -> bytes | None:
         """The next line of stdout without its newline; None where stdout ended first.
 
         Raises:
-            Deviation: neither came in time.
+            Deviation: neither came within the timeout.
         """
         if not self._pump(lambda: self._lines > 0 or self.stdout_ended):
             raise Deviation(f"no answer within {self.timeout:g} s")
@@ -109,10 +113,10 @@ class Program:
         return line
 
     def read_lines(self) -> list[bytes]:
-        """The lines of stdout that are there as soon as there is one; with nothing held, those of one read.
+        """Wait for a line of stdout, and return all lines that are there then.
 
         Raises:
-            Deviation: none came in time, or none whole.
+            Deviation: no line came within the timeout, or stdout has ended without one.
         """
         first = self.read_line()
         if first is None:
@@ -123,10 +127,10 @@ class Program:
         return lines
 
     def read_to_end(self) -> bytes:
-        """All that stdout still says.
+        """The rest of stdout.
 
         Raises:
-            Deviation: it does not end in time.
+            Deviation: stdout does not end within the timeout.
         """
         if not self._pump(lambda: self.stdout_ended):
             raise Deviation(f"its stdout did not end within {self.timeout:g} s")
@@ -135,7 +139,11 @@ class Program:
         return said
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for its end, reading meanwhile; None if it did not end in time."""
+        """Wait for its end, and read its output meanwhile.
+
+        Returns:
+            The exit status; None where it has not ended in time.
+        """
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while self.status is None and time.monotonic() < deadline:
             self._step(0.01)
@@ -164,7 +172,7 @@ class Program:
 
     def _refuse_flood(self) -> None:
         if self._flooded:
-            raise Deviation(f"it said over {MAX_HELD_BYTES} bytes that nobody asked for")
+            raise Deviation(f"it wrote over {MAX_HELD_BYTES} bytes to stdout that answer nothing")
 
     def _pump(self, done: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + self.timeout
@@ -176,7 +184,7 @@ class Program:
         return True
 
     def _step(self, timeout: float) -> bool:
-        if not self._selector.get_map():  # both pipes are closed; there is its end to wait for
+        if not self._selector.get_map():  # both pipes are closed; only the end is waited for
             time.sleep(timeout if timeout < 0.01 else 0.01)
             return False
         ready = self._selector.select(timeout)
@@ -202,8 +210,12 @@ class Program:
             self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
         self.stdout += data
-        self._lines += data.count(b"\n")  # looking through all that is held each time would take for ever
-        if len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended:  # it may block on its own pipe now
+        self._lines += data.count(
+            b"\n"
+        )  # counted as they come: to search all that is held at each read is quadratic
+        if (
+            len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended
+        ):  # the program may block on its pipe from here on
             self._flooded = self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
 

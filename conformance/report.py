@@ -1,4 +1,4 @@
-"""Findings for people, and for continuous integration."""
+"""Findings as text for people and as JUnit XML for continuous integration."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from xml.etree import ElementTree
 from flowcage.conformance.check import Check
 from flowcage.conformance.runner import Finding
 
-# XML 1.0, 2.2: what no document may hold, not even as a reference.
+# Characters that an XML document cannot hold, not even as a reference (XML 1.0, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _UNDER_SEEN = " " * len("      seen      ")
 
 
 def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
-    """One finding: a line where it passed, and what was expected and seen where it did not.
+    """A finding as text: one line where the check has passed; else the sentence and what was seen.
 
     Args:
-        safe: makes text of the subject fit to be shown where the report is read.
+        safe: makes text of the subject safe to be shown where the report is read.
     """
     check = finding.check
     if finding.passed:
@@ -34,14 +34,14 @@ def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
 
 
 def summary(findings: Sequence[Finding[Any]]) -> str:
-    """How many there were, and which failed."""
+    """How many checks there were, how many passed, and the ids of those that failed."""
     failed = [finding.check.id for finding in findings if not finding.passed]
     told = f"{len(findings)} checks, {len(findings) - len(failed)} passed, {len(failed)} failed"
     return f"{told}: {', '.join(failed)}" if failed else told
 
 
 def listing(checks: Sequence[Check[Any]]) -> str:
-    """Every check on a line: id, level, section, sentence."""
+    """The checks, one on a line: id, level, sentence, section."""
     width = max((len(check.id) for check in checks), default=0)
     return "\n".join(
         f"{check.id:<{width}}  {check.level:<6}  {check.says} [{check.section}]" for check in checks
@@ -49,7 +49,7 @@ def listing(checks: Sequence[Check[Any]]) -> str:
 
 
 def _indented(text: str) -> str:
-    """A subject that names a member with a newline in it must not write lines of the report."""
+    """Indent all lines, so that a newline in text of the subject cannot begin a line of the report."""
     return text.replace("\n", f"\n{_UNDER_SEEN}")
 
 

@@ -1,4 +1,4 @@
-"""Runs checks, each against a subject of its own, and says what became of them."""
+"""Runs checks, each against a subject of its own, and returns their findings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class Finding(NamedTuple, Generic[Subject]):
-    """What became of one check.
+    """The outcome of one check.
 
     Attributes:
-        deviation: what was seen that the contract does not allow; empty where the check passed.
-        seconds: it took.
+        deviation: what was seen that the contract does not allow; empty where the check has passed.
+        seconds: how long it took.
     """
 
     check: Check[Subject]
@@ -27,12 +27,12 @@ class Finding(NamedTuple, Generic[Subject]):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was wrong."""
+        """Whether there is no deviation."""
         return not self.deviation
 
 
 def select(checks: Sequence[Check[T]], pattern: str | None, level: Level | None) -> list[Check[T]]:
-    """The checks whose ids match a shell pattern (or begin with it), of this level at least."""
+    """The checks of at least this level whose id matches a shell pattern, or whose theme has this name."""
     chosen = [check for check in checks if level in (None, check.level) or check.level == Level.MUST]
     if pattern is None:
         return chosen
@@ -42,15 +42,15 @@ def select(checks: Sequence[Check[T]], pattern: str | None, level: Level | None)
 def run_checks(
     checks: Sequence[Check[T]], attempt: Callable[[Check[T]], None], workers: int
 ) -> Iterator[Finding[T]]:
-    """Run checks, several at once, and give their findings in the order of the checks.
+    """Run checks, `workers` at once, and yield their findings in the order of the checks.
 
     Args:
-        attempt: gives the check its subject; raises `Deviation`.
+        attempt: runs a check against its subject; raises `Deviation`.
     """
     pool = ThreadPoolExecutor(workers)
     try:
         yield from pool.map(lambda check: _finding(check, attempt), checks)
-    finally:  # also of a reader that was interrupted: what has not begun never begins
+    finally:  # also where the caller was interrupted: checks that have not begun are dropped
         pool.shutdown(cancel_futures=True)
 
 
@@ -60,7 +60,11 @@ def _finding(check: Check[T], attempt: Callable[[Check[T]], None]) -> Finding[T]
         attempt(check)
     except Deviation as deviation:
         said = str(deviation)
-    except (LookupError, TypeError, AttributeError) as error:  # a reply of another shape than the check reads
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:  # the reply has another shape than the check reads
         said = f"the reply is not of the expected shape: {type(error).__name__}: {error}"
     else:
         said = ""

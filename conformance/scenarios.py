@@ -1,7 +1,7 @@
-"""What the fake child does otherwise than a good one, by name.
+"""What the fake child does differently from a correct one, by name.
 
-A scenario sees each message and the good reply. It returns the bytes to say, None for the good reply, or
-leaves.
+A scenario gets each message with the correct reply. It returns the bytes to write, None for the correct
+reply, or exits.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Scenario: TypeAlias = Callable[[Stage, str, Message], bytes | None]
 
 
 def good(_stage: Stage, _method: str, _reply: Message) -> bytes | None:
-    """Nothing wrong."""
+    """Reply correctly to all messages."""
     return None
 
 
 def _at(method: str, then: Fault) -> Scenario:
-    """Something at each message of this method; `poll` and `take` stand in for `drain`."""
+    """Apply a fault to each message of this method; for `drain`, to `poll` and `take`, too."""
     methods = {method, *(("poll", "take") if method == "drain" else ())}
 
     def scenario(stage: Stage, seen: str, reply: Message) -> bytes | None:
@@ -31,29 +31,29 @@ def _at(method: str, then: Fault) -> Scenario:
     return scenario
 
 
-# ---- unusual, and right ----------------------------------------------------------------------
+# ---- unusual, and correct --------------------------------------------------------------------
 
 
 def byte_by_byte(stage: Stage, _method: str, _reply: Message) -> bytes | None:
-    """Each byte in a write of its own."""
+    """Write each byte by a write(2) of its own."""
     stage.byte_by_byte = True
     return None
 
 
 def slow(_stage: Stage, _reply: Message) -> bytes | None:
-    """It takes its time."""
+    """Reply after a second."""
     time.sleep(1.0)
     return None
 
 
 def noise(stage: Stage, _method: str, _reply: Message) -> bytes | None:
-    """A megabyte on stderr before every reply."""
+    """Write a megabyte to stderr before every reply."""
     stage.write_stderr(b"noise on stderr\n" * 65536)
     return None
 
 
 def unknown_members(_stage: Stage, _method: str, reply: Message) -> bytes | None:
-    """Members that no version of the contract has, everywhere."""
+    """Add members that no version of the contract has to every object."""
     return encode(_with_unknown(reply))
 
 
@@ -62,7 +62,7 @@ def _with_unknown(value: Any) -> Any:
         return [_with_unknown(item) for item in value]
     if isinstance(value, dict):
         members = {name: _with_unknown(item) for name, item in value.items()}
-        # The names in `isolation` are the layers', not members.
+        # The members of `isolation` are layers, whose names the contract does not fix.
         members.get("isolation", {}).pop("xNew", None)
         return {**members, "xNew": {"a": [1]}}
     return value
@@ -73,7 +73,7 @@ def _log(value: Any) -> Message:
 
 
 def unknown_request(stage: Stage, reply: Message) -> bytes | None:
-    """A request of a type that nobody knows, before the others; it must be resolved, too."""
+    """Hand out a request of an unknown type before the others; it must be resolved, too."""
     if not reply.get("result", {}).get("requests"):
         return None
     stage.model.outstanding.add("3")
@@ -81,29 +81,29 @@ def unknown_request(stage: Stage, reply: Message) -> bytes | None:
     return drained(requests=[unknown, *reply["result"]["requests"]])(stage, reply)
 
 
-# ---- ends that are none of the host's fault --------------------------------------------------
+# ---- failures of the run ---------------------------------------------------------------------
 
 
 def stalled(stage: Stage, reply: Message) -> bytes | None:
-    """The workflow can never finish."""
+    """Report that the workflow can never complete."""
     if "type" in reply.get("result", {}):
         return encode({**reply, "result": {"type": "pending", "stalled": True}})
     return drained(calls=[], requests=[], state="pending", stalled=True)(stage, reply)
 
 
 def failing(kind: str, **data: Any) -> Callable[[Stage, Message], bytes]:
-    """An error of this kind in place of the result."""
+    """Reply with an error of this kind."""
     return lambda _stage, reply: encode({"jsonrpc": "2.0", "id": reply["id"], **error(kind, **data)})
 
 
 def unknown_kind(_stage: Stage, reply: Message) -> bytes:
-    """An error of a kind that nobody knows."""
+    """Reply with an error of an unknown kind."""
     new = {"code": -32099, "message": "new", "data": {"kind": "new"}}
     return encode({"jsonrpc": "2.0", "id": reply["id"], "error": new})
 
 
 def more(stage: Stage, reply: Message) -> bytes | None:
-    """What was queued, and more: true; the next message is answered with the failure that it came before."""
+    """Reply with what is queued and ``more``; answer the next message with the failure."""
     if stage.played:
         return failing("exception")(stage, reply)
     stage.played = True
@@ -115,7 +115,7 @@ def _fault(where: str) -> Scenario:
     return _at(step, FAULTS[fault])
 
 
-# What a host must end at: the step and the fault.
+# Faults at which a host must end the run, as STEP/FAULT.
 _FAULTS = {
     "same-id-twice": "drain/same-id-twice",
     "settled-id": "drain/settled-id",
@@ -175,7 +175,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 class AtStep:
-    """Good until a step of the run, then one thing wrong."""
+    """Correct until a step of the run, then one fault."""
 
     def __init__(self, step: str, fault: Fault) -> None:
         self._step = step
@@ -198,7 +198,7 @@ def scenario(name: str) -> Scenario:
 
 
 def begin(stage: Stage, name: str) -> None:
-    """Before anything was read: what goes wrong at once."""
+    """Apply the fault of a scenario whose step is ``begin``, before anything is read."""
     step, _, fault = name.partition("/")
     if step == "begin":
         answer = {"jsonrpc": "2.0", "id": 1, **stage.model.answer("initialize", {})}

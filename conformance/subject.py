@@ -1,4 +1,4 @@
-"""A command that is to be a child: a fresh process for every check, and a first look at what it is."""
+"""Children under test: the command is started anew for each check, once it has answered at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _FIRST_BYTES = 200
 
 
 class NotAChild(Exception):
-    """The command does not speak the protocol at all; the text tells what was seen."""
+    """The command does not speak the protocol; the text says what was seen."""
 
 
 class ChildSubject:
-    """Gives every check a fresh child.
+    """Starts a child for each check.
 
     Args:
         command: program and arguments.
@@ -44,11 +44,11 @@ class ChildSubject:
             program.end()
 
     def require_child(self) -> None:
-        """Send one request and see whether anything like a JSON-RPC reply comes back.
+        """Send one request, to find out whether the command answers with a JSON-RPC reply.
 
         Raises:
-            NotAChild: none came.
-            CannotStart: there is no such program.
+            NotAChild: it does not.
+            CannotStart: the program does not exist or cannot be executed.
         """
         program = Program(self._command, self._timeout)
         try:

@@ -1,4 +1,4 @@
-"""The checks of a child, one file a theme. Importing this package enters them all, in this order."""
+"""The checks of a child, one file a theme. Importing this package registers them in this order."""
 
 from __future__ import annotations
 

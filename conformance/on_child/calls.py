@@ -10,7 +10,7 @@ check = CHILD_CHECKS.theme("calls", "protocol.md: What messages are made of")
 
 
 def requests_of(child: ChildPeer, source: str) -> list[dict[str, object]]:
-    """What a workflow asks for before it waits."""
+    """The requests that a workflow has made when it first waits."""
     child.start(f"{source}\nexport default 1;")
     return child.take()
 

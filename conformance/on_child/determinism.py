@@ -1,4 +1,4 @@
-"""A run is a pure function of its source, its args and its answers."""
+"""Determinism: a run depends on its source, its args and its answers only."""
 
 from __future__ import annotations
 

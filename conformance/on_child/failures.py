@@ -1,4 +1,4 @@
-"""A run that failed."""
+"""Failed runs: which kind of error, when it comes, and what still works."""
 
 from __future__ import annotations
 

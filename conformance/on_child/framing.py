@@ -1,4 +1,4 @@
-"""Bytes and lines."""
+"""Framing: what is a line, and how long one may be."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NAMES = [*DEFAULTS, "addressSpaceBytes", "maxPendingRequests", "maxQueuedBytes"]
 
 
 def refuses_limit(child: ChildPeer, *values: object) -> None:
-    """Every limit of these values is refused by its name, and nothing has happened by that."""
+    """Each limit with each of these values must be refused by name; `initialize` must work after it."""
     for name in NAMES:
         for value in values:
             limits = {name: value}

@@ -1,4 +1,4 @@
-"""What the child claims of its cage."""
+"""The layers of isolation that a child reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowcage.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("isolation", "protocol.md: Lifecycle")
 
-# What the kernel says of a process (proc(5), /proc/PID/status) where the layer of that name is applied.
+# Fields of /proc/PID/status (proc(5)) with the value that a process has where this layer is applied.
 KERNEL_SAYS = {
     "seccomp": ("Seccomp", "2"),
     "no_new_privs": ("NoNewPrivs", "1"),
@@ -21,7 +21,7 @@ KERNEL_SAYS = {
 
 
 def layers_of(child: ChildPeer, level: str) -> dict[str, dict[str, object]]:
-    """The layers as told for this level."""
+    """The layers that a child reports for this level."""
     result = child.request("initialize", protocolVersion="1.0", isolation=level)
     layers: dict[str, dict[str, object]] = result["isolation"]
     return layers
@@ -58,7 +58,7 @@ def strict_by_default(child: ChildPeer) -> None:
 
 
 def refuses_or_applies(child: ChildPeer, **isolation: str) -> None:
-    """No silent downgrade of strict."""
+    """The child must refuse, or apply a layer: strict must not be downgraded silently."""
     sent = child.send_request("initialize", {"protocolVersion": "1.0", **isolation})
     reply = child.reply_to(sent, "initialize")
     if "error" in reply:

@@ -12,13 +12,13 @@ UNKNOWN = "conformance/none"
 
 
 def echoes_with_error(child: ChildPeer, identifier: str | int) -> None:
-    """This id comes back exactly, with an error."""
+    """An error reply must have exactly this id."""
     child.send(line(UNKNOWN, None, identifier))
     child.error_for("method_not_found", identifier)
 
 
 def echoes(child: ChildPeer, identifier: str | int) -> None:
-    """This id comes back exactly, with an error and with a result."""
+    """An error reply and a result must have exactly this id."""
     echoes_with_error(child, identifier)
     child.send(line("initialize", {"protocolVersion": "1.0", "isolation": "none"}, identifier))
     child.result_for(identifier, "initialize")
@@ -128,7 +128,7 @@ def no_method(child: ChildPeer) -> None:
 
 
 def refused_as_request(child: ChildPeer, data: bytes) -> None:
-    """-32600, under the id or, as JSON-RPC allows where an object is no request, under null."""
+    """The line must be refused with -32600, under id 7 or null: JSON-RPC allows both for such an object."""
     child.send(data + b"\n")
     reply = child.next_reply()
     expect("the id is 7 or null", reply["id"] in (7, None), True)

@@ -1,4 +1,4 @@
-"""What is JSON, and how much of it."""
+"""Which texts are JSON, and how much structure a line may have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def request_with(value: bytes) -> bytes:
 
 
 def refuses_each(child: ChildPeer, kind: str, *lines: bytes) -> None:
-    """Each of these lines is refused with id null, and the child serves on."""
+    """Each of these lines must be refused with id null; the child serves on."""
     for line in lines:
         child.refuses_line(kind, line)
 

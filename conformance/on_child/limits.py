@@ -1,4 +1,4 @@
-"""Limits hold, and the child goes on serving."""
+"""Limits: each ends the run with its kind, and the child goes on serving."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STEP_MS = 200
 
 
 def still_exits_cleanly(child: ChildPeer) -> None:
-    """After a failure of the run it still answers, and leaves in order."""
+    """The child must still answer `shutdown`, and exit with status 0."""
     child.request("shutdown")
     child.expect_exit()
 

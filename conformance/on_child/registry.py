@@ -1,4 +1,4 @@
-"""Where the checks of children are entered."""
+"""The registry of the checks of children."""
 
 from __future__ import annotations
 

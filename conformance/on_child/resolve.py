@@ -1,4 +1,4 @@
-"""resolve: what comes back to the workflow."""
+"""resolve: which promise it settles, and with what."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAITING = 'export default [await agent("a")];'
 
 
 def waiting(child: ChildPeer, source: str = WAITING) -> None:
-    """A run whose requests are handed out."""
+    """Start a workflow, and take its requests."""
     child.start(source)
     child.drain()
 

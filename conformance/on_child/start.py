@@ -1,4 +1,4 @@
-"""start: compile, and what the workflow is given."""
+"""start: compiling, and the globals that a workflow gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be said when."""
+"""The state table: which message is allowed in which state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values cross unharmed."""
+"""Values that cross in both directions without a change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ check = CHILD_CHECKS.theme("values", "protocol.md: What messages are made of")
 
 
 def crosses(child: ChildPeer, value: object) -> None:
-    """It goes in as args and as an answer, and comes out as request, and as result, as it was."""
+    """The value must cross unchanged as args and answer, and in a request and a result."""
     child.start(
         'const answer = await agent("v", { given: args });\nexport default [args, answer];', args=value
     )

@@ -1,4 +1,4 @@
-"""Children that die, hang or break the contract: the host ends in time, says so, and leaves nothing."""
+"""Children that end, hang or break the contract: the host must fail in time and leave no process."""
 
 from __future__ import annotations
 

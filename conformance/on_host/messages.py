@@ -1,4 +1,4 @@
-"""What a host says in a run where nothing goes wrong."""
+"""The messages of a host in a run without faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ check = HOST_CHECKS.theme("host-messages", "protocol.md: Lifecycle")
 
 
 def each_line(played: Played, what: str, holds: Callable[[dict[str, object]], bool]) -> None:
-    """Every message that the host sent must be so."""
+    """Every message that the host sent must satisfy `holds`."""
     for message in played.messages:
         if not holds(message):
             raise Deviation(f"{what}; saw {shown(message)}")

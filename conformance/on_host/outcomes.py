@@ -1,4 +1,4 @@
-"""Runs that fail in order: the host says so."""
+"""Runs that fail as the contract allows: the host must report a failure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ check = HOST_CHECKS.theme("host-outcomes", "protocol.md: When a run fails")
 
 
 def fails(played: Played) -> None:
-    """The host ends in time, with another status than 0, and the child is gone."""
+    """The host must end in time with another status than 0, and its child must have ended."""
     if played.status is None or played.status == 0:
         raise Deviation(f"the host should have ended with another status than 0; {played.how_ended}")
     expect("the child has left", played.child_ended, True)
 
 
 def fails_before_source(played: Played) -> None:
-    """It fails, and no source was sent."""
+    """The host must fail, and must not have sent source."""
     fails(played)
     expect("start was sent", bool(played.sent("start")), False)
 
@@ -56,7 +56,7 @@ def unknown_request(played: Played) -> None:
 
 
 def reports_unknown_type(played: Played) -> None:
-    """The host fails, or its output names the type that it does not know."""
+    """The host must fail, or name the unknown type in its output."""
     told = UNKNOWN_TYPE in played.stdout + played.stderr
     if played.status is None or (played.status == 0 and not told):
         raise Deviation(f"the host dropped {UNKNOWN_TYPE} in silence; {played.how_ended}")

@@ -1,4 +1,4 @@
-"""Where the checks of hosts are entered."""
+"""The registry of the checks of hosts."""
 
 from __future__ import annotations
 

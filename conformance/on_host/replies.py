@@ -1,4 +1,4 @@
-"""Replies that are unusual, and right: the run must complete."""
+"""Replies that are unusual and correct: the run must complete."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ NOT_CHILDREN = {
     "sleep 60": ("no answer within 2 s", "it still runs"),
     "sh -c 'sleep 61 & sleep 62'": ("no answer within 2 s",),
     "yes": ("b'y'",),
-    "cat /dev/zero": ("nobody asked for",),
+    "cat /dev/zero": ("that answer nothing",),
 }
 
 
