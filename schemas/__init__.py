@@ -1,5 +1,5 @@
-"""The published JSON Schemas (2020-12) of the wire contract, one file a message.
+"""The published JSON Schemas (2020-12) of the wire contract, one file for each message.
 
-`loader` reads them and costs nothing to import; `validate` checks against them and brings jsonschema, which
-costs more to import than the child needs to start. So this package imports neither.
+`loader` reads the files and is cheap to import. `validate` checks messages and imports jsonschema, which
+takes longer than a child's start. So this package imports neither.
 """

@@ -1,10 +1,11 @@
-"""The keywords of JSON Schema (2020-12) as the contract needs them, for jsonschema to run.
+"""Implementations of JSON Schema keywords (2020-12) that jsonschema uses in place of its own.
 
-Those that refuse a value do so in our own words. jsonschema's put the refused value into every message, and
-are built whether or not anyone reads them: for a line of 8 MiB that is a second of work.
+Those that refuse a value have messages without the value, with the words of `protocol/members.py`. jsonschema
+puts the refused value into every message, also where nobody reads it: for a line of 8 MiB that takes a
+second.
 
-Those that lead to another schema keep what they lead to. jsonschema resolves and compiles it again for every
-value, which is nine tenths of its time.
+Those that apply another schema keep its validator. jsonschema resolves and compiles it again for every value,
+which is nine tenths of its time.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _CAME: dict[type[Any], str] = {
     type(None): "null",
 }
 
-_MAX_QUOTED = 40  # characters of a word that is none of those allowed
+_MAX_QUOTED = 40  # characters of a refused value that a message quotes
 
 
 # ---- keywords that refuse a value ------------------------------------------------------------
@@ -94,9 +95,9 @@ def _range(schema: Schema) -> str:
     return f"must be from {schema['minimum']} to {schema['maximum']}"
 
 
-# ---- keywords that lead to another schema ----------------------------------------------------
+# ---- keywords that apply another schema ------------------------------------------------------
 
-# By what stands at the keyword. A schema is known by its address: the documents live as long as we do.
+# Validators by reference, and by the address of a schema: `loader.document` keeps all schemas for ever.
 _by_reference: dict[str, Validator] = {}
 _by_address: dict[int, Validator] = {}
 
@@ -142,7 +143,7 @@ def _inside(token: str | int, errors: Iterable[ValidationError]) -> Errors:
 
 
 def _is_integer(_checker: TypeChecker, value: Any) -> bool:
-    """JSON's 1.0 is no integer here, though JSON Schema would take it for one."""
+    """Whether a value is an integer by the contract: 1.0 is not, although JSON Schema counts it as one."""
     return type(value) is int
 
 

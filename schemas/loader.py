@@ -1,4 +1,4 @@
-"""The schema documents and the types for workflow authors, as they are published."""
+"""Reads the published files: the schemas, their other forms, and the types for workflow authors."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _SUFFIX = ".json"
 
 @cache
 def names() -> list[str]:
-    """Every schema's name in order: ``common``, ``error``, and ``METHOD.params`` and ``METHOD.result``."""
+    """The names of all schemas, sorted: ``common``, ``error``, ``METHOD.params`` and ``METHOD.result``."""
     files = (file for file in os.listdir(_FOLDER) if file.endswith(_SUFFIX))
     return sorted(file.removesuffix(_SUFFIX) for file in files)
 
 
 def methods() -> list[str]:
-    """Every method of the child, in order of their names."""
+    """The names of all methods of the child, sorted."""
     return [name.removesuffix(_PARAMS) for name in names() if name.endswith(_PARAMS)]
 
 
 def protocol_version() -> str:
-    """The version of the contract that the schemas describe: it is in each ``$id``."""
+    """The version of the contract that the schemas describe, which is in each ``$id``."""
     return SCHEMA_BASE.rstrip("/").rpartition("/")[2]
 
 
 def text(name: str) -> str:
-    """One schema's file.
+    """The text of one schema.
 
     Args:
         name: one of `names`.
@@ -46,7 +46,7 @@ def text(name: str) -> str:
 
 @cache
 def document(name: str) -> dict[str, Any]:
-    """One schema, read once and shared: do not change it.
+    """One schema, parsed. It is shared by all callers and must not be changed.
 
     Args:
         name: one of `names`.
@@ -59,12 +59,12 @@ def document(name: str) -> dict[str, Any]:
 
 
 def author_types() -> str:
-    """The TypeScript declarations of what a workflow finds: the text of ``workflow.d.ts``."""
+    """The text of ``workflow.d.ts``: TypeScript declarations of the globals of a workflow."""
     return _read("workflow.d.ts")
 
 
 def form(file: str) -> str:
-    """The whole contract in another form.
+    """The text of the whole contract in another form.
 
     Args:
         file: name of a file in ``forms``, such as ``openrpc.json``.

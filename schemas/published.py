@@ -1,10 +1,10 @@
-"""The contract as text, in each form that it is published in: a table of files."""
+"""What ``flowcage schema`` prints: one schema, or the whole contract in one of its forms."""
 
 from __future__ import annotations
 
 from flowcage.schemas.loader import form, names, text
 
-# By form, the file in forms/; `make generated` makes each of them from the schemas.
+# Files of forms/, by form; `make generated` writes them from the schemas.
 FORMS = {
     "bundle": "bundle.json",
     "openrpc": "openrpc.json",
@@ -13,18 +13,18 @@ FORMS = {
 
 
 class UnknownSchema(LookupError):
-    """There is no schema of this name; the message lists those there are."""
+    """There is no schema of this name; the message lists all names."""
 
 
 def published(name: str | None, form_name: str | None) -> str:
-    """One schema, or the whole contract in one form, or else a list of the schemas' names.
+    """The text of the contract in a form, or of one schema; without both, the names of all schemas.
 
     Args:
-        name: of one schema, such as ``start.params``.
-        form_name: one of `FORMS`.
+        name: name of a schema, such as ``start.params``.
+        form_name: one of `FORMS`; it takes precedence.
 
     Raises:
-        UnknownSchema: there is none of this name.
+        UnknownSchema: there is no schema of this name.
     """
     if form_name is not None:
         return form(FORMS[form_name])

@@ -1,4 +1,4 @@
-"""Every schema by its ``$id``, so that references resolve here and nothing is ever fetched."""
+"""A registry of all schemas by their ``$id``, so that references resolve without fetching anything."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flowcage.schemas.loader import SCHEMA_BASE, document, names
 
 @cache
 def registry() -> Registry[Any]:
-    """All documents."""
+    """The registry, built once."""
     resources = [Resource.from_contents(document(name)) for name in names()]
     loaded: Registry[Any] = resources @ Registry()
     return loaded.crawl()
 
 
 def lookup(reference: str) -> Any:
-    """What a ``$ref`` in any of the documents means: they all have the same base."""
+    """The schema that a ``$ref`` refers to, relative to the base that all documents share."""
     return registry().resolver(SCHEMA_BASE).lookup(reference).contents

@@ -1,6 +1,6 @@
-"""Whether a message fits its published schema, and if not, where and why.
+"""Checks messages against their published schemas, and reports the first error with its place.
 
-Importing this brings jsonschema. Each schema is compiled when it is first used, once per process.
+This module imports jsonschema. Each schema is compiled at its first use, once in a process.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from flowcage.schemas.keywords import ContractValidator
 from flowcage.schemas.loader import document
 from flowcage.schemas.registry import registry
 
-# Longest member name shown in full, in characters.
+# Longest member name that a path has in full, in characters.
 MAX_NAME = 80
 
 
 class Violation(NamedTuple):
-    """The first thing about a message that its schema does not allow.
+    """The first error of a message by its schema.
 
     Attributes:
-        path: JSON Pointer (RFC 6901) into the message; empty for the whole of it. A name of over `MAX_NAME`
-            characters is cut.
+        path: JSON Pointer (RFC 6901) into the message; empty for all of it. Names are cut to `MAX_NAME`
+            characters.
         message: what is wrong there, without the value itself.
         schema: ``$id`` of the message's schema.
     """
@@ -34,7 +34,7 @@ class Violation(NamedTuple):
 
 
 def params_error(method: str, params: Any) -> Violation | None:
-    """What is wrong with a request's params; None when nothing is.
+    """The first error of the params of a request; None where they fit.
 
     Raises:
         KeyError: the contract has no such method.
@@ -43,7 +43,7 @@ def params_error(method: str, params: Any) -> Violation | None:
 
 
 def result_error(method: str, result: Any) -> Violation | None:
-    """What is wrong with the result of a reply to `method`; None when nothing is.
+    """The first error of the result of a reply to `method`; None where it fits.
 
     Raises:
         KeyError: the contract has no such method.
@@ -52,7 +52,7 @@ def result_error(method: str, result: Any) -> Violation | None:
 
 
 def error_error(error: Any) -> Violation | None:
-    """What is wrong with the error object of a reply; None when nothing is."""
+    """The first error of the error object of a reply; None where it fits."""
     return _violation("error", error)
 
 
@@ -65,7 +65,7 @@ def _violation(name: str, value: Any) -> Violation | None:
 
 
 def _escape(token: str) -> str:
-    # Names of layers and of environment variables are the peer's, and may be as long as a line.
+    # The peer chooses names of layers and of environment variables, which may be as long as a line.
     short = token if len(token) <= MAX_NAME else token[:MAX_NAME] + "…"
     return short.replace("~", "~0").replace("/", "~1")
 

@@ -1,5 +1,5 @@
-"""Generators of files that stand in this repository: other forms of the schemas, tables of the pages.
+"""Generators of files of this repository: other forms of the schemas, and tables of the docs.
 
-For development only: the sdist has this folder, the wheel has what it wrote. Nothing that is installed
-imports it. ``make generated`` writes every file anew, ``tests/tools`` compares.
+For development only: the sdist has this folder, the wheel only its output, and nothing that is installed
+imports it. ``make generated`` writes all files; ``tests/tools`` fails where one is out of date.
 """

@@ -1,4 +1,4 @@
-"""``python -m tools``: writes every generated file anew and names those that changed."""
+"""``python -m tools``: writes all generated files, and prints the names of those that have changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tools.generated import FILES, ROOT
 
 
 def main() -> None:
-    """Write what is not up to date."""
+    """Write the files that are out of date."""
     for name, generate in FILES.items():
         path = ROOT / name
         before = path.read_bytes().decode() if path.exists() else ""
@@ -15,7 +15,7 @@ def main() -> None:
         if after != before:
             path.write_bytes(after.encode())
             print(name)
-            document.cache_clear()  # what follows is made from the schemas as they are now
+            document.cache_clear()  # later files are generated from the schemas as they are now
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What was tried against the cage and how it ended, as tables.
+"""Tables of the attacks on the cage and of their outcomes.
 
-The one in docs/security.md is what the full cage must answer; the tests hold every attack to it.
-``python -m tools.attacks_page`` measures another: what gets through on this machine with layers removed.
+The one in docs/security.md has the outcomes with the full cage, which tests/escape requires of every attack.
+``python -m tools.attacks_page`` measures another: which attacks succeed on this machine with layers removed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def table() -> Iterator[str]:
-    """By family what the full cage answers."""
+    """The number of attacks by family, and how the full cage stops them."""
     rows: list[tuple[str, ...]] = [("Family", "Attacks", "Killed", "Refused", "Got through")]
     for family in [*FAMILIES, None]:
         attacks = [attack for attack in ATTACKS.values() if family in (attack.family, None)]
@@ -34,7 +34,7 @@ def table() -> Iterator[str]:
 
 
 def measured() -> str:
-    """By family how many attacks got through with layers removed, one after the other."""
+    """The number of attacks by family that succeed with more and more layers removed; runs them all."""
     through: dict[str, Counter[str]] = {}
     with Attacker() as attacker:
         for title, without in _COLUMNS.items():

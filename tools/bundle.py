@@ -1,8 +1,8 @@
-"""All schemas in one document, for those who would rather load one file than twenty.
+"""All schemas in one document, in place of twenty files.
 
-A bundle as JSON Schema 2020-12 describes it (Core, 9.3.1): each schema stands unchanged under ``$defs`` and
-keeps its ``$id``, so that every reference means what it meant. Validate against
-``{"$ref": "https://flowcage.dev/schemas/1.0/start.params.json"}`` once the bundle is loaded.
+It is a bundle by JSON Schema 2020-12 (Core, 9.3.1): each schema is unchanged under ``$defs`` and keeps its
+``$id``, so that every reference resolves as before. Validate against ``{"$ref":
+"https://flowcage.dev/schemas/1.0/start.params.json"}`` once the bundle is loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flowcage.schemas.loader import SCHEMA_BASE, document, names
 
 
 def bundle() -> dict[str, Any]:
-    """The bundle; its own ``$id`` is ``bundle.json``. It allows any value: what counts is what it holds."""
+    """The bundle, whose own ``$id`` is ``bundle.json``. By itself it allows any value."""
     return {
         "$schema": document("common")["$schema"],
         "$id": f"{SCHEMA_BASE}bundle.json",

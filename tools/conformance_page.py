@@ -25,5 +25,5 @@ SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def embed(text: str) -> str:
-    """The page with its tables as the registry has them."""
+    """The page with its tables from the registries of checks."""
     return page.embed(text, SECTIONS)

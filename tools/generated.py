@@ -1,4 +1,4 @@
-"""Which files are generated, and from what."""
+"""The table of generated files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.limits_schema import with_limits
 from tools.openrpc import openrpc
 from tools.typescript import declarations
 
-# From the file's text as it is, empty where it is not there, to the text as it should be.
+# From the file's present text (empty where it does not exist) to the text that it should have.
 Generate: TypeAlias = Callable[[str], str]
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ def _always(text: Callable[[], str]) -> Generate:
     return lambda _present: text()
 
 
-# In this order: what comes later is made from what comes earlier.
+# In the order of generation: later files are made from earlier ones.
 FILES: dict[str, Generate] = {
     "schemas/common.json": with_limits,
     "schemas/forms/bundle.json": _always(lambda: json_text(bundle())),

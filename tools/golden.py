@@ -1,7 +1,7 @@
-"""``python -m tools.golden FILE…``: records anew what a session answers to the host of golden transcripts.
+"""``python -m tools.golden FILE…``: records again what a session answers to the host of golden transcripts.
 
-They are no part of ``make generated``: what a child answers is promised. Read the difference before you
-commit it.
+The transcripts are not in ``make generated``, because the answers of a child are promised: review the
+difference before you commit it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.protocol.transcripts import builds, fresh_session, load
 
 
 def record(path: Path) -> None:
-    """Write down what a fresh session answers to the host's lines of a transcript."""
+    """Write a transcript's host lines with the answers of a new session to them."""
     session = fresh_session()
     with_answers = []
     for line in load(path).said_by("host"):

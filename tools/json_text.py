@@ -1,4 +1,4 @@
-"""JSON as the repository writes it."""
+"""JSON text in the two layouts of this repository's files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _STEP = 2
 
 
 def json_text(value: Any) -> str:
-    """With one member or item a line."""
+    """JSON text with one member or item on each line."""
     return json.dumps(value, indent=_STEP, ensure_ascii=False) + "\n"
 
 
 def compact_json_text(value: Any) -> str:
-    """As ``schemas/common.json`` is written by hand: what fits on a line stands on one."""
+    """JSON text in the layout of ``schemas/common.json``: what fits on one line is on one."""
     return _broken(value, 0) + "\n"
 
 
 def _fitted(value: Any, indent: int, beside: int) -> str:
-    """On one line, if that is no longer than `_WIDTH` with the `beside` characters that share it."""
+    """A value on one line, if it fits `_WIDTH` with `beside` characters on the same line; else on several."""
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or indent + beside + len(flat) <= _WIDTH:
         return flat

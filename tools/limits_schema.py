@@ -1,4 +1,4 @@
-"""The limits in ``schemas/common.json``, made from the table in ``protocol/limits.py``."""
+"""Generates the limits in ``schemas/common.json`` from the table in ``protocol/limits.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.json_text import compact_json_text
 
 
 def with_limits(text: str) -> str:
-    """``common.json`` with its limits as they must be; all else is written by hand and stays."""
+    """The text of ``common.json`` with its limits generated; all else, written by hand, is kept."""
     document: dict[str, Any] = json.loads(text)
     definitions = document["$defs"]
     definitions["limits"]["properties"] = {WIRE_NAMES[name]: _schema(name) for name in TABLE}

@@ -1,7 +1,7 @@
-"""The child's methods as an OpenRPC document (https://spec.open-rpc.org), made from the schemas.
+"""Generates an OpenRPC document (https://spec.open-rpc.org) of the child's methods from the schemas.
 
-OpenRPC's schemas are JSON Schema draft 7, which ignores what stands beside a ``$ref`` and knows no bundles.
-So references become local ones, and one with anything beside it moves into an ``allOf``.
+OpenRPC's schemas are JSON Schema draft 7, which ignores members beside a ``$ref`` and has no bundles. So
+references become local, and one with other members beside it moves into an ``allOf``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tools.variants import variants
 OPENRPC_VERSION = "1.3.2"
 _COMMON = "common.json#/$defs/"
 _COMPONENTS = "#/components/schemas/"
-# Errors beside those that any method may be answered with.
+# By method, kinds of errors beside those of every method.
 _REFUSALS = {
     "initialize": ("isolation_unavailable", "protocol_version"),
     "resolve": ("unknown_request",),
@@ -23,7 +23,7 @@ _MAY_FAIL_THE_RUN = ("check", "start", "poll", "take", "drain")
 
 
 def openrpc() -> dict[str, Any]:
-    """The document."""
+    """The OpenRPC document."""
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -41,7 +41,7 @@ def openrpc() -> dict[str, Any]:
 
 
 def errors_of(method: str) -> list[str]:
-    """The kinds of error that a well-formed request of this method may be answered with, in their order."""
+    """The kinds of error that may answer a well-formed request of this method, in their schema's order."""
     may_come = {"invalid_params", "invalid_state", "internal", *_REFUSALS.get(method, ())}
     if method in _MAY_FAIL_THE_RUN:
         may_come |= {kind for kind, schema in _kinds().items() if _ends_the_run(schema)}
@@ -85,7 +85,7 @@ def _error(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _local(value: Any) -> Any:
-    """A schema, or a part of one, as draft 7 has it."""
+    """A schema, or a part of one, in draft 7."""
     if isinstance(value, list):
         return [_local(item) for item in value]
     if not isinstance(value, dict):

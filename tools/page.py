@@ -1,4 +1,4 @@
-"""Sections of a page that are generated, each between two markers that name it."""
+"""Replaces generated sections of a page, each of which is between two markers with its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def section(name: str, lines: Iterable[str]) -> str:
 
 
 def embed(page: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> str:
-    """A page with its sections as they must be.
+    """The page with its sections generated.
+
+    Args:
+        page: the present text.
+        sections: by name, the lines of each section.
 
     Raises:
         ValueError: a section has no markers.

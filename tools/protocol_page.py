@@ -1,4 +1,4 @@
-"""The sections of docs/protocol.md that are made from the contract."""
+"""Generates the sections of docs/protocol.md that have the contract's tables and transcripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATES = (NEW, READY, RUNNING, FAILED, CLOSED)
 
 
 def state_diagram() -> Iterator[str]:
-    """The transition table as a Mermaid diagram."""
+    """The state table, as a Mermaid diagram and as a table."""
     yield from ("```mermaid", "stateDiagram-v2", f"    [*] --> {NEW}")
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, method), after in TRANSITIONS.items():
@@ -42,7 +42,7 @@ def _state_rows() -> Iterator[tuple[str, ...]]:
 
 
 def methods() -> Iterator[str]:
-    """Every method with tables of its params and its result."""
+    """All methods, with tables of their params and results."""
     for method in METHODS:
         params, result = document(f"{method}.params"), document(f"{method}.result")
         yield from (f"### {method}", "")
@@ -52,7 +52,7 @@ def methods() -> Iterator[str]:
 
 
 def parts() -> Iterator[str]:
-    """What messages are made of."""
+    """The shared parts of messages, with tables of their members."""
     for name in PARTS:
         schema = document("common")["$defs"][name]
         yield from (f"### {name}", "", schema["description"], "")
@@ -70,7 +70,7 @@ def limits() -> Iterator[str]:
 
 
 def errors() -> Iterator[str]:
-    """Every kind of error."""
+    """A table of all kinds of error."""
     yield from table(
         ("`data.kind`", "`code`", "Meaning", "Further members of `data`"),
         map(error_row, variants(document("error"))),
@@ -78,7 +78,7 @@ def errors() -> Iterator[str]:
 
 
 def replies() -> Iterator[str]:
-    """What may be answered."""
+    """Which errors may answer which message, and what a drain may report in which state."""
     rows = [(f"`{method}`", _kinds(kinds)) for method, kinds in MAY_FAIL.items()]
     yield from table(("Message", "Errors that may answer it"), rows)
     yield ""
@@ -119,7 +119,7 @@ SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def embed(text: str) -> str:
-    """The page with its sections as they must be.
+    """The page with its sections generated.
 
     Raises:
         ValueError: a section has no markers.

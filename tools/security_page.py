@@ -1,4 +1,4 @@
-"""The sections of docs/security.md that are made from tables in the code."""
+"""Generates the sections of docs/security.md that have tables of the code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.tables import table
 
 
 def verdicts() -> Iterator[str]:
-    """Every verdict, what decides it, and how ``flowcage run`` then exits."""
+    """A table of all verdicts: what decides each, and the exit status of ``flowcage run``."""
     yield from table(("verdict", "decided by", "exit status"), map(_row, Verdict))
 
 
@@ -21,7 +21,7 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
 
 
 def embed(text: str) -> str:
-    """The page with its sections as they must be.
+    """The page with its sections generated.
 
     Raises:
         ValueError: a section has no markers.

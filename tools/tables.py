@@ -10,7 +10,8 @@ from flowcage.schemas.loader import document
 from tools.variants import Variant, shape, variants
 
 _COMMON = "common.json#/$defs/"
-# Shared definitions with a heading of their own; limits have a section, the rest is told where it is used.
+# Shared definitions with a heading of their own. Limits have a section; the rest is described where it is
+# used.
 PARTS = (
     "event",
     "call",
@@ -26,7 +27,7 @@ PARTS = (
 
 
 def members(schema: dict[str, Any], title: str) -> Iterator[str]:
-    """The members of an object, one a row; those of one shape only say which."""
+    """The members of an object, one in a row. Those that only one shape has begin with its condition."""
     if "$ref" in schema:
         yield from (f"It is an {_type(schema)}.", "")
         return
@@ -88,7 +89,7 @@ def _meaning(schema: dict[str, Any]) -> str:
 
 
 def error_row(variant: Variant) -> tuple[str, ...]:
-    """One kind of error: kind, code, meaning, members of its data."""
+    """The row of one kind of error: kind, code, meaning, members of its data."""
     properties = variant.schema["properties"]
     data = properties.get("data", {})
     more = [

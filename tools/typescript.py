@@ -1,6 +1,6 @@
-"""TypeScript types of the messages, for hosts: ``protocol.d.ts``, made from the schemas.
+"""Generates TypeScript types of the messages, ``protocol.d.ts``, from the schemas.
 
-It knows the keywords that our schemas use and refuses all others, so that no rule is dropped unseen.
+It supports the keywords that the schemas use and raises for any other, so that no rule is dropped unnoticed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tools.variants import Variant, shape, variants
 _WIDTH = 110
 _COMMON = "common.json#/$defs/"
 _NAMES = {"array": "unknown[]", "integer": "number", "object": "Record<string, unknown>"}
-# What types cannot say, or what is said in comments.
+# Keywords that types cannot express, or that become comments.
 _TELLING = {"$schema", "$id", "title", "description", "default", "examples"}
 _BOUNDING = {"minimum", "maximum", "minLength"}
 _SHAPING = {"$ref", "type", "enum", "const", "properties", "required", "additionalProperties", "items"}
@@ -27,7 +27,7 @@ def declarations() -> str:
     """The text of ``protocol.d.ts``.
 
     Raises:
-        ValueError: a schema uses a keyword that this does not know.
+        ValueError: a schema uses a keyword that is not supported here.
     """
     named = {_pascal(name): schema for name, schema in document("common")["$defs"].items()}
     named["ErrorObject"] = document("error")
@@ -85,7 +85,7 @@ def _type(schema: dict[str, Any], indent: str) -> str:
 
 
 def _split(schema: dict[str, Any], names: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The members that all shapes have in common, and those that tell the shapes apart."""
+    """Two schemas: of the members that all shapes share, and of the members named in `names`."""
     members = schema["properties"].items()
     return (
         {**schema, "properties": {name: member for name, member in members if name not in names}},
@@ -140,7 +140,7 @@ def _members(schema: dict[str, Any], indent: str) -> Iterator[str]:
 
 
 def _shape(schema: dict[str, Any], case: Variant) -> dict[str, Any]:
-    """One shape, without a comment that each of them would repeat."""
+    """One shape, without the tag's comment, which each shape would repeat."""
     shaped = shape(schema, case)
     shaped["properties"][case.tag[0]].pop("description", None)
     return shaped
@@ -148,9 +148,9 @@ def _shape(schema: dict[str, Any], case: Variant) -> dict[str, Any]:
 
 def _comment(schema: dict[str, Any], indent: str) -> str:
     text = schema.get("description")
-    if text is None or "const" in schema:  # which says no more than its value
+    if text is None or "const" in schema:  # its comment would repeat the value
         return ""
-    if "default" in schema and "eft out" not in text:  # which says it in words
+    if "default" in schema and "eft out" not in text:  # where the description has no default in words
         text += f" Default: {json.dumps(schema['default'])}."
     lines = textwrap.wrap(text, _WIDTH - len(indent) - 3)
     if len(lines) == 1:

@@ -1,4 +1,4 @@
-"""Which shapes a schema tells apart: the schemas say it with ``if`` on one member that must be ``const``."""
+"""The shapes of a schema: alternatives that ``if`` tells apart by one member with a ``const`` value."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Variant(NamedTuple):
 
     Attributes:
         tag: path to the member that tells the shapes apart, such as ``("type",)`` or ``("data", "kind")``.
-        value: what that member says here.
-        schema: what holds here beyond what holds for all; empty where nothing does.
+        value: the value of that member in this shape.
+        schema: what this shape requires beside what all do; empty where it requires nothing.
     """
 
     tag: tuple[str, ...]
@@ -21,10 +21,10 @@ class Variant(NamedTuple):
 
 
 def variants(schema: dict[str, Any]) -> list[Variant]:
-    """The shapes of a schema in the order of its tag's ``enum``; none where there is only one.
+    """The shapes of a schema, in the order of its tag's ``enum``; empty where it has no cases.
 
     Raises:
-        ValueError: a condition is something else than one member that is ``const``.
+        ValueError: a condition is not one member with a ``const`` value, or the cases differ in their tag.
     """
     cases = [case for part in [schema, *schema.get("allOf", [])] for case in _cases(part)]
     if not cases:
@@ -36,7 +36,7 @@ def variants(schema: dict[str, Any]) -> list[Variant]:
 
 
 def shape(schema: dict[str, Any], variant: Variant) -> dict[str, Any]:
-    """One shape as a schema of its own: what holds for all, what this one adds, and the tag as a constant."""
+    """One shape as a schema of its own: what all shapes require, what this one adds, and the tag's value."""
     common = {name: value for name, value in schema.items() if name not in ("if", "then", "else", "allOf")}
     tagged: dict[str, Any] = {"const": variant.value}
     for name in reversed(variant.tag):
@@ -45,7 +45,7 @@ def shape(schema: dict[str, Any], variant: Variant) -> dict[str, Any]:
 
 
 def join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Two schemas for the same value as one; where both say something that cannot be joined, the second's."""
+    """Two schemas of one value, joined; of keywords that cannot be joined, the second's counts."""
     joined = {**first, **second}
     if "properties" in first and "properties" in second:
         pairs = first["properties"], second["properties"]
