@@ -133,7 +133,7 @@ class ChildConnection(_Endpoint):
 
     def _event(self, line: Line | TooLong) -> ChildEvent | None:
         if isinstance(line, TooLong):
-            message = f"a line may have {line.limit} bytes at most"
+            message = f"the line is longer than maxMessageBytes ({line.limit})"
             return Refused(None, ErrorReply(MESSAGE_TOO_LARGE, message, {"limit": line.limit}))
         incoming = envelope.parse_request(line.data)
         if isinstance(incoming, Refused):

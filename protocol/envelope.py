@@ -58,9 +58,12 @@ def parse_request(line: bytes) -> Incoming | Refused:
     except (ValueError, RecursionError) as error:
         return Refused(None, ErrorReply(PARSE_ERROR, f"not a JSON text: {error}"))
     if isinstance(value, list):
-        return Refused(None, ErrorReply(INVALID_REQUEST, "batches are not accepted"))
+        return Refused(
+            None,
+            ErrorReply(INVALID_REQUEST, "a batch is not accepted; send each request on a line of its own"),
+        )
     if not isinstance(value, dict):
-        return Refused(None, ErrorReply(INVALID_REQUEST, "a request is an object"))
+        return Refused(None, ErrorReply(INVALID_REQUEST, "a request must be an object"))
     return _request(value)
 
 

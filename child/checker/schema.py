@@ -16,7 +16,7 @@ from flowcage.protocol.messages import Json
 
 # In characters. The validator quotes the refused value, which can be megabytes.
 MAX_EXPLANATION = 500
-_NOWHERE = "a reference that leads nowhere inside it, and nothing is fetched"
+_NO_TARGET = "a reference without a target in it, and nothing is fetched"
 
 
 class SchemaError(Exception):
@@ -61,7 +61,7 @@ class Schema:
 
 def _why_no_schema(error: ValidationError) -> str:
     if isinstance(error.kind, ValidationErrorKind.Referencing):
-        return f"options.schema has {_NOWHERE}: {_cut(_flat(error.message))}"
+        return f"options.schema has {_NO_TARGET}: {_cut(_flat(error.message))}"
     return f"options.schema is not a JSON Schema (2020-12): {_one_line(_most_telling(error))}"
 
 

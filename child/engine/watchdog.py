@@ -90,9 +90,11 @@ class Watchdog:
     def _limit_reached(self, used: float, now: float) -> Interrupted | None:
         limit = f"stepTimeoutMs ({self._step_timeout_ms} ms)"
         if used >= self._step_cpu_end:
-            return Interrupted(TIMEOUT, f"a step ran longer than {limit}")
+            return Interrupted(TIMEOUT, f"a step used more CPU than {limit}")
         if used >= self._cpu_end:
             return Interrupted(TIMEOUT, f"the run used more CPU than cpuSeconds ({self._cpu_seconds} s)")
         if now >= self._step_wall_end:
-            return Interrupted(TIMEOUT, f"a step was not done after {STEP_WALL_FACTOR} times {limit}")
+            return Interrupted(
+                TIMEOUT, f"a step took longer than {STEP_WALL_FACTOR} times {limit} by the wall clock"
+            )
         return None

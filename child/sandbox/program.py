@@ -220,6 +220,6 @@ def _evaluate(realm: Realm, text: WorkflowText, literal: bytes, start: int) -> A
             value = realm.context.evaluate(compiled)
             return strictjson.loads(realm.call_text("encode", value).encode())
         except JavaScriptError:
-            message = f"meta cannot be told as JSON: {realm.take_error()['message']}"
+            message = f"meta must be JSON, and it cannot be written as JSON: {realm.take_error()['message']}"
             realm.watchdog.check()
             raise text.syntax_error(message, start) from None

@@ -257,7 +257,7 @@ class Realm:
             for reason in self._unhandled_rejections.take():
                 message = self.call_text("summarize", reason)
                 self.diagnose(
-                    "unhandled_rejection", f"nobody waits for a promise that was rejected: {message}"
+                    "unhandled_rejection", f"a promise was rejected, and nothing awaits it: {message}"
                 )
 
     def _diagnose_unawaited(self) -> None:

@@ -49,6 +49,6 @@ def test_a_source_nested_too_deep_for_the_stack_is_no_syntax_error(child: ChildP
 
 def test_meta_that_json_cannot_hold_is_a_syntax_refusal_with_its_place(child: ChildProcess) -> None:
     child.initialize()
-    with pytest.raises(Refused, match="meta cannot be told as JSON") as caught:
+    with pytest.raises(Refused, match="meta must be JSON, and it cannot be written as JSON") as caught:
         child.request("check", source="\nexport const meta = { n: 1n };\nreturn 1;")
     assert (caught.value.kind, caught.value.data["line"], caught.value.data["column"]) == ("syntax", 2, 21)
