@@ -16,13 +16,13 @@ between two such checks. The engine refuses that request itself, with an error t
 The functions are at the head of the engine's runtime (``JSMallocFunctions`` and ``JSMallocState`` in
 quickjs.c). `Heap` raises `EngineUnavailable` where the counters there are not those that the engine reports.
 
-Invariants, held by `tests/child/test_heap.py`:
+Invariants, which `tests/child/test_heap.py` tries from outside:
 
 - While a heap is watched the engine's own limit is off, so that only ours refuses.
 - `on_full` is called while nothing is being allocated, so the allocator's counters are consistent.
 - Before the compiler runs, `expecting` watches a heap that its result may bring near the limit.
-- After `abandon` every request is granted and no garbage is collected: what the engine was changing is never
-  looked at again.
+- After `abandon` every request is granted and no garbage is collected: a collection would walk objects that
+  are half changed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ A step is charged the CPU time of this process, not the wall time: on a busy mac
 longer by the wall, but no more CPU. The wall bound, `STEP_WALL_FACTOR` times as long, ends a step that gets
 hardly any CPU.
 
-Invariants, each with its test in `tests/child/test_watchdog.py`:
+Invariants, with their tests in `tests/child/test_watchdog.py` where there is one:
 
 - The first limit that is reached stays: JavaScript can swallow the engine's interruption in a promise, but
   every later `expired` and `check` reports it again (`test_a_watchdog_that_has_tripped_stays_tripped` in

@@ -78,9 +78,7 @@ def test_a_schema_that_is_wrong_is_refused_with_the_place(schema: Any, problem: 
     "reference", ["http://127.0.0.1:9/schema.json", "file:///etc/passwd", "#/$defs/none", "#none", "other"]
 )
 def test_a_reference_that_leads_outside_or_nowhere_is_refused_before_it_is_needed(reference: str) -> None:
-    with pytest.raises(
-        SchemaError, match=r"a reference without a target in it, and nothing is fetched: "
-    ):
+    with pytest.raises(SchemaError, match=r"a reference without a target in it, and nothing is fetched: "):
         Schema({"properties": {"unused": {"$ref": reference}}})
 
 
