@@ -1,5 +1,4 @@
-"""Usage: python -m flowcage.conformance.fake_child SCENARIO [TRANSCRIPT]: acts as a child for a host under
-test.
+"""python -m flowcage.conformance.fake_child SCENARIO [TRANSCRIPT]: acts as a child for a host under test.
 
 It runs no JavaScript: for any source it plays the same workflow, which logs, requests an agent and sleeps. It
 writes what happens to TRANSCRIPT.

@@ -1,5 +1,4 @@
-"""Hosts under test: the command is run once for each scenario against the fake child, and judged by the
-outcome."""
+"""Hosts under test: the command is run once for each scenario against the fake child, and judged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The messages of the wire contract as immutable values. `decode` builds them from JSON, `encode` is the
-inverse.
+"""The messages of the wire contract as immutable values; `decode` builds them, `encode` is the inverse.
 
 They are named tuples, not dataclasses: a child is started for each run, and to import ``dataclasses`` and
 build twenty of them would double its start-up time.

@@ -5,8 +5,8 @@ the realm of its run and decides how the run stands: running, complete (`_output
 stalled.
 
 The way of one message that runs JavaScript: `_step` runs it to quiet inside a watchdog's step; what ends the
-run is kept, not raised. Then queued calls and requests are handed out, and only a message that has none of
-them to hand out raises the failure. So what came before a failure arrives before it
+run is kept, not raised. Then queued calls and requests are handed out, and only a message that has nothing
+to hand out raises the failure. So what came before a failure arrives before it
 (`tests/child/test_failures.py::test_calls_and_requests_queued_before_a_failure_come_first`).
 
 Invariants:

@@ -1,5 +1,4 @@
-"""Finds the parts of a workflow's source by tree-sitter's JavaScript grammar: imports, exports, returns,
-`meta`.
+"""Finds parts of a workflow's source by a JavaScript grammar: imports, exports, returns, `meta`.
 
 The grammar only locates. Which dialect a source is, and whether it is correct, the engine decides
 (`program`), because a grammar that recovers from errors can misread hostile text.
@@ -80,8 +79,8 @@ class Parts(NamedTuple):
         reexports: exports from other modules.
         specifiers: those of import declarations and of reexports.
         dynamic_imports: the first arguments of ``import()`` calls, anywhere.
-        unawaited_call: the name of an async function of the source, where the last expression statement at
-            the top level calls it without ``await``.
+        unawaited_call: the name of an async function of the source, where the last call statement at the top
+            level calls it without ``await``.
     """
 
     imports: list[tuple[int, int]]

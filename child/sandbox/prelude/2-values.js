@@ -75,7 +75,7 @@ function pathOf(way, depth) {
 }
 
 // JSON.stringify looks up toJSON through the prototypes of every object. A workflow that sets it on Object.prototype or
-// Array.prototype would change every object's text, also that of the prelude's own.
+// Array.prototype would change the text of every object.
 const isPolluted = () => getOwnPropertyDescriptor(ObjectPrototype, 'toJSON') !== undefined
   || getOwnPropertyDescriptor(ArrayPrototype, 'toJSON') !== undefined
   || getPrototypeOf(ArrayPrototype) !== ObjectPrototype

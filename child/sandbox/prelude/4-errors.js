@@ -122,7 +122,7 @@ function summarize(reason) {
   return getPrototypeOf(reason) === ReferenceErrorPrototype ? message + hint(message) : message;
 }
 
-// Notes an error that became null. An out-of-memory error of the engine ends the run instead.
+// Notes an error that became null. An out-of-memory error of the engine ends the run, too.
 function noteSwallowedError(helper, index, error) {
   if (failure === undefined && isOutOfMemory(error)) {
     failure = { __proto__: null, kind: 'memory', name: 'InternalError', message: 'out of memory' };
