@@ -62,7 +62,7 @@ def unknown_dialect(child: ChildPeer) -> None:
 
 
 def described(child: ChildPeer, source: str, dialect: str) -> None:
-    """Start with `describe`; a child that does not know it, or cannot tell, says nothing."""
+    """Start with `describe`: the dialect must be this one, or be left out, as by an older child."""
     child.initialize()
     told = child.request("start", source=source, describe=True)
     expect("the dialect, where it is told", told.get("dialect", dialect), dialect)

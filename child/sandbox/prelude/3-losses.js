@@ -137,7 +137,7 @@ function callSite() {
   return siteIn(textOf(readStack(new NativeError())));
 }
 
-// The innermost of the author's frames in a stack, as `callSite` tells it.
+// The innermost of the author's frames in a stack, in the form that `callSite` returns.
 function siteIn(stack) {
   const frames = authorFrames(stack);
   const end = indexOf(frames, '\n');
