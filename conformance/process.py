@@ -210,12 +210,10 @@ class Program:
             self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
         self.stdout += data
-        self._lines += data.count(
-            b"\n"
-        )  # counted as they come: to search all that is held at each read is quadratic
-        if (
-            len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended
-        ):  # the program may block on its pipe from here on
+        # Counted as they come: to search all that is held at each read would be quadratic.
+        self._lines += data.count(b"\n")
+        # No longer read from here on: the program may block on its pipe.
+        if len(self.stdout) > MAX_HELD_BYTES and not self.stdout_ended:
             self._flooded = self.stdout_ended = True
             self._selector.unregister(self._process.stdout)
 

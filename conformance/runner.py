@@ -60,11 +60,8 @@ def _finding(check: Check[T], attempt: Callable[[Check[T]], None]) -> Finding[T]
         attempt(check)
     except Deviation as deviation:
         said = str(deviation)
-    except (
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:  # the reply has another shape than the check reads
+    except (LookupError, TypeError, AttributeError) as error:
+        # The reply has another shape than the check reads.
         said = f"the reply is not of the expected shape: {type(error).__name__}: {error}"
     else:
         said = ""
