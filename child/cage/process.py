@@ -119,7 +119,7 @@ def hide_memory() -> Layer:
 
 
 def refuse_new_code() -> Layer:
-    """Forbid mappings that are writable and executable or become executable later (PR_SET_MDWE, Linux 6.3)."""
+    """Forbid mappings that are writable and executable, or become executable (PR_SET_MDWE, Linux 6.3)."""
     try:
         libc.prctl(_PR_SET_MDWE, _MDWE_REFUSE_EXEC_GAIN)
     except OSError as error:
