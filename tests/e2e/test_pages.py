@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,14 +13,11 @@ from flowcage.host import RunError, Verdict
 from flowcage.host.cli import exits
 from flowcage.protocol.messages import LAYERS, METHODS, STRICT_LAYERS
 
+from . import readme
 from .command import DEADLINE, FLOWCAGE
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-SECURITY = (ROOT / "docs" / "security.md").read_text()
-SHELL = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-COMMANDS = re.findall(r"^flowcage .*$", "".join(SHELL), re.MULTILINE)
-PROGRAM = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)[0]
+SECURITY = (readme.ROOT / "docs" / "security.md").read_text()
+PROGRAM = re.findall(r"^```python\n(.*?)^```$", readme.README, re.DOTALL | re.MULTILINE)[0]
 
 
 def table(heading: str) -> list[list[str]]:
@@ -30,20 +26,9 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", readme.COMMANDS)
 def test_a_command_of_the_readme_does_what_it_says(command: str, tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    path = f"{FLOWCAGE.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-    told = re.search(r"exit status (\d+)", command)
-    assert done.returncode == (int(told[1]) if told else 0), done.stderr
+    readme.check(command, FLOWCAGE.parent, tmp_path)
 
 
 def test_the_program_of_the_readme_runs() -> None:
@@ -55,7 +40,7 @@ def test_the_program_of_the_readme_runs() -> None:
 
 def test_the_readme_counts_the_messages() -> None:
     assert len(METHODS) == 8
-    assert "eight JSON-RPC messages" in README
+    assert "eight JSON-RPC messages" in readme.README
 
 
 def test_the_table_of_layers_lists_all_and_says_which_must_hold() -> None:
