@@ -31,6 +31,7 @@ FILES: dict[str, Generate] = {
     "schemas/forms/openrpc.json": _always(lambda: json_text(openrpc())),
     "schemas/forms/protocol.d.ts": _always(declarations),
     "clients/node/wire.d.ts": _always(declarations),
+    "clients/node/LICENSE": _always((ROOT / "LICENSE").read_text),  # npm packs only what is in the folder
     "docs/protocol.md": protocol_page.embed,
     "docs/conformance.md": conformance_page.embed,
     "docs/security.md": security_page.embed,
