@@ -6,7 +6,7 @@ import { Slots } from './slots.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const TYPES = ['agent', 'workflow', 'sleep', 'sandbox_exec'];
-// What a handler throws to reject one request; a child workflow's own failure is its parent's to catch.
+// Errors of a handler that reject one request. The failure of a child workflow is among them: its parent may catch it.
 const REJECTIONS = [RequestRejected, WorkflowFailed, WorkflowStalled];
 
 export class Answers {
@@ -31,7 +31,7 @@ export class Answers {
     this.#children = new Slots(options.maxChildren);
     this.#signal = signal;
     this.#abandon = abandon;
-    setMaxListeners(0, signal); // one for each sleep, and whatever handlers add
+    setMaxListeners(0, signal); // one for each sleep, and those of handlers
     signal.addEventListener('abort', () => this.#wake(), { once: true });
   }
 
@@ -41,7 +41,7 @@ export class Answers {
       if (!TYPES.includes(request.type)) {
         throw new ProtocolViolation(`the child sent a request of an unknown type: ${request.type.slice(0, 40)}`);
       }
-      // Ids count from 1, so to know one that was used before nothing need be kept of those.
+      // Ids count from 1, so a repeated one is recognised without a record of those before.
       this.#handedOut += 1;
       if (request.id !== String(this.#handedOut)) {
         throw new ProtocolViolation(`the child gave request ${this.#handedOut} the id ${request.id.slice(0, 40)}`);

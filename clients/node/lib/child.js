@@ -1,4 +1,4 @@
-// One child, spoken to: requests out, replies in, a deadline on each, and an end that always comes.
+// One child: sends requests, receives replies, holds a deadline for each reply, and ends the child on every path.
 import {
   AbortError, ChildDied, ChildSilent, IsolationUnavailable, OutputExceeded, ProtocolViolation,
   RunError, RunRefused, WorkflowFailed,
@@ -10,13 +10,13 @@ const RUN_FAILURES = new Set([
   'exception', 'syntax', 'import', 'missing_default', 'timeout', 'memory', 'stack', 'serialization', 'limit',
 ]);
 const CLIENT = { name: 'flowcage-node', version: '0.1.0' };
-// A healthy child leaves at once when its stdin is closed. One that is busy is not worth waiting for.
+// A healthy child exits at once when its stdin is closed. A busy one is not waited for.
 const CLOSE_GRACE_MS = 500;
-// A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
+// After a child closed its stdout, its exit must be seen within this time; otherwise it is a protocol violation.
 const EXIT_GRACE_MS = 1000;
 // SIGKILL takes effect at once, except on a process that is stuck in the kernel.
 const REAP_MS = 10_000;
-// Our own event loop may be late; what the child said meanwhile must still be read.
+// Our own event loop may be late; replies that have arrived meanwhile must still be read.
 const LATE_MS = 50;
 const GLANCE_MS = 100;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -57,7 +57,7 @@ export class Child {
     this.#link = link;
     this.answerTimeoutMs = answerTimeoutMs;
     this.#maxReceivedBytes = maxReceivedBytes;
-    // A child that stopped reading is found out by the end of its stdout, which says why.
+    // Not reported here: if the child has ended, the end of its stdout leads to the reason.
     link.input.on('error', () => {});
     link.output.on('error', () => {});
     link.output.on('data', (chunk) => this.#receive(chunk));
@@ -69,7 +69,7 @@ export class Child {
     if (signal?.aborted) abort();
   }
 
-  /** Agree on the version, have the child close its cage, and see that it is closed. */
+  /** Agree on the version, have the child close its cage, and verify it. */
   initialize({ limits, isolation, client = CLIENT } = {}) {
     const params = { protocolVersion: PROTOCOL_VERSION, client, limits, isolation };
     const verify = (initialized) => this.#verify(initialized, limits, isolation);
@@ -96,7 +96,7 @@ export class Child {
     return this.request('drain');
   }
 
-  /** Settle a request. A value that cannot cross becomes a rejection that says why. */
+  /** Settle a request. A value that is not JSON becomes a rejection that says why. */
   resolve(id, resolution) {
     return this.request('resolve', { id, resolution });
   }
@@ -115,11 +115,11 @@ export class Child {
       }
       return result;
     });
-    reply.catch(() => {}); // a caller who waits for an earlier one first must not be told of it as unhandled
+    reply.catch(() => {}); // a caller may await an earlier promise first; that must not be an unhandled rejection
     return reply;
   }
 
-  /** End the conversation with an error: kill the child, reject all that wait. Returns the first such error. */
+  /** End the conversation with an error: kill the child, reject all waiting requests. Returns the first such error. */
   fail(error) {
     if (this.#failure === null && !this.#isClosing) {
       this.#failure = error;
@@ -130,7 +130,7 @@ export class Child {
     return this.#failure ?? error;
   }
 
-  /** End the child and reap it: its stdin is closed first, and it has half a second to leave. */
+  /** End the child and reap it: its stdin is closed first, and it has half a second to exit. */
   async close() {
     if (this.#failure === null && !this.#isClosing) {
       this.#isClosing = true;
@@ -168,7 +168,7 @@ export class Child {
     }
   }
 
-  /** What is sent in one go of the event loop leaves in one write. */
+  /** All messages of one turn of the event loop go out in one write. */
   #write(line) {
     const { input } = this.#link;
     this.messages += 1;
@@ -210,12 +210,12 @@ export class Child {
     clearTimeout(this.#timer);
     if (this.#waiting.length === 0) return;
     const began = performance.now();
-    // Most answers come sooner, and are not worth reading a file for.
+    // Most answers come sooner; reading the child's CPU from a file would cost more than they do.
     const glance = Math.min(GLANCE_MS, this.answerTimeoutMs);
     this.#timer = setTimeout(() => this.#wait(began, cpuMs(this.#link.pid)), glance);
   }
 
-  /** Wait for as long as the child may still take, and give it up then. */
+  /** Wait for as long as the child may still take, then fail. */
   #wait(began, cpuBegan) {
     const left = this.#patienceLeft(began, cpuBegan);
     const [next, pause] = left > 0
@@ -236,7 +236,7 @@ export class Child {
 
   async #gone() {
     if (this.#failure || this.#isClosing) return;
-    clearTimeout(this.#timer); // it will answer nothing any more
+    clearTimeout(this.#timer); // no answer can come any more
     const ended = await this.#link.ended(EXIT_GRACE_MS);
     this.fail(ended === null
       ? new ProtocolViolation('the child closed its stdout and went on living; it was killed')

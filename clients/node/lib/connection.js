@@ -11,7 +11,7 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const MAX_DEPTH = 512;
 const MAX_VALUES = 1_000_000;
 
-// What a child says of a line whose id it could not read.
+// Errors of a child about a line whose id it could not read.
 const WITHOUT_ID = new Set(['parse_error', 'invalid_request', 'message_too_large']);
 
 /** Splits a byte stream into lines and never holds more than one capped line. */
@@ -45,7 +45,7 @@ export class LineReader {
   }
 }
 
-/** Gives requests their ids, and believes a reply only if it is the next one due and in the contract. */
+/** Gives requests their ids, and accepts a reply only if it is the next one due and satisfies the contract. */
 export class Connection {
   #reader = new LineReader();
   #nextId = 1;
@@ -133,7 +133,7 @@ function encode(method, message) {
   return line;
 }
 
-/** Why a text has more structure than may be parsed; undefined if it has not. */
+/** Why a text has too much structure to be parsed; undefined if it has not. */
 function whyTooMuch(text) {
   if (text.length <= MAX_DEPTH) return undefined;
   let depth = 0;

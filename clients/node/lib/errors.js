@@ -6,7 +6,7 @@ export class FlowcageError extends Error {
   }
 }
 
-/** A run ended without a result. By the time it is thrown, the child is gone. */
+/** A run ended without a result. When it is thrown, the child has ended. */
 export class RunError extends FlowcageError {
   /** Whether the child was still alive and answering when the error arose. */
   childAlive = true;
@@ -15,7 +15,7 @@ export class RunError extends FlowcageError {
   report = undefined;
 }
 
-/** The workflow's own doing: it threw, does not compile, or ran into one of the child's limits. */
+/** The workflow threw, does not compile, or reached one of the child's limits. */
 export class WorkflowFailed extends RunError {
   constructor(message, data) {
     super(message);
@@ -25,19 +25,19 @@ export class WorkflowFailed extends RunError {
   }
 }
 
-/** The workflow waits for something that nobody will ever answer. */
+/** The workflow waits for something that can never be settled. */
 export class WorkflowStalled extends RunError {}
 
 /** The wall-clock limit of the whole run was reached; the child was killed. */
 export class TimedOut extends RunError {}
 
-/** The child did not answer in time and was killed: it hung where the engine never looks at the clock. */
+/** The child did not answer in time and was killed: it hung where the engine does not check the clock. */
 export class ChildSilent extends RunError {}
 
-/** The child said more than a run may say in all; it was killed. */
+/** The child sent more than a run may send in all; it was killed. */
 export class OutputExceeded extends RunError {}
 
-/** The child ended in the middle of the run. Over a socket nobody knows how: signal and exitCode are null. */
+/** The child ended in the middle of the run. Over a socket signal and exitCode are unknown, and null. */
 export class ChildDied extends RunError {
   childAlive = false;
 
@@ -48,13 +48,13 @@ export class ChildDied extends RunError {
   }
 }
 
-/** The child said something that the wire contract does not allow, and was killed. */
+/** The child sent something that the wire contract does not allow, and was killed. */
 export class ProtocolViolation extends RunError {}
 
 /** The machine lacks a layer of isolation that was asked for. */
 export class IsolationUnavailable extends RunError {}
 
-/** The child refused a message that should have been right; `kind` is the wire's name for the reason. */
+/** The child refused a message, such as for a limit out of range; `kind` is the wire's name for the reason. */
 export class RunRefused extends RunError {
   constructor(message, kind) {
     super(message);
@@ -65,7 +65,7 @@ export class RunRefused extends RunError {
 /** The source or the args do not fit a message, or hold what JSON cannot; nothing was run. */
 export class CannotSend extends RunError {}
 
-/** No child could be started, or nobody serves that socket. */
+/** No child could be started, or the socket has no server. */
 export class LaunchFailed extends RunError {
   childAlive = false;
 }

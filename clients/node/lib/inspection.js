@@ -1,4 +1,4 @@
-// What the kernel says of a child that claims to be caged: asked before it gets any source.
+// Verifies with the kernel the cage that a child claims, before it gets any source.
 import { readFileSync } from 'node:fs';
 
 import { IsolationUnavailable, ProtocolViolation } from './errors.js';
@@ -7,7 +7,7 @@ const STRICT_LAYERS = [
   'memory', 'cpu', 'files', 'processes', 'core', 'descriptors', 'environment', 'capabilities', 'no_new_privs',
   'seccomp', 'sealed_code',
 ];
-// Those that came after 1.0: a child of before does not name them.
+// Layers that were added after 1.0: older children do not name them.
 const ADDED_LAYERS = ['sealed_code'];
 
 // proc(5), /proc/PID/status. Capability sets are in hexadecimal.
@@ -21,7 +21,7 @@ const EXPECTED = {
 
 const TICK_MS = 10; // the unit of proc(5) on Linux, whatever the kernel counts in
 
-/** CPU that a process has used, in milliseconds; null where nobody can tell. */
+/** CPU that a process has used, in milliseconds; null if it cannot be read. */
 export function cpuMs(pid) {
   if (pid === null) return null;
   try {
@@ -35,7 +35,7 @@ export function cpuMs(pid) {
   }
 }
 
-/** Throw ProtocolViolation unless the child says that every layer of strict isolation holds. */
+/** Throw ProtocolViolation unless the child claims every layer of strict isolation. */
 export function requireLayers(isolation) {
   const named = STRICT_LAYERS.filter((name) => Object.hasOwn(isolation, name) || !ADDED_LAYERS.includes(name));
   const missing = named.filter((name) => !(Object.hasOwn(isolation, name) && isolation[name].applied));

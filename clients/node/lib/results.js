@@ -24,7 +24,7 @@ const CALLS = {
   phase: (it) => isText(it.name) && isOptions(it.options),
 };
 
-// A type that only a later version of the contract knows is the caller's to see.
+// A type that only a later version of the contract has is passed to the caller.
 const isOneOf = (kinds, it) => isText(it.type) && (!Object.hasOwn(kinds, it.type) || kinds[it.type](it));
 const isRequest = (it) => isObject(it) && isText(it.id) && it.id !== '' && isOneOf(REQUESTS, it);
 const isCall = (it) => isObject(it) && isOneOf(CALLS, it);

@@ -7,18 +7,18 @@ import {
 import { spawnChild } from './transport.js';
 
 const DEFAULTS = { maxPendingRequests: 20_000, maxQueuedBytes: 4 * 1024 * 1024, stepTimeoutMs: 5000 };
-// By the clock a step may take so many times its CPU: it may be that the machine is busy.
+// On the clock a step may take this many times its CPU limit: the machine may be busy.
 const STEP_CLOCK_FACTOR = 10;
 const QUEUED_ITEM_BYTES = 100; // what the contract counts for each call besides its text
 const MOST_KEPT = 10_000;
-// Answers that leave in one write: more would only wait in memory for the child to read them.
+// Bounds of one write: more answers would only wait in memory until the child reads them.
 const MOST_ANSWERS = 250;
 const MOST_ANSWER_BYTES = 1024 * 1024;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Run one workflow in a child of its own. Whatever happens, the child is gone afterwards.
- * Options, outcome and errors are told in index.d.ts.
+ * Run one workflow in a child of its own, which has ended when the promise settles.
+ * index.d.ts documents options, outcome and errors.
  */
 export async function run(source, options = {}) {
   const settings = {
@@ -61,7 +61,7 @@ class Run {
     }
   }
 
-  /** Nothing of this run matters any more: the child is killed if it still works, handlers' signals fire. */
+  /** Ends the run: the child is killed if it still runs, and the handlers' signals fire. */
   #end(reason) {
     if (!this.#over.signal.aborted) this.#over.abort(reason);
   }
@@ -150,7 +150,7 @@ class Run {
   }
 }
 
-/** End a run whose child says of it what cannot be true: docs/protocol.md, "What cannot be true". */
+/** End a run whose child reports a state that cannot be true: docs/protocol.md, "What cannot be true". */
 function requirePossible({ stalled, more, state }, outstanding, isFailing) {
   const said = [state === 'complete', stalled, more].filter(Boolean).length;
   const lie = (isFailing && 'has not failed after all')
@@ -160,7 +160,7 @@ function requirePossible({ stalled, more, state }, outstanding, isFailing) {
   if (lie) throw new ProtocolViolation(`the child says that the workflow ${lie}`);
 }
 
-/** Once it has seen source, a child may be the workflow's own: it has no reason to refuse what keeps the contract. */
+/** A child that has seen source may be compromised: a correct one does not refuse messages that keep the contract. */
 function believed(error) {
   return error instanceof RunRefused ? new ProtocolViolation(error.message, { cause: error }) : error;
 }
@@ -174,7 +174,7 @@ function* sendAnswers(child, answers) {
   }
 }
 
-/** What was left out and what is undefined is the same, in every option. */
+/** In every option undefined is the same as absent. */
 function given(options) {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
 }

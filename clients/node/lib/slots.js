@@ -1,4 +1,4 @@
-/** Lets so many tasks run at once; the others wait in order. */
+/** Lets a fixed number of tasks run at once; the others wait in order. */
 export class Slots {
   #free;
   #queue = [];

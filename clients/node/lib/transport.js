@@ -1,4 +1,4 @@
-// How a child comes to be: as a process of our own, or behind the socket of `flowcage serve`.
+// The ways to start a child: as a process of our own, or behind the socket of `flowcage serve`.
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createConnection } from 'node:net';
@@ -8,12 +8,12 @@ import { LaunchFailed } from './errors.js';
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 const MAX_STDERR_BYTES = 16 * 1024 * 1024;
-// What a child said last may still be in the pipe when it is gone.
-const LAST_WORDS_MS = 1000;
+// The last of its stderr may still be in the pipe when a child has ended.
+const STDERR_GRACE_MS = 1000;
 
 /**
  * A transport that starts each child as a process, in a process group of its own.
- * `command` is program and arguments; left out, `flowcage-child` from the PATH, to die with this process.
+ * `command` is program and arguments; by default `flowcage-child` from the PATH, which ends with this process.
  */
 export function spawnChild({ command = ['flowcage-child', '--die-with', String(process.pid)] } = {}) {
   return async () => {
@@ -21,7 +21,7 @@ export function spawnChild({ command = ['flowcage-child', '--die-with', String(p
     const child = spawn(inPath(program), args, {
       cwd: '/',
       detached: true, // its own group, so that all of it can be killed
-      env: { TZ: 'UTC0' }, // nothing of ours; without TZ the C library would read /etc/localtime
+      env: { TZ: 'UTC0' }, // no variables of ours; without TZ the C library would read /etc/localtime
       stdio: 'pipe',
     });
     await started(child, 'spawn', 'no child could be started');
@@ -53,7 +53,7 @@ function started(emitter, event, problem) {
   });
 }
 
-/** Where a program is, seen from here: the child begins in another folder. */
+/** The absolute path of a program: the child starts in another folder. */
 function inPath(program) {
   if (program.includes('/')) return resolve(program);
   const isProgram = (path) => {
@@ -68,7 +68,7 @@ function inPath(program) {
   return places.find(isProgram) ?? program;
 }
 
-/** Wait for a promise of `true`, but not for long. */
+/** Whether a promise settles within so many milliseconds. */
 function within(ms, promise) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms, false);
@@ -82,7 +82,7 @@ function within(ms, promise) {
 class ProcessLink {
   #process;
   #exited;
-  #heard;
+  #stderrClosed;
   #stderr = Buffer.alloc(0);
   #stderrBytes = 0;
 
@@ -95,11 +95,11 @@ class ProcessLink {
       if (child.exitCode !== null || child.signalCode !== null) resolve();
       child.once('exit', resolve);
     });
-    // Whom a child without a cage left behind in its group ends with it.
+    // Processes that a child without a cage left in its group end with it.
     this.#exited.then(() => this.#killGroup());
-    this.#heard = new Promise((resolve) => child.stderr.once('close', resolve));
+    this.#stderrClosed = new Promise((resolve) => child.stderr.once('close', resolve));
     child.stderr.on('error', () => {});
-    child.stderr.on('data', (chunk) => this.#hear(chunk));
+    child.stderr.on('data', (chunk) => this.#keepStderr(chunk));
   }
 
   kill() {
@@ -112,7 +112,7 @@ class ProcessLink {
   /** How the child ended, or null if it has not within so many milliseconds. */
   async ended(ms) {
     if (!await within(ms, this.#exited)) return null;
-    await within(LAST_WORDS_MS, this.#heard);
+    await within(STDERR_GRACE_MS, this.#stderrClosed);
     const { signalCode: signal, exitCode } = this.#process;
     return { signal, exitCode, stderr: this.#stderrTail() };
   }
@@ -124,13 +124,13 @@ class ProcessLink {
   #killGroup() {
     try {
       process.kill(-this.pid, 'SIGKILL');
-    } catch { /* nobody is left in it */ }
+    } catch { /* the group is empty */ }
   }
 
-  #hear(chunk) {
+  #keepStderr(chunk) {
     this.#stderr = Buffer.concat([this.#stderr, chunk]).subarray(-STDERR_TAIL_BYTES);
     this.#stderrBytes += chunk.length;
-    // Past that a child blocks on its own pipe: reading costs us more than writing costs it.
+    // Beyond that the child blocks on its own pipe: reading costs us more than writing costs the child.
     if (this.#stderrBytes > MAX_STDERR_BYTES) this.#process.stderr.pause();
   }
 
