@@ -16,9 +16,9 @@ type answers struct {
 	options          *Options
 	child            *Child
 	handedOut        int // requests in all; only the run's own goroutine uses this and the next
-	outstanding      int // requests that no resolve settles
+	outstanding      int // requests that no resolve has settled
 	ready            chan resolve
-	agents, children chan struct{} // a place for each that may be at work
+	agents, children chan struct{} // one place for each that may be at work
 	handlers         sync.WaitGroup
 }
 
@@ -47,7 +47,7 @@ func (a *answers) admit(requests []Request) error {
 		default:
 			return violation("sent a request of an unknown type: %s", shorten(request.Type))
 		}
-		// Ids count from 1, so to know one that was used before nothing need be kept of those.
+		// Ids count from 1, so a repeated one is recognised without a record of those before.
 		if a.handedOut++; request.ID != strconv.Itoa(a.handedOut) {
 			return violation("gave request %d the id %s", a.handedOut, shorten(request.ID))
 		}
@@ -144,7 +144,7 @@ func (a *answers) sleep(duration time.Duration) error {
 	}
 }
 
-// isRejection: a child workflow's own failure is its parent's to catch, too.
+// isRejection: the failure of a child workflow is one, too, because its parent may catch it.
 func isRejection(err error) bool {
 	var rejection Rejection
 	var failed *WorkflowFailed

@@ -13,9 +13,9 @@ import (
 const (
 	defaultAnswerTimeout    = 30 * time.Second
 	defaultMaxReceivedBytes = 1 << 30
-	// A healthy child leaves at once when its stdin is closed. One that is busy is not worth waiting for.
+	// A healthy child exits at once when its stdin is closed. A busy one is not waited for.
 	closeGrace = 500 * time.Millisecond
-	// A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
+	// After a child closed its stdout, its exit must be seen within this time; otherwise it is a protocol violation.
 	exitGrace = time.Second
 	// SIGKILL takes effect at once, except on a process that is stuck in the kernel.
 	reapTime = 10 * time.Second
@@ -27,13 +27,13 @@ var runFailures = map[string]bool{
 	"stack": true, "serialization": true, "limit": true,
 }
 
-// Child is one child, spoken to. One goroutine at a time may talk to it; Fail may be called by any.
+// Child is one child. One goroutine at a time may use it; Fail may be called by any.
 type Child struct {
 	// AnswerTimeout is how long one answer may take: of the child's CPU where that can be read.
 	AnswerTimeout time.Duration
 	// AnswerClock is how long one answer may take by the clock; zero is AnswerTimeout.
 	AnswerClock time.Duration
-	// MaxReceivedBytes is all that the child may say.
+	// MaxReceivedBytes is how many bytes the child may send.
 	MaxReceivedBytes int64
 
 	link       Link
@@ -73,7 +73,7 @@ func Open(ctx context.Context, transport Transport) (*Child, error) {
 	return child, nil
 }
 
-// Initialize agrees on the version, has the child close its cage, and sees that it is closed.
+// Initialize agrees on the version, has the child close its cage, and verifies it.
 func (c *Child) Initialize(limits Limits, isolation string) (*Initialized, error) {
 	params := map[string]any{
 		"protocolVersion": ProtocolVersion,
@@ -108,15 +108,15 @@ func (c *Child) Drain() (*Drained, error) {
 	return &drained, nil
 }
 
-// Resolve settles a request. A value that cannot cross becomes a rejection that says why.
+// Resolve settles a request. A value that is not JSON becomes a rejection that says why.
 func (c *Child) Resolve(id string, resolution Resolution) error {
 	return c.exchange([]message{{"resolve", resolve{id, resolution}}}, &struct{}{})
 }
 
-// Shutdown has the child leave.
+// Shutdown has the child exit.
 func (c *Child) Shutdown() error { return c.ask("shutdown", struct{}{}, &struct{}{}) }
 
-// Fail ends the conversation: the child is killed and all that wait get this error. It returns the first such error.
+// Fail ends the conversation: the child is killed and all waiting calls get this error. It returns the first such error.
 func (c *Child) Fail(err error) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -138,7 +138,7 @@ func (c *Child) Err() error {
 	return c.failure
 }
 
-// Close ends the child and reaps it, and must be called once: its stdin is closed first, and it has half a second to leave.
+// Close ends the child and reaps it, and must be called once: its stdin is closed first, and it has half a second to exit.
 func (c *Child) Close() {
 	close(c.closing)
 	if c.Err() == nil {
@@ -209,7 +209,7 @@ func (c *Child) encode(messages []message) ([]byte, error) {
 }
 
 func (c *Child) receive() (Reply, error) {
-	// Most answers come before the first glance, and are not worth reading a file for.
+	// Most answers come before the first look; reading the child's CPU from a file would cost more than they do.
 	timer := time.NewTimer(min(glance, c.AnswerTimeout))
 	defer timer.Stop()
 	patience := patience{child: c, began: time.Now()}
@@ -233,7 +233,7 @@ func (c *Child) receive() (Reply, error) {
 	}
 }
 
-// patience is what a child may still take for one answer.
+// patience is how long a child may still take for one answer.
 type patience struct {
 	child    *Child
 	began    time.Time
@@ -265,7 +265,7 @@ func min(a, b time.Duration) time.Duration {
 	return b
 }
 
-// read believes nothing: the first thing that is wrong ends the child.
+// read checks everything: the first fault ends the child.
 func (c *Child) read() {
 	defer c.workers.Done()
 	data := make([]byte, 64<<10)
@@ -313,13 +313,13 @@ func (c *Child) gone() {
 	}
 }
 
-// write is a goroutine of its own: a child that answers before it has read everything must not find us deaf.
+// write is a goroutine of its own: a child that answers before it has read everything must not block on a full pipe.
 func (c *Child) write() {
 	defer c.workers.Done()
 	for {
 		select {
 		case lines := <-c.lines:
-			_, _ = c.link.Write(lines) // a child that stopped reading is found out by the end of its stdout
+			_, _ = c.link.Write(lines) // if the child has ended, the end of its stdout leads to the reason
 		case <-c.failed:
 			return
 		}
@@ -375,7 +375,7 @@ func refusal(failure *ReplyError) error {
 		var data struct {
 			Stack string `json:"stack"`
 		}
-		_ = json.Unmarshal(failure.Data, &data) // without a stack it is as good
+		_ = json.Unmarshal(failure.Data, &data) // the stack is optional
 		return &WorkflowFailed{Kind: failure.Kind, Message: failure.Message, Stack: data.Stack, Data: failure.Data}
 	case failure.Kind == "isolation_unavailable":
 		return &IsolationUnavailable{ChildError: ChildError{"the child cannot close its cage", cause}}

@@ -64,7 +64,7 @@ type due struct {
 	method string
 }
 
-// Connection is the host's end of the wire without any I/O: it gives requests their ids, and believes a reply
+// Connection is the host's end of the wire without any I/O: it gives requests their ids, and accepts a reply
 // only if it is the next one due. It is not safe for use by several goroutines.
 type Connection struct {
 	reader     LineReader
@@ -72,7 +72,7 @@ type Connection struct {
 	unanswered []due
 }
 
-// NewConnection returns a connection on which nothing has been said.
+// NewConnection returns a connection on which nothing has been sent.
 func NewConnection() *Connection {
 	return &Connection{reader: LineReader{MaxBytes: defaultMaxMessageBytes}, nextID: 1}
 }
@@ -140,7 +140,7 @@ func (c *Connection) match(line []byte) (Reply, error) {
 	return reply, nil
 }
 
-// isWithoutID: what a child says of a line whose id it could not read.
+// isWithoutID: an error of a child about a line whose id it could not read.
 func (e *ReplyError) isWithoutID() bool {
 	return e.Kind == "parse_error" || e.Kind == "invalid_request" || e.Kind == "message_too_large"
 }
@@ -186,7 +186,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte{'\n'}), nil
 }
 
-// checkStructure tells of a text that has more structure than may be parsed, or a number that no double holds.
+// checkStructure reports a text that has too much structure to be parsed, or a number that no double holds.
 func checkStructure(text []byte) error {
 	depth, values := 0, 0
 	for at := 0; at < len(text); at++ {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Error is every way in which a run can end without a result. Find the kind with errors.As.
+// Error is the interface of all errors of a run. Find the kind with errors.As.
 type Error interface {
 	error
-	// ChildAlive says whether the child was still alive and answering when the error arose.
+	// ChildAlive is whether the child was still alive and answering when the error arose.
 	ChildAlive() bool
 }
 
@@ -20,29 +20,29 @@ type (
 func (alive) ChildAlive() bool { return true }
 func (dead) ChildAlive() bool  { return false }
 
-// WorkflowFailed is the workflow's own doing: it threw, does not compile, or ran into one of the child's limits.
+// WorkflowFailed: the workflow threw, does not compile, or reached one of the child's limits.
 type WorkflowFailed struct {
 	alive
 	Kind    string // exception, syntax, import, missing_default, timeout, memory, stack, serialization or limit
 	Message string
 	Stack   string          // JavaScript frames in the author's file
-	Data    json.RawMessage // all that the child told
+	Data    json.RawMessage // all that the child sent
 }
 
 func (e *WorkflowFailed) Error() string { return e.Message }
 
-// WorkflowStalled: the workflow waits for something that nobody will ever answer.
+// WorkflowStalled: the workflow waits for something that can never be settled.
 type WorkflowStalled struct{ alive }
 
 func (*WorkflowStalled) Error() string {
 	return "the workflow can never finish: it waits for a promise that nothing will settle"
 }
 
-// Ended is how a child ended. Over a socket nobody knows: Signal is empty and ExitCode is -1.
+// Ended is how a child ended. Over a socket that is unknown: Signal is empty and ExitCode is -1.
 type Ended struct {
 	Signal   string // such as "killed", or empty
 	ExitCode int    // -1 where a signal ended it
-	Stderr   string // the last it said, without escapes
+	Stderr   string // the end of its stderr, without escapes
 }
 
 // ChildDied: the child ended in the middle of the run.
@@ -64,7 +64,7 @@ func (e *ChildDied) Error() string {
 	return "in the middle of the run the child " + how
 }
 
-// ChildError is what ended a run beside the workflow's own doing.
+// ChildError is every error of a run that the workflow did not cause.
 type ChildError struct {
 	message string
 	cause   error
@@ -96,12 +96,12 @@ type (
 		alive
 		ChildError
 	}
-	// OutputExceeded: the child said more than a run may say in all; it was killed.
+	// OutputExceeded: the child sent more than a run may send in all; it was killed.
 	OutputExceeded struct {
 		alive
 		ChildError
 	}
-	// ProtocolViolation: the child said what the contract does not allow, and was killed.
+	// ProtocolViolation: the child sent what the contract does not allow, and was killed.
 	ProtocolViolation struct {
 		alive
 		ChildError
@@ -111,7 +111,7 @@ type (
 		alive
 		ChildError
 	}
-	// RunRefused: the child refused a message that should have been right.
+	// RunRefused: the child refused a message, such as for a limit out of range.
 	RunRefused struct {
 		alive
 		ChildError
@@ -122,12 +122,12 @@ type (
 		alive
 		ChildError
 	}
-	// LaunchFailed: no child could be started, or nobody serves that socket.
+	// LaunchFailed: no child could be started, or the socket has no server.
 	LaunchFailed struct {
 		dead
 		ChildError
 	}
-	// HandlerFailed: a handler returned something other than a Rejection. It wraps what that was.
+	// HandlerFailed: a handler returned an error other than a Rejection. It wraps that error.
 	HandlerFailed struct {
 		alive
 		ChildError

@@ -34,7 +34,7 @@ func requireLayers(isolation map[string]Layer) error {
 
 const tick = 10 * time.Millisecond // the unit of proc(5) on Linux, whatever the kernel counts in
 
-// cpuOf is the CPU that a process has used, and whether that can be told.
+// cpuOf is the CPU that a process has used, and whether it could be read.
 func cpuOf(pid int) (time.Duration, bool) {
 	if pid == 0 {
 		return 0, false
@@ -53,7 +53,7 @@ func cpuOf(pid int) (time.Duration, bool) {
 	return time.Duration(user+system) * tick, errUser == nil && errSystem == nil
 }
 
-// requireCage asks the kernel whether a child that claims to be caged is, before it gets any source.
+// requireCage verifies with the kernel the cage that a child claims, before it gets any source.
 func requireCage(pid int) error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

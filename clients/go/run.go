@@ -15,7 +15,7 @@ const (
 	defaultTimeout      = time.Hour
 	defaultAnswerGrace  = 5 * time.Second
 	defaultStepTimeout  = 5000 // ms
-	stepClockFactor     = 10   // a step may take so many times its CPU by the clock: the machine may be busy
+	stepClockFactor     = 10   // on the clock a step may take this many times its CPU limit: the machine may be busy
 	defaultMaxPending   = 20_000
 	defaultMaxQueued    = 4 << 20
 	queuedItemBytes     = 100 // what the contract counts for each call besides its text
@@ -23,7 +23,7 @@ const (
 	mostAnswersPerWrite = 250
 )
 
-// Options is everything about a run but its source. What is zero has the default.
+// Options is everything about a run except its source. Zero values mean the default.
 type Options struct {
 	Transport  Transport // Spawn{}
 	Args       any       // what the workflow sees as args; {}
@@ -33,7 +33,7 @@ type Options struct {
 	Limits     Limits    // of the child
 	Budget     *Budget   // what the workflow sees as budget; no ceiling
 
-	// Agent answers agent(), Workflow workflow() and SandboxExec SW.sandbox.exec(); nil rejects. What they return
+	// Agent answers agent(), Workflow workflow() and SandboxExec SW.sandbox.exec(); nil rejects. Their return value
 	// becomes JSON; a Rejection rejects the one request, any other error ends the run. They must return when the
 	// context is done: Run waits for them.
 	Agent       func(context.Context, Request) (any, error)
@@ -45,7 +45,7 @@ type Options struct {
 
 	Timeout          time.Duration // wall clock of the whole run; an hour
 	AnswerGrace      time.Duration // how long the child may be silent beyond Limits.StepTimeoutMs; 5 s
-	MaxReceivedBytes int64         // all that the child may say; 1 GiB
+	MaxReceivedBytes int64         // bytes that the child may send; 1 GiB
 	MaxAgents        int           // agents at work at once; 16
 	MaxChildren      int           // child workflows and programs at work at once; 4
 }
@@ -56,7 +56,7 @@ type Budget struct {
 	state BudgetState
 }
 
-// NewBudget is a budget with a ceiling; nothing of it is spent.
+// NewBudget is a budget with a ceiling, of which nothing is spent.
 func NewBudget(total int64) *Budget { return &Budget{state: BudgetState{Total: &total}} }
 
 // Spend adds tokens.
@@ -85,7 +85,7 @@ type Usage struct {
 	BytesReceived int64
 }
 
-// Outcome is what a run came to, and what it did: the first 10,000 logs, phases and diagnostics.
+// Outcome is the result of a run, and its report: the first 10,000 logs, phases and diagnostics.
 type Outcome struct {
 	Result      json.RawMessage
 	Logs        [][]json.RawMessage
@@ -99,8 +99,8 @@ type Outcome struct {
 // Decode stores the result in what v points to.
 func (o *Outcome) Decode(v any) error { return json.Unmarshal(o.Result, v) }
 
-// Run runs one workflow in a child of its own, which is gone when Run returns. Where there is no result, the outcome
-// still tells what the run did until then, and the error is one of this package's, an Error.
+// Run runs one workflow in a child of its own, which has ended when Run returns. Where there is no result, the outcome
+// still has the report until then, and the error is one of this package's, an Error.
 func Run(ctx context.Context, source string, options Options) (*Outcome, error) {
 	options.setDefaults()
 	began, outcome := time.Now(), &Outcome{}
@@ -154,7 +154,7 @@ func converse(ctx context.Context, source string, options *Options, outcome *Out
 	return err
 }
 
-// within bounds the time that a transport has, but not what it opened.
+// within bounds the time that a transport may take to open a link, not the link's.
 type within struct {
 	Transport
 	ctx context.Context
@@ -173,7 +173,7 @@ type run struct {
 	child   *Child
 }
 
-// drive sees what the child says, settles what is answered, and lets it run to quiet again; until it is done.
+// drive handles a drain, sends the answers and the next drain, until the run is over.
 func (r *run) drive(ctx context.Context, source string) error {
 	initialized, err := r.child.Initialize(r.options.Limits, r.options.Isolation)
 	if err != nil {
@@ -221,7 +221,7 @@ func (r *run) drive(ctx context.Context, source string) error {
 	}
 }
 
-// requirePossible ends a run whose child says of it what cannot be true: docs/protocol.md, "What cannot be true".
+// requirePossible ends a run whose child reports a state that cannot be true: docs/protocol.md, "What cannot be true".
 func requirePossible(drained *Drained, outstanding int, isFailing bool) error {
 	said := 0
 	for _, is := range []bool{drained.State == "complete", drained.Stalled, drained.More} {
@@ -242,8 +242,8 @@ func requirePossible(drained *Drained, outstanding int, isFailing bool) error {
 	return nil
 }
 
-// believed is what to make of an error: once it has seen source, a child may be the workflow's own, and it has no
-// reason to refuse what keeps the contract.
+// believed makes a refusal a protocol violation: a child that has seen source may be compromised, and a correct one
+// does not refuse messages that keep the contract.
 func believed(err error) error {
 	var refused *RunRefused
 	if errors.As(err, &refused) {

@@ -16,7 +16,7 @@ import (
 const (
 	stderrTailBytes = 8 << 10
 	maxStderrBytes  = 16 << 20
-	// What a child said last may still be in the pipe when it is gone.
+	// The last of its stderr may still be in the pipe when a child has ended.
 	lastWords = time.Second
 )
 
@@ -25,7 +25,7 @@ type Transport interface {
 	Open(ctx context.Context) (Link, error)
 }
 
-// Link is a child's streams, and the power over its life.
+// Link is a child's streams, and how to end it.
 type Link interface {
 	Read(data []byte) (int, error)
 	Write(data []byte) (int, error)
@@ -35,9 +35,9 @@ type Link interface {
 	Kill()
 	// Ended tells how the child ended, or nil if it has not within that time.
 	Ended(within time.Duration) *Ended
-	// Pid is the child's process id, 0 where it is not ours.
+	// Pid is the child's process id, 0 if it is not a process of ours.
 	Pid() int
-	// Close gives back what is ours of it, once it has ended.
+	// Close closes our ends of the streams, once the child has ended.
 	Close()
 }
 
@@ -54,7 +54,7 @@ func (s Spawn) Open(context.Context) (Link, error) {
 	program := command[0]
 	if strings.ContainsRune(program, filepath.Separator) {
 		if found, err := filepath.Abs(program); err == nil {
-			program = found // the child begins in another folder
+			program = found // the child starts in another folder
 		}
 	}
 	link := &processLink{exited: make(chan struct{}), heard: make(chan struct{})}
@@ -64,7 +64,7 @@ func (s Spawn) Open(context.Context) (Link, error) {
 	return link, nil
 }
 
-// Socket has `flowcage serve --socket PATH` fork each child: a connection is a fresh one.
+// Socket is the path of `flowcage serve --socket PATH`, which forks a child for each connection.
 type Socket string
 
 // Open connects.
@@ -96,7 +96,7 @@ func (l *processLink) start(process *exec.Cmd) error {
 	}
 	process.Stdin, process.Stdout, process.Stderr = theirs[0], theirs[1], theirs[2]
 	process.Dir = "/"
-	process.Env = []string{"TZ=UTC0"} // nothing of ours; without TZ the C library would read /etc/localtime
+	process.Env = []string{"TZ=UTC0"} // no variables of ours; without TZ the C library would read /etc/localtime
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err == nil {
 		err = process.Start()
@@ -116,14 +116,14 @@ func (l *processLink) wait() {
 	_ = l.process.Wait()
 	l.mutex.Lock()
 	l.reaped = true
-	// Whom a child without a cage left behind in its group ends with it.
+	// Processes that a child without a cage left in its group end with it.
 	_ = syscall.Kill(-l.Pid(), syscall.SIGKILL)
 	l.mutex.Unlock()
 	close(l.exited)
 }
 
-// hear keeps the last of stderr. Past a limit a child blocks on its own pipe: reading costs us more than writing
-// costs it.
+// hear keeps the last of stderr. Beyond a limit the child blocks on its own pipe: reading costs us more than writing
+// costs the child.
 func (l *processLink) hear() {
 	defer close(l.heard)
 	data := make([]byte, 64<<10)
@@ -212,7 +212,7 @@ func isDone(done <-chan struct{}, within time.Duration) bool {
 
 func closeAll(files ...*os.File) {
 	for _, file := range files {
-		_ = file.Close() // of nil it is an error and nothing else
+		_ = file.Close() // closing nil only returns an error
 	}
 }
 

@@ -5,7 +5,7 @@ import "encoding/json"
 // ProtocolVersion is the version of the wire contract that this client speaks.
 const ProtocolVersion = "1.0"
 
-// Limits is what a run may use; what is 0 has the child's default. https://flowcage.dev/schemas/1.0/common.json
+// Limits is what a run may use; 0 means the child's default. https://flowcage.dev/schemas/1.0/common.json
 type Limits struct {
 	MemoryBytes        int64 `json:"memoryBytes,omitempty"`
 	StackBytes         int64 `json:"stackBytes,omitempty"`
@@ -18,7 +18,7 @@ type Limits struct {
 	MaxQueuedBytes     int64 `json:"maxQueuedBytes,omitempty"`
 }
 
-// Layer tells whether one layer of the cage holds, and how or why not.
+// Layer is whether one layer of the cage holds, and how or why not.
 type Layer struct {
 	Applied bool   `json:"applied"`
 	Detail  string `json:"detail"`
@@ -47,7 +47,7 @@ type Start struct {
 	Dialect    string       `json:"dialect,omitempty"`
 }
 
-// Call is what the workflow told the host.
+// Call is a call of the workflow: nothing waits for an answer.
 type Call struct {
 	Type    string            `json:"type"`    // log, phase
 	Values  []json.RawMessage `json:"values"`  // of a log
@@ -68,7 +68,7 @@ type Request struct {
 	Program    *Program        `json:"request"`
 }
 
-// WorkflowRef names a child workflow: one of both is set.
+// WorkflowRef names a child workflow: exactly one member is set.
 type WorkflowRef struct {
 	Name       string
 	ScriptPath string
@@ -177,5 +177,5 @@ func (r Request) isWhole() bool {
 	case r.Type == "sandbox_exec":
 		return r.Profile != nil && r.Program != nil && r.Program.Command != ""
 	}
-	return true // only a later version of the contract knows it
+	return true // only a later version of the contract has it
 }
