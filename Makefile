@@ -1,4 +1,4 @@
-# Needs python3.11 or newer, and nothing else. `make run` and `make test` set up .venv by themselves.
+# Needs python3.11 or newer; with a C compiler the engine is built from source. Every target sets up .venv by itself.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,7 +12,7 @@ READY_DEV := $(VENV)/.ready-dev
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
 
-# What starts no process and is no sweep: under 20 s on two idle cores. For the rest of a room: make test, or pytest and its file.
+# Tests that start no process and are no sweeps: under 20 s on two idle cores. For the others of a room: make test, or pytest and a file.
 FAST := tests/protocol tests/outcome tests/tools/test_tree.py tests/terminal/test_text.py tests/agents/test_agents_spec.py \
 	tests/agents/test_agents_instance.py tests/agents/test_agents_schema_plain.py tests/process/test_allowance.py \
 	tests/process/test_patience.py tests/process/test_proc_status.py tests/process/test_replies.py \
@@ -25,17 +25,17 @@ fast: $(READY_DEV)
 test: $(READY_DEV)
 	$(BIN)/pytest --numprocesses=auto -m 'not thorough'
 
-# With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, long suites.
+# With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, wheel and sdist in new environments.
 test-thoroughly: $(READY_DEV)
 	$(BIN)/pytest --numprocesses=auto
 
-# Again as an ordinary user what starts and cages children: that goes another way there than for root.
+# The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)
 	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child/test_cage_*.py tests/child/test_checker.py tests/escape \
 		tests/process/test_launchers.py tests/process/test_zygote.py tests/serve/test_serve.py \
 		tests/serve/test_serve_peers.py tests/serve/test_serve_terms.py
 
-# Files made from others: forms of the schemas, tables of the pages, types of the Node client.
+# Generated files: forms of the schemas, tables of the pages, types and licence of the Node client.
 generated: $(READY_DEV)
 	$(BIN)/python -m tools
 
@@ -65,15 +65,15 @@ bench: $(READY_DEV)
 	$(BIN)/python bench/soak.py
 	$(BIN)/python bench/cost.py
 
-# The engine first, from source where there is a C compiler: that build is 2 to 3 times faster than the
-# wheel. --no-cache-dir, because pip would hand out a wheel that it built or fetched earlier.
+# The engine first, from source if there is a C compiler: that build is 2 to 3 times faster than the
+# wheel. --no-cache-dir, because pip would otherwise take a wheel that it built or downloaded earlier.
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'flowcage needs python3.11 or newer; set PYTHON=/path/to/it' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@if command -v $${CC:-cc} >/dev/null 2>&1; then \
 		echo 'building quickjs-ng from source'; \
 		$(BIN)/pip install --quiet --no-cache-dir --no-binary quickjs-ng 'quickjs-ng>=0.17,<0.18' \
-			|| echo 'that failed; the prebuilt wheel will do'; \
+			|| echo 'that failed; using the slower prebuilt wheel'; \
 	fi
 	$(BIN)/pip install --quiet -e .
 	touch $@

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A stand-in for a language model, to be run as ``--agent 'command:python3 examples/agents/words.py'``.
 
-It answers from nothing but the prompt. A real agent does the same three things: reads the prompt from
-stdin, looks for a schema among the options, and prints the answer.
+It answers with words of the prompt. A real agent does the same three things: reads the prompt from
+stdin, looks for a schema in the options, and prints the answer.
 """
 
 import json

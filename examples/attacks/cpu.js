@@ -1,4 +1,4 @@
-// A little in each step, without end. Verdict: cpu_limit, exit status 124.
+// Uses CPU in short steps, without end. Verdict: cpu_limit, exit status 124.
 for (;;) {
   for (let i = 0; i < 2e7; i++);
   await agent('and again');

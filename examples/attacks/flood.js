@@ -1,2 +1,2 @@
-// Says more than anybody wants to hear. Verdict: output_limit, exit status 1.
+// Logs without end. Verdict: output_limit, exit status 1.
 for (;;) log('x'.repeat(100000));

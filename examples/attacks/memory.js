@@ -1,2 +1,2 @@
-// Takes all the memory there is. Verdict: memory_limit, exit status 137.
+// Allocates without end. Verdict: memory_limit, exit status 137.
 for (let kept = [];;) kept = [kept, 'x'.repeat(1000000) + kept.length];

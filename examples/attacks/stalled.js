@@ -1,2 +1,2 @@
-// Waits for what nobody will ever settle. Verdict: stalled, exit status 1.
+// Waits for a promise that nothing settles. Verdict: stalled, exit status 1.
 await new Promise(() => {});

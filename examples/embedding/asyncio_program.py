@@ -12,13 +12,13 @@ from flowcage import AgentAnswer, AgentCall, Handlers, Host, Outcome
 
 
 async def shout(prompt: str) -> str:
-    """Runs on asyncio, as a client of some model would."""
+    """Runs on asyncio, like the client library of a model."""
     await asyncio.sleep(0)
     return prompt.upper()
 
 
 class AsyncioAgent:
-    """An agent for the host whose work is done on asyncio's event loop."""
+    """An agent of the host that works on asyncio's event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

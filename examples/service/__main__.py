@@ -21,10 +21,10 @@ from .app import Service
 from .arguments import count, seconds
 from .tenants import Tenants
 
-# The server waits for each write to be taken, whatever else happens: the kernel must end those that are not.
+# The server waits for each write without a deadline; the kernel ends connections that acknowledge no data.
 UNREAD_MILLISECONDS = 10_000
 SEND_BUFFER_BYTES = 128 * 1024
-# With two thousand requests waiting, a full collection stops everything for up to half a second.
+# With two thousand requests waiting, a full collection stops the process for up to half a second.
 GC_THRESHOLDS = (50_000, 20, 100)
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         listener = _listener(chosen.port)
     except OSError as error:
         parser.error(
-            f"--port {chosen.port}: {os.strerror(error.errno or 0)}; another one may be free, and 0 is"
+            f"--port {chosen.port}: {os.strerror(error.errno or 0)}; choose another one, or 0 for a free one"
         )
     except OverflowError:
         parser.error(f"--port {chosen.port}: expected 0 to 65535")
@@ -72,7 +72,7 @@ async def _serve(chosen: argparse.Namespace, tenants: Tenants, listener: socket.
                 stopping.set()
                 with trio.move_on_after(chosen.grace_seconds):
                     await stopped.wait()
-            # Leaving the block killed what still ran; whoever waited for it is answered with 503 now.
+            # Leaving the block killed the runs that went on; their clients are answered with 503 now.
 
 
 def _config(chosen: argparse.Namespace, listener: socket.socket) -> Config:

@@ -1,4 +1,4 @@
-"""A fake agent: deterministic, and no model at all. Put your own in its place."""
+"""A deterministic fake agent without a model. Replace it with your own."""
 
 from __future__ import annotations
 

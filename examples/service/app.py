@@ -1,4 +1,4 @@
-"""The HTTP side: requests to runs, and what becomes of them to responses."""
+"""The HTTP side: requests become runs, outcomes become responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .submission import MAX_BODY_BYTES, Submission, parse
 from .tenants import Tenants
 
 BODY_SECONDS = 10
-# A refusal takes this long: a client that at once asks again would else cost more than one that is served.
+# A refusal takes this long: a client that retries at once would otherwise cost more than one that is served.
 REFUSAL_SECONDS = 1
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Service:
         source, args, limits = submission
         try:
             options = self._host.options(None, limits, options)
-        except ValueError as error:  # a fraction of a byte, perhaps
+        except ValueError as error:  # such as a fraction of a byte
             raise Problem(422, "invalid-submission", str(error)) from None
         return await self._host.run(source, tenant=tenant, args=args, options=options)
 

@@ -1,4 +1,4 @@
-"""Types of command-line options, for argparse: what they refuse is told with the option's name."""
+"""Types of command-line options, for argparse, which names the option in the error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As much of HTTP as the load test needs: little enough not to be measured itself."""
+"""The part of HTTP that the load test needs, small so that it does not distort what is measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def get_statistics(port: int, token: str) -> Answer:
 async def sent(
     port: int, token: str, what: str, body: dict[str, Any] | None = None
 ) -> AsyncIterator[trio.SocketStream]:
-    """A connection on which this request was sent, and nothing was read yet."""
+    """A connection on which this request was sent and nothing has been read."""
     text = b"" if body is None else json.dumps(body).encode()
     head = (
         f"{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"

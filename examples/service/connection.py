@@ -1,4 +1,4 @@
-"""Requests that own tasks: what a request starts ends with it, also when the client leaves."""
+"""Requests that own tasks: those that a request starts end with it, also when the client disconnects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class OwningRequest(TrioRequest):
     """A request.
 
     Attributes:
-        nursery: its tasks are cancelled when the client leaves, and at the end of the response at the latest.
+        nursery: its tasks are cancelled when the client disconnects, or else at the end of the response.
     """
 
     nursery: trio.Nursery
@@ -41,8 +41,8 @@ class _Connection(TrioASGIHTTPConnection):
         self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable
     ) -> None:
         await ASGIHTTPConnection.handle_messages(self, request, receive)
-        # The server says "disconnect" after a response too, in the middle of closing the connection.
-        # quart-trio 0.12 would cancel that, and clients that wait for the end would wait for ever.
+        # The server sends "disconnect" after a response too, while it closes the connection. quart-trio 0.12
+        # would cancel that, and a client that waits for the end of the connection would hang.
         if not self._answered:
             nursery.cancel_scope.cancel()
 

@@ -16,12 +16,12 @@ from .problems import Problem
 # What the host keeps for a client that does not read.
 MAX_EVENTS = 1_000
 MAX_BYTES = 256 * 1024
-# Without a word for longer, proxies lose patience, and a client that is gone would be noticed late.
+# After a longer silence proxies close the connection, and a client that has left would be noticed late.
 SILENCE_SECONDS = 15.0
 
 
 class Feed:
-    """The events of a run, and then what came of it.
+    """The events of a run, and then its outcome or a problem.
 
     Attributes:
         events: the run's listener.
@@ -34,7 +34,7 @@ class Feed:
         self._end: Outcome | Problem | None = None
 
     def end(self, end: Outcome | Problem) -> None:
-        """What came of the run, or of asking for one."""
+        """Set the outcome of the run, or the problem."""
         self._end = end
         self._ended.set()
         self.events.close()
@@ -67,7 +67,7 @@ class Feed:
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
-    """What a client is told of a run that completed."""
+    """The body of the answer for a run that completed."""
     return {"runId": outcome.run_id, "result": outcome.result, "usage": outcome.usage.to_json()}
 
 

@@ -1,4 +1,4 @@
-"""``python -m examples.service.hostile PORT [ATTACK…]``: one tenant doing its worst, until terminated."""
+"""``python -m examples.service.hostile PORT [ATTACK…]``: attacks as one tenant, until terminated."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def repeat(source: str, port: int) -> None:
 
 
 async def fill_queue(port: int) -> None:
-    """Thousands of runs that wait for their turn, which brings a bit of everything."""
+    """Keep thousands of runs queued, of all kinds of attack."""
     async with trio.open_nursery() as nursery:
         for number in range(QUEUED):
             nursery.start_soon(_again, partial(repeat, SOURCES[number % len(SOURCES)]), port)
@@ -40,15 +40,15 @@ async def fill_queue(port: int) -> None:
 
 
 async def read_slowly(port: int) -> None:
-    """Ask for events and hardly read them."""
+    """Ask for events and read them very slowly."""
     while True:
         async with sent(port, TOKEN, "POST /runs?stream=1", {"source": TRICKLE}) as stream:
-            while await stream.receive_some(1):  # noqa: ASYNC110 - it waits for nothing
+            while await stream.receive_some(1):  # noqa: ASYNC110 - no event to wait for
                 await trio.sleep(0.5)
 
 
 async def leave(port: int) -> None:
-    """Start a run and go."""
+    """Start a run and disconnect."""
     while True:
         async with sent(port, TOKEN, "POST /runs", {"source": SPIN}):
             await trio.sleep(0.1)
@@ -67,14 +67,14 @@ ATTACKS: dict[str, tuple[int, Callable[[int], Awaitable[None]]]] = {
 
 
 async def attack(port: int, names: list[str]) -> None:
-    """Do all of it at once."""
+    """Run all attacks at once."""
     async with trio.open_nursery() as nursery:
         for name in names:
             count, function = ATTACKS[name]
             for _ in range(count):
                 nursery.start_soon(_again, function, port)
         enough = QUEUED if "queue" in names else 1
-        while (await get_statistics(port, TOKEN)).body["queued"] < enough:  # noqa: ASYNC110 - it is elsewhere
+        while (await get_statistics(port, TOKEN)).body["queued"] < enough:  # noqa: ASYNC110 - another process counts
             await trio.sleep(0.2)
         print("at work", flush=True)
 
@@ -98,7 +98,7 @@ def main() -> None:
         socket.create_connection(("127.0.0.1", chosen.port)).close()
     except (OSError, OverflowError) as error:
         parser.error(f"port {chosen.port}: {error}")
-    os.nice(10)  # in earnest it would be on another machine
+    os.nice(10)  # a real attacker would be on another machine
     interrupted = False
     try:
         trio.run(attack, chosen.port, chosen.attacks or list(ATTACKS))

@@ -1,4 +1,4 @@
-"""``python -m examples.service.load``: what a hostile tenant costs a well-behaved one.
+"""``python -m examples.service.load``: how much a hostile tenant slows a well-behaved one.
 
 Alone, the service and its children may use half of the cores. Beside the hostile tenant they may use all of
 them. The clients may always use all: alone, the service has its half for itself.
@@ -30,7 +30,7 @@ TENANTS: dict[str, Any] = {
     "well": {"token": "well", "limits": {"max_runs": 4, "cpu_seconds_per_minute": 60}},
     "hostile": {"token": "hostile", "limits": {"max_queued": 2_000}},
 }
-# A small real workflow: three agents, which answer at once, so that nothing hides what the service takes.
+# A small real workflow. Its three agents answer at once, so that the times are the service's.
 WORK = """phase("count");
 const counts = await parallel(args.texts.map((text) => () => agent(text)));
 return counts.map((count) => parseInt(count)).reduce((a, b) => a + b, 0);"""
@@ -137,7 +137,7 @@ def service(cores: list[int], hostile_runs: int) -> Iterator[int]:
 
 @contextmanager
 def hostile(port: int, attacks: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The hostile tenant, at work."""
+    """The hostile tenant, attacking until the block ends."""
     process = _start("examples.service.hostile", str(port), *attacks)
     with _until_terminated(process):
         _first_line(process, "the hostile tenant")
@@ -150,10 +150,10 @@ def _start(module: str, *words: str | Path) -> subprocess.Popen[bytes]:
 
 
 def _first_line(process: subprocess.Popen[bytes], what: str) -> bytes:
-    """What it prints when it is ready."""
+    """The line that the process prints when it is ready."""
     assert process.stdout is not None
     if not (line := process.stdout.readline()):
-        sys.exit(f"{what} did not start; what it said is above")
+        sys.exit(f"{what} did not start; its stderr is above")
     return line
 
 

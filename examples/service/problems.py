@@ -1,4 +1,4 @@
-"""What can go wrong, as problem details (RFC 9457)."""
+"""Errors as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Problem(Exception):
 
 
 def problem_of(error: FlowcageError) -> Problem:
-    """The problem that a failed `Host.run` is to the client."""
+    """The problem that answers a client whose `Host.run` failed."""
     if isinstance(error, Overloaded):
         later = {"Retry-After": str(math.ceil(error.retry_after_seconds))}
         return Problem(429, "overloaded", str(error), later, quota=error.quota)

@@ -10,8 +10,8 @@ from .problems import Problem
 
 MIB = 1024 * 1024
 MAX_BODY_BYTES = MIB
-# What a run gets, and the most that a client may ask for. The host handles what one child says in one piece,
-# while all other runs wait: hence few bytes a message.
+# The limits of a run, and the highest that a client may set. The host handles each message of a child in one
+# piece, while all other runs wait: hence few bytes a message.
 LIMITS: Mapping[str, float] = {
     "timeoutSeconds": 60,
     "cpuSeconds": 5,

@@ -29,7 +29,7 @@ class Tenants:
         if not isinstance(members, dict):
             raise ValueError("expected an object of tenants by name")
         self.limits: Mapping[str, TenantLimits] = {name: _limits(name, members[name]) for name in members}
-        # By hash: how long a look-up takes then tells nothing of the token.
+        # By hash, so that the time of a look-up does not depend on the token.
         self._names: Mapping[bytes, str] = {_hash(members[name]["token"]): name for name in members}
         if len(self._names) < len(members):
             raise ValueError("two tenants have the same token")
@@ -50,10 +50,10 @@ class Tenants:
 
 def _limits(name: str, member: Any) -> TenantLimits:
     if not isinstance(member, dict) or not isinstance(member.get("token"), str) or not member["token"]:
-        raise ValueError(f"tenant {name!r}: expected an object with a 'token', which is text")
+        raise ValueError(f"tenant {name!r}: expected an object with a 'token', a string")
     try:
         return TenantLimits(**member.get("limits", {}))
-    except (TypeError, ValueError) as error:  # a limit that there is not, or not a number
+    except (TypeError, ValueError) as error:  # an unknown limit, or not a number
         raise ValueError(f"tenant {name!r}, limits: {error}") from None
 
 
