@@ -15,7 +15,7 @@ SHELL = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 COMMANDS = re.findall(r"^flowcage .*$", "".join(SHELL), re.MULTILINE)
 
 
-def check(command: str, programs: Path, folder: Path) -> None:
+def check(command: str, programs: Path, folder: Path, deadline: float = DEADLINE) -> None:
     """Run a command with these programs on the PATH; its status must be what its comment tells, or 0."""
     (folder / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run(
@@ -23,7 +23,7 @@ def check(command: str, programs: Path, folder: Path) -> None:
         cwd=folder,
         env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
-        timeout=DEADLINE,
+        timeout=deadline,
         check=False,
     )
     told = re.search(r"exit status (\d+)", command)
