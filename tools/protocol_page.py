@@ -93,7 +93,7 @@ def _kinds(kinds: frozenset[str]) -> str:
 
 
 def _whether(known: Known, said: Said) -> str:
-    return "not allowed" if (known, said) in CONTRADICTIONS else "possible"
+    return "impossible" if (known, said) in CONTRADICTIONS else "possible"
 
 
 def failing_run() -> Iterator[str]:
