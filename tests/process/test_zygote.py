@@ -106,14 +106,14 @@ def test_a_child_that_was_forked_but_never_told_of_is_found_and_ended(
 ) -> None:
     async def test(launcher: Watched) -> None:
         await trivial(launcher)
-        real = zygote_process.Warm._receive
+        real = zygote_process.ZygoteProcess._receive
 
-        async def lose(self: zygote_process.Warm) -> bytes:
-            monkeypatch.setattr(zygote_process.Warm, "_receive", real)
+        async def lose(self: zygote_process.ZygoteProcess) -> bytes:
+            monkeypatch.setattr(zygote_process.ZygoteProcess, "_receive", real)
             await real(self)
-            raise zygote_process.Lost("the reply was lost")
+            raise zygote_process.ZygoteLost("the reply was lost")
 
-        monkeypatch.setattr(zygote_process.Warm, "_receive", lose)
+        monkeypatch.setattr(zygote_process.ZygoteProcess, "_receive", lose)
         await trivial(launcher)
         assert len(psutil.Process().children()) == 1
 

@@ -1,1 +1,1 @@
-"""How a child process comes to be."""
+"""The ways to start a child: executed, forked from a zygote, or taken from a reserve of spares."""

@@ -1,9 +1,9 @@
-"""How a child process comes to be: the interface that every launcher has, and the pipes that each makes.
+"""The interface of launchers, which start child processes, and the pipes that each makes.
 
 The contract of a launcher. `Spawned.pid` is
 
-- a direct child of this process, not reaped and not waited for by anybody else: the host watches it through a
-  pidfd and reaps it with wait4(2), whose figures decide the verdict;
+- a direct child of this process that no other code reaps or waits for: the host watches it through a pidfd
+  and reaps it with wait4(2), whose figures decide the verdict;
 - the process that reads stdin, closes its cage and runs the workflow, not one that started it. The host asks
   the kernel about this pid: its cage (proc_status.py), its CPU, its memory, its end. With ``sh -c``,
   ``setsid``, ``timeout`` or ``bwrap`` in between it would ask about the wrapper. What executes the child in
@@ -23,20 +23,23 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.protocol.messages import Initialize
 
-# Nothing of the host's environment crosses; without TZ, libc would read /etc/localtime.
+# The host's variables may hold secrets, so none is passed on. Without TZ, libc would read /etc/localtime.
 CHILD_ENVIRONMENT = {"TZ": "UTC0"}
 
 
 class Spawned(NamedTuple):
-    """A child of this process, which reaps it, and our ends of its three pipes, as raw descriptors.
+    """A started child, and the host's ends of its three pipes, as raw descriptors.
 
     Attributes:
-        pid: of the caged process itself, as the contract above has it.
-        inherited_bytes: memory that it shares with whom it was forked from, though it looks like its own.
-        initialize: the first message, where the launcher has sent it already; whoever uses the child waits
-            for the reply and sends none of its own. None: nothing was sent.
+        pid: of the caged process itself; see the contract above.
+        stdin, stdout, stderr: the host's ends; the caller closes each once.
+        inherited_bytes: memory that the kernel counts as the child's, but that it shares with the zygote it
+            was forked from.
+        initialize: the first message, where the launcher has sent it already: the user of the child sends
+            none and waits for the reply. None where nothing was sent.
     """
 
     pid: int
@@ -48,24 +51,29 @@ class Spawned(NamedTuple):
 
 
 class Launcher(Protocol):
-    """Starts children. One launcher serves many runs, also at once."""
+    """Starts children; one launcher serves many runs, also at once."""
 
     async def launch(self) -> Spawned:
-        """Start one child. Where this is cancelled, either no child is left or it is returned all the same.
+        """Start one child.
+
+        When this is cancelled, either no child is left behind or the child is returned in spite of it.
 
         Raises:
             LaunchFailed: no descriptors, no processes, or no such program.
         """
 
     def distrust(self) -> None:
-        """A child crashed or broke its cage: what it may have learned must not help the next one."""
+        """Replace what later children would share with a child that crashed or attacked its cage.
+
+        Such a child may have leaked the address-space layout and the hash seed.
+        """
 
 
 class ClosableLauncher(Launcher, Protocol):
-    """A launcher that may have processes of its own."""
+    """A launcher that may have processes of its own, such as a zygote."""
 
     async def aclose(self) -> None:
-        """End and reap them; children that it launched are left alone."""
+        """End and reap the launcher's own processes; children that it launched are not touched."""
 
 
 class Pipes(NamedTuple):
@@ -76,10 +84,10 @@ class Pipes(NamedTuple):
 
 
 def open_pipes() -> Pipes:
-    """Three pipes.
+    """Make the pipes of a new child.
 
     Raises:
-        OSError: no descriptor is left; none stays open.
+        OSError: no descriptor is left; those opened until then are closed.
     """
     opened: list[int] = []
     try:
@@ -96,3 +104,14 @@ def close_all(descriptors: Iterable[int]) -> None:
     """Close raw descriptors."""
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+def not_launched(what: str, error: OSError) -> LaunchFailed:
+    """The error for a system call that failed while a process was started: ``WHAT: FILE: reason``.
+
+    Args:
+        what: could not be done, such as "no child could be started".
+        error: its number is left out, which says no more than its text.
+    """
+    file = f"{error.filename}: " if error.filename else ""
+    return LaunchFailed(f"{what}: {file}{error.strerror or error}")

@@ -1,4 +1,21 @@
-"""A launcher that has the next child ready, with its cage closed, before anybody asks for it."""
+"""Spares: children that are started and initialized, their cage closed, before a run needs them.
+
+A `Reserve` stands between the runs of a tenant and its launcher. `launch` returns a spare to which the first
+message has been sent, and a task starts the next one meanwhile.
+
+Invariants:
+
+- A spare has received the first message and nothing else, so it knows nothing of any run, and each is used
+  once.
+- All spares were told the same limits and isolation. A run with others must take `unprepared`; `Child`
+  refuses a spare that was told something else than the run would have said.
+- A spare that has been started but not yet added counts in `_coming`. Otherwise each of many calls at once
+  would start spares of its own.
+- `distrust` ends the spares at hand, and `_refill` looks at the count afterwards: a spare that was being
+  started when a child crashed has the same memory layout, and is ended instead of added.
+- After `close` nothing is added any more; a spare under way is ended by its own task
+  (tests/process/test_reserve.py).
+"""
 
 from __future__ import annotations
 
@@ -13,17 +30,16 @@ from flowcage.host.process.launch.launcher import ClosableLauncher, Launcher, Sp
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.messages import Initialize
 
-# More would serve bursts, at the price of idle processes.
+# For each tenant. More would serve larger bursts, but every spare is an idle process with its memory.
 _SPARES = 2
 
 
 class Reserve:
-    """Keeps a few children of another launcher waiting, each to be used once.
+    """Keeps `_SPARES` children of another launcher ready.
 
     Args:
-        launcher: starts the children; it stays its owner's to close.
-        initialize: the first message to every spare. It is sent before anybody asks for the child, and handed
-            out with it.
+        launcher: starts the children; its owner closes it.
+        initialize: the first message, sent to every spare and handed out with it.
         start_soon: starts a task that lives as long as the reserve does.
     """
 
@@ -41,14 +57,14 @@ class Reserve:
 
     @property
     def unprepared(self) -> Launcher:
-        """Starts children that have been told nothing, for a cage that is not the reserve's."""
+        """A launcher of children without a first message, for runs whose limits or isolation differ."""
         return _Unprepared(self._launcher, self)
 
     async def launch(self) -> Spawned:
         """Hand out a spare, or start a child where there is none.
 
         Raises:
-            LaunchFailed: as the launcher.
+            LaunchFailed: there was no spare, and the launcher failed.
         """
         while self._coming + len(self._spares) <= _SPARES and not self._is_closed:
             self._coming += 1
@@ -61,20 +77,20 @@ class Reserve:
         return await self._launcher.launch()
 
     def distrust(self) -> None:
-        """The spares share what the child may have learned."""
+        """Discard the spares: they have the crashed child's memory layout. The launcher is told too."""
         self._distrusted += 1
         self._end_spares()
         self._launcher.distrust()
 
     def close(self) -> None:
-        """End and reap all spares; there will be no more."""
+        """End and reap all spares; none is started from now on."""
         self._is_closed = True
         self._end_spares()
 
     async def _refill(self) -> None:
         distrusted = self._distrusted
         try:
-            with suppress(LaunchFailed):  # whoever asks next is told
+            with suppress(LaunchFailed):  # the next `launch` meets the same error and raises it
                 spare = await self._launcher.launch()
                 if self._is_closed or self._distrusted > distrusted:
                     _end(spare)
@@ -84,8 +100,8 @@ class Reserve:
             self._coming -= 1
 
     def _add(self, spare: Spawned) -> None:
-        with suppress(BrokenPipeError):  # it is gone already, which `launch` will see
-            os.write(spare.stdin, self._line)  # a new pipe has room for it
+        with suppress(BrokenPipeError):  # the spare has ended already; `launch` finds that out
+            os.write(spare.stdin, self._line)  # an empty pipe has room for it
         self._spares.append(spare._replace(initialize=self._initialize))
 
     def _end_spares(self) -> None:
@@ -94,30 +110,30 @@ class Reserve:
 
 
 class _Unprepared:
-    """A reserve's launcher; what a child of it may have learned, the spares share all the same."""
+    """Launches past the spares, but distrusts them too: they come from the same zygote."""
 
     def __init__(self, launcher: Launcher, reserve: Reserve) -> None:
         self._launcher = launcher
         self._reserve = reserve
 
     async def launch(self) -> Spawned:
-        """As the launcher."""
+        """As the reserve's launcher."""
         return await self._launcher.launch()
 
     def distrust(self) -> None:
-        """As the reserve."""
+        """As `Reserve.distrust`."""
         self._reserve.distrust()
 
 
 def unprepared(launcher: Launcher) -> Launcher:
-    """What starts children of this launcher that have been told nothing yet."""
+    """The launcher itself, or a reserve's: its children have received no message."""
     return launcher.unprepared if isinstance(launcher, Reserve) else launcher
 
 
 def _is_alive(spare: Spawned) -> bool:
     try:
         return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except ChildProcessError:  # somebody else in this process reaped it, or SIGCHLD is ignored
+    except ChildProcessError:  # reaped by other code of this program, or by the kernel (SIGCHLD is ignored)
         return False
 
 

@@ -6,44 +6,52 @@ import os
 import subprocess
 import sys
 
-from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT, Spawned, close_all, open_pipes
+from flowcage.host.process.launch.launcher import (
+    CHILD_ENVIRONMENT,
+    Spawned,
+    close_all,
+    not_launched,
+    open_pipes,
+)
 
 # Isolated mode: no PYTHON* variables, no user site, no current folder on the path.
 _CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 
 
 class Spawn:
-    """Starts each child as a program of its own.
+    """Executes a program for each child.
 
     Args:
-        command: program and arguments; None for flowcage's own child.
+        command: program and arguments; None for flowcage's own child. The program must be the child or
+            execute it in its place; see the contract of launchers in docs/host.md.
     """
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
         self._command = command
 
     async def launch(self) -> Spawned:
-        """Start a child in its own session, from the calling thread, and to die with that thread."""
+        """Start a child in a session of its own.
+
+        flowcage's own child dies with the calling thread (prctl(2), PR_SET_PDEATHSIG).
+
+        Raises:
+            LaunchFailed: no descriptors, no processes, or no such program.
+        """
         return spawn(self._command)
 
     def distrust(self) -> None:
-        """Nothing to do: the next child has a layout of its own anyway."""
+        """Do nothing: execve(2) gives every child a new address-space layout."""
 
     async def aclose(self) -> None:
-        """Nothing to do: there is no process but the children."""
+        """Do nothing: this launcher has no process besides the children."""
 
 
 def spawn(command: tuple[str, ...] | None = None) -> Spawned:
-    """Start a child, as `Spawn.launch`.
-
-    Raises:
-        LaunchFailed: no descriptors, no processes, or no such program.
-    """
+    """Start a child, as `Spawn.launch` does."""
     try:
         pipes = open_pipes()
     except OSError as error:
-        raise LaunchFailed(f"no child could be started: {error}") from error
+        raise not_launched("no child could be started", error) from error
     try:
         child_in, child_out, child_err = pipes.theirs
         process = subprocess.Popen(
@@ -57,9 +65,9 @@ def spawn(command: tuple[str, ...] | None = None) -> Spawned:
         )
     except OSError as error:
         close_all(pipes.ours)
-        raise LaunchFailed(f"no child could be started: {error}") from error
+        raise not_launched("no child could be started", error) from error
     finally:
         close_all(pipes.theirs)
     pid = process.pid
-    process.returncode = 0  # we reap it ourselves, for its rusage; Popen must neither wait nor warn
+    process.returncode = 0  # Popen must neither wait nor warn: `ChildProcess` reaps it, for its rusage
     return Spawned(pid, *pipes.ours)

@@ -1,7 +1,27 @@
-"""The zygote launcher: children are forked from a process that has everything loaded, ten times as fast.
+"""The zygote launcher: children are forked from a process in which everything is loaded, ten times as fast.
 
-All children of one zygote share its address-space layout and hash seed, so one that leaks them aims an attack
-on the next. Give each tenant a launcher of its own; see `flowcage.child.zygote` for the other side.
+A `Zygote` is a launcher; a `ZygoteProcess` is one process that it forks from. The other side of the socket
+between them is `flowcage.child.zygote`. A forked child is the host's own child (clone(2), CLONE_PARENT), so
+it outlives its zygote, and the host reaps it.
+
+All children of one process share its address-space layout and hash seed. A child that leaks them makes an
+attack by the next one easier, so every tenant has a `Zygote` of its own, no process forks more than
+`max_forks` times, and `distrust` takes it out of use after a crash.
+
+A process is in one of four places: `_next` (loading, while the current one does its last forks), `_current`,
+`_retired` (not asked again), or gone. Invariants:
+
+- One fork at a time: `fork` holds the lock. The socket has one reply for each request, and a second task
+  would read the first one's pid.
+- A fork that was asked for is waited for, whatever is cancelled: a child of whose pid the host does not know
+  would never be reaped. Where the zygote dies in between, `ZygoteProcess.end` finds such a child by its
+  process group.
+- `_retire` only moves; the socket is closed by the next launch, under the lock, or by `aclose`. `distrust` is
+  called without the lock, at a time when another task may wait for a reply on that socket.
+- A process is replaced once for each launch. If a fresh one cannot fork either, the machine lacks something,
+  and the launch fails (tests/process/test_zygote.py).
+- Every process that was started is reaped: a retired one when it has ended, the others in `_discard` or
+  `aclose`.
 """
 
 from __future__ import annotations
@@ -11,45 +31,47 @@ from contextlib import suppress
 import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process.launch.launcher import Spawned, close_all, open_pipes
-from flowcage.host.process.launch.zygote_process import Lost, Warm
+from flowcage.host.process.launch.launcher import Spawned, close_all, not_launched, open_pipes
+from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProcess
 from flowcage.protocol.terms import Terms
 
-# Layout and hash seed are worth knowing only so long.
+# For so many runs a leaked layout stays of use. Starting a zygote costs what a hundred forks do.
 MAX_FORKS = 1_000
-# A new zygote loads while the old one serves the last of its forks.
+# Forks before the last one, at which the next zygote is started: it has loaded by the time it is needed.
 _HEAD_START = 50
 
 
 class Zygote:
-    """Forks children from a warm process, which is started when it is first needed. Linux only.
+    """Forks children from a zygote process, which is started at the first launch. Linux only.
 
-    Close it with `aclose`. Children outlive their zygote: they are this process's own.
+    Close it with `aclose`; children that run go on.
 
     Args:
-        max_forks: children of one process, before another one takes its place.
-        terms: of the peers of all children, where they are not this program's own.
+        max_forks: children of one zygote process, before another one takes its place.
+        terms: ceilings and isolation for peers that talk to the children directly (``flowcage serve``); None
+            where this program itself does.
     """
 
     def __init__(self, max_forks: int = MAX_FORKS, terms: Terms | None = None) -> None:
         self._terms = terms
         self._max_forks = max_forks
         self._lock = trio.Lock()
-        self._current: Warm | None = None
-        self._next: Warm | None = None
-        self._retired: list[Warm] = []
+        self._current: ZygoteProcess | None = None
+        self._next: ZygoteProcess | None = None
+        self._retired: list[ZygoteProcess] = []
         self._is_closed = False
 
     async def launch(self) -> Spawned:
         """Fork a child. It is in the zygote's process group until it closes its cage.
 
         Raises:
-            LaunchFailed: no descriptors or processes are left, or a fresh zygote could not do it either.
+            LaunchFailed: no descriptors or processes are left, the launcher is closed, or a second zygote
+                failed like the first.
         """
         try:
             pipes = open_pipes()
         except OSError as error:
-            raise LaunchFailed(f"no child could be started: {error}") from error
+            raise not_launched("no child could be started", error) from error
         try:
             pid, inherited_bytes = await self.fork(pipes.theirs)
         except BaseException:
@@ -60,27 +82,27 @@ class Zygote:
         return Spawned(pid, *pipes.ours, inherited_bytes)
 
     def distrust(self) -> None:
-        """Have the next child come from a new zygote."""
+        """Fork the next child from a new zygote process."""
         self._retire()
 
     async def aclose(self) -> None:
-        """End every process of this launcher's own and reap it; children that it launched are left alone."""
+        """End and reap this launcher's zygote processes; children that it launched are not touched."""
         self._is_closed = True
         with trio.CancelScope(shield=True):
-            async with self._lock:  # whoever is forking may finish
+            async with self._lock:  # after the fork that is under way
                 self._retire()
             if self._next is not None:
                 self._retired.append(self._next)
                 self._next = None
-            for warm in self._retired:
-                await warm.end()
+            for zygote in self._retired:
+                await zygote.end()
         self._retired.clear()
 
     async def fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
-        """Fork a child with these as its stdin, stdout and stderr; they stay the caller's to close.
+        """Fork a child with these as its stdin, stdout and stderr; the caller closes its own copies.
 
         Returns:
-            Its process id, and how much memory it shares with the zygote in bytes.
+            The process id, and the memory in bytes that the child shares with the zygote.
 
         Raises:
             LaunchFailed: as `launch`.
@@ -92,36 +114,37 @@ class Zygote:
 
     async def _fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
         for _attempt in range(2):
-            warm = self._serving()
+            zygote = self._serving()
             try:
-                await warm.wait_ready()
-                return await warm.fork(descriptors), warm.private_bytes
-            except Lost as lost:
+                await zygote.wait_ready()
+                return await zygote.fork(descriptors), zygote.private_bytes
+            except ZygoteLost as lost:
                 reason = lost
-                await self._bury(warm)
-        raise LaunchFailed(f"no child could be forked, by a fresh zygote neither: {reason}")
+                await self._discard(zygote)
+        raise LaunchFailed(f"no child could be forked, and a new zygote failed too: {reason}")
 
-    def _serving(self) -> Warm:
+    def _serving(self) -> ZygoteProcess:
+        """The process to fork from now; the lock is held."""
         if self._current is not None and self._current.forks >= self._max_forks:
             self._retire()
-        for warm in self._retired:
-            warm.leave()
-        self._retired = [warm for warm in self._retired if not warm.is_gone()]
+        for zygote in self._retired:
+            zygote.leave()
+        self._retired = [zygote for zygote in self._retired if not zygote.is_gone()]
         if self._current is None:
-            self._current, self._next = self._next or Warm(self._terms), None
+            self._current, self._next = self._next or ZygoteProcess(self._terms), None
         elif self._next is None and self._current.forks >= self._max_forks - _HEAD_START:
-            with suppress(LaunchFailed):  # the current one still serves
-                self._next = Warm(self._terms)
+            with suppress(LaunchFailed):  # tried again at the next launch; the current one has forks left
+                self._next = ZygoteProcess(self._terms)
         return self._current
 
-    async def _bury(self, warm: Warm) -> None:
-        if self._current is warm:
+    async def _discard(self, zygote: ZygoteProcess) -> None:
+        if self._current is zygote:  # `distrust` may have moved it to the retired ones meanwhile
             self._current = None
         with trio.CancelScope(shield=True):
-            await warm.end()
+            await zygote.end()
 
     def _retire(self) -> None:
-        # It leaves when the next launch begins, or at the end: one that is under way may be talking to it.
+        # Its socket stays open: a fork that is under way may wait for a reply on it.
         if self._current is not None:
             self._retired.append(self._current)
             self._current = None

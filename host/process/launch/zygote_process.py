@@ -1,4 +1,10 @@
-"""One zygote process, seen from the host."""
+"""One zygote process, seen from the host: started, asked to fork, ended, and its unknown children found.
+
+`Zygote` is the only user and holds its lock around `wait_ready` and `fork`. Requests and replies are
+datagrams of a
+SOCK_SEQPACKET pair: one byte with three descriptors out, one text back (a pid, ``-`` and an error, or
+``ready`` once). The zygote's stderr is the same socket, so a traceback arrives as a reply that is no number.
+"""
 
 from __future__ import annotations
 
@@ -17,34 +23,35 @@ import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process import machine_memory
-from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT
+from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT, not_launched
 from flowcage.protocol.terms import Terms
 
 _COMMAND = (sys.executable, "-I", "-m", "flowcage.child.zygote")
-# Loading everything takes a tenth of a second; a machine that is busy may need many times as long.
+# Loading takes a tenth of a second on an idle machine.
 _START_SECONDS = 30.0
-# A fork takes a millisecond. A zygote that needs longer is stopped or stuck.
+# A fork takes a millisecond; a zygote that takes this long is stopped or stuck.
 _FORK_SECONDS = 10.0
+# After SIGKILL, which only a process in uninterruptible sleep (state D) survives for a while.
 _REAP_SECONDS = 10.0
 _MAX_REPLY_BYTES = 1024
 
 
-class Lost(Exception):
-    """The process ended, or does not do its work; the message says what is known."""
+class ZygoteLost(Exception):
+    """The zygote has ended or does not answer, as the message says; `end` it and fork from another."""
 
 
-class Warm:
-    """A zygote. `end` it in every case.
+class ZygoteProcess:
+    """A zygote. Call `end` on every way out, or `leave` and `is_gone` until that is true.
 
     Attributes:
-        forks: how many children came of it.
-        private_bytes: memory of its own, once it is ready.
+        forks: children that were forked from it.
+        private_bytes: its own memory once it has loaded, which every child inherits; 0 before.
 
     Args:
-        terms: of the peers of all its children, where they are not this program's own.
+        terms: as in `Zygote`.
 
     Raises:
-        LaunchFailed: it cannot be started.
+        LaunchFailed: the process cannot be started.
     """
 
     def __init__(self, terms: Terms | None = None) -> None:
@@ -55,22 +62,22 @@ class Warm:
         try:
             control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
-            raise LaunchFailed(f"no zygote could be started: {error}") from error
+            raise not_launched("no zygote could be started", error) from error
         with theirs:
             try:
                 process = subprocess.Popen(
                     (*_COMMAND, "--die-with", str(os.getpid()), *_of(terms)),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
-                    stderr=theirs.fileno(),  # so that its last words come as a reply
+                    stderr=theirs.fileno(),  # a traceback arrives as a reply and becomes the message
                     env=CHILD_ENVIRONMENT,
                     cwd="/",
                     start_new_session=True,
                 )
             except OSError as error:
                 control.close()
-                raise LaunchFailed(f"no zygote could be started: {error}") from error
-        process.returncode = 0  # reaped here; Popen must neither wait nor warn
+                raise not_launched("no zygote could be started", error) from error
+        process.returncode = 0  # `is_gone` reaps it; with this, Popen neither waits nor warns
         self._pid: int | None = process.pid
         self._group = process.pid
         self._control = trio.socket.from_stdlib_socket(control)
@@ -79,37 +86,37 @@ class Warm:
         """Return once everything is loaded.
 
         Raises:
-            Lost: it will not be.
+            ZygoteLost: the process ended, wrote an error, or did not load in time.
         """
         if not self._is_ready:
             with trio.move_on_after(_START_SECONDS):
                 reply = await self._receive()
                 if reply != b"ready":
-                    raise Lost(_text(reply))
+                    raise ZygoteLost(_text(reply))
                 self._is_ready = True
         if not self._is_ready:
-            raise Lost(f"it did not load in {_START_SECONDS:g} s")
+            raise ZygoteLost(f"the zygote did not load in {_START_SECONDS:g} s")
         if not self.private_bytes:
-            with suppress(OSError):  # no descriptor is left: the next child may be luckier
+            with suppress(OSError):  # no descriptor is left; tried again before the next fork
                 self.private_bytes = machine_memory.private_bytes(self._group)
 
     async def fork(self, descriptors: tuple[int, int, int]) -> int:
-        """Fork one child with these as its stdin, stdout and stderr; its process id.
+        """Fork one child with these as its stdin, stdout and stderr, and return its process id.
 
         Raises:
-            Lost: end this process and take another one.
-            LaunchFailed: the kernel refused a fork.
+            ZygoteLost: the zygote ended, wrote an error, or did not answer in time.
+            LaunchFailed: the kernel refused the fork.
         """
         reply = b""
-        # Not to be cancelled: a child that was forked must become known.
+        # Shielded: cancelled between request and reply, it would leave a child whose pid is unknown.
         with trio.move_on_after(_FORK_SECONDS, shield=True):
             reply = await self._ask(descriptors)
         if not reply:
-            raise Lost(f"it did not fork in {_FORK_SECONDS:g} s")
+            raise ZygoteLost(f"the zygote did not fork in {_FORK_SECONDS:g} s")
         if reply.startswith(b"-"):
             raise LaunchFailed(f"no child could be forked: {_text(reply[1:])}")
         if not reply.isdigit():
-            raise Lost(_text(reply))
+            raise ZygoteLost(_text(reply))
         self.forks += 1
         self._children.add(int(reply))
         return int(reply)
@@ -119,30 +126,30 @@ class Warm:
         try:
             await self._control.sendmsg([b"f"], [rights])
         except OSError as error:
-            raise Lost(f"it is gone: {error.strerror}") from None
+            raise ZygoteLost(f"the zygote has ended: {error.strerror}") from None
         return await self._receive()
 
     async def _receive(self) -> bytes:
         try:
             reply = await self._control.recv(_MAX_REPLY_BYTES)
         except OSError as error:
-            raise Lost(f"it is gone: {error.strerror}") from None
+            raise ZygoteLost(f"the zygote has ended: {error.strerror}") from None
         if not reply:
-            raise Lost("it ended")
+            raise ZygoteLost("the zygote has ended")
         return bytes(reply)
 
     def leave(self) -> None:
-        """Have it end by itself: nobody will ask it again."""
+        """Close the socket, at whose end the process exits. Nothing can be forked from it afterwards."""
         self._control.close()
 
     def is_gone(self) -> bool:
-        """Reap it if it has ended; never waits."""
+        """Whether the process has ended, and is reaped now; never waits."""
         if self._pid is not None and _reap(self._pid):
             self._pid = None
         return self._pid is None
 
     async def end(self) -> None:
-        """Kill it, reap it, and end children that it forked without having told of them."""
+        """Kill and reap the process, and the children that it forked without reporting their pid."""
         self.leave()
         if self._pid is not None:
             _kill(self._pid)
@@ -152,7 +159,10 @@ class Warm:
             await _until(partial(_reap, stray))
 
     def _strays(self) -> list[int]:
-        """Children of ours that are in its group, where only it can have put them, and nobody knows."""
+        """Children of this process that are in the zygote's group and were not reported by it.
+
+        A child is in that group from its fork until it closes its cage, and nothing else of the host's is.
+        """
         ours = (process.pid for process in psutil.Process().children())
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
 
@@ -162,22 +172,25 @@ def _of(terms: Terms | None) -> tuple[str, ...]:
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):  # somebody else in this process reaped it, or SIGCHLD is ignored
+    with suppress(ProcessLookupError):  # reaped by other code, or by the kernel (SIGCHLD is ignored)
         os.kill(pid, signal.SIGKILL)
 
 
 def _reap(pid: int) -> bool:
-    """Reap a child if it has ended, and say whether it is gone; never waits."""
+    """Reap a child if it has ended, and return whether it had; never waits."""
     try:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
-    except ChildProcessError:  # somebody else in this process reaped it, or SIGCHLD is ignored
+    except ChildProcessError:  # reaped by other code, or by the kernel (SIGCHLD is ignored)
         return True
 
 
 async def _until(is_gone: Callable[[], bool]) -> None:
-    """Wait for a killed process: nothing outlives SIGKILL for long, but one that is stuck in the kernel."""
+    """Wait for the end of a killed process, `_REAP_SECONDS` at most.
+
+    By polling, because there may be no descriptor left for a pidfd.
+    """
     with trio.move_on_after(_REAP_SECONDS):
-        while not is_gone():  # noqa: ASYNC110 - it may be somebody's whose end we are not told of
+        while not is_gone():  # noqa: ASYNC110 - as the docstring says
             await trio.sleep(0.001)
 
 
