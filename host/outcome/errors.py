@@ -1,4 +1,7 @@
-"""How a run can end other than with a result. Every error says whether the child was alive."""
+"""The errors of the host: how a run can end other than with a result, and what can be refused before one.
+
+The class gives the usual verdict. `judge` may decide on another, from what was measured.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.quota import ADVICE, Quota
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.terminal.text import cut
 
 if TYPE_CHECKING:
     from flowcage.host.outcome.report import Report
@@ -16,7 +20,8 @@ class FlowcageError(Exception):
     """Base of everything that flowcage's host raises on purpose. Errors can be copied and pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception's own way is to call its class with `args`, which are what `__init__` gave to its base.
+        # By default an exception is restored by calling its class with `args`, the message; `__init__` takes
+        # others.
         return _restored, (type(self), self.args), self.__dict__
 
 
@@ -24,7 +29,7 @@ class RunError(FlowcageError):
     """A run ended without a result. By the time it is raised, the child is gone and reaped.
 
     Attributes:
-        child_alive: whether the child was still alive and answering when the error arose.
+        child_alive: whether the child was still alive when the error arose.
         verdict: how the run ended, in one word.
     """
 
@@ -34,10 +39,10 @@ class RunError(FlowcageError):
 
     @property
     def report(self) -> Report:
-        """What the run did until then. Every error that a run raised has one.
+        """What the run did until then. Every error that a run has raised has one.
 
         Raises:
-            AttributeError: no run raised this error, but `check_workflow`, or whoever made it.
+            AttributeError: the error comes from `check_workflow`, or was not raised by flowcage.
         """
         if self._report is None:
             raise AttributeError(f"this {type(self).__name__} has no report: no run has raised it")
@@ -49,12 +54,12 @@ class RunError(FlowcageError):
 
 
 class WorkflowFailed(RunError):
-    """The workflow's own doing: it threw, does not compile, or ran into one of the child's limits.
+    """The workflow threw, does not compile, or reached one of the child's limits.
 
     Attributes:
-        kind: the wire's name for it: exception, syntax, import, missing_default, timeout, memory, stack,
-            serialization or limit. The child says so; what the host makes of it is the `verdict`.
-        data: the whole of the error's ``data``: name, message, stack, and line and column of a syntax error.
+        kind: the wire's name: exception, syntax, import, missing_default, timeout, memory, stack,
+            serialization or limit. It is the child's statement; `verdict` is what the host decided.
+        data: the error's ``data``: name, message, stack, and line and column of a syntax error.
     """
 
     child_alive = True
@@ -81,7 +86,7 @@ class WorkflowFailed(RunError):
 
 
 class WorkflowStalled(RunError):
-    """The workflow waits for something that nobody will ever answer."""
+    """The workflow can never finish: its promise is pending, and no outstanding request could settle it."""
 
     child_alive = True
     verdict = Verdict.STALLED
@@ -99,8 +104,9 @@ class RunTimedOut(RunError):
 
 
 class ChildSilent(RunError):
-    """The child did not answer in time and was killed: it hung where the engine never looks at the clock, or
-    it was stopped.
+    """The child did not answer in time and was killed.
+
+    It was in a native function of the engine that does not check the clock, or it was stopped.
     """
 
     child_alive = True
@@ -108,53 +114,57 @@ class ChildSilent(RunError):
 
 
 class MemoryExceeded(RunError):
-    """The child's resident memory, as the host measured it, passed its limit; it was killed."""
+    """The child's resident memory, as the host measured it, exceeded its limit; it was killed."""
 
     child_alive = True
     verdict = Verdict.MEMORY_LIMIT
 
 
 class CpuExceeded(RunError):
-    """The run and its child workflows together used all the CPU that the run may use; they were killed."""
+    """The run and its child workflows together used up the limit cpuSeconds; they were killed."""
 
     child_alive = True
     verdict = Verdict.CPU_LIMIT
 
 
 class OutputExceeded(RunError):
-    """The run and its child workflows said more than a run may say in all; they were killed."""
+    """The run and its child workflows together sent more than maxReceivedBytes; they were killed."""
 
     child_alive = True
     verdict = Verdict.OUTPUT_LIMIT
 
 
 class ChildDied(RunError):
-    """The child ended in the middle of the run.
+    """The child ended before the run did.
+
+    Both `signal` and `exit_code` are None where other code of the program, or the kernel, reaped the child.
 
     Attributes:
         signal: name of the signal that ended it, such as ``SIGKILL``, or None.
         exit_code: its exit status, or None where a signal ended it.
-        stderr: the last it said, without escapes.
+        stderr: the end of its stderr, without escapes.
     """
 
     verdict = Verdict.CRASHED
 
-    def __init__(self, signal: str | None, exit_code: int | None, stderr: str) -> None:
-        how = "ended, nobody knows how,"
-        hint = ", for a system call that the cage forbids," if signal == "SIGSYS" else ""
+    def __init__(
+        self, signal: str | None, exit_code: int | None, stderr: str, when: str = "during the run"
+    ) -> None:
+        how = "ended in an unknown way (its exit status was lost)"
+        hint = " for a system call that the cage forbids" if signal == "SIGSYS" else ""
         if signal is not None:
             how = f"was killed by {signal}"
         elif exit_code is not None:
             how = f"exited with status {exit_code}"
-        said = f"; it said: {stderr}" if stderr else ""
-        super().__init__(f"the child {how}{hint} in the middle of the run{said}")
+        said = f"; its stderr: {stderr}" if stderr else ""
+        super().__init__(f"the child {how}{hint} {when}{said}")
         self.signal = signal
         self.exit_code = exit_code
         self.stderr = stderr
 
 
 class ProtocolViolation(RunError):
-    """The child said something that the wire contract does not allow, and was killed."""
+    """The child sent something that the wire contract does not allow, and was killed."""
 
     child_alive = True
     verdict = Verdict.PROTOCOL_VIOLATION
@@ -168,11 +178,13 @@ class IsolationUnavailable(RunError):
 
 
 class RunRefused(RunError):
-    """The child refused the first message, before it saw any source: host and child do not fit together.
+    """Host and child do not fit together; nothing was run.
+
+    The child refused `initialize` or does not know `check`, or it does not know a limit that was set.
 
     Attributes:
-        kind: the wire's name for the reason; empty where it was the host that would not go on.
-        data: the whole of the error's ``data``.
+        kind: the wire's name for the child's reason; empty where the host refused.
+        data: the error's ``data``.
     """
 
     child_alive = True
@@ -185,7 +197,7 @@ class RunRefused(RunError):
 
 
 class CannotSend(RunError):
-    """The source or the args do not fit a message; nothing was run."""
+    """The source or the args cannot be sent: too long, too deep, or not JSON. Nothing was run."""
 
     child_alive = True
     verdict = Verdict.NOT_STARTED
@@ -198,7 +210,10 @@ class LaunchFailed(RunError):
 
 
 class HandlerFailed(RunError):
-    """A handler of the host's own raised something other than `RequestRejected`; see ``__cause__``."""
+    """A handler or listener of the host's program raised an error, which is the ``__cause__``.
+
+    A handler that raises `RequestRejected` rejects its request instead.
+    """
 
     child_alive = True
 
@@ -208,7 +223,7 @@ class RequestRejected(FlowcageError):
 
 
 class RequestNotWaiting(FlowcageError):
-    """An answer was given to a request that waits for none; nothing happened.
+    """An answer was given to a request that does not wait for one; it had no effect.
 
     Attributes:
         request_id: as it was given.
@@ -216,7 +231,8 @@ class RequestNotWaiting(FlowcageError):
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"no request {request_id[:40]!r} waits for an answer: it was settled, timed out or was never made"
+            f"no request {cut(request_id, 40)!r} waits for an answer: it was settled, has timed out, or was "
+            "never made"
         )
         self.request_id = request_id
 
@@ -232,10 +248,10 @@ class Overloaded(FlowcageError):
     """A run was refused before anything was started for it: a quota is used up.
 
     Attributes:
-        tenant: whose run it was.
-        quota: what there is too much of.
-        retry_after_seconds: finite. Exact for rates; for queues and memory an estimate, from how long runs
-            took of late.
+        tenant: whose run was refused.
+        quota: which one is used up.
+        retry_after_seconds: finite. Exact for rates; for queues and memory an estimate from the durations of
+            recent runs.
     """
 
     def __init__(self, tenant: str, quota: Quota, why: str, retry_after_seconds: float) -> None:
@@ -249,16 +265,18 @@ class Overloaded(FlowcageError):
 
 
 class HostClosing(FlowcageError):
-    """The host's block was left, or not entered yet: it starts no runs, and those that waited are refused."""
+    """The host's ``async with`` block was left, or was not entered yet."""
 
     def __init__(self) -> None:
-        super().__init__("the host is closing, or its block was never entered, and it starts no runs")
+        super().__init__(
+            "the host's block is being left, or was never entered; runs belong inside `async with Host(...)`"
+        )
 
 
 class WrongEventLoop(FlowcageError, RuntimeError):
-    """A call was made outside of the event loop that it needs, or inside one that it would hold up."""
+    """A call was made outside of the event loop that it needs, or inside one that it would block."""
 
 
 def _restored(kind: type[FlowcageError], args: tuple[Any, ...]) -> FlowcageError:
-    """An error as it was, without `__init__`, which takes other arguments and makes the message of them."""
+    """An unpickled error, made without `__init__`, whose arguments are not `args`."""
     return kind.__new__(kind, *args)

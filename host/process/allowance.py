@@ -1,4 +1,26 @@
-"""What a run and all of its child workflows may use together: CPU, output, and child workflows themselves."""
+"""What a run and all of its child workflows may use together: CPU, output, and child workflows themselves.
+
+Each child is held to its own limits by the kernel and by its channel. That does not bound the run: a workflow
+that catches the error of a child workflow can start another, and each would come with fresh limits. So one
+`Allowance` belongs to the top-level run, and each process of the run, at any depth, is charged to it. `Run`
+opens `process` around each child; the channel calls `receive` and `require`; `Run.run_child` calls
+`admit_child`; checks of schemas are charged through `charge_cpu` when their process has ended.
+
+Invariants:
+
+- CPU is never forgotten and never counted twice. A process that runs is read from the kernel's clock, one
+  that has ended is in `cpu_seconds`; `process` moves it from the one to the other without an await in
+  between, so that no reader sees it in both places, or in neither. The figure is read after the process was
+  reaped (`ChildProcess.cpu_seconds` has it from wait4(2) then), hence the block must end after `Child.run`.
+- Exhaustion is final. `require` raises the same error from the first time on, even if the sum later became
+  smaller because a process could no longer be read. Everybody who reads from a child or waits for one calls
+  it, so the run ends whatever the workflow catches (tests/run/test_run_wide_limits.py).
+- A process that runs alone is not judged here. RLIMIT_CPU ends it, or its own watchdog does, and then the
+  error has a stack. The sum is compared while two processes run, and from when the first has ended.
+- Limits of processes can add up to more than is left: each new one gets all that is left now, and at least
+  one second, RLIMIT_CPU's unit. So the sum is watched besides. `pause_seconds` is the time in which the
+  processes that run now, one thread each, could use up the rest, within bounds.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +31,8 @@ from contextlib import contextmanager
 from flowcage.host.outcome.errors import CpuExceeded, OutputExceeded, RequestRejected, RunError
 from flowcage.protocol.limits import MIB, Limits
 
-# Asks the processes that run; one that says nothing more of itself is a second late at most.
+# Bounds of `pause_seconds`. The longer one is how late a sum that has grown without a reply may be noticed
+# when a process starts within the pause; the shorter one keeps a nearly used-up allowance from a busy loop.
 _LONGEST_PAUSE_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.1
 
@@ -17,16 +40,13 @@ _SHORTEST_PAUSE_SECONDS = 0.1
 class Allowance:
     """One per top-level run, charged for every process of it.
 
-    What is used up ends the whole run: a workflow that catches the error of its child workflow must not go on
-    with another one. So `require` is asked whenever a child has said something, and while nothing is said.
-
     Args:
-        cpu_seconds: of all processes.
-        received_bytes: said by all children.
-        children: child workflows, whatever became of them.
+        cpu_seconds: user and system CPU of all processes.
+        received_bytes: sent by all children on stdout.
+        children: child workflows that may be started, however each ended.
 
     Attributes:
-        cpu_seconds: used by what has ended.
+        cpu_seconds: used by the processes that have ended.
     """
 
     def __init__(
@@ -46,20 +66,20 @@ class Allowance:
 
     @property
     def used_cpu_seconds(self) -> float:
-        """By now, what still runs included."""
+        """User and system CPU until now, of processes that run and that have ended."""
         return self.cpu_seconds + sum(read() or 0.0 for read in self._running.values())
 
     @property
     def left_cpu_seconds(self) -> int:
-        """What a further process may be given: whole seconds, and one at least. The sum is watched beside."""
+        """What a further process may be given: whole seconds, RLIMIT_CPU's unit, and at least 1."""
         return max(1, math.ceil(self._max_cpu_seconds - self.used_cpu_seconds))
 
     @contextmanager
     def process(self, cpu_seconds: Callable[[], float | None]) -> Iterator[None]:
-        """Charge a process while the block lasts; leave it when the process has ended.
+        """Charge a process while the block lasts; leave the block when the process has ended.
 
         Args:
-            cpu_seconds: reads what it has used, also then.
+            cpu_seconds: reads what the process has used, also after its end; None counts as 0.
         """
         key = object()
         self._running[key] = cpu_seconds
@@ -70,14 +90,14 @@ class Allowance:
             self.charge_cpu(cpu_seconds() or 0.0)
 
     def charge_cpu(self, seconds: float) -> None:
-        """Charge what a process used that has ended."""
+        """Charge the CPU of a process that has ended and had no `process` block."""
         self.cpu_seconds += seconds
 
     def receive(self, count: int) -> None:
-        """Charge bytes that a child said.
+        """Charge bytes that a child has sent.
 
         Raises:
-            OutputExceeded: they are more than all may say.
+            OutputExceeded, CpuExceeded: as `require`.
         """
         self._received_bytes += count
         self.require()
@@ -86,7 +106,7 @@ class Allowance:
         """Count one more child workflow.
 
         Raises:
-            RequestRejected: there may be no more.
+            RequestRejected: the run has started as many as it may.
         """
         if self._children >= self._max_children:
             raise RequestRejected(
@@ -96,14 +116,14 @@ class Allowance:
         self._children += 1
 
     def require(self) -> None:
-        """Raise `CpuExceeded` or `OutputExceeded` where that is used up, now or ever before."""
+        """Raise `CpuExceeded` or `OutputExceeded` if one is used up, or has been before."""
         self._over = self._over or self._why_over()
         if self._over is not None:
             error, message = self._over
             raise error(message)
 
     def pause_seconds(self) -> float:
-        """How long nothing need be looked at: one thread uses no more CPU than time passes."""
+        """How long `require` need not be asked: a caged child has one thread, which uses at most the time."""
         left = self._max_cpu_seconds - self.used_cpu_seconds
         pause = left / max(1, len(self._running))
         return min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
@@ -111,10 +131,10 @@ class Allowance:
     def _why_over(self) -> tuple[type[RunError], str] | None:
         if self._received_bytes > self._max_received_bytes:
             return OutputExceeded, (
-                f"the run, its child workflows included, said more than {self._max_received_bytes} bytes, "
+                f"the run, its child workflows included, sent more than {self._max_received_bytes} bytes, "
                 "the limit maxReceivedBytes"
             )
-        # One process alone is ended by the kernel, or ends its workflow itself and can tell where it was.
+        # A single process is ended by the kernel, or ends its workflow itself and then reports a stack.
         is_shared = self.cpu_seconds > 0 or len(self._running) > 1
         if is_shared and self.used_cpu_seconds >= self._max_cpu_seconds:
             return CpuExceeded, (

@@ -1,4 +1,30 @@
-"""Messages to and from one child: the sans-IO connection over its pipes, each held to the contract."""
+"""Messages to and from one child: `protocol.connection`, which has no I/O, over the child's pipes.
+
+`Child` makes a channel for each process. One task holds the conversation and calls `encode`, `send` and
+`receive`; a second one runs `write`. No other may: replies come in the order of the messages, and `receive`
+returns the next one to whichever task calls it.
+
+The channel keeps these invariants:
+
+- What is sent is allowed. `encode` asks the decoder about the message and then the table of states, and only
+  then registers the reply that is expected. Registered first, a message that is refused would leave an
+  expectation behind, and every later reply would be read as the answer to the message before it.
+- Bytes leave in the order of `send`. While an earlier write waits in the outbox, a later one must join it: a
+  direct write would put half a line in front of the rest of another.
+- Reading never waits for writing. A child that answers before it has read everything fills its stdout while
+  the host fills its stdin; were both sides to write first, neither would read again. So what does not fit
+  into the pipe is left to the task in `write`.
+- A correct child leaves at most one write in the outbox, since the host sends again only when all replies to
+  the last write have come. A child for which a third is due answers what it cannot have read.
+- Nothing is parsed that is not charged: `Allowance.receive` is called before the bytes reach the parser.
+- A step is timed from before its write. Read afterwards, the child's CPU clock could have run already, and a
+  timeout that the child reports truly would look like a lie (see step_clock.py).
+- A child that is waited for is inspected ten times a second, also while it sends bytes without ever
+  completing a line: its memory, its CPU, the wall clock, and the allowance of the run
+  (tests/process/test_patience.py). If the event loop itself was late, that delay is not charged to the child.
+
+An exception from `receive` ends the conversation; `Child.run` then decides whether the child is killed.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +46,18 @@ from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProto
 from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
 from flowcage.protocol.messages import Drained, Message
 
-# How often a child that is taking its time is looked at.
-_GLANCE_SECONDS = 0.1
+# Between two inspections of a child that is waited for. Each costs a read of /proc, so not for every reply.
+_INSPECTION_SECONDS = 0.1
 
 
 class Patience(NamedTuple):
-    """What a child may take before it is given up. Before `initialize` is answered it has yet to start.
+    """What a child may use for one reply before it is killed.
+
+    The defaults are for the reply to `initialize`, which comes after the interpreter has loaded.
 
     Attributes:
-        cpu_seconds: of the child's CPU for one reply.
-        wall_seconds: of the host's clock for one reply.
+        cpu_seconds: of the child's CPU.
+        wall_seconds: on the host's clock.
         resident_bytes: of memory (RSS).
     """
 
@@ -38,7 +66,7 @@ class Patience(NamedTuple):
     resident_bytes: int = 512 * MIB
 
     def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
-        """The same with the time that a step may take, and some more: an honest child ends it by itself."""
+        """The same, with the time that a step may take and a grace: a correct child ends the step itself."""
         step_seconds = limits.step_timeout_ms / 1000
         return self._replace(
             cpu_seconds=step_seconds + grace_seconds,
@@ -47,14 +75,21 @@ class Patience(NamedTuple):
 
 
 class ChildGone(RunError):
-    """The child closed its stdout or stopped reading; how it ended is for `process` to find out."""
+    """The child closed its stdout or has ended. `Child.run` replaces this by the error that says how."""
 
 
 class Channel:
-    """One conversation. Only one task talks on it: replies come in the order of the requests.
+    """One conversation, held by one task.
 
     Args:
-        allowance: charged for what the child says, and asked about while it is waited for.
+        process: the child, with its pipes open.
+        allowance: of the run; charged for the bytes that the child sends, and asked while it is waited for.
+
+    Attributes:
+        patience: what the child may use for one reply; set anew once the limits of the run are agreed.
+        step: times the steps, for the verdict.
+        messages: sent and answered, two for each.
+        bytes_sent, bytes_received: on the child's stdin and stdout.
     """
 
     def __init__(self, process: ChildProcess, allowance: Allowance) -> None:
@@ -63,7 +98,7 @@ class Channel:
         self._connection = HostConnection()
         self._replies = Replies()
         self._unwritten = 0
-        # One exchange at a time, so the queue never holds more than one write.
+        # One write may wait here while `write` is at another: its task may not have run yet since it ended.
         self._outbox, self._written = trio.open_memory_channel[bytes](1)
         self.patience = Patience()
         self.step = StepClock(process.cpu_seconds)
@@ -73,6 +108,8 @@ class Channel:
 
     def encode(self, message: Message) -> bytes:
         """Check a message against the contract and encode it, to be sent by `send`.
+
+        Lines must be sent in the order in which they were encoded: that is the order of the expected replies.
 
         Raises:
             LocalProtocolError: the contract does not allow it.
@@ -101,22 +138,22 @@ class Channel:
         """Send encoded messages in one write; `receive` their replies in the same order.
 
         Raises:
-            ProtocolViolation: the child answers what it cannot have read.
+            ProtocolViolation: the child has answered messages that it cannot have read.
         """
         data = b"".join(lines)
         self._count(len(lines), len(data))
-        if not self._unwritten:  # as a rule the pipe has room, and no other task need wake up
+        if not self._unwritten:  # the pipe usually has room, which saves a switch to the other task
             data = data[self._process.write_nowait(data) :]
         if not data:
             return
         try:
             self._outbox.send_nowait(data)
-        except trio.WouldBlock:  # two writes are waiting
-            raise ProtocolViolation("the child answers messages that it has not read") from None
+        except trio.WouldBlock:  # two writes are unfinished, and the replies to both have been received
+            raise ProtocolViolation("the child answered messages that it has not read") from None
         self._unwritten += 1
 
     def note_sent(self, message: Message) -> None:
-        """Take note of a message that whoever launched the child has written; `receive` its reply."""
+        """Count a message that the launcher has written (`Spawned.initialize`), and expect its reply."""
         self._count(1, len(self.encode(message)))
 
     def _count(self, messages: int, size: int) -> None:
@@ -125,11 +162,8 @@ class Channel:
         self.step.sent()
 
     async def write(self) -> None:
-        """Write what did not fit into the pipe at once, until cancelled.
-
-        A task of its own: a child that answers before it has read everything must not find us deaf.
-        """
-        # A child that stopped reading is found out by the end of its stdout, which says why.
+        """Write what did not fit into the pipe at once, until cancelled; run it as a task of its own."""
+        # Who has closed stdin has ended or will: `receive` sees that at the end of stdout, and can say why.
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in self._written:
                 await self._process.stdin.send_all(data)
@@ -140,10 +174,10 @@ class Channel:
 
         Raises:
             WorkflowFailed, IsolationUnavailable, RunRefused: the reply was an error.
-            ProtocolViolation: it is none that the child may give.
+            ProtocolViolation: the reply is not in the contract, or cannot be true.
             ChildGone: the child ended first.
-            ChildSilent, MemoryExceeded: it took more than it may.
-            CpuExceeded, OutputExceeded: all children of the run together did.
+            ChildSilent, MemoryExceeded: the child exceeded its `patience`.
+            CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
         """
         event = self._next_event() or await self._wait_for_event()
         if isinstance(event, Failure):
@@ -164,14 +198,14 @@ class Channel:
 
     async def _wait_for_event(self) -> Result | Failure:
         began = self.step.read()
-        glance_at = began.wall + _GLANCE_SECONDS
+        inspect_at = began.wall + _INSPECTION_SECONDS
         while (event := self._next_event()) is None:
-            late = trio.current_time() - glance_at
-            if late >= 0:  # also while bytes drip in
-                began = began._replace(wall=began.wall + late)  # the host's own lateness is not the child's
-                self._glance(began)
-                glance_at = trio.current_time() + _GLANCE_SECONDS
-            with trio.move_on_at(glance_at):
+            late = trio.current_time() - inspect_at
+            if late >= 0:  # decided by the clock, since a read may return a byte at a time and never time out
+                began = began._replace(wall=began.wall + late)  # the event loop was late, not the child
+                self._inspect(began)
+                inspect_at = trio.current_time() + _INSPECTION_SECONDS
+            with trio.move_on_at(inspect_at):
                 self._take(await self._process.read())
         return event
 
@@ -180,12 +214,12 @@ class Channel:
         self._allowance.receive(len(data))
         self._connection.receive_data(data)
 
-    def _glance(self, began: Reading) -> None:
+    def _inspect(self, began: Reading) -> None:
         self._allowance.require()
         patience, passed = self.patience, self.step.since(began)
         if self._process.resident_bytes() > patience.resident_bytes:
-            most = patience.resident_bytes
-            raise MemoryExceeded(f"the child took more than {most} bytes of memory and was killed")
+            most = patience.resident_bytes // MIB
+            raise MemoryExceeded(f"the child used more than {most} MiB of memory and was killed")
         if passed.cpu >= patience.cpu_seconds:
             limit = patience.cpu_seconds
             raise ChildSilent(f"the child did not answer in {limit:g} s of CPU and was killed")
@@ -193,5 +227,5 @@ class Channel:
             raise ChildSilent(f"the child did not answer in {patience.wall_seconds:g} s and was killed")
 
     def set_max_message_bytes(self, value: int) -> None:
-        """Use the effective limit that `initialize` reported."""
+        """Hold the child's lines to the effective limit that `initialize` reported, in bytes."""
         self._connection.max_message_bytes = value

@@ -1,8 +1,8 @@
 """Messages from JSON: by the protocol's decoder, and on demand by jsonschema beside it.
 
-The decoder is a hundred times as fast as jsonschema and refuses the same; a parity test holds the two equal
-for messages that it makes up. With FLOWCAGE_CHECK_MESSAGES=1 they are compared for every message that a host
-says or hears, and a run that shows them to differ ends.
+The decoder is a hundred times as fast as jsonschema and refuses the same messages; a parity test
+(tests/protocol/test_schema_parity.py) compares the two on generated messages. With FLOWCAGE_CHECK_MESSAGES=1
+every message that the host sends or receives is put to both, and a difference ends the run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHECKS_MESSAGES = os.environ.get("FLOWCAGE_CHECK_MESSAGES", "") not in ("", "0")
 
 
 class SchemaDisagrees(RunError):
-    """flowcage's decoder and a published schema say different things of one message."""
+    """flowcage's decoder and a published schema differ about a message: a bug of flowcage's."""
 
     child_alive = True
 
@@ -29,8 +29,8 @@ def message(method: str, params: Any) -> Message:
     """As `decode.message`.
 
     Raises:
-        ErrorReply: the contract does not allow it.
-        SchemaDisagrees: only the decoder, or only the schema, does.
+        ErrorReply: the contract does not allow the message.
+        SchemaDisagrees: one of decoder and schema allows it, the other does not.
     """
     read = decode.message
     decoded: Message = _compared(read, "params", method, params) if CHECKS_MESSAGES else read(method, params)
@@ -61,15 +61,14 @@ def _compared(read: Callable[[str, Any], Any], part: str, method: str, value: An
 
 
 def _where(method: str, part: str, value: Any) -> str | None:
-    """Where jsonschema finds something wrong, as a JSON Pointer; None where all is well."""
-    from flowcage.schemas import validate  # a tenth of a second
+    """JSON Pointer to the first violation that jsonschema finds; None if the schema allows the value."""
+    from flowcage.schemas import validate  # imports jsonschema, a tenth of a second
 
     if part == "params":
         violation = validate.params_error(method, value)
-    else:  # of requests of later versions the decoder takes more than the schema, on purpose
-        violation = validate.result_error(
-            method, decode.split_unknown_requests(value)[0] if method == "drain" else value
-        )
+    else:  # requests of later versions: the decoder splits them off, the schema refuses them
+        known = decode.split_unknown_requests(value)[0] if method == "drain" else value
+        violation = validate.result_error(method, known)
     return None if violation is None else violation.path
 
 

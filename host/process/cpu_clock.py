@@ -1,4 +1,4 @@
-"""How much CPU another process has used: a microsecond to ask, so it can be asked often."""
+"""The CPU that another process has used. On Linux a call takes a microsecond, so each step can be timed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ _CPUCLOCK_SCHED = 2
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system CPU of a process; None where nobody can tell, because it was reaped.
-
-    A process that has ended and was not reaped yet still has its figure.
-    """
+    """User and system CPU of a process until now, or until its end; None once it is reaped."""
     if sys.platform == "linux":
         try:
-            # The clock that clock_getcpuclockid(3) gives for a process.
+            # The id that clock_getcpuclockid(3) computes; Python has no call for it.
             return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
         except OSError:
             return None

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it a process holds for itself."""
+"""The memory of this machine or cgroup, and the private memory of a process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def total_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """What this process and its children may use: the machine's memory, or less where a cgroup says so.
+    """What this process and its children may use: the machine's memory, or less where a cgroup limits it.
 
     Args:
-        cgroups, own: where to look for cgroup v2's memory.max, cgroups(7); those of v1 are not read.
+        cgroups: where cgroup v2 is mounted, cgroups(7). Version 1 is not read.
+        own: the file that names this process's cgroup.
     """
     limits = [_number(group / "memory.max") for group in _groups(cgroups, own)]
     return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None)])
 
 
 def available_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """What can be used without swapping: on the machine, or in the tightest cgroup around this process."""
+    """What can be used without swapping: what the machine has left, or less where a cgroup limits it."""
     left = [int(psutil.virtual_memory().available)]
     for group in _groups(cgroups, own):
         limit, used = _number(group / "memory.max"), _number(group / "memory.current")
@@ -32,13 +33,13 @@ def available_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/p
 
 
 def private_bytes(pid: int) -> int:
-    """Resident memory of a process that is neither a file's nor shared memory; 0 once it is gone.
+    """Resident memory of a process that is neither a file's nor shared memory; 0 once the process has ended.
 
-    On Linux two numbers of /proc/PID/statm, proc(5). Pages that a forked process has not written to yet are
-    its parent's too, and are counted here.
+    On Linux: resident minus shared pages of /proc/PID/statm, proc(5). Pages that a forked process shares with
+    its parent because neither has written to them since are counted too.
 
     Raises:
-        OSError: it cannot be read now, for example because no descriptor is left.
+        OSError: the figure cannot be read, for example because no descriptor is left.
     """
     try:
         descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -71,14 +72,14 @@ def _groups(cgroups: Path, own: Path) -> list[Path]:
 
 
 def _number(path: Path) -> int | None:
-    """None for a file that is not there or says ``max``."""
+    """The number in a cgroup's file; None if there is no file or it holds ``max``."""
     with suppress(OSError, ValueError):
         return int(path.read_text())
     return None
 
 
 def _reclaimable(group: Path) -> int:
-    """Page cache that the kernel drops before it refuses anybody memory."""
+    """Page cache that the kernel drops before it refuses an allocation."""
     with suppress(OSError):
         for line in (group / "memory.stat").read_text().splitlines():
             if line.startswith("inactive_file "):

@@ -1,4 +1,4 @@
-"""What the kernel says of a child that claims to be caged: asked before it gets any source."""
+"""The kernel's view of a child that reports a closed cage. It is read before any source is sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import re
 
 from flowcage.host.outcome.errors import IsolationUnavailable, LaunchFailed, ProtocolViolation
+from flowcage.host.process.launch.launcher import not_launched
 
 # proc(5), /proc/PID/status. Capability sets are in hexadecimal.
 _EXPECTED = {
@@ -19,33 +20,31 @@ _LINE = re.compile(rb"^(\w+):\t(.*)$", re.MULTILINE)
 
 
 def require_cage(pid: int) -> None:
-    """Check that filter, privileges, threads and capabilities are as strict isolation has them.
+    """Check that a process has the filter, privileges, threads and capabilities of strict isolation.
 
     Raises:
-        ProtocolViolation: the child claimed what the kernel does not confirm.
-        IsolationUnavailable: there is no /proc to ask.
-        LaunchFailed: no descriptor is left to ask with, or the process is a wrapper around the child.
+        ProtocolViolation: the kernel does not confirm what the child reported.
+        IsolationUnavailable: /proc/PID/status cannot be read.
+        LaunchFailed: no descriptor is left to read it with, or the process is a wrapper around the child.
     """
     try:
         status = _status(pid)
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise LaunchFailed(f"no child could be started: {error}") from error
+            raise not_launched("no child could be started", error) from error
         raise IsolationUnavailable(
             f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc without "
-            "hidepid, or ask for best_effort to trust the child's word"
+            "hidepid, or pass isolation=best_effort to run without the check"
         ) from None
     if (difference := why_not_caged(status)) is not None:
-        if _has_another_answer(pid, status):
+        if _is_wrapper(pid, status):
             raise LaunchFailed(_not_the_child(pid, status, difference))
         raise ProtocolViolation(f"the child claims a cage that the kernel does not confirm: {difference}")
 
 
-def _has_another_answer(pid: int, status: bytes) -> bool:
-    """Whether a process without a cage is a wrapper: a caged child has no processes of its own.
-
-    A wrapper that left at once, such as setsid without --wait, is a zombie by now.
-    """
+def _is_wrapper(pid: int, status: bytes) -> bool:
+    """Whether a process without a cage has started the child instead of being it."""
+    # setsid without --wait has exited and is a zombie by now, while the child that it started answered.
     if _lines(status).get(b"State", b"").startswith(b"Z"):
         return True
     import psutil
@@ -60,9 +59,8 @@ def _not_the_child(pid: int, status: bytes, difference: str) -> str:
     comm = _lines(status).get(b"Name", b"").decode("utf-8", "replace")
     return (
         f"the launcher started process {pid} ({comm!r}), which is not the caged child itself ({difference}) "
-        "but has another process answer for it: perhaps a wrapper such as sh -c, setsid or timeout; let it "
-        "execute the child in its place (sh -c 'exec …'), or pass isolation=best_effort to trust the child's "
-        "word"
+        "but probably a wrapper such as sh -c, setsid or timeout; have it execute the child in its place "
+        "(sh -c 'exec …'), or pass isolation=best_effort to run without the check of the cage"
     )
 
 
@@ -72,7 +70,7 @@ def _status(pid: int) -> bytes:
 
 
 def why_not_caged(status: bytes) -> str | None:
-    """The first line of a /proc/PID/status that is not as the cage makes it; None where all are."""
+    """The first member of a /proc/PID/status that differs from a caged process's; None if none does."""
     found = _lines(status)
     for name, expected in _EXPECTED.items():
         if (value := found.get(name, b"missing")) != expected:

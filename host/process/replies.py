@@ -1,12 +1,28 @@
-"""What comes of every reply to every message, by the tables of `flowcage.protocol.replies`.
+"""What becomes of every reply, by the tables of `flowcage.protocol.replies`.
 
-From the moment that it has seen source, a child is taken to be the workflow's own, which may have taken it
-over while it compiled. So what it says must be something that a child may say in that state, and what it may
-claim of itself it could as well have brought about. Anything else is a `ProtocolViolation`. No reply ends as
-a fault of the host's: a message that would deserve a refusal is not sent, for `Channel.encode` holds each to
-the contract.
+A child that has received source is untrusted: the workflow may have taken it over while it was compiled. Its
+replies are held to two rules. Each must be one that a correct child can give in the present state of the run;
+and a failure that a reply reports must be one that the workflow could have brought about anyway, so that a
+lie gains nothing. Anything else is a `ProtocolViolation`. Only the reply to `initialize` comes before any
+source.
 
-Only what answers `initialize` comes from a child that nobody can have taken over.
+`Channel` is the only caller: `expect` for every message, in the order of sending, and `take` for every reply.
+
+Invariants:
+
+- The n-th reply answers the n-th message. `expect` and `take` are a queue; who registers in another order
+  reads a reply by the schema of another message.
+- Nothing of a reply is used before it was held to the contract: `codec.result` and the schema of errors come
+  first, then the ids of requests, then the state that the reply tells of. Ids come before the state, since
+  the requests that a drain brings are outstanding in the state that the same drain tells of.
+- Ids of requests are 1, 2, 3, …, each handed out once. So one number, not a set of all former ids, tells a
+  repeated one.
+- `outstanding` has the ids that were handed out and whose resolve was answered with a result: a resolve that
+  is under way still counts, and so the child cannot be told to be idle too early.
+- After `more` only the failure that it announces may follow.
+- No reply is turned into a fault of the host. A message that deserves a refusal is never sent, because
+  `Channel.encode` holds each to the contract, so an error that accuses the host is a lie
+  (tests/run/test_verdicts_on_lies.py, tests/process/test_replies.py).
 """
 
 from __future__ import annotations
@@ -22,13 +38,16 @@ from flowcage.host.outcome.errors import (
     WorkflowFailed,
 )
 from flowcage.host.process import codec
+from flowcage.host.terminal.text import cut
 from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Drained, Message, Resolve
 from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 
+# Characters of a child's message that an error quotes.
 _SHOWN = 200
+_SHOWN_OF_ID = 40
 
 
 class _Asked(NamedTuple):
@@ -51,7 +70,7 @@ class Replies:
         return len(self._outstanding)
 
     def expect(self, message: Message) -> None:
-        """A message is about to be sent; its reply comes after those to the messages before."""
+        """Register the reply to a message that is about to be sent."""
         settles = message.id if isinstance(message, Resolve) else None
         self._asked.append(_Asked(encode.method(message), settles))
 
@@ -59,8 +78,8 @@ class Replies:
         """The decoded result of a reply.
 
         Raises:
-            WorkflowFailed: the run failed.
-            IsolationUnavailable, RunRefused: the child would not do it.
+            WorkflowFailed: the reply is a failure of the workflow.
+            IsolationUnavailable, RunRefused: the child refused `initialize`, or has no `check`.
             ProtocolViolation: the reply is not in the contract, or cannot be true.
         """
         asked = self._asked.popleft()
@@ -87,9 +106,9 @@ class Replies:
         return Known.WAITING if self._outstanding else Known.IDLE
 
     def _hand_out(self, ids: list[str]) -> None:
-        """Ids count from 1, so to know one that was used before nothing need be remembered of those.
+        """Register the ids of a drain's requests, which must be the next numbers.
 
-        Requests of unknown types stand after the others, whatever their ids are.
+        Their order is free: the decoder puts requests of unknown types after all others.
         """
         first, last = self._handed_out + 1, self._handed_out + len(ids)
         expected = {str(number) for number in range(first, last + 1)}
@@ -101,13 +120,15 @@ class Replies:
         self._outstanding.update(ids)
 
     def _refuse(self, request_id: str, first: int, last: int) -> NoReturn:
-        shown = request_id[:40]
+        shown = cut(request_id, _SHOWN_OF_ID)
         if _is_number(request_id) and 1 <= int(request_id) <= last:
             raise ProtocolViolation(f"the child gave two requests the id {shown!r}")
         raise ProtocolViolation(f"the child gave a request the id {shown!r}, where '{first}' is next")
 
 
 def _is_number(text: str) -> bool:
+    # Bounded, because int() of a long text raises; ASCII, because isdigit() takes superscripts, which int()
+    # does not.
     return len(text) < 20 and text.isascii() and text.isdigit()
 
 
@@ -130,8 +151,10 @@ def _error_of(method: str, failure: Failure) -> RunError:
     _require_contract(method, failure)
     kind = failure.data["kind"]
     if kind not in MAY_FAIL[method]:
-        told = failure.message[:_SHOWN]
-        return ProtocolViolation(f"the child answered {method} with {kind}, which no child may: {told}")
+        told = cut(failure.message, _SHOWN)
+        return ProtocolViolation(
+            f"the child answered {method} with the error {kind}, which no correct child does: {told}"
+        )
     if kind in errors.RUN_FAILURES:
         return WorkflowFailed(kind, failure.message, failure.data)
     if kind == errors.ISOLATION_UNAVAILABLE:
@@ -149,8 +172,8 @@ def _decoded(method: str, reply: Result) -> object:
 
 
 def _require_contract(method: str, failure: Failure) -> None:
-    # jsonschema takes a tenth of a second to import, and a hundred times as long as `codec`, which a parity
-    # test holds equal to it for results. Only a run that failed waits for it, once.
+    # jsonschema takes a tenth of a second to import and is a hundred times slower than `codec`, which has no
+    # decoder for errors. Only a run that failed comes here, once.
     from flowcage.schemas.validate import error_error
 
     violation = error_error(_error_object(failure))

@@ -1,4 +1,4 @@
-"""What a signal is called."""
+"""Names of signals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 
 def signal_name(number: int) -> str:
-    """Its name, such as ``SIGKILL``; a real-time signal has none of its own."""
+    """``SIGKILL`` for 9; ``signal 40`` for a real-time signal, which has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,4 +1,29 @@
-"""One child from spawn to reaped, around whatever is said to it in between."""
+"""One child from its launch to its reaping, around the conversation that its user holds with it.
+
+`Run` and the other users (`check_workflow`, `doctor`) call `Child.start`, then `run` with a function that
+talks over `channel`, beginning with `initialize`. What that function raises or returns, `run` ends and reaps
+the child.
+
+`run` opens two nurseries. The outer one holds the tasks beside the conversation: stderr, the writing of
+stdin, and whatever the conversation starts. The other one, opened afterwards, holds nothing but the closing.
+Invariants:
+
+- `run` reaps on every way out. Between `start` and `run` must be no await, as nothing else would.
+- The closing is shielded, and in a nursery of its own: trio delivers KeyboardInterrupt to the main task,
+  where it may abort the wait for the nursery, but not the task that reaps
+  (tests/run/test_faults_of_the_host.py::test_every_interrupt_while_a_run_ends_still_leaves_no_child).
+- A cancelled conversation kills the child first. Its handlers are cancelled only afterwards, and some take
+  time to end; the child must not run on meanwhile.
+- An error of the conversation is carried out of the nursery by hand: raised inside, it would arrive in an
+  exception group. For the errors of the child's that end it, the kill comes before the nursery waits for its
+  tasks.
+- A child that closed its stdout says nothing about how it ended; `_why_gone` waits for its end, and takes the
+  last of its stderr, before the error is made. The wait status decides, not what the child said.
+- Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
+  confirmed by the kernel (tests/process/test_lying_child.py).
+- A child that crashed was perhaps attacked: the launcher is told, once the child is reaped, before the next
+  launch.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +45,7 @@ from flowcage.host.outcome.measured import Ended, Measured
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel, ChildGone
 from flowcage.host.process.child_process import ChildProcess
-from flowcage.host.process.launch.launcher import Launcher
+from flowcage.host.process.launch.launcher import Launcher, not_launched
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors
 from flowcage.protocol.limits import Limits, unknown_to_child
@@ -29,9 +54,10 @@ from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_
 
 T = TypeVar("T")
 
-# A child that closed its stdout has this long to be seen ending by itself before it counts as lying.
+# Between the end of stdout and that of the process, when it exits or dies. One that lives on longer has
+# closed its stdout itself, which no correct child does.
 EXIT_GRACE_SECONDS = 1.0
-# It may have found out where things lie in memory.
+# After these signals assume that the address-space layout has leaked; replace the zygote.
 _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
 _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
@@ -39,14 +65,22 @@ _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 def initialize_message(
     limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION
 ) -> Initialize:
-    """The first message to every child."""
+    """The first message to a child; spares are sent the same one in advance.
+
+    Args:
+        limits: of the run.
+        isolation: None for the default of the child, which is strict on Linux.
+        version: of the protocol.
+    """
     return Initialize(version, _CLIENT, limits, isolation)
 
 
 class Child:
-    """A fresh child process and the channel to it.
+    """A child process and the channel to it. Make one with `start`.
 
-    Make one with `start`.
+    Attributes:
+        channel: for the conversation.
+        wall_seconds: from the launch to the reaping; 0 until `run` has ended.
     """
 
     def __init__(
@@ -61,34 +95,35 @@ class Child:
         self._sent = sent
         self._launcher = launcher
         self._began = began
+        self._is_initialized = False
         self.channel = Channel(self._process, allowance)
         self.wall_seconds = 0.0
 
     @classmethod
     async def start(cls, launcher: Launcher, allowance: Allowance) -> Self:
-        """Start a process; `run` must follow, which ends it.
+        """Start a process; `run` must follow at once, which ends it.
 
         Args:
-            launcher: starts it.
-            allowance: of the run that it is for.
+            launcher: starts the process.
+            allowance: of the run, charged for what the child sends.
 
         Raises:
-            LaunchFailed: there is none.
+            LaunchFailed: no descriptors, no processes, or no such program.
         """
         began = trio.current_time()
         try:
             spawned = await launcher.launch()
             return cls(ChildProcess(spawned), launcher, began, allowance, spawned.initialize)
         except OSError as error:
-            raise LaunchFailed(f"no child could be started: {error}") from error
+            raise not_launched("no child could be started", error) from error
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Of the child; after `run` the number may belong to another process."""
         return self._process.pid
 
     def cpu_seconds(self) -> float | None:
-        """As in `ChildProcess`."""
+        """As `ChildProcess.cpu_seconds`."""
         return self._process.cpu_seconds()
 
     @property
@@ -98,26 +133,29 @@ class Child:
 
     @property
     def stderr_tail(self) -> str:
-        """The last it said on stderr, without escapes."""
+        """As `ChildProcess.stderr_tail`."""
         return self._process.stderr_tail
 
     @property
     def ended(self) -> Ended | None:
-        """How the child ended; None before `run` returns."""
+        """How the child ended; None before it is reaped."""
         return self._process.ended
 
     def measured(self, limits: Limits) -> Measured | None:
-        """What a verdict on this child hangs on; None before `run` returns."""
+        """What the verdict depends on; None before the child is reaped."""
         return None if self.ended is None else Measured(self.ended, limits, self.channel.step.last)
 
     async def run(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
-        """Talk to the child, then end and reap it, however the talk went.
+        """Hold a conversation with the child, then end and reap it.
+
+        A child whose conversation ended well, or with a failure of the workflow, may exit by itself; any
+        other is killed.
 
         Args:
-            converse: uses `channel`; tasks it starts in the nursery are cancelled when it returns.
+            converse: uses `channel`; tasks that it starts in the nursery are cancelled when it returns.
 
         Raises:
-            RunError: from `converse`, or `ChildDied` and `ProtocolViolation` where the child left early.
+            RunError: from `converse`; `ChildDied` or `ProtocolViolation` in the place of `ChildGone`.
         """
         healthy = False
         try:
@@ -130,7 +168,9 @@ class Child:
             raise
         finally:
             with trio.CancelScope(shield=True):
-                async with trio.open_nursery() as nursery:  # a second Ctrl-C wakes this task, not that one
+                # A nursery of its own: a KeyboardInterrupt is delivered here and cannot interrupt the
+                # reaping.
+                async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._close, not healthy)
             self.wall_seconds = round(trio.current_time() - self._began, 6)
         return result
@@ -142,12 +182,18 @@ class Child:
             self._launcher.distrust()
 
     async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
-        """Agree on the version, have the child close its cage, and see that it is closed.
+        """Agree on version and limits, have the child close its cage, and check that it is closed.
+
+        Args:
+            limits: what the run is held to.
+            isolation: ``strict``, ``best_effort`` or ``none``; None for ``strict`` on Linux.
 
         Raises:
-            IsolationUnavailable: this machine lacks a layer, or cannot show that it holds.
-            RunRefused: the child speaks no version of ours, or does not know a limit that was set.
-            RunError: anything else that goes wrong.
+            IsolationUnavailable: this machine lacks a layer, or /proc to check the cage with.
+            RunRefused: the child supports no version that this host does, or not a limit that was set.
+            LaunchFailed: the process is a wrapper around the child, or a spare for another run.
+            RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
+                confirm.
         """
         channel = self.channel
         try:
@@ -163,12 +209,16 @@ class Child:
                 "use a newer child, or leave it at its default"
             )
         if initialized.max_message_bytes > limits.max_message_bytes:
-            raise ProtocolViolation("the child allows itself longer messages than it may send")
+            raise ProtocolViolation(
+                f"the child reports maxMessageBytes {initialized.max_message_bytes}, more than the "
+                f"{limits.max_message_bytes} that were set"
+            )
         if isolation == "strict" or (isolation is None and sys.platform == "linux"):
             if missing := missing_layers(initialized.isolation):
-                raise ProtocolViolation(f"the child went on without isolation: {', '.join(missing)}")
+                raise ProtocolViolation(f"the child started without strict isolation: {', '.join(missing)}")
             require_cage(self._process.pid)
         channel.set_max_message_bytes(initialized.max_message_bytes)
+        self._is_initialized = True
         return initialized
 
     async def _greet(self, message: Initialize) -> object:
@@ -182,7 +232,7 @@ class Child:
         return await self.channel.receive()
 
     async def wait_until_gone(self) -> None:
-        """Return when the process has ended, whether or not anybody reads from it."""
+        """Return when the process has ended, also while no task reads from it."""
         await self._process.wait_until_gone()
 
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
@@ -192,10 +242,10 @@ class Child:
             nursery.start_soon(self.channel.write)
             try:
                 result = await converse(nursery)
-            except trio.Cancelled:  # at once: handlers may take their time to end
+            except trio.Cancelled:  # kill now: the nursery waits for handlers, which may take time to end
                 self._process.kill()
                 raise
-            except RunError as error:  # raised outside the nursery, which would wrap it in a group
+            except RunError as error:  # raised below, outside the nursery, which would wrap it in a group
                 failure = error
                 if not isinstance(error, WorkflowFailed | ChildGone):
                     self._process.kill()
@@ -207,12 +257,13 @@ class Child:
     async def _why_gone(self) -> RunError:
         ended = await self._process.wait(EXIT_GRACE_SECONDS)
         if ended is None:
-            return ProtocolViolation("the child closed its stdout and went on living; it was killed")
-        with trio.move_on_after(EXIT_GRACE_SECONDS):  # what it said last may still be in the pipe
+            return ProtocolViolation("the child closed its stdout without exiting and was killed")
+        with trio.move_on_after(EXIT_GRACE_SECONDS):  # the task that read stderr was cancelled before its end
             await self._process.collect_stderr()
-        return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail)
+        when = "during the run" if self._is_initialized else "before it had answered initialize"
+        return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail, when)
 
 
 def _older_version(refused: RunRefused) -> str | None:
-    """What to try where the child refused the newest version of ours; None where there is nothing to try."""
+    """The newest protocol version that both sides support, where the child refused this host's newest."""
     return newest_common(refused.data["supported"]) if refused.kind == errors.PROTOCOL_VERSION else None

@@ -60,6 +60,11 @@ _PLAIN = _Translation("\n\t" + _JOINERS, lambda _: "")
 _JSON = _Translation("\n", _escape)
 
 
+def cut(text: str, most: int) -> str:
+    """At most so many characters of a text, with an ellipsis where some are missing."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def safe(text: str) -> str:
     """Text that cannot steer a terminal, of bounded length; lines stay.
 

@@ -50,7 +50,7 @@ def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
     ("lie", "told"),
     [
         ("another version", "version '9.9'"),
-        ("longer messages", "longer messages"),
+        ("longer messages", "reports maxMessageBytes"),
         ("answers ahead", "has not read"),
         ("one id twice", "the id '1'"),
         ("too many requests", "outstanding than its limit"),
@@ -67,8 +67,8 @@ def test_a_lie_is_a_protocol_violation_that_names_it(lie: str, told: str) -> Non
 @pytest.mark.parametrize(
     ("lie", "told"),
     [
-        ("no isolation", "without isolation: memory"),
-        ("a layer less", "without isolation: memory"),
+        ("no isolation", "without strict isolation: memory"),
+        ("a layer less", "without strict isolation: memory"),
         ("none", "the kernel does not confirm: Seccomp is 0, not 2"),
     ],
 )

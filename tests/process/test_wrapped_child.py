@@ -38,7 +38,7 @@ def test_a_wrapper_is_told_that_it_is_one_and_what_to_do(name: str) -> None:
 
 
 def test_a_wrapper_that_left_at_once_is_told_the_same() -> None:
-    with pytest.raises(LaunchFailed, match=r"'setsid'.* has another process answer for it"):
+    with pytest.raises(LaunchFailed, match=r"'setsid'.* probably a wrapper"):
         run(("setsid", *CHILD))
 
 
