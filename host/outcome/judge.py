@@ -1,4 +1,9 @@
-"""From an error and what the host measured to the verdict."""
+"""The verdict on a run: from its error and from what the host measured.
+
+It is asked for when the child has been reaped. The class of an error has a usual verdict; here are the
+cases in which the measurements decide another one. The principle: a child's own statement counts where the
+workflow could have brought about what it states, and otherwise only where a measurement agrees.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,9 @@ from flowcage.protocol.limits import STEP_WALL_FACTOR
 def verdict_on(error: RunError, measured: Measured | None) -> Verdict:
     """The verdict on a run that has no result.
 
-    A timeout that a child tells of counts only where the kernel's count of its CPU or the host's clock
-    agrees. That its memory or its queue was full only the child can know; one that lies could as well have
-    filled them.
+    Args:
+        error: what ended the run.
+        measured: of its child; None where no child was reaped.
     """
     if isinstance(error, WorkflowFailed) and measured is not None:
         return _of_failure(error, measured)
@@ -28,8 +33,9 @@ def verdict_on(error: RunError, measured: Measured | None) -> Verdict:
 
 
 def verdict_on_interruption(error: BaseException) -> Verdict:
-    """The verdict on a run that its host broke off: by a cancel scope, a signal, or a fault of its own."""
+    """The verdict on a run that its host ended: by a cancel scope, a signal, or an error of its own."""
     if isinstance(error, BaseExceptionGroup):
+        # A fault comes first: a cancellation beside it is its consequence.
         verdicts = {verdict_on_interruption(each) for each in error.exceptions}
         order = (Verdict.HOST_FAULT, Verdict.HOST_SHUTDOWN, Verdict.CANCELLED)
         return next(verdict for verdict in order if verdict in verdicts)
@@ -39,14 +45,15 @@ def verdict_on_interruption(error: BaseException) -> Verdict:
 
 
 def _of_failure(error: WorkflowFailed, measured: Measured) -> Verdict:
-    if error.kind == errors.TIMEOUT:
+    if error.kind == errors.TIMEOUT:  # counts only where the kernel's count or the host's clock agrees
         if _has_used_its_cpu(measured):
             return Verdict.CPU_LIMIT
         if _has_used_its_step(measured):
             return Verdict.STEP_TIMEOUT
+    # That heap or queue was full only the child can know; a child that lies could as well have filled it.
     if error.kind == errors.MEMORY:
         return Verdict.MEMORY_LIMIT
-    # A source that is too long for the grammar is none of the workflow's output.
+    # With a source name it is the error for a source that is too long to parse, which is not output.
     if error.kind == errors.LIMIT and "sourceName" not in error.data:
         return Verdict.OUTPUT_LIMIT
     return Verdict.FAILED
@@ -57,7 +64,7 @@ def _of_death(measured: Measured) -> Verdict:
         return Verdict.ISOLATION_VIOLATION
     if measured.ended.signal == signal.SIGXCPU.name:
         return Verdict.CPU_LIMIT
-    # RLIMIT_CPU's hard limit, where the soft one's signal found nobody
+    # The kernel sends SIGKILL at RLIMIT_CPU's hard limit, if SIGXCPU at the soft one did not end the process.
     if measured.ended.signal == signal.SIGKILL.name and _has_used_its_cpu(measured):
         return Verdict.CPU_LIMIT
     return Verdict.CRASHED

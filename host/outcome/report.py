@@ -1,4 +1,4 @@
-"""What a run did and used, whatever became of it."""
+"""What a run did and used, however it ended."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json, Layer
 
-# What is kept for the outcome; the event stream carries everything.
+# Of logs, phases and diagnostics, as JSON, for the report. Events have them all.
 MAX_KEPT_BYTES = 4 * 1024 * 1024
 MAX_KEPT_ENTRIES = 10_000
 
 
 @dataclass(frozen=True)
 class PhaseUsage:
-    """What the agents of one phase cost.
+    """The usage of the agents of one phase.
 
     Attributes:
         agents: calls that were begun.
-        failed: those of them that were rejected in the end.
+        failed: calls that were begun and finally rejected.
         tokens: as the agents reported.
     """
 
@@ -32,15 +32,15 @@ class PhaseUsage:
 
 @dataclass(frozen=True)
 class Census:
-    """What became of the ``agent()`` calls, those of child workflows included.
+    """How many ``agent()`` calls ended in which way, those of child workflows included.
 
     Attributes:
-        started: calls that were begun; retries are the same call.
-        completed: with an answer.
-        failed: rejected in the end, after they were begun.
-        refused: never begun: a limit or the budget did not allow it, or their options made no sense.
-        swallowed_errors: errors of this workflow that ``parallel`` and ``pipeline`` turned into null, as far
-            as the child tells of them: the first hundred.
+        started: calls that were begun; a retry is an attempt of the same call.
+        completed: calls that were answered.
+        failed: calls that were begun and finally rejected.
+        refused: calls that were not begun: for a limit, for the budget, or for invalid options.
+        swallowed_errors: errors of this workflow that ``parallel`` and ``pipeline`` turned into null. The
+            child reports the first hundred.
     """
 
     started: int = 0
@@ -52,17 +52,17 @@ class Census:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the run cost; seconds to the microsecond.
+    """What the run used; seconds are rounded to microseconds.
 
     Attributes:
-        wall_seconds: from the child's start to its end.
-        user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own.
-        peak_rss_bytes: of the child (VmHWM); 0 where it died before that could be read.
-        agents: agent calls that were begun, those of child workflows included.
+        wall_seconds: from the launch of the child to its reaping.
+        user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own reports.
+        peak_rss_bytes: of the child (VmHWM, proc(5)); 0 where it ended before that could be read.
+        agents: ``agent()`` calls that were begun, those of child workflows included.
         tokens: as the agents reported.
         messages, bytes_sent, bytes_received: on the wire.
-        by_phase: the agents' part of it by phase, "" for agents without one; the phases beyond a bound
-            are counted together.
+        by_phase: agents and tokens by phase, "" for agents without one; phases beyond a bound are
+            counted together.
     """
 
     wall_seconds: float = 0.0
@@ -77,7 +77,7 @@ class Usage:
     by_phase: Mapping[str, PhaseUsage] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As the command line prints it, in the wire's camelCase."""
+        """The usage with camelCase names, as the command line prints it."""
         return {
             "wallSeconds": self.wall_seconds,
             "userCpuSeconds": self.user_cpu_seconds,
@@ -92,25 +92,28 @@ class Usage:
         }
 
 
-# The kind of a diagnostic that the host adds: the child asked for something that only a later host answers.
+# The kind of a diagnostic of the host: a request's type is unknown to it, perhaps from a later protocol
+# version.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a run when it has ended, well or not.
+    """What is known of a run when it has ended.
 
     Attributes:
+        run_id: the run's name in events.
+        verdict: how the run ended, in one word.
+        usage: what the run used.
         logs: the values of each ``log()`` call, oldest first, up to a bound; `logs_dropped` counts the rest.
         phases: names, in order.
-        diagnostics: ``{kind, message, …}`` each: errors that became null, a script without a return; and from
-            the host `UNKNOWN_REQUEST_TYPE`.
-        isolation: layer by layer, what held the child.
-        waiting: the ids of requests that were unanswered when it ended.
-        verdict: how it ended, in one word.
+        diagnostics: ``{kind, message, …}`` each, such as an error that was swallowed by ``parallel()`` or a
+            script without a return; from the host `UNKNOWN_REQUEST_TYPE`.
+        isolation: each layer, as the child reported it.
+        waiting: the ids of requests that were unanswered at the end.
         limits: the effective ones, with their units in their names; those of the child as it reported them.
-        stderr: the last the child said there, without escapes.
-        census: what became of the agent calls.
+        stderr: the end of the child's stderr, without escapes.
+        census: how the agent calls ended.
     """
 
     run_id: str
@@ -141,17 +144,17 @@ class Outcome:
 
     @property
     def usage(self) -> Usage:
-        """What it cost."""
+        """What the run used."""
         return self.report.usage
 
     @property
     def census(self) -> Census:
-        """What became of its agent calls: a result of nothing but null has a reason."""
+        """How the agent calls ended; where the result is only null, `swallowed_errors` may tell why."""
         return self.report.census
 
     @property
     def logs(self) -> tuple[tuple[Json, ...], ...]:
-        """The values of each ``log()`` call."""
+        """The values of each ``log()`` call, oldest first, up to a bound."""
         return self.report.logs
 
     @property
@@ -161,7 +164,11 @@ class Outcome:
 
 
 class Journal:
-    """Keeps logs and phases up to a bound, so that a chatty workflow cannot fill the host."""
+    """The logs, phases and diagnostics of a run for its report, bounded in number and bytes.
+
+    Attributes:
+        logs_dropped: ``log()`` calls that found no room.
+    """
 
     def __init__(self) -> None:
         self.logs: list[tuple[Json, ...]] = []

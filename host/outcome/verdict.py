@@ -1,8 +1,7 @@
-"""One word for how a run ended, and all that follows from it: the only table of verdicts.
+"""One word for how a run ended: the only table of verdicts.
 
-`judge` decides which one it is, from the error, whose class has the usual verdict, and what was measured.
-From the rows here follow the exit status of ``flowcage run``, the status that a service may answer with, and
-the table in docs/security.md (``make generated``).
+`judge` decides which one it is. From the rows here follow the exit status of ``flowcage run``, the HTTP
+status that a service may answer with, and the table in docs/security.md (``make generated``).
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Self
 
-# The reason that whoever ends the host's own process gives for cancelling its runs.
+# `trio.Cancelled.reason` of runs that end because the host closes or its process is told to end.
 HOST_SHUTDOWN = "host shutdown"
 
 
 class Exit(IntEnum):
-    """Exit statuses of ``flowcage run`` that tell of a run."""
+    """Exit statuses of ``flowcage run`` for a run that has ended."""
 
     DONE = 0
     FAILED = 1
@@ -24,8 +23,8 @@ class Exit(IntEnum):
     KILLED = 137  # 128 + SIGKILL
 
 
-# HTTP statuses. What the workflow brought about is 422, timeouts and crashes of the engine too: who sent the
-# same again would get the same, so it must not look like the 5xx that clients and proxies retry.
+# HTTP statuses. What the workflow caused is 422, also timeouts and crashes of the engine: the same request
+# would end the same way, and clients and proxies retry a 5xx.
 _OK = 200
 _OF_WORKFLOW = 422
 _OF_HOST = 500
@@ -38,8 +37,8 @@ class Verdict(StrEnum):
     Attributes:
         exit_status: of ``flowcage run``; None where the signal that ended the command decides it.
         http_status: what a service may answer with.
-        decided_by: what the host saw, in Markdown.
-        otherwise: further exit statuses, for people.
+        decided_by: what leads to this verdict, in Markdown, for docs/security.md.
+        otherwise: further exit statuses, for the same table.
     """
 
     exit_status: int | None
@@ -50,7 +49,7 @@ class Verdict(StrEnum):
     def __new__(
         cls,
         word: str,
-        exit_status: int | None = None,  # with defaults, or a type checker would refuse Verdict("failed")
+        exit_status: int | None = None,  # defaults: type checkers would refuse Verdict("failed")
         http_status: int = _OF_WORKFLOW,
         decided_by: str = "",
         otherwise: str = "",
@@ -66,14 +65,14 @@ class Verdict(StrEnum):
         "failed",
         Exit.FAILED,
         _OF_WORKFLOW,
-        "the child says that the workflow threw, does not compile, or has no result that can cross",
+        "the child reports that the workflow threw, does not compile, or has a result that is not JSON",
     )
     STEP_TIMEOUT = (
         "step_timeout",
         Exit.TIMEOUT,
         _OF_WORKFLOW,
         "a step, compiling included, used `stepTimeoutMs` of the child's CPU by the kernel's count, or ten "
-        "times as much passed on the host's clock; a child that does not say so itself has "
+        "times as much passed on the host's clock; a child that does not report it has "
         "`answerGraceSeconds` more",
     )
     CPU_LIMIT = (
@@ -87,20 +86,20 @@ class Verdict(StrEnum):
         "memory_limit",
         Exit.KILLED,
         _OF_WORKFLOW,
-        "resident memory as measured, or the engine's limit as the child tells",
+        "resident memory as measured, or the engine's limit as the child reports",
     )
     OUTPUT_LIMIT = (
         "output_limit",
         Exit.FAILED,
         _OF_WORKFLOW,
         "`maxReceivedBytes` passed by the run with all of its child workflows, or a limit on queued "
-        "output as the child tells",
+        "output as the child reports",
     )
     STALLED = (
         "stalled",
         Exit.FAILED,
         _OF_WORKFLOW,
-        "the child says that nothing is outstanding, and nothing is",
+        "the child reports that nothing can settle the workflow's promise, and no request is outstanding",
     )
     PROTOCOL_VIOLATION = (
         "protocol_violation",
@@ -119,7 +118,7 @@ class Verdict(StrEnum):
         "crashed",
         Exit.OUR_FAULT,
         _OF_WORKFLOW,
-        "another signal, or an exit in the middle: a bug of the engine's, or code that won through one",
+        "another signal, or an exit before the end: a bug in the engine, or code that exploited one",
         "137 for SIGKILL",
     )
     CANCELLED = "cancelled", None, _LATER, "a cancel scope of the host's program"

@@ -79,7 +79,7 @@ def test_the_refusal_says_who_why_when_and_what_to_do() -> None:
     assert refused.retry_after_seconds == pytest.approx(0.75)
     assert str(refused) == (
         "no run for tenant 'acme': it may start 60 runs a minute (runs_per_minute); "
-        "try again in 0.75 s; start fewer runs, or have runs_per_minute raised"
+        "try again in 0.75 s; start fewer runs, or raise runs_per_minute"
     )
 
 
