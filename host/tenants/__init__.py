@@ -1,1 +1,1 @@
-"""Many runs of many tenants: whose turn it is, what each may use, and the host that holds them."""
+"""Many runs of many tenants: the host, its scheduler, the quotas of tenants, the budget of memory."""

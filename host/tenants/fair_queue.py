@@ -1,9 +1,37 @@
-"""Who is next: start-time fair queueing between tenants, without I/O or a clock of its own.
+"""Start-time fair queueing between tenants, with quotas, and without I/O or a clock of its own.
 
 Each tenant's next run has a start tag in virtual time; the smallest goes first. A run moves its tenant's tag
 on by 1 / weight, and virtual time is the tag of the run that started last. A tenant that could not have used
-a slot (it had nothing waiting, was at its own cap, or had overdrawn its CPU) comes back at the present
-virtual time, and so gathers no credit. (Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996.)
+a slot (it had nothing waiting, was at its own cap, or had overdrawn its CPU) returns at the present virtual
+time, and so gathers no credit. (Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996.)
+
+`Scheduler` is the only caller. Every call takes `now`; nothing waits, and nothing is called back. After
+anything that may free a slot the caller asks `start_next` until it returns None: the queue never starts a run
+by itself.
+
+A run enters (`enter`), gets a slot (`start_next`) and ends (`finish`); before it has begun anything it may
+also be withdrawn, from the queue or with its slot. Invariants:
+
+- Counts of the host and of each tenant change together (`_both`), so the host's are the sums over its
+  tenants, those that it has forgotten included.
+- A tenant's tag never falls behind virtual time when it becomes ready (`_make_ready`). Otherwise an absence
+  would be credit for a burst in front of all others.
+- `withdraw` with a slot takes the tag back, and every `withdraw` the rate: as if the run had not come. Not so
+  virtual time: it must never go back, or others would be ordered by two times at once.
+- When nothing runs or waits, virtual time jumps to the latest finish tag. So a tenant that used the host
+  alone owes nothing to one that comes when it is empty.
+- Three heaps have tenants by a key that changes while they are in (`LazyHeap`): ready by start tag, held by
+  the time when their CPU debt is paid, idle by the time when they are forgotten. A tenant's key is None where
+  it does not belong, which is how it leaves a heap. Whatever changes what a key depends on must add the
+  tenant again; that is what `_make_ready`, `charge_cpu` and `_after_leaving` do at their end.
+- A tenant is remembered while forgetting it would change its quotas: for a minute, in which its rate
+  recovers, and until its CPU is paid back. Past `MAX_IDLE_TENANTS` the oldest goes early, because a caller
+  may invent names.
+- No tenant may have more places in the host's queue than it leaves free, so that however many one tenant asks
+  for, another still finds a place.
+
+tests/tenants/test_fair_queue_rules.py compares random sequences of calls with a model;
+tests/tenants/test_fair_queue.py has an example of each rule of order.
 """
 
 from __future__ import annotations
@@ -24,19 +52,18 @@ from flowcage.host.tenants.tenant import (
     TenantLimits,
 )
 
-# A tenant with nothing running or waiting is remembered this long: its rate has recovered by then, and one
-# that asks again and again keeps its tag. One whose CPU is not yet paid back is remembered until it is.
+# After its last run; a token bucket is full again after a minute.
 REMEMBER_SECONDS = 60.0
-# Past that many the one closest to being forgotten goes early: names may be invented.
+# Tenants without a run that are remembered. Without a bound, invented names would fill the memory.
 MAX_IDLE_TENANTS = 10_000
-# The estimate before any run has ended.
+# For the estimate of when to retry, before any run has ended.
 _UNKNOWN_DURATION_SECONDS = 1.0
-# Nobody should ask again sooner, however short runs are.
+# The least that a refused caller is told to wait: 0 would be a busy loop.
 _LEAST_RETRY_SECONDS = 0.001
 
 
 class _Refusal(NamedTuple):
-    """Why a run cannot come in, and for how many seconds."""
+    """Which quota refuses a run, why, and in how many seconds a retry may succeed."""
 
     quota: Quota
     why: str
@@ -46,13 +73,10 @@ class _Refusal(NamedTuple):
 class FairQueue:
     """Places, slots and quotas. `now` is in seconds, on a clock that never goes back.
 
-    After anything that may free a slot, the caller asks `start_next` until it returns None.
-
     Args:
         max_runs: runs at once, over all tenants.
-        max_queued: runs waiting, over all tenants. None may hold more places than it leaves free, so that one
-            tenant's queue never closes the host to another.
-        limits_of: the limits of a tenant, asked when the host first hears of it or has forgotten it.
+        max_queued: runs waiting, over all tenants; no tenant may have more places than it leaves free.
+        limits_of: the limits of a tenant by its name; called when a tenant is not remembered.
     """
 
     def __init__(self, max_runs: int, max_queued: int, limits_of: Callable[[str], TenantLimits]) -> None:
@@ -66,7 +90,7 @@ class FairQueue:
         self._latest_finish = 0.0
         self._ready = LazyHeap(_next_start)
         self._held = LazyHeap(_end_of_hold)
-        self._idle = LazyHeap(self._end_of_memory)
+        self._idle = LazyHeap(self._forgotten_at)
         self._idle_tenants = 0
 
     def enter(self, name: str, now: float, *, room: bool) -> Place:
@@ -74,11 +98,12 @@ class FairQueue:
 
         Args:
             name: the tenant, 1 to `MAX_NAME_LENGTH` characters.
+            now: seconds.
             room: there is memory for one more run.
 
         Raises:
             Overloaded: a quota is used up; nothing has changed but the count of refusals.
-            ValueError: no name for a tenant.
+            ValueError: the name is empty or too long.
         """
         self.advance(now)
         tenant = self._tenants.get(name) or self._new(name, now)
@@ -89,7 +114,7 @@ class FairQueue:
         return self._admit(tenant, now)
 
     def start_next(self, now: float) -> Place | None:
-        """Give a slot to the run whose turn it is; None if there is no slot or no run that may have it."""
+        """Give a slot to the run with the smallest start tag; None if no slot is free or no run may start."""
         self.advance(now)
         if self._counts.running >= self._max_runs or (first := self._ready.first()) is None:
             return None
@@ -108,11 +133,11 @@ class FairQueue:
         return place
 
     def withdraw(self, place: Place, now: float) -> None:
-        """A run gives up before it began anything, with or without a slot. It is as if it had not come."""
+        """Take back a run that has begun nothing, with or without a slot; it costs the tenant no quota."""
         tenant = place.tenant
         tenant.runs.take(-1, now)
         if place.started_at is not None:
-            tenant.start_tag -= 1 / tenant.limits.weight
+            tenant.start_tag -= 1 / tenant.limits.weight  # `start_next` moved it on for this run
         else:
             del tenant.queue[place]
         for counts in self._both(tenant):
@@ -125,7 +150,7 @@ class FairQueue:
         self._after_leaving(tenant, now)
 
     def finish(self, place: Place, now: float) -> None:
-        """A run has ended; its slot is free."""
+        """Free the slot of a run that has ended."""
         tenant = place.tenant
         assert place.started_at is not None
         for durations in (self._durations, tenant.durations):
@@ -135,9 +160,9 @@ class FairQueue:
         self._after_leaving(tenant, now)
 
     def charge_cpu(self, name: str, seconds: float, now: float) -> None:
-        """Book CPU seconds, also for a tenant that has no run any more."""
+        """Charge CPU seconds to a tenant, also after its last run."""
         tenant = self._tenants.get(name)
-        if tenant is None:
+        if tenant is None:  # forgotten since its last run; the debt holds for the next one all the same
             tenant = self._tenants[name] = self._new(name, now)
             self._after_leaving(tenant, now)
         tenant.cpu.take(seconds, now)
@@ -148,7 +173,7 @@ class FairQueue:
             self._held.add(tenant)
 
     def advance(self, now: float) -> None:
-        """Let those go on whose CPU is paid back, and forget those of whom nothing is worth keeping."""
+        """Release tenants whose CPU debt is paid back, and forget those whose time is over."""
         while (held := self._held.first()) and held[1].cpu.holds(0, now):
             self._held.remove_first()
             held[1].held = False
@@ -159,14 +184,14 @@ class FairQueue:
             self._idle_tenants -= 1
 
     def tally(self, name: str | None = None) -> Tally:
-        """Of the host, or of one tenant; of one that is not remembered, nothing but zeros."""
+        """The figures of the host, or of one tenant; zeros for a tenant that is not remembered."""
         if name is None:
             return self._counts.snapshot()
         tenant = self._tenants.get(name)
         return tenant.counts.snapshot() if tenant else Counts().snapshot()
 
     def tenants(self) -> tuple[str, ...]:
-        """All that are remembered."""
+        """The names of the tenants that are remembered."""
         return tuple(self._tenants)
 
     def _new(self, name: str, now: float) -> Tenant:
@@ -175,6 +200,7 @@ class FairQueue:
         return Tenant(name, self._limits_of(name), now)
 
     def _refusal(self, tenant: Tenant, now: float, room: bool) -> _Refusal | None:
+        # Rates first: with a rate used up, a free place in the queue would not help.
         limits = tenant.limits
         if not tenant.runs.holds(1, now):
             why = f"it may start {limits.runs_per_minute} runs a minute"
@@ -186,7 +212,7 @@ class FairQueue:
         return None if could_start and room else self._refusal_to_queue(tenant)
 
     def _refusal_to_queue(self, tenant: Tenant) -> _Refusal | None:
-        # Where a slot is free and the tenant may use it, a run waits for nothing but memory.
+        # If a slot is free and the tenant may use it, only memory can be missing.
         for_memory = self._counts.running < self._max_runs and tenant.may_start
         queued, running = tenant.counts.queued, tenant.counts.running
         if queued >= tenant.limits.max_queued:
@@ -203,7 +229,11 @@ class FairQueue:
         return None
 
     def _seconds_to_a_turn(self, tenant: Tenant | None) -> float:
-        """Until a place in the tenant's queue, or in the host's, becomes free, as things went of late."""
+        """Estimate when a place in the tenant's queue becomes free, or in the host's (None).
+
+        From the average duration of recent runs: of n that run, one ends every 1/n of it. A tenant with none
+        running, or none ended, waits for a turn among all that are ready.
+        """
         average = _UNKNOWN_DURATION_SECONDS if self._durations.average is None else self._durations.average
         if tenant is None:
             return average / max(1, self._counts.running)
@@ -227,7 +257,7 @@ class FairQueue:
 
     def _after_leaving(self, tenant: Tenant, now: float) -> None:
         if self._counts.running + self._counts.queued == 0:
-            self._virtual_time = self._latest_finish  # nobody waited for anybody: no debts remain
+            self._virtual_time = self._latest_finish  # idle: no tag may be ahead of the next run's
         if tenant.counts.running + tenant.counts.queued == 0:
             tenant.idle_since = now
             self._idle_tenants += 1
@@ -242,7 +272,7 @@ class FairQueue:
     def _both(self, tenant: Tenant) -> tuple[Counts, Counts]:
         return self._counts, tenant.counts
 
-    def _end_of_memory(self, tenant: Tenant) -> float | None:
+    def _forgotten_at(self, tenant: Tenant) -> float | None:
         if tenant.idle_since is None or self._tenants.get(tenant.name) is not tenant:
             return None
         return max(tenant.idle_since + REMEMBER_SECONDS, tenant.cpu.ready_at(tenant.cpu.per_minute))

@@ -1,4 +1,10 @@
-"""Many runs of many tenants in one trio program."""
+"""Many runs of many tenants in one trio program.
+
+A run passes `Host.run` (arguments are checked), `_admit` (its turn) and `_execute` (its child). While it is
+admitted its cancel scope is in `_live`, by which `_close` ends it. Leaving the block goes in this order, of
+which no step may be moved: refuse new runs and cancel those that there are; wait until all have ended, for
+they use the tenants' launchers; end the spares; cancel the host's tasks; close the launchers, shielded.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +48,19 @@ class Host:
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
-    (`HostClosing` to whoever awaits them), and returns when every process is killed and reaped.
+    (their callers get `HostClosing`), and returns when every process is killed and reaped.
 
     Args:
         tenants: limits of tenants by name.
         default: limits of each tenant that is not named there.
         max_runs: runs at once, over all tenants.
         max_queued: runs that may wait for their turn, over all tenants.
-        memory: what all runs together may use; by default a share of this machine's.
+        memory: the budget of all runs together; by default `MemoryBudget()`.
         launcher: makes a tenant's launcher. By default a `Zygote` on Linux and `Spawn` elsewhere.
-        options: for every run, unless a call says otherwise.
+        options: of every run whose call has none; by default `RunOptions()`.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong type or out of range.
     """
 
     def __init__(
@@ -115,20 +124,20 @@ class Host:
 
         Args:
             source: JavaScript text, in either dialect.
-            tenant: whose quotas count; the name of one that was authenticated.
-            source_name: what stacks and errors call the source; the workflow can read it.
-            args: any JSON value, the workflow's ``args``; left out it is ``{}``.
-            handlers: who answers the workflow's requests; left out, those of `options`.
-            limits: by name, ``{"cpuSeconds": 10}`` or ``{"cpu_seconds": 10}``, or a `Limits`; left out, those
-                of `options`.
-            options: everything else; left out, the host's. Its launcher is not used.
+            tenant: the name whose quotas are charged; one that was authenticated.
+            source_name: the name of the source in stacks and errors; the workflow can read it.
+            args: any JSON value, the workflow's ``args``; by default ``{}``.
+            handlers: answer the workflow's requests; by default those of `options`.
+            limits: by name, ``{"cpuSeconds": 10}`` or ``{"cpu_seconds": 10}``, or a `Limits`; by default
+                those of `options`.
+            options: everything else; by default the host's. Its launcher is not used.
 
         Raises:
             Overloaded: at once: a quota is used up.
             RunError: as `run_workflow`.
             HostClosing: the host's block was left meanwhile, or not entered.
-            TypeError, ValueError: an argument is of the wrong type, or there is no such limit or tenant name;
-                nothing was queued.
+            TypeError, ValueError: an argument is of the wrong type, or a limit's or the tenant's name is
+                wrong; nothing was queued.
         """
         require_workflow(source, source_name, args, tenant)
         chosen = self.options(handlers, limits, options)
@@ -145,16 +154,17 @@ class Host:
         limits: Limits | Mapping[str, float] | None = None,
         options: RunOptions | None = None,
     ) -> AsyncIterator[LiveRun]:
-        """A run whose requests the caller answers, while it reads the events.
+        """Start a run whose events and requests the caller reads and answers.
 
-        Entering waits for the tenant's turn. Leaving the block before the run has ended cancels it: the child
-        is killed and reaped by then.
+        Entering the block waits for the tenant's turn. Leaving it before the run has ended cancels the run:
+        the child is killed and reaped before the block is left.
 
-        The arguments are those of `run`; of `options`, the handlers are not used, and the listener hears the
-        events as well.
+        The arguments are those of `run`. The handlers of `options` are not used; its listener gets the events
+        too.
 
         Raises:
-            Overloaded, HostClosing, TypeError, ValueError: as `run`; everything else by `LiveRun.outcome`.
+            Overloaded, HostClosing, TypeError, ValueError: as `run`; all other errors come from
+                `LiveRun.outcome`.
         """
         require_workflow(source, source_name, args, tenant)
         chosen = self.options(None, limits, options)
@@ -174,11 +184,11 @@ class Host:
         limits: Limits | Mapping[str, float] | None,
         options: RunOptions | None,
     ) -> RunOptions:
-        """The options that a run gets for these arguments of `run`.
+        """The options of a run for these arguments of `run`.
 
         Raises:
-            ValueError: there is no such limit.
-            TypeError: one of them is something else.
+            ValueError: a limit has an unknown name or an impossible value.
+            TypeError: an argument is of the wrong type.
         """
         if options is not None:
             require_type("options", options, RunOptions)
@@ -189,15 +199,15 @@ class Host:
         return chosen if limits is None else with_limits(chosen, limits)
 
     def statistics(self) -> HostStatistics:
-        """Of the whole host, now and since it was made; costs next to nothing."""
+        """The figures of the whole host since it was made; reads counters only."""
         return HostStatistics(self._scheduler.statistics(), self._counts.snapshot(), len(self._tenancies))
 
     def tenant_statistics(self, tenant: str) -> Tally:
-        """Of one tenant, since it was last forgotten, which takes a minute of idleness at least."""
+        """The figures of one tenant since it was last forgotten, at least a minute after its last run."""
         return self._scheduler.tenant_statistics(tenant)
 
     def tenants(self) -> tuple[str, ...]:
-        """The names of all that are remembered."""
+        """The names of the tenants that are remembered: those with runs, or that had one lately."""
         return self._scheduler.tenants()
 
     async def _admit(
@@ -250,7 +260,7 @@ class Host:
             return outcome
 
     def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
-        assert self._nursery is not None  # nobody has a turn in a host that is closing
+        assert self._nursery is not None  # only a run with a turn comes here, and a closing host gives none
         return Reserve(launcher, initialize_message(*_cage(self._options)), self._nursery.start_soon)
 
     @asynccontextmanager
@@ -272,7 +282,7 @@ class Host:
             with trio.CancelScope(shield=True):
                 await self._close()
                 await self._tenancies.aclose()
-            if failure is not None:  # rather than a cancellation that came in between
+            if failure is not None:  # replaces a cancellation that came while the host was closing
                 raise failure
 
     async def _close(self) -> None:
@@ -286,5 +296,5 @@ class Host:
 
 
 def _cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
-    """What a child must be told before its first run: children that are kept ready have been."""
+    """What the first message to a child depends on; a spare serves runs whose values equal the host's."""
     return options.limits, options.isolation

@@ -1,4 +1,4 @@
-"""The item with the smallest key, where keys change behind the heap's back."""
+"""A priority queue whose items change their keys while they are in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ _SMALL = 64
 
 
 class LazyHeap(Generic[Item]):
-    """Keeps one entry an item, and puts it right only when it comes up first.
+    """Has one entry for each item and corrects it when it reaches the top.
+
+    That suffices for keys that only grow: an entry with an old, smaller key reaches the top too early, never
+    too late. An item whose key has shrunk comes too late.
 
     Args:
-        key: an item's key now, or None if it does not belong here any more. While an item is in, its key may
-            grow at will; one that shrinks is noticed late.
+        key: an item's key now, or None if the item does not belong here any more.
     """
 
     def __init__(self, key: Callable[[Item], float | None]) -> None:
@@ -41,7 +43,7 @@ class LazyHeap(Generic[Item]):
         self._members.add(item)
 
     def first(self) -> tuple[float, Item] | None:
-        """The smallest key and its item, left where they are; None if there is none."""
+        """The smallest key and its item, without removing them; None if the heap is empty."""
         while self._heap:
             known, added, item = self._heap[0]
             key = self._key(item)
@@ -54,11 +56,11 @@ class LazyHeap(Generic[Item]):
         return None
 
     def remove_first(self) -> None:
-        """Drop what `first` returned."""
+        """Remove what `first` returned."""
         self._members.discard(heapq.heappop(self._heap)[2])
 
     def _prune(self) -> None:
-        # Items that left while nothing came up would otherwise pile up without bound.
+        # Items whose key became None leave only at the top; below it they would pile up without bound.
         kept = [entry for entry in self._heap if self._key(entry[2]) is not None]
         heapq.heapify(kept)
         self._heap, self._members = kept, {item for _, _, item in kept}

@@ -1,4 +1,29 @@
-"""A budget of memory for all runs together."""
+"""A budget of memory for all runs together.
+
+Limits of processes bound each run, but a thousand runs at their limits would need more than most machines
+have, and few runs come near theirs. So a run is admitted by what it is expected to use and measured while it
+runs, and the next ones wait while the sum is too large, or while the machine has too little left.
+
+`Scheduler` asks `has_room` before each start, calls `admit` and `release` for each run, and `sample` once a
+second. `Run` opens `MemoryCharge.process` around each of its children. Everything happens in one thread.
+
+Invariants:
+
+- `charged_bytes` is the sum of the charges of admitted runs. Only `admit`, `release` and `recharge` change
+  it, each together with the charge. `recharge` ignores a run that was released, which can happen while
+  `sample` has yielded.
+- A run is charged at least its expected size, so runs that started since the last sample count too.
+- What the machine has available is read once a second. A run that started since then is not in that figure,
+  so its expected size is subtracted (`_unseen_runs`). A charge keeps the number of the reading before it;
+  `release` takes the run out of `_unseen_runs` only if no reading came in between, which would have set that
+  to 0.
+- Pages that a child shares with its zygote are not charged, except as much as the expected size, which stands
+  for those that the child has copied (`process`).
+- A figure that cannot be read stays as it was. The budget is for admission only; a run that grows too large
+  is killed by its own limits.
+
+tests/tenants/test_memory_budget.py tests these with made-up readings.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +35,17 @@ from flowcage.host.process import machine_memory
 from flowcage.protocol.limits import MIB
 
 EXPECTED_RUN_BYTES = 4 * MIB
-# Read in one go, before other tasks have their turn: about a millisecond.
+# Runs that are measured before other tasks may run: about a millisecond of the event loop.
 _BATCH = 100
 
 
 class MemoryCharge:
-    """What one run is charged: what it is expected to use, or what it was measured to use if that is more."""
+    """What one run is charged: its expected size, or what it was measured to use if that is more.
+
+    Attributes:
+        bytes: the charge.
+        since_reading: number of the reading of available memory that the run started after.
+    """
 
     __slots__ = ("_budget", "_processes", "bytes", "since_reading")
 
@@ -27,12 +57,13 @@ class MemoryCharge:
 
     @contextmanager
     def process(self, pid: int, inherited_bytes: int = 0) -> Iterator[None]:
-        """Measure this process too while the block lasts. Leave it when the process has ended.
+        """Measure a process for the run while the block lasts; leave the block when the process has ended.
 
         Args:
             pid: a child of this run; a run with child workflows has several.
-            inherited_bytes: `private_bytes` of the zygote it was forked from, most of which it only shares.
-                What it copies of that is taken to be within the expected size.
+            inherited_bytes: `private_bytes` of the zygote that it was forked from. The kernel counts these
+                pages as the child's, but most stay shared; what the child copies of them is assumed to be
+                within the expected size.
         """
         shared = max(0, inherited_bytes - self._budget.expected_run_bytes)
         self._processes[pid] = (shared, 0)
@@ -43,7 +74,7 @@ class MemoryCharge:
             self._budget.recharge(self, self._sum())
 
     def measure(self, private_bytes: Callable[[int], int]) -> int:
-        """Read all its processes; returns what to charge now."""
+        """Read all processes of the run, and return what to charge now, in bytes."""
         for pid, (shared, _) in self._processes.items():
             with suppress(OSError):  # no descriptor is left: the last figure stands
                 self._processes[pid] = (shared, max(0, private_bytes(pid) - shared))
@@ -54,22 +85,22 @@ class MemoryCharge:
 
 
 class MemoryBudget:
-    """Admits runs while they fit, and while the machine itself has memory to spare.
+    """Admits runs while they fit, and while the machine has enough memory available.
 
     Args:
-        budget_bytes: all runs together, by their charges. By default three quarters of the machine's memory,
-            or of the cgroup's if that is less: the rest is the host's, its agents' and the page cache's.
-        floor_bytes: no run starts that would leave less than this available, whoever uses the rest. By
-            default a twentieth of the memory: with less, the kernel may soon have to evict what is in use.
+        budget_bytes: the sum of all charges. By default three quarters of the machine's memory, or of the
+            cgroup's if that is less: the rest is for the host, its agents and the page cache.
+        floor_bytes: no run starts that would leave less than this available. By default a twentieth of the
+            memory: with less, the kernel may soon have to evict pages that are in use.
         expected_run_bytes: charged from a run's start, before it can be measured. A run that waits for its
-            first agent holds about 2 MiB of its own when forked from a zygote, and 8 MiB when started alone;
-            give the larger figure where that is how runs start.
+            first agent uses about 2 MiB of its own when forked from a zygote, and 8 MiB when executed;
+            pass the larger figure where that is how runs start.
         available: reads what is available, in bytes.
-        private: reads the private resident bytes of a process; 0 once it is gone.
+        private: reads the private resident bytes of a process; 0 once it has ended.
 
     Raises:
         ValueError: not even one run would fit, or a size is not above 0.
-        OSError: the machine does not tell its memory.
+        OSError: the machine's memory cannot be read.
     """
 
     def __init__(
@@ -87,7 +118,9 @@ class MemoryBudget:
         if expected_run_bytes < 1:
             raise ValueError(f"expected_run_bytes must be above 0, not {expected_run_bytes!r}")
         if budget_bytes < expected_run_bytes:
-            raise ValueError(f"budget_bytes ({budget_bytes}) is less than one run's {expected_run_bytes}")
+            raise ValueError(
+                f"budget_bytes must be at least expected_run_bytes ({expected_run_bytes}), not {budget_bytes}"
+            )
         if floor_bytes < 0:
             raise ValueError(f"floor_bytes must be 0 or more, not {floor_bytes!r}")
         self.budget_bytes = budget_bytes
@@ -97,7 +130,7 @@ class MemoryBudget:
         self._read_private = private
         self._available = available()
         self._readings = 0
-        self._unseen_runs = 0  # started since that reading, and not in it
+        self._unseen_runs = 0  # started since the last reading of what is available, and so not in it
         self._charges: dict[MemoryCharge, None] = {}
         self._charged_bytes = 0
 
@@ -108,7 +141,7 @@ class MemoryBudget:
 
     @property
     def available_bytes(self) -> int:
-        """As last read, less what was started since then."""
+        """What was available at the last reading, less the expected size of each run started since."""
         return self._available - self._unseen_runs * self.expected_run_bytes
 
     def has_room(self) -> bool:
@@ -117,7 +150,7 @@ class MemoryBudget:
         return fits and self.available_bytes - self.expected_run_bytes >= self.floor_bytes
 
     def admit(self) -> MemoryCharge:
-        """Charge a run that starts; `release` it when it has ended."""
+        """Charge a run that starts; call `release` when it has ended."""
         charge = MemoryCharge(self, self._readings)
         self._charges[charge] = None
         self._charged_bytes += charge.bytes
@@ -125,20 +158,20 @@ class MemoryBudget:
         return charge
 
     def release(self, charge: MemoryCharge) -> None:
-        """The run has ended."""
+        """Remove the charge of a run that has ended."""
         del self._charges[charge]
         self._charged_bytes -= charge.bytes
-        self._unseen_runs -= charge.since_reading == self._readings
+        self._unseen_runs -= charge.since_reading == self._readings  # later readings contain the run
 
     def recharge(self, charge: MemoryCharge, charged_bytes: int) -> None:
-        """Charge a run what it is worth now."""
+        """Change the charge of a run that has not been released."""
         if charge in self._charges:
             self._charged_bytes += charged_bytes - charge.bytes
             charge.bytes = charged_bytes
 
     def sample(self) -> Iterator[None]:
-        """Measure every run anew; pauses after each batch, so that other tasks may run."""
-        with suppress(OSError):
+        """Measure every run anew; yields after each batch, so that other tasks may run."""
+        with suppress(OSError):  # no descriptor is left: the last reading stands
             self._available = self._read_available()
             self._readings += 1
             self._unseen_runs = 0

@@ -1,4 +1,7 @@
-"""What one tenant's runs share while there are any: a launcher, and slots for agents and for checks."""
+"""What the runs of one tenant share: a launcher with its reserve, and slots for agents and for checks.
+
+Made at a tenant's first run, and closed when it has had none for `IDLE_SECONDS`.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,27 @@ from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.run.slots import Slots
 from flowcage.host.tenants.tenant import TenantLimits
 
-# A zygote holds about 16 MiB, and a new one is ready in a tenth of a second.
+# Tenants without a run whose zygote is kept. It holds about 16 MiB, and a new one is ready in a tenth of a
+# second.
 MAX_IDLE = 16
 IDLE_SECONDS = 60.0
 
 
 class Tenancy:
-    """One tenant's share of the host's means.
+    """The resources of one tenant.
 
     Args:
-        launcher: to be closed with it.
+        launcher: closed with this.
         reserve: keeps children of that launcher ready.
         limits: the tenant's.
 
     Attributes:
-        launcher: for this tenant's children alone: what one of them learns of its layout is of no use against
-            another tenant's.
+        launcher: for this tenant's children alone, because a leaked address-space layout helps an attack on
+            all children of the same zygote.
         agents: slots for agents at work, over all runs.
         checkers: slots for processes that apply a schema, over all runs.
+        users: runs that hold this.
+        idle_since: trio's time at the end of the last run.
     """
 
     def __init__(self, launcher: ClosableLauncher, reserve: Reserve, limits: TenantLimits) -> None:
@@ -43,17 +49,17 @@ class Tenancy:
         self.idle_since = 0.0
 
     async def aclose(self) -> None:
-        """End and reap what waits for the next run."""
+        """End and reap the spares and the launcher's own processes."""
         self.reserve.close()
         await self.launcher.aclose()
 
 
 class Tenancies:
-    """Those of all tenants; the ones that nobody uses are closed after a while.
+    """The resources of all tenants, by name.
 
     Args:
-        new_launcher: makes one for a tenant.
-        new_reserve: keeps children of a launcher ready.
+        new_launcher: makes a tenant's launcher.
+        new_reserve: makes a launcher's reserve.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Tenancies:
 
     @asynccontextmanager
     async def hold(self, name: str, limits: TenantLimits) -> AsyncIterator[Tenancy]:
-        """The tenant's own, which stays open for the length of the block."""
+        """The tenant's resources, made if there are none; they stay open for the length of the block."""
         tenancy = self._by_name.get(name)
         if tenancy is None:
             launcher = self._new_launcher()
@@ -84,25 +90,25 @@ class Tenancies:
             self._by_name.move_to_end(name)
 
     async def sweep(self) -> None:
-        """Close what is idle for long, or beside too many other idle ones; until cancelled."""
+        """Close what is idle for `IDLE_SECONDS`, or the oldest of more than `MAX_IDLE`; until cancelled."""
         while True:
             await trio.sleep(1.0)
             idle = [(name, each) for name, each in self._by_name.items() if each.users == 0]
             old = trio.current_time() - IDLE_SECONDS
             for place, (name, tenancy) in enumerate(idle):
-                if tenancy.users:  # since another one was being closed
+                if tenancy.users:  # a run has come while another tenant's launcher was being closed
                     continue
                 if tenancy.idle_since < old or len(idle) - place > MAX_IDLE:
                     del self._by_name[name]
                     await tenancy.aclose()
 
     def close_reserves(self) -> None:
-        """Keep nothing ready any more."""
+        """End all spares, and start none from now on."""
         for tenancy in self._by_name.values():
             tenancy.reserve.close()
 
     async def aclose(self) -> None:
-        """Close all; no run may be left."""
+        """Close the resources of all tenants; no run may be left."""
         while self._by_name:
             _, tenancy = self._by_name.popitem()
             await tenancy.aclose()

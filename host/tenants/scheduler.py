@@ -1,4 +1,22 @@
-"""Waiting for one's turn: `FairQueue` and `MemoryBudget` for trio programs."""
+"""Turns of runs: `FairQueue` and `MemoryBudget` for trio programs.
+
+`Host` is the caller: `turn` around each run, `run` as a task, `close` at the end. The queue decides who is
+next and the budget whether anybody is; neither waits. Here are the waiting and the clock.
+
+Invariants:
+
+- A run starts only in `_dispatch`, and everything that may let one start calls it: a run that enters or
+  leaves, and every sample of memory. Between `start_next` and `_granted.set()` is no await, so no slot is
+  handed out twice.
+- Every place that was entered is left exactly once, by `withdraw` if the block of `turn` was not entered, by
+  `finish` otherwise. A waiter that is cancelled in the moment of its turn has a slot already: its place is
+  withdrawn with it and dispatch runs again, or the slot would be lost
+  (tests/tenants/test_scheduler.py::test_a_waiter_cancelled_in_the_moment_of_its_turn_still_gives_the_slot_on).
+- Memory is charged in `_dispatch`, before the next run is looked at, and released when the place is left.
+- `_enter` dispatches before it enters: a hold that has ended in the meantime gives the slot to a run that
+  waits, not to the one that has just come.
+- `close` wakes all that wait; they leave with `HostClosing`. `_dispatch` starts nothing from then on.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +35,20 @@ from flowcage.host.tenants.tenant import Place, Tally, TenantLimits
 
 MAX_RUNS = 1_000
 MAX_QUEUED = 20_000
-# A thousand runs take some ten milliseconds to measure.
+# Between two measurements of memory. A thousand runs take some ten milliseconds to measure.
 SAMPLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class SchedulerStatistics:
-    """The whole host, now and since it started.
+    """The scheduler's figures, for the whole host.
 
     Attributes:
         tally: of all tenants, forgotten ones included.
-        tenants: how many are remembered.
-        charged_bytes, budget_bytes: of the memory for runs.
-        available_bytes: on the machine or in the cgroup, as last read, less what was started since.
+        tenants: the number of tenants that are remembered.
+        charged_bytes, budget_bytes: memory that runs are charged, and the most that they may be.
+        available_bytes: on the machine or in the cgroup, as last read, less the expected size of runs started
+            since.
     """
 
     tally: Tally
@@ -40,11 +59,11 @@ class SchedulerStatistics:
 
 
 class Turn:
-    """One run's permission to run, while the block of `Scheduler.turn` lasts.
+    """One run's slot, while the block of `Scheduler.turn` lasts.
 
     Attributes:
-        tenant: the name.
-        limits: the tenant's.
+        tenant: the tenant's name.
+        limits: the tenant's limits.
     """
 
     def __init__(self, scheduler: Scheduler, place: Place) -> None:
@@ -57,12 +76,12 @@ class Turn:
 
     @property
     def waited_seconds(self) -> float:
-        """How long it waited for its turn."""
+        """Seconds from the call of `Scheduler.turn` to the slot."""
         assert self._place.started_at is not None
         return self._place.started_at - self._place.entered_at
 
     def charge_cpu(self, seconds: float) -> None:
-        """Book CPU of the run's children, once it is known; also after the block.
+        """Charge the tenant with CPU of the run's children; also after the block.
 
         Raises:
             ValueError: the seconds are negative or not finite.
@@ -70,20 +89,23 @@ class Turn:
         self._scheduler.charge_cpu(self.tenant, seconds)
 
     def process(self, pid: int, inherited_bytes: int = 0) -> AbstractContextManager[None]:
-        """Measure this process's memory for the run; see `MemoryCharge.process`."""
+        """Measure a process's memory for the run; see `MemoryCharge.process`."""
         assert self._charge is not None
         return self._charge.process(pid, inherited_bytes)
 
 
 class Scheduler:
-    """Who may start a run, and when.
+    """Decides which run starts when.
 
     Args:
-        memory: for all runs together.
+        memory: of all runs together.
         tenants: limits of tenants by name.
         default: limits of each tenant that is not named there.
         max_runs: runs at once.
-        max_queued: runs waiting; a tenant may not hold more of these places than it leaves free.
+        max_queued: runs waiting; no tenant may have more of these places than it leaves free.
+
+    Raises:
+        ValueError: a number is too small or not whole.
     """
 
     def __init__(
@@ -108,12 +130,12 @@ class Scheduler:
         """Wait for the tenant's turn, and hold a slot for the length of the block.
 
         Args:
-            tenant: the name of one that was authenticated: who can invent names can invent shares.
+            tenant: a name that was authenticated, since every name has a share of the turns.
 
         Raises:
-            Overloaded: at once, before anything else: a quota is used up.
-            HostClosing: `close` was called, before or while it waited.
-            ValueError: no name for a tenant.
+            Overloaded: at once: a quota is used up.
+            HostClosing: `close` was called before, or while this waited.
+            ValueError: the tenant's name is empty or too long.
         """
         turn = self._enter(tenant)
         try:
@@ -129,7 +151,7 @@ class Scheduler:
             self._leave(turn, begun=True)
 
     async def run(self) -> None:
-        """Measure memory and let those go on who waited for it, until cancelled. Start it once, as a task."""
+        """Measure memory and start the runs that waited for it, until cancelled; start this task once."""
         while True:
             for _ in self._memory.sample():
                 await trio.lowlevel.checkpoint()
@@ -137,19 +159,19 @@ class Scheduler:
             await trio.sleep(SAMPLE_SECONDS)
 
     def close(self) -> None:
-        """Start nothing any more; whoever waits gets `HostClosing`. Runs that have begun are not touched."""
+        """Start nothing from now on; callers that wait get `HostClosing`. Runs that have begun go on."""
         self._closed = True
         for turn in self._waiting.values():
             turn._granted.set()
 
     def charge_cpu(self, tenant: str, seconds: float) -> None:
-        """Book CPU seconds; see `Turn.charge_cpu`."""
+        """Charge a tenant with CPU seconds; see `Turn.charge_cpu`."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"CPU seconds must be finite and 0 or more, not {seconds!r}")
         self._queue.charge_cpu(tenant, seconds, trio.current_time())
 
     def statistics(self) -> SchedulerStatistics:
-        """Of the whole host; costs next to nothing."""
+        """The figures of the whole host; reads counters only."""
         memory = self._memory
         return SchedulerStatistics(
             self._queue.tally(),
@@ -160,17 +182,17 @@ class Scheduler:
         )
 
     def tenant_statistics(self, tenant: str) -> Tally:
-        """Of one tenant since it was last forgotten, which takes a minute of idleness at least."""
+        """The figures of one tenant since it was last forgotten, at least a minute after its last run."""
         return self._queue.tally(tenant)
 
     def tenants(self) -> tuple[str, ...]:
-        """The names of all that are remembered."""
+        """The names of the tenants that are remembered."""
         return self._queue.tenants()
 
     def _enter(self, tenant: str) -> Turn:
         if self._closed:
             raise HostClosing
-        self._dispatch()  # whoever waits already goes first, should time have ended a hold
+        self._dispatch()  # a run that waits goes first, if a CPU debt was paid back since the last dispatch
         place = self._queue.enter(tenant, trio.current_time(), room=self._memory.has_room())
         turn = self._waiting[place] = Turn(self, place)
         self._dispatch()

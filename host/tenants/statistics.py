@@ -1,4 +1,4 @@
-"""What a host can tell of itself at any moment."""
+"""The figures of a host: of runs that have ended, and of the scheduler."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from flowcage.host.tenants.scheduler import SchedulerStatistics
 
 @dataclass(frozen=True)
 class RunTotals:
-    """All runs that have ended, but for those that were cancelled; child workflows count with their parents.
+    """Sums over all runs that have ended, except cancelled ones; agents of child workflows are included.
 
     Attributes:
-        by_verdict: how many ended in each way.
+        by_verdict: the number of runs.
         agents, tokens: as in `Usage`.
-        wire_bytes: sent and received.
-        wall_seconds, cpu_seconds: of their children.
+        wire_bytes: sent to and received from the children.
+        wall_seconds, cpu_seconds: of the children.
     """
 
     by_verdict: Mapping[Verdict, int]
@@ -33,12 +33,12 @@ class RunTotals:
 
 @dataclass(frozen=True)
 class HostStatistics:
-    """The whole host.
+    """The figures of a whole host.
 
     Attributes:
-        scheduler: who runs and waits, and the memory that is charged for it.
-        runs: those that have ended.
-        launchers: tenants with a launcher of their own, and so perhaps a zygote.
+        scheduler: runs that run and wait, and the memory that is charged for them.
+        runs: runs that have ended.
+        launchers: tenants that have a launcher now, and so perhaps a zygote.
     """
 
     scheduler: SchedulerStatistics
@@ -47,7 +47,7 @@ class HostStatistics:
 
 
 class RunCounts:
-    """`RunTotals` in the making."""
+    """Adds up `RunTotals`."""
 
     def __init__(self) -> None:
         self._by_verdict: Counter[Verdict] = Counter()
@@ -55,7 +55,7 @@ class RunCounts:
         self._wall_seconds = self._cpu_seconds = 0.0
 
     def add(self, report: Report) -> None:
-        """One run has ended."""
+        """Add a run that has ended."""
         usage = report.usage
         self._by_verdict[report.verdict] += 1
         self._agents += usage.agents
@@ -65,7 +65,7 @@ class RunCounts:
         self._cpu_seconds += usage.user_cpu_seconds + usage.system_cpu_seconds
 
     def snapshot(self) -> RunTotals:
-        """As of now."""
+        """The sums until now."""
         return RunTotals(
             MappingProxyType(dict(self._by_verdict)),
             self._agents,

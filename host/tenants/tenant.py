@@ -1,4 +1,4 @@
-"""What each tenant may have, and what is remembered of one."""
+"""The limits of a tenant, and the state that `FairQueue` has of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flowcage.host.tenants.token_bucket import TokenBucket
 from flowcage.protocol.limits import MAX_LIMIT
 
 MAX_NAME_LENGTH = 256
-# Beyond this ratio one tenant's turn would count for nothing beside another's.
+# With a larger ratio than a million the lighter tenant would practically never get a turn.
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
-# With less there would be no telling when to come back.
+# CPU debts are paid back at this rate; at 0 they never would be.
 MIN_CPU_SECONDS = 0.001
 
 
@@ -24,13 +24,16 @@ class TenantLimits:
 
     Attributes:
         max_runs: runs at once; further ones wait.
-        max_queued: runs that may wait for their turn; 0 refuses whatever cannot start at once.
+        max_queued: runs that may wait for their turn; with 0 a run that cannot start at once is refused.
         max_agents: agents at work at once, over all runs of the tenant.
-        runs_per_minute: runs admitted; a tenant that was quiet for a minute may start that many in one burst.
+        runs_per_minute: runs admitted; after a minute without runs a tenant may start that many in one burst.
         cpu_seconds_per_minute: user and system CPU of children. It is known when a run has ended, so runs
-            that already started may overdraw it; then nothing more starts until the debt is worked off.
+            that have started may overdraw it; then no further run starts until the debt is paid back.
         weight: the tenant's share of turns beside others that wait too, from `MIN_WEIGHT` to `MAX_WEIGHT`;
-            one of weight 2 gets two turns for each turn of one of weight 1.
+            a tenant of weight 2 gets two turns for each turn of one of weight 1.
+
+    Raises:
+        ValueError: a limit is out of range or not whole; the message names it.
     """
 
     max_runs: int = 100
@@ -55,15 +58,15 @@ class TenantLimits:
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of runs so far.
+    """Counts of runs, of the host or of one tenant.
 
     Attributes:
         running, queued: now.
-        admitted: all that were not refused: those that run, wait, ended or were withdrawn.
-        withdrawn: gave up before their turn.
-        refused: by quota.
-        cpu_seconds: of children of ended runs.
-        waited_seconds: all the time spent in the queue by runs that have left it.
+        admitted: runs that were not refused: those that run, wait, have ended or were withdrawn.
+        withdrawn: runs that were cancelled before they began.
+        refused: runs refused, by quota.
+        cpu_seconds: of children of runs that have ended.
+        waited_seconds: the sum of the times that runs spent in the queue.
     """
 
     running: int
@@ -77,7 +80,7 @@ class Tally:
 
 @dataclass(eq=False, slots=True)
 class Counts:
-    """A `Tally` in the making."""
+    """Counts up a `Tally`."""
 
     running: int = 0
     queued: int = 0
@@ -88,7 +91,7 @@ class Counts:
     waited_seconds: float = 0.0
 
     def snapshot(self) -> Tally:
-        """What it says now."""
+        """The counts now."""
         return Tally(
             self.running,
             self.queued,
@@ -101,29 +104,36 @@ class Counts:
 
 
 class Durations:
-    """Moving average of how long runs take, in seconds; None before the first has ended."""
+    """Exponential moving average of the durations of runs.
+
+    Attributes:
+        average: seconds; None before the first run has ended.
+    """
 
     __slots__ = ("average",)
 
-    _NEWEST_COUNTS = 0.1
+    _SHARE_OF_NEWEST = 0.1
 
     def __init__(self) -> None:
         self.average: float | None = None
 
     def add(self, seconds: float) -> None:
-        """One run has ended."""
+        """Add the duration of a run that has ended."""
         if self.average is None:
             self.average = seconds
-        self.average += self._NEWEST_COUNTS * (seconds - self.average)
+        self.average += self._SHARE_OF_NEWEST * (seconds - self.average)
 
 
 class Tenant:
-    """What the host remembers of one tenant.
+    """The state of one tenant in the queue.
 
     Attributes:
-        start_tag: the virtual time at which its next run may start, at the earliest.
-        held: its CPU is overdrawn; its queue stands still.
-        idle_since: when it last had a run, running or waiting; None while it has one.
+        counts, durations: of its runs.
+        runs, cpu: what is left of its rates.
+        queue: its waiting runs, the oldest first.
+        start_tag: the earliest virtual time at which its next run may start.
+        held: its CPU is overdrawn, and none of its runs may start.
+        idle_since: when its last run left; None while it has one, running or waiting.
     """
 
     __slots__ = (
@@ -153,7 +163,7 @@ class Tenant:
 
     @property
     def may_start(self) -> bool:
-        """Nothing of its own stands in the way of its next run."""
+        """Whether the tenant's own limits allow one more run to start."""
         return not self.held and self.counts.running < self.limits.max_runs
 
 
@@ -162,7 +172,8 @@ class Place:
     """One run's place in the queue, and then its slot.
 
     Attributes:
-        entered_at, started_at: in the caller's time, seconds; None before its turn.
+        entered_at: seconds, on the clock of the queue's caller.
+        started_at: likewise, when the place became a slot; None before.
     """
 
     tenant: Tenant
