@@ -1,4 +1,4 @@
-"""The events of a run as JSON Lines in a file, which may be a slow disk or a pipe that nobody reads."""
+"""The events of a run as JSON Lines in a file, which may be on a slow disk or a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from flowcage.host.cli.output_file import open_output, open_pipe
 from flowcage.host.events.records import Event, Listener
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
+from flowcage.host.process.lone_error import open_nursery_raising
 from flowcage.host.terminal import text
 from flowcage.host.terminal.line_sink import write_all
 from flowcage.protocol import strictjson
@@ -23,25 +24,24 @@ from flowcage.protocol.limits import MIB
 
 T = TypeVar("T")
 
-# Room for several times what a workflow can say between two messages, so that a file has gaps only where it
-# really is too slow.
+# Several times what a workflow can queue between two messages, so that only a file that is too slow has gaps.
 MAX_WAITING_EVENTS = 100_000
 MAX_WAITING_BYTES = 32 * MIB
-# How long the command stays for a reader that is behind, once the run is over.
+# How long the command waits for the file after the end of the run.
 FLUSH_SECONDS = 5.0
 
 
 class EventsFile:
-    """Writes events in a thread, as they come. Close it by leaving its block.
+    """Writes events in a thread, as they come. Leaving the block closes the file.
 
-    A named pipe that nobody reads yet is opened in that thread, too: neither the command nor the run waits.
+    A named pipe without a reader is opened in that thread too, so that neither the command nor the run waits.
 
     Args:
         path: of the file.
-        inputs: what the command has read, none of which may be overwritten.
+        inputs: the files that the command has read; none of them may be overwritten.
 
     Raises:
-        InputError: the file cannot be opened for writing, or is one of those.
+        InputError: the file cannot be opened for writing, or is one of the inputs.
     """
 
     def __init__(self, path: Path, inputs: InputFiles) -> None:
@@ -50,7 +50,7 @@ class EventsFile:
         self._written = trio.Event()
         self._writing: Sequence[Event] = ()
         self._error: OSError | None = None
-        self._writer = trio.CancelScope(shield=True)  # a run that is cancelled has a last event, too
+        self._writer = trio.CancelScope(shield=True)  # the last event of a cancelled run must be written too
         try:
             self._descriptor = open_output(f"--events {path}", path, inputs)
         except OSError as error:
@@ -65,35 +65,30 @@ class EventsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Where a thread hangs in a write, it must not come to write to another file.
+        # Not while a thread is in write(2): the number may be given to another file, which it would write to.
         if self._descriptor is not None and not self._writing:
             os.close(self._descriptor)
 
     @property
     def has_reader(self) -> bool:
-        """Whether it is open; a named pipe is once somebody reads it."""
+        """Whether the file is open; a named pipe is opened once it has a reader."""
         return self._descriptor is not None
 
     async def record(self, run: Callable[[Listener], Awaitable[T]]) -> T:
-        """Run something with a listener that writes; then wait for the file, but not for long.
+        """Run something with a listener that writes; then wait for the file, `FLUSH_SECONDS` at most.
 
         Raises:
-            HandlerFailed: the file takes no more; the run was cancelled.
+            HandlerFailed: the file could not be written; the run was cancelled.
         """
-        failure: FlowcageError | None = None
-        async with trio.open_nursery() as nursery:
+        async with open_nursery_raising(FlowcageError) as nursery:
             nursery.start_soon(self._write, nursery.cancel_scope)
             try:
                 result = await run(self._stream)
-            except FlowcageError as error:  # raised outside the nursery, which would wrap it in a group
-                failure = error
             finally:
                 try:
                     await self._flush()
-                finally:  # a second Ctrl-C ends the waiting, but not what is shielded
+                finally:  # after a second Ctrl-C too, which ends `_flush` but not the shielded writer
                     self._writer.cancel()
-        if failure is not None:
-            raise failure
         if self._error is not None:
             raise HandlerFailed(self._cannot_be_written(self._error)) from self._error
         return result
@@ -103,7 +98,7 @@ class EventsFile:
             with self._writer:
                 while events := await self._stream.batch():
                     self._writing = events
-                    # Cancelling leaves the thread behind: nothing ends a write to a pipe that nobody reads.
+                    # Cancelling abandons the thread: nothing can end a write to a pipe that is not read.
                     await trio.to_thread.run_sync(self._append, events, abandon_on_cancel=True)
                     self._writing = ()
         except OSError as error:
@@ -127,10 +122,8 @@ class EventsFile:
             await self._written.wait()
             return
         late = len(self._writing) + len(self._stream)
-        how = "nobody reads it fast enough" if self.has_reader else "nobody has read it"
-        note(
-            f"warning: --events {self._path}: {how}; the last {late} events are not in it, or not all of them"
-        )
+        how = "its reader is too slow" if self.has_reader else "it has no reader"
+        note(f"warning: --events {self._path}: {how}; some or all of the last {late} events are missing")
 
     def _cannot_be_written(self, error: OSError) -> str:
         return f"--events {self._path}: cannot be written: {error.strerror}"

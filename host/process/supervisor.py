@@ -14,9 +14,8 @@ Invariants:
   (tests/run/test_faults_of_the_host.py::test_every_interrupt_while_a_run_ends_still_leaves_no_child).
 - A cancelled conversation kills the child first. Its handlers are cancelled only afterwards, and some take
   time to end; the child must not run on meanwhile.
-- An error of the conversation is carried out of the nursery by hand: raised inside, it would arrive in an
-  exception group. For the errors of the child's that end it, the kill comes before the nursery waits for its
-  tasks.
+- An error of the conversation comes out of the nursery as it is, not in an exception group. The child is
+  killed before the nursery waits for its tasks.
 - A child that closed its stdout says nothing about how it ended; `_why_gone` waits for its end, and takes the
   last of its stderr, before the error is made. The wait status decides, not what the child said.
 - Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
@@ -46,6 +45,7 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel, ChildGone
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.launcher import Launcher, not_launched
+from flowcage.host.process.lone_error import open_nursery_raising
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors
 from flowcage.protocol.limits import Limits, unknown_to_child
@@ -236,8 +236,7 @@ class Child:
         await self._process.wait_until_gone()
 
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
-        failure: RunError | None = None
-        async with trio.open_nursery() as nursery:
+        async with open_nursery_raising(RunError) as nursery:
             nursery.start_soon(self._process.collect_stderr)
             nursery.start_soon(self.channel.write)
             try:
@@ -245,13 +244,11 @@ class Child:
             except trio.Cancelled:  # kill now: the nursery waits for handlers, which may take time to end
                 self._process.kill()
                 raise
-            except RunError as error:  # raised below, outside the nursery, which would wrap it in a group
-                failure = error
+            except RunError as error:
                 if not isinstance(error, WorkflowFailed | ChildGone):
                     self._process.kill()
+                raise
             nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
         return result
 
     async def _why_gone(self) -> RunError:

@@ -31,7 +31,7 @@ import trio
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.tenants.fair_queue import FairQueue
 from flowcage.host.tenants.memory_budget import MemoryBudget, MemoryCharge
-from flowcage.host.tenants.tenant import Place, Tally, TenantLimits
+from flowcage.host.tenants.tenant import Place, Tally, TenantLimits, require_whole
 
 MAX_RUNS = 1_000
 MAX_QUEUED = 20_000
@@ -117,8 +117,7 @@ class Scheduler:
         max_queued: int = MAX_QUEUED,
     ) -> None:
         for name, value, least in (("max_runs", max_runs, 1), ("max_queued", max_queued, 0)):
-            if type(value) is not int or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+            require_whole(name, value, least)
         others = TenantLimits() if default is None else default
         self._memory = memory
         self._queue = FairQueue(max_runs, max_queued, lambda name: tenants.get(name, others))

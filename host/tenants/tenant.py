@@ -18,6 +18,12 @@ MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
 MIN_CPU_SECONDS = 0.001
 
 
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise ValueError, which names the argument, unless it is a whole number that a limit can have."""
+    if type(value) is not int or not least <= value <= MAX_LIMIT:
+        raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+
+
 @dataclass(frozen=True)
 class TenantLimits:
     """What one tenant may use of the host. All limits are finite by default.
@@ -45,9 +51,7 @@ class TenantLimits:
 
     def __post_init__(self) -> None:
         for name, least in (("max_runs", 1), ("max_queued", 0), ("max_agents", 1), ("runs_per_minute", 1)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= MAX_LIMIT:
-                raise ValueError(f"{name} must be a whole number from {least} to {MAX_LIMIT}, not {value!r}")
+            require_whole(name, getattr(self, name), least)
         if not MIN_CPU_SECONDS <= (seconds := self.cpu_seconds_per_minute) <= MAX_LIMIT:
             raise ValueError(
                 f"cpu_seconds_per_minute must be from {MIN_CPU_SECONDS:g} to {MAX_LIMIT}, not {seconds!r}"
