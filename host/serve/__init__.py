@@ -1,1 +1,1 @@
-"""A socket that hands out caged children."""
+"""``flowcage serve``: a socket whose connections each get a caged child."""

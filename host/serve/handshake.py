@@ -1,8 +1,8 @@
-"""What a server learns of a peer's `initialize`, which it does not see.
+"""The child's note about its peer's `initialize`, which the server does not see.
 
-Before any source can arrive the child leaves a note of what was asked for, on a pipe that is its stderr until
-then. It is believed as far as it goes: its form is checked, and with isolation ``strict`` the kernel is asked
-whether the cage is closed. Into the log go names that are known, and numbers.
+Before any source can arrive the child writes what was asked for to a pipe that is its stderr until then. The
+form of the note is checked, and with isolation ``strict`` the kernel is asked whether the cage is closed.
+Only known names and numbers are logged, since a peer chooses the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from flowcage.protocol.terms import MAX_NOTE_BYTES, Note, Terms, parse_note
 
 @dataclass(frozen=True)
 class NewChild:
-    """A child of a connection, whose peer it is for, and the pipe that its note comes from."""
+    """A child of a connection.
+
+    Attributes:
+        pid: of the child.
+        uid: of the peer's user.
+        notes: the pipe from which the note comes.
+    """
 
     pid: int
     uid: int
@@ -27,12 +33,12 @@ class NewChild:
 
 
 async def closed_its_cage(child: NewChild, terms: Terms, tell: Callable[[str], None]) -> bool:
-    """Wait for the note; whether the child may go on. Tell what its peer was refused, or why it may not.
+    """Wait for the note, log what the peer was refused, and return whether the child may go on.
 
-    Nothing is told where it ended first: its exit status does.
+    A child that ends before its note is not logged here: its exit status is, if a signal ended it.
     """
     line = await _first_line(child.notes)
-    await child.notes.aclose()  # what it says from here on is the workflow's, and nobody's to read
+    await child.notes.aclose()  # stderr may be the workflow's from here on; with the pipe closed it is lost
     if not line:
         return False
     try:
@@ -41,7 +47,7 @@ async def closed_its_cage(child: NewChild, terms: Terms, tell: Callable[[str], N
             require_cage(child.pid)
     except (ValueError, RunError) as error:
         said = line.decode("utf-8", "replace")
-        tell(f"a child of a peer of uid {child.uid} is not believed: {error}; it said: {said}")
+        tell(f"a child of a peer of uid {child.uid} was ended: {error}; its note: {said}")
         return False
     if (refused := _refused(note, terms)) is not None:
         tell(f"a peer of uid {child.uid} {refused}")
@@ -49,7 +55,7 @@ async def closed_its_cage(child: NewChild, terms: Terms, tell: Callable[[str], N
 
 
 async def _first_line(stream: trio.lowlevel.FdStream) -> bytes:
-    """What comes up to the first newline, the end, or a bound."""
+    """The bytes up to the first newline, the end of the stream, or `MAX_NOTE_BYTES`."""
     line = b""
     while b"\n" not in line and len(line) < MAX_NOTE_BYTES:
         data = await stream.receive_some(MAX_NOTE_BYTES - len(line))
@@ -60,7 +66,7 @@ async def _first_line(stream: trio.lowlevel.FdStream) -> bytes:
 
 
 def _refused(note: Note, terms: Terms) -> str | None:
-    """What a peer asked for and did not get; None where it got all."""
+    """What a peer asked for and did not get, for the log; None if it got everything."""
     ceilings = terms.ceilings.to_wire()
     refused = [f"{name} {asked}, lowered to {ceilings[name]}" for name, asked in note.lowered.items()]
     if note.isolation is not None:

@@ -1,4 +1,4 @@
-"""Which peers of sockets have hung up. What they said before is not read: it is somebody else's to read."""
+"""Notices when the peer of a socket has hung up, without reading what it has sent, which is for the child."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import trio
 
 
 class HangUps:
-    """One epoll(7) for all connections. `run` is a task of its own; leave the block last."""
+    """One epoll(7) for all connections, so that a thousand waiting ones cost one task.
+
+    `run` is a task of its own. Leave the block when all connections are closed.
+    """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -32,9 +35,9 @@ class HangUps:
 
     @contextmanager
     def watching(self, connection: socket.socket) -> Iterator[trio.Event]:
-        """An event that is set when the peer has closed both directions: with one it could still read."""
+        """An event that is set when the peer has closed both directions; with one it could still read."""
         number, gone = connection.fileno(), trio.Event()
-        self._epoll.register(number, 0)  # a hang-up is told without being asked for
+        self._epoll.register(number, 0)  # EPOLLHUP is always reported, epoll_ctl(2)
         self._watched[number] = gone
         try:
             yield gone
@@ -42,12 +45,12 @@ class HangUps:
             self._forget(number)
 
     async def run(self) -> None:
-        """Tell, for ever."""
+        """Set the events, until cancelled."""
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
             for number, _ in self._epoll.poll(0):
                 self._watched[number].set()
-                self._forget(number)  # it would be told again and again
+                self._forget(number)  # level-triggered: it would be reported without end
 
     def _forget(self, number: int) -> None:
         if self._watched.pop(number, None) is not None:
@@ -55,7 +58,7 @@ class HangUps:
 
 
 def has_hung_up(connection: socket.socket) -> bool:
-    """The same, asked now."""
+    """Whether the peer has closed both directions by now."""
     asking = select.poll()
-    asking.register(connection, 0)
+    asking.register(connection, 0)  # POLLHUP is always reported, poll(2)
     return bool(asking.poll(0))

@@ -1,4 +1,4 @@
-"""``flowcage serve`` as a program: its socket, its signals, its end."""
+"""``flowcage serve`` as a program: socket, descriptors, signals, log."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from flowcage.host.serve.socket import ListenError, handed_over, listening
 from flowcage.host.tenants.token_bucket import TokenBucket
 from flowcage.protocol.terms import Terms
 
-# Peers cause most lines: more would be their way to fill a disk.
+# Of the log. Peers cause most lines, and could fill a disk with them.
 MAX_LINES_A_MINUTE = 600
-# Of a connection with a child: its own, the two ends of the pipe of the note, and one to watch the child by.
+# Of a connection with a child: the socket, two ends of the note's pipe, and the pidfd.
 _DESCRIPTORS_A_CHILD = 4
+# For the listener, the zygote, trio and the interpreter.
 _OTHER_DESCRIPTORS = 50
 
 
@@ -37,28 +38,28 @@ def serve_until_told_to_end(
     """Serve until SIGTERM, SIGINT or SIGHUP; a second one ends open connections at once.
 
     Args:
-        path: of the socket; None for the one that was handed over.
-        mode: of the socket, as chmod(2).
-        allowed_uids: None for this process's own user.
-        tell: takes what a person should know; must not wait.
+        path: of the socket; None for the one that systemd has passed.
+        mode: permissions of the socket, as for chmod(2).
+        allowed_uids: users whose peers are served; None for this process's own.
+        tell: called with each line of the log; must not block.
         limits: of connections; at least one for each user.
-        terms: of peers.
+        terms: ceilings and isolation for peers.
 
     Raises:
-        ListenError: there is nothing to listen on.
+        ListenError: there is no socket to listen on, or it cannot be made.
     """
     with ExitStack() as stack:
         listener = handed_over(os.environ)
         if path is not None:
             listener = stack.enter_context(listening(path, mode))
         if listener is None:
-            raise ListenError("no socket was handed over (sd_listen_fds(3)); name one with --socket PATH")
+            raise ListenError("systemd has passed no socket (sd_listen_fds(3)); name one with --socket PATH")
         _have_descriptors(limits, tell)
         rationed = _Rationed(tell)
         server = Server(listener, limits, terms, allowed_uids, rationed)
 
         def stop() -> None:
-            stack.close()  # the path goes now: whoever comes in the grace is refused and need not wait
+            stack.close()  # removes the path first: peers that come during the grace are refused at once
             server.stop()
 
         try:
@@ -68,7 +69,10 @@ def serve_until_told_to_end(
 
 
 def _have_descriptors(limits: ServeLimits, tell: Callable[[str], None]) -> None:
-    """See that peers who only wait cannot leave none to those who have a turn, as far as this process may."""
+    """Raise RLIMIT_NOFILE, as far as allowed, to what all connections can need at once.
+
+    Otherwise waiting peers could take the descriptors that a connection needs for its child.
+    """
     most = _OTHER_DESCRIPTORS + _DESCRIPTORS_A_CHILD * limits.max_connections + limits.max_waiting
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= most or soft == resource.RLIM_INFINITY:
@@ -77,13 +81,13 @@ def _have_descriptors(limits: ServeLimits, tell: Callable[[str], None]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < most:
         tell(
-            f"warning: only {allowed} descriptors are allowed (ulimit -n), and so many connections may take "
-            f"{most}; some may not be served"
+            f"warning: only {allowed} descriptors are allowed (ulimit -n), but --max-connections and "
+            f"--max-waiting may need {most}; raise it or lower them, or some peers will not be served"
         )
 
 
 class _Rationed:
-    """Passes on so many lines a minute, and then how many it left out."""
+    """Passes on `MAX_LINES_A_MINUTE` lines, and counts the others in a line of their own."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -91,7 +95,7 @@ class _Rationed:
         self._left_out = 0
 
     def __call__(self, line: str) -> None:
-        """Pass on a line."""
+        """Pass a line on, or count it."""
         now = time.monotonic()
         if not self._bucket.holds(2, now):
             self._left_out += 1
@@ -101,7 +105,7 @@ class _Rationed:
         self._tell(line)
 
     def tell_of_left_out(self) -> None:
-        """Say how many lines there would have been, if any; it is a line, too."""
+        """Pass on the count of lines that were left out, if there are any; it is a line too."""
         if self._left_out:
             self._bucket.take(1, time.monotonic())
             self._tell(f"{self._left_out} lines left out: more than {MAX_LINES_A_MINUTE} a minute")

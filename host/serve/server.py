@@ -1,14 +1,33 @@
-"""``flowcage serve``: a fresh caged child for each connection to a Unix socket.
+"""``flowcage serve``: a caged child for each connection to a Unix socket.
 
-The child is forked from a zygote and gets the connection itself as its stdin and stdout, so the peer speaks
-the wire contract with it directly. The server is not in between: it only sees to it that children end.
+The child is forked from a zygote and gets the connection itself as its stdin and stdout, so peer and child
+talk directly. No message passes through the server, which accepts, forks, watches and reaps. `program` makes
+the one `Server` of a process, runs it, and calls `stop` at the first signal.
 
-Peers are not trusted. What one may ask for has bounds, the server's `Terms`, which its child keeps to from
-the start; see `handshake`.
+Peers are untrusted. What one may ask for is bounded by the server's `Terms`, to which the child keeps from
+its start; `handshake` checks that with the kernel.
 
-A connection passes these stages, and leaves at any of them where its peer hangs up: it is accepted, or turned
-away where its user may not connect or has too many open; it waits for a first byte; it waits for one of its
-user's slots; a child is forked. Until that it costs one descriptor.
+A connection passes these stages, and is dropped at each if its peer hangs up: it is accepted, or turned away
+where its user may not connect or has too many open; it waits for a first byte; it waits for one of its user's
+slots; a child is forked and closes its cage; the child ends. Invariants:
+
+- Every descriptor has its place before it is opened: `_room` is acquired before accept(2), so the kernel's
+  backlog is where further peers wait, and not the server's memory. It is released when the connection is
+  closed.
+- No peer can use up another user's share: slots and waiting places are divided among the allowed users at the
+  start.
+- No byte of a peer's is consumed. The first one is peeked at, for the child must read it; so hang-ups are
+  seen by epoll, not by a read that returns nothing.
+- The socket is made blocking before the fork: the flag belongs to the file description, which the child
+  shares.
+- The pidfd is opened right after the fork, with no await in between, and if that fails the child is killed
+  and reaped here. Afterwards `finally` kills and reaps it whatever ends the watching, shielded and bounded.
+- A child that was ended by a signal other than SIGKILL has perhaps leaked its memory layout: the next
+  connection gets a child of a new zygote (`distrust`).
+- At the end: accept no more, close the listener so that new peers are refused at once, let connections end
+  within their grace, cancel the rest, and close the zygote last, since connections fork from it.
+
+tests/serve/test_serve.py and test_serve_peers.py hold these with real peers.
 """
 
 from __future__ import annotations
@@ -31,21 +50,23 @@ from flowcage.host.serve.hangups import HangUps, has_hung_up
 from flowcage.host.serve.socket import peer_uid
 from flowcage.protocol.terms import Terms
 
-# A peer that is gone reads no answer; a healthy child sees the same end and leaves.
+# After a hang-up: the child reads the end of its stdin and exits by itself; a busy one is killed then.
 _LEAVE_SECONDS = 0.5
+# After SIGKILL, which only a process in uninterruptible sleep (state D) survives for a while.
 _REAP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ServeLimits:
-    """What connections may take. All are finite. Users that are allowed have equal shares of both numbers.
+    """Limits of connections, all finite. Allowed users have equal shares of both numbers.
 
     Attributes:
-        max_connections: with a child, at once.
-        max_waiting: beside them, accepted and without a child yet; further peers wait to be accepted.
-        handshake_seconds: to the first byte, and then from the fork to a closed cage.
-        run_seconds: the longest that one child may last.
-        grace_seconds: what is left to the connections when the server is told to end.
+        max_connections: connections with a child, at once.
+        max_waiting: further connections that are accepted and have no child yet; other peers wait in the
+            backlog.
+        handshake_seconds: from accepting to the first byte, and again from the fork to a closed cage.
+        run_seconds: from the fork to the end of the child, which is killed then.
+        grace_seconds: from `Server.stop` to the end of all connections.
     """
 
     max_connections: int
@@ -56,7 +77,13 @@ class ServeLimits:
 
 
 class _Share:
-    """What the peers of one user may have at once."""
+    """The connections of one user's peers.
+
+    Attributes:
+        slots: for connections with a child.
+        most: connections in all, with a child or waiting.
+        open: connections now.
+    """
 
     def __init__(self, connections: int, waiting: int) -> None:
         self.slots = trio.Semaphore(connections)
@@ -70,12 +97,12 @@ class Server:
     Args:
         listener: a listening Unix stream socket.
         limits: of connections.
-        terms: of peers.
+        terms: ceilings and isolation for peers.
         allowed_uids: users whose peers are served; None for the server's own.
-        tell: called with what somebody should know, one line at a time; must not wait.
+        tell: called with each line of the log; must not block.
 
     Raises:
-        ValueError: there is no connection for each user.
+        ValueError: there are fewer connections than users.
     """
 
     def __init__(
@@ -102,11 +129,11 @@ class Server:
         self._hang_ups = HangUps()
 
     def stop(self) -> None:
-        """Accept no more; `run` returns when the connections are over, or when their grace is."""
+        """Accept no more; `run` returns when all connections have ended, after their grace at the latest."""
         self._accepting.cancel()
 
     async def run(self) -> None:
-        """Accept and serve. Whatever ends this, no child and no zygote is left."""
+        """Accept and serve. However this ends, no child and no zygote is left."""
         try:
             with self._hang_ups:
                 async with trio.open_nursery() as watching:
@@ -133,7 +160,7 @@ class Server:
             self._room.release()
             if isinstance(error, OSError):  # no descriptor is left, or the peer is gone already
                 self._tell(f"a connection could not be accepted: {error.strerror}")
-                await trio.sleep(0.1)
+                await trio.sleep(0.1)  # accept(2) would fail again at once: no busy loop
                 return
             raise
         connection = socket.socket(fileno=accepted.detach())
@@ -171,7 +198,7 @@ class Server:
             self._room.release()
 
     async def _says_something(self, connection: socket.socket, uid: int) -> bool:
-        """Wait for the first byte, which stays unread; whether one came."""
+        """Wait for the first byte without consuming it; False if none came in time or the peer has gone."""
         with trio.move_on_after(self._limits.handshake_seconds):
             await trio.lowlevel.wait_readable(connection)
             with suppress(ConnectionResetError):
@@ -206,7 +233,7 @@ class Server:
                 exited.close()
 
     async def _watch(self, child: NewChild, gone: trio.Event, exited: ExitWatch) -> None:
-        """Return when the child has ended or must."""
+        """Return when the child has ended or must be killed."""
         with trio.move_on_after(self._limits.run_seconds) as whole:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_end_after, gone.wait, nursery.cancel_scope)
@@ -217,7 +244,7 @@ class Server:
             self._tell(f"a connection was ended after {self._limits.run_seconds:g} s")
 
     async def _shake_hands(self, child: NewChild, scope: trio.CancelScope) -> None:
-        """See that the cage is closed in time."""
+        """Cancel the scope if the cage is not closed in time, or not as reported."""
         with trio.move_on_after(self._limits.handshake_seconds):
             if not await closed_its_cage(child, self._terms, self._tell):
                 await _end_after(trio.lowlevel.checkpoint, scope)
@@ -238,7 +265,7 @@ class Server:
 
 
 async def _unless(event: trio.Event, function: Callable[[], Awaitable[object]]) -> bool:
-    """Run a function, unless the event comes first; whether it was run to its end."""
+    """Run a function and cancel it if the event comes first; whether it returned."""
     done = False
     async with trio.open_nursery() as nursery:
 
@@ -254,7 +281,7 @@ async def _unless(event: trio.Event, function: Callable[[], Awaitable[object]]) 
 
 
 async def _end_after(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
-    """Wait, leave the child the time to end by itself, and then cancel."""
+    """Wait, then give the child `_LEAVE_SECONDS` to exit by itself, then cancel."""
     await wait()
     await trio.sleep(_LEAVE_SECONDS)
     scope.cancel()

@@ -1,4 +1,8 @@
-"""The Unix socket that `serve` listens on: made here with care, or handed over by systemd."""
+"""The Unix socket that ``flowcage serve`` listens on: made here, or passed by systemd.
+
+A socket's path may be in a folder that others may write to, such as /tmp. So its folder is opened first, and
+what stands there is looked at and removed relative to that descriptor, never by the path a second time.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +16,31 @@ from pathlib import Path
 
 from flowcage.host.outcome.errors import FlowcageError
 
-_BACKLOG = 4096  # the kernel makes less of it where /proc/sys/net/core/somaxconn is less
+_BACKLOG = 4096  # the kernel lowers it to /proc/sys/net/core/somaxconn, listen(2)
 # sockaddr_un, unix(7): 108 bytes with a NUL at the end.
 _MAX_PATH_BYTES = 107
 _FIRST_HANDED_OVER = 3  # sd_listen_fds(3)
 
 
 class ListenError(FlowcageError):
-    """There is nothing to listen on; the message says why and what to do."""
+    """There is no socket to listen on; the message says why and what to do."""
 
 
 @contextmanager
 def listening(path: Path, mode: int) -> Iterator[socket.socket]:
     """A listening socket at this path, which is removed afterwards.
 
-    Nothing is changed by path but the removal of a socket, in the folder that was opened first: in a folder
-    that another user may write, or that he can put another one in the place of, a path is what he makes it.
-
     Args:
-        path: must not exist, but for the socket of a server that is no more.
-        mode: who may connect, as chmod(2).
+        path: must not exist, or be the socket of a server that has ended.
+        mode: permissions, as for chmod(2).
 
     Raises:
-        ListenError: it exists and is something else, is in use, is too long, or cannot be made.
+        ListenError: the path is a file or a socket in use, is too long, or cannot be made.
     """
     if len(os.fsencode(path)) > _MAX_PATH_BYTES:
-        raise ListenError(f"{path}: longer than the {_MAX_PATH_BYTES} bytes that a socket's path may have")
+        raise ListenError(
+            f"{path}: longer than the {_MAX_PATH_BYTES} bytes of a socket's path; choose a shorter one"
+        )
     with _folder_of(path) as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         _remove_stale(path, folder)
         made = _bind(listener, path, mode, folder)
@@ -61,7 +64,8 @@ def _folder_of(path: Path) -> Iterator[int]:
 
 
 def _bind(listener: socket.socket, path: Path, mode: int, folder: int) -> os.stat_result:
-    """Make the socket with its mode: a chmod(2) afterwards could meet what was put in its place meanwhile."""
+    """Make the socket with its mode."""
+    # By umask: a chmod(2) afterwards could change a file that was put in the socket's place meanwhile.
     umask = os.umask(0o777 & ~mode)
     try:
         listener.bind(os.fsencode(path))
@@ -72,13 +76,13 @@ def _bind(listener: socket.socket, path: Path, mode: int, folder: int) -> os.sta
         os.umask(umask)
     if not stat.S_ISSOCK(made.st_mode) or made.st_uid != os.geteuid():
         raise ListenError(
-            f"{path}: somebody put something else in the place of the socket; choose another path"
+            f"{path}: the new socket was replaced by another file; choose a folder that only you can write to"
         )
     if stat.S_IMODE(made.st_mode) != mode:
         _remove_own(path, made, folder)
         raise ListenError(
-            f"{path}: its mode is {stat.S_IMODE(made.st_mode):o} and not {mode:o}: the folder has default "
-            "permissions of its own (acl(5)); choose another path"
+            f"{path}: the socket's mode is {stat.S_IMODE(made.st_mode):o} and not {mode:o}, because its "
+            "folder has default permissions (acl(5)); choose another path"
         )
     return made
 
@@ -98,12 +102,15 @@ def _remove_stale(path: Path, folder: int) -> None:
         probe.settimeout(1.0)
         try:
             probe.connect(os.fsencode(path))
-        except ConnectionRefusedError:  # nobody listens any more
+        except ConnectionRefusedError:  # its server has ended
             _unlink(path, folder)
             return
         except OSError as error:
-            raise ListenError(f"{path}: a socket that cannot be tried: {error.strerror or error}") from None
-    raise ListenError(f"{path}: another server is listening there")
+            raise ListenError(
+                f"{path}: exists, and it cannot be tried whether a server listens on it "
+                f"({error.strerror or error}); choose another path"
+            ) from None
+    raise ListenError(f"{path}: another server is listening there; end it, or choose another path")
 
 
 def _unlink(path: Path, folder: int) -> None:
@@ -111,7 +118,8 @@ def _unlink(path: Path, folder: int) -> None:
         os.unlink(path.name, dir_fd=folder)
     except OSError as error:
         raise ListenError(
-            f"{path}: a socket that nobody listens on any more stays: {error.strerror}"
+            f"{path}: is the socket of a server that has ended, and cannot be removed ({error.strerror}); "
+            "choose another path"
         ) from None
 
 
@@ -123,32 +131,35 @@ def _remove_own(path: Path, made: os.stat_result, folder: int) -> None:
 
 
 def handed_over(environment: MutableMapping[str, str]) -> socket.socket | None:
-    """The socket that whoever started this process listens on already, as systemd does (sd_listen_fds(3)).
+    """The listening socket that this process was started with, as systemd does (sd_listen_fds(3)); or None.
 
     Args:
-        environment: LISTEN_PID and LISTEN_FDS are removed from it.
+        environment: LISTEN_PID and LISTEN_FDS are removed from it, so that no child takes them for its own.
 
     Raises:
-        ListenError: it is not one Unix stream socket that listens.
+        ListenError: what was passed is not exactly one listening Unix stream socket.
     """
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     if pid != str(os.getpid()):
         return None
     if count != "1":
-        raise ListenError(f"LISTEN_FDS is {count!r}: one socket is expected")
+        raise ListenError(f"LISTEN_FDS is {count!r}; pass exactly one socket")
     try:
         listener = socket.socket(fileno=_FIRST_HANDED_OVER)
         is_listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as error:
-        raise ListenError(f"descriptor {_FIRST_HANDED_OVER} is no socket: {error.strerror}") from None
+    except OSError:
+        raise ListenError(f"LISTEN_FDS: descriptor {_FIRST_HANDED_OVER} is no socket") from None
     if (listener.family, listener.type) != (socket.AF_UNIX, socket.SOCK_STREAM) or not is_listening:
-        raise ListenError(f"descriptor {_FIRST_HANDED_OVER} is no listening Unix stream socket")
+        raise ListenError(
+            f"LISTEN_FDS: descriptor {_FIRST_HANDED_OVER} is no listening Unix stream socket; "
+            "with systemd use ListenStream="
+        )
     os.set_inheritable(_FIRST_HANDED_OVER, False)
     return listener
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """Who connected (unix(7), SO_PEERCRED); the kernel says so, not the peer."""
+    """The user that connected, by the kernel (unix(7), SO_PEERCRED)."""
     size = struct.calcsize("3i")
     _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return int(uid)

@@ -367,7 +367,7 @@ def test_what_takes_the_place_of_a_new_socket_is_neither_changed_nor_removed(
     victim.touch(0o640)
     monkeypatch.setattr(Swapped, "victim", victim)
     monkeypatch.setattr(socket, "socket", Swapped)
-    with pytest.raises(ListenError, match="somebody put something else in the place"), listening(path, 0o666):
+    with pytest.raises(ListenError, match="was replaced by another file"), listening(path, 0o666):
         raise AssertionError
     assert stat.S_IMODE(victim.stat().st_mode) == 0o640
     assert path.is_symlink()

@@ -203,7 +203,7 @@ class Liar(Zygote):
         (b'{"isolation":null,"lowered":{}}\n', "the kernel does not confirm"),
         (b'{"isolation":null,"lowered":{"\\u001b[2J":1}}\n', "a note names limits"),
         (b"x" * 5000 + b"\n", "x" * 2000),
-        (b"flowcage-child: internal error\nmore", "it said: flowcage-child: internal error"),
+        (b"flowcage-child: internal error\nmore", "its note: flowcage-child: internal error"),
         (b"", "did not initialize"),
     ],
 )
