@@ -1,1 +1,1 @@
-"""Text on its way to a person: what is safe to show, and a writer that never blocks."""
+"""Text for a person: what is safe to show, near matches of names, and a writer that never blocks."""

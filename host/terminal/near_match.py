@@ -1,19 +1,20 @@
-"""What somebody may have meant who typed a name that there is not."""
+"""Suggestions for a name that does not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+# Names in one suggestion.
 MOST = 3
-# Of 1; with less, cpuSecond would also have meant timeoutSeconds.
+# difflib's ratio, from 0 to 1. With less, timeoutSeconds would be suggested for cpuSecond.
 LEAST_LIKENESS = 0.7
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean …?`` with the names that look like it; empty where none does."""
-    from difflib import get_close_matches  # few programs come here
+    """``; did you mean …?`` with the names that are most like this one; empty if none is."""
+    from difflib import get_close_matches  # here, because most programs need no suggestion
 
-    # By their lower case: a name in the wrong case is the nearest of all.
+    # Compared in lower case, so that a name in the wrong case is the nearest.
     spelled = {each.lower(): each for each in known}
     near = [spelled[each] for each in get_close_matches(name.lower(), spelled, MOST, LEAST_LIKENESS)]
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,7 +1,7 @@
-"""Text on its way to a person's terminal: what is safe to show, and how it gets there.
+"""Text for a person's terminal: what is safe to show, and the way to stderr.
 
-What a workflow, a child, an agent's program or a peer says is untrusted. Every place that shows such text, or
-passes it on to a log or a trace, has it from one of these functions.
+Text from a workflow, a child, an agent's program or a peer is untrusted. Every place that shows such text, or
+passes it on to a log or a trace, takes it through one of these functions; no other strips escapes.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from contextlib import suppress
 from functools import cache
 from typing import NoReturn
 
-from flowcage.host.terminal.line_sink import PATIENCE_SECONDS, LineSink
+from flowcage.host.terminal.line_sink import FLUSH_SECONDS, LineSink
 
 # Controls (C0, C1), formats (bidirectional overrides, zero-width, tags), halves of surrogate pairs, private
 # and unassigned characters, and what separates lines and paragraphs: they move the cursor, recolour, reorder
 # or hide (Unicode, chapter 4.5). All else shows as itself.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Persian and Indic words and compound emoji need the two joiners, and a terminal obeys neither.
+# Persian and Indic words and compound emoji need the two joiners, which do nothing to a terminal.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC and its kin: titles, links
     r"|\x1b[ -/]*[0-~]"
 )
+# Of one message.
 MAX_CHARACTERS = 4000
-# What an untrusted text's further lines are indented by: at column 0 stands only what flowcage says itself.
+# For the further lines of untrusted text, so that it cannot imitate a line of flowcage's own at column 0.
 _INDENT = "   "
 _UNINDENTED = re.compile("\n(?!  )")
 
 
 class _Translation:
-    """For str.translate: every unsafe character but those kept becomes what `replace` makes of it."""
+    """A table for str.translate that replaces unsafe characters, except those that are kept."""
 
     def __init__(self, kept: str, replace: Callable[[str], str]) -> None:
         self._kept = kept
@@ -50,7 +51,7 @@ class _Translation:
 
 
 def _escape(character: str) -> str:
-    """As JSON has it: in UTF-16 code units (RFC 8259, 7)."""
+    r"""``\uXXXX`` for each UTF-16 code unit of a character (RFC 8259, 7)."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
@@ -66,9 +67,9 @@ def cut(text: str, most: int) -> str:
 
 
 def safe(text: str) -> str:
-    """Text that cannot steer a terminal, of bounded length; lines stay.
+    """Text that cannot control a terminal, at most `MAX_CHARACTERS` long; newlines are kept.
 
-    What could is replaced, so that it is seen that something was there.
+    Unsafe characters become U+FFFD, which shows that something was there.
     """
     shown = text
     if len(shown) > MAX_CHARACTERS:
@@ -77,38 +78,35 @@ def safe(text: str) -> str:
 
 
 def indented(text: str, indent: str = _INDENT) -> str:
-    """The same, with all lines but the first indented."""
+    """`safe` text, with all lines but the first indented."""
     return safe(text).replace("\n", f"\n{indent}")
 
 
 def message(text: str) -> str:
-    """The same for a message that has a layout of its own: only lines at column 0 or 1 are indented."""
+    """`safe` text that has a layout of its own: only lines that begin at column 0 or 1 are indented."""
     return _UNINDENTED.sub(f"\n{_INDENT}", safe(text))
 
 
 def plain_text(data: bytes | bytearray) -> str:
-    """What a program said, without escape sequences: it was meant for a terminal, and has colours.
-
-    Nothing stands in the place of what is left out.
-    """
+    """The output of a program without its escape sequences, such as colours; nothing takes their place."""
     text = data.decode("utf-8", "replace").replace("\r", "\n")
     return _SEQUENCE.sub("", text).translate(_PLAIN).strip()
 
 
 def escaped(json: str) -> str:
-    """JSON that a terminal shows and does not obey: the same values, with escapes for such characters."""
+    """The same JSON values, with escapes for characters that could control a terminal."""
     return json.translate(_JSON)
 
 
 def is_interactive() -> bool:
-    """Whether a person's terminal is at stderr."""
+    """Whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 def wants_colour() -> bool:
-    """Whether stderr gets colour: as no-color.org and force-color.org have it, else where it is a terminal.
+    """Whether stderr gets colour: by NO_COLOR (no-color.org), by FORCE_COLOR, or as a terminal.
 
-    A variable that is empty counts as unset, and a ``FORCE_COLOR`` of 0 or false as what it says.
+    An empty variable counts as unset; a ``FORCE_COLOR`` of 0 or false means no colour.
     """
     if os.environ.get("NO_COLOR"):
         return False
@@ -119,36 +117,36 @@ def wants_colour() -> bool:
 
 @cache
 def _stderr() -> LineSink | None:
-    if sys.stderr is None:  # its number may be another file's by now
+    if sys.stderr is None:  # closed at the start; descriptor 2 may be another file now
         return None
-    return LineSink(sys.stderr.fileno(), lambda count: f"flowcage: {count} lines dropped: nobody read stderr")
+    return LineSink(sys.stderr.fileno(), lambda n: f"flowcage: {n} lines dropped: stderr was not read")
 
 
 def tell(line: str) -> None:
-    """Have a line written to stderr; never waits for whoever reads it."""
+    """Write a line to stderr, without waiting for its reader."""
     if (stderr := _stderr()) is not None:
         stderr.write(f"{line}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
 
 
 def wait_until_told() -> None:
-    """Return when stderr has what it was told, but soon where nobody reads it."""
+    """Return when all lines are written to stderr; after `FLUSH_SECONDS` even if they are not read."""
     if (stderr := _stderr()) is not None:
         stderr.flush()
 
 
 def leave(status: int) -> NoReturn:
-    """Exit with this status, whatever becomes of text that nobody reads."""
+    """Exit with this status; text that is not read delays that by a few seconds at most."""
     try:
         wait_until_told()
         flushing = threading.Thread(target=_flush, daemon=True)
         flushing.start()
-        flushing.join(PATIENCE_SECONDS)
+        flushing.join(FLUSH_SECONDS)
         is_stuck = flushing.is_alive()
     except KeyboardInterrupt:
         is_stuck, status = True, 130
-    except RuntimeError:  # there is no thread to be had
+    except RuntimeError:  # the system has no thread left
         is_stuck = True
-    if is_stuck:  # the interpreter would flush again, and wait for ever
+    if is_stuck:  # sys.exit would flush the streams once more, and wait without a limit
         os._exit(status)
     sys.exit(status)
 
@@ -158,6 +156,6 @@ def _flush() -> None:
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):  # the interpreter would flush again, fail, and exit with 120
+        except (OSError, ValueError):  # at exit the interpreter would flush again, fail, and use status 120
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

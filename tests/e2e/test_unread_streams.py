@@ -130,7 +130,7 @@ def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tm
         (tmp_path / "gate").read_text()  # all was logged by now
         _, stderr = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
-    dropped = re.findall(r"^flowcage: (\d+) lines dropped: nobody read stderr$", stderr, re.MULTILINE)
+    dropped = re.findall(r"^flowcage: (\d+) lines dropped: stderr was not read$", stderr, re.MULTILINE)
     assert dropped
     told = len(re.findall("^(?:   x+|[<-][->] agent .*)$", stderr, re.MULTILINE))
     assert told + sum(map(int, dropped)) == 6_000 + 2

@@ -90,12 +90,12 @@ def test_a_line_longer_than_all_the_room_is_dropped_without_a_word_from_anybody_
 def test_nobody_waits_for_a_reader_that_is_not_there(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_sink, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(line_sink, "FLUSH_SECONDS", 0.2)
     lines = sink(pipe[1])
     lines.write(BLOCK)
     assert not lines.flush()
     began = time.monotonic()
-    assert not any(lines.flush() for _ in range(1_000))  # its patience is spent, in all
+    assert not any(lines.flush() for _ in range(1_000))  # the seconds are for all calls together
     assert time.monotonic() - began < DEADLINE
 
 
