@@ -1,1 +1,1 @@
-"""What a person types and reads: the commands, their arguments, their exit statuses."""
+"""The command line: the commands, their arguments, their messages and exit statuses."""

@@ -1,4 +1,4 @@
-"""What the command line was given, checked, with an error that says which option and what to do."""
+"""The arguments of ``flowcage run``, read and checked. Each error names the option and says what to do."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from flowcage.protocol.messages import Json, missing_layers
 
 
 class Script(NamedTuple):
-    """The workflow that was named.
+    """The workflow that the command line names.
 
     Attributes:
-        text: of the file.
-        name: what the child, events and stacks call it: its path below the root, the same on every machine.
-        typed: what the user calls it.
+        text: the file's content.
+        name: the source name for child, events and stacks: the path below the root, equal on every machine.
+        typed: the path as the user typed it, for messages.
     """
 
     text: str
@@ -39,13 +39,22 @@ class Script(NamedTuple):
     typed: str
 
     def as_typed(self, message: str) -> str:
-        """The message with places in the file, ``name:line``, by the name that the user typed."""
+        """The message, with the user's path in the place of `name` where a line number follows it."""
         places = re.compile(rf"(^|[\s(]){re.escape(self.name)}(?=:\d)", re.MULTILINE)
         return places.sub(lambda place: place[1] + self.typed, message)
 
 
 def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
-    """Read the workflow file; ``-`` is stdin."""
+    """Read the workflow.
+
+    Args:
+        files: reads it.
+        file: ``-`` for stdin.
+        root: the folder to which the source name is relative; by default the file's.
+
+    Raises:
+        InputError: the file cannot be read, or is not text.
+    """
     typed = "<stdin>" if file == STDIN else str(file)
     name = typed if file == STDIN else relative_to(root or file.parent, os.path.abspath(file)) or file.name
     try:
@@ -61,7 +70,11 @@ def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
 
 
 def args(files: InputFiles, text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
-    """The workflow's args from the one option that was given; ``{}`` without any."""
+    """The workflow's args, from whichever option was given; ``{}`` without any.
+
+    Raises:
+        InputError: more than one was given, the text is not JSON, or a name comes twice.
+    """
     if sum((text is not None, file is not None, bool(pairs))) > 1:
         raise InputError("give one of --args, --args-file and --arg, not several")
     if text is not None:
@@ -72,7 +85,7 @@ def args(files: InputFiles, text: str | None, file: Path | None, pairs: tuple[st
 
 
 def _unique(option: str, pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as a mapping, where each name comes once: of two values one would be lost in silence."""
+    """The pairs as a dict; a name that comes twice is an error, since one of its values would be lost."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
@@ -98,7 +111,7 @@ def _parse_json(what: str, text: bytes) -> Json:
     text = text.removeprefix(codecs.BOM_UTF8)
     try:
         value = strictjson.loads(text)
-        # Again for its names: of one that comes twice, only the last is left.
+        # A second pass for names that come twice: the first one keeps only the last value.
         json.loads(text, object_pairs_hook=lambda pairs: _unique(f"{what}:", iter(pairs)))
         return value
     except json.JSONDecodeError as error:
@@ -117,7 +130,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
-    """The run's options; a file's child workflows may lie in its own folder."""
+    """The options of the run.
+
+    Raises:
+        InputError: an option is wrong, or the agent's program is missing.
+    """
     try:
         agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
         missing = missing_program(given["agent"])
@@ -126,7 +143,7 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
     if missing is not None:
         raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
     if given["hard_budget"] and given["budget"] is None:
-        raise InputError("--hard-budget needs a budget: give --budget TOKENS, too")
+        raise InputError("--hard-budget needs --budget TOKENS")
     options = RunOptions(
         agent=agent,
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
@@ -179,7 +196,7 @@ def _limit(pair: str) -> tuple[str, float]:
 
 
 def to_json_line(outcome: Outcome) -> str:
-    """What stdout gets."""
+    """The line for stdout: run id, result, usage, and the isolation layers that were missing."""
     members: dict[str, Any] = {
         "runId": outcome.run_id,
         "result": outcome.result,

@@ -1,4 +1,4 @@
-"""What every command does: say results, tell people, end with a status."""
+"""What the commands share: types of options, results on stdout, messages on stderr, the end with a status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class Seconds(click.FloatRange):
-    """A length of time; NaN compares as neither too small nor too large, and is none."""
+    """An option in seconds: finite and above 0.
+
+    The check of the range alone would let NaN pass, which compares as neither too small nor too large.
+    """
 
     name = "seconds"
 
@@ -40,31 +43,58 @@ class Seconds(click.FloatRange):
 
 
 class FilePath(click.Path):
-    """A path; an empty word, such as a variable that is not set, would be the working folder."""
+    """An option that is a path.
+
+    An empty word, such as a shell variable that is not set, is refused: as a path it would be the working
+    folder.
+
+    Args:
+        allow_dash: ``-`` is stdin. Without it ``-`` is refused, since a file of that name is never meant.
+        given: further arguments of `click.Path`.
+    """
 
     name = "path"
 
-    def __init__(self, **given: Any) -> None:
-        # Whether it can be read is found out by reading it; access(2) would ask that of outputs, too.
-        super().__init__(path_type=Path, readable=False, **given)
+    def __init__(self, *, allow_dash: bool = False, **given: Any) -> None:
+        # Not `readable`: reading tells whether a file can be read, and access(2) would be asked of outputs,
+        # too.
+        super().__init__(path_type=Path, readable=False, allow_dash=allow_dash, **given)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty one."""
+        """Refuse an empty word, and ``-`` where it is not stdin."""
         if value == "":
             self.fail("expected a path, not an empty text", param, ctx)
+        if value == "-" and not self.allow_dash:
+            self.fail("'-' is not stdin or stdout here; for a file of that name write './-'", param, ctx)
         return super().convert(value, param, ctx)
 
 
+class Command(click.Command):
+    """A command whose help can fail to be written, to a full disk or a closed stdout."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; ``--help`` and ``--version`` write to stdout here, and nothing else does any I/O."""
+        try:
+            return super().parse_args(ctx, args)
+        except OSError as error:
+            fail(exits.OUR_FAULT, f"the help cannot be written: {error.strerror}")
+
+
 def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:
-    """Run an async function; how it fails becomes a message and an exit status."""
-    from flowcage.host.run.blocking import Terminated, run_to_end_or_signal  # trio: 0.1 s
+    """Run an async function; an error becomes a message and an exit status.
+
+    Args:
+        function: the work.
+        script: the workflow that it runs, for excerpts and the path as typed.
+    """
+    from flowcage.host.run.blocking import Terminated, run_to_end_or_signal  # imports trio, 0.1 s
 
     try:
         return run_to_end_or_signal(function)
     except RunError as error:
         explained = exits.explain(error, script.text if script else "")
         note(script.as_typed(explained) if script else explained)
-        if hasattr(error, "report"):  # else it is one of `check_workflow`
+        if hasattr(error, "report"):  # an error of `check_workflow` has none
             warn(error.report, script)
         leave(exits.status(error))
     except Terminated as ended:
@@ -72,33 +102,33 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
 
 
 def say(text: str) -> None:
-    """Write a result to stdout; a reader that has left, or a full disk, gets no traceback for it.
+    """Write a result to stdout; where that fails, leave with a message.
 
-    It waits for a reader as long as that takes. Call it outside the event loop, where signals end it.
+    This waits for a slow reader without a limit. Call it outside the event loop, where signals end it.
     """
-    wait_until_told()  # what came before it stands before it where both streams are one terminal
+    wait_until_told()  # keeps the order where stdout and stderr are one terminal
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "stdout is closed")
         line = escaped(text) if sys.stdout.isatty() else text
-        # Not through its buffer, which would keep what it could not write, and block once more at the end.
+        # Past the buffer of sys.stdout: it would keep what could not be written, and block at exit once more.
         write_all(sys.stdout.fileno(), f"{line}\n".encode())
     except OSError as error:
         fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
 
 
 def note(text: str) -> None:
-    """Say something on stderr, if that is to be had; never waits for whoever reads it."""
+    """Write a message to stderr, if that is open; never waits for its reader."""
     tell(message(f"flowcage: {text}"))
 
 
 def warn(report: Report, script: Script | None = None) -> None:
-    """Say what a result, or an error, does not tell of the run."""
+    """Write the warnings and notes about a run to stderr."""
     for warning in exits.warnings(report):
         note(script.as_typed(warning) if script else warning)
 
 
 def fail(status: int, text: str) -> NoReturn:
-    """Say what went wrong on stderr, and leave with this exit status."""
+    """Write a message to stderr and exit with this status."""
     note(text)
     leave(status)

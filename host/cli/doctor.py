@@ -1,4 +1,4 @@
-"""What this machine offers flowcage, found out by starting a real child."""
+"""What this machine has for flowcage: versions, memory, engine, isolation. A real child is started to see."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from flowcage.protocol.version import PACKAGE_VERSION
 
 
 async def examine() -> list[tuple[str, str]]:
-    """Findings as (name, value) lines.
+    """Start a child with ``best_effort`` and return the findings, as pairs of name and value.
 
     Raises:
-        RunError: no child can be started here at all.
+        RunError: no child can be started.
     """
     initialized = await _initialize()
     findings = [
@@ -64,16 +64,16 @@ async def _initialize() -> Initialized:
 
 
 def engine_build() -> str:
-    """Whether quickjs-ng was built here from source, or came as the slower prebuilt wheel.
+    """Whether quickjs-ng was built on this machine from source, or is the slower prebuilt wheel.
 
-    A wheel of the package index carries a manylinux, musllinux or macOS platform tag in its WHEEL file;
-    one that pip built carries this machine's plain tag.
+    A wheel from the package index has a manylinux, musllinux or macOS platform tag in its WHEEL file; one
+    that pip has built has this machine's plain tag, such as linux_x86_64.
     """
     text = importlib.metadata.distribution("quickjs-ng").read_text("WHEEL") or ""
     tags = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("Tag:")]
     if any("linux_" in tag and "manylinux" not in tag and "musllinux" not in tag for tag in tags):
         return "built from source (optimised)"
-    compiler = "a C compiler is here" if shutil.which("cc") else "install a C compiler first"
+    compiler = "a C compiler is installed" if shutil.which("cc") else "install a C compiler first"
     return (
         f"prebuilt wheel ({', '.join(tags) or 'no tag'}): 2 to 3 times slower than a build from source; "
         f"{compiler}: pip install --force-reinstall --no-cache-dir --no-binary quickjs-ng quickjs-ng"

@@ -1,4 +1,4 @@
-"""The ``flowcage`` script: catches a Ctrl-C that comes while the command line is still being imported."""
+"""The ``flowcage`` script: handles a Ctrl-C that comes while the command line is still being imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main() -> None:
         from flowcage.host.cli.main import main as run
     except KeyboardInterrupt:
         with suppress(OSError):
-            if select.select((), (2,), (), 0)[1]:  # somebody reads it: else this would wait
+            if select.select((), (2,), (), 0)[1]:  # a full pipe that is not read would block the write
                 os.write(2, b"flowcage: interrupted\n")
         os._exit(130)
     run()

@@ -1,4 +1,4 @@
-"""Exit statuses, and what a person is told: one message, with the place in the author's file."""
+"""Exit statuses, and the message about how a run ended: what, where in the author's file, and notes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
 from flowcage.host.outcome.verdict import Exit, Verdict
+from flowcage.protocol.errors import EXCEPTION
 from flowcage.protocol.messages import missing_layers
 
 if TYPE_CHECKING:
     from flowcage.host.outcome.report import Census, Report
 
 DONE, FAILED, OUR_FAULT = Exit.DONE, Exit.FAILED, Exit.OUR_FAULT
-# The command's own.
+# Those that do not depend on how a run ended.
 USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT
 
@@ -20,8 +21,8 @@ _WINDOW = 120  # characters of a line that an excerpt shows
 
 
 def status(error: RunError) -> int:
-    """The exit status for how a run ended."""
-    if isinstance(error, CannotSend):
+    """The exit status for the error that a run ended with."""
+    if isinstance(error, CannotSend):  # source or args, as the user gave them, do not fit
         return USAGE
     if isinstance(error, ChildDied) and error.signal == "SIGKILL" and error.verdict is Verdict.CRASHED:
         return Exit.KILLED
@@ -29,35 +30,46 @@ def status(error: RunError) -> int:
 
 
 def explain(error: RunError, source: str) -> str:
-    """The error as a person reads it: the verdict and the message, then the place or the stack."""
+    """The error for a person: the verdict and the message, then the stack; for a syntax error the place."""
     if not isinstance(error, WorkflowFailed):
         return f"{error.verdict}: {error}"
     if error.place:
         return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
-    return "\n".join([f"{error.verdict}: {error} ({error.kind})", *_details(error.data)])
+    return "\n".join([f"{error.verdict}: {_thrown(error)}", *_details(error.data)])
+
+
+def _thrown(error: WorkflowFailed) -> str:
+    """What the workflow threw, without "workflow module evaluation rejected", which says the same twice."""
+    message = error.data.get("message")
+    if error.kind != EXCEPTION or not isinstance(message, str):
+        return str(error)
+    name = error.data.get("name")
+    if not isinstance(name, str):  # not an Error
+        return f"the workflow threw {message}"
+    return message if message == name else f"{name}: {message}"
 
 
 def warnings(report: Report) -> list[str]:
-    """What is told beside the result or the error: missing isolation, diagnostics, lost agent calls."""
+    """Notes beside the result or the error: missing isolation, diagnostics, failed agent calls."""
     told = [f"{_label(diagnostic['kind'])}: {diagnostic['message']}" for diagnostic in report.diagnostics]
-    # A child that never answered has told of no layer; its error says what there is to say.
+    # A child that never answered has reported no layers, which does not mean that all were missing.
     is_known = report.isolation or report.verdict is Verdict.COMPLETED
     if is_known and (missing := missing_layers(report.isolation)):
-        told.insert(0, f"warning: the run was isolated less than strictly, without {', '.join(missing)}")
+        told.insert(0, f"warning: the run was not strictly isolated; missing: {', '.join(missing)}")
     if (census := explain_census(report.census)) is not None:
         told.append(f"note: {census}")
     return told
 
 
 def _label(kind: str) -> str:
-    from flowcage.host.outcome.report import UNKNOWN_REQUEST_TYPE  # it was imported by the run
+    from flowcage.host.outcome.report import UNKNOWN_REQUEST_TYPE  # not needed for --help
 
-    # The others are the workflow's own affair; this one is that host and child do not fit together.
+    # Other diagnostics are about the workflow; this one means that host and child do not fit together.
     return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"
 
 
 def explain_census(census: Census) -> str | None:
-    """One line on agent calls that came to nothing; None where there were none."""
+    """One line on the agent calls that failed; None where none did."""
     lost = census.failed + census.refused
     if not lost:
         return None
@@ -70,10 +82,10 @@ def explain_census(census: Census) -> str | None:
 
 
 def _details(data: dict[str, Any]) -> list[str]:
-    """The stack, the request that was rejected, and the same for each error behind this one."""
+    """The stack, the request that was rejected, and the same for each error that caused this one."""
     lines = [line for line in str(data.get("stack") or "").split("\n") if line]
     if isinstance(request := data.get("request"), dict):
-        lines.append(f"    it is the rejection of {request.get('type')} request {request.get('id')}")
+        lines.append(f"    rejected: {request.get('type')} request {request.get('id')}")
     behind = [("caused by", data.get("cause"))]
     parts = data.get("errors")
     behind += [("one of", part) for part in parts] if isinstance(parts, list) else []
@@ -84,10 +96,12 @@ def _details(data: dict[str, Any]) -> list[str]:
 
 
 def _excerpt(error: WorkflowFailed, source: str) -> list[str]:
-    """The line that an error points at, and a caret; nothing where it points outside the file."""
+    """The line that an error points at, and a caret; nothing if the line is empty or not in the file."""
     line, column = error.data["line"], error.data["column"]
     lines = source.split("\n")
     if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
+        return []
+    if not lines[line - 1].strip():  # an error at the end of the file
         return []
     text = lines[line - 1].rstrip("\r")
     # A window around the column: generated code may have lines of a megabyte.

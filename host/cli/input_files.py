@@ -1,4 +1,4 @@
-"""The files that a command line names: each read once, stdin for one of them, and none of them written to."""
+"""The files that a command line names: each is read once, one may be stdin, and none may be written to."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ STDIN = Path("-")
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used."""
+    """An argument of the command line cannot be used; the message names it and is a usage error."""
 
 
 class InputFiles:
-    """Reads files and remembers which they were, by the descriptors they were read from.
+    """Reads files, and keeps their device and inode numbers, by which an output is compared with them.
 
     Args:
-        named: the files by option; ``-`` is stdin, None was not given.
+        named: the files by option; ``-`` is stdin, None an option that was not given.
 
     Raises:
-        InputError: two of them are stdin, which is told before anybody waits for it.
+        InputError: two of them are stdin. This is checked before stdin is read, which may wait for a person.
     """
 
     def __init__(self, named: Mapping[str, Path | None]) -> None:
@@ -35,15 +35,15 @@ class InputFiles:
             raise InputError(f"only one of {' and '.join(from_stdin)} can be '-': stdin is read once")
 
     def read(self, what: str, path: Path) -> bytes:
-        """All of a file, or one byte more than a message may have.
+        """The content of a file, cut one byte after the most that a message may have.
 
         Args:
-            what: the option that named it, for messages.
-            path: ``-`` is stdin.
+            what: the option that names the file, for messages.
+            path: ``-`` for stdin.
 
         Raises:
             InputError: stdin is closed.
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         if path == STDIN:
             return self._read_stdin(what)
@@ -62,13 +62,13 @@ class InputFiles:
             InputError: it is one of them.
         """
         status = os.fstat(descriptor)
-        is_file = stat.S_ISREG(status.st_mode)  # of a terminal, or /dev/null, nothing is overwritten
+        is_file = stat.S_ISREG(status.st_mode)  # in a terminal or /dev/null nothing can be overwritten
         other = self._read.get(_identity(status))
         if other is not None and (is_file or stat.S_ISFIFO(status.st_mode)):
             raise InputError(f"{what} is the same file as {other}; it would be overwritten")
         if is_file:
             for number, name in ((1, "stdout"), (2, "stderr")):
-                with suppress(OSError):  # it is closed
+                with suppress(OSError):  # the stream is closed
                     if _identity(os.fstat(number)) == _identity(status):
                         raise InputError(f"{what} is the file that {name} goes to; name another one")
 

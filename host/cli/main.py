@@ -1,7 +1,7 @@
 """The command line: ``flowcage run`` and its kin.
 
-stdout carries results and nothing else; everything for a person goes to stderr.
-A command imports what it needs when it runs: ``--help`` and ``--version`` wait for click alone.
+stdout carries results and nothing else; messages and progress go to stderr. A command imports what it needs
+when it runs, so that ``--help`` and ``--version`` import neither trio nor rich (tests/e2e/test_start_up.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import FilePath, Seconds, fail, note, say, to_the_end, warn
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end, warn
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 
 class _Interrupted(BaseException):
-    """Ctrl-C, past click, which writes a newline to stderr for it and waits until somebody reads that."""
+    """Ctrl-C, in a form that click does not handle: it would write to stderr, and so wait for its reader."""
 
 
-class _Commands(click.Group):
+class _Commands(Command, click.Group):
+    command_class = Command
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -49,23 +51,28 @@ def cli() -> None:
 
 @cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's fault, "
              "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
-@click.argument("file", type=FilePath())
+@click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
-@click.option("--args-file", type=FilePath(), help="The same, from a JSON file; - is stdin.")
-@click.option("--arg", "args_pairs", metavar="K=V", multiple=True, help="One string member of args.")
-@click.option("--agent", default="echo", show_default=True, help="Who answers agent(): echo or command:CMD.")
+@click.option("--args-file", type=FilePath(allow_dash=True),
+              help="The workflow's args from a JSON file; - is stdin.")  # fmt: skip
+@click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
+              help="One member of args, a string; may be repeated.")  # fmt: skip
+@click.option("--agent", default="echo", show_default=True, help="What answers agent(): echo or command:CMD.")
 @click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
-              help="Seconds one agent may take.")  # fmt: skip
+              help="Seconds for one attempt of an agent.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
               help="Seconds for the whole run.")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
-              help="Any limit, such as cpuSeconds=10; comes before all other options.")  # fmt: skip
-@click.option("--limits", "limits_file", type=FilePath(),
-              help="Limits as a JSON object in a file, or - for stdin; --limit comes before it.")  # fmt: skip
-@click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: strict on Linux]")
-@click.option("--budget", type=click.IntRange(0, MAX_LIMIT), help="Tokens that the workflow sees.")
+              help="Any limit, such as cpuSeconds=10; overrides all other options.")  # fmt: skip
+@click.option("--limits", "limits_file", type=FilePath(allow_dash=True),
+              help="Limits as a JSON object in a file, or - for stdin; --limit overrides it.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(ISOLATIONS),
+              help="What to do where a layer of the cage is unavailable: fail (strict), go on without it "
+              "(best_effort); none closes no cage. [default: strict on Linux]")  # fmt: skip
+@click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
+              help="Tokens that the workflow sees as its `budget`.")  # fmt: skip
 @click.option("--hard-budget", is_flag=True, help="Reject agent() once the budget is spent.")
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
@@ -74,11 +81,12 @@ def cli() -> None:
 @click.option("--root", type=FilePath(file_okay=False, exists=True),
               help="Folder that workflow() may start files from [default: FILE's].")  # fmt: skip
 @click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
-@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True,
+              help="How to read FILE.")  # fmt: skip
 @click.option("--child-command", metavar="CMD",
-              help="Another child than flowcage's own; how it is isolated is its own affair, so --isolation "
-              "strict holds only where the kernel confirms it.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No progress on stderr; warnings stay.")
+              help="Program to run as the child, in place of flowcage's own. It must close its cage itself; "
+              "with --isolation strict the kernel is asked whether it has.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print its result as JSON."""
     from dataclasses import replace
@@ -104,19 +112,18 @@ def run(file: Path, **given: Any) -> None:
             return await run_workflow(script.text, source_name=script.name, args=args, options=listening)
 
         if events is not None and not events.has_reader and not given["quiet"]:
-            note(
-                f"note: --events {given['events']}: nobody reads this pipe yet; the run does not wait for it"
-            )
+            note(f"note: --events {given['events']}: this pipe has no reader yet; the run does not wait")
         outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), script)
     warn(outcome.report, script)
     say(arguments.to_json_line(outcome))
 
 
 @cli.command()
-@click.argument("file", type=FilePath())
-@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True)
+@click.argument("file", type=FilePath(allow_dash=True))
+@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True,
+              help="How to read FILE.")  # fmt: skip
 def check(file: Path, dialect: Any) -> None:
-    """Compile the workflow in FILE (or -: stdin); print dialect, meta, phases as JSON. No agent is asked."""
+    """Compile the workflow in FILE (- is stdin) and print dialect, meta and phases as JSON; it is not run."""
     from flowcage.host.cli.arguments import script as read_script
     from flowcage.host.run.api import check_workflow
 
@@ -135,7 +142,7 @@ def check(file: Path, dialect: Any) -> None:
 
 @cli.command()
 def types() -> None:
-    """Print TypeScript declarations of what a workflow finds: globals, modules, meta."""
+    """Print TypeScript declarations for workflows: globals, modules, meta."""
     from flowcage.schemas.loader import author_types
 
     say(author_types().removesuffix("\n"))
@@ -143,7 +150,7 @@ def types() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say what this machine offers: Python, the engine and how it was built, the isolation there is."""
+    """Print what this machine has: Python, the engine and how it was built, the layers of isolation."""
     from flowcage.host.cli.doctor import examine
 
     findings = to_the_end(examine)
@@ -156,7 +163,8 @@ for command in (schema, conformance, serve):
 
 def main() -> None:
     """The ``flowcage`` command."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by whoever started us, it would reap for us
+    # If SIGCHLD is inherited as ignored, the kernel reaps children and wait4() finds none.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -165,12 +173,13 @@ def main() -> None:
         tell(safe(shown.getvalue()).removesuffix("\n"))
         leave(exits.USAGE)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the message of the first one must come out whole
         if is_interactive():
-            tell("")  # after the terminal's own ^C
+            tell("")  # ends the line on which the terminal shows ^C
         fail(exits.INTERRUPTED, "interrupted")
-    except OSError as error:  # such as a full disk that click writes the help to: no fault of ours
-        fail(exits.OUR_FAULT, str(error))
+    except OSError as error:  # the machine lacks something, such as descriptors: not a bug to be reported
+        file = f"{error.filename}: " if error.filename else ""
+        fail(exits.OUR_FAULT, f"{file}{error.strerror or error}")
     except Exception as error:
         fail(exits.OUR_FAULT, f"internal error, please report it: {_innermost(error)!r}")
     leave(exits.DONE)

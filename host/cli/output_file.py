@@ -1,4 +1,4 @@
-"""A file that a run writes while it goes on: opened without waiting, emptied once it is known to be free."""
+"""The opening of a file that a run writes: without waiting, and emptied only when it is no input."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from flowcage.host.cli.input_files import InputFiles
 
 
 def open_output(what: str, path: Path, inputs: InputFiles) -> int | None:
-    """Open a file for writing, made or emptied where it is a regular one.
+    """Open a file for writing; a regular file is created or emptied.
 
     Args:
         what: the option and the path, for messages.
         path: of a file, a device or a named pipe.
-        inputs: what was read, and must not be overwritten.
+        inputs: the files that were read and must not be overwritten.
 
     Returns:
-        A descriptor; None for a named pipe that nobody reads, which `open_pipe` waits for.
+        A descriptor; None for a named pipe without a reader, for which `open_pipe` waits.
 
     Raises:
-        InputError: it is one of the inputs, or of the streams.
-        OSError: it cannot be opened.
+        InputError: the file is one of the inputs, or stdout or stderr go to it.
+        OSError: the file cannot be opened.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
-        # fifo(7): a pipe that nobody reads cannot be opened for writing without waiting.
+        # fifo(7): with O_NONBLOCK, opening a pipe without a reader for writing fails with ENXIO.
         if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
             return None
         raise
     try:
-        inputs.refuse_as_output(what, descriptor)
+        inputs.refuse_as_output(what, descriptor)  # before it is emptied, hence no O_TRUNC above
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.ftruncate(descriptor, 0)
         os.set_blocking(descriptor, True)
@@ -45,13 +45,13 @@ def open_output(what: str, path: Path, inputs: InputFiles) -> int | None:
 
 
 def open_pipe(path: Path) -> int:
-    """Wait until somebody reads a named pipe; call it in a thread.
+    """Open a named pipe, which waits for its reader; call this in a thread.
 
     Raises:
-        OSError: it has gone, or is no pipe any more.
+        OSError: there is no such file any more, or another one than a pipe.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it was a named pipe, and is none any more")
+        raise OSError(errno.EINVAL, "it is no longer a named pipe")
     return descriptor

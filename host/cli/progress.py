@@ -1,4 +1,4 @@
-"""What the command line tells of a run while it goes on: progress for a person, events for a program."""
+"""The progress of a run on stderr, beside its events in a file."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def _plain(event: Event) -> None:
 def _coloured() -> Listener:
     from rich.console import Console
 
-    # It draws only: to write, it would wait for the terminal. Nor does it read the environment, for it
-    # FORCE_COLOR=0 asks for colour.
+    # rich only renders: if it wrote, it would wait for the terminal. `no_color` and `force_terminal` keep it
+    # from reading the environment, where FORCE_COLOR=0 would mean colour to it; see `wants_colour`.
     console = Console(file=StringIO(), highlight=False, emoji=False, no_color=False, force_terminal=True)
 
     def show(event: Event) -> None:
@@ -63,7 +63,7 @@ def _coloured() -> Listener:
 
 
 def describe(event: Event) -> tuple[str, str] | None:
-    """A style and one line about an event; None for those that a person need not see."""
+    """A style of rich and a line of text for an event; None for events that are not shown."""
     if isinstance(event, records.PhaseEntered):
         return "bold cyan", f"== {event.name}"
     if isinstance(event, records.Logged):
@@ -73,7 +73,7 @@ def describe(event: Event) -> tuple[str, str] | None:
     if isinstance(event, records.AgentCompleted):
         return "green", f"<- agent {event.request_id} answered in {event.seconds:.2f} s"
     if isinstance(event, records.AgentFailed):
-        again = " and is asked again" if event.will_retry else ""
+        again = " and is retried" if event.will_retry else ""
         return "red", f"!! agent {event.request_id} failed{again}: {event.message}"
     if isinstance(event, records.ChildStarted):
         return "cyan", f"-> workflow {event.source_name}"
@@ -85,5 +85,4 @@ def _text(value: object) -> str:
 
 
 def _first_line(prompt: str) -> str:
-    line = prompt.split("\n", 1)[0]
-    return line if len(line) <= 60 else f"{line[:57]}..."
+    return text.cut(prompt.split("\n", 1)[0], 60)

@@ -1,4 +1,4 @@
-"""Commands for hosts and children in other languages: the contract, its checks, and children on a socket."""
+"""Commands for hosts and children in other languages: ``schema``, ``conformance`` and ``serve``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import FilePath, Seconds, fail, note, say
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.limits import MAX_LIMIT, Limits
 from flowcage.protocol.messages import ISOLATIONS
@@ -17,13 +17,13 @@ from flowcage.protocol.messages import ISOLATIONS
 _MAX_DIGITS = len(str(MAX_LIMIT))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
 @click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
 @click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
 def schema(name: str | None, form: str | None) -> None:
-    """Print the wire contract: the schema NAME, everything in one form, or the names there are."""
+    """Print the wire contract: the schema NAME, all schemas in one form, or without arguments their names."""
     from flowcage.schemas.published import UnknownSchema, published
 
     if name and form:
@@ -34,20 +34,19 @@ def schema(name: str | None, form: str | None) -> None:
         fail(exits.USAGE, str(error))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--child", metavar="CMD", help="Check this child: CMD speaks the protocol on stdin and stdout.")
 @click.option("--host", metavar="CMD", help="Check this host: CMD runs {workflow} with the child {child}.")
 @click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
 @click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
-@click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out what is only advised.")
-@click.option(
-    "--timeout", type=Seconds(), help="Seconds: for one answer of a child [10], for a run of a host [30]."
-)
+@click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out recommendations.")
+@click.option("--timeout", type=Seconds(),
+              help="Seconds for one answer of a child (10) or one run of a host (30).")  # fmt: skip
 @click.option("--junit", type=FilePath(), help="File for the findings, as JUnit XML.")
 def conformance(only_list: bool, **given: Any) -> None:
     """Check a child, or a host, in any language, against the wire contract.
 
-    Exit status: 0 all passed, 1 some failed, 2 usage, or nothing that speaks the protocol.
+    Exit status: 0 all passed, 1 some failed, 2 usage, or CMD does not speak the protocol.
     """
     from flowcage.conformance import command
 
@@ -63,25 +62,27 @@ def conformance(only_list: bool, **given: Any) -> None:
         leave(exits.FAILED)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--socket", "path", type=FilePath(),
               help="Path of the Unix socket; left out, the one that systemd hands over.")  # fmt: skip
-@click.option("--mode", default="600", show_default=True, help="Who may connect, as chmod takes it.")
+@click.option("--mode", default="600", show_default=True, metavar="OCTAL",
+              help="Permissions of the socket, as for chmod.")  # fmt: skip
 @click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
-              help="A user whose peers are served.  [default: whoever runs the server]")  # fmt: skip
+              help="A user whose connections are served; may be repeated.  "
+              "[default: the server's own user]")  # fmt: skip
 @click.option("--isolation", type=click.Choice(ISOLATIONS), default="strict", show_default=True,
               help="The weakest that a peer may ask for; below strict there may be no cage.")  # fmt: skip
 @click.option("--max-limit", "ceilings", metavar="NAME=N", multiple=True,
               help="The most that a peer may ask for, such as memoryBytes=1073741824.  "
-              "[default: what a run has by default]")  # fmt: skip
+              "[default: a run's default limits]")  # fmt: skip
 @click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
-              help="With a child, at once; allowed users have equal shares.")  # fmt: skip
+              help="Connections with a child, at once; allowed users have equal shares.")  # fmt: skip
 @click.option("--max-waiting", type=click.IntRange(0), default=200, show_default=True,
-              help="Beside them, accepted and without a child yet; in equal shares, too.")  # fmt: skip
+              help="Further connections, without a child yet; allowed users have equal shares.")  # fmt: skip
 @click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
-              help="Seconds to the first byte, and from then on to a closed cage.")  # fmt: skip
+              help="Seconds to the first byte, and again from the fork to a closed cage.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
-              help="Seconds that a child may last.")  # fmt: skip
+              help="Seconds for one connection with its child.")  # fmt: skip
 @click.option("--grace", type=Seconds(), default=5.0, show_default=True,
               help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
 def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> None:
@@ -101,7 +102,8 @@ def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> 
     if len(set(uids)) > given["max_connections"]:
         fail(
             exits.USAGE,
-            f"--max-connections {given['max_connections']}: there must be one for each --allow-uid",
+            f"--max-connections {given['max_connections']}: there must be one for each --allow-uid, of "
+            f"which there are {len(set(uids))}",
         )
     terms = Terms(given["isolation"], _ceilings(given["ceilings"]))
     limits = ServeLimits(

@@ -134,9 +134,11 @@ USAGE_ERRORS = {
     "events folder missing": (["ok.js", "--events", "no/such/e.jsonl"], "--events"),
     "zero timeout": (["ok.js", "--timeout", "0"], "--timeout"),
     "zero memory": (["ok.js", "--memory", "0"], "--memory"),
-    "hard budget without one": (["ok.js", "--hard-budget"], "--hard-budget needs a budget"),
+    "hard budget without one": (["ok.js", "--hard-budget"], "--hard-budget needs --budget TOKENS"),
     "no agents in all": (["ok.js", "--max-total-agents", "0"], "--max-total-agents"),
     "unknown option": (["ok.js", "--nope"], "--nope"),
+    "events to a dash": (["ok.js", "--events", "-"], "'--events': '-' is not stdin or stdout here"),
+    "a dash as the root": (["ok.js", "--root", "-"], "'--root': '-' is not stdin or stdout here"),
 }
 
 
