@@ -1,4 +1,4 @@
-"""What answers ``agent()``: `parse_agent` turns the command line's text into an `Agent`."""
+"""What answers ``agent()``: the interface, the built-in agents, and checks of answers against schemas."""
 
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, AgentSpecError, WrongAnswer
 from flowcage.host.agents.spec import missing_program, parse_agent

@@ -1,4 +1,4 @@
-"""One attempt at an agent's answer: checked against the call's schema, and asked for once more if wrong."""
+"""One attempt of an ``agent()`` call: the answer is checked, and asked for once more if it is wrong."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError,
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 
+# Answers in one attempt. The second call carries what was wrong with the first answer.
 _TRIES = 2
 
 
 async def ask(
     agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes: int, charge: Callable[[int], None]
 ) -> AgentAnswer:
-    """Ask an agent and make sure that its answer can cross and is what the call's schema asks for.
+    """Ask an agent, and check that its answer can be sent and satisfies the call's schema.
 
     Args:
         agent: the handler.
         call: as the workflow made it.
-        schemas: applies the call's.
+        schemas: applies the call's schema.
         max_bytes: of the answer as JSON.
-        charge: told the tokens of each answer, right or wrong.
+        charge: called with the tokens of each answer, valid or not.
 
     Returns:
-        The last answer, with the tokens of all that were needed.
+        The last answer, with the tokens of all answers.
 
     Raises:
-        RequestRejected: the agent's own, or `AgentError` for an answer that is none.
+        RequestRejected: from the agent; or `AgentError` where no answer was valid or the schema is not.
         TypeError: the handler returned something other than an `AgentAnswer`.
     """
     if call.schema is None:
         return await _try(agent, call, max_bytes, charge)
-    schema = await schemas.admit(call.schema)  # before the agent works for nothing
+    schema = await schemas.admit(call.schema)  # first: with a wrong schema the agent's tokens would be wasted
     tokens, problem = 0, None
 
     def count(used: int) -> None:

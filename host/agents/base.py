@@ -16,9 +16,9 @@ class AgentCall:
 
     Attributes:
         id: the request's number, unique in its run.
-        prompt: any text; a lone surrogate may be in it.
+        prompt: any text, also with lone surrogates.
         options: empty where the workflow gave none. ``model`` and ``provider`` may come from its `meta`.
-        problem: what was wrong with the answer to the same call, where this asks once more; else None.
+        problem: what was wrong with the first answer to this call, where it is asked for a second one.
     """
 
     id: str
@@ -28,17 +28,20 @@ class AgentCall:
 
     @property
     def schema(self) -> Json:
-        """The JSON Schema that the answer must satisfy; None when any text will do."""
+        """The JSON Schema that the answer must satisfy; None where any text is an answer."""
         return self.options.get("schema")
 
 
 @dataclass(frozen=True)
 class AgentAnswer:
-    """What the workflow gets.
+    """The answer to one ``agent()`` call.
 
     Attributes:
-        value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
-        tokens: what the agent reported to have used; 0 when it did not say.
+        value: text, or the JSON value that the call's schema asks for; the run checks it.
+        tokens: that the agent reports to have used; 0 if it does not report any.
+
+    Raises:
+        ValueError: tokens are negative or not whole.
     """
 
     value: Json
@@ -54,11 +57,11 @@ class AgentError(RequestRejected):
 
 
 class WrongAnswer(AgentError):
-    """The agent answered, but not with what the call's schema asks for; it is asked once more."""
+    """The agent's answer does not satisfy the call's schema; it is asked for once more."""
 
 
 class AgentSpecError(ValueError):
-    """The text names no agent."""
+    """A text such as ``--agent`` takes does not name an agent."""
 
 
 Agent: TypeAlias = Callable[[AgentCall], Awaitable[AgentAnswer]]

@@ -18,14 +18,14 @@ ID_VARIABLE = "FLOWCAGE_AGENT_ID"
 def command_agent(argv: Sequence[str], *, timeout_s: float) -> Agent:
     """Make an agent that runs a program for each call.
 
-    The program is the host's own: it inherits the host's environment, plus the call's options as JSON in
-    ``FLOWCAGE_AGENT_OPTIONS`` and its id in ``FLOWCAGE_AGENT_ID``. Without a schema, its answer is the
-    text it writes, less one newline at the end. With one it must write a JSON instance of it; if it does not,
+    The program is trusted and not caged: it inherits the host's environment, plus the call's options as JSON
+    in ``FLOWCAGE_AGENT_OPTIONS`` and its id in ``FLOWCAGE_AGENT_ID``. Without a schema its answer is the text
+    that it writes, less one newline at the end. With a schema it must write a JSON instance; if it does not,
     the run asks once more, and then the prompt ends in what was wrong.
 
     Args:
         argv: program and arguments.
-        timeout_s: seconds for one run of the program; it is killed then, and so is all of its group.
+        timeout_s: seconds for one run of the program, which is then killed with its process group.
     """
     return _Command(tuple(argv), timeout_s).answer
 
@@ -36,7 +36,12 @@ class _Command:
     timeout_s: float
 
     async def answer(self, call: AgentCall) -> AgentAnswer:
-        """Answer one call; raises `AgentError`."""
+        """Run the program for one call.
+
+        Raises:
+            AgentError: it could not be started, failed, or wrote no UTF-8.
+            WrongAnswer: it wrote no JSON, where the call has a schema.
+        """
         text = await self._run(call, _prompt(call))
         if call.schema is None:
             return AgentAnswer(_without_newline(text))
@@ -47,12 +52,12 @@ class _Command:
 
     async def _run(self, call: AgentCall, prompt: str) -> str:
         options = strictjson.dumps(dict(call.options))
-        # As bytes the variable is UTF-8, whatever the locale's encoding is.
+        # Through os.fsdecode the variable is UTF-8 in any locale: it is encoded back to the same bytes.
         variables = {OPTIONS_VARIABLE: os.fsdecode(options.encode()), ID_VARIABLE: call.id}
         try:
             output = await output_of(
                 self.argv,
-                prompt.encode("utf-8", "replace"),  # a lone surrogate has no bytes
+                prompt.encode("utf-8", "replace"),  # a lone surrogate has no UTF-8
                 environment={**os.environ, **variables},
                 timeout_s=self.timeout_s,
             )
@@ -67,7 +72,7 @@ class _Command:
 
     @property
     def _name(self) -> str:
-        # Without its folder: the workflow reads this.
+        # Without its folder: the workflow reads this, and paths of the host are not its business.
         return f"agent program {os.path.basename(self.argv[0])!r}"
 
 

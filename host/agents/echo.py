@@ -1,4 +1,4 @@
-"""The built-in agent: deterministic, needs nothing, and answers at once."""
+"""The built-in agent: deterministic, without a model or a program."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from flowcage.host.agents.instance import NoInstance, make
 
 
 async def echo(call: AgentCall) -> AgentAnswer:
-    """Answer with the prompt, or with a small value that `options.schema` suggests.
+    """Answer with the prompt, or with a small value made from `options.schema`.
 
-    The words of the prompt count as its tokens, so that budgets can be tried out.
+    The words of the prompt count as tokens, so that budgets can be tried out.
 
     Raises:
-        AgentError: the schema is one that takes a real agent.
+        AgentError: `make` does not support the schema.
     """
     tokens = len(call.prompt.split())
     if call.schema is None:

@@ -1,7 +1,7 @@
-"""Makes a small answer to a plain JSON Schema: what `echo` says where a model would.
+"""Makes a small value for a plain JSON Schema, for `echo`.
 
-It reads the schema once and never searches: what is spelled out is taken as it is, and the rest is the least
-of its type. Whether the answer is right, whoever asked checks, as with any agent.
+The schema is read once, without a search: a value that it spells out is taken as it is, otherwise the
+smallest of the type is made. The value may be wrong; the run checks it, as any agent's.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import math
 import re
 from collections.abc import Iterator
 
+from flowcage.host.terminal.text import cut
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
+# Levels of the schema, and of references that are followed.
 MAX_DEPTH = 32
-# Characters of JSON that an answer may have, and how many a value counts for whatever its size: making a
-# thousand takes some two milliseconds.
+# Of an answer as JSON.
 MAX_CHARACTERS = 100_000
+# Each value counts as so many more, which bounds the time: a thousand values take some two milliseconds.
 _CHARACTERS_A_VALUE = 100
 
-# What would take a search.
+# Keywords that would take a search.
 _UNKNOWN = (
     "allOf",
     "not",
@@ -33,7 +35,7 @@ _UNKNOWN = (
     "dependentSchemas",
     "prefixItems",
 )
-# What a schema without a type is about.
+# The type that a keyword suggests, for a schema without `type`.
 _HINTS = {
     "properties": "object",
     "required": "object",
@@ -47,18 +49,20 @@ _LOCAL = re.compile(r"#((?:/[^/]+)*)", re.DOTALL)
 
 
 class NoInstance(Exception):
-    """None is made; the message says where and why."""
+    """No value was made; the message says for which place and why."""
 
 
 def make(schema: Json) -> Json:
-    """Make an answer; always the same one.
+    """Make a value; the same one for the same schema.
 
     Args:
         schema: any JSON value.
 
     Raises:
-        NoInstance: it is no schema, has keywords that would take a search, or asks for too much.
+        NoInstance: the value is no schema, has keywords that would take a search, or needs too large an
+            answer.
     """
+    # No validation first: what is no schema fails somewhere below, in one of these ways.
     try:
         return _Maker(schema).make(schema, "", MAX_DEPTH)
     except (TypeError, AttributeError, LookupError, ValueError, OverflowError) as error:
@@ -71,20 +75,26 @@ class _Maker:
         self._left = MAX_CHARACTERS
 
     def make(self, schema: Json, path: str, depth: int) -> Json:
-        """The value for one place, a JSON Pointer (RFC 6901)."""
+        """Make the value for one schema.
+
+        Args:
+            schema: the schema.
+            path: JSON Pointer (RFC 6901) of the value.
+            depth: levels that are left.
+        """
         self._spend(_CHARACTERS_A_VALUE, path)
         if depth == 0:
             raise _no(path, f"it has more than {MAX_DEPTH} levels, or refers to itself")
         if schema is True:
             return None
         if schema is False:
-            raise _no(path, "no value is right")
+            raise _no(path, "no value is valid")
         for value in _spelled_out(schema):
             self._spend(len(strictjson.dumps(value)), path)
             return value
         for keyword in _UNKNOWN:
             if keyword in schema:
-                raise _no(path, f"it makes nothing of {keyword!r}")
+                raise _no(path, f"echo does not support {keyword!r}")
         for part in self._stand_ins(schema, path):
             return self.make(part, path, depth - 1)
         return self._least(schema, path, depth)
@@ -95,7 +105,7 @@ class _Maker:
             raise _no(path, f"an answer would have more than some {MAX_CHARACTERS} characters")
 
     def _stand_ins(self, schema: dict[str, Json], path: str) -> Iterator[Json]:
-        """The schema that says all of it: what it refers to, or its first alternative."""
+        """The schema to take in this one's place: the target of its reference, or its first alternative."""
         if "$ref" in schema:
             yield self._resolve(schema["$ref"], path)
         for keyword in ("anyOf", "oneOf"):
@@ -107,7 +117,7 @@ class _Maker:
         for step in found[1].split("/")[1:] if found else ["?"]:
             name = step.replace("~1", "/").replace("~0", "~")
             if not isinstance(schema, dict) or name not in schema:
-                raise _no(path, "it follows no references but such as '#/$defs/name'")
+                raise _no(path, "echo follows only references such as '#/$defs/name'")
             schema = schema[name]
         return schema
 
@@ -134,7 +144,7 @@ class _Maker:
         made = {}
         for name in schema.get("required", []):
             self._spend(len(name), path)
-            place = f"{path}/{name[:80].replace('~', '~0').replace('/', '~1')}"
+            place = f"{path}/{cut(name, 80).replace('~', '~0').replace('/', '~1')}"
             made[name] = self.make(declared.get(name, others), place, depth - 1)
         return made
 
@@ -144,7 +154,7 @@ def _no(path: str, why: str) -> NoInstance:
 
 
 def _spelled_out(schema: dict[str, Json]) -> Iterator[Json]:
-    """Values that the schema itself has, the most binding first."""
+    """The values that the schema itself contains, the most binding keyword first."""
     for keyword in ("const", "enum", "default", "examples"):
         if keyword in schema:
             value = schema[keyword]

@@ -1,7 +1,7 @@
-"""Runs one program of the host's own: text in, text out, and nothing left in its process group.
+"""Runs one trusted program, such as an agent's: text in, text out, and nothing left in its process group.
 
-A process of it that leaves the group (setsid(2)) lives on, and so does the program itself where the host is
-killed by SIGKILL.
+A process that leaves the group (setsid(2)) lives on, and so does the program if the host is killed by
+SIGKILL.
 """
 
 from __future__ import annotations
@@ -19,21 +19,25 @@ from flowcage.host.process.signals import signal_name
 from flowcage.host.terminal.text import plain_text
 
 MAX_STDOUT_BYTES = 8 * 1024 * 1024
-# What an error shows of stderr, in characters; more bytes are kept, since escapes are dropped.
+# Of stderr in an error. More bytes are kept than that, because escape sequences are removed from them.
 STDERR_TAIL_CHARACTERS = 2_000
 _STDERR_TAIL_BYTES = 16 * 1024
-# After the program's end its pipes hold at most what was in them; only a daemon of its could add more.
+# After the end of the program, to read what is left in its pipes. A daemon that it left could keep them open.
 _DRAIN_SECONDS = 1.0
-# Nothing outlives SIGKILL but a process stuck in the kernel, which is not worth hanging for.
+# After SIGKILL, which only a process in uninterruptible sleep (state D) survives for a while.
 _REAP_SECONDS = 5.0
 
 
 class ProgramError(Exception):
-    """The program gave no output to use. The message goes behind its name: "exited with status 1: …"."""
+    """The program has no usable output. The message continues its name: "exited with status 1: …"."""
 
 
 class ProgramNotStarted(ProgramError):
-    """There was no process. `errno` is what the operating system said, or 0."""
+    """No process was started.
+
+    Attributes:
+        errno: of the system call that failed, or 0.
+    """
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(f"could not be started: {message}")
@@ -50,18 +54,18 @@ async def output_of(
 ) -> bytes:
     """Run a program to its end and return its stdout.
 
-    It runs in a session of its own. When it ends, or has to, everything left in its process group is
-    killed; when this call is cancelled, too.
+    The program runs in a session of its own. At its end, at the timeout, and when this call is cancelled,
+    everything left in its process group is killed.
 
     Args:
-        argv: program and arguments; no shell sees them.
-        stdin: what it may read; it need not.
-        environment: all its variables; None means ours.
-        timeout_s: wall-clock seconds before it is killed.
-        max_stdout_bytes: more than this kills it.
+        argv: program and arguments, not interpreted by a shell.
+        stdin: what the program may read.
+        environment: all its variables; None for the host's.
+        timeout_s: wall-clock seconds until it is killed.
+        max_stdout_bytes: it is killed when it writes more.
 
     Raises:
-        ProgramError: it could not start, took or wrote too much, or ended other than with status 0.
+        ProgramError: it could not be started, took or wrote too much, or exited with another status than 0.
     """
     program = _Program(await _start(argv, environment), max_stdout_bytes)
     try:
@@ -86,7 +90,7 @@ async def _start(argv: Sequence[str], environment: Mapping[str, str] | None) -> 
         )
     except OSError as error:
         if error.errno == errno.E2BIG:
-            reason = "its arguments and environment are more than the operating system takes"
+            reason = "its arguments and environment are more than the operating system allows"
             raise ProgramNotStarted(reason, errno.E2BIG) from None
         raise ProgramNotStarted(error.strerror or str(error), error.errno or 0) from None
     except ValueError as error:
@@ -94,8 +98,8 @@ async def _start(argv: Sequence[str], environment: Mapping[str, str] | None) -> 
 
 
 def _failure(status: int, stderr: str) -> str:
-    ended = f"exited with status {status}" if status > 0 else f"was ended by {signal_name(-status)}"
-    return f"{ended}: {stderr}" if stderr else f"{ended} and said nothing on stderr"
+    ended = f"exited with status {status}" if status > 0 else f"was killed by {signal_name(-status)}"
+    return f"{ended}: {stderr}" if stderr else f"{ended} and wrote nothing to stderr"
 
 
 class _Program:
@@ -114,7 +118,7 @@ class _Program:
         self.wrote_too_much = False
 
     async def communicate(self, data: bytes) -> int:
-        """Feed it and listen to it until it ends; return its exit status, negative for a signal."""
+        """Write stdin, read stdout and stderr to the program's end; its status, negative for a signal."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._feed, data)
             nursery.start_soon(self._read_stdout)
@@ -126,7 +130,7 @@ class _Program:
         return status
 
     async def end(self) -> None:
-        """Kill and reap what is left, even while cancelled."""
+        """Kill the process group and reap the program, also while cancelled."""
         with trio.move_on_after(_REAP_SECONDS, shield=True):
             self._kill_group()
             for stream in (self._stdin, self._stdout, self._stderr):
@@ -134,13 +138,13 @@ class _Program:
             await self._process.wait()
 
     def _kill_group(self) -> None:
-        # Once it was reaped and its group killed, its id may soon be someone else's.
+        # After the reaping another process may get the pid, and with it the group's id.
         if not self._group_is_gone:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of zombies
+            with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _feed(self, data: bytes) -> None:
-        with suppress(trio.BrokenResourceError):  # it need not read all, or any
+        with suppress(trio.BrokenResourceError):  # a program may close stdin without reading it
             await self._stdin.send_all(data)
         await self._stdin.aclose()
 

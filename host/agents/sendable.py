@@ -1,4 +1,4 @@
-"""Whether a handler's answer can cross to the child, asked where it is still known whose answer it is."""
+"""Whether a handler's answer can be sent to the child. Checked while it is known whose answer it is."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from flowcage.host.outcome.errors import RequestRejected
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
-# Bytes of JSON that one character can need: an astral one as two escapes.
+# Bytes of JSON for one character at most: two escapes for one beyond U+FFFF.
 _LONGEST_ESCAPE = 12
 
 
 def require_sendable(value: Json, max_bytes: int) -> None:
-    """Refuse what cannot cross.
+    """Refuse a value that cannot be sent.
 
     Args:
-        value: whatever a handler returned.
-        max_bytes: that it may have as JSON.
+        value: what a handler returned.
+        max_bytes: of the value as JSON.
 
     Raises:
-        RequestRejected: it has more, or no form as JSON, or more structure than the contract allows.
+        RequestRejected: the value is too long, is not JSON, or has more structure than the contract allows.
     """
     if isinstance(value, str) and len(value) * _LONGEST_ESCAPE + 2 <= max_bytes:
-        return  # encoding it is the channel's work, and need not be done here as well
+        return  # short enough in any encoding; the channel will encode it
     try:
-        # Most of what is too large is one long text, which need not be encoded to be found out.
+        # A text with more characters than bytes are allowed is too long without being encoded.
         size = len(value) if isinstance(value, str) else 0
         if size <= max_bytes:
             text = strictjson.dumps(value).encode()

@@ -40,10 +40,10 @@ def parse_agent(spec: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Agent:
 
 
 def missing_program(spec: str) -> str | None:
-    """The program that a ``command:`` text names but that this machine does not have; None if all is well.
+    """The program of a ``command:`` text, if it is not in PATH or not executable; None otherwise.
 
-    A missing program would reject every ``agent()`` call, and ``parallel`` would make nulls of them: better
-    to say so before the run.
+    For a check before the run: with a missing program every ``agent()`` call rejects, and ``parallel`` turns
+    those rejections into null.
     """
     kind, _, command = spec.partition(":")
     if kind != "command":
@@ -60,5 +60,5 @@ def _split(spec: str, command: str) -> list[str]:
     if not argv or not argv[0]:
         raise AgentSpecError(f"{spec!r} names no program: {_KNOWN}")
     if "\0" in command:
-        raise AgentSpecError(f"{spec!r} has a NUL in it, which no command line can")
+        raise AgentSpecError(f"{spec!r} contains a NUL character, which no command line may")
     return argv

@@ -1,4 +1,4 @@
-"""How often and how long an agent is asked, as the workflow's options have it."""
+"""``options.retry`` and ``options.timeoutMs`` of an ``agent()`` call: attempts, backoff, timeout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowcage.host.outcome.errors import RequestRejected
+from flowcage.host.terminal.text import cut
 from flowcage.protocol.messages import Json
 
 MAX_ATTEMPTS = 10
@@ -14,13 +15,13 @@ MAX_ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Terms:
-    """``options.retry`` and ``options.timeoutMs``.
+    """The terms of one ``agent()`` call.
 
     Attributes:
-        max_attempts: at most, the first one included.
-        backoff_ms: before the second attempt; twice that before the third, and so on.
-        timeout_ms: for one attempt.
-        max_wait_ms: no backoff is longer.
+        max_attempts: the first one included.
+        backoff_ms: wait before the second attempt; twice that before the third, and so on.
+        timeout_ms: of one attempt.
+        max_wait_ms: the longest backoff.
     """
 
     max_attempts: int = 1
@@ -29,19 +30,19 @@ class Terms:
     max_wait_ms: float = math.inf
 
     def backoff_seconds(self, attempt: int) -> float:
-        """How long to wait after this attempt, counted from 1."""
+        """Seconds between an attempt, counted from 1, and the next one."""
         return min(self.backoff_ms * 2.0 ** (attempt - 1), self.max_wait_ms) / 1000
 
 
 def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
-    """Read the terms; options that are absent or null leave the defaults.
+    """Read the terms from a call's options; a member that is absent or null has its default.
 
     Args:
-        options: of the ``agent()`` call, straight from the workflow.
-        max_wait_ms: longest backoff and timeout, the run's limit ``maxSleepMs``.
+        options: of the ``agent()`` call, unchecked.
+        max_wait_ms: the longest backoff and timeout, the run's limit ``maxSleepMs``.
 
     Raises:
-        RequestRejected: a member has a value that makes no sense; the message names it.
+        RequestRejected: a member has an invalid value; the message names it.
     """
     retry = options.get("retry")
     if retry is None:
@@ -50,7 +51,7 @@ def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
         raise RequestRejected("options.retry must be an object, such as {maxAttempts: 3, backoffMs: 1000}")
     if unknown := [name for name in retry if name not in ("maxAttempts", "backoffMs")]:
         raise RequestRejected(
-            f"options.retry has no member {unknown[0][:40]!r}; it may have maxAttempts and backoffMs"
+            f"options.retry has no member {cut(unknown[0], 40)!r}; it may have maxAttempts and backoffMs"
         )
     attempts = _number(retry, "maxAttempts", "options.retry.", 1, MAX_ATTEMPTS, default=1)
     if attempts != int(attempts):
@@ -68,5 +69,5 @@ def _number(
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         shown = repr(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
-        raise RequestRejected(f"{where}{name} must be a number from {least} to {most}, not {shown[:40]}")
+        raise RequestRejected(f"{where}{name} must be a number from {least} to {most}, not {cut(shown, 40)}")
     return value

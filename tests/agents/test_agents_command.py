@@ -118,7 +118,7 @@ def test_options_that_no_variable_can_hold_are_an_error_that_says_how_large_they
     message = refusal("command:cat", options={"context": "x" * 50_000_000})
     assert message == (
         "agent program 'cat' could not be started: its arguments and environment are more than the operating"
-        " system takes (the call's options are 50000014 characters of JSON)"
+        " system allows (the call's options are 50000014 characters of JSON)"
     )
 
 

@@ -124,7 +124,7 @@ def test_another_status_than_0_is_an_error_with_what_it_said(status: int) -> Non
 
 
 def test_a_silent_failure_says_so() -> None:
-    assert failure(["false"]) == "exited with status 1 and said nothing on stderr"
+    assert failure(["false"]) == "exited with status 1 and wrote nothing to stderr"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_silent_failure_says_so() -> None:
 )
 def test_a_signal_is_an_error_with_its_name(number: int, name: str) -> None:
     code = f"import os; os.kill(os.getpid(), {int(number)})"
-    assert failure(python(code)) == f"was ended by {name} and said nothing on stderr"
+    assert failure(python(code)) == f"was killed by {name} and wrote nothing to stderr"
 
 
 def test_of_a_long_stderr_the_error_shows_the_end() -> None:
@@ -160,7 +160,7 @@ def test_a_file_that_is_no_program_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_variable_that_is_too_large_is_an_error_that_says_so() -> None:
-    with pytest.raises(ProgramNotStarted, match="more than the operating system takes") as caught:
+    with pytest.raises(ProgramNotStarted, match="more than the operating system allows") as caught:
         run(["true"], environment={"BIG": "x" * 50_000_000})
     assert caught.value.errno == errno.E2BIG
 

@@ -273,9 +273,9 @@ LIES: dict[str, tuple[str, str]] = {
         "say(b'ready\\n'); time.sleep(1000)",
         "the child claims a cage that the kernel does not confirm: Seccomp is 0, not 2",
     ),
-    "a death": ("os.kill(os.getpid(), 11)", "its process was ended by SIGSEGV"),
-    "a status": ("sys.exit(3)", "its process left with status 3"),
-    "a flood": ("[say(b'x' * 65536) for _ in range(100)]", "its process said more than a reply can be"),
+    "a death": ("os.kill(os.getpid(), 11)", "its process was killed by SIGSEGV"),
+    "a status": ("sys.exit(3)", "its process exited with status 3"),
+    "a flood": ("[say(b'x' * 65536) for _ in range(100)]", "its process sent more than a reply can have"),
 }
 REPLIES: dict[str, str] = {
     "no JSON": "b'{'",
@@ -309,7 +309,7 @@ def test_a_reply_that_is_none_is_refused(reply: str) -> None:
 def test_a_flood_after_the_task_is_cut_off_and_its_process_reaped() -> None:
     recorded = Recorded(program(f"{SAY} say(b'ready\\n'); [say(b'x' * 65536) for _ in range(10**6)]"), "none")
     message = refusal(partial(recorded.why_not, REFERENCE, ["x" * 1000] * 1000))
-    assert message == "options.schema could not be applied: its process said more than a reply can be"
+    assert message == "options.schema could not be applied: its process sent more than a reply can have"
 
 
 def test_one_that_neither_answers_nor_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,17 +29,17 @@ checker.main()
 """
 # What it does, and how that ends: a refusal is an exception, after which the checker leaves with status 70.
 ATTACKS = {
-    "read a file": ("open('/etc/passwd')", "its process left with status 70"),
-    "look into its host": ("open('/proc/1/environ')", "its process left with status 70"),
-    "open a socket": ("socket.socket()", "its process was ended by SIGSYS"),
-    "fork": ("os.fork()", "its process was ended by SIGSYS"),
-    "execute a program": ("os.execv('/bin/true', ['true'])", "its process was ended by SIGSYS"),
-    "kill its host": ("os.kill(os.getppid(), signal.SIGKILL)", "its process was ended by SIGSYS"),
-    "become root": ("os.setresuid(0, 0, 0)", "its process was ended by SIGSYS"),
-    "write to a descriptor of its host": ("os.write(5, b'x')", "its process was ended by SIGSYS"),
+    "read a file": ("open('/etc/passwd')", "its process exited with status 70"),
+    "look into its host": ("open('/proc/1/environ')", "its process exited with status 70"),
+    "open a socket": ("socket.socket()", "its process was killed by SIGSYS"),
+    "fork": ("os.fork()", "its process was killed by SIGSYS"),
+    "execute a program": ("os.execv('/bin/true', ['true'])", "its process was killed by SIGSYS"),
+    "kill its host": ("os.kill(os.getppid(), signal.SIGKILL)", "its process was killed by SIGSYS"),
+    "become root": ("os.setresuid(0, 0, 0)", "its process was killed by SIGSYS"),
+    "write to a descriptor of its host": ("os.write(5, b'x')", "its process was killed by SIGSYS"),
     "map new code": (
         "mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)",
-        "its process was ended by SIGSYS",
+        "its process was killed by SIGSYS",
     ),
 }
 REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": True}}
@@ -63,5 +63,5 @@ def test_attacks_are_real_the_same_program_without_one_gets_through() -> None:
 def test_attacks_are_real_without_a_cage_one_gets_through() -> None:
     recorded = Recorded(program(TURNED.format(deed="open('/etc/passwd')")), "none")
     assert os.path.exists("/etc/passwd")
-    with pytest.raises(AgentError, match="left with status 70"):  # no descriptor is left, whatever the cage
+    with pytest.raises(AgentError, match="exited with status 70"):  # no descriptor is left, whatever the cage
         settle(partial(recorded.checks.admit, REFERENCE))

@@ -1,7 +1,7 @@
-"""One check in a process of its own, in the child's cage: started, asked once, killed, reaped, charged for.
+"""One check in a process of its own, in the child's cage: started, asked once, killed, reaped, charged.
 
-The process is `flowcage.child.checker`. It gets the task when the kernel has confirmed its cage, and what it
-replies is believed as little as any child: an attack on the validator owns it.
+The process is `flowcage.child.checker`. It gets the task when the kernel has confirmed its cage. Its reply is
+untrusted: a schema may have taken over the validator.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB
 from flowcage.protocol.messages import Isolation
 
-# Loading takes a twentieth of a second; what any honest schema takes beside that is less.
+# Loading takes a twentieth of a second, and schemas as people write them take less than that.
 CPU_SECONDS = 2
-# A schema and a value of 8 MiB take half of it.
+# Twice what a schema and a value of 8 MiB take.
 ADDRESS_SPACE_BYTES = 384 * MIB
-# CPU is what a check is held to. On a machine that starves it, that may take many times as long.
+# CPU is the limit of a check; this one is for a process that is stopped, and long because of busy machines.
 WALL_SECONDS = 120.0
-# A tenant's checks at work at once; together they leave a core to others where there is more than one.
+# Checks of one tenant at once. They leave a core to others where there is more than one.
 AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child.checker")
-# Loading is most of a check, and the cage lowers the priority only after it. A check makes way for runs.
+# Runs come first. Set by the host, because loading is most of a check, and the cage lowers the priority only
+# after.
 NICENESS = 10
 _READY = b"ready\n"
-# An explanation is at most some thousand characters, and each at most six bytes of JSON.
+# An explanation has at most `_MAX_TEXT` characters, each at most six bytes of JSON.
 _MAX_REPLY_BYTES = 16 * 1024
 _MAX_TEXT = 2_000
-# A process that closed its stdout is as good as gone.
+# From the end of stdout to that of the process, so that its own exit status is seen.
 _EXIT_SECONDS = 5.0
 
 
 class SchemaRefused(AgentError):
-    """The call's schema is none, or costs more than a check may; asking again would change nothing."""
+    """The call's schema is invalid, or costs more than a check may; a retry would end the same way."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Checker:
 
     Attributes:
         slots: shared with the tenant's other runs.
-        isolation: the run's.
-        process: entered with the id of each process and the memory it inherited, left when it is gone.
-        charge_cpu: told the CPU seconds of each, from wait4(2).
-        command: what is started, before its arguments.
+        isolation: of the run.
+        process: a block around each process, made from its id and the memory in bytes that it inherited.
+        charge_cpu: called with the CPU seconds of each process, from wait4(2).
+        command: of the process, before its arguments.
     """
 
     slots: trio.CapacityLimiter
@@ -67,16 +68,16 @@ class Checker:
     command: tuple[str, ...] = COMMAND
 
     async def problem(self, task: bytes) -> str | None:
-        """Have a check done.
+        """Check a schema, or a value against one.
 
         Args:
-            task: as `flowcage.child.checker` takes it.
+            task: a JSON object of ``schema`` and perhaps ``value``.
 
         Returns:
-            Why the value is no instance; None where it is, or where there was no value.
+            Why the value is not an instance; None where it is, or where there was no value.
 
         Raises:
-            SchemaRefused: the schema is at fault.
+            SchemaRefused: the schema is invalid or too expensive.
             AgentError: the check could not be done.
         """
         async with self.slots:
@@ -84,13 +85,13 @@ class Checker:
         if late:
             raise _failed(f"it took longer than {WALL_SECONDS:g} s")
         if len(said) > _MAX_REPLY_BYTES:
-            raise _failed("its process said more than a reply can be")
+            raise _failed("its process sent more than a reply can have")
         if (why := _why_ended(ended)) is not None:
             raise SchemaRefused(f"options.schema could not be applied: {why}")
         return _result(said.removeprefix(_READY))
 
     async def _run(self, task: bytes) -> tuple[bytes, Ended, bool]:
-        """What the process said, how it ended, and whether it had to be."""
+        """What the process sent, how it ended, and whether `WALL_SECONDS` had passed."""
         try:
             process = ChildProcess(spawn(self._argv()))
         except (FlowcageError, OSError) as error:
@@ -118,7 +119,7 @@ class Checker:
         return self.isolation or ("strict" if sys.platform == "linux" else "best_effort")
 
     async def _converse(self, process: ChildProcess, task: bytes) -> bytes:
-        """Everything it says, and a little more than it may say at most."""
+        """Read everything that the process sends, up to a little more than a reply can have."""
         said = await _read(process, b"", until=b"\n")
         if said != _READY:
             return said
@@ -138,21 +139,21 @@ class Checker:
 
 
 def _lower_priority(pid: int) -> None:
-    with suppress(OSError):  # it has ended already
-        os.setpriority(os.PRIO_PROCESS, pid, os.nice(0) + NICENESS)  # at most 19: setpriority(2) sees to it
+    with suppress(OSError):  # the process has ended already
+        os.setpriority(os.PRIO_PROCESS, pid, os.nice(0) + NICENESS)  # setpriority(2) lowers it to 19 at most
     # Where the kernel groups processes by session (sched(7), autogroup), only the group's weight counts.
     with suppress(OSError), open(f"/proc/{pid}/autogroup", "wb", buffering=0) as file:
         file.write(b"%d" % NICENESS)
 
 
 async def _feed(process: ChildProcess, task: bytes) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # it tells why by its end
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # its exit status tells why
         await process.stdin.send_all(task)
         await process.stdin.aclose()
 
 
 async def _read(process: ChildProcess, said: bytes, until: bytes | None = None) -> bytes:
-    """Go on reading to the end of stdout, to a text, or to more than there may be."""
+    """Read on until `until` has come, the end of stdout, or more than a reply can have."""
     while len(said) <= _MAX_REPLY_BYTES and not (until and until in said):
         piece = await process.read()
         if not piece:
@@ -162,7 +163,7 @@ async def _read(process: ChildProcess, said: bytes, until: bytes | None = None) 
 
 
 def _why_ended(ended: Ended) -> str | None:
-    """Why a process that ended by itself gave no reply; None where it ended well."""
+    """Why a process that ended gave no reply; None where it exited with status 0."""
     if ended.exit_code == 0:
         return None
     if ended.signal == signal.SIGXCPU.name or ended.cpu_seconds >= CPU_SECONDS:
@@ -170,15 +171,15 @@ def _why_ended(ended: Ended) -> str | None:
     if ended.signal == signal.SIGABRT.name:
         mib = ADDRESS_SPACE_BYTES // MIB
         return f"checking it takes more than {mib} MiB of memory, the most that one check may use"
-    how = f"was ended by {ended.signal}" if ended.signal else f"left with status {ended.exit_code}"
+    how = f"was killed by {ended.signal}" if ended.signal else f"exited with status {ended.exit_code}"
     return f"its process {how}"
 
 
 def _result(reply: bytes) -> str | None:
-    """The result in a reply.
+    """The result that a reply holds, as `Checker.problem` returns it.
 
     Raises:
-        SchemaRefused, AgentError: what else it says.
+        SchemaRefused, AgentError: the reply is an error, or cannot be read.
     """
     try:
         [(kind, text)] = strictjson.loads(reply).items()

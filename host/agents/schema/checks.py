@@ -1,4 +1,4 @@
-"""Checks for one run: here where that is plainly cheap, elsewhere where it is not, each schema once."""
+"""The checks of one run: by `plain` where that is cheap, by `checker` otherwise, each schema once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from flowcage.host.agents.schema.checker import Checker, SchemaRefused
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
-# Characters of JSON. Models take a tenth of that, and the host encodes it for each call.
+# Characters of JSON. Models accept a tenth of that, and the host encodes the schema for each call.
 MAX_SCHEMA_LENGTH = 256 * 1024
-# Schemas that are remembered to be good; a run that has more has them checked again.
+# Schemas whose check is remembered, the last used ones; others are checked again.
 MAX_REMEMBERED = 32
 
 
 @dataclass(eq=False)
 class _Check:
-    """Whether one schema can be applied; the lock is for who finds that out, for all who wait to know."""
+    """Whether one schema can be applied. Calls that need the same schema wait for one check, by the lock."""
 
     lock: trio.Lock = field(default_factory=trio.Lock)
     is_good: bool = False
@@ -29,10 +29,10 @@ class _Check:
 
 
 class SchemaChecks:
-    """One for a run and its child workflows.
+    """The schemas of a run and its child workflows.
 
     Args:
-        checker: does what is not plainly cheap.
+        checker: for schemas that are not plain, and for explanations.
     """
 
     def __init__(self, checker: Checker) -> None:
@@ -40,11 +40,11 @@ class SchemaChecks:
         self._checked: OrderedDict[bytes, _Check] = OrderedDict()
 
     async def admit(self, schema: Json) -> UsableSchema:
-        """Make sure that a value is a JSON Schema which can be applied.
+        """Check that a value is a JSON Schema that can be applied.
 
         Raises:
             SchemaRefused: it is not.
-            AgentError: that could not be found out.
+            AgentError: the check could not be done.
         """
         if plain.is_plain(schema):
             return UsableSchema(schema, "", self._checker)
@@ -78,11 +78,12 @@ class SchemaChecks:
 
 @dataclass(frozen=True)
 class UsableSchema:
-    """A schema that was found to be one.
+    """A schema that has been checked.
 
     Attributes:
-        plain: the schema, where `flowcage.host.agents.schema.plain` knows all of it.
-        text: as JSON, where it does not.
+        plain: the schema, if `is_plain` approved it.
+        text: the schema as JSON otherwise; empty for a plain one.
+        checker: applies a schema that is not plain, and explains refusals.
     """
 
     plain: Json
@@ -90,7 +91,7 @@ class UsableSchema:
     checker: Checker
 
     async def why_not(self, value: Json) -> str | None:
-        """Say on one line why a value is not an instance; None when it is.
+        """Why a value is not an instance, on one line; None if it is one.
 
         Raises:
             AgentError: the schema could not be applied to this value.

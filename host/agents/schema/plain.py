@@ -1,12 +1,11 @@
-"""The schemas that the host applies itself, in the event loop: what they cost is counted as they are applied.
+"""The plain schemas, which the host applies itself in the event loop, counting the steps.
 
-Most schemas of workflows are an object with some members, or a list of those. Here are the keywords which
-that takes, and no others: no references, no patterns, nothing that compares every item with every other. Both
-the schema and each value have a budget of steps, of a third of a microsecond each on the machine that the
-figures of docs/performance.md are from.
+Most schemas of workflows are an object with some members, or a list of those. Here are the keywords for that
+and no others: no references, no patterns, nothing that compares every item with every other. The schema and
+each value have a budget of steps, each of a third of a microsecond on the machine of docs/performance.md.
 
-This says yes, or that somebody else must find out; it never says no. So a schema that is wrong, a value that
-is refused and whatever is too large all take the same way, to the process that can explain.
+The answer is yes or unknown, never no. So a schema that is wrong, a value that is refused and anything too
+large take the same way, to the process that can explain it.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from flowcage.protocol.messages import Json
 
 MAX_SCHEMA_STEPS = 500
 MAX_VALUE_STEPS = 3_000
-# Levels of a schema. Values may be deeper; what the schema does not look at is not looked at here.
+# Levels of a schema. Values may be deeper, since only what the schema describes is visited.
 MAX_DEPTH = 24
-# Characters that cost as much as one step where texts are compared.
+# Characters whose comparison costs as much as one step.
 _CHARACTERS_A_STEP = 1_000
 
 
 class _Budget:
-    """Steps left; a step too many raises `_Unsure`."""
+    """The steps that are left; one too many raises `_Unsure`."""
 
     def __init__(self, steps: int) -> None:
         self._left = steps
 
     def spend(self, steps: int = 1) -> None:
-        """Take that many out."""
+        """Take steps out of the budget."""
         self._left -= steps
         if self._left < 0:
             raise _Unsure
 
 
 class _Unsure(Exception):
-    """Not to be found out here."""
+    """The answer is not known here; `checker` is to be asked."""
 
 
 def is_plain(schema: Json) -> bool:
-    """Whether a value is a JSON Schema (2020-12) of known keywords, each used as it should be, and small."""
+    """Whether a value is a JSON Schema (2020-12) of plain keywords with valid values, within the budget."""
     try:
         _read(schema, _Budget(MAX_SCHEMA_STEPS), MAX_DEPTH)
     except _Unsure:
@@ -52,7 +51,7 @@ def is_plain(schema: Json) -> bool:
 
 
 def accepts(schema: Json, value: Json) -> bool:
-    """Whether a value is an instance of a plain schema, and that is found out within the budget.
+    """Whether a value is an instance of a plain schema; False also where the budget does not suffice.
 
     Args:
         schema: one that `is_plain` approved.
@@ -73,7 +72,7 @@ def _read(schema: Json, budget: _Budget, depth: int) -> None:
     for keyword, value in schema.items():
         budget.spend()
         if keyword in VALUES:
-            _count(value, budget, depth - 1)  # first: to look at all of it takes time, too
+            _count(value, budget, depth - 1)  # before the check, which visits all of the value
             if not VALUES[keyword](value):
                 raise _Unsure
         else:
@@ -82,7 +81,7 @@ def _read(schema: Json, budget: _Budget, depth: int) -> None:
 
 
 def _parts(keyword: str, value: Json) -> Iterable[Json]:
-    """The schemas in the value of a keyword, some of them unseen yet."""
+    """The schemas in the value of a keyword, not checked yet."""
     if keyword in ("items", "additionalProperties", "not"):
         return [value]
     if keyword in ("anyOf", "oneOf", "allOf") and isinstance(value, list) and value:
@@ -100,7 +99,7 @@ def _members(value: dict[str, Json]) -> Iterator[Json]:
 
 
 def _count(value: Json, budget: _Budget, depth: int) -> None:
-    """Spend what walking through a value takes, such as one of ``enum``."""
+    """Spend the steps of visiting a keyword's value, such as that of ``enum``."""
     if depth < 0:
         raise _Unsure
     budget.spend(1 + len(value) // _CHARACTERS_A_STEP if isinstance(value, str) else 1)
@@ -140,7 +139,7 @@ def _enum(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bool:
 
 
 def _equal(one: Json, other: Json, budget: _Budget) -> bool:
-    """As JSON has it: 1 is 1.0, but neither is true."""
+    """Equality of JSON values: 1 equals 1.0, and neither equals true (in Python 1 == True)."""
     budget.spend()
     if type(other) not in NAMES:
         raise _Unsure
@@ -167,7 +166,7 @@ def _properties(_schema: Json, wanted: Json, value: Json, budget: _Budget) -> bo
     if not isinstance(value, dict):
         return True
     budget.spend(len(wanted) + len(value) // 4)
-    if not all(map(is_text, value)):  # as JSON, they are texts
+    if not all(map(is_text, value)):  # a handler's dict may have other keys, which JSON makes texts
         raise _Unsure
     return all(_holds(part, value[name], budget) for name, part in wanted.items() if name in value)
 
@@ -224,7 +223,8 @@ def _at_most(size: float, wanted: float) -> bool:
     return size <= wanted
 
 
-# Whether a value is an instance of a schema as far as one keyword of it goes.
+# Whether a value satisfies one keyword; the arguments are the schema, the keyword's value, the value, the
+# budget.
 _Rule = Callable[[Json, Json, Json, _Budget], bool]
 _RULES: Mapping[str, _Rule] = MappingProxyType(
     {

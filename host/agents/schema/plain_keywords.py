@@ -1,4 +1,4 @@
-"""The keywords of a plain schema that hold no schema themselves, and what the value of each must be."""
+"""The keywords of a plain schema whose values contain no schema, and the check of each value."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from flowcage.protocol.messages import Json
 
-# What JSON's types are in Python, and called in a schema. A handler may also answer with what only becomes
-# JSON when it is sent, such as a tuple.
+# The names of `type` by Python type. A type that is not here, such as a tuple, may become JSON when it is
+# sent, so the answer for it is unknown.
 NAMES: Mapping[type, frozenset[str]] = MappingProxyType(
     {
         type(None): frozenset({"null"}),
@@ -20,13 +20,13 @@ NAMES: Mapping[type, frozenset[str]] = MappingProxyType(
         dict: frozenset({"object"}),
     }
 )
-# A longer one takes more than a step to compare.
+# Of a member's name; comparing a longer one costs more than a step.
 MAX_NAME_CHARACTERS = 1_000
 _KINDS = frozenset().union(*NAMES.values())
 
 
 def is_text(value: Json) -> bool:
-    """A JSON string."""
+    """Whether a value is a JSON string."""
     return isinstance(value, str)
 
 
@@ -63,7 +63,7 @@ def _is_type(value: Json) -> bool:
     return bool(names) and _are_names(names) and _KINDS.issuperset(names)
 
 
-# Keywords whose value holds no schema, and what it must be; the last of them say nothing of instances.
+# The check of the value, by keyword. Those from $comment on are annotations, which every instance satisfies.
 VALUES: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
     {
         "type": _is_type,
