@@ -1,6 +1,6 @@
-"""The host: starts children, answers what their workflows ask, and decides how each run ended.
+"""The host: starts children, answers their workflows' requests, and decides how each run ended.
 
-It has the names of `flowcage`, which is where programs import them from.
+It has the public names of `flowcage`; programs import them from there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowcage import *  # noqa: F403
 else:
-    import flowcage  # loaded already: it is this package's parent
+    import flowcage  # already imported, being the parent of this package
 
     __all__ = flowcage.__all__
 

@@ -1,1 +1,1 @@
-"""Figures and spans for what watches a host: Prometheus and OpenTelemetry."""
+"""Figures of a host for Prometheus, and spans of its runs for OpenTelemetry."""

@@ -1,4 +1,4 @@
-"""What needs an optional library: each function imports it when called, or says which extra brings it."""
+"""Functions that need an optional library; each imports it when called, and its error names the extra."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 
 def prometheus_collector(host: Host, max_tenants: int = 100) -> Collector:
-    """A collector for a registry of ``prometheus_client``; make it in the trio program that the host is in.
+    """A collector for a registry of ``prometheus_client``; make it in the host's trio program.
 
-    It may be scraped from any thread; from another one than the host's it waits for the host's event loop.
+    It may be scraped from any thread; in another thread than the host's a scrape waits for the host's event
+    loop.
 
     Args:
-        host: whose statistics.
-        max_tenants: that have metrics of their own; each costs whoever scrapes seven time series.
+        host: whose statistics it reads.
+        max_tenants: tenants with metrics of their own, which are seven time series each.
 
     Raises:
-        ImportError: there is no prometheus-client; ``flowcage[prometheus]`` brings it.
+        ImportError: prometheus-client is not installed; ``flowcage[prometheus]`` installs it.
     """
     from flowcage.host.metrics.prometheus import HostCollector
 
@@ -30,10 +31,10 @@ def prometheus_collector(host: Host, max_tenants: int = 100) -> Collector:
 
 
 def prometheus_text(host: Host) -> bytes:
-    """What a scrape of this host alone gets, in Prometheus' text format; call it in the host's program.
+    """The metrics of this host in Prometheus' text format; call it in the host's trio program.
 
     Raises:
-        ImportError: there is no prometheus-client; ``flowcage[prometheus]`` brings it.
+        ImportError: prometheus-client is not installed; ``flowcage[prometheus]`` installs it.
     """
     from flowcage.host.metrics import prometheus
 
@@ -46,8 +47,11 @@ def spans(tracer: Tracer) -> Listener:
     A run is a span under the span that is current where it was started; its child workflows and its agents'
     attempts are spans under it. Prompts and answers are not recorded.
 
+    Args:
+        tracer: makes the spans.
+
     Raises:
-        ImportError: there is no opentelemetry-api; ``flowcage[opentelemetry]`` brings it.
+        ImportError: opentelemetry-api is not installed; ``flowcage[opentelemetry]`` installs it.
     """
     from flowcage.host.metrics import opentelemetry
 

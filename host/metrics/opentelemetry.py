@@ -25,25 +25,20 @@ try:
     from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
 except ImportError as error:
     raise ImportError(
-        "flowcage.host.metrics.opentelemetry needs opentelemetry-api: "
-        "pip install 'flowcage[opentelemetry]' brings it"
+        "spans need opentelemetry-api, which is not installed: pip install 'flowcage[opentelemetry]'"
     ) from error
 
-# Names and messages are the workflow's; exporters send them on.
+# Characters of a name or message, which the workflow chooses and exporters send on.
 MAX_TEXT = 500
 
 
 def spans(tracer: Tracer) -> Listener:
-    """A listener for ``RunOptions.listener``, of one run or of all runs of a host.
-
-    A run is a span under the span that is current where it was started; its child workflows and its agents'
-    attempts are spans under it. Prompts and answers are not recorded.
-    """
-    return _Spans(tracer).hear
+    """As `flowcage.events.spans`."""
+    return _Spans(tracer).on_event
 
 
 class _OpenRun:
-    """A run's span and those of its agents that are at work, by request id."""
+    """A run's span, and those of its agents at work by request id."""
 
     def __init__(self, span: Span) -> None:
         self.span = span
@@ -57,7 +52,7 @@ class _Spans:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._runs: dict[str, _OpenRun] = {}
-        self._hear: Mapping[type[Event], Callable[[Any], None]] = {
+        self._handlers: Mapping[type[Event], Callable[[Any], None]] = {
             RunStarted: self._run_started,
             ChildStarted: self._child_started,
             PhaseEntered: self._phase_entered,
@@ -67,13 +62,13 @@ class _Spans:
             RunEnded: self._run_ended,
         }
 
-    def hear(self, event: Event) -> None:
-        """Be the listener."""
-        if (hear := self._hear.get(type(event))) is not None:
-            hear(event)
+    def on_event(self, event: Event) -> None:
+        """The listener."""
+        if (handler := self._handlers.get(type(event))) is not None:
+            handler(event)
 
     def _run_started(self, event: RunStarted) -> None:
-        if event.run_id not in self._runs:  # else a child workflow
+        if event.run_id not in self._runs:  # a child workflow has its span since `ChildStarted`
             self._open_run(event.run_id, f"workflow {event.source_name}", event.at)
 
     def _child_started(self, event: ChildStarted) -> None:
@@ -121,7 +116,7 @@ class _Spans:
         if span is not None:
             _fail(span, "agent_failed", event.message)
             span.end()
-        elif (run := self._runs.get(event.run_id)) is not None:  # refused before it began
+        elif (run := self._runs.get(event.run_id)) is not None:  # a refused call has no `AgentStarted`
             run.span.add_event("agent refused", _attributes({"exception.message": event.message}))
 
     def _take_agent(self, event: AgentCompleted | AgentFailed) -> Span | None:
@@ -130,7 +125,7 @@ class _Spans:
 
     def _run_ended(self, event: RunEnded) -> None:
         run = self._runs.get(event.run_id)
-        if run is None:  # it ended before it had started
+        if run is None:  # it ended before its `RunStarted`
             run = self._open_run(event.run_id, "workflow", event.at)
         del self._runs[event.run_id]
         for span in run.agents.values():
@@ -145,13 +140,13 @@ class _Spans:
 
 
 def _fail(span: Span, kind: str, message: str) -> None:
-    """Record an error of which only the text is known, named as OpenTelemetry names exceptions."""
+    """Record an error by OpenTelemetry's semantic conventions for exceptions; only its text is known."""
     span.add_event("exception", _attributes({"exception.type": str(kind), "exception.message": message}))
     span.set_status(Status(StatusCode.ERROR, _text(message)))
 
 
 def _attributes(values: Mapping[str, str | int]) -> dict[str, str | int]:
-    """The only way to an attribute: a child chooses request ids, too, and how long they are."""
+    """Attributes whose texts are safe and bounded. All go through here: a child chooses even request ids."""
     return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 

@@ -1,6 +1,6 @@
 """A host's statistics as Prometheus metrics. Needs the extra ``flowcage[prometheus]``.
 
-Nothing is counted here: the figures are the host's own, and they are read when somebody scrapes.
+Nothing is counted here: a scrape reads the host's own figures.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ try:
     from prometheus_client.registry import Collector
 except ImportError as error:
     raise ImportError(
-        "flowcage.host.metrics.prometheus needs prometheus-client: "
-        "pip install 'flowcage[prometheus]' brings it"
+        "metrics need prometheus-client, which is not installed: pip install 'flowcage[prometheus]'"
     ) from error
 
-# Tenants with metrics of their own: each costs whoever scrapes seven time series.
+# Tenants with metrics of their own, which are seven time series each.
 MAX_TENANTS = 100
 
 _Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
 
 
 class HostCollector(Collector):
-    """Register it with a registry of ``prometheus_client``, in the trio program that the host is in.
+    """A collector for a registry of ``prometheus_client``; make it in the host's trio program.
 
-    It may be scraped from any thread; from another one than the host's it waits for the host's event loop.
-    The first tenants that the host remembers have metrics of their own; all count in the host's.
+    It may be scraped from any thread; in another thread than the host's a scrape waits for the host's event
+    loop. The first tenants that the host remembers have metrics of their own; the host's metrics include all
+    tenants.
 
     Args:
-        host: whose statistics.
-        max_tenants: that have metrics of their own.
+        host: whose statistics it reads.
+        max_tenants: tenants with metrics of their own.
     """
 
     def __init__(self, host: Host, max_tenants: int = MAX_TENANTS) -> None:
@@ -48,7 +48,7 @@ class HostCollector(Collector):
         self._token = trio.lowlevel.current_trio_token()
 
     def collect(self) -> Iterable[_Family]:
-        """All metrics as of now; none once the host's program is over."""
+        """All metrics now; none after the end of the host's trio program."""
         try:
             if trio.lowlevel.in_trio_run():
                 return self._read()
@@ -57,7 +57,7 @@ class HostCollector(Collector):
             return []
 
     def describe(self) -> Iterable[_Family]:
-        """Nothing: a registry need not read the host to learn the names."""
+        """Nothing, so that registering does not scrape; names are then not checked for duplicates."""
         return []
 
     def _read(self) -> list[_Family]:
@@ -74,7 +74,7 @@ class HostCollector(Collector):
 
 
 def prometheus_text(host: Host) -> bytes:
-    """What a scrape of this host alone gets, in Prometheus' text format; call it in the host's program."""
+    """The metrics of this host in Prometheus' text format; call it in the host's trio program."""
     registry = CollectorRegistry()
     registry.register(HostCollector(host))
     return generate_latest(registry)

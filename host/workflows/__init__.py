@@ -1,1 +1,1 @@
-"""Workflow files: which of them a workflow may start, and how they are opened."""
+"""Child workflows from files: which of them a workflow may start, and how they are opened."""

@@ -1,11 +1,18 @@
 """Files below a folder, opened so that neither ``..`` nor a symbolic link leads out of it.
 
-Somebody else may write in that folder. A path that is checked first and opened afterwards can name another
-file by then, so nothing here is looked up twice: each step of a path is taken from the descriptor of the
-folder that holds it, no step follows a link by itself, and what is read is the descriptor that was checked.
+Another process may write in that folder meanwhile. A path that is checked first and opened afterwards can
+name another file by then, so no name is looked up twice. Invariants:
+
+- Each step of a path is opened relative to the descriptor of the folder that holds it, with O_NOFOLLOW. A
+  link is read with readlink(2), and its target is walked in the same way.
+- ``..`` goes back to the descriptor that the walk came from, and never above the first, which is the root. So
+  a folder that is moved elsewhere during the walk does not lead there.
+- What is read is the descriptor that was checked: it must be a regular file, whatever stands at its path by
+  then.
+- Links, levels and characters are bounded, so no tree of links holds the event loop or uses up descriptors.
 
 openat2(2) with RESOLVE_BENEATH does nearly the same in one call, but on Linux only, and it refuses absolute
-links even where they stay below the folder.
+links even where they stay below the folder (D31).
 """
 
 from __future__ import annotations
@@ -18,14 +25,14 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePath
 
-# As the kernel's own lookup: MAXSYMLINKS and PATH_MAX.
+# As in the kernel's own lookup: MAXSYMLINKS and PATH_MAX.
 MAX_LINKS = 40
 MAX_PATH_CHARACTERS = 4096
 # Each level holds a descriptor while a path is walked.
 MAX_LEVELS = 64
-# O_PATH, where there is one, needs no permission to read the folder.
+# O_PATH (Linux) needs no permission to read the folder, only to pass it.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
+# Without O_NONBLOCK, opening a named pipe would wait for a writer.
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -34,9 +41,9 @@ class OutsideRoot(Exception):
 
 
 def relative_to(root: Path, path: str | Path) -> str | None:
-    """An absolute path as one relative to the folder; None where it does not begin with the folder's own.
+    """An absolute path as one relative to a folder; None if it does not begin with the folder's path.
 
-    The folder goes by two names, as given and with its links resolved. Nothing of `path` is looked up.
+    The folder is compared by two paths, as given and with its links resolved. Nothing of `path` is looked up.
     """
     for folder in dict.fromkeys((os.path.abspath(root), os.path.realpath(root))):
         for candidate in (PurePath(path), PurePath(os.path.normpath(path))):
@@ -47,17 +54,17 @@ def relative_to(root: Path, path: str | Path) -> str | None:
 
 @contextmanager
 def opened_file(root: Path, path: str) -> Iterator[int]:
-    """A descriptor to read a regular file by, for the length of the block.
+    """A descriptor for reading a regular file, open for the length of the block.
 
     Args:
         root: the folder.
         path: relative to it, or absolute and below it.
 
     Raises:
-        OutsideRoot: it leads out of the folder.
-        OSError: it is missing, no regular file, or cannot be read. `strerror` says which; the exception's own
-            text may hold names that are nobody's business.
-        ValueError: it holds a NUL.
+        OutsideRoot: the path leads out of the folder.
+        OSError: the file is missing, not regular, or cannot be read. Show `strerror` only: the exception's
+            text may contain names of the host's file system.
+        ValueError: the path contains a NUL.
     """
     with _Walk(root) as walk:
         descriptor = walk.open_file(path)
@@ -73,7 +80,7 @@ def opened_file(root: Path, path: str) -> Iterator[int]:
 
 
 def file_names(root: Path, path: str, most: int) -> list[str]:
-    """Some names in a folder below the folder; none where it cannot be listed."""
+    """At most so many names in a folder below the root; none where it cannot be listed."""
     try:
         with _Walk(root) as walk:
             descriptor = walk.open_folder(path)
@@ -87,7 +94,7 @@ def file_names(root: Path, path: str, most: int) -> list[str]:
 
 
 class _Walk:
-    """The folders from the root down to where a path has led so far, each by a descriptor of its own."""
+    """A walk along a path: the descriptors of the folders from the root to where it has led."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -100,17 +107,19 @@ class _Walk:
         self._leave_until(0)
 
     def open_file(self, path: str) -> int:
+        """Open the file at the end of a path; the caller closes it."""
         last = self._walk(path)
         if last is None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=self._folders[-1])
 
     def open_folder(self, path: str) -> int:
+        """Open the folder at the end of a path for listing; the caller closes it."""
         self._walk(f"{path}/.")
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folders[-1])
 
     def _walk(self, path: str) -> str | None:
-        """Enter every folder of the path; its last name, or None where that is a folder."""
+        """Enter the folders of a path; return its last name, or None where that leads to a folder."""
         steps, links = self._steps(path), 0
         while steps:
             step = steps.pop()
@@ -127,7 +136,7 @@ class _Walk:
         return None
 
     def _steps(self, path: str) -> list[str]:
-        """The names of a path, the first one last; an absolute path starts again at the root."""
+        """The names of a path in reverse; an absolute path takes the walk back to the root."""
         if len(path) > MAX_PATH_CHARACTERS:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         if os.path.isabs(path):
