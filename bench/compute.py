@@ -2,13 +2,14 @@
 
     python bench/compute.py [layouts]
 
-Both run the same engine build, each in its own process: the wrapper starts a thread, and flowcage wants
-none. flowcage's side is a whole run in that process, without the wire: a realm with the prelude, the
+Both run the same engine build, each in its own process: the wrapper starts a thread, and flowcage must not
+have one. flowcage's side is a whole run in that process, without the wire: a realm with the prelude, the
 workflow compiled as a module, the watchdog armed. The clock is the thread's CPU time, and covers the
 evaluation only, not the making of the context; the wrapper's `eval` compiles its few lines within it.
 
-Where a process's memory happens to lie moves a tight loop by several percent, so both sides start anew for
-each layout; in one layout they take turns, and what counts is the median of all ratios of two turns.
+The address-space layout changes the time of a tight loop by several percent, so both sides are started anew
+for each layout. In one layout they take turns; the last column is the median of the ratios of all pairs of
+turns.
 """
 
 from __future__ import annotations
@@ -120,11 +121,11 @@ class Contender:
         self._process.stdin.flush()
         answer = self._process.stdout.readline().split()
         if len(answer) != 2:
-            raise SystemExit(f"a contender died in {program}")
+            raise SystemExit(f"a side's process ended in {program!r}")
         return float(answer[0]) * 1000, answer[1]
 
     def close(self) -> None:
-        """Let it go."""
+        """Close stdin, at which the process exits, and reap it."""
         self._process.communicate()
 
 
@@ -148,7 +149,7 @@ def measure(program: str, layouts: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Print one table."""
+    """Print the table."""
     from flowcage.host.cli.doctor import engine_build
 
     layouts = int(sys.argv[1]) if len(sys.argv) > 1 else 12

@@ -1,4 +1,4 @@
-"""Where the CPU of a trivial run and of a round trip goes: host, zygote, child, and pages that are copied.
+"""The CPU of a trivial run and of a round trip, by process, and the cost of copying a page.
 
 python bench/cost.py [runs]
 """
@@ -21,7 +21,7 @@ PAGES = 4_000
 
 
 async def trivial_runs(count: int) -> None:
-    """Milliseconds of CPU and page faults for each of so many runs, one after the other."""
+    """Print milliseconds of CPU and page faults of a trivial run: the mean of so many in a row."""
     async with Host(default=PLENTY) as host:
         for _ in range(20):
             await host.run("export default 1")
@@ -47,7 +47,7 @@ async def trivial_runs(count: int) -> None:
 
 
 async def round_trips(count: int) -> None:
-    """Microseconds of CPU for each of so many answers that one workflow awaits."""
+    """Print microseconds of CPU of a round trip: the mean of so many answers that one workflow awaits."""
 
     async def answer(call: AgentCall) -> AgentAnswer:
         return AgentAnswer(call.prompt)
@@ -62,7 +62,7 @@ async def round_trips(count: int) -> None:
 
 
 def copied_pages() -> None:
-    """What it costs a forked process to write to a page that it shares."""
+    """Print what it costs a forked process to write to a page that it shares with its parent."""
     memory = bytearray(PAGES * PAGE_BYTES)
     memory[::PAGE_BYTES] = b"x" * PAGES
     reading, writing = os.pipe()
@@ -76,7 +76,7 @@ def copied_pages() -> None:
 
 
 def main() -> None:
-    """Print all three."""
+    """Print all tables."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     trio.run(trivial_runs, count)
     trio.run(round_trips, 4 * count)

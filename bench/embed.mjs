@@ -11,7 +11,7 @@ const [source, each] = what === 'run'
 
 let mark = 0;
 const agent = () => {
-  mark ||= performance.now(); // from the first question on: the start of the child is not a round trip
+  mark ||= performance.now(); // from the first request on: the start of the child is not part of a round trip
   return 'y';
 };
 for (let number = -2; number < Number(count); number += 1) { // two to warm up

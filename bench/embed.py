@@ -2,10 +2,10 @@
 
     python bench/embed.py [rounds]
 
-Each round times every contender in turn. A round trip is: the workflow asks, the handler answers, the
-workflow goes on; its clock starts at the first question, and stops when the child is gone. Node's process
-is up before the clock starts, as an embedder's would be. Where ``flowcage serve`` is not to be had, its
-lines are left out.
+Each round times every contender in turn. In a round trip the workflow makes a request, the handler answers,
+and the workflow goes on. The clock runs from the first request until the child has ended. Node's own process
+is started before that, as an embedder's would be. Where ``flowcage serve`` does not start, its lines are left
+out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ASKING = f"for (let i = 0; i < {TRIPS}; i++) await agent('x'); return 1"
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[Path | None]:
-    """A running ``flowcage serve``; None where there is no such command."""
+    """The socket of a running ``flowcage serve``; None where it does not start."""
     path = folder / "socket"
     command = (sys.executable, "-m", "flowcage.host.cli.entry", "serve", "--socket", str(path))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -86,7 +86,7 @@ def python_host() -> list[float]:
 
 
 def measure(contenders: dict[str, Callable[[], list[float]]], rounds: int) -> dict[str, float]:
-    """The median of each."""
+    """The median time of each contender, in milliseconds."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -102,16 +102,16 @@ def show(title: str, medians: dict[str, float], reference: str) -> None:
 
 
 def main() -> None:
-    """Print two tables."""
+    """Print the tables."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     if shutil.which("node") is None:
-        raise SystemExit("there is no node on this machine")
+        raise SystemExit("this benchmark needs node, which is not on the path")
     with tempfile.TemporaryDirectory() as name, server(Path(name)) as path:
         module = Path(name) / "file.mjs"
         module.write_text("export default 1\n")
         ways: dict[str, tuple[str, ...]] = {"Node, a process each": CHILD}
         if path is None:
-            print("there is no `flowcage serve` here")
+            print("`flowcage serve` does not start here; its lines are left out")
         else:
             ways["Node through serve"] = ("socket", str(path))
         runs = {way: (lambda where=where: from_node("run", where)) for way, where in ways.items()}

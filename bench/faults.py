@@ -1,9 +1,10 @@
-"""Many runs, each with a fault at a random moment: nothing may be left behind, and no verdict may be wrong.
+"""Many runs, each with a fault at a random moment: is anything left, or a verdict wrong?
 
     python bench/faults.py [runs] [seed]
 
-A fault is a signal to the child, a cancelled scope, a deadline, or none. Whatever comes too late finds a run
-that has completed; every other verdict has to be the one that the fault explains.
+A fault is a signal to the child, a cancelled scope, a deadline, or none. A fault that comes too late finds a
+run that has completed; every other verdict must be the one of its fault. Exit status 1 where anything is
+wrong or left.
 """
 
 from __future__ import annotations
@@ -54,20 +55,20 @@ class Trial(Spawn):
         self._started = trio.Event()
 
     async def launch(self) -> Spawned:
-        """As a launcher does, and remember whom to hurt."""
+        """Launch a child, and keep its pid for the fault."""
         spawned = await super().launch()
         self._pidfd = os.pidfd_open(spawned.pid)
         return spawned
 
     def listen(self, event: Event) -> None:
-        """Note how the run ended."""
+        """Collect the verdicts of ended runs."""
         if isinstance(event, RunStarted):
             self._started.set()
         if isinstance(event, RunEnded):
             self.verdicts.append(str(event.verdict))
 
     async def run(self) -> None:
-        """Run, with the fault beside it."""
+        """Run the workflow, and let the fault happen meanwhile."""
         timeout = self.delay + 0.001 if self.fault == "deadline" else 60.0
         options = RunOptions(
             launcher=self,
@@ -77,14 +78,14 @@ class Trial(Spawn):
             answer_grace_seconds=0.2,
         )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hurt, nursery.cancel_scope)
+            nursery.start_soon(self._strike, nursery.cancel_scope)
             with suppress(RunError):
                 await run_workflow(SOURCE, options=options)
             nursery.cancel_scope.cancel()
         os.close(self._pidfd)
 
-    async def _hurt(self, scope: trio.CancelScope) -> None:
-        if self.fault == signal.SIGSTOP:  # before, the host would wait for half a minute
+    async def _strike(self, scope: trio.CancelScope) -> None:
+        if self.fault == signal.SIGSTOP:  # stopped before its start, the host would wait for 30 s
             await self._started.wait()
         await trio.sleep(self.delay)
         if self.fault == "cancel":
@@ -94,7 +95,7 @@ class Trial(Spawn):
                 signal.pidfd_send_signal(self._pidfd, self.fault)
 
     def is_right(self) -> bool:
-        """Whether the run ended once, and in a way that its fault explains."""
+        """Whether the run ended exactly once, with a verdict that its fault explains."""
         expected = {"completed"}
         if isinstance(self.fault, signal.Signals):
             expected.add(SIGNALS[self.fault])
@@ -104,7 +105,7 @@ class Trial(Spawn):
 
 
 async def trials(count: int, seed: int) -> list[Trial]:
-    """Run them, a few at once."""
+    """Run so many trials, `AT_ONCE` at a time."""
     rng = random.Random(seed)
     made = [Trial(rng.choice(FAULTS), rng.uniform(0, MAX_DELAY_SECONDS)) for _ in range(count)]
     turns = iter(made)
@@ -120,10 +121,10 @@ async def trials(count: int, seed: int) -> list[Trial]:
 
 
 def main() -> None:
-    """Print what came of it; exit 1 where anything was wrong or left."""
+    """Print the counts; exit status 1 where a verdict was wrong or anything is left."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000
-    trio.run(trials, AT_ONCE, 0)  # what is opened once, is open now
+    trio.run(trials, AT_ONCE, 0)  # opens what stays open for the process
     process = psutil.Process()
     descriptors, began = process.num_fds(), time.monotonic()
     made = trio.run(partial(trials, count, seed))

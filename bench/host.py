@@ -1,10 +1,11 @@
-"""Many runs on one machine, beside one process of node or deno each, and monty with a fresh worker each.
+"""Many runs on one machine, beside a process of node or deno for each run, and a fresh worker of monty.
 
     python bench/host.py [rounds]
 
-Prints one table a question: how long a trivial run takes, how many fit into a second, what a round trip to
-the host takes, what memory a waiting run holds, and what one run costs as there are more of them at once.
-Peers that are not installed are left out: ``pip install pydantic-monty deno``; node is looked up on the path.
+Prints a table for each question: how long a trivial run takes, how many there are in a second, what a round
+trip to the host takes, how much memory a waiting run has, and what one run costs when there are more of them
+at once. Peers that are not installed are left out: ``pip install pydantic-monty deno``; node is looked up on
+the path.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ ROUND_TRIPS = 900  # monty suspends a script a thousand times at most
 
 
 async def answer(call: AgentCall) -> AgentAnswer:
-    """The cheapest agent."""
+    """The cheapest agent: it returns the prompt."""
     return AgentAnswer(call.prompt)
 
 
 async def milliseconds(call: Callable[[], Awaitable[object]]) -> float:
-    """How long a call takes."""
+    """The duration of a call."""
     began = time.perf_counter()
     await call()
     return (time.perf_counter() - began) * 1000
 
 
 async def trivial_runs(rounds: int, folder: Path) -> None:
-    """From the host's call to the outcome in its hands, the child reaped."""
+    """Print the time from the call to the outcome, with the child reaped."""
     zygote, module = Zygote(), monty()
     with ExitStack() as stack:
         async with Host(default=PLENTY) as host:
@@ -82,7 +83,7 @@ async def trivial_runs(rounds: int, folder: Path) -> None:
 
 
 async def hosts_runs(count: int, at_once: int) -> None:
-    """So many trivial runs in one host."""
+    """Make so many trivial runs in one host."""
     async with Host(default=PLENTY) as host:
 
         async def worker(share: int) -> None:
@@ -95,14 +96,14 @@ async def hosts_runs(count: int, at_once: int) -> None:
 
 
 def per_second(count: int, run: Callable[[], object]) -> float:
-    """So many runs, all inside `run`."""
+    """Runs a second, where `run` makes so many."""
     began = time.perf_counter()
     run()
     return count / (time.perf_counter() - began)
 
 
 def throughput(rounds: int, folder: Path) -> None:
-    """All cores busy. A host is one process; a service may have one for each core."""
+    """Print runs a second with all cores busy; a host is one process, so there is one for each core."""
     share = [sys.executable, __file__, "--share", "300"]
 
     def one_host_per_core() -> None:
@@ -153,7 +154,7 @@ for line in sys.stdin:
 
 
 def ping_pong() -> float:
-    """Microseconds a blocking JSON exchange takes between two Python processes."""
+    """Microseconds of a blocking JSON exchange between two Python processes."""
     import json
 
     with subprocess.Popen(
@@ -172,7 +173,7 @@ def ping_pong() -> float:
 
 
 async def agents_in_a_row() -> float:
-    """Microseconds from one answer of the host's to the next request of the same workflow."""
+    """Microseconds from one answer of the host to the next request of the same workflow."""
     source = f"for (let i = 0; i < {ROUND_TRIPS}; i++) await agent('hello'); export default 1"
     began = 0.0
 
@@ -186,7 +187,7 @@ async def agents_in_a_row() -> float:
 
 
 def montys_calls(module: Any) -> float:
-    """The same with monty's external functions."""
+    """Microseconds of a call of an external function from a script of monty."""
     with module.Monty() as pool, pool.checkout() as session:
         code = f"[f('hello') for _ in range({ROUND_TRIPS})]"
         session.feed_run("f('hello')", external_lookup={"f": lambda text: text})
@@ -197,7 +198,7 @@ def montys_calls(module: Any) -> float:
 
 @contextmanager
 def pinned(cores: set[int]) -> Iterator[None]:
-    """This process and what it starts on these cores only."""
+    """Bind this process, and what it starts, to these cores for the length of the block."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -207,7 +208,7 @@ def pinned(cores: set[int]) -> Iterator[None]:
 
 
 def round_trips(rounds: int) -> None:
-    """JavaScript awaits, the host answers; pinned, because waking another core takes its time."""
+    """Print the time of a round trip, also with all processes on one core, which saves waking another."""
     all_cores = sorted(os.sched_getaffinity(0))
     for cores in (set(all_cores[:1]), set(all_cores[:2])):
         with pinned(cores):
@@ -225,7 +226,7 @@ def round_trips(rounds: int) -> None:
 
 
 def main() -> None:
-    """Print every table."""
+    """Print all tables."""
     if sys.argv[1:2] == ["--share"]:
         trio.run(hosts_runs, int(sys.argv[2]), 4)
         return

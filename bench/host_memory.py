@@ -1,4 +1,4 @@
-"""What a waiting run holds in memory, and what it costs as there are more of them. Part of bench/host.py."""
+"""The memory of a waiting run, and its cost when there are more of them. Part of bench/host.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, Spawn, Zygote
 
 
 def pss(process: psutil.Process) -> float:
-    """MiB of a process, shared pages divided by who shares them (proc(5), smaps_rollup)."""
+    """MiB of a process, each shared page divided by the number of its processes (proc(5), smaps_rollup)."""
     for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
@@ -24,7 +24,7 @@ def pss(process: psutil.Process) -> float:
 
 
 async def waiting_runs(count: int, launcher: Any) -> tuple[list[float], float]:
-    """PSS of each child while all of them wait for an agent, and ms a run took to begin and end."""
+    """PSS of each child while all wait for an agent, and the ms from begin to end of a run."""
     opened, waiting = trio.Event(), 0
     measured: list[float] = []
 
@@ -32,7 +32,7 @@ async def waiting_runs(count: int, launcher: Any) -> tuple[list[float], float]:
         nonlocal waiting
         waiting += 1
         if waiting == count:
-            with suppress(ProcessLookupError):  # a spare may come or go
+            with suppress(ProcessLookupError):  # a spare may start or end meanwhile
                 measured.extend(pss(child) for child in psutil.Process().children()[1:51])
             opened.set()
         await opened.wait()
@@ -70,7 +70,7 @@ def peers_memory(folder: Path) -> dict[str, list[float]]:
 
 
 def memory_and_growth(folder: Path) -> None:
-    """What waiting runs hold, and what each costs."""
+    """Print the memory of waiting runs, and the cost of each."""
     rows, costs = {}, {}
     for count in (1, 10, 50, 100, 1000):
         measured, cost = trio.run(waiting_runs, count, Zygote)

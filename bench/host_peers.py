@@ -1,4 +1,4 @@
-"""What the tables of bench/host.py share: no quotas, the peers there are, tables."""
+"""Shared by the tables of bench/host.py: quotas that never bind, the installed peers, the layout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find(program: str) -> str | None:
 
 
 def commands(folder: Path, module: str) -> dict[str, list[str]]:
-    """What runs a module as a process of its own."""
+    """Commands that run a module as a process, by name of the peer."""
     file = folder / "module.mjs"
     file.write_text(module)
     found = {"node": ["node", str(file)], "deno": ["deno", "run", "--quiet", str(file)]}
@@ -33,14 +33,14 @@ def commands(folder: Path, module: str) -> dict[str, list[str]]:
 
 
 def monty() -> Any:
-    """The module, or None where it is not installed."""
+    """The module of pydantic-monty, or None where it is not installed."""
     with suppress(ImportError):
         return importlib.import_module("pydantic_monty")
     return None
 
 
 def table(title: str, unit: str, rows: dict[str, list[float]], *, more_is_better: bool = False) -> None:
-    """Medians and spread, and each beside the first row."""
+    """Print medians and extremes, and each median as a multiple of the first row's."""
     own = statistics.median(next(iter(rows.values())))
     print(f"\n{title}; {unit}\n{'':<34}{'median':>10}{'min':>10}{'max':>10}{'first row is':>18}")
     for name, values in rows.items():

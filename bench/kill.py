@@ -1,10 +1,10 @@
-"""How long a kill takes: from the deadline of a run to its child being reaped, over all kinds of attack.
+"""The time of a kill, from the deadline of a run to the reaping of its child, for each kind of attack.
 
     python bench/kill.py [kills]
 
-Every kind spins, sleeps or hangs in another way, each in a real run with a cage; the wall clock of the run is
-the deadline. The clock runs from that deadline until `run_workflow` has raised, which it does only after the
-child was reaped and its pipes were closed.
+Each kind spins, sleeps or hangs in another way, in a real run with a cage. The deadline is the run's timeout;
+the clock runs from there until `run_workflow` has raised, which is after the child is reaped and its pipes
+are closed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def kill(source: str) -> float | None:
 
 
 async def measure(kills: int) -> dict[str, list[float]]:
-    """Milliseconds of each kill by kind of attack, as many at once as there are cores."""
+    """Milliseconds of each kill, by kind of attack, `AT_ONCE` at a time."""
     times: dict[str, list[float]] = {name: [] for name in ATTACKS}
     turns = iter([name for _ in range(-(-kills // len(ATTACKS))) for name in ATTACKS][:kills])
 
@@ -74,7 +74,7 @@ async def measure(kills: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Print one table."""
+    """Print the table."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     times = trio.run(measure, kills)
     everything = [time for measured in times.values() for time in measured]

@@ -1,10 +1,10 @@
-"""What closing the cage costs: the whole lockdown, and each of its layers alone, in milliseconds.
+"""The time of closing the cage: the whole lockdown, and each of its layers, in milliseconds.
 
     python bench/lockdown.py [rounds]
 
-Each round closes a cage of its own, because none of it can be undone: the whole one in an interpreter that
-was just started, as a child is, the layers in forks whose descriptors are as the child has them. A layer's
-time includes what the layers before it made slower. As root, an ordinary user's lockdown is timed as well.
+Each round closes a cage in a process of its own, because a cage cannot be opened: the whole one in a fresh
+interpreter, as a child is, the layers in forks that have the descriptors of a child. The time of a layer
+includes the slowdown by the layers before it. As root, the lockdown of an ordinary user is timed too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LAYERS: list[tuple[Any, str]] = [
 
 
 def measured(function: Callable[..., Any], name: str, spent: dict[str, float]) -> Callable[..., Any]:
-    """The same function, which adds its milliseconds to `spent`."""
+    """A function that also adds its milliseconds to `spent`."""
 
     def call(*arguments: Any) -> Any:
         began = time.perf_counter()
@@ -64,7 +64,7 @@ def measured(function: Callable[..., Any], name: str, spent: dict[str, float]) -
 
 
 def lock_down(by_layer: bool) -> dict[str, float]:
-    """Close the cage around this process; what it cost by layer, or as a whole."""
+    """Close the cage around this process, and return the milliseconds by layer, or of the whole."""
     spent: dict[str, float] = {}
     for module, name in LAYERS if by_layer else ():
         label = f"{module.__name__.rpartition('.')[2]}.{name}"
@@ -82,7 +82,7 @@ def in_a_process(user: int | None, by_layer: bool) -> dict[str, float]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.dup2(writing, 1)  # from where `claim` takes it
+        os.dup2(writing, 1)  # `claim` moves it from there
         if user is not None:
             os.setgroups([])
             os.setresgid(user, user, user)
@@ -100,7 +100,7 @@ def in_a_process(user: int | None, by_layer: bool) -> dict[str, float]:
 
 
 def in_a_fresh_interpreter() -> float:
-    """Milliseconds of the whole lockdown, as a child that was just started pays them."""
+    """Milliseconds of the whole lockdown in an interpreter that was just started."""
     command = [sys.executable, "-I", __file__, FRESH]
     done = subprocess.run(
         command,
@@ -115,7 +115,7 @@ def in_a_fresh_interpreter() -> float:
 
 
 def report(title: str, user: int | None, rounds: int) -> None:
-    """Print one table of the layers; a fork pays more for each, as it touches shared memory first."""
+    """Print one table of the layers. In a fork each takes longer, since it copies shared pages first."""
     layers = [in_a_process(user, by_layer=True) for _ in range(rounds)]
     times = {name: [spent.get(name, 0.0) for spent in layers] for name in layers[0]}
     del times[WHOLE]
@@ -126,12 +126,12 @@ def report(title: str, user: int | None, rounds: int) -> None:
 
 
 def main() -> None:
-    """Time it for whoever asks, and its layers for an ordinary user too where that is root."""
+    """Print the tables, for this user, and for an ordinary user too where this one is root."""
     if sys.platform != "linux":
-        raise SystemExit("the cage is Linux's")
+        raise SystemExit("this benchmark needs Linux, which alone has the cage")
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    library()  # the engine is there when a child locks itself down
-    for name in set(os.environ) - {"TZ", "LC_CTYPE"}:  # as a child's is, which started over without
+    library()  # a child has loaded the engine before it closes its cage
+    for name in set(os.environ) - {"TZ", "LC_CTYPE"}:  # a child has no others
         del os.environ[name]
     whole = [in_a_fresh_interpreter() for _ in range(rounds)]
     median = statistics.median(whole)

@@ -1,11 +1,11 @@
-"""What a call and a request cost that cross in one drain, 10,000 of each, through a real child.
+"""The cost of a call and of a request in one drain, with 10,000 of each, through a real child.
 
     python bench/queues.py [rounds]
 
-Each row is timed from the first byte of the messages to the last reply parsed, and stands beside a baseline:
-the same bytes through a trivial Python process that parses and encodes each line (`json.loads`,
-`json.dumps`) and does nothing else. For a drain the bytes are those of its reply, there and back. `resolve`
-includes the drain in which the workflow takes its answers and completes.
+Each row is timed from the first byte of the messages to the last reply parsed, beside a baseline: the same
+bytes through a trivial Python process that parses and encodes each line (`json.loads`, `json.dumps`) and does
+nothing else. For a drain the bytes are those of its reply, there and back. `resolve` includes the drain in
+which the workflow takes its answers and completes.
 
 Not called queue.py: the folder of a script comes first on `sys.path`, and trio imports the real `queue`.
 """
@@ -46,7 +46,7 @@ class Process:
         )
 
     def exchange(self, lines: list[bytes], window: int) -> tuple[float, list[bytes]]:
-        """Send the lines, `window` of them at a time, parse every reply; seconds, and the replies."""
+        """Send the lines, `window` at a time, and parse every reply; return seconds, and the replies."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -62,14 +62,14 @@ class Process:
         return time.perf_counter() - began, replies
 
     def close(self) -> None:
-        """Close its stdin and see it leave."""
+        """Close stdin, wait for the exit, and check its status."""
         self._process.communicate()
         if self._process.returncode:
-            raise SystemExit(f"a process left with status {self._process.returncode}")
+            raise SystemExit(f"a process exited with status {self._process.returncode}")
 
 
 class Sample(NamedTuple):
-    """One row of one round: seconds for `COUNT` items, and what went through the baseline for it."""
+    """One row of one round: seconds for `COUNT` items, and the lines for the baseline."""
 
     name: str
     seconds: float
@@ -78,25 +78,25 @@ class Sample(NamedTuple):
 
 
 def message(method: str, **params: Any) -> bytes:
-    """One request as a line."""
+    """A JSON-RPC request as a line."""
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n"
 
 
 def begun(source: str) -> Process:
-    """A child in which a workflow was started and has not run yet."""
+    """A child after `start` and before the first drain."""
     child = Process(CHILD)
     child.exchange([message("initialize", protocolVersion="1.0"), message("start", source=source)], 1)
     return child
 
 
 def drain(child: Process) -> tuple[float, bytes, dict[str, Any]]:
-    """Seconds, the reply's line, its result."""
+    """Drain once; return seconds, the line of the reply, and its result."""
     seconds, [line] = child.exchange([message("drain")], 1)
     return seconds, line, json.loads(line)["result"]
 
 
 def log_round() -> Iterator[Sample]:
-    """10,000 calls."""
+    """Samples of `COUNT` calls in one drain."""
     child = begun(LOGS)
     seconds, line, result = drain(child)
     if len(result["calls"]) != COUNT:
@@ -106,7 +106,7 @@ def log_round() -> Iterator[Sample]:
 
 
 def agent_round(window: int) -> Iterator[Sample]:
-    """10,000 requests, 10,000 answers, and the step in which the workflow takes them."""
+    """Samples of `COUNT` requests in one drain, and of their answers with the drain that takes them."""
     child = begun(AGENTS)
     seconds, line, result = drain(child)
     if window == WINDOW:
@@ -122,14 +122,14 @@ def agent_round(window: int) -> Iterator[Sample]:
 
 
 def one_round() -> Iterator[Sample]:
-    """Every row once."""
+    """The samples of all rows."""
     yield from log_round()
     yield from agent_round(WINDOW)
     yield from agent_round(1)
 
 
 def main() -> None:
-    """Print one table."""
+    """Print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     own: dict[str, list[float]] = {}
     baseline: dict[str, list[float]] = {}

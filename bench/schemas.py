@@ -1,11 +1,12 @@
-"""What a neighbour notices of a hostile tenant's schemas, and whether that tenant is charged for them.
+"""The effect of a hostile tenant's schemas on another tenant's runs, and what the hostile tenant is charged.
 
     python bench/schemas.py [rounds]
 
-One host, two tenants. One has a trivial run after the other; the other has as many runs at once as it gets,
-each with sixteen agent calls whose schemas are as costly as a schema can be. Windows alone and beside it take
-turns. The last table sets what both tenants were charged beside what the kernel counted for every process
-that was reaped; zygotes that were replaced are nobody's. Then what a check costs whose schema harms nobody.
+One host, two tenants. The neighbour makes one trivial run after the other; the hostile tenant has as many
+runs at once as it gets, each with sixteen agent calls whose schemas are as costly as possible. Windows with
+the neighbour alone and with both take turns. The second table compares what both tenants were charged with
+what the kernel counted for all processes that were reaped; replaced zygotes are charged to no tenant. The
+last one is the cost of a check of an ordinary schema.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ for (let n = 1; n <= 40; n++) schema.$defs['d' + n] = { allOf: [part(n - 1), par
 const value = '1';
 """,
 }
-HONEST = {
+ORDINARY = {
     "without a schema": "{}",
     "plain ones, in the host": "{ schema: { type: 'array', items: { type: 'string' } } }",
     "with a pattern, in a process": "{ schema: { items: { pattern: '^a' } } }",
 }
 NEIGHBOUR = TenantLimits(runs_per_minute=10**6, cpu_seconds_per_minute=10**5)
-# The defaults, but for a minute's CPU: that quota would end the attack, and the measurement with it.
+# The defaults except for CPU, whose quota would end the attack, and the measurement with it.
 HOSTILE = TenantLimits(cpu_seconds_per_minute=10**5)
 
 
@@ -65,12 +66,12 @@ class Sample(NamedTuple):
 
 
 async def answer(call: AgentCall) -> AgentAnswer:
-    """What the prompt says."""
+    """Answer with the JSON value that the prompt is."""
     return AgentAnswer(json.loads(call.prompt))
 
 
 async def neighbour(host: Host, source: str = TRIVIAL) -> list[float]:
-    """One run after the other for the length of a window."""
+    """Make one run after the other for the length of a window; return the milliseconds of each."""
     times = []
     end = trio.current_time() + WINDOW_SECONDS
     while trio.current_time() < end:
@@ -81,7 +82,7 @@ async def neighbour(host: Host, source: str = TRIVIAL) -> list[float]:
 
 
 async def hostile(host: Host, source: str, tenant: str) -> None:
-    """Runs without end; one that a limit ended, or that was refused, is followed by the next."""
+    """Make runs without end, also after one that a limit ended or that was refused."""
     while True:
         try:
             await host.run(source, tenant=tenant)
@@ -92,7 +93,7 @@ async def hostile(host: Host, source: str, tenant: str) -> None:
 
 
 async def beside(host: Host, source: str, tenant: str) -> list[float]:
-    """The neighbour's window beside the attack, which has begun by then and is gone afterwards."""
+    """The neighbour's window while the attack goes on; the attack begins before and is ended after it."""
     async with trio.open_nursery() as nursery:
         for _ in range(RUNS_AT_ONCE):
             nursery.start_soon(hostile, host, source, tenant)
@@ -103,7 +104,7 @@ async def beside(host: Host, source: str, tenant: str) -> list[float]:
 
 
 async def windows(rounds: int) -> tuple[dict[str, Sample], dict[str, float], float]:
-    """All windows; what each tenant was charged; what the kernel counted. Seconds of CPU."""
+    """The samples of all windows, and the CPU seconds charged to tenants and counted by the kernel."""
     samples = {name: Sample([], []) for name in KINDS}
     before = reaped_cpu_seconds()
     limits = {"neighbour": NEIGHBOUR, **dict.fromkeys(KINDS, HOSTILE)}
@@ -119,7 +120,7 @@ async def windows(rounds: int) -> tuple[dict[str, Sample], dict[str, float], flo
 
 
 def reaped_cpu_seconds() -> float:
-    """Of all children of this process that have ended."""
+    """User and system CPU of all children of this process that were reaped."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -130,7 +131,7 @@ def p99(times: list[float]) -> float:
 
 
 def print_neighbour(samples: dict[str, Sample]) -> None:
-    """The table that the goal is about: a median within 1.5 times, a p99 within 3 times."""
+    """Print the neighbour's table; the goal is a median within 1.5 times and a p99 within 3 times."""
     print("a trivial run of a neighbour, ms")
     ratios = "".join(f"{figure:>9}{'alone':>8}{'ratio':>7}" for figure in ("median", "p99"))
     print(f"{'beside schemas:':<28}{'runs':>6}{ratios}")
@@ -142,7 +143,7 @@ def print_neighbour(samples: dict[str, Sample]) -> None:
 
 
 def print_charges(charged: dict[str, float], counted: float) -> None:
-    """What was charged beside what was used."""
+    """Print what was charged beside what was used."""
     print("\nCPU, s")
     for name, seconds in charged.items():
         print(f"{'charged: ' + name:<40}{seconds:>9.1f}")
@@ -151,11 +152,11 @@ def print_charges(charged: dict[str, float], counted: float) -> None:
     print(f"{'counted by the kernel, all reaped':<40}{counted:>9.1f}{total / counted:>9.1%} is charged")
 
 
-async def honest() -> None:
-    """What a check costs: eight answers in a run, beside a run whose agents have no schema."""
+async def ordinary() -> None:
+    """Print the cost of checks: runs of eight answers, with schemas and without."""
     print(f"\n{'a run of eight agents in turn':<32}{'ms':>8}{'CPU ms':>9}")
     async with Host(tenants={"neighbour": NEIGHBOUR}, options=RunOptions(agent=answer)) as host:
-        for name, options in HONEST.items():
+        for name, options in ORDINARY.items():
             source = f"for (let n = 0; n < 8; n++) await agent('[\"a\"]', {options}); return 1;"
             used = host.tenant_statistics("neighbour").cpu_seconds
             times = await neighbour(host, source)
@@ -169,7 +170,7 @@ def main() -> None:
     samples, charged, counted = trio.run(partial(windows, rounds))
     print_neighbour(samples)
     print_charges(charged, counted)
-    trio.run(honest)
+    trio.run(ordinary)
 
 
 if __name__ == "__main__":

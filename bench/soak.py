@@ -1,9 +1,9 @@
-"""Fifty thousand runs in one host, then a thousand that wait at once: does anything grow, or stay behind?
+"""Fifty thousand runs in one host, then a thousand that wait at once: does memory grow, is anything left?
 
     python bench/soak.py [runs] [waiting]
 
-Prints the memory of host and zygote along the way, after a warm-up, and what is left at the end. Exit status
-1 where an outcome is wrong, or a process or a descriptor is left.
+Prints the memory of host and zygote after a warm-up and after each tenth, and what is left at the end. Exit
+status 1 where an outcome is wrong, or a process or a descriptor is left.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def resident(pid: int) -> float:
 
 
 def zygote_of(children: list[psutil.Process]) -> int:
-    """The one process that is not caged: the first that was started."""
+    """The process id of the zygote, which is the oldest child."""
     return min(children, key=lambda process: process.create_time()).pid
 
 
@@ -42,7 +42,7 @@ class Soak:
     """One host under load.
 
     Attributes:
-        wrong: runs that did not end as they should.
+        wrong: runs with another result than expected.
     """
 
     def __init__(self, host: Host) -> None:
@@ -51,7 +51,7 @@ class Soak:
         self._left = 0
 
     async def trivial(self, count: int) -> None:
-        """So many runs, each with a result of its own, a few at once."""
+        """Make so many runs, each with a result of its own, `AT_ONCE` at a time."""
         self._left = count
         async with trio.open_nursery() as nursery:
             for _ in range(AT_ONCE):
@@ -65,7 +65,7 @@ class Soak:
             self.wrong += outcome.result != number * 2
 
     async def waiting(self, count: int) -> None:
-        """So many runs at once that wait for an agent, and then end."""
+        """Make so many runs at once that wait for an agent, and then let them end."""
         opened, begun = trio.Event(), 0
 
         async def wait(call: AgentCall) -> AgentAnswer:
@@ -87,7 +87,7 @@ class Soak:
 
 
 async def soak(runs: int, waiting: int) -> int:
-    """Run it all; the number of wrong outcomes."""
+    """Run everything, print the table, and return the number of wrong outcomes."""
     own = os.getpid()
     print(f"{'runs':>8}{'seconds':>10}{'host MiB':>10}{'zygote MiB':>12}{'descriptors':>13}{'children':>10}")
     async with Host(default=PLENTY) as host:
@@ -107,7 +107,7 @@ async def soak(runs: int, waiting: int) -> int:
 
 
 def main() -> None:
-    """Print the table and the verdict."""
+    """Print the table and what is left."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     waiting = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
     before = len(os.listdir("/proc/self/fd"))

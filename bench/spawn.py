@@ -1,8 +1,8 @@
-"""A trivial run from spawn to exit, beside ``node file.mjs``: how long one process a run costs.
+"""A trivial run from spawn to exit, beside ``node file.mjs``: the time of one process for each run.
 
     python bench/spawn.py [rounds]
 
-Each round times every contender once, in turn, so that a slow moment of the machine hits all of them.
+Each round times every contender once, in turn, so that a slow moment of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MESSAGES: list[tuple[str, dict[str, object]]] = [
 
 
 def flowcage_run() -> None:
-    """Start a child, run ``export default 1`` in its cage, see the result, see it exit."""
+    """Start a child, run ``export default 1`` in its cage, check the result, and wait for the exit."""
     lines = [
         json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         for number, (method, params) in enumerate(MESSAGES)
@@ -41,7 +41,7 @@ def flowcage_run() -> None:
 
 
 def command(*words: str) -> Callable[[], None]:
-    """Time a whole command."""
+    """A contender that is a command."""
 
     def run() -> None:
         subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
@@ -50,7 +50,7 @@ def command(*words: str) -> Callable[[], None]:
 
 
 def contenders(folder: Path) -> dict[str, Callable[[], None]]:
-    """What is compared; node only where it is installed."""
+    """The contenders by name; node only where it is installed."""
     found: dict[str, Callable[[], None]] = {
         "flowcage child, strict": flowcage_run,
         "python -I -S -c pass": command(sys.executable, "-I", "-S", "-c", "pass"),
@@ -63,7 +63,7 @@ def contenders(folder: Path) -> dict[str, Callable[[], None]]:
 
 
 def main() -> None:
-    """Print one table."""
+    """Print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     with tempfile.TemporaryDirectory() as folder:
         runs = contenders(Path(folder))

@@ -1,8 +1,8 @@
 """Runs untrusted JavaScript workflow modules, each in its own caged child process.
 
-Public are the names of this module and of `flowcage.events`, `flowcage.agents` and `flowcage.errors`; all
-else may move without notice. Each name is imported when it is first used. Whatever is started as
-``python -m flowcage.…`` loads this module first, and a caged child must not wait for trio.
+The public names are those of this module and of `flowcage.events`, `flowcage.agents` and `flowcage.errors`;
+everything else may move without notice. Each name is imported when it is first used, because every
+``python -m flowcage.…`` imports this module first, and a child must not spend 0.1 s on importing trio.
 
 The table below and the imports for type checkers say the same;
 ``tests/flowcage/test_public_names.py`` compares them with each other and with ``docs/python.md``.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if sys.platform == "win32":
     raise ImportError(
-        "flowcage runs on Linux and macOS only: Windows lacks the system calls that cage a child; use WSL"
+        "flowcage runs on Linux and macOS only: Windows lacks the system calls for the cage; use WSL"
     )
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Names by the module that they are imported from.
+# Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.agents.base": (
         "Agent",

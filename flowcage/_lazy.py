@@ -1,4 +1,4 @@
-"""How the public modules give out their names: each is imported from its home when it is first used."""
+"""The lazy import of public names: each comes from its home module when it is first used."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from importlib import import_module
 from typing import Any
 
 
-def load(door: str, homes: Mapping[str, tuple[str, ...]], name: str) -> Any:
-    """What a public module has by this name.
+def load(module: str, homes: Mapping[str, tuple[str, ...]], name: str) -> Any:
+    """Import one name of a public module.
 
     Args:
-        door: the public module's own name.
-        homes: its names, by the module that each is imported from.
-        name: which was asked for.
+        module: the name of the public module, for the error.
+        homes: its public names, by the module that each is imported from.
+        name: the name to import.
 
     Raises:
-        AttributeError: `door` has no such name.
+        AttributeError: the module has no such name.
     """
     for home, names in homes.items():
         if name in names:
             return getattr(import_module(home), name)
-    raise AttributeError(f"module {door!r} has no attribute {name!r}")
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What answers ``agent()``: the types of a call and its answer, and agents by name."""
+"""Agents, which answer ``agent()``: the types of a call and its answer, and agents by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
     from flowcage.host.agents.spec import parse_agent as parse_agent
 
-# Names by the module that they are imported from.
+# Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.agents.base": (
         "Agent",

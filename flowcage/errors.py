@@ -1,4 +1,4 @@
-"""Everything that flowcage raises on purpose, and the words that the errors carry."""
+"""The errors that flowcage raises, and the enumerations that they refer to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from flowcage.host.outcome.quota import Quota as Quota
     from flowcage.host.outcome.verdict import Verdict as Verdict
 
-# Names by the module that they are imported from.
+# Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.agents.base": (
         "AgentError",

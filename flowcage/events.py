@@ -1,4 +1,4 @@
-"""What can be watched of a run, the requests that wait in one, and a bounded buffer for events."""
+"""The events of a run, the requests that wait in one, and a bounded buffer for events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         WorkflowRequest as WorkflowRequest,
     )
 
-# Names by the module that they are imported from.
+# Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.events.records": (
         "AgentCompleted",

@@ -157,5 +157,5 @@ except ImportError as error:
 """
     said = python(program, "-I")
     assert said == (
-        "flowcage runs on Linux and macOS only: Windows lacks the system calls that cage a child; use WSL\n"
+        "flowcage runs on Linux and macOS only: Windows lacks the system calls for the cage; use WSL\n"
     )
