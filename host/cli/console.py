@@ -56,8 +56,7 @@ class FilePath(click.Path):
     name = "path"
 
     def __init__(self, *, allow_dash: bool = False, **given: Any) -> None:
-        # Not `readable`: reading tells whether a file can be read, and access(2) would be asked of outputs,
-        # too.
+        # readable=False, or click would ask access(2) of outputs too; reading tells whether it is possible.
         super().__init__(path_type=Path, readable=False, allow_dash=allow_dash, **given)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -70,14 +69,14 @@ class FilePath(click.Path):
 
 
 class Command(click.Command):
-    """A command whose help can fail to be written, to a full disk or a closed stdout."""
+    """A command that reports where its help cannot be written, such as to a full disk."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; ``--help`` and ``--version`` write to stdout here, and nothing else does any I/O."""
         try:
             return super().parse_args(ctx, args)
         except OSError as error:
-            fail(exits.OUR_FAULT, f"the help cannot be written: {error.strerror}")
+            fail(exits.OUR_FAULT, f"stdout cannot be written to: {error.strerror}")
 
 
 def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:

@@ -20,8 +20,7 @@ Invariants:
   last of its stderr, before the error is made. The wait status decides, not what the child said.
 - Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
   confirmed by the kernel (tests/process/test_lying_child.py).
-- A child that crashed was perhaps attacked: the launcher is told, once the child is reaped, before the next
-  launch.
+- A child that crashed was perhaps attacked: as soon as it is reaped, the launcher is told (`distrust`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ talk directly. No message passes through the server, which accepts, forks, watch
 the one `Server` of a process, runs it, and calls `stop` at the first signal.
 
 Peers are untrusted. What one may ask for is bounded by the server's `Terms`, to which the child keeps from
-its start; `handshake` checks that with the kernel.
+its start; `handshake` checks the cage with the kernel.
 
 A connection passes these stages, and is dropped at each if its peer hangs up: it is accepted, or turned away
 where its user may not connect or has too many open; it waits for a first byte; it waits for one of its user's
@@ -16,8 +16,8 @@ slots; a child is forked and closes its cage; the child ends. Invariants:
   closed.
 - No peer can use up another user's share: slots and waiting places are divided among the allowed users at the
   start.
-- No byte of a peer's is consumed. The first one is peeked at, for the child must read it; so hang-ups are
-  seen by epoll, not by a read that returns nothing.
+- No byte of a peer's is consumed, for the child must read it: the first one is peeked at, and a later hang-up
+  is seen by epoll.
 - The socket is made blocking before the fork: the flag belongs to the file description, which the child
   shares.
 - The pidfd is opened right after the fork, with no await in between, and if that fails the child is killed

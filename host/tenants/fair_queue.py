@@ -5,9 +5,9 @@ on by 1 / weight, and virtual time is the tag of the run that started last. A te
 a slot (it had nothing waiting, was at its own cap, or had overdrawn its CPU) returns at the present virtual
 time, and so gathers no credit. (Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996.)
 
-`Scheduler` is the only caller. Every call takes `now`; nothing waits, and nothing is called back. After
-anything that may free a slot the caller asks `start_next` until it returns None: the queue never starts a run
-by itself.
+`Scheduler` is the only caller. Every call that depends on time takes `now`, and none waits. After anything
+that may free a slot the caller asks `start_next` until it returns None: the queue never starts a run by
+itself.
 
 A run enters (`enter`), gets a slot (`start_next`) and ends (`finish`); before it has begun anything it may
 also be withdrawn, from the queue or with its slot. Invariants:
@@ -25,8 +25,8 @@ also be withdrawn, from the queue or with its slot. Invariants:
   it does not belong, which is how it leaves a heap. Whatever changes what a key depends on must add the
   tenant again; that is what `_make_ready`, `charge_cpu` and `_after_leaving` do at their end.
 - A tenant is remembered while forgetting it would change its quotas: for a minute, in which its rate
-  recovers, and until its CPU is paid back. Past `MAX_IDLE_TENANTS` the oldest goes early, because a caller
-  may invent names.
+  recovers, and until its CPU is paid back. Past `MAX_IDLE_TENANTS` the next one to be forgotten goes early,
+  because a caller may invent names.
 - No tenant may have more places in the host's queue than it leaves free, so that however many one tenant asks
   for, another still finds a place.
 

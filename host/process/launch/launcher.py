@@ -79,8 +79,8 @@ class ClosableLauncher(Launcher, Protocol):
 class Pipes(NamedTuple):
     """The ends of a new child's stdin, stdout and stderr, as raw descriptors."""
 
-    ours: tuple[int, int, int]
-    theirs: tuple[int, int, int]
+    host_ends: tuple[int, int, int]
+    child_ends: tuple[int, int, int]
 
 
 def open_pipes() -> Pipes:

@@ -53,7 +53,7 @@ def spawn(command: tuple[str, ...] | None = None) -> Spawned:
     except OSError as error:
         raise not_launched("no child could be started", error) from error
     try:
-        child_in, child_out, child_err = pipes.theirs
+        child_in, child_out, child_err = pipes.child_ends
         process = subprocess.Popen(
             command or (*_CHILD_COMMAND, "--die-with", str(os.getpid())),
             stdin=child_in,
@@ -64,10 +64,10 @@ def spawn(command: tuple[str, ...] | None = None) -> Spawned:
             start_new_session=True,
         )
     except OSError as error:
-        close_all(pipes.ours)
+        close_all(pipes.host_ends)
         raise not_launched("no child could be started", error) from error
     finally:
-        close_all(pipes.theirs)
+        close_all(pipes.child_ends)
     pid = process.pid
     process.returncode = 0  # Popen must neither wait nor warn: `ChildProcess` reaps it, for its rusage
-    return Spawned(pid, *pipes.ours)
+    return Spawned(pid, *pipes.host_ends)

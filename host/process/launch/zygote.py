@@ -18,8 +18,8 @@ A process is in one of four places: `_next` (loading, while the current one does
   process group.
 - `_retire` only moves; the socket is closed by the next launch, under the lock, or by `aclose`. `distrust` is
   called without the lock, at a time when another task may wait for a reply on that socket.
-- A process is replaced once for each launch. If a fresh one cannot fork either, the machine lacks something,
-  and the launch fails (tests/process/test_zygote.py).
+- A launch replaces a lost process once. If a new one cannot fork either, the launch fails
+  (tests/process/test_zygote.py).
 - Every process that was started is reaped: a retired one when it has ended, the others in `_discard` or
   `aclose`.
 """
@@ -73,13 +73,13 @@ class Zygote:
         except OSError as error:
             raise not_launched("no child could be started", error) from error
         try:
-            pid, inherited_bytes = await self.fork(pipes.theirs)
+            pid, inherited_bytes = await self.fork(pipes.child_ends)
         except BaseException:
-            close_all(pipes.ours)
+            close_all(pipes.host_ends)
             raise
         finally:
-            close_all(pipes.theirs)
-        return Spawned(pid, *pipes.ours, inherited_bytes)
+            close_all(pipes.child_ends)
+        return Spawned(pid, *pipes.host_ends, inherited_bytes)
 
     def distrust(self) -> None:
         """Fork the next child from a new zygote process."""

@@ -1,9 +1,9 @@
 """One zygote process, seen from the host: started, asked to fork, ended, and its unknown children found.
 
 `Zygote` is the only user and holds its lock around `wait_ready` and `fork`. Requests and replies are
-datagrams of a
-SOCK_SEQPACKET pair: one byte with three descriptors out, one text back (a pid, ``-`` and an error, or
-``ready`` once). The zygote's stderr is the same socket, so a traceback arrives as a reply that is no number.
+datagrams of a SOCK_SEQPACKET pair. A request is one byte with three descriptors. A reply is a pid, or ``-``
+and an error; the first datagram is ``ready``. The zygote's stderr is the same socket, so a traceback arrives
+as a reply that is not a number.
 """
 
 from __future__ import annotations
