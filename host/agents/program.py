@@ -16,7 +16,7 @@ from contextlib import suppress
 import trio
 
 from flowcage.host.process.signals import signal_name
-from flowcage.host.terminal.text import plain_text
+from flowcage.host.terminal.text import plain_text, tail
 
 MAX_STDOUT_BYTES = 8 * 1024 * 1024
 # Of stderr in an error. More bytes are kept than that, because escape sequences are removed from them.
@@ -78,7 +78,7 @@ async def output_of(
     if clock.cancelled_caught:
         raise ProgramError(f"took longer than {timeout_s:g} s and was killed")
     if status != 0:
-        raise ProgramError(_failure(status, plain_text(program.stderr)[-STDERR_TAIL_CHARACTERS:]))
+        raise ProgramError(_failure(status, tail(plain_text(program.stderr), STDERR_TAIL_CHARACTERS)))
     return bytes(program.stdout)
 
 

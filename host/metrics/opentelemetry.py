@@ -18,7 +18,7 @@ from flowcage.host.events.records import (
     RunStarted,
 )
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.terminal.text import safe
+from flowcage.host.terminal.text import cut, safe
 
 try:
     from opentelemetry.context import Context
@@ -151,4 +151,4 @@ def _attributes(values: Mapping[str, str | int]) -> dict[str, str | int]:
 
 
 def _text(text: str) -> str:
-    return safe(text)[:MAX_TEXT]
+    return cut(safe(text), MAX_TEXT)

@@ -66,6 +66,11 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def tail(text: str, most: int) -> str:
+    """The last characters of a text, at most so many, with an ellipsis where some are missing."""
+    return text if len(text) <= most else f"…{text[len(text) - most + 1 :]}"
+
+
 def safe(text: str) -> str:
     """Text that cannot control a terminal, at most `MAX_CHARACTERS` long; newlines are kept.
 

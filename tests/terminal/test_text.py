@@ -8,11 +8,13 @@ import pytest
 
 from flowcage.host.terminal.text import (
     MAX_CHARACTERS,
+    cut,
     escaped,
     indented,
     message,
     plain_text,
     safe,
+    tail,
     wants_colour,
 )
 
@@ -51,6 +53,15 @@ def test_json_stays_as_it_is_but_for_what_steers() -> None:
 
 def test_a_tab_becomes_a_space() -> None:
     assert safe("a\tb") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "head", "end"),
+    [("", 3, "", ""), ("abc", 3, "abc", "abc"), ("abcd", 3, "ab…", "…cd"), ("abcd", 1, "…", "…")],
+)
+def test_where_characters_are_missing_there_is_an_ellipsis(text: str, most: int, head: str, end: str) -> None:
+    assert cut(text, most) == head
+    assert tail(text, most) == end
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
