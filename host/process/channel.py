@@ -59,11 +59,13 @@ class Patience(NamedTuple):
         cpu_seconds: of the child's CPU.
         wall_seconds: on the host's clock.
         resident_bytes: of memory (RSS).
+        is_of_limits: these follow from limits of the run, which errors then name.
     """
 
     cpu_seconds: float = 30.0
     wall_seconds: float = 30.0
     resident_bytes: int = 512 * MIB
+    is_of_limits: bool = False
 
     def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
         """The same, with the time that a step may take and a grace: a correct child ends the step itself."""
@@ -71,6 +73,7 @@ class Patience(NamedTuple):
         return self._replace(
             cpu_seconds=step_seconds + grace_seconds,
             wall_seconds=STEP_WALL_FACTOR * step_seconds + grace_seconds,
+            is_of_limits=True,
         )
 
 
@@ -191,7 +194,7 @@ class Channel:
         try:
             event = self._connection.next_event()
         except RemoteProtocolError as error:
-            raise ProtocolViolation(f"the child broke the protocol: {error}") from error
+            raise ProtocolViolation(str(error)) from error  # the class and the verdict say whose fault it is
         if isinstance(event, ConnectionClosed):
             raise ChildGone
         return event
@@ -219,12 +222,15 @@ class Channel:
         patience, passed = self.patience, self.step.since(began)
         if self._process.resident_bytes() > patience.resident_bytes:
             most = patience.resident_bytes // MIB
-            raise MemoryExceeded(f"the child used more than {most} MiB of memory and was killed")
+            source = " (memoryBytes and room for the engine)" if patience.is_of_limits else ""
+            raise MemoryExceeded(f"the child used more than {most} MiB of memory{source} and was killed")
+        source = " (stepTimeoutMs and answerGraceSeconds)" if patience.is_of_limits else ""
         if passed.cpu >= patience.cpu_seconds:
-            limit = patience.cpu_seconds
-            raise ChildSilent(f"the child did not answer in {limit:g} s of CPU and was killed")
+            seconds = patience.cpu_seconds
+            raise ChildSilent(f"the child did not answer in {seconds:g} s of CPU{source} and was killed")
         if passed.wall >= patience.wall_seconds:
-            raise ChildSilent(f"the child did not answer in {patience.wall_seconds:g} s and was killed")
+            seconds = patience.wall_seconds
+            raise ChildSilent(f"the child did not answer in {seconds:g} s{source} and was killed")
 
     def set_max_message_bytes(self, value: int) -> None:
         """Hold the child's lines to the effective limit that `initialize` reported, in bytes."""

@@ -153,7 +153,7 @@ def _error_of(method: str, failure: Failure) -> RunError:
     if kind not in MAY_FAIL[method]:
         told = cut(failure.message, _SHOWN)
         return ProtocolViolation(
-            f"the child answered {method} with the error {kind}, which no correct child does: {told}"
+            f"the child answered {method} with {kind}, an error that no correct child gives: {told}"
         )
     if kind in errors.RUN_FAILURES:
         return WorkflowFailed(kind, failure.message, failure.data)

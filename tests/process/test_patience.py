@@ -47,7 +47,7 @@ def channel_to(process: Mute, allowance: Allowance | None = None) -> Channel:
 @pytest.mark.parametrize(
     ("share", "seconds", "told"),
     [
-        (1.0, 1.5, "1.5 s of CPU"),
+        (1.0, 1.5, r"1.5 s of CPU \(stepTimeoutMs and answerGraceSeconds\) and was killed"),
         (0.5, 3.0, "1.5 s of CPU"),
         (0.2, 7.5, "1.5 s of CPU"),
         (0.01, 10.5, "did not answer in 10.5 s"),
