@@ -35,7 +35,7 @@ class NewChild:
 async def closed_its_cage(child: NewChild, terms: Terms, tell: Callable[[str], None]) -> bool:
     """Wait for the note, log what the peer was refused, and return whether the child may go on.
 
-    A child that ends before its note is not logged here: its exit status is, if a signal ended it.
+    A child that ends before its note is not logged here: its end is, if a signal caused it.
     """
     line = await _first_line(child.notes)
     await child.notes.aclose()  # stderr may be the workflow's from here on; with the pipe closed it is lost

@@ -13,9 +13,9 @@ import trio
 
 
 class HangUps:
-    """One epoll(7) for all connections, so that a thousand waiting ones cost one task.
+    """One epoll(7) for all connections, served by one task, `run`.
 
-    `run` is a task of its own. Leave the block when all connections are closed.
+    Leave the block when all connections are closed.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """The Unix socket that ``flowcage serve`` listens on: made here, or passed by systemd.
 
 A socket's path may be in a folder that others may write to, such as /tmp. So its folder is opened first, and
-what stands there is looked at and removed relative to that descriptor, never by the path a second time.
+what is there is looked at and removed relative to that descriptor. Only bind(2) and connect(2), which take no
+descriptor, use the path; what bind(2) made is looked at afterwards.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ have, and few runs come near theirs. So a run is admitted by what it is expected
 runs, and the next ones wait while the sum is too large, or while the machine has too little left.
 
 `Scheduler` asks `has_room` before each start, calls `admit` and `release` for each run, and `sample` once a
-second. `Run` opens `MemoryCharge.process` around each of its children. Everything happens in one thread.
+second. A run opens `MemoryCharge.process` around each of its children. Everything happens in one thread.
 
 Invariants:
 
