@@ -1,62 +1,60 @@
-"""One attempt of an ``agent()`` call: the answer is checked, and asked for once more if it is wrong."""
+"""One question to an agent, and whether its answer is of use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from typing import NamedTuple
 
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, WrongAnswer
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
+from flowcage.host.outcome.errors import RequestRejected
+from flowcage.protocol import strictjson
 
-# Answers in one attempt. The second call carries what was wrong with the first answer.
-_TRIES = 2
+
+class Reply(NamedTuple):
+    """What came of the question.
+
+    Attributes:
+        answer: the agent's, right or wrong; its tokens were used either way.
+        problem: why it is not what the call's schema asks for; None for an answer of use.
+        refusal: why there is none of use, for a reason that showing it to the agent does not mend.
+    """
+
+    answer: AgentAnswer
+    problem: str | None = None
+    refusal: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer as text."""
+        value = self.answer.value
+        return value if isinstance(value, str) else strictjson.dumps(value)
 
 
-async def ask(
-    agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes: int, charge: Callable[[int], None]
-) -> AgentAnswer:
-    """Ask an agent, and check that its answer can be sent and satisfies the call's schema.
+async def ask(agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes: int) -> Reply:
+    """Ask an agent once, and hold its answer to the call's schema.
 
     Args:
         agent: the handler.
         call: as the workflow made it.
         schemas: applies the call's schema.
         max_bytes: of the answer as JSON.
-        charge: called with the tokens of each answer, valid or not.
-
-    Returns:
-        The last answer, with the tokens of all answers.
 
     Raises:
-        RequestRejected: from the agent; or `AgentError` where no answer was valid or the schema is not.
+        SchemaRefused: the call's schema cannot be applied; the agent was not asked.
+        RequestRejected: the agent's own.
         TypeError: the handler returned something other than an `AgentAnswer`.
     """
-    if call.schema is None:
-        return await _try(agent, call, max_bytes, charge)
-    schema = await schemas.admit(call.schema)  # first: with a wrong schema the agent's tokens would be wasted
-    tokens, problem = 0, None
-
-    def count(used: int) -> None:
-        nonlocal tokens
-        tokens += used
-        charge(used)
-
-    for _ in range(_TRIES):
-        try:
-            answer = await _try(agent, replace(call, problem=problem), max_bytes, count)
-            problem = await schema.why_not(answer.value)
-        except WrongAnswer as wrong:
-            problem = str(wrong)
-        if problem is None:
-            return AgentAnswer(answer.value, tokens)
-    raise AgentError(f"the agent gave no valid answer in {_TRIES} tries: {problem}")
-
-
-async def _try(agent: Agent, call: AgentCall, max_bytes: int, charge: Callable[[int], None]) -> AgentAnswer:
-    answer = await agent(call)
+    schema = None if call.schema is None else await schemas.admit(call.schema)
+    try:
+        answer = await agent(call)
+    except WrongAnswer as wrong:
+        return Reply(AgentAnswer(wrong.text or "", wrong.tokens), problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
-    charge(answer.tokens)
-    require_sendable(answer.value, max_bytes)
-    return answer
+    try:
+        require_sendable(answer.value, max_bytes)
+        problem = None if schema is None else await schema.why_not(answer.value)
+    except RequestRejected as refusal:
+        return Reply(answer, refusal=str(refusal))
+    return Reply(answer, problem)

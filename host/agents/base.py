@@ -2,54 +2,155 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from flowcage.host.outcome.errors import RequestRejected
+from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
+
+# Options that say how a call is made and shown, not what is asked.
+_NOT_IN_KEY = frozenset({"label", "phase", "retry", "timeoutMs"})
 
 
 @dataclass(frozen=True)
 class AgentCall:
-    """One ``agent(prompt, options)``.
+    """One attempt at one ``agent(prompt, options)``.
 
     Attributes:
-        id: the request's number, unique in its run.
-        prompt: any text, also with lone surrogates.
+        id: the request's number, unique in its workflow.
+        prompt: any text; a lone surrogate may be in it.
         options: empty where the workflow gave none. ``model`` and ``provider`` may come from its `meta`.
-        problem: what was wrong with the first answer to this call, where it is asked for a second one.
+        problem: what was wrong with the answer to the same call, where this asks once more; else None.
+        run_id: the workflow's; `root_run_id` is the same unless it is a child workflow.
+        tenant: whose run it is; "" where no `Host` runs it.
+        phase: that the call is charged to; None for none.
+        attempt: counted from 1; see ``options.retry``.
+        deadline: on trio's clock, in seconds, when this attempt is cancelled; infinite without
+            ``options.timeoutMs``.
     """
 
     id: str
     prompt: str
     options: Mapping[str, Json]
     problem: str | None = None
+    run_id: str = ""
+    root_run_id: str = ""
+    tenant: str = ""
+    phase: str | None = None
+    attempt: int = 1
+    deadline: float = math.inf
 
     @property
     def schema(self) -> Json:
         """The JSON Schema that the answer must satisfy; None where any text is an answer."""
         return self.options.get("schema")
 
+    @property
+    def label(self) -> str | None:
+        """``options.label``, where it is text."""
+        return self._text("label")
+
+    @property
+    def model(self) -> str | None:
+        """``options.model``, where it is text."""
+        return self._text("model")
+
+    @property
+    def provider(self) -> str | None:
+        """``options.provider``, where it is text."""
+        return self._text("provider")
+
+    @property
+    def key(self) -> str:
+        """What is asked, as 32 hexadecimal digits: calls that ask the same have the same key.
+
+        BLAKE2b-128 (RFC 7693) of the prompt and the options as JSON with sorted names, without `None` and
+        without ``label``, ``phase``, ``retry`` and ``timeoutMs``.
+        """
+        asked = {
+            name: value
+            for name, value in self.options.items()
+            if value is not None and name not in _NOT_IN_KEY
+        }
+        text = strictjson.dumps([self.prompt, _sorted(asked)])
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    @property
+    def idempotency_key(self) -> str:
+        """``run/request/attempt``: the same for each try of one attempt, another for a retry."""
+        return f"{self.run_id}/{self.id}/{self.attempt}"
+
+    def _text(self, name: str) -> str | None:
+        value = self.options.get(name)
+        return value if isinstance(value, str) else None
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class AgentUsage:
+    """Tokens of one answer, as the model's provider counts them.
+
+    Attributes:
+        input, output: what was read anew, and what was written.
+        cache_read, cache_write: what the provider took from its cache, and put there.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cache_read", "cache_write"):
+            _require_count(name, getattr(self, name))
+
+    def to_json(self) -> dict[str, int]:
+        """As events have it."""
+        names = {"input": self.input, "output": self.output}
+        return names | {"cacheRead": self.cache_read, "cacheWrite": self.cache_write}
+
 
 @dataclass(frozen=True)
 class AgentAnswer:
-    """The answer to one ``agent()`` call.
+    """What the workflow gets, and what it cost.
 
     Attributes:
-        value: text, or the JSON value that the call's schema asks for; the run checks it.
-        tokens: that the agent reports to have used; 0 if it does not report any.
-
-    Raises:
-        ValueError: tokens are negative or not whole.
+        value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
+        tokens: that count for the budget. Left out, they are the input and output of `usage`, or 0.
+        usage: the tokens in detail, where they are known.
+        cost_usd: US dollars, where they are known.
+        model: the one that answered.
+        session_id: the agent's own name for the conversation.
     """
 
     value: Json
     tokens: int = 0
+    usage: AgentUsage | None = None
+    cost_usd: float = 0.0
+    model: str | None = None
+    session_id: str | None = None
 
     def __post_init__(self) -> None:
-        if type(self.tokens) is not int or self.tokens < 0:
-            raise ValueError(f"tokens must be a whole number of 0 or more, not {self.tokens!r}")
+        _require_count("tokens", self.tokens)
+        if not self.tokens and self.usage is not None:
+            object.__setattr__(self, "tokens", self.usage.input + self.usage.output)
+        cost = self.cost_usd
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
+            raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
+
+
+def _require_count(name: str, value: object) -> None:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be a whole number of 0 or more, not {value!r}")
 
 
 class AgentError(RequestRejected):
@@ -57,7 +158,17 @@ class AgentError(RequestRejected):
 
 
 class WrongAnswer(AgentError):
-    """The agent's answer does not satisfy the call's schema; it is asked for once more."""
+    """The agent answered, but not with what the call's schema asks for; it is asked once more.
+
+    Attributes:
+        text: the answer, as far as it is text.
+        tokens: that it cost.
+    """
+
+    def __init__(self, message: str, text: str | None = None, tokens: int = 0) -> None:
+        super().__init__(message)
+        self.text = text
+        self.tokens = tokens
 
 
 class AgentSpecError(ValueError):

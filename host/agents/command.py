@@ -48,7 +48,7 @@ class _Command:
         try:
             return AgentAnswer(strictjson.loads(text.encode()))
         except (ValueError, RecursionError) as error:
-            raise WrongAnswer(f"it is not JSON: {error}") from None
+            raise WrongAnswer(f"it is not JSON: {error}", text) from None
 
     async def _run(self, call: AgentCall, prompt: str) -> str:
         options = strictjson.dumps(dict(call.options))

@@ -62,7 +62,7 @@ def warnings(report: Report) -> list[str]:
 
 
 def _label(kind: str) -> str:
-    from flowcage.host.outcome.report import UNKNOWN_REQUEST_TYPE  # not needed for --help
+    from flowcage.host.run.core import UNKNOWN_REQUEST_TYPE  # it was imported by the run
 
     # Other diagnostics are about the workflow; this one means that host and child do not fit together.
     return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"

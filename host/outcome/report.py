@@ -7,12 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.protocol import strictjson
+from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import Json, Layer
-
-# Of logs, phases and diagnostics, as JSON, for the report. Events have them all.
-MAX_KEPT_BYTES = 4 * 1024 * 1024
-MAX_KEPT_ENTRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -21,13 +17,27 @@ class PhaseUsage:
 
     Attributes:
         agents: calls that were begun.
-        failed: calls that were begun and finally rejected.
-        tokens: as the agents reported.
+        failed: calls that were begun and had no answer in the end.
+        tokens, cost_usd: as the agents reported.
     """
 
     agents: int = 0
     failed: int = 0
     tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: PhaseUsage) -> PhaseUsage:
+        return PhaseUsage(
+            self.agents + other.agents,
+            self.failed + other.failed,
+            self.tokens + other.tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """In the wire's camelCase."""
+        counts = {"agents": self.agents, "failed": self.failed, "tokens": self.tokens}
+        return counts | {"costUsd": self.cost_usd}
 
 
 @dataclass(frozen=True)
@@ -37,17 +47,35 @@ class Census:
     Attributes:
         started: calls that were begun; a retry is an attempt of the same call.
         completed: calls that were answered.
-        failed: calls that were begun and finally rejected.
+        failed: calls that were begun and finally rejected, or became null.
         refused: calls that were not begun: for a limit, for the budget, or for invalid options.
-        swallowed_errors: errors of this workflow that ``parallel`` and ``pipeline`` turned into null. The
-            child reports the first hundred.
+        cancelled: calls that had no end of their own when their workflow ended.
+        unawaited: requests without an answer when their workflow completed. The child reports the first 20.
+        swallowed_errors: errors that ``parallel`` and ``pipeline`` turned into null. Each child reports the
+            first hundred.
     """
 
     started: int = 0
     completed: int = 0
     failed: int = 0
     refused: int = 0
+    cancelled: int = 0
+    unawaited: int = 0
     swallowed_errors: int = 0
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any call failed or was refused."""
+        return self.failed + self.refused > 0
+
+    @property
+    def is_total_loss(self) -> bool:
+        """Whether calls were made, and none has an answer."""
+        return self.has_failures and self.completed == 0
+
+    def to_json(self) -> dict[str, int]:
+        """In the wire's camelCase."""
+        return {camel_case(name): count for name, count in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -59,10 +87,11 @@ class Usage:
         user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own reports.
         peak_rss_bytes: of the child (VmHWM, proc(5)); 0 where it ended before that could be read.
         agents: ``agent()`` calls that were begun, those of child workflows included.
-        tokens: as the agents reported.
+        tokens, cost_usd: as the agents reported.
         messages, bytes_sent, bytes_received: on the wire.
-        by_phase: agents and tokens by phase, "" for agents without one; phases beyond a bound are
+        by_phase: agents, tokens and cost by phase, "" for agents without one; phases beyond a bound are
             counted together.
+        by_workflow: the same for each workflow's source name.
     """
 
     wall_seconds: float = 0.0
@@ -75,6 +104,8 @@ class Usage:
     bytes_sent: int = 0
     bytes_received: int = 0
     by_phase: Mapping[str, PhaseUsage] = field(default_factory=dict)
+    cost_usd: float = 0.0
+    by_workflow: Mapping[str, Mapping[str, PhaseUsage]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The usage with camelCase names, as the command line prints it."""
@@ -85,16 +116,17 @@ class Usage:
             "peakRssBytes": self.peak_rss_bytes,
             "agents": self.agents,
             "tokens": self.tokens,
+            "costUsd": self.cost_usd,
             "messages": self.messages,
             "bytesSent": self.bytes_sent,
             "bytesReceived": self.bytes_received,
-            "byPhase": {name: asdict(usage) for name, usage in self.by_phase.items()},
+            "byPhase": _by_phase_to_json(self.by_phase),
+            "byWorkflow": {name: _by_phase_to_json(phases) for name, phases in self.by_workflow.items()},
         }
 
 
-# The kind of a diagnostic of the host: a request's type is unknown to it, perhaps from a later protocol
-# version.
-UNKNOWN_REQUEST_TYPE = "unknown_request_type"
+def _by_phase_to_json(phases: Mapping[str, PhaseUsage]) -> dict[str, Any]:
+    return {name: usage.to_json() for name, usage in phases.items()}
 
 
 @dataclass(frozen=True)
@@ -106,14 +138,18 @@ class Report:
         verdict: how the run ended, in one word.
         usage: what the run used.
         logs: the values of each ``log()`` call, oldest first, up to a bound; `logs_dropped` counts the rest.
-        phases: names, in order.
-        diagnostics: ``{kind, message, …}`` each, such as an error that was swallowed by ``parallel()`` or a
-            script without a return; from the host `UNKNOWN_REQUEST_TYPE`.
-        isolation: each layer, as the child reported it.
-        waiting: the ids of requests that were unanswered at the end.
+        phases: titles in the order in which they were first named, by ``phase()`` or by an agent's option;
+            `phases_dropped` counts those beyond a bound.
+        phase_options: the last options of each ``phase(title, options)``.
+        diagnostics: ``{kind, message, …}`` each: errors that became null, agents that failed, requests that
+            nobody awaited; `diagnostics_dropped` counts those beyond a bound.
+        isolation: layer by layer, what held the child.
+        waiting: the ids of requests that were unanswered when it ended.
+        verdict: how it ended, in one word.
         limits: the effective ones, with their units in their names; those of the child as it reported them.
-        stderr: the end of the child's stderr, without escapes.
-        census: how the agent calls ended.
+        stderr: the last the child said there, without escapes.
+        census: what became of the agent calls.
+        tenant, metadata: as whoever started the run gave them.
     """
 
     run_id: str
@@ -128,6 +164,12 @@ class Report:
     limits: Mapping[str, float] = field(default_factory=dict)
     stderr: str = ""
     census: Census = Census()
+    phases_dropped: int = 0
+    phase_options: Mapping[str, Json] = field(default_factory=dict)
+    diagnostics_dropped: int = 0
+    root_run_id: str = ""
+    tenant: str = ""
+    metadata: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,41 +203,3 @@ class Outcome:
     def phases(self) -> tuple[str, ...]:
         """Names of the phases, in order."""
         return self.report.phases
-
-
-class Journal:
-    """The logs, phases and diagnostics of a run for its report, bounded in number and bytes.
-
-    Attributes:
-        logs_dropped: ``log()`` calls that found no room.
-    """
-
-    def __init__(self) -> None:
-        self.logs: list[tuple[Json, ...]] = []
-        self.logs_dropped = 0
-        self.phases: list[str] = []
-        self.diagnostics: list[Mapping[str, Json]] = []
-        self._bytes = 0
-
-    def log(self, values: list[Json]) -> None:
-        """Keep one ``log()`` call, or count it as dropped."""
-        if self._has_room(len(self.logs), values):
-            self.logs.append(tuple(values))
-        else:
-            self.logs_dropped += 1
-
-    def diagnostic(self, note: Mapping[str, Json]) -> None:
-        """Keep one diagnostic while there is room."""
-        if self._has_room(len(self.diagnostics), note):
-            self.diagnostics.append(note)
-
-    def phase(self, name: str) -> None:
-        """Keep one phase's name while there is room."""
-        if self._has_room(len(self.phases), name):
-            self.phases.append(name)
-
-    def _has_room(self, kept: int, value: Json) -> bool:
-        if kept >= MAX_KEPT_ENTRIES or self._bytes > MAX_KEPT_BYTES:
-            return False
-        self._bytes += len(strictjson.dumps(value))
-        return self._bytes <= MAX_KEPT_BYTES

@@ -95,6 +95,20 @@ class Verdict(StrEnum):
         "`maxReceivedBytes` passed by the run with all of its child workflows, or a limit on queued "
         "output as the child reports",
     )
+    AGENT_LIMIT = (
+        "agent_limit",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "the workflow went on calling `agent()` after `maxTotalAgents` was reached: as many refusals as that "
+        "limit, and 100 at least",
+    )
+    BUDGET_EXHAUSTED = (
+        "budget_exhausted",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "the workflow went on calling `agent()` after its budget was spent: as many refusals as "
+        "`maxTotalAgents`, and 100 at least",
+    )
     STALLED = (
         "stalled",
         Exit.FAILED,

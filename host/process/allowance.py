@@ -1,26 +1,4 @@
-"""What a run and all of its child workflows may use together: CPU, output, and child workflows themselves.
-
-Each child is held to its own limits by the kernel and by its channel. That does not bound the run: a workflow
-that catches the error of a child workflow can start another, and each would come with fresh limits. So one
-`Allowance` belongs to the top-level run, and each process of the run, at any depth, is charged to it. `Run`
-opens `process` around each child; the channel calls `receive` and `require`; `Run.run_child` calls
-`admit_child`; checks of schemas are charged through `charge_cpu` when their process has ended.
-
-Invariants:
-
-- CPU is never forgotten and never counted twice. A process that runs is read from the kernel's clock, one
-  that has ended is in `cpu_seconds`; `process` moves it from the one to the other without an await in
-  between, so that no reader sees it in both places, or in neither. The figure is read after the process was
-  reaped (`ChildProcess.cpu_seconds` has it from wait4(2) then), hence the block must end after `Child.run`.
-- Exhaustion is final. `require` raises the same error from the first time on, even if the sum later became
-  smaller because a process could no longer be read. Everybody who reads from a child or waits for one calls
-  it, so the run ends whatever the workflow catches (tests/run/test_run_wide_limits.py).
-- A process that runs alone is not judged here. RLIMIT_CPU ends it, or its own watchdog does, and then the
-  error has a stack. The sum is compared while two processes run, and from when the first has ended.
-- Limits of processes can add up to more than is left: each new one gets all that is left now, and at least
-  one second, RLIMIT_CPU's unit. So the sum is watched besides. `pause_seconds` is the time in which the
-  processes that run now, one thread each, could use up the rest, within bounds.
-"""
+"""What a run and all of its child workflows may use together: CPU and output."""
 
 from __future__ import annotations
 
@@ -28,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from flowcage.host.outcome.errors import CpuExceeded, OutputExceeded, RequestRejected, RunError
+from flowcage.host.outcome.errors import CpuExceeded, OutputExceeded, RunError
 from flowcage.protocol.limits import MIB, Limits
 
 # Bounds of `pause_seconds`. The longer one is how late a sum that has grown without a reply may be noticed
@@ -41,9 +19,8 @@ class Allowance:
     """One per top-level run, charged for every process of it.
 
     Args:
-        cpu_seconds: user and system CPU of all processes.
-        received_bytes: sent by all children on stdout.
-        children: child workflows that may be started, however each ended.
+        cpu_seconds: of all processes.
+        received_bytes: said by all children.
 
     Attributes:
         cpu_seconds: used by the processes that have ended.
@@ -53,13 +30,10 @@ class Allowance:
         self,
         cpu_seconds: float = Limits().cpu_seconds,
         received_bytes: float = 1024 * MIB,
-        children: int = 1000,
     ) -> None:
         self._max_cpu_seconds = cpu_seconds
         self._max_received_bytes = received_bytes
-        self._max_children = children
         self._received_bytes = 0
-        self._children = 0
         self._running: dict[object, Callable[[], float | None]] = {}
         self._over: tuple[type[RunError], str] | None = None
         self.cpu_seconds = 0.0
@@ -101,19 +75,6 @@ class Allowance:
         """
         self._received_bytes += count
         self.require()
-
-    def admit_child(self) -> None:
-        """Count one more child workflow.
-
-        Raises:
-            RequestRejected: the run has started as many as it may.
-        """
-        if self._children >= self._max_children:
-            raise RequestRejected(
-                f"workflow() is refused: this run has started all {self._max_children} child workflows that "
-                "the limit maxTotalChildren allows"
-            )
-        self._children += 1
 
     def require(self) -> None:
         """Raise `CpuExceeded` or `OutputExceeded` if one is used up, or has been before."""

@@ -1,141 +1,243 @@
-"""``agent()``: from the call over its attempts to one resolution."""
+"""``agent()``: from the call over its attempts and tries to one resolution.
+
+A call may have several attempts (``options.retry``), and an attempt two tries where the first answer does not
+fit the call's schema. Each of them counts against ``maxTotalAgents`` and the budget: they cost the same. A
+try keeps the place at work that its attempt has; the wait before another attempt gives it back.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
-import trio
+from flowcage.host.run.commands import Ask, Wake
+from flowcage.host.run.inputs import Answered, Reason, Refused
+from flowcage.host.run.terms import terms_of
+from flowcage.host.run.tree import Call, Tree, Workflow
+from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
 
-from flowcage.host.agents.asking import ask
-from flowcage.host.agents.base import AgentAnswer, AgentCall, AgentError
-from flowcage.host.agents.schema.checker import SchemaRefused
-from flowcage.host.agents.terms import Terms, terms_of
-from flowcage.host.events import records
-from flowcage.host.outcome.errors import RequestRejected
-from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected, Resolution
+# Answers that an attempt may have: the second time, the agent is shown what was wrong.
+MAX_TRIES = 2
+# How often a workflow may go on asking after a cap was reached; as often as the cap allows if that is more.
+MIN_REFUSALS = 100
+# Characters of a refused answer that events and reports keep.
+MAX_REFUSED_TEXT = 2_000
 
-if TYPE_CHECKING:
-    from flowcage.host.run.answers import Answers
-    from flowcage.host.run.run import Run
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """The next attempt at an agent call, numbered from 1."""
-
-    request: AgentRequest
-    call: AgentCall
-    terms: Terms
-    number: int = 1
-
-    @property
-    def phase(self) -> str:
-        """The phase that is charged."""
-        return _text(self.call.options, "phase") or ""
+AGENT_LIMIT = "agent_limit"
+BUDGET_EXHAUSTED = "budget_exhausted"
 
 
 class AgentCalls:
-    """Answers the agent calls of one run. Each attempt queues for a slot and only then is a task."""
+    """The rules of agent calls on one tree."""
 
-    def __init__(self, run: Run, answers: Answers) -> None:
-        self._run = run
-        self._answers = answers
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
 
-    def begin(self, request: AgentRequest) -> None:
-        """Queue a call, or reject it at once."""
-        options = {} if isinstance(request.options, Missing) else request.options
-        call = AgentCall(request.id, request.prompt, self._run.phase_defaults.fill_in(options))
-        first = _Attempt(request, call, Terms())
+    def begin(self, workflow: Workflow, call: Call, request: AgentRequest) -> None:
+        """Queue a call, or refuse it at once."""
+        options: Mapping[str, Json] = {} if isinstance(request.options, Missing) else request.options
+        call.label = text_of(options, "label")
+        call.phase = (text_of(options, "phase") or "") if "phase" in options else workflow.phase
+        if call.phase:
+            workflow.kept.phase(call.phase)
+        self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
         try:
-            terms = terms_of(options, self._run.options.limits.max_sleep_ms)
-            self._run.account.admit()
-        except RequestRejected as refusal:
-            self._answers.settle(request.id, self._refuse(first, refusal))
+            call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
+        except ValueError as error:
+            self._refuse(call, str(error), Reason.BAD_CALL)
+            return
+        if (refusal := self._admit()) is not None:
+            self._refuse(call, refusal)
         else:
-            self._queue(replace(first, terms=terms))
+            self._tree.enqueue(call)
 
-    def _queue(self, attempt: _Attempt) -> None:
-        agents = self._run.account.agents
-        self._answers.queue(agents, attempt.request, partial(self._carry_out, attempt))
+    def ask(self, call: Call) -> None:
+        """Begin the next attempt of a call that has a place at work."""
+        if (refusal := self._over_budget()) is not None:  # others may have spent it while this one waited
+            self._give_up_unasked(call, refusal)
+            return
+        if call.attempt == 0:
+            for totals in self._tree.totals_of(call):
+                totals.started += 1
+        call.attempt, call.tries, call.refused_text = call.attempt + 1, 1, None
+        self._ask(call, None)
 
-    async def _carry_out(self, attempt: _Attempt) -> Resolution | None:
-        """Make one attempt. None where there will be another."""
-        account, began = self._run.account, trio.current_time()
-        try:
-            account.require_budget()  # others may have spent it while this one waited
-            if attempt.number == 1:
-                account.start(attempt.phase)
-        except RequestRejected as refusal:
-            if attempt.number == 1:
-                return self._refuse(attempt, refusal)
-            return self._fail(attempt, refusal, began, again=False)
-        self._tell_of_start(attempt)
-        try:
-            answer = await self._ask(attempt)
-        except RequestRejected as error:
-            again = attempt.number < attempt.terms.max_attempts and not isinstance(error, SchemaRefused)
-            return self._fail(attempt, error, began, again=again)
-        account.complete(attempt.phase)
-        seconds = round(trio.current_time() - began, 6)
-        self._run.emit(
-            records.AgentCompleted, request_id=attempt.call.id, seconds=seconds, tokens=answer.tokens
+    def again(self, call: Call) -> None:
+        """Queue the next attempt of a call whose wait is over."""
+        if (refusal := self._admit()) is not None:
+            self._give_up_unasked(call, refusal)
+        else:
+            self._tree.enqueue(call)
+
+    def answered(self, call: Call, answer: Answered) -> None:
+        """Resolve a call with its answer."""
+        tree = self._tree
+        tree.charge(call, answer.spent)
+        for totals in tree.totals_of(call):
+            totals.completed += 1
+        self._emit(
+            call,
+            "agent_completed",
+            attempt=call.attempt,
+            tries=call.tries,
+            value=answer.value,
+            seconds=answer.spent.seconds,
+            tokens=answer.spent.tokens,
+            cost_usd=answer.spent.cost_usd,
+            **answer.facts,
         )
-        return Ok(answer.value, account.budget)
+        tree.settle(call, Ok(answer.value, tree.budget))
 
-    async def _ask(self, attempt: _Attempt) -> AgentAnswer:
-        options, timeout_ms = self._run.options, attempt.terms.timeout_ms
-        with trio.move_on_after(timeout_ms / 1000):
-            return await ask(
-                options.agent,
-                attempt.call,
-                schemas=self._run.account.schemas,
-                max_bytes=options.limits.max_message_bytes,
-                charge=partial(self._run.account.charge, attempt.phase),
+    def refused(self, call: Call, refusal: Refused) -> None:
+        """Ask again, now or after a wait, or give the call up."""
+        self._tree.charge(call, refusal.spent)
+        message, seconds = refusal.message, refusal.spent.seconds
+        if refusal.reason is Reason.WRONG_ANSWER:
+            self._keep_refused_answer(call, refusal)
+            if call.tries < MAX_TRIES:
+                self._try_again(call, message, seconds)
+                return
+            message = f"the agent gave no valid answer in {call.tries} tries: {message}"
+        if call.attempt < call.terms.max_attempts and refusal.reason is not Reason.BAD_CALL:
+            self._tell_of_failure(call, message, seconds, will_retry=True)
+            self._tree.give_place_back(call)
+            wait = call.terms.backoff_seconds(call.attempt)
+            self._tree.commands.append(Wake(self._tree.now + wait, call.id))
+        else:
+            self._fail(call, message, refusal.reason, seconds)
+
+    def cancelled(self, call: Call) -> None:
+        """Tell of a call that ends with its workflow."""
+        self._tree.totals.cancelled += 1
+        self._emit(call, "agent_cancelled", attempt=call.attempt)
+
+    def _try_again(self, call: Call, problem: str, seconds: float) -> None:
+        refusal = self._admit()
+        if refusal is not None:
+            self._fail(call, refusal, Reason.REFUSED, seconds)
+            return
+        call.tries += 1
+        self._ask(call, problem)
+
+    def _ask(self, call: Call, problem: str | None) -> None:
+        assert call.kind is not None
+        self._tree.commands.append(
+            Ask(
+                call.id,
+                call.path,
+                call.kind,
+                call.request,
+                call.attempt,
+                call.tries,
+                call.terms.timeout_ms,
+                call.phase,
+                problem,
             )
-        raise AgentError(f"the agent took longer than options.timeoutMs ({timeout_ms:g} ms)")
-
-    def _fail(
-        self, attempt: _Attempt, error: RequestRejected, began: float, *, again: bool
-    ) -> Resolution | None:
-        self._tell_of_failure(attempt, error, round(trio.current_time() - began, 6), again)
-        if not again:
-            self._run.account.fail(attempt.phase)
-            return Rejected(str(error))
-        wait = attempt.terms.backoff_seconds(attempt.number)
-        self._answers.after(wait, partial(self._queue, replace(attempt, number=attempt.number + 1)))
-        return None
-
-    def _refuse(self, attempt: _Attempt, refusal: RequestRejected) -> Resolution:
-        self._run.account.refused += 1
-        self._tell_of_failure(replace(attempt, number=0), refusal, 0.0, False)
-        return Rejected(str(refusal))
-
-    def _tell_of_start(self, attempt: _Attempt) -> None:
-        self._run.emit(
-            records.AgentStarted,
-            request_id=attempt.call.id,
-            prompt=attempt.call.prompt,
-            label=_text(attempt.call.options, "label"),
-            phase=_text(attempt.call.options, "phase"),
-            attempt=attempt.number,
         )
 
-    def _tell_of_failure(
-        self, attempt: _Attempt, error: RequestRejected, seconds: float, again: bool
-    ) -> None:
-        self._run.emit(
-            records.AgentFailed,
-            request_id=attempt.call.id,
+    def _admit(self) -> str | None:
+        """Count one more question to an agent; why there may be none, as the workflow is told."""
+        tree = self._tree
+        if (refusal := self._over_budget()) is not None:
+            return refusal
+        most = tree.rules.max_total_agents
+        if tree.admitted < most:
+            tree.admitted += 1
+            return None
+        refusal = (
+            f"agent() is refused: this run and its child workflows have asked agents {most} times, as often "
+            "as the limit maxTotalAgents allows"
+        )
+        self._count_refusal(AGENT_LIMIT, refusal)
+        return refusal
+
+    def _over_budget(self) -> str | None:
+        rules, spent = self._tree.rules, self._tree.totals.tokens
+        total = rules.budget_tokens
+        if total is None or not rules.hard_budget or spent < total:
+            return None
+        refusal = f"agent() is refused: {spent} of the budget's {total} tokens are spent"
+        self._count_refusal(BUDGET_EXHAUSTED, refusal)
+        return refusal
+
+    def _count_refusal(self, verdict: str, refusal: str) -> None:
+        tree = self._tree
+        tree.refusals += 1
+        if tree.refusals >= max(MIN_REFUSALS, tree.rules.max_total_agents):
+            message = f"the workflow went on after {tree.refusals} refusals; the last: {refusal}"
+            tree.finish(tree.workflows[""], verdict, message=message)
+
+    def _refuse(self, call: Call, message: str, reason: Reason = Reason.REFUSED) -> None:
+        """Settle a call that never began."""
+        for totals in self._tree.totals_of(call):
+            totals.refused += 1
+        self._tell_of_failure(call, message, 0.0)
+        self._settle_without_answer(call, message, reason)
+
+    def _give_up_unasked(self, call: Call, refusal: str) -> None:
+        if call.attempt == 0:
+            self._refuse(call, refusal)
+        else:
+            self._fail(call, refusal, Reason.REFUSED, 0.0)
+
+    def _fail(self, call: Call, message: str, reason: Reason, seconds: float) -> None:
+        """Settle a call that began and has no answer."""
+        for totals in self._tree.totals_of(call):
+            totals.failed += 1
+        self._tell_of_failure(call, message, seconds)
+        self._settle_without_answer(call, message, reason)
+
+    def _settle_without_answer(self, call: Call, message: str, reason: Reason) -> None:
+        tree, workflow = self._tree, self._tree.workflows[call.path]
+        becomes_null = reason is not Reason.BAD_CALL and self._fails_as_null(workflow)
+        if becomes_null or call.refused_text is not None:
+            tree.diagnose(workflow, self._diagnostic(call, message, becomes_null))
+        tree.settle(call, Ok(None, tree.budget) if becomes_null else Rejected(message))
+
+    def _fails_as_null(self, workflow: Workflow) -> bool:
+        default = "null" if workflow.dialect == "script" else "throw"
+        return (self._tree.rules.agent_failure or default) == "null"
+
+    def _diagnostic(self, call: Call, message: str, becomes_null: bool) -> dict[str, Json]:
+        name = f"agent {call.request.id}" + (f" ({call.label})" if call.label else "")
+        told = f"{name} failed and became null: {message}" if becomes_null else f"{name} failed: {message}"
+        note: dict[str, Json] = {"kind": "agent_failed", "message": told, "id": call.request.id}
+        if call.label is not None:
+            note["label"] = call.label
+        if call.refused_text is not None:
+            note |= {"tries": call.tries, "refusedText": call.refused_text}
+        return note
+
+    def _keep_refused_answer(self, call: Call, refusal: Refused) -> None:
+        text = refusal.text or ""
+        call.refused_text = text if len(text) <= MAX_REFUSED_TEXT else f"{text[:MAX_REFUSED_TEXT]}…"
+        self._emit(
+            call,
+            "answer_refused",
+            attempt=call.attempt,
+            tries=call.tries,
+            message=refusal.message,
+            text=call.refused_text,
+            tokens=refusal.spent.tokens,
+        )
+
+    def _tell_of_failure(self, call: Call, message: str, seconds: float, *, will_retry: bool = False) -> None:
+        self._emit(
+            call,
+            "agent_failed",
+            attempt=call.attempt,
+            tries=call.tries,
+            message=message,
             seconds=seconds,
-            message=str(error),
-            attempt=attempt.number,
-            will_retry=again,
+            will_retry=will_retry,
+            refused_text=call.refused_text,
         )
 
+    def _emit(self, call: Call, kind: str, **members: Any) -> None:
+        self._tree.emit(call.path, kind, request_id=call.request.id, **members)
 
-def _text(options: Mapping[str, Json], name: str) -> str | None:
+
+def text_of(options: Mapping[str, Json], name: str) -> str | None:
+    """An option that is text; None for any other."""
     value = options.get(name)
     return value if isinstance(value, str) else None

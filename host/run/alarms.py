@@ -18,9 +18,8 @@ class Alarms:
         self._numbers = count()  # of two at the same time, the one that was set first
         self._scope = trio.CancelScope()
 
-    def after(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Have `callback` called in so many seconds; it must not raise."""
-        due = trio.current_time() + seconds
+    def at(self, due: float, callback: Callable[[], None]) -> None:
+        """Have `callback` called at this time of trio's clock; it must not raise."""
         heappush(self._heap, (due, next(self._numbers), callback))
         self._scope.deadline = min(self._scope.deadline, due)
 

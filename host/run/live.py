@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import trio
 
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.base import AgentAnswer, AgentUsage
 from flowcage.host.events.records import Event, Listener, Requested
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import RequestNotWaiting, RequestRejected, RunCancelled
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.run.options import Handlers
+from flowcage.host.run.run import Run
 from flowcage.host.run.statistics import RunStatistics
-from flowcage.protocol.messages import Json, SandboxExecRequest, WorkflowRequest
-
-if TYPE_CHECKING:
-    from flowcage.host.run.run import Run
+from flowcage.protocol.messages import Json
 
 # Carries a run out and tells of it before it starts.
-Job: TypeAlias = Callable[[Callable[["Run"], None]], Awaitable[Outcome]]
+Job: TypeAlias = Callable[[Callable[[Run], None]], Awaitable[Outcome]]
 
 
 class _Parked:
@@ -64,20 +61,28 @@ class LiveRun:
     async def __anext__(self) -> Event:
         return await anext(self._stream)
 
-    def answer(self, request_id: str, value: Json, tokens: int = 0) -> None:
+    def answer(
+        self,
+        request_id: str,
+        value: Json,
+        tokens: int = 0,
+        *,
+        usage: AgentUsage | None = None,
+        cost_usd: float = 0.0,
+    ) -> None:
         """Answer a request.
 
         Args:
             request_id: of the `Requested` event's request.
             value: what the workflow gets. Where it cannot be sent, or is not what an agent's schema asks for,
                 the request fails or comes again.
-            tokens: that an agent used.
+            tokens, usage, cost_usd: that an agent used, as in `AgentAnswer`.
 
         Raises:
             RequestNotWaiting: it was settled already, or timed out, or was never made.
-            ValueError: `tokens` is no count.
+            ValueError: one of the figures is no count.
         """
-        self._settle(request_id, AgentAnswer(value, tokens))
+        self._settle(request_id, AgentAnswer(value, tokens, usage, cost_usd))
 
     def reject(self, request_id: str, message: str) -> None:
         """Reject a request: the workflow sees an Error with this message, unless the call asks for retries.
@@ -103,11 +108,6 @@ class LiveRun:
     def statistics(self) -> RunStatistics:
         """Of the run, now and after its end."""
         return self._begun.statistics()
-
-    @property
-    def handlers(self) -> Handlers:
-        """What the run asks; for the host."""
-        return Handlers(self._agent, self._workflow, self._program)
 
     def hear(self, event: Event) -> None:
         """Be the run's listener; for the host."""
@@ -151,19 +151,11 @@ class LiveRun:
         assert self._run is not None
         return self._run
 
-    async def _agent(self, call: AgentCall) -> AgentAnswer:
-        return await self._park(call)
-
-    async def _workflow(self, _run: Run, request: WorkflowRequest) -> Json:
-        return (await self._park(request)).value
-
-    async def _program(self, request: SandboxExecRequest) -> Json:
-        return (await self._park(request)).value
-
-    async def _park(self, request: AgentCall | WorkflowRequest | SandboxExecRequest) -> AgentAnswer:
+    async def answerer(self, kind: str, request: Any) -> AgentAnswer:
+        """Make a request an event, and wait for whoever reads it; for the host."""
         parked = self._parked[request.id] = _Parked()
         try:
-            self._begun.emit(Requested, request=request)
+            self._begun.tell_of_request(kind, request)
             await parked.settled.wait()
         finally:
             self._parked.pop(request.id, None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
@@ -13,6 +13,7 @@ from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.arguments import require_callable, require_choice, require_type
 from flowcage.host.run.limits import limits_of_host, refuse_absurd_of_host
+from flowcage.host.run.rules import AGENT_FAILURES, AgentFailure, Rules
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import (
     DIALECTS,
@@ -24,11 +25,33 @@ from flowcage.protocol.messages import (
     WorkflowRequest,
 )
 
-if TYPE_CHECKING:
-    from flowcage.host.run.run import Run
 
-# Answers ``workflow(ref, args)``; `Run.run_child` runs a child workflow on the parent's account.
-WorkflowHandler: TypeAlias = Callable[["Run", WorkflowRequest], Awaitable[Json]]
+class Caller(Protocol):
+    """The workflow that called ``workflow()``, as its handler sees it.
+
+    Attributes:
+        id: the run's name in events.
+        source_name: name of the source in stacks; a path where the workflow came from a file.
+        depth: 0 for a run the host started, 1 for a child workflow of it.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def source_name(self) -> str: ...
+    @property
+    def depth(self) -> int: ...
+
+    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
+        """Run a child workflow with the caller's slots, tokens, limits and cancellation.
+
+        Raises:
+            RunError: as `run_workflow`. Where what all share is used up, the whole run ends with that.
+        """
+
+
+# Answers ``workflow(ref, args)``.
+WorkflowHandler: TypeAlias = Callable[[Caller, WorkflowRequest], Awaitable[Json]]
 SandboxExecHandler: TypeAlias = Callable[[SandboxExecRequest], Awaitable[Json]]
 
 
@@ -56,11 +79,17 @@ class RunOptions:
             killed: some natives of the engine never look at the clock.
         max_received_bytes: all that the child may say in the run, child workflows included.
         max_agents: agents at work at once, child workflows included; further calls wait in order.
-        max_total_agents: ``agent()`` calls in the whole run, child workflows included; further ones reject.
+        max_total_agents: how often agents are asked in the whole run, child workflows included: each call,
+            each retry and each second try counts. Further ones are refused, and a workflow that goes on
+            asking is ended.
         max_children: child workflows at once, and as many sandboxed programs; further ones wait in order.
         max_total_children: child workflows in the whole run; further ones reject.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
-        hard_budget: whether ``agent()`` rejects once the budget is spent; otherwise it only informs.
+        hard_budget: whether ``agent()`` is refused once the budget is spent; otherwise it only informs.
+        agent_failure: what an ``agent()`` call without an answer becomes: ``throw`` rejects, ``null`` gives
+            null and a diagnostic. None is ``null`` for scripts and ``throw`` for modules.
+        metadata: of whoever starts the run, for events and the report; any JSON.
+        withhold_values: whether events leave out what agents answered.
         listener: is called with each event, in order; it must not block.
         launcher: starts a child.
     """
@@ -79,7 +108,10 @@ class RunOptions:
     max_children: int = 4
     max_total_children: int = 1000
     budget_tokens: int | None = None
-    hard_budget: bool = False
+    hard_budget: bool = True
+    agent_failure: AgentFailure | None = None
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    withhold_values: bool = False
     listener: Listener | None = None
     launcher: Launcher = field(default_factory=Spawn)
 
@@ -90,8 +122,25 @@ class RunOptions:
         tokens = self.budget_tokens
         if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_LIMIT):
             raise ValueError(f"budget_tokens must be a whole number from 0 to {MAX_LIMIT}, not {tokens!r}")
-        if self.hard_budget and self.budget_tokens is None:
-            raise ValueError("hard_budget needs a budget; set budget_tokens")
+
+    def rules(self, handlers: frozenset[str]) -> Rules:
+        """What the core decides by.
+
+        Args:
+            handlers: names of the kinds of request that are answered.
+        """
+        return Rules(
+            max_agents=self.max_agents,
+            max_total_agents=self.max_total_agents,
+            max_children=self.max_children,
+            max_total_children=self.max_total_children,
+            budget_tokens=self.budget_tokens,
+            hard_budget=self.hard_budget,
+            max_sleep_ms=self.limits.max_sleep_ms,
+            agent_failure=self.agent_failure,
+            handlers=handlers,
+            watched=self.listener is not None,
+        )
 
     def _require_types(self) -> None:
         require_type("limits", self.limits, Limits)
@@ -103,3 +152,6 @@ class RunOptions:
         require_choice("dialect", self.dialect, DIALECTS)
         if self.isolation is not None:
             require_choice("isolation", self.isolation, ISOLATIONS)
+        if self.agent_failure is not None:
+            require_choice("agent_failure", self.agent_failure, AGENT_FAILURES)
+        require_type("metadata", self.metadata, Mapping)

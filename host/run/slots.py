@@ -44,20 +44,18 @@ class Slots:
                 self._free += 1
 
 
-class CallQueue:
-    """Has the requests of one run begin in the order of their calls, some of them at once.
+class StartQueue:
+    """Begins the requests of one run in the order in which the core asks for them.
 
     Trio wakes the tasks of one batch in random order, so the next request begins only when the task of the
     one before it is running and has said `started`. So a run also never has more than one place in the queue
     of the `outer` slots, and ten thousand calls of one run hold up another run's by one.
 
     Args:
-        count: requests at work at once.
-        outer: where each needs a slot as well.
+        outer: where each needs a slot.
     """
 
-    def __init__(self, count: int, outer: Slots | None = None) -> None:
-        self._free = count
+    def __init__(self, outer: Slots | None = None) -> None:
         self._outer = outer
         self._queue: deque[Begin] = deque()
         self._starting = False
@@ -73,11 +71,9 @@ class CallQueue:
         self._next()
 
     def release(self) -> None:
-        """A request is done with."""
-        self._free += 1
+        """The task of a request is done."""
         if self._outer is not None:
             self._outer.release()
-        self._next()
 
     def close(self) -> None:
         """Forget all that wait: the run is over, and a slot of the outer ones may be long in coming."""
@@ -86,7 +82,7 @@ class CallQueue:
             self._outer.withdraw(self._begin_first)
 
     def _next(self) -> None:
-        if self._free and self._queue and not self._starting:
+        if self._queue and not self._starting:
             self._starting = True
             if self._outer is not None:
                 self._outer.queue(self._begin_first)
@@ -96,7 +92,6 @@ class CallQueue:
     def _begin_first(self) -> bool:
         while self._queue:
             if self._queue.popleft()():
-                self._free -= 1
                 return True
         self._starting = False
         return False

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-import trio
-
-from flowcage.host.process.supervisor import Child
-from flowcage.host.run.account import Account
-from flowcage.protocol.messages import AgentRequest, Request
 
 
 @dataclass(frozen=True)
@@ -33,21 +26,3 @@ class RunStatistics:
     bytes_sent: int
     bytes_received: int
     wall_seconds: float
-
-
-def statistics_of(
-    account: Account, waiting: Iterable[Request], child: Child | None, began: float
-) -> RunStatistics:
-    """Put together what a run knows; it has no child at first."""
-    channel = child.channel if child else None
-    return RunStatistics(
-        account.started,
-        account.completed,
-        account.failed,
-        sum(isinstance(request, AgentRequest) for request in waiting),
-        account.budget.spent,
-        channel.messages if channel else 0,
-        channel.bytes_sent if channel else 0,
-        channel.bytes_received if channel else 0,
-        child.wall_seconds if child and child.ended else round(trio.current_time() - began, 6),
-    )

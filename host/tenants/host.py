@@ -26,13 +26,14 @@ from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.supervisor import initialize_message
-from flowcage.host.run.account import Account
+from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_callable, require_members, require_type, require_workflow
 from flowcage.host.run.event_loop import require_trio
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
+from flowcage.host.run.share import Share
 from flowcage.host.tenants.memory_budget import MemoryBudget
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
@@ -171,8 +172,9 @@ class Host:
         if self._nursery is None:
             raise HostClosing
         live = LiveRun(chosen.listener)
-        given = replace(chosen, listener=live.hear, **live.handlers._asdict())
-        await self._nursery.start(live.drive, partial(self._admit, tenant, given, source, source_name, args))
+        given = replace(chosen, listener=live.hear)
+        job = partial(self._admit, tenant, given, source, source_name, args, live.answerer)
+        await self._nursery.start(live.drive, job)
         try:
             yield live
         finally:
@@ -217,6 +219,7 @@ class Host:
         source: str,
         source_name: str,
         args: Json | Missing,
+        answerer: Answerer | None = None,
         began: Callable[[Run], None] = lambda _run: None,
     ) -> Outcome:
         if self._nursery is None:
@@ -226,7 +229,7 @@ class Host:
             try:
                 async with self._scheduler.turn(tenant) as turn:
                     given = {} if args is MISSING else args
-                    return await self._execute(turn, options, source, source_name, given, began)
+                    return await self._execute(turn, options, source, source_name, given, answerer, began)
             finally:
                 del self._live[scope]
                 if not self._live:
@@ -240,13 +243,14 @@ class Host:
         source: str,
         source_name: str,
         args: Json,
+        answerer: Answerer | None,
         began: Callable[[Run], None],
     ) -> Outcome:
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
-            account = Account(options, tenancy.agents, turn.process, tenancy.checkers)
+            share = Share(turn.tenant, {"agent": tenancy.agents}, tenancy.checkers, turn.process)
             is_usual = _cage(options) == _cage(self._options)
             launcher = tenancy.reserve if is_usual else tenancy.reserve.unprepared
-            run = Run(replace(options, launcher=launcher), source_name, account=account)
+            run = Run(replace(options, launcher=launcher), source_name, share, answerer=answerer)
             began(run)
             try:
                 outcome = await run.execute(source, args)
@@ -254,8 +258,7 @@ class Host:
                 self._counts.add(error.report)
                 raise
             finally:
-                account.agents.close()
-                turn.charge_cpu(account.cpu_seconds)
+                turn.charge_cpu(run.cpu_seconds)
             self._counts.add(outcome.report)
             return outcome
 

@@ -20,7 +20,7 @@ from flowcage.host.outcome.errors import (
     WorkflowFailed,
     WorkflowStalled,
 )
-from flowcage.host.run.run import Run
+from flowcage.host.run.options import Caller
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
@@ -77,13 +77,13 @@ class ChildWorkflows:
     root: Path
     folder: Path | None = None
 
-    async def __call__(self, run: Run, request: WorkflowRequest) -> Json:
+    async def __call__(self, caller: Caller, request: WorkflowRequest) -> Json:
         """Run a file on the parent's account, one level deep.
 
         Raises:
             RequestRejected: it may not be run, or did not end with a result.
         """
-        if run.depth > 0:
+        if caller.depth > 0:
             raise RequestRejected("a child workflow cannot start workflows of its own")
         args = {} if request.args is MISSING else request.args
         asked = request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
@@ -91,15 +91,15 @@ class ChildWorkflows:
         try:
             # In a thread: a disk, or whoever serves the file system, may take its time.
             name, source = await trio.to_thread.run_sync(
-                find, self._beside(run), asked, abandon_on_cancel=True
+                find, self._beside(caller), asked, abandon_on_cancel=True
             )
-            return await run.run_child(source, name, args)
+            return await caller.run_child(source, name, args)
         except (SourceFileError, RunError) as error:
             raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
 
-    def _beside(self, run: Run) -> str:
+    def _beside(self, caller: Caller) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""
-        folder = self.folder or (self.root / run.source_name).parent
+        folder = self.folder or (self.root / caller.source_name).parent
         names = [os.path.abspath(folder), os.path.realpath(folder)]
         return next((name for name in names if relative_to(self.root, name) is not None), names[0])
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowcage.host.outcome.errors import RequestRejected
-from flowcage.host.terminal.text import cut
 from flowcage.protocol.messages import Json
 
 MAX_ATTEMPTS = 10
@@ -42,20 +40,20 @@ def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
         max_wait_ms: the longest backoff and timeout, the run's limit ``maxSleepMs``.
 
     Raises:
-        RequestRejected: a member has an invalid value; the message names it.
+        ValueError: a member has a value that it cannot have; the message names it.
     """
     retry = options.get("retry")
     if retry is None:
         retry = {}
     if not isinstance(retry, dict):
-        raise RequestRejected("options.retry must be an object, such as {maxAttempts: 3, backoffMs: 1000}")
+        raise ValueError("options.retry must be an object, such as {maxAttempts: 3, backoffMs: 1000}")
     if unknown := [name for name in retry if name not in ("maxAttempts", "backoffMs")]:
-        raise RequestRejected(
-            f"options.retry has no member {cut(unknown[0], 40)!r}; it may have maxAttempts and backoffMs"
+        raise ValueError(
+            f"options.retry has no member {unknown[0][:40]!r}; it may have maxAttempts and backoffMs"
         )
     attempts = _number(retry, "maxAttempts", "options.retry.", 1, MAX_ATTEMPTS, default=1)
     if attempts != int(attempts):
-        raise RequestRejected(f"options.retry.maxAttempts must be a whole number, not {attempts}")
+        raise ValueError(f"options.retry.maxAttempts must be a whole number, not {attempts}")
     backoff = _number(retry, "backoffMs", "options.retry.", 0, max_wait_ms, default=0)
     timeout = _number(options, "timeoutMs", "options.", 1, max_wait_ms, default=math.inf)
     return Terms(int(attempts), backoff, timeout, max_wait_ms)
@@ -69,5 +67,5 @@ def _number(
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         shown = repr(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
-        raise RequestRejected(f"{where}{name} must be a number from {least} to {most}, not {cut(shown, 40)}")
+        raise ValueError(f"{where}{name} must be a number from {least} to {most}, not {shown[:40]}")
     return value

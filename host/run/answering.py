@@ -1,0 +1,173 @@
+"""One request in a task of its own: whoever is asked, and the input that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias
+
+import trio
+
+from flowcage.host.agents.asking import Reply
+from flowcage.host.agents.asking import ask as ask_agent
+from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall
+from flowcage.host.agents.schema.checker import SchemaRefused
+from flowcage.host.agents.schema.checks import SchemaChecks
+from flowcage.host.agents.sendable import require_sendable
+from flowcage.host.outcome.errors import RequestRejected
+from flowcage.host.run.commands import Ask
+from flowcage.host.run.inputs import NO_FACTS, Answered, Facts, Input, Reason, Refused, Spent
+from flowcage.host.run.node import Node
+from flowcage.protocol.messages import AgentRequest, Missing
+
+# Answers requests of every kind in place of the handlers: kind by name, and what is asked.
+Answerer: TypeAlias = Callable[[str, Any], Awaitable[AgentAnswer]]
+Emit: TypeAlias = Callable[[Node, str, dict[str, Any]], None]
+
+
+class Answering:
+    """Asks handlers for one run.
+
+    Args:
+        tenant: its name, for `AgentCall`.
+        schemas: applies those of agent calls.
+        feed: takes what comes of a request.
+        emit: tells whoever watches that an agent was given its prompt.
+        answerer: is asked instead of the handlers, if there is one.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        schemas: SchemaChecks,
+        feed: Callable[[Input], None],
+        emit: Emit,
+        answerer: Answerer | None,
+    ) -> None:
+        self._tenant = tenant
+        self._schemas = schemas
+        self._feed = feed
+        self._emit = emit
+        self._answerer = answerer
+        self._open: dict[str, Ask | None] = {}  # attempts at work, and the further try that each is to make
+
+    def take_over(self, further: Ask) -> bool:
+        """Give a further try to the attempt that it belongs to, if that is still at work."""
+        if further.id not in self._open:
+            return False
+        self._open[further.id] = further
+        return True
+
+    async def answer(self, node: Node, asked: Ask) -> None:
+        """Ask, and feed what comes of it.
+
+        Raises:
+            Exception: the handler's own, which is no answer.
+        """
+        if isinstance(asked.request, AgentRequest):
+            await self._attempt(node, asked, asked.request)
+            return
+        try:
+            value = await self._handle(node, asked)
+            require_sendable(value, node.options.limits.max_message_bytes)
+        except RequestRejected as refusal:
+            self._feed(Refused(asked.id, str(refusal)))
+        else:
+            self._feed(Answered(asked.id, value))
+
+    async def _handle(self, node: Node, asked: Ask) -> Any:
+        kind = asked.kind
+        if self._answerer is not None:
+            return (await self._answerer(kind.name, asked.request)).value
+        handler = getattr(node.options, kind.name)
+        if kind.with_caller:
+            return await handler(node.caller(asked.id), asked.request)
+        return await handler(asked.request)
+
+    async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
+        began = trio.current_time()
+        call = self._call(node, asked, request, began + asked.timeout_ms / 1000)
+        self._tell_of_start(node, call)
+        try:
+            with trio.move_on_at(call.deadline):
+                await self._tries(node, call, asked)
+                return
+            message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
+            self._feed(Refused(asked.id, message, Reason.TIMEOUT, spent=_spent(began)))
+        finally:
+            self._open.pop(asked.id, None)
+
+    async def _tries(self, node: Node, call: AgentCall, asked: Ask) -> None:
+        further: Ask | None = asked
+        while further is not None:
+            self._open[asked.id] = None
+            given = await self._try(node, call, further)
+            self._feed(given)
+            further = self._open[asked.id]
+
+    async def _try(self, node: Node, call: AgentCall, asked: Ask) -> Answered | Refused:
+        began = trio.current_time()
+        agent = node.options.agent if self._answerer is None else self._agent(self._answerer, asked)
+        if asked.problem is not None:
+            call = replace(call, problem=asked.problem)
+        max_bytes = node.options.limits.max_message_bytes
+        try:
+            reply = await ask_agent(agent, call, schemas=self._schemas, max_bytes=max_bytes)
+        except SchemaRefused as refusal:
+            return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
+        except RequestRejected as refusal:
+            return Refused(asked.id, str(refusal), spent=_spent(began))
+        return _input(asked.id, reply, _spent(began, reply.answer))
+
+    def _agent(self, answerer: Answerer, asked: Ask) -> Agent:
+        return partial(answerer, asked.kind.name)
+
+    def _call(self, node: Node, asked: Ask, request: AgentRequest, deadline: float) -> AgentCall:
+        options = {} if isinstance(request.options, Missing) else request.options
+        return AgentCall(
+            request.id,
+            request.prompt,
+            node.phase_defaults.fill_in(options),
+            run_id=node.id,
+            root_run_id=node.root.id,
+            tenant=self._tenant,
+            phase=asked.phase or None,
+            attempt=asked.attempt,
+            deadline=deadline,
+        )
+
+    def _tell_of_start(self, node: Node, call: AgentCall) -> None:
+        if node.options.listener is None:
+            return
+        members = {
+            "request_id": call.id,
+            "prompt": call.prompt,
+            "label": call.label,
+            "phase": call.phase,
+            "attempt": call.attempt,
+            "model": call.model,
+            "provider": call.provider,
+            "options": call.options,
+            "key": call.key,
+        }
+        self._emit(node, "agent_started", members)
+
+
+def _input(identifier: str, reply: Reply, spent: Spent) -> Answered | Refused:
+    if reply.refusal is not None:
+        return Refused(identifier, reply.refusal, spent=spent)
+    if reply.problem is not None:
+        return Refused(identifier, reply.problem, Reason.WRONG_ANSWER, reply.text, spent)
+    return Answered(identifier, reply.answer.value, spent, _facts(reply.answer))
+
+
+def _spent(began: float, answer: AgentAnswer | None = None) -> Spent:
+    seconds = round(trio.current_time() - began, 6)
+    return Spent(seconds=seconds) if answer is None else Spent(answer.tokens, answer.cost_usd, seconds)
+
+
+def _facts(answer: AgentAnswer) -> Facts:
+    if answer.usage is None and answer.model is None and answer.session_id is None:
+        return NO_FACTS
+    return {"usage": answer.usage, "model": answer.model, "session_id": answer.session_id}

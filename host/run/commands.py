@@ -1,0 +1,71 @@
+"""All that a run wants done: what `Core.step` returns, in the order in which it is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from flowcage.host.run.kinds import Kind
+from flowcage.protocol.messages import Json, Request, Resolve
+
+
+class Tell(NamedTuple):
+    """Send these resolutions and the drain behind them, in one write."""
+
+    path: str
+    resolves: tuple[Resolve, ...]
+
+
+class Ask(NamedTuple):
+    """Have a request answered.
+
+    Attributes:
+        id: of the request in the tree; `request.id` is the one on the wire.
+        attempt: counted from 1; `tries` counts the answers that this attempt has had, this one included.
+        timeout_ms: for the attempt with all of its tries.
+        phase: that an agent's call is charged to.
+        problem: what was wrong with the answer before, where the same attempt is asked once more.
+    """
+
+    id: str
+    path: str
+    kind: Kind
+    request: Request
+    attempt: int
+    tries: int
+    timeout_ms: float
+    phase: str
+    problem: str | None
+
+
+class Wake(NamedTuple):
+    """Give `Due` for this id at this time, in seconds of the clock that `step` is told."""
+
+    at: float
+    id: str
+
+
+class Ready(NamedTuple):
+    """The child is quiet and an answer for it is there: give `Turn` as soon as it suits."""
+
+    path: str
+
+
+class Emit(NamedTuple):
+    """Tell whoever watches. What is told has no effect on the run."""
+
+    path: str
+    type: str
+    members: Mapping[str, Any]
+
+
+class Finish(NamedTuple):
+    """The workflow is over: `verdict` is a word of `flowcage.host.outcome.verdict`."""
+
+    path: str
+    verdict: str
+    result: Json = None
+    message: str = ""
+
+
+Command: TypeAlias = Tell | Ask | Wake | Ready | Emit | Finish

@@ -1,0 +1,283 @@
+"""The run as a value: inputs in, commands out.
+
+`Core.step` is a fold. It knows no clock (it is told the time), no task, no callback and no randomness, and it
+imports the protocol and the standard library only. So a run is its inputs: two cores that are given the same
+ones give the same commands, and whoever keeps the inputs can carry the run out again, test it as a table, or
+move it. The core is that of a whole tree, because child workflows share the budget, the caps and the end of
+their root.
+
+Who may call it: the driver alone, which gives each input once, in the order in which things happened, and
+does the commands in theirs. What it promises:
+
+1. Each request gets one resolution, or none where its workflow ends first (`Ended`).
+2. Nothing is told to a child that works: `Tell` comes only between a `Said` that is not partial and the next.
+   What was answered since then waits in `Workflow.ready` and goes out together with one `Turn`. That group is
+   visible to JavaScript (``[a b]`` in one drain asks in another order than ``[a]`` ``[b]``), so it is made by
+   inputs and never by the clock.
+3. A budget rides on each resolution, fixed when the call was settled; of one group the last counts.
+4. No more calls of one kind are at work than its cap allows, and they begin in the order of their requests.
+5. From `Finish` on, nothing of that workflow and of those below it is asked. A reply that says ``more`` comes
+   from a workflow that has failed, so its requests are not begun: nobody pays for a run that is lost.
+6. Every agent call ends in one of ``agent_completed``, ``agent_failed`` without a retry, ``agent_cancelled``.
+
+If `_take_in` began requests before it looked at the state, 5 would break; if `settle` told the child at once,
+2 would. `tests/run/test_core*.py` hold each line as rows of tables, `test_core_model.py` against a model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from flowcage.host.run.agent_calls import AgentCalls
+from flowcage.host.run.commands import Ask, Command, Tell, Wake
+from flowcage.host.run.inputs import (
+    Answered,
+    Compiled,
+    Due,
+    Ended,
+    Failed,
+    Input,
+    Noted,
+    Opened,
+    Refused,
+    Said,
+    State,
+    Turn,
+)
+from flowcage.host.run.kinds import KINDS, Kinds
+from flowcage.host.run.rules import Rules
+from flowcage.host.run.tree import Call, Tree, Workflow
+from flowcage.protocol.messages import (
+    AgentRequest,
+    Log,
+    Ok,
+    OkUndefined,
+    Phase,
+    Rejected,
+    Request,
+    SleepRequest,
+    UnknownRequest,
+)
+
+# Resolutions that go out in one write: while they are encoded, other runs wait.
+MAX_TOLD_AT_ONCE = 250
+# The kind of a diagnostic: the child asked for something that only a later host answers.
+UNKNOWN_REQUEST_TYPE = "unknown_request_type"
+
+
+class OutOfOrder(ValueError):
+    """An input that the driver cannot have had: of a workflow that was not opened, or a second time."""
+
+
+class Core:
+    """One run with its child workflows.
+
+    Args:
+        rules: what it is held to.
+        kinds: the kinds of request that are queued.
+
+    Attributes:
+        tree: the state, to be read.
+    """
+
+    def __init__(self, rules: Rules, kinds: Kinds = KINDS) -> None:
+        self.tree = Tree(rules, kinds)
+        self._agents = AgentCalls(self.tree)
+
+    def step(self, now: float, given: Input) -> list[Command]:
+        """Take one input, and say what is to be done about it.
+
+        Args:
+            now: seconds on a monotonic clock; one that goes back counts as standing still.
+            given: what happened. Answers for calls that are settled, or were never made, change nothing.
+
+        Raises:
+            OutOfOrder: the driver is wrong; the state is as it was.
+        """
+        tree = self.tree
+        tree.now = max(tree.now, now)
+        tree.commands = []
+        workflow = self._take(given)
+        while workflow is not None and (calls := tree.startable(workflow)):
+            for call in calls:  # one that is refused now leaves its place to the next
+                self._ask(call)
+        return tree.commands
+
+    def _take(self, given: Input) -> Workflow | None:
+        """Carry out one input; the workflow whose queues may have moved."""
+        match given:
+            case Answered() | Refused() | Due():
+                return self._settle(given)
+            case Opened():
+                self._open(given)
+            case Compiled(path, dialect):
+                self._workflow(path).dialect = dialect
+            case Said(path):
+                return self._take_in(self._workflow(path), given)
+            case Noted(path, diagnostic):
+                self.tree.diagnose(self._workflow(path), diagnostic)
+            case Turn(path):
+                self._turn(self._workflow(path))
+            case Failed(path, message):
+                self.tree.finish(self._workflow(path), "host_fault", message=message)
+            case Ended(path):
+                return self._end(self._workflow(path))
+            case _:
+                assert_never(given)
+        return None
+
+    def _workflow(self, path: str) -> Workflow:
+        try:
+            return self.tree.workflows[path]
+        except KeyError:
+            raise OutOfOrder(f"no workflow {path!r} was opened, or it has ended") from None
+
+    def _open(self, opened: Opened) -> None:
+        workflows = self.tree.workflows
+        if opened.path in workflows or (opened.path == "") != (not workflows):
+            raise OutOfOrder(f"the workflow {opened.path!r} cannot be opened now")
+        call = self.tree.call(opened.request)
+        if opened.path and call is None:
+            raise OutOfOrder(f"no request {opened.request!r} waits for a workflow")
+        phase = "" if call is None else call.phase
+        workflows[opened.path] = Workflow(opened.path, opened.source_name, phase)
+
+    def _take_in(self, workflow: Workflow, said: Said) -> Workflow | None:
+        if workflow.is_over:
+            return None
+        self._require_order(workflow, said)
+        for call in said.calls:
+            self._tell_of(workflow, call)
+        for note in said.diagnostics:
+            self.tree.diagnose(workflow, note)
+        match said.state:
+            case State.MORE:
+                self.tree.commands.append(Tell(workflow.path, ()))
+            case State.COMPLETE:
+                self.tree.finish(workflow, "completed", said.result)
+            case State.STALLED:
+                message = "the workflow can never finish: it waits for a promise that nothing will settle"
+                self.tree.finish(workflow, "stalled", message=message)
+            case State.PENDING | State.PARTIAL:
+                self._begin_all(workflow, said)
+            case _:
+                assert_never(said.state)
+        return workflow
+
+    def _require_order(self, workflow: Workflow, said: Said) -> None:
+        if not workflow.is_listening:
+            raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
+        ids = [request.id for request in said.requests]
+        if len(set(ids)) < len(ids) or any(_in_tree(workflow, each) in workflow.calls for each in ids):
+            raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
+
+    def _tell_of(self, workflow: Workflow, call: Log | Phase) -> None:
+        match call:
+            case Log(values):
+                workflow.kept.log(values)
+                self.tree.emit(workflow.path, "log", values=tuple(values))
+            case Phase(name, options):
+                workflow.phase = name
+                workflow.kept.phase(name, options)
+                self.tree.emit(workflow.path, "phase", name=name, options=options)
+            case _:
+                assert_never(call)
+
+    def _begin_all(self, workflow: Workflow, said: Said) -> None:
+        for request in said.requests:
+            self._begin(workflow, request)
+        if said.state is State.PENDING:
+            workflow.is_listening = False
+            self.tree.tell_if_ready(workflow)
+
+    def _begin(self, workflow: Workflow, request: Request) -> None:
+        kind = self.tree.kinds.get(type(request))
+        call = Call(_in_tree(workflow, request.id), workflow.path, request, kind, phase=workflow.phase)
+        workflow.calls[call.id] = call
+        if isinstance(request, SleepRequest):
+            self._sleep(call, request)
+        elif isinstance(request, UnknownRequest) or kind is None:
+            self._reject_unknown(workflow, call, request)
+        elif kind.name not in self.tree.rules.handlers:
+            self.tree.settle(call, Rejected(kind.absent))
+        elif isinstance(request, AgentRequest):
+            self._agents.begin(workflow, call, request)
+        else:
+            self._begin_other(call)
+
+    def _sleep(self, call: Call, request: SleepRequest) -> None:
+        call.stage = "waiting"
+        tree = self.tree
+        tree.emit(call.path, "sleep", request_id=request.id, duration_ms=request.duration_ms)
+        tree.commands.append(Wake(tree.now + request.duration_ms / 1000, call.id))
+
+    def _reject_unknown(self, workflow: Workflow, call: Call, request: Any) -> None:
+        """What a later version may ask: the workflow may go on without it, and the report says why."""
+        name = request.type if isinstance(request, UnknownRequest) else type(request).__name__
+        message = f"this host does not know requests of type {name[:40]!r}; use a newer one"
+        self.tree.diagnose(workflow, {"kind": UNKNOWN_REQUEST_TYPE, "message": message})
+        self.tree.settle(call, Rejected(message))
+
+    def _begin_other(self, call: Call) -> None:
+        assert call.kind is not None
+        asked, kind = self.tree.asked, call.kind
+        if kind.total:
+            most = getattr(self.tree.rules, kind.total)
+            if asked.get(kind.name, 0) >= most:
+                self.tree.settle(call, Rejected(kind.over.format(most)))
+                return
+            asked[kind.name] = asked.get(kind.name, 0) + 1
+        self.tree.enqueue(call)
+
+    def _ask(self, call: Call) -> None:
+        """Begin a call that has a place at work."""
+        if isinstance(call.request, AgentRequest):
+            self._agents.ask(call)
+            return
+        assert call.kind is not None
+        call.attempt = call.tries = 1
+        timeout, phase = call.terms.timeout_ms, call.phase
+        self.tree.commands.append(
+            Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, phase, None)
+        )
+
+    def _settle(self, given: Answered | Refused | Due) -> Workflow | None:
+        call = self.tree.call(given.id)
+        awaited = "waiting" if isinstance(given, Due) else "asked"
+        if call is None or call.stage != awaited or self.tree.workflows[call.path].is_over:
+            return None
+        is_agent = isinstance(call.request, AgentRequest)
+        match given:
+            case Due():
+                self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
+            case Answered() if is_agent:
+                self._agents.answered(call, given)
+            case Answered():
+                self.tree.settle(call, Ok(given.value, self.tree.budget))
+            case Refused() if is_agent:
+                self._agents.refused(call, given)
+            case Refused():
+                self.tree.settle(call, Rejected(given.message))
+        return self.tree.workflows[call.path]
+
+    def _turn(self, workflow: Workflow) -> None:
+        ready = workflow.ready
+        if workflow.is_over or workflow.is_listening or not ready:
+            return
+        workflow.is_listening = True
+        told = tuple(ready.popleft() for _ in range(min(len(ready), MAX_TOLD_AT_ONCE)))
+        self.tree.commands.append(Tell(workflow.path, told))
+
+    def _end(self, workflow: Workflow) -> Workflow:
+        """Forget a workflow whose child is gone, and what it still waited for."""
+        for call in list(workflow.calls.values()):
+            if isinstance(call.request, AgentRequest):
+                self._agents.cancelled(call)
+            self.tree.give_place_back(call)
+        self.tree.close(workflow)
+        del self.tree.workflows[workflow.path]
+        return workflow
+
+
+def _in_tree(workflow: Workflow, request_id: str) -> str:
+    return f"{workflow.path}/{request_id}" if workflow.path else request_id

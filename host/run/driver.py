@@ -1,0 +1,203 @@
+"""Carries out what the core of one run commands: tasks, slots and clocks on one side, inputs on the other.
+
+Everything here happens in one thread and without waiting, so the order of the inputs is the order in which
+things happened. A command may bring about another input at once (a listener that answers a live run's
+request): that one waits until the step at hand is done. What must hold:
+
+- `feed` is the only way to the core.
+- The task of a request ends in exactly one input for each `Ask`, or is cancelled with its run.
+- An `Ask` for a call whose task is still open is a further try of the same attempt: it goes to that task,
+  which keeps its slot and its timeout. In a task of its own it would wait for a slot behind all others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, assert_never
+
+import trio
+
+from flowcage.host.agents.schema import checker
+from flowcage.host.agents.schema.checks import SchemaChecks
+from flowcage.host.events import records
+from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
+from flowcage.host.process.allowance import Allowance
+from flowcage.host.run import kinds
+from flowcage.host.run.alarms import Alarms
+from flowcage.host.run.answering import Answerer, Answering
+from flowcage.host.run.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
+from flowcage.host.run.core import Core
+from flowcage.host.run.inputs import Due, Failed, Input
+from flowcage.host.run.node import Node
+from flowcage.host.run.options import RunOptions
+from flowcage.host.run.share import Share
+from flowcage.host.run.slots import StartQueue
+
+
+class Driver:
+    """One for a run with its child workflows.
+
+    Args:
+        options: of the root.
+        share: what the run may use of its tenant's.
+        answerer: answers all requests in place of the options' handlers.
+
+    Attributes:
+        allowance: what all of the tree's processes may use together.
+        nodes: the workflows that are not over, by path.
+    """
+
+    def __init__(self, options: RunOptions, share: Share, answerer: Answerer | None) -> None:
+        self.options = options
+        self.share = share
+        self.core = Core(options.rules(_answered(options, answerer)), kinds.KINDS)
+        self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
+        self.nodes: dict[str, Node] = {}
+        self._answering = Answering(share.tenant, self._schemas(), self.feed, self.emit, answerer)
+        self._began = trio.current_time()
+        self._inputs: deque[Input] = deque()
+        self._is_stepping = False
+        self._queues: dict[tuple[str, str], StartQueue] = {}
+        self._alarms: Alarms | None = None
+        self._emitted = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the root run began."""
+        return trio.current_time() - self._began
+
+    def feed(self, given: Input) -> None:
+        """Tell the core of something, and carry out what it commands."""
+        self._inputs.append(given)
+        if self._is_stepping:
+            return
+        self._is_stepping = True
+        try:
+            while self._inputs:
+                for command in self.core.step(self.seconds, self._inputs.popleft()):
+                    self._carry_out(command)
+        finally:
+            self._is_stepping = False
+
+    def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
+        """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
+        listener = self.options.listener
+        if listener is None:
+            return
+        try:
+            listener(self._event(node, kind, members))
+        except Exception as error:
+            said = str(error) if isinstance(error, FlowcageError) else repr(error)
+            failure = HandlerFailed(f"the listener failed: {said}")
+            failure.__cause__ = error
+            self.fail(node.root, failure)
+
+    def fail(self, node: Node, failure: HandlerFailed) -> None:
+        """End a workflow because the host's own program failed."""
+        node.abandon(failure)
+        if node.path in self.nodes:
+            self.feed(Failed(node.path, str(failure)))
+
+    def forget(self, node: Node) -> None:
+        """A workflow is over and its tasks are gone."""
+        self.nodes.pop(node.path, None)
+        for key in [key for key in self._queues if key[0] == node.path]:
+            self._queues.pop(key).close()
+
+    def close(self) -> None:
+        """Forget what waits for slots: the root is over."""
+        for queue in self._queues.values():
+            queue.close()
+
+    def _schemas(self) -> SchemaChecks:
+        slots = self.share.checkers or trio.CapacityLimiter(checker.AT_ONCE)
+        isolation, charge = self.options.isolation, self.allowance.charge_cpu
+        return SchemaChecks(checker.Checker(slots, isolation, self.share.process, charge))
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Ask():
+                if not self._answering.take_over(command):
+                    self._queue(command).join(partial(self._begin, command))
+            case Wake(at, identifier):
+                self._wake(at, identifier)
+            case Emit(path, kind, members):
+                if (node := self.nodes.get(path)) is not None:
+                    self.emit(node, kind, members)
+            case Tell(path):
+                self.nodes[path].outgoing = command
+            case Ready(path):
+                self.nodes[path].stir()
+            case Finish(path):
+                self.nodes[path].finish = command
+                self.nodes[path].stir()
+            case _:
+                assert_never(command)
+
+    def _queue(self, asked: Ask) -> StartQueue:
+        kind = asked.kind
+        key = ("" if kind.shared else asked.path, kind.name)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = StartQueue(self.share.slots.get(kind.name))
+        return queue
+
+    def _begin(self, asked: Ask) -> bool:
+        node = self.nodes.get(asked.path)
+        return node is not None and node.spawn(partial(self._answer, node, asked))
+
+    async def _answer(self, node: Node, asked: Ask) -> None:
+        """Hold a slot while a request is answered; one bad handler ends its run and nothing else."""
+        queue = self._queue(asked)
+        queue.started()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
+            await self._answering.answer(node, asked)
+        except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
+            cancelled, errors = group.split(trio.Cancelled)
+            if errors is not None:
+                if not isinstance(errors, ExceptionGroup):
+                    raise  # KeyboardInterrupt, SystemExit
+                self._fail(node, asked, errors)
+            if cancelled is not None:
+                raise cancelled from None
+        except Exception as error:
+            self._fail(node, asked, error)
+        finally:
+            queue.release()
+
+    def _fail(self, node: Node, asked: Ask, error: Exception) -> None:
+        name = type(asked.request).__name__
+        failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {error!r}")
+        failure.__cause__ = error
+        self.fail(node, failure)
+
+    def _wake(self, at: float, identifier: str) -> None:
+        if self._alarms is None:
+            self._alarms = Alarms()
+            self.nodes[""].spawn(self._alarms.watch)
+        self._alarms.at(self._began + at, lambda: self.feed(Due(identifier)))
+
+    def _event(self, node: Node, kind: str, members: Mapping[str, Any]) -> records.Event:
+        self._emitted += 1
+        if kind == "agent_completed" and self.options.withhold_values:
+            members = {name: value for name, value in members.items() if name != "value"}
+        return records.BY_TYPE[kind](
+            run_id=node.id,
+            at=round(self.seconds, 6),
+            seq=self._emitted,
+            time=datetime.now(UTC).isoformat(timespec="microseconds"),
+            root_run_id=node.root.id,
+            tenant=self.share.tenant,
+            **members,
+        )
+
+
+def _answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
+    names = (kind.name for kind in kinds.KINDS.values())
+    return frozenset(
+        name for name in names if answerer is not None or getattr(options, name, None) is not None
+    )

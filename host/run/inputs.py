@@ -1,0 +1,129 @@
+"""All that can happen to a run: what `Core.step` is given.
+
+Each is plain data. A run is the fold of its inputs, so whoever keeps them can carry the run out again.
+Workflows of a tree have paths: "" is the root, "3" the child workflow that its request 3 started, "3/1" one
+below that. Requests are named by their workflow's path and their own number: "2" of the root, "3/2" of "3".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
+
+from flowcage.protocol.messages import Call, Json, Request
+
+Dialect: TypeAlias = Literal["module", "script"]
+Facts: TypeAlias = Mapping[str, Json]
+NO_FACTS: Facts = MappingProxyType({})
+
+
+class State(StrEnum):
+    """Where a workflow stands after what its child said."""
+
+    PARTIAL = "partial"  # more of the same reply follows as another `Said`
+    PENDING = "pending"
+    MORE = "more"  # the workflow has failed; the next reply tells how
+    STALLED = "stalled"
+    COMPLETE = "complete"
+
+
+class Reason(StrEnum):
+    """Why a request was not answered."""
+
+    REFUSED = "refused"  # whoever was asked raised `RequestRejected`
+    TIMEOUT = "timeout"  # `options.timeoutMs` passed
+    WRONG_ANSWER = "wrong_answer"  # not what the call's schema asks for
+    BAD_CALL = "bad_call"  # the call itself is wrong, such as its schema; another attempt cannot help
+
+
+class Spent(NamedTuple):
+    """What one answer cost: tokens that count for the budget, US dollars, and seconds on the wall clock."""
+
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+
+
+NOTHING = Spent()
+
+
+class Opened(NamedTuple):
+    """A workflow begins. `request` is the id of the request that asked for it, "" for the root."""
+
+    path: str
+    source_name: str
+    request: str = ""
+
+
+class Compiled(NamedTuple):
+    """The child has compiled the source and found its dialect; None from a child that does not tell."""
+
+    path: str
+    dialect: Dialect | None
+
+
+class Said(NamedTuple):
+    """The child answered a drain. A long answer comes in parts, so that the event loop is not held up."""
+
+    path: str
+    calls: Sequence[Call] = ()
+    requests: Sequence[Request] = ()
+    diagnostics: Sequence[Facts] = ()
+    state: State = State.PENDING
+    result: Json = None
+
+
+class Noted(NamedTuple):
+    """The host has a diagnostic of its own."""
+
+    path: str
+    diagnostic: Facts
+
+
+class Turn(NamedTuple):
+    """The driver is ready to send: what is answered by now goes out together, before one drain."""
+
+    path: str
+
+
+class Answered(NamedTuple):
+    """Whoever was asked has answered. `facts` go into the event: model, session, usage."""
+
+    id: str
+    value: Json
+    spent: Spent = NOTHING
+    facts: Facts = NO_FACTS
+
+
+class Refused(NamedTuple):
+    """Whoever was asked has no answer, or none of use; `text` is the answer that was refused."""
+
+    id: str
+    message: str
+    reason: Reason = Reason.REFUSED
+    text: str | None = None
+    spent: Spent = NOTHING
+
+
+class Due(NamedTuple):
+    """A time that `Wake` asked for has come."""
+
+    id: str
+
+
+class Failed(NamedTuple):
+    """The host's own program failed: a handler or a listener raised what is no answer."""
+
+    path: str
+    message: str
+
+
+class Ended(NamedTuple):
+    """The workflow's child is gone, for whatever reason; nothing that comes later counts."""
+
+    path: str
+
+
+Input: TypeAlias = Opened | Compiled | Said | Noted | Turn | Answered | Refused | Due | Failed | Ended

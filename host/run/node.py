@@ -1,0 +1,100 @@
+"""One workflow of a run's tree, as the driver and whoever talks to its child share it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
+from typing import TypeAlias
+
+import trio
+
+from flowcage.host.outcome.errors import RunError
+from flowcage.host.run.commands import Finish, Tell
+from flowcage.host.run.options import Caller, RunOptions
+from flowcage.host.run.phases import PhaseDefaults
+
+Task: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class Node:
+    """What the driver leaves for the task that talks to the child, and where it starts tasks.
+
+    Attributes:
+        id: the run's name in events.
+        path: in the tree; "" for the root.
+        source_name: name of the source in stacks; a path where the workflow came from a file.
+        options: of this workflow; those of a child workflow have the CPU that is left.
+        parent: None for the root.
+        outgoing: to be sent to the child next.
+        finish: how the workflow ended, where the core says so.
+        failure: why the run must end, where the host found out.
+    """
+
+    def __init__(
+        self, run_id: str, path: str, source_name: str, options: RunOptions, parent: Node | None
+    ) -> None:
+        self.id = run_id
+        self.path = path
+        self.source_name = source_name
+        self.options = options
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.phase_defaults = PhaseDefaults()
+        self.outgoing: Tell | None = None
+        self.finish: Finish | None = None
+        self.failure: RunError | None = None
+        self._stirred = trio.Event()
+        self._nursery: trio.Nursery | None = None
+
+    @property
+    def root(self) -> Node:
+        """The workflow that the host started."""
+        return self if self.parent is None else self.parent.root
+
+    def caller(self, request: str) -> Caller:
+        """This workflow as the handler of one of its requests sees it."""
+        raise NotImplementedError
+
+    def stir(self) -> None:
+        """Wake the task that talks to the child."""
+        self._stirred.set()
+
+    def abandon(self, failure: RunError) -> None:
+        """Have the run end with this failure: no answer matters any more."""
+        self.failure = self.failure or failure
+        self.stir()
+
+    def check(self) -> None:
+        """Raise what `abandon` was given."""
+        if self.failure is not None:
+            raise self.failure
+
+    async def wait_until_stirred(self) -> None:
+        """Wait for an answer, an end or a failure.
+
+        Raises:
+            RunError: what `abandon` was given.
+        """
+        await self._stirred.wait()
+        self._stirred = trio.Event()
+        self.check()
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Start tasks in this nursery from now on.
+
+        A slot is given back by any task of any run; what it starts must not inherit that one's variables.
+        """
+        self._nursery = nursery
+        self._context = copy_context()
+
+    def close(self) -> None:
+        """Start nothing any more: the nursery is cancelled."""
+        self._nursery = None
+
+    def spawn(self, task: Task) -> bool:
+        """Start a task; False where the workflow is being ended."""
+        if self._nursery is None:
+            return False
+        self._context.run(partial(self._nursery.start_soon, task))
+        return True

@@ -1,0 +1,129 @@
+"""From a run's books, and what was measured of its child, to what the caller gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flowcage.host.outcome.report import Census, PhaseUsage, Report, Usage
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.supervisor import Child
+from flowcage.host.run.node import Node
+from flowcage.host.run.statistics import RunStatistics
+from flowcage.host.run.tree import Totals, Tree, Workflow
+from flowcage.protocol.messages import AgentRequest, Layer
+
+
+class Ending(NamedTuple):
+    """What is known of one workflow's child beside the tree's books.
+
+    Attributes:
+        waiting: the wire's ids of the requests without an answer at the end.
+    """
+
+    verdict: Verdict
+    child: Child | None
+    isolation: Mapping[str, Layer]
+    limits: Mapping[str, float]
+    waiting: tuple[str, ...]
+    tenant: str
+
+
+def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Report:
+    """What is known of a workflow when its child is gone."""
+    kept, child = workflow.kept, ending.child
+    return Report(
+        node.id,
+        ending.verdict,
+        usage_of(tree, child),
+        tuple(kept.logs.entries),
+        kept.logs.dropped,
+        tuple(kept.phases),
+        tuple(kept.diagnostics.entries),
+        ending.isolation,
+        ending.waiting,
+        ending.limits,
+        child.stderr_tail if child is not None else "",
+        census_of(tree.totals),
+        phases_dropped=kept.titles.dropped,
+        phase_options={title: options for title, options in kept.phases.items() if options is not None},
+        diagnostics_dropped=kept.diagnostics.dropped,
+        root_run_id=node.root.id,
+        tenant=ending.tenant,
+        metadata=node.options.metadata,
+    )
+
+
+def census_of(totals: Totals) -> Census:
+    """What became of the agent calls of a tree by now."""
+    return Census(
+        totals.started,
+        totals.completed,
+        totals.failed,
+        totals.refused,
+        totals.cancelled,
+        totals.unawaited,
+        totals.swallowed,
+    )
+
+
+def usage_of(tree: Tree, child: Child | None) -> Usage:
+    """What a workflow cost; without a child that has ended, only what its agents cost."""
+    agents, by_workflow = tree.totals, _by_workflow(tree)
+    if child is None or child.ended is None:
+        return Usage(agents=agents.started, tokens=agents.tokens, cost_usd=agents.cost_usd)
+    channel, ended = child.channel, child.ended
+    return Usage(
+        child.wall_seconds,
+        ended.user_cpu_seconds,
+        ended.system_cpu_seconds,
+        ended.peak_rss_bytes,
+        agents.started,
+        agents.tokens,
+        channel.messages,
+        channel.bytes_sent,
+        channel.bytes_received,
+        _by_phase(tree),
+        agents.cost_usd,
+        by_workflow,
+    )
+
+
+def statistics_of(tree: Tree, workflow: Workflow, child: Child | None, seconds: float) -> RunStatistics:
+    """A workflow as of now; it has no child at first.
+
+    Args:
+        seconds: since the workflow began.
+    """
+    channel, totals = child.channel if child else None, tree.totals
+    return RunStatistics(
+        totals.started,
+        totals.completed,
+        totals.failed,
+        sum(isinstance(call.request, AgentRequest) for call in workflow.calls.values()),
+        totals.tokens,
+        channel.messages if channel else 0,
+        channel.bytes_sent if channel else 0,
+        channel.bytes_received if channel else 0,
+        child.wall_seconds if child and child.ended else round(seconds, 6),
+    )
+
+
+def _by_workflow(tree: Tree) -> dict[str, dict[str, PhaseUsage]]:
+    found: dict[str, dict[str, PhaseUsage]] = {}
+    for (source_name, phase), totals in tree.phases.items():
+        if totals.started:
+            found.setdefault(source_name, {})[phase] = _phase_usage(totals)
+    return found
+
+
+def _by_phase(tree: Tree) -> dict[str, PhaseUsage]:
+    found: dict[str, PhaseUsage] = {}
+    for (_, phase), totals in tree.phases.items():
+        if totals.started:
+            found[phase] = found.get(phase, PhaseUsage()) + _phase_usage(totals)
+    return found
+
+
+def _phase_usage(totals: Totals) -> PhaseUsage:
+    return PhaseUsage(totals.started, totals.failed, totals.tokens, totals.cost_usd)

@@ -1,0 +1,224 @@
+"""The state of a run with all of its child workflows, and what every rule does with it.
+
+Plain data: no callback, clock or task. `core` and `agent_calls` decide; this module keeps the books that both
+need: queues with their caps, resolutions that wait for a turn, totals, and the commands of the step at hand.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from flowcage.host.run.commands import Command, Emit, Finish, Ready
+from flowcage.host.run.inputs import Dialect, Facts, Spent
+from flowcage.host.run.kept import Kept
+from flowcage.host.run.kinds import Kind, Kinds
+from flowcage.host.run.rules import Rules
+from flowcage.host.run.terms import Terms
+from flowcage.protocol.messages import Budget, Request, Resolution, Resolve
+
+# Phases have names that workflows choose, so what is kept by phase has bounds.
+MAX_PHASES = 100
+MAX_PHASE_NAME = 200
+OTHER_PHASES = "(other phases)"
+
+# What a request waits for: a place at work, an answer, or a time.
+Stage: TypeAlias = Literal["queued", "asked", "waiting"]
+
+
+@dataclass
+class Totals:
+    """Counts of agent calls and of what they cost, of a tree or of one phase.
+
+    Attributes:
+        started: calls whose first attempt began; `refused` never began, `cancelled` had no end of their own.
+        swallowed, unawaited: diagnostics of these kinds that children told.
+    """
+
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    refused: int = 0
+    cancelled: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    swallowed: int = 0
+    unawaited: int = 0
+
+
+@dataclass
+class Call:
+    """A request without a resolution.
+
+    Attributes:
+        id, path: in the tree; `request.id` is the one on the wire.
+        attempt: of an agent's call, counted from 1; 0 before the first.
+        tries: answers that this attempt has had, the one that is awaited included.
+        refused_text: the last answer that did not fit the call's schema.
+    """
+
+    id: str
+    path: str
+    request: Request
+    kind: Kind | None = None
+    label: str | None = None
+    phase: str = ""
+    terms: Terms = field(default_factory=Terms)
+    attempt: int = 0
+    tries: int = 0
+    stage: Stage = "queued"
+    refused_text: str | None = None
+
+
+@dataclass
+class Queue:
+    """Calls that wait for one of `cap` places, by id; those that are gone meanwhile are skipped."""
+
+    cap: int
+    waiting: deque[str] = field(default_factory=deque)
+    busy: int = 0
+
+
+@dataclass
+class Workflow:
+    """One workflow of the tree.
+
+    Attributes:
+        phase: the last that it entered. A child workflow begins in that of its parent.
+        is_listening: whether a drain is on its way, so that nothing can be told now.
+        is_over: whether nothing that it asks counts any more.
+    """
+
+    path: str
+    source_name: str
+    phase: str = ""
+    dialect: Dialect | None = None
+    kept: Kept = field(default_factory=Kept)
+    calls: dict[str, Call] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    ready: deque[Resolve] = field(default_factory=deque)
+    is_listening: bool = True
+    is_over: bool = False
+
+    @property
+    def depth(self) -> int:
+        """0 for the root, 1 for a child workflow of it."""
+        return self.path.count("/") + 1 if self.path else 0
+
+
+class Tree:
+    """The books of one run.
+
+    Args:
+        rules: what the run is held to.
+        kinds: the requests that are queued.
+    """
+
+    def __init__(self, rules: Rules, kinds: Kinds) -> None:
+        self.rules = rules
+        self.kinds = kinds
+        self.now = 0.0
+        self.workflows: dict[str, Workflow] = {}
+        self.queues: dict[str, Queue] = {}
+        self.totals = Totals()
+        self.phases: dict[tuple[str, str], Totals] = {}
+        self.asked: dict[str, int] = {}
+        self.admitted = 0
+        self.refusals = 0
+        self.commands: list[Command] = []
+
+    @property
+    def budget(self) -> Budget:
+        """What a workflow may know."""
+        return Budget(self.rules.budget_tokens, self.totals.tokens)
+
+    def call(self, identifier: str) -> Call | None:
+        """The call with this id in the tree, unless it is settled or its workflow is gone."""
+        workflow = self.workflows.get(identifier.rpartition("/")[0])
+        return None if workflow is None else workflow.calls.get(identifier)
+
+    def emit(self, path: str, kind: str, **members: Any) -> None:
+        """Tell of something, if anybody watches."""
+        if self.rules.watched:
+            self.commands.append(Emit(path, kind, members))
+
+    def diagnose(self, workflow: Workflow, note: Facts) -> None:
+        """Keep a diagnostic; those that the census has are counted, kept or not."""
+        workflow.kept.diagnostic(note)
+        self.totals.swallowed += note["kind"] == "swallowed_error"
+        self.totals.unawaited += note["kind"] == "unawaited_request"
+
+    def charge(self, call: Call, spent: Spent) -> None:
+        """Count what an answer cost, whatever becomes of it."""
+        for totals in self.totals_of(call):
+            totals.tokens += spent.tokens
+            totals.cost_usd += spent.cost_usd
+
+    def totals_of(self, call: Call) -> tuple[Totals, Totals]:
+        """Those of the tree and those of the call's phase in its workflow."""
+        key = (self.workflows[call.path].source_name, call.phase[:MAX_PHASE_NAME])
+        if key not in self.phases and len(self.phases) >= MAX_PHASES:
+            key = ("", OTHER_PHASES)
+        return self.totals, self.phases.setdefault(key, Totals())
+
+    def enqueue(self, call: Call) -> None:
+        """Have a call wait for a place at work; `startable` hands it out."""
+        call.stage = "queued"
+        self._queue(call).waiting.append(call.id)
+
+    def startable(self, workflow: Workflow) -> list[Call]:
+        """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
+        found: list[Call] = []
+        for queue in (*self.queues.values(), *workflow.queues.values()):
+            while queue.waiting and queue.busy < queue.cap:
+                call = self.call(queue.waiting.popleft())
+                if call is not None and call.stage == "queued" and not self.workflows[call.path].is_over:
+                    self._take_place(queue, call)
+                    found.append(call)
+        return found
+
+    def give_place_back(self, call: Call) -> None:
+        """A call is not at work any more."""
+        if call.stage == "asked":
+            self._queue(call).busy -= 1
+            call.stage = "waiting"
+
+    def settle(self, call: Call, resolution: Resolution) -> None:
+        """Have a call's resolution go out with the next turn of its workflow."""
+        self.give_place_back(call)
+        workflow = self.workflows[call.path]
+        del workflow.calls[call.id]
+        workflow.ready.append(Resolve(call.request.id, resolution))
+        if len(workflow.ready) == 1:
+            self.tell_if_ready(workflow)
+
+    def tell_if_ready(self, workflow: Workflow) -> None:
+        """Have a turn given where there is something to tell and somebody who listens to it."""
+        if workflow.ready and not workflow.is_listening:
+            self.commands.append(Ready(workflow.path))
+
+    def finish(self, workflow: Workflow, verdict: str, result: Any = None, message: str = "") -> None:
+        """End a workflow and all below it: nothing that they ask is begun any more."""
+        if workflow.is_over:
+            return
+        self.commands.append(Finish(workflow.path, verdict, result, message))
+        self.close(workflow)
+
+    def close(self, workflow: Workflow) -> None:
+        """Let nothing that a workflow and those below it ask count any more."""
+        below = f"{workflow.path}/" if workflow.path else ""
+        for each in self.workflows.values():
+            each.is_over = each.is_over or each is workflow or each.path.startswith(below)
+
+    def _take_place(self, queue: Queue, call: Call) -> None:
+        queue.busy += 1
+        call.stage = "asked"
+
+    def _queue(self, call: Call) -> Queue:
+        assert call.kind is not None
+        queues = self.queues if call.kind.shared else self.workflows[call.path].queues
+        queue = queues.get(call.kind.name)
+        if queue is None:
+            queue = queues[call.kind.name] = Queue(getattr(self.rules, call.kind.cap))
+        return queue
