@@ -8,7 +8,7 @@ import pytest
 
 from flowcage.host import CpuExceeded, OutputExceeded, RequestRejected, RunOptions
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.run.account import Account
+from flowcage.host.run.share import Share
 from flowcage.protocol.limits import Limits
 
 

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, HandlerFailed, RunOptions, run_workflow
-from flowcage.host.agents.terms import Terms
+from flowcage.host.run.terms import Terms
 
 from ..host.children import Launcher
 from ..host.runs import Agent, Listener, busy, failure, run

@@ -9,7 +9,8 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
 from flowcage.host.outcome.report import PhaseUsage
-from flowcage.host.run.account import MAX_PHASES, OTHER_PHASES, Account
+from flowcage.host.run.share import Share
+from flowcage.host.run.tree import MAX_PHASES, OTHER_PHASES
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Slots
 from flowcage.host.workflows.child_workflows import ChildWorkflows
@@ -50,7 +51,7 @@ def test_a_spent_hard_budget_refuses_without_waiting_for_a_slot() -> None:
 
     async def main() -> Outcome:
         source = "export default agent('x').catch((error) => error.message)"
-        return await Run(options, "w.js", account=Account(options, taken)).execute(source, {})
+        return await Run(options, "w.js", Share(slots={"agent": taken})).execute(source, {})
 
     outcome = trio.run(main)
     launcher.assert_nothing_left()

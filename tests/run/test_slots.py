@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow
-from flowcage.host.run.slots import CallQueue, Slots
+from flowcage.host.run.slots import StartQueue, Slots
 
 from ..host.children import Launcher
 from ..host.runs import agents, run
@@ -57,7 +57,7 @@ def test_an_agent_that_was_queued_is_not_begun_by_the_end_of_the_run() -> None:
 
 @pytest.mark.parametrize("outer", [None, Slots(2)])
 def test_whoever_does_not_want_a_slot_any_more_passes_it_on(outer: Slots | None) -> None:
-    queue, begun = CallQueue(1, outer), []
+    queue, begun = StartQueue(outer), []
 
     def begin(name: str, wanted: bool) -> Callable[[], bool]:
         def begin() -> bool:

@@ -25,7 +25,7 @@ from flowcage.host import (
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import AT_ONCE
 from flowcage.host.process import machine_memory as machine
-from flowcage.host.run.account import Account
+from flowcage.host.run.share import Share
 from flowcage.host.run.run import Run
 
 from ..host.children import Launcher
@@ -150,7 +150,7 @@ def run_beside(accounts: list[Account], source: str, **options: Any) -> None:
 def test_runs_of_one_tenant_share_its_slots_for_checks() -> None:
     slots, processes = trio.CapacityLimiter(AT_ONCE), Processes()
     options = RunOptions()
-    accounts = [Account(options, process=processes, checkers=slots) for _ in range(3)]
+    accounts = [Share(process=processes, checkers=slots) for _ in range(3)]
     run_beside(accounts, CHECKED + ASK % 4, agent=texts)
     # Beside the three children. Each run checks its schema once, and each of four answers.
     assert processes.most <= 3 + AT_ONCE
@@ -160,7 +160,7 @@ def test_runs_of_one_tenant_share_its_slots_for_checks() -> None:
 
 def test_a_run_outside_a_host_has_slots_of_its_own() -> None:
     processes = Processes()
-    account = Account(RunOptions(), process=processes)
+    account = Share(process=processes)
     run_beside([account], CHECKED + ASK % 8, agent=texts)
     assert processes.most == 1 + AT_ONCE
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_cancelled_leaves_no_check_behind() -> None:
 
     async def main() -> None:
         options = RunOptions(agent=one, launcher=launcher)
-        run = Run(options, "w.js", account=Account(options, process=processes))
+        run = Run(options, "w.js", Share(process=processes))
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(run.execute, BURNING + ASK % 8, {})
@@ -187,5 +187,5 @@ def test_a_run_that_is_cancelled_leaves_no_check_behind() -> None:
 def test_plain_schemas_of_a_hundred_agents_take_no_process() -> None:
     processes = Processes()
     schema = "const schema = { type: 'array', items: { type: 'string' } };"
-    run_beside([Account(RunOptions(), process=processes)], schema + ASK % 100, agent=texts)
+    run_beside([Share(process=processes)], schema + ASK % 100, agent=texts)
     assert processes.all == 1

@@ -15,9 +15,9 @@ import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, RunOptions, TenantLimits, WorkflowFailed
 from flowcage.host.events.records import Event
-from flowcage.host.run.account import Account
+from flowcage.host.run.share import Share
 from flowcage.host.run.run import Run
-from flowcage.host.run.slots import CallQueue, Slots
+from flowcage.host.run.slots import StartQueue, Slots
 
 from ..host.children import Launcher
 from ..host.runs import Crowd, agents
@@ -28,7 +28,7 @@ def test_runs_of_one_tenant_share_its_slots() -> None:
 
     async def one(name: str) -> None:
         options = RunOptions(agent=crowd.agent, max_agents=2, launcher=launcher)
-        outcome = await Run(options, "w.js", account=Account(options, tenant)).execute(agents(20, name), {})
+        outcome = await Run(options, "w.js", Share(slots={"agent": tenant})).execute(agents(20, name), {})
         assert len(outcome.result) == 20
 
     async def main() -> None:
@@ -56,12 +56,12 @@ def test_many_calls_of_one_run_hold_up_a_run_of_the_same_tenant_by_one() -> None
             await go.wait()
             return AgentAnswer(1)
 
-        def account_of(options: RunOptions) -> Account:
-            return Account(options, tenant)
+        def account_of(options: RunOptions) -> Share:
+            return Share(slots={"agent": tenant})
 
         async def one(source: str, listener: Callable[[Any], None] | None = None) -> None:
             options = RunOptions(agent=agent, launcher=launcher, listener=listener)
-            await Run(options, "w.js", account=account_of(options)).execute(source, {})
+            await Run(options, "w.js", account_of(options)).execute(source, {})
 
         def listen(event: Any) -> None:
             if event.to_json()["type"] == "sleep":  # asked after the agent, in the same message
@@ -94,7 +94,7 @@ def test_handlers_see_the_context_variables_of_their_own_run() -> None:
     async def one(own: str) -> None:
         name.set(own)
         options = RunOptions(agent=agent, launcher=launcher)
-        await Run(options, "w.js", account=Account(options, tenant)).execute(agents(10, own), {})
+        await Run(options, "w.js", Share(slots={"agent": tenant})).execute(agents(10, own), {})
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -147,7 +147,7 @@ def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
 
         async def hanging() -> None:
             options = RunOptions(agent=hang, launcher=launcher)
-            await Run(options, "w.js", account=Account(options, tenant)).execute(agents(20, "a"), {})
+            await Run(options, "w.js", Share(slots={"agent": tenant})).execute(agents(20, "a"), {})
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hanging)
@@ -155,7 +155,7 @@ def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
             nursery.cancel_scope.cancel()
         options = RunOptions(launcher=launcher)
         with trio.fail_after(60):
-            run = Run(options, "w.js", account=Account(options, tenant))
+            run = Run(options, "w.js", Share(slots={"agent": tenant}))
             assert (await run.execute(agents(3, "b"), {})).result == ["echo: b0", "echo: b1", "echo: b2"]
 
     trio.run(main)
@@ -165,7 +165,7 @@ def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
 def test_a_closed_queue_leaves_its_place_among_the_shared_slots() -> None:
     slots = Slots(1)
     slots.queue(lambda: True)  # taken, for long
-    queue = CallQueue(1, slots)
+    queue = StartQueue(slots)
     queue.join(lambda: True)
     of_the_queue = weakref.ref(queue)
     queue.close()
