@@ -42,13 +42,15 @@ async def ask(agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes
 
     Raises:
         SchemaRefused: the call's schema cannot be applied; the agent was not asked.
-        RequestRejected: the agent's own.
+        RequestRejected: the agent's own; `WrongAnswer`, too, where the call has no schema.
         TypeError: the handler returned something other than an `AgentAnswer`.
     """
     schema = None if call.schema is None else await schemas.admit(call.schema)
     try:
         answer = await agent(call)
     except WrongAnswer as wrong:
+        if schema is None:
+            raise
         return Reply(AgentAnswer(wrong.text or "", wrong.tokens), problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")

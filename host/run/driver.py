@@ -98,7 +98,7 @@ class Driver:
     def fail(self, node: Node, failure: HandlerFailed) -> None:
         """End a workflow because the host's own program failed."""
         node.abandon(failure)
-        if node.path in self.nodes:
+        if node.path in self.core.tree.workflows:  # it may have failed while its end was told
             self.feed(Failed(node.path, str(failure)))
 
     def forget(self, node: Node) -> None:

@@ -67,6 +67,9 @@ class Run(Node):
         share: what it may use of its tenant's.
         run_id: its name in events; left out, a new one.
         answerer: answers its requests in place of the options' handlers.
+
+    Attributes:
+        driver: of the whole tree.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class Run(Node):
     @property
     def cpu_seconds(self) -> float:
         """CPU of what has ended: children, and whatever else is charged to the run."""
-        return self._driver.allowance.cpu_seconds
+        return self.driver.allowance.cpu_seconds
 
     def caller(self, request: str) -> Caller:
         """This workflow as the handler of one of its requests sees it."""
@@ -92,19 +95,19 @@ class Run(Node):
 
     def statistics(self) -> RunStatistics:
         """As of now, in the run and after it."""
-        seconds = self._driver.seconds - self._began
-        return statistics_of(self._driver.core.tree, self._workflow, self._child, seconds)
+        seconds = self.driver.seconds - self._began
+        return statistics_of(self.driver.core.tree, self._workflow, self._child, seconds)
 
     def tell_of_request(self, kind: str, request: Any) -> None:
         """Tell the listener of a live run that a request waits for it."""
-        self._driver.emit(self, "requested", {"request": request, "kind": kind})
+        self.driver.emit(self, "requested", {"request": request, "kind": kind})
 
     async def run_child(self, request: str, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow that answers one of this workflow's requests; see `Caller`."""
         child = Run.__new__(Run)
         path = self._path_below(request)
         Node.__init__(child, new_run_id(), path, source_name, self._options_of_child(), self)
-        child._join(self._driver, request)
+        child._join(self.driver, request)
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
         return (await child.execute(source, args)).result
 
@@ -127,7 +130,7 @@ class Run(Node):
 
     def _join(self, driver: Driver, request: str) -> None:
         """Take a place in the tree of a driver."""
-        self._driver = driver
+        self.driver = driver
         self._began = driver.seconds
         self._child: Child | None = None
         self._initialized: Initialized | None = None
@@ -138,14 +141,14 @@ class Run(Node):
     def _path_below(self, request: str) -> str:
         """The request's own id, unless its handler runs several workflows at once."""
         path, number = request, 1
-        while path in self._driver.nodes:
+        while path in self.driver.nodes:
             number += 1
             path = f"{request}.{number}"
         return path
 
     def _options_of_child(self) -> RunOptions:
         """A child workflow gets the CPU that is left; what all use together is watched beside."""
-        limits, left = self.options.limits, self._driver.allowance.left_cpu_seconds
+        limits, left = self.options.limits, self.driver.allowance.left_cpu_seconds
         if left >= limits.cpu_seconds:
             return self.options
         # Children that were kept ready have been told other limits.
@@ -155,7 +158,7 @@ class Run(Node):
     def _end(self, verdict: Verdict, error: str | None) -> Report:
         """Close the books of this workflow, and tell of its end."""
         waiting = tuple(call.request.id for call in self._workflow.calls.values())
-        self._driver.feed(Ended(self.path))
+        self.driver.feed(Ended(self.path))
         limits = self.options.limits if self._initialized is None else self._initialized.limits
         ending = Ending(
             verdict,
@@ -163,23 +166,23 @@ class Run(Node):
             {} if self._initialized is None else self._initialized.isolation,
             limits.to_wire() | host_limits(self.options),
             waiting,
-            self._driver.share.tenant,
+            self.driver.share.tenant,
         )
-        report = report_of(self, self._driver.core.tree, self._workflow, ending)
+        report = report_of(self, self.driver.core.tree, self._workflow, ending)
         self._workflow.calls.clear()
         self._emit("ended", verdict=verdict, error=error, usage=report.usage, census=report.census)
-        self._driver.forget(self)
+        self.driver.forget(self)
         if isinstance(self.parent, Run):
             self.parent._emit("child_ended", child_run_id=self.id, verdict=verdict, error=error)
         else:
-            self._driver.close()
+            self.driver.close()
         return report
 
     def _emit(self, kind: str, **members: Any) -> None:
-        self._driver.emit(self, kind, members)
+        self.driver.emit(self, kind, members)
 
     async def _bounded(self, source: str, args: Json) -> Json:
-        driver = self._driver
+        driver = self.driver
         try:
             with trio.fail_after(self.options.timeout_seconds):
                 self._child = child = await Child.start(self.options.launcher, driver.allowance)
@@ -210,7 +213,7 @@ class Run(Node):
 
     async def _watch_allowance(self) -> None:
         """Children use CPU side by side; one that is taken over does so while nobody waits for it, too."""
-        allowance = self._driver.allowance
+        allowance = self.driver.allowance
         try:
             while True:
                 await trio.sleep(allowance.pause_seconds())
@@ -228,18 +231,18 @@ class Run(Node):
         self.phase_defaults = await phase_defaults(
             channel, source, self.source_name, options.dialect, self._note
         )
-        message = Start(source, self.source_name, args, self._driver.core.tree.budget, options.dialect)
+        message = Start(source, self.source_name, args, self.driver.core.tree.budget, options.dialect)
         try:
             line = channel.encode(message)
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         channel.send([line, channel.encode(Drain())])
         await channel.receive()
-        self._driver.feed(Compiled(self.path, _dialect(options)))
+        self.driver.feed(Compiled(self.path, _dialect(options)))
         self._tell_of_start(source, args)
 
     def _note(self, diagnostic: Any) -> None:
-        self._driver.feed(Noted(self.path, diagnostic))
+        self.driver.feed(Noted(self.path, diagnostic))
 
     def _tell_of_start(self, source: str, args: Json) -> None:
         if self.options.listener is None:
@@ -276,7 +279,7 @@ class Run(Node):
             self.check()
             while self.outgoing is None and self.finish is None:
                 await self.wait_until_stirred()
-                self._driver.feed(Turn(self.path))
+                self.driver.feed(Turn(self.path))
             if self.finish is not None:
                 return self._result()
             await self._tell(channel)
@@ -303,10 +306,10 @@ class Run(Node):
             said = said._replace(result=drained.output["result"])
         while len(requests) > MAX_REQUESTS_AT_ONCE and state is State.PENDING:
             part, requests = requests[:MAX_REQUESTS_AT_ONCE], requests[MAX_REQUESTS_AT_ONCE:]
-            self._driver.feed(said._replace(requests=part, state=State.PARTIAL))
+            self.driver.feed(said._replace(requests=part, state=State.PARTIAL))
             said = Said(self.path, state=state)
             await trio.lowlevel.checkpoint()
-        self._driver.feed(said._replace(requests=requests))
+        self.driver.feed(said._replace(requests=requests))
 
     def _require_bounds(self, channel: Channel, drained: Drained) -> None:
         """Refuse counts that no correct child can reach: handling each item blocks the loop for all runs."""
@@ -322,14 +325,14 @@ class _Caller:
     """A workflow and the request of it that a handler answers."""
 
     def __init__(self, run: Run, request: str) -> None:
-        self._run = run
+        self.run = run
         self._request = request
         self.id = run.id
         self.source_name = run.source_name
         self.depth = run.depth
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
-        return await self._run.run_child(self._request, source, source_name, args)
+        return await self.run.run_child(self._request, source, source_name, args)
 
 
 def _state(drained: Drained) -> State:

@@ -13,11 +13,10 @@ from typing import Any
 from flowcage.host import RunError, RunOptions, run_workflow_blocking
 from flowcage.host.process import channel
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.run.answers import Answers
+from flowcage.host.run import kinds
 from flowcage.protocol import decode
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import Ok
 from tests.contract.later import FetchRequest
 
 SOURCE, LIMITS, *CHILD = sys.argv[1:]
@@ -35,23 +34,22 @@ class ShownConnection(HostConnection):
 
 
 def answer_pages() -> None:
-    """Have the host answer the later request and read the later member."""
-    begin, drained = Answers._begin, decode.drained
-
-    def begin_later(self: Answers, request: Any) -> None:
-        if isinstance(request, FetchRequest):
-            self.waiting[request.id] = request  # type: ignore[assignment]
-            self.settle(request.id, Ok(f"page of {request.url}"))
-        else:
-            begin(self, request)
+    """Have the host answer the later request, by a row and a handler, and read the later member."""
+    drained = decode.drained
 
     def drained_later(value: Any) -> Any:
         pages.append(value.get("pages"))
         return drained(value)
 
-    Answers._begin = begin_later  # type: ignore[method-assign]
+    async def fetch_page(request: FetchRequest) -> str:
+        return f"page of {request.url}"
+
     patched: Any = decode
     patched.drained = drained_later
+    patched = kinds
+    patched.KINDS = {**kinds.KINDS, FetchRequest: kinds.Kind("fetch_page", cap="max_children")}
+    patched = RunOptions
+    patched.fetch_page = staticmethod(fetch_page)
 
 
 def main() -> None:

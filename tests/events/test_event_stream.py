@@ -56,7 +56,15 @@ def test_a_reader_that_keeps_up_gets_every_event_of_a_run_as_it_comes() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(run_workflow, source, options=RunOptions(listener=stream)))
             kinds = [event.to_json()["type"] async for event in stream]
-        assert kinds == ["started", "log", "agent_started", "agent_completed", "log", "ended"]
+        assert kinds == [
+            "started",
+            "log",
+            "agent_queued",
+            "agent_started",
+            "agent_completed",
+            "log",
+            "ended",
+        ]
 
     in_trio(test)
 

@@ -6,10 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from flowcage.host import CpuExceeded, OutputExceeded, RequestRejected, RunOptions
+from flowcage.host import CpuExceeded, OutputExceeded
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.run.share import Share
-from flowcage.protocol.limits import Limits
 
 
 class Process:
@@ -101,23 +99,8 @@ def test_output_is_counted_over_all_children() -> None:
         allowance.require()
 
 
-def test_child_workflows_are_counted_whatever_becomes_of_them() -> None:
-    allowance = Allowance(children=2)
-    allowance.admit_child()
-    allowance.admit_child()
-    for _ in range(2):
-        with pytest.raises(RequestRejected, match="all 2 child workflows that the limit maxTotalChildren"):
-            allowance.admit_child()
-
-
-def test_an_account_takes_its_allowance_from_the_options_and_other_charges_count() -> None:
-    options = RunOptions(limits=Limits(cpu_seconds=10), max_received_bytes=7, max_total_children=1)
-    account = Account(options)
-    account.charge_cpu(10.5)  # such as what checking a schema took
+def test_cpu_that_something_else_used_for_the_run_counts() -> None:
+    allowance = Allowance(10)
+    allowance.charge_cpu(10.5)  # such as what checking a schema took
     with pytest.raises(CpuExceeded):
-        account.allowance.require()
-    with pytest.raises(OutputExceeded):
-        Account(options).allowance.receive(8)
-    account.allowance.admit_child()
-    with pytest.raises(RequestRejected):
-        account.allowance.admit_child()
+        allowance.require()

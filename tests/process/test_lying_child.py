@@ -17,7 +17,7 @@ from flowcage.host import (
     RunOptions,
     run_workflow_blocking,
 )
-from flowcage.host.outcome.report import MAX_KEPT_BYTES
+from flowcage.host.run.kept import MAX_KEPT_BYTES
 from flowcage.protocol.messages import Isolation
 
 from ..host.children import Launcher
@@ -55,7 +55,7 @@ def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
         ("one id twice", "the id '1'"),
         ("too many requests", "outstanding than its limit"),
         ("too many calls", "more calls queued than its limit"),
-        ("too many diagnostics", "more diagnostics than anybody reads"),
+        ("too many diagnostics", "more diagnostics than are kept"),
     ],
 )
 def test_a_lie_is_a_protocol_violation_that_names_it(lie: str, told: str) -> None:

@@ -9,10 +9,10 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
 from flowcage.host.outcome.report import PhaseUsage
-from flowcage.host.run.share import Share
-from flowcage.host.run.tree import MAX_PHASES, OTHER_PHASES
 from flowcage.host.run.run import Run
+from flowcage.host.run.share import Share
 from flowcage.host.run.slots import Slots
+from flowcage.host.run.tree import MAX_PHASES, OTHER_PHASES
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 
 from ..host.children import Launcher
@@ -26,11 +26,12 @@ THREE = """export default async () => {
 
 
 def test_a_soft_budget_only_informs() -> None:
-    assert run(THREE, agent=Agent("ok"), budget_tokens=15).result == [["ok", "ok", "ok"], 30, 0]
+    outcome = run(THREE, agent=Agent("ok"), budget_tokens=15, hard_budget=False)
+    assert outcome.result == [["ok", "ok", "ok"], 30, 0]
 
 
 def test_a_hard_budget_refuses_agents_once_it_is_spent() -> None:
-    outcome = run(THREE, agent=Agent("ok"), budget_tokens=15, hard_budget=True)
+    outcome = run(THREE, agent=Agent("ok"), budget_tokens=15)
     refusal = "agent() is refused: 20 of the budget's 15 tokens are spent"
     assert outcome.result == [["ok", "ok", refusal], 20, 0]
     assert outcome.census.refused == 1
@@ -39,7 +40,7 @@ def test_a_hard_budget_refuses_agents_once_it_is_spent() -> None:
 def test_a_hard_budget_also_refuses_those_that_were_queued_before_it_was_spent() -> None:
     agent = Agent("ok")
     source = "export default parallel(Array(50).fill(() => agent('x')))"
-    outcome = run(source, agent=agent, budget_tokens=30, hard_budget=True, max_agents=1)
+    outcome = run(source, agent=agent, budget_tokens=30, max_agents=1)
     assert len(agent.calls) == 3
     assert outcome.census.refused == 47
 
@@ -47,7 +48,7 @@ def test_a_hard_budget_also_refuses_those_that_were_queued_before_it_was_spent()
 def test_a_spent_hard_budget_refuses_without_waiting_for_a_slot() -> None:
     launcher, taken = Launcher(), Slots(1)
     taken.queue(lambda: True)
-    options = RunOptions(budget_tokens=0, hard_budget=True, launcher=launcher, timeout_seconds=120)
+    options = RunOptions(budget_tokens=0, launcher=launcher, timeout_seconds=120)
 
     async def main() -> Outcome:
         source = "export default agent('x').catch((error) => error.message)"
@@ -62,7 +63,7 @@ def test_a_hard_budget_ends_retries_too() -> None:
     agent = Agent(5, 5, "never")
     source = """export default agent('x', {schema: {type: 'string'}, retry: {maxAttempts: 5}})
       .catch((error) => error.message)"""
-    outcome = run(source, agent=agent, budget_tokens=20, hard_budget=True)
+    outcome = run(source, agent=agent, budget_tokens=20)
     assert "20 of the budget's 20 tokens are spent" in outcome.result
     assert len(agent.calls) == 2
     assert outcome.census.failed == 1
@@ -116,7 +117,9 @@ def test_usage_is_told_by_phase() -> None:
         "P": PhaseUsage(2, 1, 10),
         "Q": PhaseUsage(1, 0, 10),
     }
-    assert usage.to_json()["byPhase"]["P"] == {"agents": 2, "failed": 1, "tokens": 10}
+    in_json = {"agents": 2, "failed": 1, "tokens": 10, "costUsd": 0.0}
+    assert usage.to_json()["byPhase"]["P"] == in_json
+    assert usage.to_json()["byWorkflow"]["workflow.js"]["P"] == in_json
 
 
 def test_more_phases_than_are_kept_are_counted_together() -> None:
@@ -137,5 +140,6 @@ def test_tokens_that_are_no_count_are_refused_where_they_are_made(tokens: int) -
 
 def test_an_agent_sees_nothing_of_the_budget_but_its_own_call() -> None:
     agent = Agent("ok")
-    run("export default agent('x', {label: 'l'})", agent=agent, budget_tokens=5)
-    assert agent.calls == [AgentCall("1", "x", {"label": "l"})]
+    outcome = run("export default agent('x', {label: 'l'})", agent=agent, budget_tokens=5)
+    known = AgentCall("1", "x", {"label": "l"}, run_id=outcome.run_id, root_run_id=outcome.run_id)
+    assert agent.calls == [known]

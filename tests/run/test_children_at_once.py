@@ -10,7 +10,7 @@ import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions, run_workflow
 from flowcage.host.events.records import ChildEnded, Event
-from flowcage.host.run.run import Run
+from flowcage.host.run.options import Caller
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 from flowcage.protocol.messages import Json, WorkflowRequest
 
@@ -93,7 +93,7 @@ def test_child_workflows_beyond_max_children_wait_in_order() -> None:
     order: list[Json] = []
     at_work = most = 0
 
-    async def workflow(_run: Run, request: WorkflowRequest) -> Json:
+    async def workflow(_run: Caller, request: WorkflowRequest) -> Json:
         nonlocal at_work, most
         order.append(request.ref)
         at_work += 1
@@ -113,7 +113,7 @@ def test_child_workflows_beyond_max_children_wait_in_order() -> None:
 
 
 def test_a_child_workflow_that_waits_for_its_own_is_not_in_their_way() -> None:
-    async def workflow(run: Run, _request: WorkflowRequest) -> Json:
+    async def workflow(run: Caller, _request: WorkflowRequest) -> Json:
         deeper = "export default workflow('x')" if run.depth < 2 else "export default 'deep'"
         return await run.run_child(deeper, "child.js", {})
 
@@ -160,7 +160,7 @@ def test_children_are_told_in_the_parents_stream(tmp_path: Path) -> None:
 
 
 def test_a_refused_request_takes_no_slot() -> None:
-    async def reject(_run: Run, _request: WorkflowRequest) -> Json:
+    async def reject(_run: Caller, _request: WorkflowRequest) -> Json:
         raise RequestRejected("not here")
 
     source = "export default parallel(Array(20).fill(() => workflow('x')))"

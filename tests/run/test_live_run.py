@@ -92,6 +92,7 @@ async def test_events_come_as_in_any_run_with_the_requests_among_them() -> None:
                 run.answer(event.request.id, "a")
     assert [event.to_json()["type"] for event in events] == [
         "started",
+        "agent_queued",
         "agent_started",
         "requested",
         "agent_completed",
@@ -185,7 +186,7 @@ async def test_a_request_comes_only_when_it_has_a_slot() -> None:
 @in_trio
 async def test_a_hard_budget_rejects_what_would_be_requested_after_it() -> None:
     source = 'await agent("a"); export default agent("b").catch((error) => error.message)'
-    options = RunOptions(budget_tokens=10, hard_budget=True)
+    options = RunOptions(budget_tokens=10)
     async with Host() as host, host.open_run(source, options=options) as run:
         run.answer((await request(run)).request.id, "ok", tokens=10)
         assert "10 of the budget's 10 tokens are spent" in str((await run.outcome()).result)

@@ -282,20 +282,25 @@ def test_events_tell_the_story_in_order() -> None:
     kinds = [event.to_json()["type"] for event in heard]
     assert kinds == [
         "started",
+        "agent_queued",
         "agent_started",
         "agent_completed",
+        "agent_queued",
         "agent_started",
         "agent_failed",
         "ended",
     ]
     assert [event.at for event in heard] == sorted(event.at for event in heard)
-    assert isinstance(heard[1], AgentStarted)
-    assert heard[1].label == "L"
-    assert isinstance(heard[2], AgentCompleted)
-    assert isinstance(heard[4], AgentFailed)
-    assert heard[4].message == "no b"
-    assert isinstance(heard[5], RunEnded)
-    assert heard[5].error is None
+    assert [event.seq for event in heard] == list(range(1, len(heard) + 1))
+    assert isinstance(heard[2], AgentStarted)
+    assert heard[2].label == "L"
+    assert isinstance(heard[3], AgentCompleted)
+    assert heard[3].value == 1
+    assert isinstance(heard[6], AgentFailed)
+    assert heard[6].message == "no b"
+    assert isinstance(heard[7], RunEnded)
+    assert heard[7].error is None
+    assert (heard[7].census.completed, heard[7].census.failed) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +314,7 @@ def test_events_tell_the_story_in_order() -> None:
         ("budget_tokens", -1),
         ("budget_tokens", 1.5),
         ("budget_tokens", 2**53),
-        ("hard_budget", True),
+        ("agent_failure", "nothing"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_name(member: str, value: Any) -> None:

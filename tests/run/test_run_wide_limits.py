@@ -24,8 +24,7 @@ from flowcage.host import (
 )
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.spawn import spawn
-from flowcage.host.run.options import WorkflowHandler
-from flowcage.host.run.run import Run
+from flowcage.host.run.options import Caller, WorkflowHandler
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 from ..host.runs import Listener, failure, run
@@ -43,7 +42,7 @@ export default ended;"""
 def kid(source: str) -> WorkflowHandler:
     """Answers `workflow()` with this one, and rejects where it fails, as the files' handler does."""
 
-    async def workflow(parent: Run, _request: WorkflowRequest) -> Json:
+    async def workflow(parent: Caller, _request: WorkflowRequest) -> Json:
         try:
             return await parent.run_child(source, "kid.js", {})
         except RunError as error:
@@ -133,34 +132,39 @@ def test_child_workflows_beyond_max_total_children_are_rejected_by_name() -> Non
 
 
 def test_child_workflows_of_child_workflows_count_too() -> None:
-    async def workflow(parent: Run, _request: WorkflowRequest) -> Json:
+    async def workflow(parent: Caller, _request: WorkflowRequest) -> Json:
         return await parent.run_child("export default workflow('deeper').catch(String)", "kid.js", {})
 
     result = run("export default workflow('kid')", workflow=workflow, max_total_children=3).result
     assert "maxTotalChildren" in str(result)
 
 
-async def told_limits(parent: Run, _request: WorkflowRequest) -> Json:
-    """Answers `workflow()` with the CPU that its child was given, after something else used five seconds."""
-    parent.account.charge_cpu(5)
-    child = Run(parent.options_of_child(), "kid.js", parent)
-    outcome = await child.execute("export default 1", {})
-    assert outcome.result == 1
-    return outcome.report.limits["cpuSeconds"]
+async def after_five_seconds(parent: Any, _request: WorkflowRequest) -> Json:
+    """Answers `workflow()` with a child, after something else of the run used five seconds of CPU."""
+    parent.run.driver.allowance.charge_cpu(5)
+    return await parent.run_child("export default 1", "kid.js", {})
+
+
+def given_cpu(listener: Listener) -> list[float]:
+    """The CPU that each of the run's children was given."""
+    return [event["limits"]["cpuSeconds"] for event in listener.of("started")]
 
 
 def test_a_child_workflow_is_given_the_cpu_that_is_left() -> None:
-    source = "export default [await workflow('a'), await workflow('b')]"
-    assert run(source, workflow=told_limits, limits=Limits(cpu_seconds=30)).result == [25, 20]
+    source, listener = "export default [await workflow('a'), await workflow('b')]", Listener()
+    run(source, workflow=after_five_seconds, limits=Limits(cpu_seconds=30), listener=listener)
+    assert given_cpu(listener) == [30, 25, 20]
 
 
 def test_a_child_workflow_is_given_what_is_left_also_where_children_are_kept_ready() -> None:
     """Those were told of limits that hold no more, and cannot be told again."""
 
     async def main() -> Json:
-        options = RunOptions(workflow=told_limits, limits=Limits(cpu_seconds=30))
+        listener = Listener()
+        options = RunOptions(workflow=after_five_seconds, limits=Limits(cpu_seconds=30), listener=listener)
         async with Host(options=options) as host:
             await host.run("export default 1")  # and now some are ready
-            return (await host.run("export default [await workflow('a'), await workflow('b')]")).result
+            await host.run("export default [await workflow('a'), await workflow('b')]")
+        return given_cpu(listener)
 
-    assert trio.run(main) == [25, 20]
+    assert trio.run(main) == [30, 30, 25, 20]

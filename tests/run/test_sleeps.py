@@ -46,9 +46,10 @@ def test_of_alarms_at_the_same_time_the_first_set_rings_first() -> None:
         alarms = Alarms()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(alarms.watch)
+            now = trio.current_time()
             for name, seconds in (("b", 5), ("c", 5), ("a", 1), ("d", 5)):
-                alarms.after(seconds, partial(rung.append, name))
-            alarms.after(6, nursery.cancel_scope.cancel)
+                alarms.at(now + seconds, partial(rung.append, name))
+            alarms.at(now + 6, nursery.cancel_scope.cancel)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     assert rung == ["a", "b", "c", "d"]

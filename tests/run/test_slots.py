@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow
-from flowcage.host.run.slots import StartQueue, Slots
+from flowcage.host.run.slots import Slots, StartQueue
 
 from ..host.children import Launcher
 from ..host.runs import agents, run
@@ -67,13 +67,13 @@ def test_whoever_does_not_want_a_slot_any_more_passes_it_on(outer: Slots | None)
         return begin
 
     queue.join(begin("a", True))
-    queue.started()
     for name in "bcd":
         queue.join(begin(name, name == "d"))
-    assert begun == ["a"]
-    queue.release()
+    assert begun == ["a"]  # the next begins once this one's task is running
+    queue.started()
     assert begun == ["a", "b", "c", "d"]
     queue.started()
+    queue.release()
     queue.release()
     queue.join(begin("e", False))
     queue.join(begin("f", True))

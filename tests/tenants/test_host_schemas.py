@@ -25,8 +25,8 @@ from flowcage.host import (
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import AT_ONCE
 from flowcage.host.process import machine_memory as machine
-from flowcage.host.run.share import Share
 from flowcage.host.run.run import Run
+from flowcage.host.run.share import Share
 
 from ..host.children import Launcher
 from ..host.hosts import in_trio
@@ -134,34 +134,36 @@ async def test_a_run_in_a_host_waits_for_the_slots_of_its_tenant() -> None:
                 tenancy.checkers.release_on_behalf_of(slot)
 
 
-def run_beside(accounts: list[Account], source: str, **options: Any) -> None:
+def run_beside(shares: list[Share], source: str, **options: Any) -> list[float]:
+    """Runs side by side, one for each share; the CPU seconds that each was charged."""
     launcher = Launcher()
+    runs: list[Run] = []
 
     async def main() -> None:
         given = RunOptions(launcher=launcher, timeout_seconds=DEADLINE_SECONDS, **options)
         async with trio.open_nursery() as nursery:
-            for account in accounts:
-                nursery.start_soon(Run(given, "w.js", account=account).execute, source, {})
+            for share in shares:
+                runs.append(Run(given, "w.js", share))
+                nursery.start_soon(runs[-1].execute, source, {})
 
     trio.run(main)
     launcher.assert_nothing_left()
+    return [run.cpu_seconds for run in runs]
 
 
 def test_runs_of_one_tenant_share_its_slots_for_checks() -> None:
     slots, processes = trio.CapacityLimiter(AT_ONCE), Processes()
-    options = RunOptions()
-    accounts = [Share(process=processes, checkers=slots) for _ in range(3)]
-    run_beside(accounts, CHECKED + ASK % 4, agent=texts)
+    shares = [Share(process=processes, checkers=slots) for _ in range(3)]
+    cpu_seconds = run_beside(shares, CHECKED + ASK % 4, agent=texts)
     # Beside the three children. Each run checks its schema once, and each of four answers.
     assert processes.most <= 3 + AT_ONCE
     assert processes.all == 3 * (1 + 1 + 4)
-    assert [round(account.cpu_seconds, 1) > 0 for account in accounts] == [True] * 3
+    assert [round(seconds, 1) > 0 for seconds in cpu_seconds] == [True] * 3
 
 
 def test_a_run_outside_a_host_has_slots_of_its_own() -> None:
     processes = Processes()
-    account = Share(process=processes)
-    run_beside([account], CHECKED + ASK % 8, agent=texts)
+    run_beside([Share(process=processes)], CHECKED + ASK % 8, agent=texts)
     assert processes.most == 1 + AT_ONCE
 
 

@@ -21,7 +21,7 @@ from flowcage.host import (
 )
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.supervisor import initialize_message
-from flowcage.host.run.run import Run
+from flowcage.host.run.options import Caller
 from flowcage.host.tenants.resources import MAX_IDLE, Tenancies
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import WorkflowRequest
@@ -195,7 +195,7 @@ async def test_runs_wait_while_memory_is_short() -> None:
 
 @in_trio
 async def test_child_workflows_are_measured_while_they_live_and_no_longer() -> None:
-    async def child(run: Run, request: WorkflowRequest) -> Any:
+    async def child(run: Caller, request: WorkflowRequest) -> Any:
         return await run.run_child(WAITING, str(request.ref), {})
 
     async def charge(_call: AgentCall) -> AgentAnswer:

@@ -15,9 +15,9 @@ import trio.testing
 
 from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, RunOptions, TenantLimits, WorkflowFailed
 from flowcage.host.events.records import Event
-from flowcage.host.run.share import Share
 from flowcage.host.run.run import Run
-from flowcage.host.run.slots import StartQueue, Slots
+from flowcage.host.run.share import Share
+from flowcage.host.run.slots import Slots, StartQueue
 
 from ..host.children import Launcher
 from ..host.runs import Crowd, agents
@@ -56,12 +56,9 @@ def test_many_calls_of_one_run_hold_up_a_run_of_the_same_tenant_by_one() -> None
             await go.wait()
             return AgentAnswer(1)
 
-        def account_of(options: RunOptions) -> Share:
-            return Share(slots={"agent": tenant})
-
         async def one(source: str, listener: Callable[[Any], None] | None = None) -> None:
             options = RunOptions(agent=agent, launcher=launcher, listener=listener)
-            await Run(options, "w.js", account_of(options)).execute(source, {})
+            await Run(options, "w.js", Share(slots={"agent": tenant})).execute(source, {})
 
         def listen(event: Any) -> None:
             if event.to_json()["type"] == "sleep":  # asked after the agent, in the same message
