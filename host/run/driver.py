@@ -105,12 +105,7 @@ class Driver:
         """A workflow is over and its tasks are gone."""
         self.nodes.pop(node.path, None)
         for key in [key for key in self._queues if key[0] == node.path]:
-            self._queues.pop(key).close()
-
-    def close(self) -> None:
-        """Forget what waits for slots: the root is over."""
-        for queue in self._queues.values():
-            queue.close()
+            self._queues.pop(key).close()  # a slot of the tenant's may be long in coming
 
     def _schemas(self) -> SchemaChecks:
         slots = self.share.checkers or trio.CapacityLimiter(checker.AT_ONCE)

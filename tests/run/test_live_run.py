@@ -100,7 +100,7 @@ async def test_events_come_as_in_any_run_with_the_requests_among_them() -> None:
     ]
     assert {event.run_id for event in events} == {run.id}
     assert heard == events
-    assert events[2].to_json()["request"] == {"type": "agent", "id": "1", "prompt": "q", "options": {}}
+    assert events[3].to_json()["request"] == {"type": "agent", "id": "1", "prompt": "q", "options": {}}
 
 
 @in_trio

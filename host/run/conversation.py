@@ -1,0 +1,196 @@
+"""What is said between one workflow and its child, from `initialize` to the last drain."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import trio
+
+from flowcage.host.events.records import VERSION
+from flowcage.host.outcome.errors import (
+    AgentLimitReached,
+    BudgetExhausted,
+    CannotSend,
+    HandlerFailed,
+    ProtocolViolation,
+    RunError,
+    WorkflowStalled,
+)
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.channel import Channel, Patience
+from flowcage.host.process.supervisor import Child
+from flowcage.host.run.driver import Driver
+from flowcage.host.run.inputs import Compiled, Noted, Said, State, Turn
+from flowcage.host.run.kept import MAX_KEPT_ENTRIES
+from flowcage.host.run.limits import host_limits
+from flowcage.host.run.node import Node
+from flowcage.host.run.phases import phase_defaults
+from flowcage.protocol import strictjson
+from flowcage.protocol.errors import LocalProtocolError
+from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
+from flowcage.protocol.messages import Drain, Drained, Initialized, Json, Rejected, Resolve, Start
+from flowcage.protocol.version import PACKAGE_VERSION
+
+# For the interpreter and for messages on their way.
+ROOM_BESIDE_THE_HEAP = 320 * MIB
+# Why a value cannot be sent: too long, too deep, or not JSON.
+CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
+# Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
+MAX_REQUESTS_AT_ONCE = 250
+
+_ERRORS: dict[str, type[RunError]] = {
+    Verdict.STALLED: WorkflowStalled,
+    Verdict.AGENT_LIMIT: AgentLimitReached,
+    Verdict.BUDGET_EXHAUSTED: BudgetExhausted,
+    Verdict.HOST_FAULT: HandlerFailed,
+}
+
+
+class Conversation:
+    """One workflow's.
+
+    Args:
+        node: whose child it is.
+        driver: takes what the child says, and says what it is told.
+
+    Attributes:
+        initialized: what the child said of itself; None before it did.
+    """
+
+    def __init__(self, node: Node, driver: Driver) -> None:
+        self._node = node
+        self._driver = driver
+        self.initialized: Initialized | None = None
+
+    async def start(self, child: Child, source: str, args: Json) -> None:
+        """Cage the child, give it the source, and let it run for the first time."""
+        node, options, channel = self._node, self._node.options, child.channel
+        self.initialized = await child.initialize(options.limits, options.isolation)
+        patience = Patience(  # by what was asked for: the child's word does not count
+            resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
+        )
+        channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds)
+        node.phase_defaults = await phase_defaults(
+            channel, source, node.source_name, options.dialect, self._note
+        )
+        message = Start(source, node.source_name, args, self._driver.core.tree.budget, options.dialect)
+        try:
+            line = channel.encode(message)
+        except CANNOT_CROSS as error:
+            raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
+        channel.send([line, channel.encode(Drain())])
+        await channel.receive()
+        self._driver.feed(Compiled(node.path, None if options.dialect == "auto" else options.dialect))
+        self._tell_of_start(source, args)
+
+    async def drive(self, channel: Channel) -> Json:
+        """See what the child says, tell it what is answered, let it run to quiet again; until it is done.
+
+        `start` sent the first drain.
+
+        Returns:
+            The workflow's result.
+
+        Raises:
+            RunError: the workflow failed, or has to end.
+        """
+        node = self._node
+        while True:
+            drained = await channel.receive()
+            assert isinstance(drained, Drained)
+            self._require_bounds(channel, drained)
+            await self._take_in(drained)
+            node.check()
+            while node.outgoing is None and node.finish is None:
+                await node.wait_until_stirred()
+                self._driver.feed(Turn(node.path))
+            if node.finish is not None:
+                return self._result()
+            await self._tell(channel)
+
+    def _result(self) -> Json:
+        finish = self._node.finish
+        assert finish is not None
+        if finish.verdict == Verdict.COMPLETED:
+            return finish.result
+        raise _ERRORS[finish.verdict](finish.message)
+
+    async def _tell(self, channel: Channel) -> None:
+        """Send in one write: the resolutions, and the drain that lets them take effect."""
+        assert self._node.outgoing is not None
+        resolves, self._node.outgoing = self._node.outgoing.resolves, None
+        channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
+        for _ in resolves:
+            await channel.receive()
+
+    async def _take_in(self, drained: Drained) -> None:
+        path, state, requests = self._node.path, _state(drained), drained.requests
+        said = Said(path, drained.calls, (), drained.diagnostics, state)
+        if drained.complete:
+            assert isinstance(drained.output, dict)
+            said = said._replace(result=drained.output["result"])
+        while len(requests) > MAX_REQUESTS_AT_ONCE and state is State.PENDING:
+            part, requests = requests[:MAX_REQUESTS_AT_ONCE], requests[MAX_REQUESTS_AT_ONCE:]
+            self._driver.feed(said._replace(requests=part, state=State.PARTIAL))
+            said = Said(path, state=state)
+            await trio.lowlevel.checkpoint()
+        self._driver.feed(said._replace(requests=requests))
+
+    def _require_bounds(self, channel: Channel, drained: Drained) -> None:
+        """Refuse counts that no correct child can reach: handling each item blocks the loop for all runs."""
+        limits = self._node.options.limits
+        if len(drained.calls) * QUEUED_ITEM_BYTES > limits.max_queued_bytes:
+            raise ProtocolViolation("the child has more calls queued than its limit")
+        if channel.outstanding > limits.max_pending_requests:
+            raise ProtocolViolation("the child has more requests outstanding than its limit")
+        if len(drained.diagnostics) > MAX_KEPT_ENTRIES:
+            raise ProtocolViolation("the child has more diagnostics than are kept")
+
+    def _note(self, diagnostic: Any) -> None:
+        self._driver.feed(Noted(self._node.path, diagnostic))
+
+    def _tell_of_start(self, source: str, args: Json) -> None:
+        node, told = self._node, self.initialized
+        if node.options.listener is None or told is None:
+            return
+        members = {
+            "source_name": node.source_name,
+            "parent_run_id": node.parent.id if node.parent else None,
+            "source_sha256": _sha256(source),
+            "args_sha256": _sha256(strictjson.dumps(args)),
+            "dialect": self._driver.core.tree.workflows[node.path].dialect,
+            "limits": told.limits.to_wire() | host_limits(node.options),
+            "versions": _versions(told),
+            "metadata": node.options.metadata,
+        }
+        self._driver.emit(node, "started", members)
+
+
+def _versions(told: Initialized) -> dict[str, str]:
+    return {
+        "flowcage": PACKAGE_VERSION,
+        "protocol": told.protocol_version,
+        "events": str(VERSION),
+        "engine": f"{told.engine.name} {told.engine.version}",
+    }
+
+
+def _state(drained: Drained) -> State:
+    if drained.more:
+        return State.MORE
+    if drained.complete:
+        return State.COMPLETE
+    return State.STALLED if drained.stalled else State.PENDING
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _encode_resolve(channel: Channel, resolve: Resolve) -> bytes:
+    """Encode an answer; one that cannot cross becomes a rejection that says why."""
+    try:
+        return channel.encode(resolve)
+    except CANNOT_CROSS as error:
+        return channel.encode(Resolve(resolve.id, Rejected(f"the host's answer cannot be sent: {error}")))
