@@ -13,10 +13,10 @@ request): that one waits until the step at hand is done. What must hold:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import trio
 
@@ -36,6 +36,9 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.run.share import Share
 from flowcage.host.run.slots import StartQueue
 
+# Keeps what happened to a run: given to a new core in the same order, it gives the same commands.
+Record: TypeAlias = Callable[[float, Input], None]
+
 
 class Driver:
     """One for a run with its child workflows.
@@ -44,19 +47,23 @@ class Driver:
         options: of the root.
         share: what the run may use of its tenant's.
         answerer: answers all requests in place of the options' handlers.
+        record: is given each input, and its time in seconds since the run began, before the core is.
 
     Attributes:
         allowance: what all of the tree's processes may use together.
         nodes: the workflows that are not over, by path.
     """
 
-    def __init__(self, options: RunOptions, share: Share, answerer: Answerer | None) -> None:
+    def __init__(
+        self, options: RunOptions, share: Share, answerer: Answerer | None, record: Record | None = None
+    ) -> None:
         self.options = options
         self.share = share
         self.core = Core(options.rules(_answered(options, answerer)), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
         self._answering = Answering(share.tenant, self._schemas(), self.feed, self.emit, answerer)
+        self._record = record
         self._began = trio.current_time()
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
@@ -77,10 +84,16 @@ class Driver:
         self._is_stepping = True
         try:
             while self._inputs:
-                for command in self.core.step(self.seconds, self._inputs.popleft()):
-                    self._carry_out(command)
+                self._step(self._inputs.popleft())
         finally:
             self._is_stepping = False
+
+    def _step(self, given: Input) -> None:
+        now = self.seconds
+        if self._record is not None:
+            self._record(now, given)
+        for command in self.core.step(now, given):
+            self._carry_out(command)
 
     def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
         """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""

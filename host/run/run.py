@@ -16,7 +16,7 @@ from flowcage.host.process.launch.reserve import unprepared
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.conversation import Conversation
-from flowcage.host.run.driver import Driver
+from flowcage.host.run.driver import Driver, Record
 from flowcage.host.run.inputs import Ended, Opened
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
@@ -193,6 +193,7 @@ class Run(WorkflowRun):
         share: what it may use of its tenant's.
         run_id: its name in events; left out, a new one.
         answerer: answers its requests in place of the options' handlers.
+        record: is given all that happens to the run, before it has effects.
     """
 
     def __init__(
@@ -203,8 +204,9 @@ class Run(WorkflowRun):
         *,
         run_id: str | None = None,
         answerer: Answerer | None = None,
+        record: Record | None = None,
     ) -> None:
-        driver = Driver(options, share or Share(), answerer)
+        driver = Driver(options, share or Share(), answerer, record)
         super().__init__(driver, run_id or new_run_id(), "", source_name, options, None, "")
 
     @property
