@@ -144,6 +144,8 @@ class AgentAnswer:
         if not self.tokens and self.usage is not None:
             object.__setattr__(self, "tokens", self.usage.input + self.usage.output)
         cost = self.cost_usd
+        if cost == 0:
+            return
         if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
             raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
 

@@ -105,23 +105,25 @@ class Core:
 
     def _take(self, given: Input) -> Workflow | None:
         """Carry out one input; the workflow whose queues may have moved."""
+        if isinstance(given, Answered | Refused | Due):
+            return self._settle(given)
+        if isinstance(given, Opened):
+            self._open(given)
+            return None
+        workflow = self._workflow(given.path)
         match given:
-            case Answered() | Refused() | Due():
-                return self._settle(given)
-            case Opened():
-                self._open(given)
-            case Compiled(path, dialect):
-                self._workflow(path).dialect = dialect
-            case Said(path):
-                return self._take_in(self._workflow(path), given)
-            case Noted(path, diagnostic):
-                self.tree.diagnose(self._workflow(path), diagnostic)
-            case Turn(path):
-                self._turn(self._workflow(path))
-            case Failed(path, message):
-                self.tree.finish(self._workflow(path), "host_fault", message=message)
-            case Ended(path):
-                return self._end(self._workflow(path))
+            case Said():
+                return self._take_in(workflow, given)
+            case Turn():
+                self._turn(workflow)
+            case Compiled():
+                workflow.dialect = given.dialect
+            case Noted():
+                self.tree.diagnose(workflow, given.diagnostic)
+            case Failed():
+                self.tree.finish(workflow, "host_fault", message=given.message)
+            case Ended():
+                return self._end(workflow)
             case _:
                 assert_never(given)
         return None
@@ -167,8 +169,8 @@ class Core:
     def _require_order(self, workflow: Workflow, said: Said) -> None:
         if not workflow.is_listening:
             raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
-        ids = [request.id for request in said.requests]
-        if len(set(ids)) < len(ids) or any(_in_tree(workflow, each) in workflow.calls for each in ids):
+        ids = {_in_tree(workflow, request.id) for request in said.requests}
+        if len(ids) < len(said.requests) or not ids.isdisjoint(workflow.calls):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
 
     def _tell_of(self, workflow: Workflow, call: Log | Phase) -> None:
