@@ -29,7 +29,17 @@ from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
-from flowcage.protocol.messages import Drain, Drained, Initialized, Json, Rejected, Resolve, Start
+from flowcage.protocol.messages import (
+    Drain,
+    Drained,
+    Initialized,
+    Json,
+    Missing,
+    Rejected,
+    Resolve,
+    Start,
+    Started,
+)
 from flowcage.protocol.version import PACKAGE_VERSION
 
 # For the interpreter and for messages on their way.
@@ -74,14 +84,17 @@ class Conversation:
         node.phase_defaults = await phase_defaults(
             channel, source, node.source_name, options.dialect, self._note
         )
-        message = Start(source, node.source_name, args, self._driver.core.tree.budget, options.dialect)
+        budget = self._driver.core.tree.budget
+        message = Start(source, node.source_name, args, budget, options.dialect, describe=True)
         try:
             line = channel.encode(message)
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         channel.send([line, channel.encode(Drain())])
-        await channel.receive()
-        self._driver.feed(Compiled(node.path, None if options.dialect == "auto" else options.dialect))
+        started = await channel.receive()
+        assert isinstance(started, Started)
+        dialect = None if isinstance(started.dialect, Missing) else started.dialect
+        self._driver.feed(Compiled(node.path, dialect))
         self._tell_of_start(source, args)
 
     async def drive(self, channel: Channel) -> Json:
