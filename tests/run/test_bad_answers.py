@@ -76,17 +76,6 @@ def test_an_answer_without_end_is_a_rejection(request_: str) -> None:
         assert outcome.result.startswith("the host's answer cannot be sent: ")
 
 
-def test_an_answer_that_cannot_cross_counts_as_failed_and_may_be_asked_for_again() -> None:
-    deep: Any = "deep"
-    for _ in range(505):
-        deep = [deep]
-    outcome = run("export default agent('x', {retry: {maxAttempts: 2}})", agent=Agent(deep, "flat"))
-    assert outcome.result == "flat"
-    outcome = run(f"export default agent('x'){CAUGHT}", agent=Agent(deep))
-    assert "nested more than 500 levels" in outcome.result
-    assert (outcome.census.completed, outcome.census.failed) == (0, 1)
-
-
 def test_a_rejection_of_100_mb_is_cut_to_why_it_cannot_be_sent() -> None:
     outcome = run(f"export default agent('x'){CAUGHT}", agent=Agent(WrongAnswer("x" * HUGE)))
     assert outcome.result.startswith("the host's answer cannot be sent: ")
@@ -142,13 +131,6 @@ def test_with_a_schema_any_agents_answer_is_checked_and_asked_for_once_more() ->
     assert {call.prompt for call in agent.calls} == {"x"}
 
 
-def test_two_wrong_answers_are_a_rejection_with_the_last_problem() -> None:
-    agent = Agent(5, [], "too late")
-    outcome = run(f"export default agent('x', {TEXT}){CAUGHT}", agent=agent)
-    assert outcome.result == 'the agent gave no valid answer in 2 tries: (root): [] is not of type "string"'
-    assert len(agent.calls) == 2
-
-
 def test_an_agent_may_say_itself_that_its_answer_is_wrong() -> None:
     agent = Agent(WrongAnswer("not a haiku"), "yes")
     assert run(f"export default agent('x', {TEXT})", agent=agent).result == "yes"
@@ -166,13 +148,6 @@ def test_a_schema_that_is_none_is_a_rejection_before_the_agent_is_asked() -> Non
     outcome = run(f"export default agent('x', {{schema: {{type: 5}}}}){CAUGHT}", agent=agent)
     assert outcome.result.startswith("options.schema is not a JSON Schema")
     assert agent.calls == []
-
-
-def test_a_schema_that_is_none_is_no_reason_to_try_again() -> None:
-    schema = "{schema: {type: 5}, retry: {maxAttempts: 3}}"
-    outcome = run(f"export default agent('x', {schema}){CAUGHT}", listener=(listener := Listener()))
-    assert outcome.result.startswith("options.schema is not a JSON Schema")
-    assert [event["willRetry"] for event in listener.of("agent_failed")] == [False]
 
 
 def test_an_answer_that_just_fits_crosses_and_one_byte_more_says_why_it_does_not() -> None:

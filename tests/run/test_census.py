@@ -8,13 +8,6 @@ from flowcage.host.cli.exits import explain_census
 from ..host.runs import Agent, busy, failure, run
 
 
-def test_calls_are_counted_by_what_became_of_them() -> None:
-    source = "export default parallel(['a', 'b', 'c', 'd'].map((p) => () => agent(p)))"
-    outcome = run(source, agent=Agent("ok", busy(), "ok"), max_total_agents=3, max_agents=1)
-    assert outcome.result == ["ok", None, "ok", None]
-    assert outcome.census == Census(started=3, completed=2, failed=1, refused=1, swallowed_errors=2)
-
-
 def test_a_result_of_nothing_but_null_is_told_apart_from_one_that_is_meant() -> None:
     outcome = run("export default parallel([() => agent('a'), () => agent('b')])", agent=Agent(busy()))
     assert outcome.result == [None, None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import trio
 import trio.testing
@@ -110,31 +109,6 @@ def test_child_workflows_beyond_max_children_wait_in_order() -> None:
     most = 0
     run(source, workflow=workflow)
     assert most == 4
-
-
-def test_a_child_workflow_that_waits_for_its_own_is_not_in_their_way() -> None:
-    async def workflow(run: Caller, _request: WorkflowRequest) -> Json:
-        deeper = "export default workflow('x')" if run.depth < 2 else "export default 'deep'"
-        return await run.run_child(deeper, "child.js", {})
-
-    assert run("export default workflow('x')", workflow=workflow, max_children=1).result == "deep"
-
-
-def test_programs_beyond_max_children_wait_too() -> None:
-    at_work = most = 0
-
-    async def execute(_request: Any) -> Json:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, at_work)
-        for _ in range(5):
-            await trio.lowlevel.checkpoint()
-        at_work -= 1
-        return None
-
-    source = "export default parallel(Array(9).fill(() => SW.sandbox.exec('p', {command: 'c'})))"
-    run(source, sandbox_exec=execute, max_children=3)
-    assert most == 3
 
 
 def test_children_are_told_in_the_parents_stream(tmp_path: Path) -> None:

@@ -131,14 +131,6 @@ def test_child_workflows_beyond_max_total_children_are_rejected_by_name() -> Non
     assert outcome.report.limits["maxTotalChildren"] == 2
 
 
-def test_child_workflows_of_child_workflows_count_too() -> None:
-    async def workflow(parent: Caller, _request: WorkflowRequest) -> Json:
-        return await parent.run_child("export default workflow('deeper').catch(String)", "kid.js", {})
-
-    result = run("export default workflow('kid')", workflow=workflow, max_total_children=3).result
-    assert "maxTotalChildren" in str(result)
-
-
 async def after_five_seconds(parent: Any, _request: WorkflowRequest) -> Json:
     """Answers `workflow()` with a child, after something else of the run used five seconds of CPU."""
     parent.run.driver.allowance.charge_cpu(5)
