@@ -14,7 +14,7 @@ does the commands in theirs. What it promises:
    What was answered since then waits in `Workflow.ready` and goes out together with one `Turn`. That group is
    visible to JavaScript (``[a b]`` in one drain asks in another order than ``[a]`` ``[b]``), so it is made by
    inputs and never by the clock.
-3. A budget rides on each resolution, fixed when the call was settled; of one group the last counts.
+3. A budget rides on each resolution with a value, fixed when it was settled; of one group the last counts.
 4. No more calls of one kind are at work than its cap allows, and they begin in the order of their requests.
 5. From `Finish` on, nothing of that workflow and of those below it is asked. A reply that says ``more`` comes
    from a workflow that has failed, so its requests are not begun: nobody pays for a run that is lost.
@@ -94,10 +94,13 @@ class Core:
         Raises:
             OutOfOrder: the driver is wrong; the state is as it was.
         """
-        tree = self.tree
-        tree.now = max(tree.now, now)
-        tree.commands = []
-        workflow = self._take(given)
+        tree, before = self.tree, self.tree.now
+        tree.now, tree.commands = max(before, now), []
+        try:
+            workflow = self._take(given)
+        except OutOfOrder:
+            tree.now = before
+            raise
         while workflow is not None and (calls := tree.startable(workflow)):
             for call in calls:  # one that is refused now leaves its place to the next
                 self._ask(call)
@@ -135,14 +138,17 @@ class Core:
             raise OutOfOrder(f"no workflow {path!r} was opened, or it has ended") from None
 
     def _open(self, opened: Opened) -> None:
-        workflows = self.tree.workflows
-        if opened.path in workflows or (opened.path == "") != (not workflows):
-            raise OutOfOrder(f"the workflow {opened.path!r} cannot be opened now")
-        call = self.tree.call(opened.request)
+        tree = self.tree
+        if opened.path in tree.opened or (opened.path == "") != (not tree.opened):
+            raise OutOfOrder(f"the workflow {opened.path!r} was opened before, or before its root")
+        call = tree.call(opened.request)
         if opened.path and call is None:
             raise OutOfOrder(f"no request {opened.request!r} waits for a workflow")
-        phase = "" if call is None else call.phase
-        workflows[opened.path] = Workflow(opened.path, opened.source_name, phase)
+        workflow = Workflow(opened.path, opened.source_name)
+        if call is not None:
+            workflow.phase, workflow.is_over = call.phase, tree.workflows[call.path].is_over
+        tree.opened.add(opened.path)
+        tree.workflows[opened.path] = workflow
 
     def _take_in(self, workflow: Workflow, said: Said) -> Workflow | None:
         if workflow.is_over:
@@ -169,6 +175,8 @@ class Core:
     def _require_order(self, workflow: Workflow, said: Said) -> None:
         if not workflow.is_listening:
             raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
+        if any("/" in request.id for request in said.requests):
+            raise OutOfOrder("a request's id has a slash in it, which parts the names in a path")
         ids = {_in_tree(workflow, request.id) for request in said.requests}
         if len(ids) < len(said.requests) or not ids.isdisjoint(workflow.calls):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
@@ -187,7 +195,8 @@ class Core:
 
     def _begin_all(self, workflow: Workflow, said: Said) -> None:
         for request in said.requests:
-            self._begin(workflow, request)
+            if not workflow.is_over:  # a refusal may have ended the run
+                self._begin(workflow, request)
         if said.state is State.PENDING:
             workflow.is_listening = False
             self.tree.tell_if_ready(workflow)

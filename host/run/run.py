@@ -164,9 +164,9 @@ class WorkflowRun(Node):
         )
 
     def _path_below(self, request: str) -> str:
-        """The request's own id, unless its handler runs several workflows at once."""
+        """The request's own id; for each further workflow that its handler runs, one that was never used."""
         path, number = request, 1
-        while path in self.driver.nodes:
+        while path in self.driver.core.tree.opened:
             number += 1
             path = f"{request}.{number}"
         return path

@@ -120,6 +120,7 @@ class Tree:
         self.kinds = kinds
         self.now = 0.0
         self.workflows: dict[str, Workflow] = {}
+        self.opened: set[str] = set()  # also of workflows that are gone: their answers and times may be late
         self.queues: dict[str, Queue] = {}
         self.totals = Totals()
         self.phases: dict[tuple[str, str], Totals] = {}
@@ -195,7 +196,7 @@ class Tree:
 
     def tell_if_ready(self, workflow: Workflow) -> None:
         """Have a turn given where there is something to tell and somebody who listens to it."""
-        if workflow.ready and not workflow.is_listening:
+        if workflow.ready and not workflow.is_listening and not workflow.is_over:
             self.commands.append(Ready(workflow.path))
 
     def finish(self, workflow: Workflow, verdict: str, result: Any = None, message: str = "") -> None:
