@@ -34,6 +34,15 @@ class Room:
         self.size += size
         return True
 
+    def replace(self, old: Json, new: Json) -> bool:
+        """Keep `new` in place of an entry that is `old` as JSON, as `add`."""
+        grown = self.size + len(strictjson.dumps(new)) - len(strictjson.dumps(old))
+        if grown > MAX_KEPT_BYTES:
+            self.dropped += 1
+            return False
+        self.size = grown
+        return True
+
 
 @dataclass
 class Kept:
@@ -59,6 +68,9 @@ class Kept:
     def phase(self, title: str, options: Json = MISSING) -> None:
         """Keep a phase's title once, with the last options it came with."""
         told = None if options is MISSING else options
-        is_new = title not in self.phases
-        if (is_new or told is not None) and self.titles.add(title, [title, told]):
+        if title not in self.phases:
+            is_kept = self.titles.add(title, [title, told])
+        else:
+            is_kept = told is not None and self.titles.replace([title, self.phases[title]], [title, told])
+        if is_kept:
             self.phases[title] = told
