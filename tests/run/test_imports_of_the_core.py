@@ -1,0 +1,25 @@
+"""What comes with the core of a run, in a fresh interpreter; `.importlinter` holds the same without one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PURE = ("core", "tree", "agent_calls", "inputs", "commands", "kinds", "rules", "kept", "terms")
+PROGRAM = """
+import importlib, sys
+before = set(sys.modules)
+for name in sys.argv[1:]:
+    importlib.import_module(f"flowcage.host.run.{name}")
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_core_imports_the_protocol_and_the_standard_library_only() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *PURE], capture_output=True, text=True, check=True)
+    ours = {"flowcage", "flowcage.host", "flowcage.host.run", *(f"flowcage.host.run.{name}" for name in PURE)}
+
+    loaded = set(done.stdout.split())
+    assert ours < loaded
+    others = {name for name in loaded - ours if not name.startswith("flowcage.protocol")}
+    assert {name for name in others if name.partition(".")[0] not in sys.stdlib_module_names} == set()
