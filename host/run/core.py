@@ -101,8 +101,8 @@ class Core:
         except OutOfOrder:
             tree.now = before
             raise
-        while workflow is not None and (calls := tree.startable(workflow)):
-            for call in calls:  # one that is refused now leaves its place to the next
+        if workflow is not None:
+            for call in tree.startable(workflow):  # one that is refused now leaves its place to the next
                 self._ask(call)
         return tree.commands
 

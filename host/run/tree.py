@@ -7,6 +7,7 @@ need: queues with their caps, resolutions that wait for a turn, totals, and the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -168,16 +169,14 @@ class Tree:
         call.stage = "queued"
         self._queue(call).waiting.append(call.id)
 
-    def startable(self, workflow: Workflow) -> list[Call]:
+    def startable(self, workflow: Workflow) -> Iterator[Call]:
         """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
-        found: list[Call] = []
         for queue in (*self.queues.values(), *workflow.queues.values()):
             while queue.waiting and queue.busy < queue.cap:
                 call = self.call(queue.waiting.popleft())
                 if call is not None and call.stage == "queued" and not self.workflows[call.path].is_over:
                     self._take_place(queue, call)
-                    found.append(call)
-        return found
+                    yield call
 
     def give_place_back(self, call: Call) -> None:
         """A call is not at work any more."""
