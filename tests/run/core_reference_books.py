@@ -1,0 +1,161 @@
+"""What the reference of a run knows, and what it counts from that again each time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowcage.host.run.rules import Rules
+
+ENDS = ("completed", "failed", "refused", "cancelled")
+COUNTED = ("started", *ENDS, "swallowed_error", "unawaited_request")
+
+
+class Wrong(Exception):
+    """The core must call this input out of order."""
+
+
+@dataclass
+class Asked:
+    """A request: it is in the ``queue``, at ``work``, it must ``wait``, or it is ``done``."""
+
+    flow: Flow
+    request: Any
+    kind: str
+    phase: str
+    where: str = "done"
+    turn: int = 0  # its place in the queue
+    attempt: int = 0
+    tries: int = 0
+    text: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.flow.path}/{self.request.id}".lstrip("/")
+
+    @property
+    def retries(self) -> Any:
+        return self.request.options.get("retry") or {}
+
+
+@dataclass
+class Flow:
+    """A workflow of the tree."""
+
+    path: str
+    name: str
+    phase: str
+    over: bool = False
+    gone: bool = False
+    listens: bool = True
+    dialect: str | None = None
+    ready: list[tuple[Any, ...]] = field(default_factory=list)
+    phases: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Out:
+    """What one input brings about."""
+
+    asks: list[tuple[Any, ...]] = field(default_factory=list)
+    tells: list[tuple[Any, ...]] = field(default_factory=list)
+    wakes: list[tuple[Any, ...]] = field(default_factory=list)
+    finishes: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+class Books:
+    """Facts in their order, and every workflow and request that there ever was.
+
+    Args:
+        rules: as the core has them.
+        min_refusals: how often a run may be refused at least, before it is ended.
+        most_told: resolutions in one turn.
+    """
+
+    def __init__(self, rules: Rules, min_refusals: int, most_told: int) -> None:
+        self.rules = rules
+        self.min_refusals = min_refusals
+        self.most_told = most_told
+        self.flows: list[Flow] = []
+        self.requests: list[Asked] = []
+        self.facts: list[tuple[Any, ...]] = []
+        self.clock = 0.0
+        self.out = Out()
+
+    def count(self, fact: str) -> int:
+        return sum(each[0] == fact for each in self.facts)
+
+    @property
+    def tokens(self) -> int:
+        return sum(each[2] for each in self.facts if each[0] == "spent")
+
+    def totals(self) -> Counter[str]:
+        return Counter({word: self.count(word) for word in COUNTED} | {"tokens": self.tokens})
+
+    def phases(self) -> dict[tuple[str, str], Counter[str]]:
+        """Counts of calls and tokens by workflow and phase."""
+        found: dict[tuple[str, str], Counter[str]] = {}
+        for fact, where, *amount in self.facts:
+            if where is not None and fact != "cancelled":
+                word = "tokens" if fact == "spent" else fact
+                found.setdefault(where, Counter())[word] += amount[0] if amount else 1
+        return found
+
+    def open(self, path: str) -> Flow:
+        for flow in self.flows:
+            if flow.path == path and not flow.gone:
+                return flow
+        raise Wrong
+
+    def pending(self, identifier: str) -> Asked | None:
+        for each in self.requests:
+            if each.id == identifier and each.where != "done" and not each.flow.gone:
+                return each
+        return None
+
+    def finish(self, flow: Flow, verdict: str, result: Any = None) -> None:
+        if not flow.over:
+            self.out.finishes.append((flow.path, verdict, result))
+            self.close(flow)
+
+    def close(self, flow: Flow) -> None:
+        for each in self.flows:
+            each.over = each.over or each is flow or f"{each.path}/".startswith(f"{flow.path}/".lstrip("/"))
+
+    def note(self, flow: Flow, kind: str) -> None:
+        flow.notes.append(kind)
+        self.facts.append((kind, None))
+
+    def name_phase(self, flow: Flow, name: str, options: Any = None) -> None:
+        flow.phases[name] = flow.phases.get(name) if options is None else options
+
+    def is_spent(self) -> bool:
+        total = self.rules.budget_tokens
+        if total is None or not self.rules.hard_budget or self.tokens < total:
+            return False
+        self.refuse("budget_exhausted")
+        return True
+
+    def may_ask(self) -> bool:
+        """Whether an agent may be asked once more; it counts."""
+        if self.is_spent():
+            return False
+        if self.count("question") < self.rules.max_total_agents:
+            self.facts.append(("question", None))
+            return True
+        self.refuse("agent_limit")
+        return False
+
+    def refuse(self, verdict: str) -> None:
+        self.facts.append(("refusal", None))
+        if self.count("refusal") >= max(self.min_refusals, self.rules.max_total_agents):
+            self.finish(self.open(""), verdict)
+
+    def tell_fact(self, fact: str, asked: Asked, *amount: int) -> None:
+        self.facts.append((fact, (asked.flow.name, asked.phase), *amount))
+
+    def event(self, name: str, asked: Asked, *members: Any) -> None:
+        self.out.events.append((name, asked.flow.path, asked.request.id, *members))
