@@ -122,11 +122,12 @@ class History:
         return self._tape.pick(flows or self._reference.flows)
 
     def _asked(self, where: str, kind: str = "") -> Asked | None:
-        """A request in this state whose workflow is there, now and then in a run that is over."""
+        """A request that waits for this, now and then one that does not, or in a run that is over."""
+        any_at_all = self._tape.pick(range(20)) == 19
         found = [
             each
             for each in self._reference.requests
-            if each.where == where and not each.flow.gone and kind in each.kind
+            if any_at_all or (each.where == where and not each.flow.gone and kind in each.kind)
         ]
         return self._tape.pick(found) if found else None
 
@@ -196,8 +197,8 @@ class History:
         asked = self._asked("work", "workflow")
         if asked is None:
             return None
-        same = sum(flow.path.partition(".")[0] == asked.id for flow in self._reference.flows)
-        path = asked.id if same == 0 else f"{asked.id}.{same}"
+        same = [flow for flow in self._reference.flows if f"{flow.path}.".startswith(f"{asked.id}.")]
+        path = f"{asked.id}.{len(same)}" if same else asked.id
         return Opened(path, self._tape.pick(("below.js", "other.js")), asked.id)
 
     def _ended(self) -> Input:
