@@ -192,7 +192,10 @@ class AgentCalls:
         becomes_null = reason is not Reason.BAD_CALL and self._fails_as_null(workflow)
         if becomes_null or call.refused_text is not None:
             tree.diagnose(workflow, self._diagnostic(call, message, becomes_null))
-        tree.settle(call, Ok(None, tree.budget) if becomes_null else Rejected(message))
+        error = Rejected(
+            f"{message}; the last answer was: {call.refused_text}" if call.refused_text else message
+        )
+        tree.settle(call, Ok(None, tree.budget) if becomes_null else error)
 
     def _fails_as_null(self, workflow: Workflow) -> bool:
         default = "null" if workflow.dialect == "script" else "throw"

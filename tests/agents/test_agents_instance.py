@@ -136,7 +136,8 @@ def test_echo_answers_with_the_prompt() -> None:
 def test_what_it_makes_is_checked_like_any_agents_answer() -> None:
     source = "export default agent('x', {schema: {type: 'integer', default: 'seven'}}).catch(e => e.message)"
     assert run(source).result == (
-        'the agent gave no valid answer in 2 tries: (root): "seven" is not of type "integer"'
+        'the agent gave no valid answer in 2 tries: (root): "seven" is not of type "integer"; '
+        "the last answer was: seven"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from flowcage.host.run.agent_calls import MAX_REFUSED_TEXT
-from flowcage.host.run.commands import Ask
+from flowcage.host.run.commands import Ask, Tell
 from flowcage.host.run.inputs import (
     Compiled,
     Dialect,
@@ -20,6 +20,7 @@ from flowcage.host.run.inputs import (
     Turn,
 )
 from flowcage.host.run.rules import Rules
+from flowcage.protocol.messages import Budget, Ok, Rejected
 
 from .core_inputs import (
     HANDLERS,
@@ -224,6 +225,9 @@ def test_the_last_answer_that_was_refused_is_kept_with_its_tries(failure: Any) -
     ]
     (failed,) = (members for name, members in events(inputs, rules) if name == "agent_failed")
     assert (failed["refused_text"], failed["tries"], failed["attempt"]) == ("5", 2, 1)
+    (tell,) = (each for each in commands([*inputs, TURN], rules) if isinstance(each, Tell))
+    thrown = Rejected("the agent gave no valid answer in 2 tries: no number; the last answer was: 5")
+    assert tell.resolves[0].resolution == (Ok(None, Budget()) if failure == "null" else thrown)
     (note,) = play(inputs, rules)[0].tree.workflows[""].kept.diagnostics.entries
     assert (note["kind"], note["refusedText"], note["tries"]) == ("agent_failed", "5", 2)
 
