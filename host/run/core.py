@@ -139,8 +139,8 @@ class Core:
 
     def _open(self, opened: Opened) -> None:
         tree = self.tree
-        if opened.path in tree.opened or (opened.path == "") != (not tree.opened):
-            raise OutOfOrder(f"the workflow {opened.path!r} was opened before, or before its root")
+        if opened.path in tree.opened:
+            raise OutOfOrder(f"the workflow {opened.path!r} was opened before")
         call = tree.call(opened.request)
         if opened.path and call is None:
             raise OutOfOrder(f"no request {opened.request!r} waits for a workflow")
