@@ -252,10 +252,12 @@ class RequestNotWaiting(FlowcageError):
 
 
 class RunCancelled(FlowcageError):
-    """The block of a live run was left before the run had ended; the child is gone and reaped."""
+    """The block of a live run was left before the run had ended, or whoever began a run that others joined
+    was cancelled; the child is gone and reaped.
+    """
 
-    def __init__(self) -> None:
-        super().__init__("the run was cancelled: the block that it was opened for was left")
+    def __init__(self, why: str = "the block that it was opened for was left") -> None:
+        super().__init__(f"the run was cancelled: {why}")
 
 
 class Overloaded(FlowcageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def require_workflow(
     require_type("source_name", source_name, str)
     require_type("tenant", tenant, str)
     if not isinstance(args, Missing | str | int | None) and args not in ({}, []):
-        _require_json(args)
+        require_json("args", args)
 
 
 def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
@@ -54,15 +55,30 @@ def require_members(name: str, members: object, kind: type) -> None:
         require_type(f"{name}[{key!r}]", value, kind)
 
 
-def _require_json(args: Any) -> None:
+def require_json(name: str, value: Any) -> None:
+    """Raise TypeError or ValueError for what JSON has no form for, naming the argument."""
     try:
-        strictjson.dumps(args)
+        strictjson.dumps(value)
     except TypeError as error:
-        raise TypeError(f"args must be JSON: {error}") from None
+        raise TypeError(f"{name} must be JSON: {error}") from None
     except ValueError as error:
-        raise ValueError(f"args must be JSON: {error}") from None
+        raise ValueError(f"{name} must be JSON: {error}") from None
     except RecursionError:
-        raise ValueError("args must be JSON: they are nested too deeply, or hold themselves") from None
+        raise ValueError(f"{name} must be JSON: they are nested too deeply, or hold themselves") from None
+
+
+def require_run_id(run_id: object) -> None:
+    """Refuse what cannot be the id of a run.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it has another length or other characters.
+    """
+    require_type("run_id", run_id, str)
+    assert isinstance(run_id, str)
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", run_id) is None:
+        shown = run_id if len(run_id) <= 100 else f"{run_id[:100]}…"
+        raise ValueError(f"run_id must be 1 to 100 of A-Z, a-z, 0-9, '.', '_' and '-', not {shown!r}")
 
 
 def _a(kind: type) -> str:

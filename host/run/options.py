@@ -11,7 +11,7 @@ from flowcage.host.agents.echo import echo
 from flowcage.host.events.records import Listener
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.run.arguments import require_callable, require_choice, require_type
+from flowcage.host.run.arguments import require_callable, require_choice, require_json, require_type
 from flowcage.host.run.limits import limits_of_host, refuse_absurd_of_host
 from flowcage.host.run.rules import AGENT_FAILURES, AgentFailure, Rules
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
@@ -155,3 +155,5 @@ class RunOptions:
         if self.agent_failure is not None:
             require_choice("agent_failure", self.agent_failure, AGENT_FAILURES)
         require_type("metadata", self.metadata, Mapping)
+        if self.metadata:
+            require_json("metadata", dict(self.metadata))

@@ -26,8 +26,7 @@ from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.supervisor import initialize_message
-from flowcage.host.run.answering import Answerer
-from flowcage.host.run.arguments import require_callable, require_members, require_type, require_workflow
+from flowcage.host.run.arguments import require_callable, require_members, require_type
 from flowcage.host.run.event_loop import require_trio
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.live import LiveRun
@@ -35,6 +34,7 @@ from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.run.share import Share
 from flowcage.host.tenants.memory_budget import MemoryBudget
+from flowcage.host.tenants.named_runs import NamedRuns, Submission, submission
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
@@ -88,6 +88,7 @@ class Host:
         self._options = options or RunOptions()
         self._tenancies = Tenancies(launcher, self._new_reserve)
         self._counts = RunCounts()
+        self._named = NamedRuns()
         self._live: dict[trio.CancelScope, None] = {}
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -120,6 +121,8 @@ class Host:
         handlers: Handlers | None = None,
         limits: Limits | Mapping[str, float] | None = None,
         options: RunOptions | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> Outcome:
         """Wait for the tenant's turn and run one workflow to its end.
 
@@ -132,17 +135,23 @@ class Host:
             limits: by name, ``{"cpuSeconds": 10}`` or ``{"cpu_seconds": 10}``, or a `Limits`; by default
                 those of `options`.
             options: everything else; by default the host's. Its launcher is not used.
+            run_id: 1 to 100 of ``A-Za-z0-9._-``; by default a new one that sorts by time. While the run goes
+                on, a second call with the same id waits for its end and runs nothing. Once it has ended, the
+                id is forgotten.
+            metadata: JSON of the caller's own, for events and the report; by default that of `options`.
 
         Raises:
             Overloaded: at once: a quota is used up.
             RunError: as `run_workflow`.
             HostClosing: the host's block was left meanwhile, or not entered.
-            TypeError, ValueError: an argument is of the wrong type, or a limit's or the tenant's name is
-                wrong; nothing was queued.
+            RunCancelled: the run was another call's, by its id, and that call was cancelled.
+            TypeError, ValueError: an argument is of the wrong type, a limit's or the tenant's name is wrong,
+                or the id is in use for another tenant, source, source name or args; nothing was queued.
         """
-        require_workflow(source, source_name, args, tenant)
-        chosen = self.options(handlers, limits, options)
-        return await self._admit(tenant, chosen, source, source_name, args)
+        chosen = self.options(handlers, limits, options, metadata)
+        asked = submission(tenant, source, source_name, args, chosen, run_id)
+        joined = await self._named.join(asked)
+        return await self._admit(asked) if joined is None else joined
 
     @asynccontextmanager
     async def open_run(
@@ -154,6 +163,8 @@ class Host:
         args: Json | Missing = MISSING,
         limits: Limits | Mapping[str, float] | None = None,
         options: RunOptions | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> AsyncIterator[LiveRun]:
         """Start a run whose events and requests the caller reads and answers.
 
@@ -161,20 +172,19 @@ class Host:
         the child is killed and reaped before the block is left.
 
         The arguments are those of `run`. The handlers of `options` are not used; its listener gets the events
-        too.
+        too. A `run_id` that is in use is a ValueError here: a live run has one reader.
 
         Raises:
             Overloaded, HostClosing, TypeError, ValueError: as `run`; all other errors come from
                 `LiveRun.outcome`.
         """
-        require_workflow(source, source_name, args, tenant)
-        chosen = self.options(None, limits, options)
+        chosen = self.options(None, limits, options, metadata)
+        asked = submission(tenant, source, source_name, args, chosen, run_id)
         if self._nursery is None:
             raise HostClosing
         live = LiveRun(chosen.listener)
-        given = replace(chosen, listener=live.hear)
-        job = partial(self._admit, tenant, given, source, source_name, args, live.answerer)
-        await self._nursery.start(live.drive, job)
+        asked = asked._replace(options=replace(chosen, listener=live.hear), answerer=live.answerer)
+        await self._nursery.start(live.drive, partial(self._admit, asked))
         try:
             yield live
         finally:
@@ -185,6 +195,7 @@ class Host:
         handlers: Handlers | None,
         limits: Limits | Mapping[str, float] | None,
         options: RunOptions | None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> RunOptions:
         """The options of a run for these arguments of `run`.
 
@@ -198,6 +209,8 @@ class Host:
         if handlers is not None:
             require_type("handlers", handlers, Handlers)
             chosen = replace(chosen, **handlers._asdict())
+        if metadata is not None:
+            chosen = replace(chosen, metadata=metadata)
         return chosen if limits is None else with_limits(chosen, limits)
 
     def statistics(self) -> HostStatistics:
@@ -212,48 +225,34 @@ class Host:
         """The names of the tenants that are remembered: those with runs, or that had one lately."""
         return self._scheduler.tenants()
 
-    async def _admit(
-        self,
-        tenant: str,
-        options: RunOptions,
-        source: str,
-        source_name: str,
-        args: Json | Missing,
-        answerer: Answerer | None = None,
-        began: Callable[[Run], None] = lambda _run: None,
-    ) -> Outcome:
+    async def _admit(self, asked: Submission, began: Callable[[Run], None] = lambda _run: None) -> Outcome:
+        return await self._named.carry_out(asked, partial(self._take_turn, asked, began))
+
+    async def _take_turn(self, asked: Submission, began: Callable[[Run], None]) -> Outcome:
         if self._nursery is None:
             raise HostClosing
         with trio.CancelScope() as scope:
             self._live[scope] = None
             try:
-                async with self._scheduler.turn(tenant) as turn:
-                    given = {} if args is MISSING else args
-                    return await self._execute(turn, options, source, source_name, given, answerer, began)
+                async with self._scheduler.turn(asked.tenant) as turn:
+                    return await self._execute(turn, asked, began)
             finally:
                 del self._live[scope]
                 if not self._live:
                     self._all_gone.set()
         raise HostClosing
 
-    async def _execute(
-        self,
-        turn: Turn,
-        options: RunOptions,
-        source: str,
-        source_name: str,
-        args: Json,
-        answerer: Answerer | None,
-        began: Callable[[Run], None],
-    ) -> Outcome:
+    async def _execute(self, turn: Turn, asked: Submission, began: Callable[[Run], None]) -> Outcome:
+        options = asked.options
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             share = Share(turn.tenant, {"agent": tenancy.agents}, tenancy.checkers, turn.process)
             is_usual = _cage(options) == _cage(self._options)
             launcher = tenancy.reserve if is_usual else tenancy.reserve.unprepared
-            run = Run(replace(options, launcher=launcher), source_name, share, answerer=answerer)
+            options = replace(options, launcher=launcher)
+            run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
             began(run)
             try:
-                outcome = await run.execute(source, args)
+                outcome = await run.execute(asked.source, asked.args)
             except RunError as error:
                 self._counts.add(error.report)
                 raise
