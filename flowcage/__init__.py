@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Agent as Agent,
         AgentAnswer as AgentAnswer,
         AgentCall as AgentCall,
+        AgentUsage as AgentUsage,
     )
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import (
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         prometheus_text as prometheus_text,
     )
     from flowcage.host.outcome.errors import (
+        AgentLimitReached as AgentLimitReached,
+        BudgetExhausted as BudgetExhausted,
         CannotSend as CannotSend,
         ChildDied as ChildDied,
         ChildSilent as ChildSilent,
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     )
     from flowcage.host.run.live import LiveRun as LiveRun
     from flowcage.host.run.options import (
+        Caller as Caller,
         Handlers as Handlers,
         RunOptions as RunOptions,
     )
@@ -93,6 +97,7 @@ _HOMES = {
         "Agent",
         "AgentAnswer",
         "AgentCall",
+        "AgentUsage",
     ),
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": (
@@ -100,6 +105,8 @@ _HOMES = {
         "prometheus_text",
     ),
     "flowcage.host.outcome.errors": (
+        "AgentLimitReached",
+        "BudgetExhausted",
         "CannotSend",
         "ChildDied",
         "ChildSilent",
@@ -141,6 +148,7 @@ _HOMES = {
     ),
     "flowcage.host.run.live": ("LiveRun",),
     "flowcage.host.run.options": (
+        "Caller",
         "Handlers",
         "RunOptions",
     ),

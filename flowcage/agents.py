@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         AgentCall as AgentCall,
         AgentError as AgentError,
         AgentSpecError as AgentSpecError,
+        AgentUsage as AgentUsage,
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.agents.spec import parse_agent as parse_agent
@@ -23,6 +24,7 @@ _HOMES = {
         "AgentCall",
         "AgentError",
         "AgentSpecError",
+        "AgentUsage",
         "WrongAnswer",
     ),
     "flowcage.host.agents.spec": ("parse_agent",),

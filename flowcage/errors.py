@@ -11,6 +11,8 @@ if TYPE_CHECKING:
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.outcome.errors import (
+        AgentLimitReached as AgentLimitReached,
+        BudgetExhausted as BudgetExhausted,
         CannotSend as CannotSend,
         ChildDied as ChildDied,
         ChildSilent as ChildSilent,
@@ -45,6 +47,8 @@ _HOMES = {
         "WrongAnswer",
     ),
     "flowcage.host.outcome.errors": (
+        "AgentLimitReached",
+        "BudgetExhausted",
         "CannotSend",
         "ChildDied",
         "ChildSilent",

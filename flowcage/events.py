@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import (
+        AgentCancelled as AgentCancelled,
         AgentCompleted as AgentCompleted,
         AgentFailed as AgentFailed,
+        AgentQueued as AgentQueued,
         AgentStarted as AgentStarted,
+        AnswerRefused as AnswerRefused,
         ChildEnded as ChildEnded,
         ChildStarted as ChildStarted,
         Event as Event,
@@ -31,9 +34,12 @@ if TYPE_CHECKING:
 # Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.events.records": (
+        "AgentCancelled",
         "AgentCompleted",
         "AgentFailed",
+        "AgentQueued",
         "AgentStarted",
+        "AnswerRefused",
         "ChildEnded",
         "ChildStarted",
         "Event",

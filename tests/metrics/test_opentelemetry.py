@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from flowcage.agents import WrongAnswer
 from flowcage.host import (
     AgentAnswer,
     AgentCall,
@@ -26,9 +27,11 @@ from flowcage.host import (
     run_workflow_blocking,
 )
 from flowcage.host.events.records import (
+    AgentCancelled,
     AgentCompleted,
     AgentFailed,
     AgentStarted,
+    AnswerRefused,
     ChildStarted,
     Event,
     PhaseEntered,
@@ -56,6 +59,11 @@ class Traces:
 
     def count(self) -> None:
         self._started += 1
+
+    @property
+    def open(self) -> int:
+        """Spans that have not ended."""
+        return self._started - len(self._exporter.get_finished_spans())
 
     def ended(self) -> list[ReadableSpan]:
         """All spans, in the order in which they began; none may be open."""
@@ -121,9 +129,62 @@ def test_each_attempt_is_a_span_and_a_refused_call_an_event_of_the_run() -> None
     source = """
         await agent("bad", {retry: {maxAttempts: 2, backoffMs: 0}}).catch(() => 0);
         export default agent("one too many").catch(() => 0)"""
-    run, *attempts = trace(source, max_total_agents=1)
+    run, *attempts = trace(source, max_total_agents=2)
     assert [(span.attributes or {})["flowcage.attempt"] for span in attempts] == [1, 2]
     assert [event.name for event in run.events] == ["agent refused"]
+
+
+def test_a_refused_answer_is_an_event_of_its_attempt_and_the_answer_tells_what_it_cost() -> None:
+    texts = iter(["one", "2"])
+
+    async def count(_call: AgentCall) -> AgentAnswer:
+        text = next(texts)
+        if not text.isdigit():
+            raise WrongAnswer("not a number", text)
+        return AgentAnswer(int(text), tokens=3, cost_usd=0.5, model="m-1")
+
+    source = 'export default agent("q", {schema: {type: "integer"}, model: "m", provider: "p"})'
+    _run, agent = trace(source, agent=count)
+    assert agent.status.status_code is StatusCode.OK
+    (event,) = agent.events
+    assert (event.name, dict(event.attributes or {})) == (
+        "answer refused",
+        {"flowcage.tries": 1, "exception.message": "not a number"},
+    )
+    assert dict(agent.attributes or {}) == {
+        "flowcage.request_id": "1",
+        "flowcage.attempt": 1,
+        "flowcage.model": "m",
+        "flowcage.provider": "p",
+        "flowcage.tokens": 3,
+        "flowcage.cost_usd": 0.5,
+        "flowcage.answered_by": "m-1",
+    }
+
+
+def test_an_agent_that_is_cancelled_with_its_workflow_ends_its_span_before_the_run_ends() -> None:
+    traces = Traces()
+    hear, open_spans = spans(traces.tracer), []
+
+    def listen(event: Event) -> None:
+        hear(event)
+        if isinstance(event, AgentCancelled):
+            open_spans.append(traces.open)
+
+    async def never(call: AgentCall) -> AgentAnswer:
+        if call.prompt == "quick":
+            return AgentAnswer(1)
+        await trio.sleep_forever()
+        raise AssertionError
+
+    source = 'agent("slow"); export default await agent("quick")'
+    run_workflow_blocking(source, options=RunOptions(agent=never, listener=listen))
+    _run, slow, _quick = traces.ended()
+    assert open_spans == [1]
+    assert (slow.status.status_code, slow.status.description) == (
+        StatusCode.ERROR,
+        "the workflow ended first",
+    )
 
 
 def test_a_child_workflow_is_a_span_under_its_parent_also_when_it_fails(tmp_path: Path) -> None:
@@ -152,10 +213,13 @@ def every_event(run_id: str, text: str) -> list[Event]:
         ChildStarted(run_id, 0.0, f"{run_id}c", text),
         PhaseEntered(run_id, 0.0, text),
         AgentStarted(run_id, 0.0, text, text, text, text),
-        AgentCompleted(run_id, 0.0, text, 0.1, 7),
+        AgentCompleted(run_id, 0.0, text, 0.1, 7, model=text),
         AgentStarted(run_id, 0.0, text, text, text, text),
         AgentFailed(run_id, 0.0, text, 0.1, text),
         AgentFailed(run_id, 0.0, f"{text}?", 0.1, text),
+        AgentStarted(run_id, 0.0, text, text, text, text, 1, text, text),
+        AnswerRefused(run_id, 0.0, text, 1, 1, text, text),
+        AgentCancelled(run_id, 0.0, text, 1),
         AgentStarted(run_id, 0.0, text, text, text, text),
         RunEnded(f"{run_id}c", 0.0, Verdict.FAILED, text),
         RunEnded(run_id, 0.0, Verdict.FAILED, text),
@@ -168,7 +232,7 @@ def test_no_text_of_a_child_is_exported_uncut_or_with_what_steers_a_terminal() -
     for event in every_event("r", "\x9b2J\u202e" + "9" * 1_000_000):
         listen(event)
     ended = traces.ended()
-    assert len(ended) == 5
+    assert len(ended) == 6
     texts = [span.name for span in ended] + [str(span.status.description) for span in ended]
     for attributes in [span.attributes for span in ended] + [
         event.attributes for span in ended for event in span.events
@@ -238,7 +302,7 @@ def test_cancelling_closes_the_spans_of_the_run_and_of_agents_at_work(tmp_path: 
     run, kid, agent = traces.ended()
     assert {span.status.status_code for span in (run, kid, agent)} == {StatusCode.ERROR}
     assert (run.attributes or {})["flowcage.verdict"] == "cancelled"
-    assert agent.status.description == "the run ended first"
+    assert agent.status.description == "the workflow ended first"
 
 
 def test_runs_of_a_host_are_under_the_span_that_is_current_where_they_were_asked_for() -> None:
@@ -258,6 +322,8 @@ def test_runs_of_a_host_are_under_the_span_that_is_current_where_they_were_asked
                     nursery.start_soon(ask, name)
 
     in_trio(test)
+    tenants = [(span.attributes or {}).get("flowcage.tenant") for span in traces.ended()]
+    assert tenants.count("default") == 4
     assert parents(traces.ended()) == {
         "request a": None,
         "request b": None,
