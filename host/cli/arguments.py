@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
-from flowcage.host.outcome.report import Outcome
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
@@ -22,7 +21,7 @@ from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileEr
 from flowcage.protocol import strictjson
 from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.limits import MIB, Limits
-from flowcage.protocol.messages import Json, missing_layers
+from flowcage.protocol.messages import Json
 
 
 class Script(NamedTuple):
@@ -142,8 +141,9 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         raise InputError(f"--agent: {error}") from None
     if missing is not None:
         raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
-    if given["hard_budget"] and given["budget"] is None:
-        raise InputError("--hard-budget needs --budget TOKENS")
+    if given["hard_budget"] is not None and given["budget"] is None:
+        name = "--hard-budget" if given["hard_budget"] else "--soft-budget"
+        raise InputError(f"{name} needs --budget TOKENS")
     options = RunOptions(
         agent=agent,
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
@@ -154,7 +154,8 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         max_agents=given["max_agents"],
         max_total_agents=given["max_total_agents"],
         budget_tokens=given["budget"],
-        hard_budget=given["hard_budget"],
+        hard_budget=given["hard_budget"] is not False,
+        agent_failure=given["agent_failure"],
         launcher=Spawn(_command(given["child_command"])),
     )
     for what, members in _limits(files, given["limits_file"], given["limit_pairs"]):
@@ -193,15 +194,3 @@ def _limit(pair: str) -> tuple[str, float]:
         return name, int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else float(value)
     except ValueError:
         raise InputError(f"--limit {pair}: expected NAME=NUMBER, such as --limit cpuSeconds=10") from None
-
-
-def to_json_line(outcome: Outcome) -> str:
-    """The line for stdout: run id, result, usage, and the isolation layers that were missing."""
-    members: dict[str, Any] = {
-        "runId": outcome.run_id,
-        "result": outcome.result,
-        "usage": outcome.usage.to_json(),
-    }
-    if missing := missing_layers(outcome.report.isolation):
-        members["isolationMissing"] = missing
-    return strictjson.dumps(members)

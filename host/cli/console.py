@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import math
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -13,7 +15,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.terminal.line_sink import write_all
+from flowcage.host.terminal.line_sink import FLUSH_SECONDS, write_all
 from flowcage.host.terminal.text import escaped, leave, message, tell, wait_until_told
 
 if TYPE_CHECKING:
@@ -105,15 +107,37 @@ def say(text: str) -> None:
 
     This waits for a slow reader without a limit. Call it outside the event loop, where signals end it.
     """
-    wait_until_told()  # keeps the order where stdout and stderr are one terminal
     try:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, "stdout is closed")
-        line = escaped(text) if sys.stdout.isatty() else text
-        # Past the buffer of sys.stdout: it would keep what could not be written, and block at exit once more.
-        write_all(sys.stdout.fileno(), f"{line}\n".encode())
+        write_result(text)
     except OSError as error:
         fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
+
+
+def write_result(text: str) -> None:
+    """The same, where the caller has another exit status.
+
+    Raises:
+        OSError: stdout takes no more.
+    """
+    wait_until_told()  # what came before it stands before it where both streams are one terminal
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "stdout is closed")
+    line = escaped(text) if sys.stdout.isatty() else text
+    # Not through its buffer, which would keep what it could not write, and block once more at the end.
+    write_all(sys.stdout.fileno(), f"{line}\n".encode())
+
+
+def offer(text: str) -> None:
+    """The same for a command that somebody ended: it waits for the reader, but not for long."""
+
+    def write() -> None:
+        with suppress(OSError):
+            write_result(text)
+
+    writing = threading.Thread(target=write, daemon=True)
+    with suppress(RuntimeError):  # there is no thread to be had
+        writing.start()
+        writing.join(2 * FLUSH_SECONDS)  # stderr's reader has its share of it
 
 
 def note(text: str) -> None:

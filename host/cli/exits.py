@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
 from flowcage.host.outcome.verdict import Exit, Verdict
 from flowcage.protocol.errors import EXCEPTION
-from flowcage.protocol.messages import missing_layers
 
 if TYPE_CHECKING:
     from flowcage.host.outcome.report import Census, Report
@@ -18,6 +20,7 @@ USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT
 
 _WINDOW = 120  # characters of a line that an excerpt shows
+_MAX_NOTES = 20  # of one kind
 
 
 def status(error: RunError) -> int:
@@ -51,14 +54,54 @@ def _thrown(error: WorkflowFailed) -> str:
 
 def warnings(report: Report) -> list[str]:
     """Notes beside the result or the error: missing isolation, diagnostics, failed agent calls."""
-    told = [f"{_label(diagnostic['kind'])}: {diagnostic['message']}" for diagnostic in report.diagnostics]
-    # A child that never answered has reported no layers, which does not mean that all were missing.
-    is_known = report.isolation or report.verdict is Verdict.COMPLETED
-    if is_known and (missing := missing_layers(report.isolation)):
+    told = _notes(report)
+    if missing := report.missing_layers:
         told.insert(0, f"warning: the run was not strictly isolated; missing: {', '.join(missing)}")
     if (census := explain_census(report.census)) is not None:
         told.append(f"note: {census}")
+    if (dropped := _dropped(report)) is not None:
+        told.append(f"note: {dropped}")
     return told
+
+
+def _notes(report: Report) -> list[str]:
+    """The diagnostics; of those of one kind the first ones, and how many more there are."""
+    counts = Counter(str(diagnostic["kind"]) for diagnostic in report.diagnostics)
+    shown: Counter[str] = Counter()
+    told = []
+    for diagnostic in report.diagnostics:
+        kind = str(diagnostic["kind"])
+        shown[kind] += 1
+        if shown[kind] <= _MAX_NOTES:
+            told.append(f"{_label(kind)}: {diagnostic['message']}{_refused(diagnostic)}")
+            if shown[kind] == _MAX_NOTES < counts[kind]:
+                told.append(
+                    f"note: {counts[kind] - _MAX_NOTES} more of the kind {kind}, in the result on stdout"
+                )
+    return told
+
+
+def _refused(diagnostic: Mapping[str, Any]) -> str:
+    text = diagnostic.get("refusedText")
+    if not isinstance(text, str):
+        return ""
+    beginning = text if len(text) <= _WINDOW else f"{text[:_WINDOW]}…"
+    return f"; the last answer was {json.dumps(beginning, ensure_ascii=False)}"
+
+
+def _dropped(report: Report) -> str | None:
+    """What the report has no room for; None where it has everything."""
+    counts = {
+        "log() calls": report.logs_dropped,
+        "phases": report.phases_dropped,
+        "diagnostics": report.diagnostics_dropped,
+    }
+    lost = [f"{count} {name}" for name, count in counts.items() if count]
+    return (
+        f"dropped, for want of room: {', '.join(lost)}; --events FILE has all logs and phases"
+        if lost
+        else None
+    )
 
 
 def _label(kind: str) -> str:

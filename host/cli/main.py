@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end, warn
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
@@ -49,8 +49,9 @@ def cli() -> None:
     """Run untrusted JavaScript workflows, each in its own caged child process."""
 
 
-@cli.command(epilog="Exit status: 0 done, 1 the workflow failed, 2 usage, 124 timeout, 125 flowcage's fault, "
-             "130 interrupted (129 hung up, 143 terminated), 137 out of memory or killed.")  # fmt: skip
+@cli.command(epilog="Exit status: 0 done, 1 the workflow failed, or its agents did (--fail-on), 2 usage, "
+             "124 timeout, 125 flowcage's fault, 130 interrupted (129 hung up, 143 terminated), "
+             "137 out of memory or killed.")  # fmt: skip
 @click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
 @click.option("--args-file", type=FilePath(allow_dash=True),
@@ -72,12 +73,20 @@ def cli() -> None:
               help="What to do where a layer of the cage is unavailable: fail (strict), go on without it "
               "(best_effort); none closes no cage. [default: strict on Linux]")  # fmt: skip
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
-              help="Tokens that the workflow sees as its `budget`.")  # fmt: skip
-@click.option("--hard-budget", is_flag=True, help="Reject agent() once the budget is spent.")
+              help="Ceiling on the agents' tokens: agent() is refused once they are spent.")  # fmt: skip
+@click.option("--hard-budget/--soft-budget", default=None,
+              help="Whether agent() is refused once the budget is spent, or the workflow only sees it.  "
+              "[default: hard]")  # fmt: skip
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
 @click.option("--max-total-agents", type=click.IntRange(1), default=1000, show_default=True,
-              help="agent() calls in the whole run; further ones reject.")  # fmt: skip
+              help="How often agents are asked in the whole run; retries count.")  # fmt: skip
+@click.option("--agent-failure", type=click.Choice(["null", "throw"]),
+              help="What agent() does without an answer.  "
+              "[default: null in scripts, throw in modules]")  # fmt: skip
+@click.option("--fail-on", type=click.Choice(["none", "any", "all"]), default="all", show_default=True,
+              help="Exit with 1 although the workflow completed: if any, or all, of its agent calls "
+              "failed.")  # fmt: skip
 @click.option("--root", type=FilePath(file_okay=False, exists=True),
               help="Folder that workflow() may start files from [default: FILE's].")  # fmt: skip
 @click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
@@ -88,13 +97,14 @@ def cli() -> None:
               "with --isolation strict the kernel is asked whether it has.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
-    """Run the workflow in FILE, or from stdin where FILE is -, and print its result as JSON."""
+    """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
     from dataclasses import replace
 
     from flowcage.host.cli import arguments
+    from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.progress import watched
-    from flowcage.host.run.api import run_workflow
+    from flowcage.host.run.run import Run
 
     with ExitStack() as stack:
         try:
@@ -107,15 +117,15 @@ def run(file: Path, **given: Any) -> None:
         except InputError as error:
             fail(exits.USAGE, str(error))
 
+        ending = Ending(script, given["fail_on"])
+
         async def work(listener: Listener | None) -> Outcome:
-            listening = replace(options, listener=listener)
-            return await run_workflow(script.text, source_name=script.name, args=args, options=listening)
+            ending.run = Run(replace(options, listener=listener), script.name, run_id=ending.run_id)
+            return await ending.run.execute(script.text, args)
 
         if events is not None and not events.has_reader and not given["quiet"]:
             note(f"note: --events {given['events']}: this pipe has no reader yet; the run does not wait")
-        outcome = to_the_end(lambda: watched(work, events, quiet=given["quiet"]), script)
-    warn(outcome.report, script)
-    say(arguments.to_json_line(outcome))
+        ending.of(lambda: watched(work, events, quiet=given["quiet"]))
 
 
 @cli.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from io import StringIO
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from flowcage.host.cli.events_file import EventsFile
 from flowcage.host.events import records
@@ -14,6 +14,13 @@ from flowcage.host.terminal.text import indented
 from flowcage.protocol import strictjson
 
 T = TypeVar("T")
+_OfAgent: TypeAlias = (
+    records.AgentStarted
+    | records.AnswerRefused
+    | records.AgentCompleted
+    | records.AgentFailed
+    | records.AgentCancelled
+)
 
 
 async def watched(
@@ -24,7 +31,7 @@ async def watched(
     Raises:
         HandlerFailed: the events file cannot be written.
     """
-    show = None if quiet else (_coloured() if text.wants_colour() else _plain)
+    show = None if quiet else (_coloured() if text.wants_colour() else _plain())
     if events_file is None:
         return await run(show)
     return await events_file.record(lambda record: run(_both(record, show)))
@@ -39,10 +46,15 @@ def _both(record: Listener, show: Listener | None) -> Listener:
     return tell
 
 
-def _plain(event: Event) -> None:
-    line = describe(event)
-    if line is not None:
-        text.tell(indented(line[1]))
+def _plain() -> Listener:
+    narrator = Narrator()
+
+    def show(event: Event) -> None:
+        line = narrator.line(event)
+        if line is not None:
+            text.tell(indented(line[1]))
+
+    return show
 
 
 def _coloured() -> Listener:
@@ -52,8 +64,10 @@ def _coloured() -> Listener:
     # from reading the environment, where FORCE_COLOR=0 would mean colour to it; see `wants_colour`.
     console = Console(file=StringIO(), highlight=False, emoji=False, no_color=False, force_terminal=True)
 
+    narrator = Narrator()
+
     def show(event: Event) -> None:
-        line = describe(event)
+        line = narrator.line(event)
         if line is not None:
             with console.capture() as drawn:
                 console.print(indented(line[1]), style=line[0], markup=False, soft_wrap=True, end="")
@@ -62,22 +76,52 @@ def _coloured() -> Listener:
     return show
 
 
-def describe(event: Event) -> tuple[str, str] | None:
-    """A style of rich and a line of text for an event; None for events that are not shown."""
-    if isinstance(event, records.PhaseEntered):
-        return "bold cyan", f"== {event.name}"
-    if isinstance(event, records.Logged):
-        return "", "   " + " ".join(map(_text, event.values))
-    if isinstance(event, records.AgentStarted):
-        return "dim", f"-> agent {event.request_id} {event.label or _first_line(event.prompt)}"
-    if isinstance(event, records.AgentCompleted):
-        return "green", f"<- agent {event.request_id} answered in {event.seconds:.2f} s"
-    if isinstance(event, records.AgentFailed):
-        again = " and is retried" if event.will_retry else ""
-        return "red", f"!! agent {event.request_id} failed{again}: {event.message}"
-    if isinstance(event, records.ChildStarted):
-        return "cyan", f"-> workflow {event.source_name}"
-    return None
+class Narrator:
+    """Tells events as lines. It remembers what each agent call is called until the call is over."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+
+    def line(self, event: Event) -> tuple[str, str] | None:
+        """A style and one line about an event; None for those that a person need not see."""
+        if isinstance(event, records.PhaseEntered):
+            return "bold cyan", f"== {event.name}"
+        if isinstance(event, records.Logged):
+            return "", "   " + " ".join(map(_text, event.values))
+        if isinstance(event, records.ChildStarted):
+            return "cyan", f"-> workflow {event.source_name}"
+        return self._line_of_agent(event)
+
+    def _line_of_agent(self, event: Event) -> tuple[str, str] | None:
+        if isinstance(event, records.AgentQueued):
+            if event.label:
+                self._names[event.run_id, event.request_id] = f"{event.request_id} {_first_line(event.label)}"
+            return None
+        if isinstance(event, records.AgentStarted):
+            called = "" if event.label else f" {_first_line(event.prompt)}"
+            attempt = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return "dim", f"-> agent {self._name(event)}{called}{attempt}"
+        if isinstance(event, records.AnswerRefused):
+            return "yellow", f"!! agent {self._name(event)} gave an answer that is refused: {event.message}"
+        return self._line_of_end(event)
+
+    def _line_of_end(self, event: Event) -> tuple[str, str] | None:
+        if isinstance(event, records.AgentCompleted):
+            return "green", f"<- agent {self._name(event, is_over=True)} answered in {event.seconds:.2f} s"
+        if isinstance(event, records.AgentFailed):
+            again = " and is retried" if event.will_retry else ""
+            name = self._name(event, is_over=not event.will_retry)
+            return "red", f"!! agent {name} failed{again}: {event.message}"
+        if isinstance(event, records.AgentCancelled):
+            name = self._name(event, is_over=True)
+            # One that had not begun cost nothing, and there may be thousands.
+            return ("yellow", f"!! agent {name} was cancelled: its workflow ended") if event.attempt else None
+        return None
+
+    def _name(self, event: _OfAgent, *, is_over: bool = False) -> str:
+        key = (event.run_id, event.request_id)
+        name = self._names.pop(key, None) if is_over else self._names.get(key)
+        return event.request_id if name is None else name
 
 
 def _text(value: object) -> str:

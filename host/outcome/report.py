@@ -8,7 +8,7 @@ from typing import Any
 
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.limits import camel_case
-from flowcage.protocol.messages import Json, Layer
+from flowcage.protocol.messages import Json, Layer, missing_layers
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,32 @@ class Report:
     tenant: str = ""
     metadata: Mapping[str, Json] = field(default_factory=dict)
 
+    def to_json(self, **ending: Json) -> dict[str, Any]:
+        """The part of the report that ``flowcage run`` prints, with the result or the error in its place.
+
+        What was dropped is told only where something was, and `isolationMissing` only where a layer is.
+        """
+        members: dict[str, Any] = {"runId": self.run_id, "verdict": self.verdict, **ending}
+        members |= {"usage": self.usage.to_json(), "census": self.census.to_json()}
+        members |= {"phases": [self._phase(title) for title in self.phases]}
+        members |= {"diagnostics": list(self.diagnostics)}
+        for name in ("logs_dropped", "phases_dropped", "diagnostics_dropped"):
+            if count := getattr(self, name):
+                members[camel_case(name)] = count
+        if missing := self.missing_layers:
+            members["isolationMissing"] = missing
+        return members
+
+    @property
+    def missing_layers(self) -> list[str]:
+        """Layers of strict isolation that did not hold; [] for a child that never answered."""
+        is_known = self.isolation or self.verdict is Verdict.COMPLETED
+        return missing_layers(self.isolation) if is_known else []
+
+    def _phase(self, title: str) -> dict[str, Json]:
+        options = self.phase_options.get(title)
+        return {"title": title} if options is None else {"title": title, "options": options}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -178,6 +204,10 @@ class Outcome:
 
     result: Json
     report: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``flowcage run`` prints it."""
+        return self.report.to_json(result=self.result)
 
     @property
     def run_id(self) -> str:

@@ -35,7 +35,12 @@ class WorkflowRun(Node):
         driver: of the whole tree.
         run_id, path, source_name, options, parent: as in `Node`.
         request: that it answers, by its id in the tree; "" for the root.
+
+    Attributes:
+        report: from its end on, also where it was cancelled.
     """
+
+    report: Report | None = None
 
     def __init__(
         self,
@@ -143,7 +148,7 @@ class WorkflowRun(Node):
         driver, workflow = self.driver, self._workflow
         waiting = tuple(call.request.id for call in workflow.calls.values())
         driver.feed(Ended(self.path))
-        report = report_of(self, driver.core.tree, workflow, self._ending(verdict, waiting))
+        report = self.report = report_of(self, driver.core.tree, workflow, self._ending(verdict, waiting))
         workflow.calls.clear()
         self._emit("ended", verdict=verdict, error=error, usage=report.usage, census=report.census)
         driver.forget(self)

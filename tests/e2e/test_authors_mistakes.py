@@ -46,9 +46,10 @@ def test_a_run_that_fails_tells(tmp_path: Path, source: str, place: str, message
     path = tmp_path / "w.js"
     path.write_text(source)
     finished = flowcage("run", path, *ECHO)
-    assert (finished.status, finished.stdout) == (1, "")
+    assert (finished.status, finished.json["verdict"]) == (1, "failed")
     assert message in finished.stderr
     assert f"w.js{place}" in finished.stderr or not place
+    assert finished.json["error"].get("place", "").startswith(f"w.js{place}" if place else "")
 
 
 # source, the place, the message, and what stands under the caret
@@ -95,7 +96,7 @@ def test_run_and_check_refuse_alike_with_line_and_caret(
     path = tmp_path / "w.js"
     path.write_text(source)
     finished = flowcage(command, path)
-    assert (finished.status, finished.stdout) == (1, "")
+    assert (finished.status, finished.stdout == "") == (1, command == "check")
     head, line, caret = finished.stderr.rstrip("\n").split("\n")[-3:]
     assert f"w.js{message}" in head
     assert line[caret.index("^") :].startswith(under)
@@ -116,7 +117,7 @@ def test_run_and_check_miss_the_same_default(tmp_path: Path, source: str, messag
     path = tmp_path / "w.js"
     path.write_text(source)
     finished = flowcage(command, path)
-    assert (finished.status, finished.stdout) == (1, "")
+    assert (finished.status, finished.stdout == "") == (1, command == "check")
     assert message in finished.stderr
 
 

@@ -55,13 +55,22 @@ def test_a_slow_reader_does_not_hold_up_the_run_and_gets_everything(tmp_path: Pa
         (tmp_path / "gate").read_text()  # the run has come to its agent, and nobody has read an event
         lines = events.readlines()
         assert finish(process)[0] == 0
-    assert types(lines) == ["started", *["log"] * 100, "agent_started", "agent_completed", "ended"]
+    assert types(lines) == [
+        "started",
+        *["log"] * 100,
+        "agent_queued",
+        "agent_started",
+        "agent_completed",
+        "ended",
+    ]
 
 
 def test_a_reader_that_follows_sees_each_event_while_the_run_waits(tmp_path: Path) -> None:
     source = 'log("a"); export default agent("x")'
     with command(tmp_path, source, "--quiet") as process, (tmp_path / "events").open() as events:
-        assert types([events.readline() for _ in range(3)]) == ["started", "log", "agent_started"]
+        assert types([events.readline() for _ in range(4)]) == [
+            "started", "log", "agent_queued", "agent_started",
+        ]  # fmt: skip
         (tmp_path / "gate").read_text()
         assert types(events.readlines()) == ["agent_completed", "ended"]
         assert finish(process)[0] == 0
@@ -80,7 +89,7 @@ def test_a_reader_that_falls_far_behind_gets_a_gap_and_the_end(tmp_path: Path) -
         assert finish(process)[0] == 0
     gaps = [json.loads(line)["dropped"] for line in lines if json.loads(line)["type"] == "gap"]
     assert gaps
-    assert len(lines) - len(gaps) + sum(gaps) == 1 + 12 * 5 + 3
+    assert len(lines) - len(gaps) + sum(gaps) == 1 + 12 * 5 + 4
     assert types(lines)[-1] == "ended"
 
 
@@ -102,7 +111,7 @@ def test_a_reader_that_leaves_ends_the_run_with_a_message(tmp_path: Path) -> Non
         with (tmp_path / "events").open() as events:
             assert types([events.readline()]) == ["started"]
         status, stdout, stderr = finish(process)
-    assert (status, stdout) == (125, b"")
+    assert (status, json.loads(stdout)["verdict"]) == (125, "host_fault")
     assert f"--events {tmp_path / 'events'}: cannot be written: Broken pipe" in stderr
 
 

@@ -26,7 +26,9 @@ def workflow(folder: Path, source: str, name: str = "w.js") -> Path:
 def test_every_example_runs_with_every_kind_of_agent(example: str, agent: str) -> None:
     finished = flowcage("run", EXAMPLES / example, "--agent", agent, "--budget", "9000")
     assert finished.status == 0, finished.stderr
-    assert set(finished.json) == {"runId", "result", "usage"}
+    assert set(finished.json) == {
+        "runId", "verdict", "result", "usage", "census", "phases", "diagnostics",
+    }  # fmt: skip
     assert finished.json["usage"]["agents"] >= 3
 
 
@@ -83,7 +85,7 @@ def test_events_are_written_as_json_lines(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     flowcage("run", workflow(tmp_path, 'export default agent("x")'), "--events", events)
     kinds = [json.loads(line)["type"] for line in events.read_text().split("\n")[:-1]]
-    assert kinds == ["started", "agent_started", "agent_completed", "ended"]
+    assert kinds == ["started", "agent_queued", "agent_started", "agent_completed", "ended"]
 
 
 def test_agent_calls_that_failed_are_one_line_on_stderr(tmp_path: Path) -> None:
@@ -99,11 +101,20 @@ def test_agent_calls_that_failed_are_one_line_on_stderr(tmp_path: Path) -> None:
     assert quiet.stderr == "".join(line for line in finished.stderr.splitlines(True) if "note: " in line)
 
 
-def test_a_hard_budget_can_be_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "result"),
+    [
+        ([], "agent() is refused: 2 of the budget's 2 tokens are spent"),
+        (["--hard-budget"], "agent() is refused: 2 of the budget's 2 tokens are spent"),
+        (["--soft-budget"], "echo: x"),
+    ],
+)
+def test_a_budget_is_a_ceiling_unless_a_soft_one_is_asked_for(
+    tmp_path: Path, option: list[str], result: str
+) -> None:
     source = "await agent('one two'); export default agent('x').catch((error) => error.message)"
-    finished = flowcage("run", workflow(tmp_path, source), "--budget", "2", "--hard-budget")
-    assert finished.json["result"] == "agent() is refused: 2 of the budget's 2 tokens are spent"
-    assert finished.json["usage"]["byPhase"] == {"": {"agents": 1, "failed": 0, "tokens": 2}}
+    finished = flowcage("run", workflow(tmp_path, source), "--budget", "2", *option)
+    assert finished.json["result"] == result
 
 
 USAGE_ERRORS = {
@@ -135,6 +146,9 @@ USAGE_ERRORS = {
     "zero timeout": (["ok.js", "--timeout", "0"], "--timeout"),
     "zero memory": (["ok.js", "--memory", "0"], "--memory"),
     "hard budget without one": (["ok.js", "--hard-budget"], "--hard-budget needs --budget TOKENS"),
+    "soft budget without one": (["ok.js", "--soft-budget"], "--soft-budget needs --budget TOKENS"),
+    "no such failure": (["ok.js", "--agent-failure", "nil"], "--agent-failure"),
+    "no such condition": (["ok.js", "--fail-on", "some"], "--fail-on"),
     "no agents in all": (["ok.js", "--max-total-agents", "0"], "--max-total-agents"),
     "unknown option": (["ok.js", "--nope"], "--nope"),
     "events to a dash": (["ok.js", "--events", "-"], "'--events': '-' is not stdin or stdout here"),
@@ -181,7 +195,7 @@ def test_a_workflow_that_fails_is_one_message_and_its_exit_status(tmp_path: Path
     finished = flowcage("run", workflow(tmp_path, source))
     assert finished.status == status, finished.stderr
     assert message in finished.stderr
-    assert finished.stdout == ""
+    assert message in finished.json["error"]["message"]
 
 
 def test_a_syntax_error_shows_file_line_column_the_line_and_a_caret(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import flowcage.errors
 from flowcage import RunOptions, check_workflow, run_workflow_blocking
 from flowcage.errors import (
     AgentError,
+    AgentLimitReached,
     AgentSpecError,
+    BudgetExhausted,
     CannotSend,
     ChildDied,
     ChildSilent,
@@ -45,7 +47,9 @@ from flowcage.errors import (
 # With arguments from which the message is made, where a class has such.
 ERRORS: list[Exception] = [
     AgentError("no answer"),
+    AgentLimitReached("it went on"),
     AgentSpecError("no such agent"),
+    BudgetExhausted("it went on"),
     CannotSend("too long"),
     ChildDied("SIGSYS", None, "the last words"),
     ChildDied(None, 3, ""),
@@ -63,13 +67,14 @@ ERRORS: list[Exception] = [
     RequestNotWaiting("7"),
     RequestRejected("no"),
     RunCancelled(),
+    RunCancelled("for a reason"),
     RunError("any", "two"),
     RunRefused("too old"),
     RunRefused("too old", "unsupported_version", {"supported": ["2.0"]}),
     RunTimedOut(0.25),
     WorkflowFailed("syntax", "no", {"line": 1, "column": 2, "sourceName": "a.js"}),
     WorkflowStalled("stalled"),
-    WrongAnswer("wrong"),
+    WrongAnswer("wrong", "text", 3),
     WrongEventLoop("no trio"),
 ]
 

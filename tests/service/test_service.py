@@ -184,7 +184,9 @@ def test_a_stream_tells_all_events_in_order_and_ends_with_the_outcome(service: S
         assert response.headers["Content-Type"] == "text/event-stream"
         heard = list(events(response))
     kinds = [kind for kind, _ in heard]
-    assert kinds == ["started", "phase", "log", "agent_started", "agent_completed", "ended", "outcome"]
+    assert kinds == [
+        "started", "phase", "log", "agent_queued", "agent_started", "agent_completed", "ended", "outcome",
+    ]  # fmt: skip
     assert heard[2][1]["values"] == ["a", 1]
     assert heard[-1][1]["result"] == "3 words"
 

@@ -124,7 +124,7 @@ def test_an_id_in_use_for_something_else_is_refused_by_its_name(name: str) -> No
     async def test() -> None:
         gate = Gate()
         async with host() as made, trio.open_nursery() as nursery:
-            asked = {"source": WAITING, "args": {"a": 1}, "run_id": "r"}
+            asked: dict[str, Any] = {"source": WAITING, "args": {"a": 1}, "run_id": "r"}
             work = partial(made.run, handlers=Handlers(agent=gate), **asked)
             nursery.start_soon(work)
             await gate.until(1)

@@ -1,0 +1,99 @@
+"""How ``flowcage run`` ends: one JSON line on stdout, messages on stderr, the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NoReturn, TypeAlias, get_args
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.console import fail, note, offer, say, warn, write_result
+from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
+from flowcage.host.outcome.errors import RunError
+from flowcage.host.outcome.report import Census, Outcome, Report
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.run.blocking import Terminated, run_to_end_or_signal
+from flowcage.host.run.run import Run
+from flowcage.host.run.run_id import new_run_id
+from flowcage.host.terminal.text import leave
+from flowcage.protocol import strictjson
+
+# Which failed agent calls make a completed run exit with 1.
+FailOn: TypeAlias = Literal["none", "any", "all"]
+FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
+
+
+class Ending:
+    """Of one run, whose id is known from the first moment on.
+
+    Args:
+        script: the workflow.
+        fail_on: see `FailOn`.
+
+    Attributes:
+        run: once there is one.
+    """
+
+    def __init__(self, script: Script, fail_on: FailOn) -> None:
+        self.run_id = new_run_id()
+        self.run: Run | None = None
+        self._script = script
+        self._fail_on = fail_on
+
+    def of(self, work: Callable[[], Awaitable[Outcome]]) -> NoReturn:
+        """Carry out the run, tell how it ended, and leave.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, after it was told on stdout.
+            Exception: a fault of flowcage's own, likewise.
+        """
+        try:
+            outcome = run_to_end_or_signal(work)
+        except RunError as error:
+            self._fail(error)
+        except Terminated as ended:
+            self._offer(Verdict.HOST_SHUTDOWN, f"ended by {ended}")
+            fail(128 + ended.number, f"ended by {ended}")
+        except KeyboardInterrupt:
+            self._offer(Verdict.HOST_SHUTDOWN, "interrupted")
+            raise
+        except Exception as error:
+            self._offer(Verdict.HOST_FAULT, f"internal error: {error!r}")
+            raise
+        self._complete(outcome)
+
+    def _complete(self, outcome: Outcome) -> NoReturn:
+        warn(outcome.report, self._script)
+        loss = explain_loss(outcome.census, self._fail_on)
+        if loss is not None:
+            note(loss)
+        say(strictjson.dumps(outcome.to_json()))
+        leave(exits.DONE if loss is None else exits.FAILED)
+
+    def _fail(self, error: RunError) -> NoReturn:
+        note(self._script.as_typed(exits.explain(error, self._script.text)))
+        report = getattr(error, "report", None) or self._report(error.verdict)
+        warn(report, self._script)
+        try:
+            write_result(strictjson.dumps(failure_to_json(error, report)))
+        except OSError as broken:  # the exit status tells of the run all the same
+            note(f"the result cannot be written: {broken.strerror}")
+        leave(exits.status(error))
+
+    def _offer(self, verdict: Verdict, message: str) -> None:
+        members: dict[str, Any] = interruption_to_json(verdict, message, self._report(verdict))
+        offer(strictjson.dumps(members))
+
+    def _report(self, verdict: Verdict) -> Report:
+        """What is known of the run by now, which may not have begun."""
+        return (self.run and self.run.report) or Report(self.run_id, verdict)
+
+
+def explain_loss(census: Census, fail_on: FailOn) -> str | None:
+    """Why a run that completed counts as failed; None where it does not."""
+    calls, lost = census.started + census.refused, census.failed + census.refused
+    if fail_on == "all" and census.is_total_loss:
+        return f"exit status 1: no agent call of {calls} has an answer; --fail-on none accepts that"
+    if fail_on == "any" and census.has_failures:
+        return f"exit status 1: {lost} of {calls} agent calls have no answer (--fail-on any)"
+    return None
