@@ -30,7 +30,7 @@ ENDINGS: dict[str, tuple[str, list[str], int, str, dict[str, Any]]] = {
         [],
         1,
         "failed",
-        {"kind": "exception", "place": "w.js:2:7", "message": "workflow module rejected: boom"},
+        {"kind": "exception", "place": "w.js:2:11", "message": "workflow module rejected: boom"},
     ),
     "throws no error": ("throw 1", [], 1, "failed", {"kind": "exception", "stack": None, "place": None}),
     "no JavaScript": ("const b = = 2;", [], 1, "failed", {"kind": "syntax", "place": "w.js:1:11"}),
@@ -128,7 +128,14 @@ def test_a_run_with_a_result_is_one_line_of_json(tmp_path: Path) -> None:
 
 def test_the_line_has_the_id_that_the_events_have_also_where_nothing_was_started(tmp_path: Path) -> None:
     (tmp_path / "w.js").write_text("return 1")
-    words = ["run", tmp_path / "w.js", "--events", tmp_path / "e", "--child-command", "/no/such/program"]
+    words: list[str | Path] = [
+        "run",
+        tmp_path / "w.js",
+        "--events",
+        tmp_path / "e",
+        "--child-command",
+        "/no/such/program",
+    ]
     line = flowcage(*words).json
     (event,) = (tmp_path / "e").read_text().splitlines()
     assert json.loads(event)["runId"] == line["runId"]
@@ -150,7 +157,13 @@ def waiting_run(
     agent = tmp_path / "agent.py"
     agent.write_text(f"import time\nopen({str(ready)!r}, 'w').close()\ntime.sleep(1000)\n")
     (tmp_path / "w.js").write_text(source)
-    words = [FLOWCAGE, "run", tmp_path / "w.js", "--agent", f"command:{sys.executable} {agent}"]
+    words: list[str | Path] = [
+        FLOWCAGE,
+        "run",
+        tmp_path / "w.js",
+        "--agent",
+        f"command:{sys.executable} {agent}",
+    ]
     with subprocess.Popen(words, stdout=stdout, stderr=subprocess.PIPE) as process:
         try:
             ready.read_text()  # returns when the agent has opened its end and closed it again
@@ -256,7 +269,7 @@ def test_agents_that_failed_can_be_the_exit_status_of_a_completed_run(
 ) -> None:
     prompts, statuses = LOSSES[lost]
     (tmp_path / "w.js").write_text(f"return Promise.all({prompts}.map((p) => agent(p)))")
-    words = ["run", tmp_path / "w.js", "--agent", mortal, "--agent-failure", "null"]
+    words: list[str | Path] = ["run", tmp_path / "w.js", "--agent", mortal, "--agent-failure", "null"]
     for fail_on, status in statuses.items():
         option = [] if fail_on == "all" else ["--fail-on", fail_on]
         finished = flowcage(*words, *option, "--quiet")
@@ -267,7 +280,7 @@ def test_agents_that_failed_can_be_the_exit_status_of_a_completed_run(
 
 def test_a_call_that_was_refused_counts_as_lost(tmp_path: Path) -> None:
     (tmp_path / "w.js").write_text("return agent('x')")
-    words = ["run", tmp_path / "w.js", "--budget", "0", "--agent-failure", "null"]
+    words: list[str | Path] = ["run", tmp_path / "w.js", "--budget", "0", "--agent-failure", "null"]
     finished = flowcage(*words)
     assert (finished.status, finished.json["result"]) == (1, None)
     assert finished.json["census"]["refused"] == 1
@@ -277,7 +290,15 @@ def test_a_call_that_was_refused_counts_as_lost(tmp_path: Path) -> None:
 def test_quiet_hides_progress_and_no_warning(tmp_path: Path, mortal: str) -> None:
     source = "log('chatter'); return Promise.all(Array.from({length: 30}, () => agent('die')))"
     (tmp_path / "w.js").write_text(source)
-    words = ["run", tmp_path / "w.js", "--agent", mortal, "--agent-failure", "null", "--quiet"]
+    words: list[str | Path] = [
+        "run",
+        tmp_path / "w.js",
+        "--agent",
+        mortal,
+        "--agent-failure",
+        "null",
+        "--quiet",
+    ]
     finished = flowcage(*words)
     notes = finished.stderr.splitlines()
     assert sum("failed and became null: agent program" in line for line in notes) == 20
@@ -291,7 +312,7 @@ def test_a_refused_answer_is_told_by_its_text(tmp_path: Path, mortal: str) -> No
     (tmp_path / "w.js").write_text(
         "return agent('give me a number', {label: 'count', schema: {type: 'number'}})"
     )
-    words = ["run", tmp_path / "w.js", "--agent", mortal, "--agent-failure", "null"]
+    words: list[str | Path] = ["run", tmp_path / "w.js", "--agent", mortal, "--agent-failure", "null"]
     finished = flowcage(*words)
     (note,) = finished.json["diagnostics"]
     assert (note["kind"], note["label"], note["tries"]) == ("agent_failed", "count", 2)
