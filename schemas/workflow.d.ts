@@ -16,15 +16,19 @@
 /** The workflow's input. Frozen to its leaves; `{}` where the host gave none. */
 declare const args: DeepReadonly<WorkflowArgs>;
 
-/** The tokens that this run may use. The host counts; a new count shows when an awaited answer arrives. */
+/**
+ * The tokens that this run may use: once they are spent, `agent()` has no answer, unless the host only informs of it.
+ * The host counts; a new count shows when an awaited answer arrives.
+ */
 declare const budget: WorkflowBudget;
 
 /**
  * Asks an agent. Starts at once, and resolves to the agent's text, or to the value that `options.schema` asks for.
  *
- * Rejects with an Error when the agent has no answer, not even in a second try one that satisfies the schema, and
- * when the run's budget or its number of calls is used up. Throws a TypeError at once for a prompt that is no string
- * or for options that JSON cannot hold.
+ * There is no answer when the agent fails, when its second answer does not satisfy the schema either, and when the
+ * run's budget or its number of calls is used up. Then a script gets null, and the run's diagnostics say why; in a
+ * module the call rejects with an Error. The host can choose one of the two for both dialects. Options out of range
+ * reject in both. Throws a TypeError at once for a prompt that is no string or for options that JSON cannot hold.
  *
  * @typeParam T type of the answer, as you know it; nothing checks it at run time but `options.schema`
  */

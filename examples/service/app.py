@@ -18,7 +18,7 @@ from flowcage import FlowcageError, Host, HostClosing, Outcome, RunOptions
 
 from . import json_text
 from .connection import OwningApp
-from .feed import Feed, result_of
+from .feed import Feed
 from .problems import NOTHING, Problem, problem_of
 from .submission import MAX_BODY_BYTES, Submission, parse
 from .tenants import Tenants
@@ -62,7 +62,7 @@ class Service:
             outcome = await self._run(tenant, submission, self._options)
         except FlowcageError as error:
             raise _told(error) from error
-        return _json(200, result_of(outcome))
+        return _json(200, outcome.to_json())
 
     async def statistics(self) -> Response:
         """``GET /statistics``: of the tenant's own runs."""

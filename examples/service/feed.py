@@ -61,14 +61,9 @@ class Feed:
             silent = patience.cancelled_caught
         await self._ended.wait()
         if isinstance(self._end, Outcome):
-            yield _frame("outcome", result_of(self._end))
+            yield _frame("outcome", self._end.to_json())
         elif self._end is not None:
             yield _frame("problem", self._end.body)
-
-
-def result_of(outcome: Outcome) -> dict[str, Any]:
-    """The body of the answer for a run that completed."""
-    return {"runId": outcome.run_id, "result": outcome.result, "usage": outcome.usage.to_json()}
 
 
 def _frame(kind: str, body: dict[str, Any]) -> bytes:

@@ -53,7 +53,9 @@ def _of_run(error: RunError) -> Problem:
     status = error.verdict.http_status
     detail = str(error) if status < 500 else "the service could not run the workflow; its log says more"
     report = error.report
-    more: dict[str, Any] = {"verdict": error.verdict, "runId": report.run_id, "usage": report.usage.to_json()}
+    more: dict[str, Any] = {"verdict": error.verdict, "runId": report.run_id}
+    more |= {"usage": report.usage.to_json(), "census": report.census.to_json()}
+    more |= {"diagnostics": list(report.diagnostics)}
     if isinstance(error, WorkflowFailed):
         more |= {"kind": error.kind, "place": error.place, "stack": error.stack}
     return Problem(status, error.verdict.replace("_", "-"), detail, **more)

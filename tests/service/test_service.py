@@ -69,6 +69,8 @@ def test_a_run_is_answered_with_its_result_and_usage(service: Service) -> None:
     assert got.body["result"] == [7, "2 words"]
     assert got.body["runId"]
     assert got.body["usage"]["agents"] == 1
+    assert (got.body["verdict"], got.body["census"]["completed"]) == ("completed", 1)
+    assert got.body["diagnostics"] == []
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "acme-token2"])
@@ -135,6 +137,7 @@ def test_there_is_nothing_else_here(service: Service) -> None:
             "memory_limit",
         ),
         ("for (;;) log('x'.repeat(1000))", {}, "output_limit"),
+        ("for (;;) await agent('x').catch(() => 0)", {"maxTotalAgents": 3}, "agent_limit"),
     ],
 )
 def test_a_run_that_failed_is_a_problem_with_its_verdict(
@@ -144,6 +147,7 @@ def test_a_run_that_failed_is_a_problem_with_its_verdict(
     assert_problem(got, 422, verdict.replace("_", "-"))
     assert got.body["verdict"] == verdict
     assert got.body["runId"]
+    assert got.body["census"]["completed"] == (3 if verdict == "agent_limit" else 0)
 
 
 def crash_the_caged(service: Service) -> None:
