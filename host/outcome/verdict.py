@@ -60,7 +60,13 @@ class Verdict(StrEnum):
         verdict.decided_by, verdict.otherwise = decided_by, otherwise
         return verdict
 
-    COMPLETED = "completed", Exit.DONE, _OK, "a result on the wire"
+    COMPLETED = (
+        "completed",
+        Exit.DONE,
+        _OK,
+        "a result on the wire",
+        "1 where agent calls failed, by `--fail-on`",
+    )
     FAILED = (
         "failed",
         Exit.FAILED,
