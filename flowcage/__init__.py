@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         Handlers as Handlers,
         RunOptions as RunOptions,
     )
-    from flowcage.host.run.statistics import RunStatistics as RunStatistics
+    from flowcage.host.run.reporting import RunStatistics as RunStatistics
     from flowcage.host.tenants.host import Host as Host
     from flowcage.host.tenants.memory_budget import MemoryBudget as MemoryBudget
     from flowcage.host.tenants.tenant import TenantLimits as TenantLimits
@@ -152,7 +152,7 @@ _HOMES = {
         "Handlers",
         "RunOptions",
     ),
-    "flowcage.host.run.statistics": ("RunStatistics",),
+    "flowcage.host.run.reporting": ("RunStatistics",),
     "flowcage.host.tenants.host": ("Host",),
     "flowcage.host.tenants.memory_budget": ("MemoryBudget",),
     "flowcage.host.tenants.tenant": ("TenantLimits",),

@@ -88,7 +88,7 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
         function: the work.
         script: the workflow that it runs, for excerpts and the path as typed.
     """
-    from flowcage.host.run.blocking import Terminated, run_to_end_or_signal  # imports trio, 0.1 s
+    from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal  # imports trio, 0.1 s
 
     try:
         return run_to_end_or_signal(function)

@@ -12,9 +12,9 @@ from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Census, Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.run.blocking import Terminated, run_to_end_or_signal
+from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
+from flowcage.host.run.node import new_run_id
 from flowcage.host.run.run import Run
-from flowcage.host.run.run_id import new_run_id
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
 

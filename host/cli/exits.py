@@ -105,7 +105,7 @@ def _dropped(report: Report) -> str | None:
 
 
 def _label(kind: str) -> str:
-    from flowcage.host.run.core import UNKNOWN_REQUEST_TYPE  # it was imported by the run
+    from flowcage.host.run.core.fold import UNKNOWN_REQUEST_TYPE  # it was imported by the run
 
     # Other diagnostics are about the workflow; this one means that host and child do not fit together.
     return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"

@@ -17,8 +17,8 @@ from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
-from flowcage.host.run.commands import Ask
-from flowcage.host.run.inputs import NO_FACTS, Answered, Facts, Input, Reason, Refused, Spent
+from flowcage.host.run.core.commands import Ask
+from flowcage.host.run.core.inputs import NO_FACTS, Answered, Facts, Input, Reason, Refused, Spent
 from flowcage.host.run.node import Node
 from flowcage.protocol.messages import AgentRequest, Missing
 

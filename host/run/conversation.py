@@ -20,9 +20,9 @@ from flowcage.host.outcome.errors import (
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.channel import Channel, Patience
 from flowcage.host.process.supervisor import Child
+from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
+from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
-from flowcage.host.run.inputs import Compiled, Noted, Said, State, Turn
-from flowcage.host.run.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
 from flowcage.host.run.phases import phase_defaults

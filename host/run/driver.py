@@ -25,16 +25,15 @@ from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.events import records
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.run import kinds
 from flowcage.host.run.alarms import Alarms
 from flowcage.host.run.answering import Answerer, Answering
-from flowcage.host.run.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
-from flowcage.host.run.core import Core
-from flowcage.host.run.inputs import Due, Failed, Input
+from flowcage.host.run.core import kinds
+from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Due, Failed, Input
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
-from flowcage.host.run.share import Share
-from flowcage.host.run.slots import StartQueue
+from flowcage.host.run.slots import Share, StartQueue
 
 # Keeps what happened to a run: given to a new core in the same order, it gives the same commands.
 Record: TypeAlias = Callable[[float, Input], None]

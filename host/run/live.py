@@ -12,8 +12,8 @@ from flowcage.host.events.records import Event, Listener, Requested
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import RequestNotWaiting, RequestRejected, RunCancelled
 from flowcage.host.outcome.report import Outcome
+from flowcage.host.run.reporting import RunStatistics
 from flowcage.host.run.run import Run
-from flowcage.host.run.statistics import RunStatistics
 from flowcage.protocol.messages import Json
 
 # Carries a run out and tells of it before it starts.

@@ -12,8 +12,8 @@ from flowcage.host.events.records import Listener
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.arguments import require_callable, require_choice, require_json, require_type
+from flowcage.host.run.core.rules import AGENT_FAILURES, AgentFailure, Rules
 from flowcage.host.run.limits import limits_of_host, refuse_absurd_of_host
-from flowcage.host.run.rules import AGENT_FAILURES, AgentFailure, Rules
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import (
     DIALECTS,

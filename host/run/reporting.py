@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from flowcage.host.outcome.report import Census, PhaseUsage, Report, Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.supervisor import Child
+from flowcage.host.run.core.tree import Totals, Tree, Workflow
 from flowcage.host.run.node import Node
-from flowcage.host.run.statistics import RunStatistics
-from flowcage.host.run.tree import Totals, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Layer
+
+
+@dataclass(frozen=True)
+class RunStatistics:
+    """A run now.
+
+    Attributes:
+        agents_started, agents_completed, agents_failed: as in `Census`, child workflows included.
+        agents_waiting: calls of this run without an answer yet, at work or in the queue.
+        tokens: as the agents reported, child workflows included.
+        messages, bytes_sent, bytes_received: on the wire, with this run's child.
+        wall_seconds: since it began; once it has ended, its child's, as in `Usage`.
+    """
+
+    agents_started: int
+    agents_completed: int
+    agents_failed: int
+    agents_waiting: int
+    tokens: int
+    messages: int
+    bytes_sent: int
+    bytes_received: int
+    wall_seconds: float
 
 
 class Ending(NamedTuple):

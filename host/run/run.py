@@ -16,15 +16,13 @@ from flowcage.host.process.launch.reserve import unprepared
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.conversation import Conversation
+from flowcage.host.run.core.inputs import Ended, Opened
 from flowcage.host.run.driver import Driver, Record
-from flowcage.host.run.inputs import Ended, Opened
 from flowcage.host.run.limits import host_limits
-from flowcage.host.run.node import Node
+from flowcage.host.run.node import Node, new_run_id
 from flowcage.host.run.options import Caller, RunOptions
-from flowcage.host.run.reporting import Ending, report_of, statistics_of
-from flowcage.host.run.run_id import new_run_id
-from flowcage.host.run.share import Share
-from flowcage.host.run.statistics import RunStatistics
+from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
+from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Json
 
 

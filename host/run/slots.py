@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+import trio
 
 # Called when its slot is there; False gives the slot back at once, because nobody wants it any more.
 Begin: TypeAlias = Callable[[], bool]
@@ -95,3 +98,23 @@ class StartQueue:
                 return True
         self._starting = False
         return False
+
+
+def _uncharged(_pid: int, _inherited_bytes: int) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class Share(NamedTuple):
+    """Of one run with its child workflows.
+
+    Attributes:
+        tenant: its name in events.
+        slots: that the tenant's runs share, by kind of request; each request at work needs one.
+        checkers: slots for the checks of schemas; None for some of the run's own.
+        process: entered with the id of each process and the memory it inherited, left when that has ended.
+    """
+
+    tenant: str = ""
+    slots: Mapping[str, Slots] = MappingProxyType({})
+    checkers: trio.CapacityLimiter | None = None
+    process: Callable[[int, int], AbstractContextManager[None]] = _uncharged

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from flowcage.host.run.blocking import run_to_end
+from flowcage.host.run.event_loops import run_to_end
 from flowcage.host.serve.server import ServeLimits, Server
 from flowcage.host.serve.socket import ListenError, handed_over, listening
 from flowcage.host.tenants.token_bucket import TokenBucket

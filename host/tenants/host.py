@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import trio
 
@@ -27,12 +27,12 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.supervisor import initialize_message
 from flowcage.host.run.arguments import require_callable, require_members, require_type
-from flowcage.host.run.event_loop import require_trio
+from flowcage.host.run.event_loops import require_trio
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
-from flowcage.host.run.share import Share
+from flowcage.host.run.slots import Share
 from flowcage.host.tenants.memory_budget import MemoryBudget
 from flowcage.host.tenants.named_runs import NamedRuns, Submission, submission
 from flowcage.host.tenants.resources import Tenancies
@@ -103,13 +103,8 @@ class Host:
         await self._manager.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        return await self._manager.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        return await self._manager.__aexit__(*raised)
 
     async def run(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 from flowcage.host import RunError, RunOptions, run_workflow_blocking
 from flowcage.host.process import channel
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.run import kinds
+from flowcage.host.run.core import kinds
 from flowcage.protocol import decode
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.limits import Limits

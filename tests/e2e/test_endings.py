@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.run_id import new_run_id
+from flowcage.host.run.node import new_run_id
 
 from .command import DEADLINE, FLOWCAGE, flowcage
 

@@ -17,7 +17,7 @@ from flowcage.host import (
     RunOptions,
     run_workflow_blocking,
 )
-from flowcage.host.run.kept import MAX_KEPT_BYTES
+from flowcage.host.run.core.kept import MAX_KEPT_BYTES
 from flowcage.protocol.messages import Isolation
 
 from ..host.children import Launcher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.inputs import (
     Answered,
     Compiled,
     Due,
@@ -21,7 +21,7 @@ from flowcage.host.run.inputs import (
     State,
     Turn,
 )
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import (
     AgentRequest,
     Log,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from flowcage.host.run.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
-from flowcage.host.run.core import Core
-from flowcage.host.run.inputs import Answered, Input, Opened, Reason, Refused, Said, Spent, State
-from flowcage.host.run.kinds import KINDS, Kinds
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Answered, Input, Opened, Reason, Refused, Said, Spent, State
+from flowcage.host.run.core.kinds import KINDS, Kinds
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import (
     AgentRequest,
     Log,

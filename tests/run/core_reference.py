@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.inputs import (
     Answered,
     Compiled,
     Due,

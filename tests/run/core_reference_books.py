@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.rules import Rules
 
 ENDS = ("completed", "failed", "refused", "cancelled")
 COUNTED = ("started", *ENDS, "swallowed_error", "unawaited_request")

@@ -10,8 +10,7 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
 from flowcage.host.outcome.report import PhaseUsage
 from flowcage.host.run.run import Run
-from flowcage.host.run.share import Share
-from flowcage.host.run.slots import Slots
+from flowcage.host.run.slots import Share, Slots
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 
 from ..host.children import Launcher

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flowcage.host.run.core import Core
-from flowcage.host.run.inputs import Due, Ended, Input, Opened, State, Turn
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Due, Ended, Input, Opened, State, Turn
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import UnknownRequest
 
 from .core_inputs import (

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from flowcage.host.run.agent_calls import MAX_REFUSED_TEXT
-from flowcage.host.run.commands import Ask, Tell
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.agent_calls import MAX_REFUSED_TEXT
+from flowcage.host.run.core.commands import Ask, Tell
+from flowcage.host.run.core.inputs import (
     Compiled,
     Dialect,
     Due,
@@ -19,7 +19,7 @@ from flowcage.host.run.inputs import (
     Refused,
     Turn,
 )
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import Budget, Ok, Rejected
 
 from .core_inputs import (

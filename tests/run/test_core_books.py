@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run import kept as rooms
-from flowcage.host.run.commands import Emit
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core import kept as rooms
+from flowcage.host.run.core.commands import Emit
+from flowcage.host.run.core.inputs import (
     Answered,
     Compiled,
     Due,
@@ -20,9 +20,9 @@ from flowcage.host.run.inputs import (
     State,
     Turn,
 )
-from flowcage.host.run.kept import Kept
-from flowcage.host.run.rules import Rules
-from flowcage.host.run.tree import MAX_PHASE_NAME, MAX_PHASES, OTHER_PHASES, Totals, Tree
+from flowcage.host.run.core.kept import Kept
+from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.tree import MAX_PHASE_NAME, MAX_PHASES, OTHER_PHASES, Totals, Tree
 from flowcage.protocol.messages import MISSING, Log, Phase, UnknownRequest
 
 from .core_inputs import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.agent_calls import MIN_REFUSALS
-from flowcage.host.run.commands import Emit, Finish, Tell
-from flowcage.host.run.inputs import Compiled, Due, Ended, Opened, Reason, Refused, Spent, State, Turn
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.agent_calls import MIN_REFUSALS
+from flowcage.host.run.core.commands import Emit, Finish, Tell
+from flowcage.host.run.core.inputs import Compiled, Due, Ended, Opened, Reason, Refused, Spent, State, Turn
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import Budget, Ok, OkUndefined
 
 from .core_inputs import (

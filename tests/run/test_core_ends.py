@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.commands import Finish
-from flowcage.host.run.core import Core, OutOfOrder
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.commands import Finish
+from flowcage.host.run.core.fold import Core, OutOfOrder
+from flowcage.host.run.core.inputs import (
     Answered,
     Compiled,
     Due,
@@ -22,7 +22,7 @@ from flowcage.host.run.inputs import (
     State,
     Turn,
 )
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import WorkflowRequest
 
 from .core_inputs import (

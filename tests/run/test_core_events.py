@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.inputs import (
     Answered,
     Due,
     Ended,
@@ -15,7 +15,7 @@ from flowcage.host.run.inputs import (
     State,
     Turn,
 )
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import AgentRequest
 
 from .core_inputs import (

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from flowcage.host.run.commands import Ask, Emit, Tell
-from flowcage.host.run.core import Core
-from flowcage.host.run.inputs import Compiled, Due, Ended, Input, Opened, State, Turn
-from flowcage.host.run.kinds import KINDS, Kind, Kinds
-from flowcage.host.run.rules import Rules
+from flowcage.host.run.core.commands import Ask, Emit, Tell
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Compiled, Due, Ended, Input, Opened, State, Turn
+from flowcage.host.run.core.kinds import KINDS, Kind, Kinds
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import Log, Phase, UnknownRequest
 
 from .core_inputs import (

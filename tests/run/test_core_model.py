@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowcage.host.run import agent_calls, core
-from flowcage.host.run.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
-from flowcage.host.run.core import Core, OutOfOrder
-from flowcage.host.run.inputs import Answered, Due, Ended, Input, Opened, Said, Spent, Turn
-from flowcage.host.run.tree import Totals
+from flowcage.host.run.core import agent_calls, fold
+from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
+from flowcage.host.run.core.fold import Core, OutOfOrder
+from flowcage.host.run.core.inputs import Answered, Due, Ended, Input, Opened, Said, Spent, Turn
+from flowcage.host.run.core.tree import Totals
 from flowcage.protocol.messages import Ok, OkUndefined, Resolve
 
 from .core_histories import History, Tape, rules_from
@@ -184,7 +184,7 @@ TAPES = st.binary(min_size=60, max_size=1200)
 def _agrees(data: bytes) -> None:
     with (
         mock.patch.object(agent_calls, "MIN_REFUSALS", MIN_REFUSALS),
-        mock.patch.object(core, "MAX_TOLD_AT_ONCE", MOST_TOLD),
+        mock.patch.object(fold, "MAX_TOLD_AT_ONCE", MOST_TOLD),
     ):
         _play(data)
 

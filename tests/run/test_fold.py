@@ -5,9 +5,9 @@ from __future__ import annotations
 import trio
 
 from flowcage.host import RunOptions
-from flowcage.host.run.commands import Emit, Finish, Tell
-from flowcage.host.run.core import Core
-from flowcage.host.run.inputs import Input
+from flowcage.host.run.core.commands import Emit, Finish, Tell
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Input
 from flowcage.host.run.options import Caller
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, WorkflowRequest

@@ -5,19 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PURE = ("core", "tree", "agent_calls", "inputs", "commands", "kinds", "rules", "kept", "terms")
+PURE = ("fold", "tree", "agent_calls", "inputs", "commands", "kinds", "rules", "kept", "terms")
 PROGRAM = """
 import importlib, sys
 before = set(sys.modules)
 for name in sys.argv[1:]:
-    importlib.import_module(f"flowcage.host.run.{name}")
+    importlib.import_module(f"flowcage.host.run.core.{name}")
 print(*sorted(set(sys.modules) - before))
 """
 
 
 def test_the_core_imports_the_protocol_and_the_standard_library_only() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, *PURE], capture_output=True, text=True, check=True)
-    ours = {"flowcage", "flowcage.host", "flowcage.host.run", *(f"flowcage.host.run.{name}" for name in PURE)}
+    packages = {"flowcage", "flowcage.host", "flowcage.host.run", "flowcage.host.run.core"}
+    ours = packages | {f"flowcage.host.run.core.{name}" for name in PURE}
 
     loaded = set(done.stdout.split())
     assert ours < loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from flowcage.host import RunError, RunOptions
-from flowcage.host.run.inputs import Input, Opened
+from flowcage.host.run.core.inputs import Input, Opened
 from flowcage.host.run.options import Caller
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, WorkflowRequest

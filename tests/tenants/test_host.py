@@ -205,7 +205,7 @@ def _caged() -> set[int]:
 PROGRAM = """
 import sys, trio
 from flowcage.host import Handlers, Host
-from flowcage.host.run.blocking import run_to_end_or_signal, Terminated
+from flowcage.host.run.event_loops import run_to_end_or_signal, Terminated
 
 async def wait(call):
     print("agent", flush=True)

@@ -26,7 +26,7 @@ from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import AT_ONCE
 from flowcage.host.process import machine_memory as machine
 from flowcage.host.run.run import Run
-from flowcage.host.run.share import Share
+from flowcage.host.run.slots import Share
 
 from ..host.children import Launcher
 from ..host.hosts import in_trio

@@ -16,8 +16,7 @@ import trio.testing
 from flowcage.host import AgentAnswer, AgentCall, Handlers, Host, RunOptions, TenantLimits, WorkflowFailed
 from flowcage.host.events.records import Event
 from flowcage.host.run.run import Run
-from flowcage.host.run.share import Share
-from flowcage.host.run.slots import Slots, StartQueue
+from flowcage.host.run.slots import Share, Slots, StartQueue
 
 from ..host.children import Launcher
 from ..host.runs import Crowd, agents

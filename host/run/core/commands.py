@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from flowcage.host.run.kinds import Kind
+from flowcage.host.run.core.kinds import Kind
 from flowcage.protocol.messages import Json, Request, Resolve
 
 

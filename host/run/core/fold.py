@@ -28,9 +28,9 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from flowcage.host.run.agent_calls import AgentCalls
-from flowcage.host.run.commands import Ask, Command, Tell, Wake
-from flowcage.host.run.inputs import (
+from flowcage.host.run.core.agent_calls import AgentCalls
+from flowcage.host.run.core.commands import Ask, Command, Tell, Wake
+from flowcage.host.run.core.inputs import (
     Answered,
     Compiled,
     Due,
@@ -44,9 +44,9 @@ from flowcage.host.run.inputs import (
     State,
     Turn,
 )
-from flowcage.host.run.kinds import KINDS, Kinds
-from flowcage.host.run.rules import Rules
-from flowcage.host.run.tree import Call, Tree, Workflow
+from flowcage.host.run.core.kinds import KINDS, Kinds
+from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import (
     AgentRequest,
     Log,

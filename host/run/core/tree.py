@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from flowcage.host.run.commands import Command, Emit, Finish, Ready
-from flowcage.host.run.inputs import Dialect, Facts, Spent
-from flowcage.host.run.kept import Kept
-from flowcage.host.run.kinds import Kind, Kinds
-from flowcage.host.run.rules import Rules
-from flowcage.host.run.terms import Terms
+from flowcage.host.run.core.commands import Command, Emit, Finish, Ready
+from flowcage.host.run.core.inputs import Dialect, Facts, Spent
+from flowcage.host.run.core.kept import Kept
+from flowcage.host.run.core.kinds import Kind, Kinds
+from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.terms import Terms
 from flowcage.protocol.messages import Budget, Request, Resolution, Resolve
 
 # Phases have names that workflows choose, so what is kept by phase has bounds.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowcage.host.run.commands import Ask, Wake
-from flowcage.host.run.inputs import Answered, Reason, Refused
-from flowcage.host.run.terms import terms_of
-from flowcage.host.run.tree import Call, Tree, Workflow
+from flowcage.host.run.core.commands import Ask, Wake
+from flowcage.host.run.core.inputs import Answered, Reason, Refused
+from flowcage.host.run.core.terms import terms_of
+from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
 
 # Answers that an attempt may have: the second time, the agent is shown what was wrong.
