@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any, Protocol
 
 from flowcage.conformance.check import Deviation, shown
 
@@ -25,6 +25,21 @@ _READ_BYTES = 1 << 18
 
 class CannotStart(Exception):
     """The program does not exist or cannot be executed."""
+
+
+class Process(Protocol):
+    """What is used of a `subprocess.Popen` with three pipes."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
 
 
 class Program:
@@ -46,14 +61,7 @@ class Program:
     def __init__(self, command: Sequence[str], timeout: float, **options: Any) -> None:
         self.timeout = timeout
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                **{"start_new_session": True, **options},
-            )
+            self._process = self._start(command, **options)
         except OSError as error:
             raise CannotStart(f"{command[0]}: {error.strerror}") from None
         self.pid = self._process.pid
@@ -73,6 +81,16 @@ class Program:
         self._stdin = self._process.stdin
         os.set_blocking(self._stdin.fileno(), False)
         self.stdout_ended = self._flooded = False
+
+    def _start(self, command: Sequence[str], **options: Any) -> Process:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **{"start_new_session": True, **options},
+        )
 
     @property
     def status(self) -> int | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ..fuzz.programs import programs
 from ..protocol.strategies import json_values
-from .child_process import ChildProcess
+from .child_process import COMMAND, ChildProcess
 
 MAX_MESSAGES = 60
 
@@ -101,11 +101,11 @@ def children() -> Iterator[list[ChildProcess]]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SURROUNDINGS[0].items():
             patch.setenv(name, value)
-        first = ChildProcess()
+        first = ChildProcess(COMMAND)
         for name, value in SURROUNDINGS[1].items():
             patch.setenv(name, value)
         patch.chdir("/")
-        second = ChildProcess()
+        second = ChildProcess(COMMAND)
     with first, second:
         yield [first, second]
 
