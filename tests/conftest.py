@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .child.child_process import ChildProcess
-from .child.forked import Zygote
+from .host import zygote
 
 # A shell without job control starts what runs in the background with SIGINT ignored, which all that we start
 # here would inherit: tests that send one would then wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where children are forked from one zygote; and what executes them there all the same, because it counts
+# processes, which must not see a zygote, or looks at what a child costs.
+FORKING = {
+    "child",
+    "contract",
+    "escape/test_javascript_attacks.py",
+    "escape/test_wire_attacks.py",
+    "fuzz",
+    "process/test_hostile_child.py",
+    "run",
+    "tenants/test_shared_slots.py",
+    "types",
+}
+EXECUTING = {
+    "run/test_embedding.py",
+    "run/test_faults_of_the_host.py",
+    "run/test_live_run.py",
+    "run/test_run.py",
+}
 
 
 @pytest.fixture
@@ -23,10 +45,10 @@ def child() -> Iterator[ChildProcess]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests that count processes come after the zygote of those with a child."""
-    if "child" not in getattr(item, "fixturenames", ()):
-        Zygote.end()
+    path = item.path.relative_to(Path(__file__).parent)
+    forks = path.parts[0] in FORKING or str(path) in FORKING
+    zygote.have_one(forks and str(path) not in EXECUTING and sys.platform == "linux")
 
 
 def pytest_sessionfinish() -> None:
-    Zygote.end()
+    zygote.have_one(False)

@@ -12,7 +12,7 @@ from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.peer import Refused as Refused
 from flowcage.conformance.process import Program
 
-from .forked import Forked
+from ..host import zygote
 
 COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
 DEADLINE_S = 120.0  # only a child that hangs gets there: five seconds of CPU take long on a busy machine
@@ -22,15 +22,17 @@ class ChildProcess(ChildPeer):
     """One child. Leaving its ``with`` block shuts it down and asserts a clean end.
 
     Args:
-        command: what starts it; None forks it from a zygote, which takes a tenth of the time. Tests of how a
-            child starts, and of what two of them have in common, give `COMMAND`.
+        command: what starts it; None forks it, where tests/conftest.py has a zygote. Tests of how a child
+            starts, and of what two of them have in common, give `COMMAND`.
         options: more for `subprocess.Popen`.
     """
 
     def __init__(self, command: tuple[str, ...] | None = None, **options: Any) -> None:
-        own_session = {"start_new_session": False, **options}
-        kind = Program if command is not None or options or sys.platform != "linux" else Forked
-        super().__init__(kind(command or COMMAND, DEADLINE_S, **own_session), None)
+        as_given = command is not None or options or zygote.at_work() is None
+        kind = Program if as_given else zygote.Forked
+        super().__init__(
+            kind(command or COMMAND, DEADLINE_S, **{"start_new_session": False, **options}), None
+        )
         self._over = False
 
     def __enter__(self) -> Self:

@@ -11,26 +11,32 @@ import psutil
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.spawn import Spawn
 
+from .zygote import at_work
+
 
 class Launcher:
     """Starts children and remembers them, so that a test can see that none is left.
 
     Args:
-        command: None for flowcage's own child.
+        command: None for flowcage's own child, which is forked where tests/conftest.py has a zygote.
         hear: called with each child that was started.
     """
 
     def __init__(
         self, command: tuple[str, ...] | None = None, hear: Callable[[Spawned], None] = lambda _: None
     ) -> None:
-        self._spawn = Spawn(command)
+        self._command = command
         self._hear = hear
         self.pids: list[int] = []
         self._open = _descriptors()
 
     async def launch(self) -> Spawned:
         """As `Spawn.launch`."""
-        spawned = await self._spawn.launch()
+        zygote = at_work() if self._command is None else None
+        if zygote is None:
+            spawned = await Spawn(self._command).launch()
+        else:
+            spawned = Spawned(*zygote.fork(), zygote.private_bytes)
         self.pids.append(spawned.pid)
         self._hear(spawned)
         return spawned
