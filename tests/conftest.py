@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .child.child_process import ChildProcess
+from .e2e import warm
 from .host import zygote
 
 # A shell without job control starts what runs in the background with SIGINT ignored, which all that we start
@@ -22,6 +23,7 @@ FORKING = {
     "child",
     "contract",
     "escape/test_javascript_attacks.py",
+    "escape/test_lifecycle.py",
     "escape/test_wire_attacks.py",
     "fuzz",
     "process/test_hostile_child.py",
@@ -35,6 +37,8 @@ EXECUTING = {
     "run/test_live_run.py",
     "run/test_run.py",
 }
+# Where the command is forked from one that has everything imported.
+COMMANDS = {"clients", "conformance", "e2e", "types"}
 
 
 @pytest.fixture
@@ -48,7 +52,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     path = item.path.relative_to(Path(__file__).parent)
     forks = path.parts[0] in FORKING or str(path) in FORKING
     zygote.have_one(forks and str(path) not in EXECUTING and sys.platform == "linux")
+    warm.have_one(path.parts[0] in COMMANDS)
 
 
 def pytest_sessionfinish() -> None:
     zygote.have_one(False)
+    warm.have_one(False)

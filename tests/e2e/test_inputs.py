@@ -16,11 +16,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def with_stdin(text: bytes, *words: str | Path, cwd: Path) -> Finished:
-    done = subprocess.run(
-        [FLOWCAGE, *words], input=text, capture_output=True, timeout=DEADLINE, cwd=cwd, check=False
-    )
-    assert b"Traceback" not in done.stderr
-    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return flowcage(*words, cwd=cwd, stdin=text)
 
 
 @pytest.mark.parametrize("mark", [b"", MARK])

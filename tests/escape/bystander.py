@@ -11,6 +11,8 @@ from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow
 
 from ..host.children import Launcher
 
+# Between two of its runs, so that most of the processor is the attack's.
+_PAUSE_SECONDS = 0.05
 _SOURCE = """
 const heard = [];
 for (let i = 0; i < 20; i++) heard.push(await agent(`question ${i}`));
@@ -30,11 +32,12 @@ async def bystander(launcher: Launcher) -> AsyncIterator[None]:
 
     async def stand_by() -> None:
         while True:
-            options = RunOptions(agent=answer, launcher=launcher, timeout_seconds=60)
+            options = RunOptions(agent=answer, launcher=launcher, timeout_seconds=600)
             outcome = await run_workflow(_SOURCE, options=options)
             assert outcome.result == [f"question {number}" for number in range(20)]
             if over:
                 return
+            await trio.sleep(_PAUSE_SECONDS)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stand_by)

@@ -26,7 +26,7 @@ from ..host.children import Launcher, fake_child
 from .bystander import answer
 from .race import Race
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 300
 RACES = 50
 
 VERDICTS = {
@@ -131,12 +131,13 @@ def _kill(_scope: trio.CancelScope, pid: int) -> None:
 def test_an_end_that_races_with_the_childs_own_has_one_outcome(
     strike: Callable[[trio.CancelScope, int], None],
 ) -> None:
+    before = psutil.Process().children()
     for _ in range(RACES // 2):
         race = Race(strike)
         trio.run(race.run)
         assert race.verdict() in {Verdict.COMPLETED, Verdict.CANCELLED}
         race.launcher.assert_nothing_left()
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 async def cancelled_when(
@@ -229,7 +230,7 @@ def test_runs_in_a_row_and_at_once_leave_no_process_no_descriptor_and_no_task() 
     async def main() -> None:
         await run_workflow(source, options=options)
         before = _held()
-        for _ in range(200):
+        for _ in range(100):
             assert (await run_workflow(source, options=options)).result == "x"
         assert _held() == before
         async with trio.open_nursery() as nursery:
@@ -238,7 +239,7 @@ def test_runs_in_a_row_and_at_once_leave_no_process_no_descriptor_and_no_task() 
         assert _held() == before
 
     trio.run(main)
-    assert len(launcher.pids) == 231
+    assert len(launcher.pids) == 131
     launcher.assert_nothing_left()
 
 
