@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # processes, which must not see a zygote, or looks at what a child costs.
 FORKING = {
     "child",
+    "conformance/test_child_checks.py",
     "contract",
     "escape/test_javascript_attacks.py",
     "escape/test_lifecycle.py",

@@ -14,7 +14,9 @@ from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.runner import run_checks
 from flowcage.conformance.subject import ChildSubject
 
+from ..child.child_process import DEADLINE_S
 from ..e2e.command import KIT_DEADLINE, flowcage
+from ..host.zygote import Forked
 from .broken.mutants import MUTANTS, check_of
 from .recording import Recording, broken_child
 
@@ -36,6 +38,21 @@ def test_there_are_at_least_sixty_and_each_has_a_broken_child() -> None:
     assert set(map(check_of, MUTANTS)) == CHECKS.keys()
 
 
+def passes_forked(check: Check[ChildPeer]) -> None:
+    program = Forked((), DEADLINE_S)
+    try:
+        check.run(ChildPeer(program))
+    finally:
+        program.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no zygote")
+def test_flowcages_own_child_passes_when_it_is_forked() -> None:
+    findings = run_checks(CHILD_CHECKS.checks, passes_forked, 1)
+    assert {finding.check.id: finding.deviation for finding in findings if not finding.passed} == {}
+
+
+@pytest.mark.thorough
 def test_flowcages_own_child_passes() -> None:
     child = shlex.join((sys.executable, "-I", "-m", "flowcage.child"))
     finished = flowcage("conformance", "--child", child, deadline=KIT_DEADLINE)
