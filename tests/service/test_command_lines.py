@@ -47,7 +47,7 @@ USAGE = [
     ("service.hostile", "1 nope", "there is no attack 'nope'; there are spin"),
 ]
 
-EXECUTED = {("service", "--port {taken}"), ("service.load", "--rounds 0")}
+EXECUTED = {("service", "--port {taken}"), ("service", "--port 99999"), ("service.load", "--rounds 0")}
 
 
 def start(module: str, *words: str) -> subprocess.Popen[str]:
