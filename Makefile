@@ -27,7 +27,7 @@ test: $(READY_DEV)
 
 # With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, wheel and sdist in new environments.
 test-thoroughly: $(READY_DEV)
-	$(BIN)/pytest --numprocesses=auto
+	FLOWCAGE_FUZZ_EXAMPLES=100 $(BIN)/pytest --numprocesses=auto
 
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)

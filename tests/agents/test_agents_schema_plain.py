@@ -236,7 +236,7 @@ def _schemas() -> st.SearchStrategy[Any]:
     return st.recursive(leaves, composed, max_leaves=6)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(_schemas(), _values())
 def test_what_is_plain_means_the_same_as_anywhere(schema: Any, value: Any) -> None:
     assert is_plain(schema)

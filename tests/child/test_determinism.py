@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +136,10 @@ POLICIES = st.builds(
 PAUSES = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.003]), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = int(os.environ.get("FLOWCAGE_FUZZ_EXAMPLES", "15"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(source=programs(), args=json_values(4), policy=POLICIES, pauses=PAUSES)
 def test_two_processes_reply_with_the_same_bytes(
     source: str, args: Any, policy: Policy, pauses: list[float]

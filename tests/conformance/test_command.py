@@ -93,7 +93,7 @@ NOT_CHILDREN = {
 
 @pytest.mark.parametrize(("command", "told"), NOT_CHILDREN.items(), ids=NOT_CHILDREN)
 def test_what_is_no_child_is_status_2_and_what_was_seen(command: str, told: tuple[str, ...]) -> None:
-    finished = flowcage("conformance", "--child", command, "--timeout", "2")
+    finished = flowcage("conformance", "--child", command, "--timeout", "2" if "sleep" in command else "200")
     assert finished.status == 2
     assert "this is not a flowcage child" in finished.stderr
     for text in told:
@@ -102,7 +102,7 @@ def test_what_is_no_child_is_status_2_and_what_was_seen(command: str, told: tupl
 
 def test_what_escaped_from_its_session_is_ended_too() -> None:
     marker = "86399.25"
-    flowcage("conformance", "--child", f"sh -c 'setsid sleep {marker} & echo gone'", "--timeout", "2")
+    flowcage("conformance", "--child", f"sh -c 'setsid sleep {marker} & echo gone'", "--timeout", "200")
     assert [
         process for process in psutil.process_iter(["cmdline"]) if marker in (process.info["cmdline"] or ())
     ] == []
@@ -110,7 +110,7 @@ def test_what_escaped_from_its_session_is_ended_too() -> None:
 
 @pytest.mark.parametrize("command", ["true", "sleep 60"])
 def test_what_starts_no_child_is_no_host(command: str) -> None:
-    finished = flowcage("conformance", "--host", command, "--timeout", "2")
+    finished = flowcage("conformance", "--host", command, "--timeout", "2" if "sleep" in command else "200")
     assert (finished.status, finished.stdout) == (2, "")
     assert "this is not a flowcage host: it did not start the child" in finished.stderr
 

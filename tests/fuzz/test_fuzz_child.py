@@ -1,7 +1,7 @@
 """Whatever a host or a workflow does, the child answers each request once, well framed, and serves on.
 
 FLOWCAGE_FUZZ_EXAMPLES sets how many examples each of these tests tries; what the suite does by itself takes
-some seconds.
+some seconds, and `make test-thoroughly` tries more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..child.child_process import COMMAND, DEADLINE_S
 from .messages import ODD, Expected, expected, lines, request
 from .programs import damaged, hostile, programs, token_soup
 
-EXAMPLES = int(os.environ.get("FLOWCAGE_FUZZ_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("FLOWCAGE_FUZZ_EXAMPLES", "20"))
 DEFAULT_MAX_BYTES = 8 * 1024 * 1024
 
 fuzz = settings(
