@@ -23,15 +23,15 @@ fast: $(READY_DEV)
 	$(BIN)/pytest --quiet --numprocesses=2 -m 'not thorough' --ignore=tests/protocol/test_schema_instances.py $(FAST)
 
 test: $(READY_DEV)
-	$(BIN)/pytest --numprocesses=auto -m 'not thorough'
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal -m 'not thorough'
 
 # With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, wheel and sdist in new environments.
 test-thoroughly: $(READY_DEV)
-	FLOWCAGE_FUZZ_EXAMPLES=100 $(BIN)/pytest --numprocesses=auto
+	FLOWCAGE_FUZZ_EXAMPLES=100 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)
-	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto tests/child/test_cage_*.py tests/child/test_checker.py tests/escape \
+	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/child/test_cage_*.py tests/child/test_checker.py tests/escape \
 		tests/process/test_launchers.py tests/process/test_zygote.py tests/serve/test_serve.py \
 		tests/serve/test_serve_peers.py tests/serve/test_serve_terms.py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     forks = path.parts[0] in FORKING or str(path) in FORKING
     zygote.have_one(forks and str(path) not in EXECUTING and sys.platform == "linux")
     warm.have_one(path.parts[0] in COMMANDS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait, too."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_sessionfinish() -> None:
