@@ -17,7 +17,7 @@ import trio
 
 from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
 
-DEADLINE_S = 60.0
+DEADLINE_S = 300.0
 # The write keeps the pipe open until its last holder is dead; children inherit it.
 ALIVE = "import os, sys, time; pulse = os.open(sys.argv[1], os.O_WRONLY); os.write(pulse, b'x')\n"
 FORK = "os.set_inheritable(pulse, True); forked = os.fork()\n"

@@ -143,7 +143,7 @@ def test_notes_never_cost_the_result(child: ChildProcess) -> None:
 
 
 def test_an_error_whose_parts_are_itself_is_described_within_bounds(child: ChildProcess) -> None:
-    child.initialize(stepTimeoutMs=1000)
+    child.initialize(stepTimeoutMs=15_000)
     source = "const e = new AggregateError([], 'boom'); e.errors = [e, e, e, e, e, e, e, e]; throw e"
     failure = child.failure_of(f"export default () => {{ {source} }}")
     assert (failure.kind, failure.data["message"]) == ("exception", "boom")

@@ -145,7 +145,7 @@ def test_it_dies_with_its_host(level: str) -> None:
     waiting, kept = os.pipe()  # its stdin stays open: the end of that would end it, too
     try:
         done = subprocess.run(
-            [sys.executable, "-c", starter], stdin=waiting, capture_output=True, timeout=60, check=False
+            [sys.executable, "-c", starter], stdin=waiting, capture_output=True, timeout=300, check=False
         )
         assert done.returncode == -signal.SIGKILL
         assert not _lives(int(done.stdout))
@@ -178,6 +178,6 @@ def _lives(pid: int) -> bool:
     ],
 )
 def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run([*COMMAND, *arguments], input=b"", capture_output=True, timeout=60, check=False)
+    done = subprocess.run([*COMMAND, *arguments], input=b"", capture_output=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (os.EX_USAGE, b"")
     assert b"usage: python -m flowcage.child.checker" in done.stderr

@@ -63,7 +63,7 @@ HOSTILE = {
 def test_hostile_text_of_a_megabyte_ends_in_a_typed_refusal(
     child: ChildProcess, piece: str, limits: dict[str, int]
 ) -> None:
-    child.initialize(**limits)
+    child.initialize(stepTimeoutMs=2000, **limits)
     source = "return 1;\n" + piece * ((MIB - 10) // len(piece))
     with pytest.raises(Refused) as caught:
         child.start(source)

@@ -49,7 +49,7 @@ def test_npm_installs_the_folder(tmp_path: Path) -> None:
         cwd=tmp_path,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     assert said.stdout == b"function\n"
     assert not (tmp_path / "node_modules" / "flowcage" / "test").exists()

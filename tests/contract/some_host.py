@@ -59,7 +59,7 @@ def main() -> None:
     if IS_LATER:
         answer_pages()
     limits = Limits(**json.loads(LIMITS))
-    options = RunOptions(limits=limits, launcher=Spawn(tuple(CHILD)), isolation="none", timeout_seconds=60)
+    options = RunOptions(limits=limits, launcher=Spawn(tuple(CHILD)), isolation="none", timeout_seconds=300)
     told: dict[str, Any]
     try:
         outcome = run_workflow_blocking(SOURCE, options=options)

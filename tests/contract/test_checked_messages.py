@@ -128,7 +128,7 @@ def test_a_run_of_a_host_that_was_told_so_ends_with_it(tmp_path: Path, switch: s
         env={**os.environ, "FLOWCAGE_CHECK_MESSAGES": switch},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == status, done.stderr

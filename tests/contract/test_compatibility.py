@@ -132,7 +132,7 @@ async def answer(call: AgentCall) -> AgentAnswer:
 def outcome_with(addition: str, source: str = WORKFLOW) -> Outcome:
     """Run a workflow in a child of a later version; nothing of it may be left."""
     launcher = Launcher((sys.executable, "-I", str(LATER), addition))
-    options = RunOptions(agent=answer, launcher=launcher, isolation="none", timeout_seconds=60)
+    options = RunOptions(agent=answer, launcher=launcher, isolation="none", timeout_seconds=300)
     try:
         return run_workflow_blocking(source, args={"n": 1}, options=options)
     finally:

@@ -44,7 +44,7 @@ def test_a_program_runs(block: Block) -> None:
         [*PROGRAMS[block.language], block.text],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
         env={**os.environ, "PATH": path},
         check=False,

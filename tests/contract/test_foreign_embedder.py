@@ -66,5 +66,5 @@ def test_a_foreign_embedder_runs_a_workflow_with_nothing_but_two_pipes_and_json(
     assert (finished["state"], finished["output"]) == ("complete", {"result": result})
     assert ask("poll") == {"type": "complete", "output": {"result": result}}
     assert ask("shutdown") == {}
-    rest, diagnostics = child.communicate(timeout=20)
+    rest, diagnostics = child.communicate(timeout=300)
     assert (child.returncode, rest, diagnostics) == (0, "", "")

@@ -16,7 +16,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 @pytest.mark.parametrize("name", ["common", "error", "start.params"])
 def test_schema_prints_one_schema_byte_for_byte(name: str) -> None:
-    done = subprocess.run([FLOWCAGE, "schema", name], capture_output=True, timeout=60, check=True)
+    done = subprocess.run([FLOWCAGE, "schema", name], capture_output=True, timeout=300, check=True)
     assert done.stdout == (SCHEMAS / f"{name}.json").read_bytes()
 
 
@@ -30,7 +30,7 @@ def test_schema_alone_prints_the_names() -> None:
     [("bundle", "bundle.json"), ("openrpc", "openrpc.json"), ("typescript", "protocol.d.ts")],
 )
 def test_schema_prints_the_whole_contract_in_each_form_byte_for_byte(form: str, file: str) -> None:
-    done = subprocess.run([FLOWCAGE, "schema", f"--{form}"], capture_output=True, timeout=60, check=True)
+    done = subprocess.run([FLOWCAGE, "schema", f"--{form}"], capture_output=True, timeout=300, check=True)
     assert done.stdout == (SCHEMAS / "forms" / file).read_bytes()
 
 

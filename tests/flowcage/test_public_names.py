@@ -57,7 +57,7 @@ def on_the_page(door: ModuleType) -> list[str]:
 
 def python(program: str, *options: str) -> str:
     done = subprocess.run(
-        [sys.executable, *options, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *options, "-c", program], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -139,7 +139,7 @@ def test_a_child_pays_for_none_of_the_names() -> None:
 def test_an_old_path_fails_with_one_error_that_names_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from flowcage.host.host import Host"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.stderr.count("Error") == 1
     assert done.stderr.endswith("ModuleNotFoundError: No module named 'flowcage.host.host'\n")

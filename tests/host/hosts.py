@@ -18,7 +18,7 @@ from flowcage.host import (
     TenantLimits,
 )
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
 
 

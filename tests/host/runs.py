@@ -26,7 +26,7 @@ def run(source: str, **options: Any) -> Outcome:
     launcher = Launcher()
     try:
         # A run that hangs is to be seen here, and not an hour later.
-        given = RunOptions(**{"launcher": launcher, "timeout_seconds": 120, **options})
+        given = RunOptions(**{"launcher": launcher, "timeout_seconds": 600, **options})
         return run_workflow_blocking(source, options=given)
     finally:
         launcher.assert_nothing_left()

@@ -12,7 +12,7 @@ EXTRAS = {"prometheus": "prometheus_client", "opentelemetry": "opentelemetry"}
 
 def python(program: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True
     ).stdout
 
 

@@ -43,7 +43,7 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 
-DEADLINE = 60
+DEADLINE = 300
 
 
 class Traces:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from flowcage.host import Host, Overloaded, TenantLimits, WorkflowFailed
 from flowcage.host.metrics.prometheus import HostCollector, prometheus_text
 
-DEADLINE = 60
+DEADLINE = 300
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 

@@ -42,7 +42,7 @@ async def answer(call: AgentCall) -> AgentAnswer:
     return AgentAnswer(call.prompt)
 
 
-def error_of(launcher: Launcher, timeout_seconds: float = 60) -> RunError:
+def error_of(launcher: Launcher, timeout_seconds: float = 300) -> RunError:
     # A fake child is in no cage, and strict isolation would end the run for that alone.
     options = RunOptions(
         agent=answer, launcher=launcher, timeout_seconds=timeout_seconds, isolation="best_effort"

@@ -24,7 +24,7 @@ from flowcage.protocol.messages import missing_layers
 
 from ..host.launchers import BOTH, Make, Watched, watched
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 
 def with_launcher(make: Make, test: Any) -> None:

@@ -31,7 +31,9 @@ async def answer(call: AgentCall) -> AgentAnswer:
 
 def options(launcher: Launcher, isolation: Isolation = "best_effort") -> RunOptions:
     limits = Limits(max_pending_requests=20)
-    return RunOptions(agent=answer, launcher=launcher, limits=limits, timeout_seconds=60, isolation=isolation)
+    return RunOptions(
+        agent=answer, launcher=launcher, limits=limits, timeout_seconds=300, isolation=isolation
+    )
 
 
 def liar(lie: str) -> Launcher:

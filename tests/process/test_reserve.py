@@ -21,7 +21,7 @@ from flowcage.protocol.limits import Limits
 
 from ..host.launchers import watched
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 USUAL = initialize_message(Limits(), "none")
 
 

