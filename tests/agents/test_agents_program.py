@@ -180,14 +180,14 @@ def test_output_up_to_the_cap_is_returned_and_one_byte_more_kills(tmp_path: Path
 def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     pulse = Pulse(tmp_path)
     stuck = python(ALIVE + FORK + "while True: time.sleep(1000)", pulse.path)
-    assert failure(stuck, timeout_s=0.5) == "took longer than 0.5 s and was killed"
+    assert failure(stuck, timeout_s=3) == "took longer than 3 s and was killed"
     pulse.assert_all_dead()
 
 
 def test_a_program_that_ignores_sigterm_and_eof_is_killed(tmp_path: Path) -> None:
     pulse = Pulse(tmp_path)
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1000)"
-    assert failure(python(ALIVE + deaf, pulse.path), timeout_s=0.5) == "took longer than 0.5 s and was killed"
+    assert failure(python(ALIVE + deaf, pulse.path), timeout_s=3) == "took longer than 3 s and was killed"
     pulse.assert_all_dead()
 
 
