@@ -75,6 +75,13 @@ def test_the_members_of_a_result_are_listed_in_their_order() -> None:
     assert listed == [*printed[:3], "error", *printed[3:]]
 
 
+def test_the_readme_has_the_members_that_are_always_there() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    printed = Outcome(1, Report("r", Verdict.COMPLETED, isolation={"x": Layer(True, "")})).to_json()
+    printed.pop("isolationMissing", None)
+    assert "`{" + ", ".join(f'"{name}"' for name in printed) + "}`" in readme
+
+
 def test_the_census_and_the_error_are_listed_whole() -> None:
     cells = {cell[0]: cell[1] for cell in rows("## Results")}
     assert names(cells["`census`"]) == list(Census().to_json())
