@@ -150,7 +150,9 @@ def test_a_reader_that_comes_late_gets_the_events_from_the_first_on(tmp_path: Pa
         while b"-> agent" not in (line := process.stderr.readline()):
             assert line
         with (tmp_path / "events").open() as events:
-            assert types([events.readline() for _ in range(3)]) == ["started", "log", "agent_started"]
+            assert types([events.readline() for _ in range(4)]) == [
+                "started", "log", "agent_queued", "agent_started",
+            ]  # fmt: skip
             (tmp_path / "gate").read_text()
             assert types(events.readlines()) == ["agent_completed", "ended"]
             assert finish(process)[0] == 0

@@ -117,7 +117,9 @@ def test_no_line_of_a_script_begins_where_flowcages_own_do(fails: bool, tmp_path
     assert finished.status == int(fails)
     lines = re.split("[\n\r\x85\u2028]", finished.stderr)
     assert sum("flowcage: completed" in line for line in lines) > 5
-    own = re.compile("   |== P inn|-> agent 1 label|<- agent 1 answered|flowcage: (note|warning|failed): |$")
+    own = re.compile(
+        "   |== P inn|-> agent 1 label|<- agent 1 label innocent answered|flowcage: (note|warning|failed): |$"
+    )
     assert [line for line in lines if not own.match(line)] == []
 
 
