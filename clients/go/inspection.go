@@ -58,7 +58,7 @@ func requireCage(pid int) error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return &IsolationUnavailable{ChildError: ChildError{
-			"strict isolation cannot be verified; mount /proc without hidepid, or ask for best_effort", err}}
+			"strict isolation cannot be verified; mount /proc without hidepid, or pass isolation best_effort", err}}
 	}
 	if difference := whyNotCaged(string(status)); difference != "" {
 		return violation("claims a cage that the kernel does not confirm: %s", difference)

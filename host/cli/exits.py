@@ -120,7 +120,7 @@ def explain_census(census: Census) -> str | None:
     if census.refused:
         text += f", {census.refused} of them refused before they began"
     if census.swallowed_errors:
-        text += f"; {census.swallowed_errors} errors became null"
+        text += f"; {census.swallowed_errors} errors were swallowed by parallel() or pipeline()"
     return text
 
 

@@ -99,7 +99,7 @@ class RunTimedOut(RunError):
     verdict = Verdict.WALL_TIMEOUT
 
     def __init__(self, timeout_seconds: float) -> None:
-        super().__init__(f"the run took longer than its limit of {timeout_seconds:g} s")
+        super().__init__(f"the run took longer than {timeout_seconds:g} s, the limit timeoutSeconds")
         self.timeout_seconds = timeout_seconds
 
 

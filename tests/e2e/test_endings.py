@@ -42,7 +42,7 @@ ENDINGS: dict[str, tuple[str, list[str], int, str, dict[str, Any]]] = {
         ["--timeout", "1"],
         124,
         "wall_timeout",
-        {"kind": "wall_timeout", "message": "the run took longer than its limit of 1 s"},
+        {"kind": "wall_timeout", "message": "the run took longer than 1 s, the limit timeoutSeconds"},
     ),
     "a step": ("for (;;);", ["--limit", "stepTimeoutMs=200"], 124, "step_timeout", {"kind": "timeout"}),
     "memory": (FILLS_MEMORY, ["--memory", "32"], 137, "memory_limit", {"kind": "memory"}),

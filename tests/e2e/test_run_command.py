@@ -93,8 +93,8 @@ def test_agent_calls_that_failed_are_one_line_on_stderr(tmp_path: Path) -> None:
     finished = flowcage("run", workflow(tmp_path, source), "--max-total-agents", "1")
     assert finished.json["result"] == ["echo: a", None, None]
     assert (
-        "note: 2 of 3 agent calls failed, 2 of them refused before they began; 2 errors became null"
-        in finished.stderr
+        "note: 2 of 3 agent calls failed, 2 of them refused before they began; "
+        "2 errors were swallowed by parallel() or pipeline()" in finished.stderr
     )
     quiet = flowcage("run", workflow(tmp_path, source), "--limit", "maxTotalAgents=1", "--quiet")
     assert quiet.json["result"] == ["echo: a", None, None]
@@ -220,7 +220,7 @@ def test_an_uncaught_error_shows_the_authors_frames(tmp_path: Path) -> None:
 def test_a_run_over_its_time_ends_with_124_and_leaves_no_process(tmp_path: Path, source: str) -> None:
     finished = flowcage("run", workflow(tmp_path, source), "--timeout", "0.5")
     assert finished.status == 124
-    assert "longer than its limit of 0.5 s" in finished.stderr
+    assert "longer than 0.5 s, the limit timeoutSeconds" in finished.stderr
     assert_no_child_of(tmp_path)
 
 

@@ -29,5 +29,6 @@ def test_a_person_gets_one_line_where_calls_failed() -> None:
     assert explain_census(Census(started=5, completed=5)) is None
     assert explain_census(Census(started=5, completed=2, failed=3)) == "3 of 5 agent calls failed"
     assert explain_census(Census(3, 2, 1, 2, swallowed_errors=3)) == (
-        "3 of 5 agent calls failed, 2 of them refused before they began; 3 errors became null"
+        "3 of 5 agent calls failed, 2 of them refused before they began; "
+        "3 errors were swallowed by parallel() or pipeline()"
     )

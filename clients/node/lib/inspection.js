@@ -49,7 +49,7 @@ export function requireCage(pid) {
     status = readFileSync(`/proc/${pid}/status`, 'latin1');
   } catch (cause) {
     throw new IsolationUnavailable(
-      `strict isolation cannot be verified: ${cause.message}; mount /proc without hidepid, or ask for best_effort`,
+      `strict isolation cannot be verified: ${cause.message}; mount /proc without hidepid, or pass isolation best_effort`,
       { cause },
     );
   }
