@@ -58,7 +58,7 @@ class Ending:
             self._offer(Verdict.HOST_SHUTDOWN, "interrupted")
             raise
         except Exception as error:
-            self._offer(Verdict.HOST_FAULT, f"internal error: {error!r}")
+            self._offer(Verdict.HOST_FAULT, f"internal error: {exits.innermost(error)!r}")
             raise
         self._complete(outcome)
 

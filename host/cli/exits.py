@@ -32,6 +32,13 @@ def status(error: RunError) -> int:
     return OUR_FAULT if error.verdict.exit_status is None else error.verdict.exit_status
 
 
+def innermost(error: BaseException) -> BaseException:
+    """The first error of a group, which a nursery makes even of one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def explain(error: RunError, source: str) -> str:
     """The error for a person: the verdict and the message, then the stack; for a syntax error the place."""
     if not isinstance(error, WorkflowFailed):

@@ -191,11 +191,5 @@ def main() -> None:
         file = f"{error.filename}: " if error.filename else ""
         fail(exits.OUR_FAULT, f"{file}{error.strerror or error}")
     except Exception as error:
-        fail(exits.OUR_FAULT, f"internal error, please report it: {_innermost(error)!r}")
+        fail(exits.OUR_FAULT, f"internal error, please report it: {exits.innermost(error)!r}")
     leave(exits.DONE)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

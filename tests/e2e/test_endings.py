@@ -331,3 +331,28 @@ def test_agents_that_end_with_their_workflow_are_told_of(tmp_path: Path) -> None
     finished = flowcage("run", tmp_path / "w.js", "--agent", agent)
     assert "!! agent 1 left behind was cancelled: its workflow ended\n" in finished.stderr
     assert finished.json["census"]["cancelled"] == 1
+
+
+FAULT_OF_OURS = """
+import sys
+from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.ending import Ending
+
+async def broken():
+    raise ZeroDivisionError("ours")
+
+try:
+    Ending(Script("return 1", "w.js", "w.js"), "all").of(broken)
+except* ZeroDivisionError:
+    sys.exit(3)
+"""
+
+
+def test_a_fault_of_our_own_is_a_line_too_and_goes_on_to_be_reported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULT_OF_OURS], capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+    line = json.loads(done.stdout)
+    assert (line["verdict"], line["error"]["kind"]) == ("host_fault", "host_fault")
+    assert "ZeroDivisionError('ours')" in line["error"]["message"]
