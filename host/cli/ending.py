@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NoReturn, TypeAlias, get_args
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.arguments import Script
@@ -20,7 +20,6 @@ from flowcage.protocol import strictjson
 
 # Which failed agent calls make a completed run exit with 1.
 FailOn: TypeAlias = Literal["none", "any", "all"]
-FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 
 
 class Ending:
