@@ -23,7 +23,7 @@ const options = {
   agent: async () => 'ready',
   limits: { stepTimeoutMs: 1000 },
   answerGraceMs: 1000,
-  timeoutMs: 200_000,
+  timeoutMs: 20_000,
 };
 console.log(JSON.stringify((await run(readFileSync(file, 'utf8'), options)).result));
 """
@@ -44,7 +44,7 @@ func main() {
 	options := flowcage.Options{
 		Transport: flowcage.Spawn{Command: []string{os.Args[1]}}, Isolation: "none",
 		Agent: func(context.Context, flowcage.Request) (any, error) { return "ready", nil },
-		Limits: flowcage.Limits{StepTimeoutMs: 1000}, AnswerGrace: time.Second, Timeout: 200 * time.Second,
+		Limits: flowcage.Limits{StepTimeoutMs: 1000}, AnswerGrace: time.Second, Timeout: 20 * time.Second,
 	}
 	outcome, err := flowcage.Run(context.Background(), string(source), options)
 	if err != nil {
@@ -66,7 +66,9 @@ USUAL = (
 
 
 def passed(command: list[str], *only: str) -> str:
-    finished = flowcage("conformance", "--host", shlex.join(command), *only, deadline=KIT_DEADLINE)
+    finished = flowcage(
+        "conformance", "--host", shlex.join(command), "--timeout", "100", *only, deadline=KIT_DEADLINE
+    )
     *lines, total = finished.stdout.splitlines()
     assert [line for line in lines if not line.startswith("ok ")] == []
     assert total == f"{len(lines)} checks, {len(lines)} passed, 0 failed"
