@@ -37,6 +37,8 @@ VERDICTS = {
     "MemoryExceeded": Verdict.MEMORY_LIMIT,
     "CpuExceeded": Verdict.CPU_LIMIT,
     "OutputExceeded": Verdict.OUTPUT_LIMIT,
+    "AgentLimitReached": Verdict.AGENT_LIMIT,
+    "BudgetExhausted": Verdict.BUDGET_EXHAUSTED,
     "ChildDied": Verdict.CRASHED,
     "ChildGone": Verdict.HOST_FAULT,  # never leaves the host: it becomes ChildDied or ProtocolViolation
     "ProtocolViolation": Verdict.PROTOCOL_VIOLATION,

@@ -64,7 +64,7 @@ LIES = {
     "one request twice": "two requests the id '1'",
     "more requests than allowed": "outstanding than its limit",
     "more unknown requests than allowed": "outstanding than its limit",
-    "longer messages": "longer messages",
+    "longer messages": "more than the 8388608 that were set",
     "claims an unknown kind": "/data/kind",
     "stdout closed": "closed its stdout",
     "every pipe closed": "closed its stdout",
