@@ -165,8 +165,12 @@ class HostConnection(_Endpoint):
         self._unanswered: deque[tuple[int, str]] = deque()
         self._asked_version = ""
 
-    def send(self, message: Message) -> bytes:
+    def send(self, message: Message, params: dict[str, Any] | None = None) -> bytes:
         """Encode a request as the bytes to write. The state moves as if the child will carry it out.
+
+        Args:
+            message: what is asked.
+            params: its params as `encode.params` gives them, from a caller that has them already.
 
         Raises:
             LocalProtocolError: the state table does not allow it, or the child would refuse the line.
@@ -175,7 +179,7 @@ class HostConnection(_Endpoint):
         method = encode.method(message)
         if (reason := why_not(self.state, method)) is not None:
             raise LocalProtocolError(reason)
-        line = envelope.request(self._next_id, method, encode.params(message))
+        line = envelope.request(self._next_id, method, encode.params(message) if params is None else params)
         if len(line) > self.max_message_bytes + 1:
             raise LocalProtocolError(
                 f"{method} takes {len(line)} bytes; a line may have {self.max_message_bytes}"

@@ -143,4 +143,4 @@ def error(identifier: RequestId | None, reply: ErrorReply) -> bytes:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return strictjson.dumps(value).encode() + b"\n"
+    return strictjson.encoded(value) + b"\n"

@@ -25,18 +25,28 @@ class Members:
     Args:
         value: any JSON value; one that is not an object is an error.
         schema: name of the published schema that describes the whole message.
-        path: JSON Pointer of `value` inside that message.
+        parent, steps: the object that holds `value`, and the way to it from there; nearly every message is
+            right, so the JSON Pointer is put together for an error only.
 
     Raises:
         ErrorReply: kind ``invalid_params``, from any method, at the first member that is wrong.
     """
 
-    def __init__(self, value: Any, schema: str, path: str = "") -> None:
+    def __init__(
+        self, value: Any, schema: str, parent: Members | None = None, steps: tuple[str | int, ...] = ()
+    ) -> None:
         self._schema = schema
-        self._path = path
+        self._parent = parent
+        self._steps = steps
         if not isinstance(value, dict):
-            raise self.error(path, f"must be an object, not {_kind(value)}")
+            raise self.error(self.path, f"must be an object, not {_kind(value)}")
         self._members: dict[str, Any] = value
+
+    @property
+    def path(self) -> str:
+        """JSON Pointer of this object inside the message."""
+        above = "" if self._parent is None else self._parent.path
+        return above + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in self._steps)
 
     def error(self, path: str, message: str) -> ErrorReply:
         """The error to raise for the value at `path`."""
@@ -49,7 +59,7 @@ class Members:
 
     def at(self, name: str) -> str:
         """JSON Pointer of a member."""
-        return f"{self._path}/{name.replace('~', '~0').replace('/', '~1')}"
+        return f"{self.path}/{name.replace('~', '~0').replace('/', '~1')}"
 
     def any(self, name: str) -> Any | Missing:
         """The member as it is, or `MISSING`."""
@@ -58,7 +68,7 @@ class Members:
     def required(self, name: str) -> Any:
         """The member as it is; it must be there."""
         if name not in self._members:
-            raise self.error(self._path, f"member {name!r} is required")
+            raise self.error(self.path, f"member {name!r} is required")
         return self._members[name]
 
     def string(self, name: str, default: str | None = None, *, minimum: int = 0) -> str:
@@ -109,9 +119,8 @@ class Members:
 
     def objects(self, name: str) -> list[Members]:
         """An array of objects, required."""
-        where = self.at(name)
         items = enumerate(self.array(name))
-        return [Members(item, self._schema, f"{where}/{index}") for index, item in items]
+        return [Members(item, self._schema, self, (name, index)) for index, item in items]
 
     def strings(self, name: str) -> list[str]:
         """An array of strings; empty where it is absent."""
@@ -131,7 +140,7 @@ class Members:
         """An object to read, or None where it is absent."""
         if name not in self._members:
             return None
-        return Members(self._members[name], self._schema, self.at(name))
+        return Members(self._members[name], self._schema, self, (name,))
 
     def items(self) -> list[tuple[str, Any]]:
         """All members, known or not."""

@@ -60,6 +60,14 @@ def dumps(value: Any) -> str:
     return text
 
 
+def encoded(value: Any) -> bytes:
+    """`dumps` as UTF-8, encoded once. Raises as `dumps`."""
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        return dumps_ascii(value).encode()
+
+
 def dumps_ascii(value: Any) -> str:
     """Encode a value as one line of ASCII. Raises as `dumps`."""
     return _ASCII_ENCODER.encode(value)

@@ -120,10 +120,11 @@ class Channel:
         """
         method, params = encode.method(message), encode.params(message)
         try:
-            codec.message(method, params)
+            if params or codec.CHECKS_MESSAGES:  # without params there is nothing that could be wrong
+                codec.message(method, params)
         except ErrorReply as refusal:
             raise LocalProtocolError(f"{method}: {refusal.message}") from None
-        line = self._connection.send(message)
+        line = self._connection.send(message, params)
         self._replies.expect(message)
         return line
 
@@ -200,17 +201,18 @@ class Channel:
         return event
 
     async def _wait_for_event(self) -> Result | Failure:
-        began = self.step.read()
+        began = self.step.recent()
         inspect_at = began.wall + _INSPECTION_SECONDS
-        while (event := self._next_event()) is None:
+        while True:
+            with trio.CancelScope(deadline=inspect_at):
+                self._take(await self._process.read())
+            if (event := self._next_event()) is not None:
+                return event
             late = trio.current_time() - inspect_at
             if late >= 0:  # decided by the clock, since a read may return a byte at a time and never time out
                 began = began._replace(wall=began.wall + late)  # the event loop was late, not the child
                 self._inspect(began)
                 inspect_at = trio.current_time() + _INSPECTION_SECONDS
-            with trio.move_on_at(inspect_at):
-                self._take(await self._process.read())
-        return event
 
     def _take(self, data: bytes) -> None:
         self.bytes_received += len(data)

@@ -110,6 +110,8 @@ class Replies:
 
         Their order is free: the decoder puts requests of unknown types after all others.
         """
+        if not ids:
+            return
         first, last = self._handed_out + 1, self._handed_out + len(ids)
         expected = {str(number) for number in range(first, last + 1)}
         for each in ids:
@@ -133,18 +135,13 @@ def _is_number(text: str) -> bool:
 
 
 def _said(drained: Drained) -> Said:
-    said = [
-        word
-        for word, is_said in (
-            (Said.COMPLETE, drained.complete),
-            (Said.STALLED, drained.stalled),
-            (Said.MORE, drained.more),
-        )
-        if is_said
-    ]
-    if len(said) > 1:
+    if drained.complete + drained.stalled + drained.more > 1:
         return Said.CONTRADICTORY
-    return said[0] if said else Said.PENDING
+    if drained.complete:
+        return Said.COMPLETE
+    if drained.stalled:
+        return Said.STALLED
+    return Said.MORE if drained.more else Said.PENDING
 
 
 def _error_of(method: str, failure: Failure) -> RunError:

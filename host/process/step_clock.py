@@ -26,6 +26,8 @@ import trio
 
 from flowcage.host.outcome.measured import Span
 
+_RECENT_SECONDS = 0.001
+
 
 class Reading(NamedTuple):
     """Both clocks at one moment; `cpu` is None where it cannot be read."""
@@ -69,6 +71,11 @@ class StepClock:
     def read(self) -> Reading:
         """Both clocks now."""
         return Reading(trio.current_time(), self._cpu_seconds())
+
+    def recent(self) -> Reading:
+        """Both clocks at some moment of the last millisecond. Most replies are there before it has passed."""
+        wall, began = trio.current_time(), self._began
+        return began if wall - began.wall < _RECENT_SECONDS else Reading(wall, self._cpu_seconds())
 
     def since(self, began: Reading) -> Span:
         """What has passed since a reading; without a CPU clock, CPU equals the wall clock."""

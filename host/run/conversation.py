@@ -139,16 +139,14 @@ class Conversation:
 
     async def _take_in(self, drained: Drained) -> None:
         path, state, requests = self._node.path, _state(drained), drained.requests
-        said = Said(path, drained.calls, (), drained.diagnostics, state)
-        if drained.complete:
-            assert isinstance(drained.output, dict)
-            said = said._replace(result=drained.output["result"])
+        result = drained.output["result"] if isinstance(drained.output, dict) else None
+        calls, notes = drained.calls, drained.diagnostics
         while len(requests) > MAX_REQUESTS_AT_ONCE and state is State.PENDING:
             part, requests = requests[:MAX_REQUESTS_AT_ONCE], requests[MAX_REQUESTS_AT_ONCE:]
-            self._driver.feed(said._replace(requests=part, state=State.PARTIAL))
-            said = Said(path, state=state)
+            self._driver.feed(Said(path, calls, part, notes, State.PARTIAL))
+            calls, notes = [], ()
             await trio.lowlevel.checkpoint()
-        self._driver.feed(said._replace(requests=requests))
+        self._driver.feed(Said(path, calls, requests, notes, state, result))
 
     def _require_bounds(self, channel: Channel, drained: Drained) -> None:
         """Refuse counts that no correct child can reach: handling each item blocks the loop for all runs."""

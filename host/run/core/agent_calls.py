@@ -41,11 +41,12 @@ class AgentCalls:
         if call.phase:
             workflow.kept.phase(call.phase)
         self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
-        try:
-            call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
-        except ValueError as error:
-            self._refuse(call, str(error), Reason.BAD_CALL)
-            return
+        if options:
+            try:
+                call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
+            except ValueError as error:
+                self._refuse(call, str(error), Reason.BAD_CALL)
+                return
         if (refusal := self._admit()) is not None:
             self._refuse(call, refusal)
         else:
@@ -72,20 +73,11 @@ class AgentCalls:
     def answered(self, call: Call, answer: Answered) -> None:
         """Resolve a call with its answer."""
         tree = self._tree
-        tree.charge(call, answer.spent)
         for totals in tree.totals_of(call):
             totals.completed += 1
-        self._emit(
-            call,
-            "agent_completed",
-            attempt=call.attempt,
-            tries=call.tries,
-            value=answer.value,
-            seconds=answer.spent.seconds,
-            tokens=answer.spent.tokens,
-            cost_usd=answer.spent.cost_usd,
-            **answer.facts,
-        )
+            totals.charge(answer.spent)
+        if tree.rules.watched:
+            self._tell_of_answer(call, answer)
         tree.settle(call, Ok(answer.value, tree.budget))
 
     def refused(self, call: Call, refusal: Refused) -> None:
@@ -222,6 +214,19 @@ class AgentCalls:
             message=refusal.message,
             text=call.refused_text,
             tokens=refusal.spent.tokens,
+        )
+
+    def _tell_of_answer(self, call: Call, answer: Answered) -> None:
+        self._emit(
+            call,
+            "agent_completed",
+            attempt=call.attempt,
+            tries=call.tries,
+            value=answer.value,
+            seconds=answer.spent.seconds,
+            tokens=answer.spent.tokens,
+            cost_usd=answer.spent.cost_usd,
+            **answer.facts,
         )
 
     def _tell_of_failure(self, call: Call, message: str, seconds: float, *, will_retry: bool = False) -> None:

@@ -61,6 +61,8 @@ from flowcage.protocol.messages import (
 
 # Resolutions that go out in one write: while they are encoded, other runs wait.
 MAX_TOLD_AT_ONCE = 250
+# Inputs about one request; a union in `isinstance` would be made anew each time.
+_SETTLING = (Answered, Refused, Due)
 # The kind of a diagnostic: the child asked for something that only a later host answers.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
@@ -108,7 +110,7 @@ class Core:
 
     def _take(self, given: Input) -> Workflow | None:
         """Carry out one input; the workflow whose queues may have moved."""
-        if isinstance(given, Answered | Refused | Due):
+        if isinstance(given, _SETTLING):
             return self._settle(given)
         if isinstance(given, Opened):
             self._open(given)
@@ -286,6 +288,7 @@ class Core:
                 self._agents.cancelled(call)
             self.tree.give_place_back(call)
         self.tree.close(workflow)
+        self.tree.waiting -= sum(len(queue.waiting) for queue in workflow.queues.values())
         del self.tree.workflows[workflow.path]
         return workflow
 

@@ -47,6 +47,11 @@ class Totals:
     swallowed: int = 0
     unawaited: int = 0
 
+    def charge(self, spent: Spent) -> None:
+        """Add what one answer cost."""
+        self.tokens += spent.tokens
+        self.cost_usd += spent.cost_usd
+
 
 @dataclass
 class Call:
@@ -126,6 +131,7 @@ class Tree:
         self.totals = Totals()
         self.phases: dict[tuple[str, str], Totals] = {}
         self.asked: dict[str, int] = {}
+        self.waiting = 0  # in all queues, those that are gone meanwhile included
         self.admitted = 0
         self.refusals = 0
         self.commands: list[Command] = []
@@ -154,8 +160,7 @@ class Tree:
     def charge(self, call: Call, spent: Spent) -> None:
         """Count what an answer cost, whatever becomes of it."""
         for totals in self.totals_of(call):
-            totals.tokens += spent.tokens
-            totals.cost_usd += spent.cost_usd
+            totals.charge(spent)
 
     def totals_of(self, call: Call) -> tuple[Totals, Totals]:
         """Those of the tree and those of the call's phase in its workflow."""
@@ -167,12 +172,16 @@ class Tree:
     def enqueue(self, call: Call) -> None:
         """Have a call wait for a place at work; `startable` hands it out."""
         call.stage = "queued"
+        self.waiting += 1
         self._queue(call).waiting.append(call.id)
 
     def startable(self, workflow: Workflow) -> Iterator[Call]:
         """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
+        if not self.waiting:
+            return
         for queue in (*self.queues.values(), *workflow.queues.values()):
             while queue.waiting and queue.busy < queue.cap:
+                self.waiting -= 1
                 call = self.call(queue.waiting.popleft())
                 if call is not None and call.stage == "queued" and not self.workflows[call.path].is_over:
                     self._take_place(queue, call)
