@@ -26,7 +26,14 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-@pytest.mark.parametrize("command", readme.COMMANDS)
+# An attack has the default grace there, five seconds of CPU; test_attack_examples.py tries it with less.
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.thorough] if "examples/attacks/" in command else [])
+        for command in readme.COMMANDS
+    ],
+)
 def test_a_command_of_the_readme_does_what_it_says(command: str, tmp_path: Path) -> None:
     readme.check(command, FLOWCAGE.parent, tmp_path)
 

@@ -62,7 +62,7 @@ def test_a_timeout_holds_though_nobody_reads_stderr(unread: Unread, tmp_path: Pa
     (tmp_path / "w.js").write_text(f"{CHATTY}\nexport default 1")
     with unread() as stderr:
         done = subprocess.run(
-            [FLOWCAGE, "run", tmp_path / "w.js", "--timeout", "2"],
+            [FLOWCAGE, "run", tmp_path / "w.js", "--timeout", "1"],
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             timeout=DEADLINE,
