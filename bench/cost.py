@@ -18,6 +18,7 @@ from flowcage.host import AgentAnswer, AgentCall, Host, RunOptions, TenantLimits
 PLENTY = TenantLimits(runs_per_minute=10**7, cpu_seconds_per_minute=10**6)
 PAGE_BYTES = 4096
 PAGES = 4_000
+MOST_RUNS = 900
 
 
 async def trivial_runs(count: int) -> None:
@@ -78,6 +79,8 @@ def copied_pages() -> None:
 def main() -> None:
     """Print all tables."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    if count > MOST_RUNS:
+        sys.exit(f"at most {MOST_RUNS} runs: after that the zygote that is timed would be replaced")
     trio.run(trivial_runs, count)
     trio.run(round_trips, 4 * count)
     copied_pages()
