@@ -83,16 +83,13 @@ class Driver:
         self._is_stepping = True
         try:
             while self._inputs:
-                self._step(self._inputs.popleft())
+                given, now = self._inputs.popleft(), trio.current_time() - self._began
+                if self._record is not None:
+                    self._record(now, given)
+                for command in self.core.step(now, given):
+                    self._carry_out(command)
         finally:
             self._is_stepping = False
-
-    def _step(self, given: Input) -> None:
-        now = self.seconds
-        if self._record is not None:
-            self._record(now, given)
-        for command in self.core.step(now, given):
-            self._carry_out(command)
 
     def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
         """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
@@ -126,21 +123,21 @@ class Driver:
 
     def _carry_out(self, command: Command) -> None:
         match command:
+            case Ready():
+                self.nodes[command.path].stir()
+            case Tell():
+                self.nodes[command.path].outgoing = command
             case Ask():
                 if not self._answering.take_over(command):
                     self._queue(command).join(partial(self._begin, command))
-            case Wake(at, identifier):
-                self._wake(at, identifier)
-            case Emit(path, kind, members):
-                if (node := self.nodes.get(path)) is not None:
-                    self.emit(node, kind, members)
-            case Tell(path):
-                self.nodes[path].outgoing = command
-            case Ready(path):
-                self.nodes[path].stir()
-            case Finish(path):
-                self.nodes[path].finish = command
-                self.nodes[path].stir()
+            case Emit():
+                if (node := self.nodes.get(command.path)) is not None:
+                    self.emit(node, command.type, command.members)
+            case Wake():
+                self._wake(command.at, command.id)
+            case Finish():
+                self.nodes[command.path].finish = command
+                self.nodes[command.path].stir()
             case _:
                 assert_never(command)
 

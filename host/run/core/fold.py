@@ -116,7 +116,7 @@ class Core:
             self._open(given)
             return None
         workflow = self._workflow(given.path)
-        match given:
+        match given:  # in the order of how often they come
             case Said():
                 return self._take_in(workflow, given)
             case Turn():
