@@ -230,7 +230,8 @@ FLOODS = {
         "export default '\\u0001'.repeat(3e6)", FULL | {Verdict.OUTPUT_LIMIT}, {"step_timeout_ms": 2000}
     ),
     "asking for ever": Attack(
-        "for (;;) await agent('x')", {Verdict.WALL_TIMEOUT}, {}, {"timeout_seconds": 1}
+        "for (;;) await agent('x')", {Verdict.WALL_TIMEOUT}, {},
+        {"timeout_seconds": 1, "max_total_agents": 10**9},
     ),
     "logging for ever": Attack(
         "for (;;) { log('x'.repeat(1e4)); await agent('x') }", {Verdict.OUTPUT_LIMIT}, {},
