@@ -21,7 +21,8 @@ from flowcage.host.agents.schema.checks import MAX_REMEMBERED, MAX_SCHEMA_LENGTH
 
 from ..host.checkers import DOUBLING, Recorded, program, settle
 
-REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}}
+# `propertyNames` is not plain, so that the process is asked.
+REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}, "propertyNames": True}
 # Each held an interpreter for seconds, or for ever, in this process or in one that nobody charged for.
 HOSTILE = {
     "alternatives times items": ({"items": {"anyOf": [False] * 670}}, [0] * 490),
@@ -93,7 +94,7 @@ def test_a_check_that_burns_memory_ends_with_the_limit(monkeypatch: pytest.Monke
 
 def test_the_largest_value_that_can_cross_is_checked_within_the_memory() -> None:
     recorded = Recorded()
-    schema = {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "string"}}}
+    schema = {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "string"}}, "propertyNames": True}
     assert settle(partial(recorded.why_not, schema, ["é" * 8] * 400_000)) is None
     assert settle(partial(recorded.why_not, schema, ["é" * 4_000_000])) is None
 
@@ -215,9 +216,9 @@ def test_a_wrong_schema_is_refused_before_there_is_a_value(schema: Any) -> None:
         ({"uniqueItems": True}, [[1], [1]], "(root): [[1],[1]] has non-unique elements"),
         ({"enum": list(range(5_000))}, 4_999, None),
         ({"type": "string", "const": "\ud800"}, "\ud800", None),
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"const": "\ud800\\ud801"}}}, "\ud800\\ud801", None),
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"maxLength": 1}}}, "\ud800", None),
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"maxLength": 1}}}, "🐋", None),
+        ({"propertyNames": True, "const": "\ud800\\ud801"}, "\ud800\\ud801", None),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"maxLength": 1}}, "propertyNames": True}, "\ud800", None),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"maxLength": 1}}, "propertyNames": True}, "🐋", None),
         ({"items": {"type": "integer"}}, [1] * 100_000 + ["x"], '/100000: "x" is not of type "integer"'),
     ],
 )

@@ -42,7 +42,7 @@ ATTACKS = {
         "its process was killed by SIGSYS",
     ),
 }
-REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": True}}
+REFERENCE = {"$ref": "#/$defs/a", "$defs": {"a": True}, "propertyNames": True}
 
 
 @pytest.mark.parametrize(("deed", "end"), ATTACKS.values(), ids=ATTACKS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from flowcage.host.agents.schema import plain
+from flowcage.host.agents.schema import plain, references
 from flowcage.host.agents.schema.checker import Checker, SchemaRefused
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
@@ -46,15 +46,16 @@ class SchemaChecks:
             SchemaRefused: it is not.
             AgentError: the check could not be done.
         """
-        if plain.is_plain(schema):
-            return UsableSchema(schema, "", self._checker)
+        form = references.inlined(schema)
+        if form is not None and plain.is_plain(form.whole):
+            return UsableSchema(form.schema, schema, "", self._checker)
         text = strictjson.dumps(schema)
         if len(text) > MAX_SCHEMA_LENGTH:
             raise SchemaRefused(
                 f"options.schema has {len(text)} characters of JSON; at most {MAX_SCHEMA_LENGTH} are allowed"
             )
         await self._check(text)
-        return UsableSchema(None, text, self._checker)
+        return UsableSchema(None, schema, text, self._checker)
 
     async def _check(self, text: str) -> None:
         check = self._remembered(hashlib.sha256(text.encode()).digest())
@@ -81,12 +82,14 @@ class UsableSchema:
     """A schema that has been checked.
 
     Attributes:
-        plain: the schema, if `is_plain` approved it.
-        text: the schema as JSON otherwise; empty for a plain one.
+        plain: a form of the schema that `is_plain` approved, if there is one.
+        schema: as the workflow wrote it; refusals are explained by this one.
+        text: the same as JSON; empty where there is a plain form.
         checker: applies a schema that is not plain, and explains refusals.
     """
 
     plain: Json
+    schema: Json
     text: str
     checker: Checker
 
@@ -98,6 +101,6 @@ class UsableSchema:
         """
         if not self.text and plain.accepts(self.plain, value):
             return None
-        text = self.text or strictjson.dumps(self.plain)
+        text = self.text or strictjson.dumps(self.schema)
         task = f'{{"schema":{text},"value":{strictjson.dumps(value)}}}'
         return await self.checker.problem(task.encode())

@@ -1,8 +1,9 @@
 """The plain schemas, which the host applies itself in the event loop, counting the steps.
 
 Most schemas of workflows are an object with some members, or a list of those. Here are the keywords for that
-and no others: no references, no patterns, nothing that compares every item with every other. The schema and
-each value have a budget of steps, each of a third of a microsecond on the machine of docs/performance.md.
+and no others: no references (`references` has put local ones in place), no patterns, nothing that compares
+every item with every other. The schema and each value have a budget of steps, each of a third of a
+microsecond on the machine of docs/performance.md.
 
 The answer is yes or unknown, never no. So a schema that is wrong, a value that is refused and anything too
 large take the same way, to the process that can explain it.
