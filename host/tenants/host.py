@@ -141,7 +141,7 @@ class Host:
             HostClosing: the host's block was left meanwhile, or not entered.
             RunCancelled: the run was another call's, by its id, and that call was cancelled.
             TypeError, ValueError: an argument is of the wrong type, a limit's or the tenant's name is wrong,
-                or the id is in use for another tenant, source, source name or args; nothing was queued.
+                or the tenant has the id in use for another source, source name or args; nothing was queued.
         """
         chosen = self.options(handlers, limits, options, metadata)
         asked = submission(tenant, source, source_name, args, chosen, run_id)

@@ -60,10 +60,10 @@ def submission(
 
 
 class NamedRuns:
-    """Those of one host that go on, by id."""
+    """Those of one host that go on. No tenant can take another's id, or wait for its run."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, _NamedRun] = {}
+        self._runs: dict[tuple[str, str], _NamedRun] = {}
 
     async def join(self, asked: Submission) -> Outcome | None:
         """Wait for the run with this id; None where none goes on.
@@ -72,7 +72,7 @@ class NamedRuns:
             ValueError: the run is another one.
             FlowcageError: whatever ended it.
         """
-        run = None if asked.run_id is None else self._runs.get(asked.run_id)
+        run = None if asked.run_id is None else self._runs.get((asked.tenant, asked.run_id))
         return None if run is None else await run.join(asked)
 
     async def carry_out(self, asked: Submission, job: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -84,9 +84,10 @@ class NamedRuns:
         """
         if asked.run_id is None:
             return await job()
-        if asked.run_id in self._runs:
+        key = (asked.tenant, asked.run_id)
+        if key in self._runs:
             raise ValueError(f"run_id {asked.run_id!r} is already in use: that run goes on")
-        run = self._runs[asked.run_id] = _NamedRun(asked)
+        run = self._runs[key] = _NamedRun(asked)
         try:
             run.outcome = await job()
             return run.outcome
@@ -94,7 +95,7 @@ class NamedRuns:
             run.error = error
             raise
         finally:
-            del self._runs[asked.run_id]
+            del self._runs[key]
             run.over.set()
 
 
@@ -119,7 +120,6 @@ def _identity(asked: Submission) -> dict[str, str]:
     """What makes two runs the same; the args as a digest, since the caller may change them meanwhile."""
     args = strictjson.dumps(asked.args).encode("utf-8", "surrogatepass")
     return {
-        "tenant": asked.tenant,
         "source": asked.source,
         "source_name": asked.source_name,
         "args": hashlib.sha256(args).hexdigest(),

@@ -112,7 +112,6 @@ async def test_an_id_is_forgotten_when_its_run_has_ended() -> None:
 
 
 DIFFERENT: dict[str, dict[str, Any]] = {
-    "tenant": {"tenant": "other"},
     "source": {"source": "export default 2"},
     "source_name": {"source_name": "other.js"},
     "args": {"args": {"a": True}},  # which equals 1 in Python
@@ -133,6 +132,18 @@ def test_an_id_in_use_for_something_else_is_refused_by_its_name(name: str) -> No
             gate.opened.set()
 
     trio.run(test)
+
+
+@in_trio
+async def test_another_tenant_has_ids_of_its_own() -> None:
+    gate = Gate()
+    async with host() as made, trio.open_nursery() as nursery:
+        callers = Callers(made, nursery)
+        await callers.call(run_id="r", handlers=Handlers(agent=gate))
+        await gate.until(1)
+        outcome = await made.run("export default 'of the other'", tenant="other", run_id="r")
+        assert outcome.result == "of the other"
+        gate.opened.set()
 
 
 @in_trio
