@@ -241,8 +241,7 @@ class Host:
         options = asked.options
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             share = Share(turn.tenant, {"agent": tenancy.agents}, tenancy.checkers, turn.process)
-            is_usual = _cage(options) == _cage(self._options)
-            launcher = tenancy.reserve if is_usual else tenancy.reserve.unprepared
+            launcher = tenancy.reserve.of(initialize_message(*_cage(options)))
             options = replace(options, launcher=launcher)
             run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
             began(run)

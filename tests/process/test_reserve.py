@@ -11,13 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from flowcage.host import LaunchFailed, RunOptions, run_workflow
+from flowcage.host import Host, LaunchFailed, RunOptions, run_workflow
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.supervisor import initialize_message
 from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Initialize
 
 from ..host.launchers import watched
 
@@ -127,6 +128,69 @@ def test_a_child_of_another_cage_is_no_spare_and_its_crash_ends_the_spares() -> 
             for spawned in (first, other):
                 await ChildProcess(spawned).close(kill=True)
             reserve.close()
+
+    with_deadline(main)
+
+
+def message(cpu_seconds: int) -> Initialize:
+    """The first message of a run with a limit of its own."""
+    return initialize_message(Limits(cpu_seconds=cpu_seconds), "none")
+
+
+def test_limits_that_two_runs_in_a_row_ask_for_are_kept_ready_and_the_latest_replace_others() -> None:
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+
+            async def told(asked: Initialize) -> Initialize | None:
+                spawned = await reserve.of(asked).launch()
+                await trio.testing.wait_all_tasks_blocked()
+                await ChildProcess(spawned).close(kill=True)
+                return spawned.initialize
+
+            assert [await told(USUAL) for _ in range(2)] == [None, USUAL]
+            assert [await told(message(7)) for _ in range(3)] == [None, None, message(7)]
+            assert await told(USUAL) == USUAL
+            assert await told(message(7)) == message(7)
+            assert await told(message(8)) is None  # once asked for, it takes no other's place
+            assert await told(message(7)) == message(7)
+            kept = [pid for pid in launcher.pids if psutil.pid_exists(pid)]
+            assert [await told(message(9)) for _ in range(3)] == [None, None, message(9)]
+            assert sum(map(psutil.pid_exists, kept)) == 2  # the usual ones
+            reserve.close()
+            await trio.testing.wait_all_tasks_blocked()
+            assert not any(map(psutil.pid_exists, launcher.pids))
+
+    with_deadline(main)
+
+
+def test_a_crash_ends_the_spares_of_all_limits() -> None:
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+            given = [await reserve.of(each).launch() for each in (USUAL, message(7), message(7))]
+            await trio.testing.wait_all_tasks_blocked()
+            spares = set(launcher.pids) - {spawned.pid for spawned in given}
+            assert len(spares) >= 4  # of both
+            reserve.of(message(7)).distrust()
+            assert launcher.distrusted == 1
+            assert not any(map(psutil.pid_exists, spares))
+            for spawned in given:
+                await ChildProcess(spawned).close(kill=True)
+            reserve.close()
+
+    with_deadline(main)
+
+
+def test_runs_with_limits_of_their_own_are_held_to_them_also_by_a_spare() -> None:
+    async def main() -> None:
+        async with Host(options=RunOptions(isolation="none"), launcher=Spawn) as host:
+            outcomes = []
+            for _ in range(4):
+                outcomes.append(await host.run("return 1", limits={"cpuSeconds": 7}))
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            assert [outcome.report.limits["cpuSeconds"] for outcome in outcomes] == [7] * 4
+            assert (await host.run("return 1")).report.limits["cpuSeconds"] == Limits().cpu_seconds
 
     with_deadline(main)
 

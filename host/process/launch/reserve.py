@@ -1,18 +1,20 @@
 """Spares: children that are started and initialized, their cage closed, before a run needs them.
 
 A `Reserve` stands between the runs of a tenant and its launcher. `launch` returns a spare to which the first
-message has been sent, and a task starts the next one meanwhile.
+message has been sent, and a task starts the next one meanwhile. The first message has the limits, so there
+are spares for two of them: the usual one, and another that two runs in a row, of those with limits of their
+own, have asked for. A run whose limits nobody repeats gets a child without a first message.
 
 Invariants:
 
 - A spare has received the first message and nothing else, so it knows nothing of any run, and each is used
   once.
-- All spares were told the same limits and isolation. A run with others must take `unprepared`; `Child`
-  refuses a spare that was told something else than the run would have said.
-- A spare that has been started but not yet added counts in `_coming`. Otherwise each of many calls at once
+- A spare is handed out to a run that would have sent the same message; `Child` refuses any other.
+- A spare that has been started but not yet added counts in `coming`. Otherwise each of many calls at once
   would start spares of its own.
 - `distrust` ends the spares at hand, and `_refill` looks at the count afterwards: a spare that was being
-  started when a child crashed has the same memory layout, and is ended instead of added.
+  started when a child crashed has the same memory layout, and is ended instead of added. All spares come
+  from one zygote, whatever they were told, so a crash ends them all.
 - After `close` nothing is added any more; a spare under way is ended by its own task
   (tests/process/test_reserve.py).
 """
@@ -34,31 +36,61 @@ from flowcage.protocol.messages import Initialize
 _SPARES = 2
 
 
+class _Shelf:
+    """The spares that were told the same: `coming` are being started."""
+
+    def __init__(self, initialize: Initialize) -> None:
+        self.initialize = initialize
+        self.line = HostConnection().send(initialize)
+        self.spares: deque[Spawned] = deque()
+        self.coming = 0
+
+    def add(self, spare: Spawned) -> None:
+        with suppress(BrokenPipeError):  # the spare has ended already; `take` finds that out
+            os.write(spare.stdin, self.line)  # an empty pipe has room for it
+        self.spares.append(spare._replace(initialize=self.initialize))
+
+    def take(self) -> Spawned | None:
+        while self.spares:
+            spare = self.spares.popleft()
+            if _is_alive(spare):
+                return spare
+            _end(spare)
+        return None
+
+    def end(self) -> None:
+        while self.spares:
+            _end(self.spares.popleft())
+
+
 class Reserve:
-    """Keeps `_SPARES` children of another launcher ready.
+    """Keeps `_SPARES` children of another launcher ready for each of two first messages.
 
     Args:
         launcher: starts the children; its owner closes it.
-        initialize: the first message, sent to every spare and handed out with it.
+        usual: the first message that most runs would send.
         start_soon: starts a task that lives as long as the reserve does.
     """
 
     def __init__(
-        self, launcher: ClosableLauncher, initialize: Initialize, start_soon: Callable[..., object]
+        self, launcher: ClosableLauncher, usual: Initialize, start_soon: Callable[..., object]
     ) -> None:
         self._launcher = launcher
-        self._initialize = initialize
-        self._line = HostConnection().send(initialize)
+        self._usual = _Shelf(usual)
+        self._other: _Shelf | None = None
+        self._last: Initialize | None = None  # of the runs with another message than the usual one
         self._start_soon = start_soon
-        self._spares: deque[Spawned] = deque()
-        self._coming = 0
         self._distrusted = 0
         self._is_closed = False
 
+    def of(self, initialize: Initialize) -> Launcher:
+        """The launcher for a run that would send this first message."""
+        return self if initialize == self._usual.initialize else _Other(self, initialize)
+
     @property
     def unprepared(self) -> Launcher:
-        """A launcher of children without a first message, for runs whose limits or isolation differ."""
-        return _Unprepared(self._launcher, self)
+        """A launcher of children without a first message."""
+        return _Other(self, None)
 
     async def launch(self) -> Spawned:
         """Hand out a spare, or start a child where there is none.
@@ -66,15 +98,11 @@ class Reserve:
         Raises:
             LaunchFailed: there was no spare, and the launcher failed.
         """
-        while self._coming + len(self._spares) <= _SPARES and not self._is_closed:
-            self._coming += 1
-            self._start_soon(self._refill)
-        while self._spares:
-            spare = self._spares.popleft()
-            if _is_alive(spare):
-                return spare
-            _end(spare)
-        return await self._launcher.launch()
+        return await self._launch(self._usual)
+
+    async def launch_other(self, initialize: Initialize | None) -> Spawned:
+        """The same for a run with another first message; None for one that no spare can suit."""
+        return await self._launch(None if initialize is None else self._shelf(initialize))
 
     def distrust(self) -> None:
         """Discard the spares: they have the crashed child's memory layout. The launcher is told too."""
@@ -87,46 +115,65 @@ class Reserve:
         self._is_closed = True
         self._end_spares()
 
-    async def _refill(self) -> None:
+    def _shelf(self, initialize: Initialize) -> _Shelf | None:
+        """Where spares for this message are kept; None for one that was not asked for the last time, too."""
+        if self._other is not None and self._other.initialize == initialize:
+            return self._other
+        if self._last != initialize:  # spares for a run that nobody repeats would be started for nothing
+            self._last = initialize
+            return None
+        if self._other is not None:
+            self._other.end()
+        self._other = _Shelf(initialize)
+        return self._other
+
+    async def _launch(self, shelf: _Shelf | None) -> Spawned:
+        if shelf is None:
+            return await self._launcher.launch()
+        while shelf.coming + len(shelf.spares) <= _SPARES and not self._is_closed:
+            shelf.coming += 1
+            self._start_soon(self._refill, shelf)
+        return shelf.take() or await self._launcher.launch()
+
+    async def _refill(self, shelf: _Shelf) -> None:
         distrusted = self._distrusted
         try:
             with suppress(LaunchFailed):  # the next `launch` meets the same error and raises it
                 spare = await self._launcher.launch()
-                if self._is_closed or self._distrusted > distrusted:
-                    _end(spare)
+                is_wanted = shelf in (self._usual, self._other) and not self._is_closed
+                if is_wanted and self._distrusted == distrusted:
+                    shelf.add(spare)
                 else:
-                    self._add(spare)
+                    _end(spare)
         finally:
-            self._coming -= 1
-
-    def _add(self, spare: Spawned) -> None:
-        with suppress(BrokenPipeError):  # the spare has ended already; `launch` finds that out
-            os.write(spare.stdin, self._line)  # an empty pipe has room for it
-        self._spares.append(spare._replace(initialize=self._initialize))
+            shelf.coming -= 1
 
     def _end_spares(self) -> None:
-        while self._spares:
-            _end(self._spares.popleft())
+        self._usual.end()
+        if self._other is not None:
+            self._other.end()
 
 
-class _Unprepared:
-    """Launches past the spares, but distrusts them too: they come from the same zygote."""
+class _Other:
+    """A reserve's launcher for runs with another first message than the usual one."""
 
-    def __init__(self, launcher: Launcher, reserve: Reserve) -> None:
-        self._launcher = launcher
-        self._reserve = reserve
+    def __init__(self, reserve: Reserve, initialize: Initialize | None) -> None:
+        self.reserve = reserve
+        self._initialize = initialize
 
     async def launch(self) -> Spawned:
-        """As the reserve's launcher."""
-        return await self._launcher.launch()
+        """As `Reserve.launch_other`."""
+        return await self.reserve.launch_other(self._initialize)
 
     def distrust(self) -> None:
-        """As `Reserve.distrust`."""
-        self._reserve.distrust()
+        """As `Reserve.distrust`: all spares come from the same zygote."""
+        self.reserve.distrust()
 
 
 def unprepared(launcher: Launcher) -> Launcher:
-    """The launcher itself, or a reserve's: its children have received no message."""
+    """The launcher itself, or what stands behind a reserve: its children have received no message."""
+    if isinstance(launcher, _Other):
+        return launcher.reserve.unprepared
     return launcher.unprepared if isinstance(launcher, Reserve) else launcher
 
 
