@@ -90,6 +90,8 @@ class Answering:
         began = trio.current_time()
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000)
         self._tell_of_start(node, call)
+        if node.is_failing:  # the listener raised: nobody waits for an answer
+            return
         try:
             if call.deadline == math.inf:  # most calls: a scope costs a tenth of their round trip
                 await self._tries(node, call, asked)

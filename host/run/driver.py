@@ -5,7 +5,7 @@ things happened. A command may bring about another input at once (a listener tha
 request): that one waits until the step at hand is done. What must hold:
 
 - `feed` is the only way to the core.
-- The task of a request ends in exactly one input for each `Ask`, or is cancelled with its run.
+- The task of a request ends in exactly one input for each `Ask`, or its run is over.
 - An `Ask` for a call whose task is still open is a further try of the same attempt: it goes to that task,
   which keeps its slot and its timeout. In a task of its own it would wait for a slot behind all others.
 """
@@ -159,7 +159,8 @@ class Driver:
         queue.started()
         try:
             await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
-            await self._answering.answer(node, asked)
+            if not self._is_over(node):  # nor where the task that ends it has not run yet
+                await self._answering.answer(node, asked)
         except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
             cancelled, errors = group.split(trio.Cancelled)
             if errors is not None:
@@ -172,6 +173,10 @@ class Driver:
             self._fail(node, asked, error)
         finally:
             queue.release()
+
+    def _is_over(self, node: Node) -> bool:
+        workflow = self.core.tree.workflows.get(node.path)
+        return workflow is None or workflow.is_over or node.is_failing
 
     def _fail(self, node: Node, asked: Ask, error: Exception) -> None:
         name = type(asked.request).__name__

@@ -66,6 +66,11 @@ class Node:
         """The workflow that the host started."""
         return self if self.parent is None else self.parent.root
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether it, or a workflow that it is below, was abandoned; its nursery is cancelled soon."""
+        return self.failure is not None or (self.parent is not None and self.parent.is_failing)
+
     def caller(self, request: str) -> Caller:
         """This workflow as the handler of one of its requests sees it."""
         raise NotImplementedError
