@@ -66,8 +66,8 @@ class Reference(Books):
             case Answered(identifier) | Refused(identifier) | Due(identifier):
                 asked = self.pending(identifier)
                 awaited = "wait" if isinstance(given, Due) else "work"
-                if asked is not None and asked.where == awaited and not asked.flow.over:
-                    self.settle_or_go_on(asked, given)
+                if asked is not None and asked.where == awaited:
+                    self.take_late(asked, given) if asked.flow.over else self.settle_or_go_on(asked, given)
 
     def open_one(self, path: str, name: str, request: str) -> None:
         asked = self.pending(request)
@@ -90,6 +90,7 @@ class Reference(Books):
             self.note(flow, note["kind"])
         if said.state is State.MORE:
             self.out.tells.append((flow.path, []))
+            self.close(flow)
         elif said.state is State.COMPLETE:
             self.finish(flow, "completed", said.result)
         elif said.state is State.STALLED:
@@ -187,6 +188,11 @@ class Reference(Books):
         self.out.asks.append((asked.kind, asked.flow.path, asked.id, asked.attempt, asked.tries, problem))
 
     # ---- answers ---------------------------------------------------------------------------------
+
+    def take_late(self, asked: Asked, given: Answered | Refused | Due) -> None:
+        if asked.kind == "agent" and not isinstance(given, Due):
+            self.tell_fact("spent", asked, given.spent.tokens)
+            asked.where = "wait"
 
     def settle_or_go_on(self, asked: Asked, given: Answered | Refused | Due) -> None:
         if asked.kind == "agent":

@@ -8,7 +8,19 @@ import pytest
 
 from flowcage.host.run.core.agent_calls import MIN_REFUSALS
 from flowcage.host.run.core.commands import Emit, Finish, Tell
-from flowcage.host.run.core.inputs import Compiled, Due, Ended, Opened, Reason, Refused, Spent, State, Turn
+from flowcage.host.run.core.inputs import (
+    Compiled,
+    Due,
+    Ended,
+    Failed,
+    Input,
+    Opened,
+    Reason,
+    Refused,
+    Spent,
+    State,
+    Turn,
+)
 from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import Budget, Ok, OkUndefined
 
@@ -228,6 +240,15 @@ def test_calls_that_waited_when_the_run_was_ended_are_cancelled_with_it() -> Non
     core, _ = play([agents(300), answer(1, tokens=10), Ended("")], rules._replace(max_total_agents=200))
     totals = core.tree.totals
     assert (totals.started, totals.refused, totals.cancelled, totals.completed) == (1, 200, 99, 1)
+
+
+@pytest.mark.parametrize("end", [Failed("", "no"), says(state=State.MORE), says(state=State.COMPLETE)])
+@pytest.mark.parametrize("late", [answer(2, tokens=5), refuse(2, tokens=5), wrong(2, tokens=5)])
+def test_what_comes_after_the_end_is_charged_once_and_counts_as_cancelled(end: Input, late: Input) -> None:
+    core, _ = play([agents(2), answer(1, tokens=10), TURN, end, late, late, Ended("")])
+
+    totals = core.tree.totals
+    assert (totals.completed, totals.failed, totals.cancelled, totals.tokens) == (1, 0, 1, 15)
 
 
 @pytest.mark.parametrize("state", [State.MORE, State.COMPLETE])

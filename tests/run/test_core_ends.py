@@ -28,6 +28,7 @@ from flowcage.protocol.messages import WorkflowRequest
 from .core_inputs import (
     COMPLETE,
     HANDLERS,
+    MORE,
     QUIET,
     ROOT,
     RULES,
@@ -41,8 +42,10 @@ from .core_inputs import (
     commands,
     play,
     refuse,
+    retry,
     says,
     sleep,
+    wrong,
 )
 
 TURN = Turn("")
@@ -122,6 +125,29 @@ ROWS: dict[str, tuple[Rules, Row, list[str]]] = {
         TWO,
         [*BELOW, THREE, Ended(""), answer("1/1"), Due("1/2"), Turn("1"), says(path="1"), Failed("1", "no")],
         ["ask 1", "ask 1/1", "ask 1/2"],
+    ),
+    "a workflow that has failed asks nothing that waited": (
+        TWO,
+        [agents(4), answer(1), TURN, MORE, answer(2), refuse(3), TURN],
+        ["ask 1", "ask 2", "ready", "ask 3", "tell 1=yes", "tell"],
+    ),
+    "nor a second time, nor after a wait": (
+        TWO,
+        [
+            says(agent(1, retry=retry(2)), agent(2, schema=True), sleep(3)),
+            refuse(1),
+            Due("3"),
+            TURN,
+            MORE,
+            wrong(2),
+            Due("1"),
+        ],
+        ["wake 3 at 1.5", "ask 1", "ask 2", "wake 1 at 2", "ready", "tell 3=undefined", "tell"],
+    ),
+    "nor does what is below it": (
+        TWO,
+        [says(below(1), sleep(2)), Opened("1", "b", "1"), THREE, Due("2"), TURN, MORE, answer("1/1")],
+        ["wake 2 at 1.5", "ask 1", "ask 1/1", "ask 1/2", "ready", "tell 2=undefined", "tell"],
     ),
     "a child workflow's result is what its request is answered with": (
         RULES,

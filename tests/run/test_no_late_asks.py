@@ -51,3 +51,29 @@ def test_no_agent_is_asked_after_the_listener_has_failed(kind: str, position: in
     for _ in range(5):  # trio runs the tasks of one batch in random order
         error, late = asked_after(kind, position)
         assert (error.verdict, late) == ("host_fault", [])
+
+
+def test_no_agent_is_asked_between_a_throw_and_its_report() -> None:
+    """The child tells of a failure in two replies; between them others may have given their places back."""
+    source = """
+    const first = agent('first');
+    for (let n = 0; n < 400; n++) agent('waits ' + n);
+    await first;
+    log('about to fail');
+    throw new Error('failed');
+    """
+    for _ in range(5):
+        asked: list[str] = []
+        asked_by_then: list[int] = []
+
+        async def instant(call: AgentCall, asked: list[str] = asked) -> AgentAnswer:
+            asked.append(call.prompt)
+            await trio.sleep(0 if call.prompt == "first" else 0.0002)
+            return AgentAnswer(1)
+
+        def listen(event: Event, asked: list[str] = asked, then: list[int] = asked_by_then) -> None:
+            if event.to_json()["type"] == "log":
+                then.append(len(asked))
+
+        error = failure(source, agent=instant, listener=listen, max_agents=5)
+        assert (error.verdict, asked_by_then) == ("failed", [len(asked)])

@@ -98,6 +98,11 @@ class AgentCalls:
         else:
             self._fail(call, message, refusal.reason, seconds)
 
+    def too_late(self, call: Call, given: Answered | Refused) -> None:
+        """Count what an answer cost that no workflow waits for any more."""
+        self._tree.charge(call, given.spent)
+        self._tree.give_place_back(call)
+
     def cancelled(self, call: Call) -> None:
         """Tell of a call that ends with its workflow."""
         self._tree.totals.cancelled += 1

@@ -17,7 +17,8 @@ does the commands in theirs. What it promises:
 3. A budget rides on each resolution with a value, fixed when it was settled; of one group the last counts.
 4. No more calls of one kind are at work than its cap allows, and they begin in the order of their requests.
 5. From `Finish` on, nothing of that workflow and of those below it is asked. A reply that says ``more`` comes
-   from a workflow that has failed, so its requests are not begun: nobody pays for a run that is lost.
+   from a workflow that has failed, so from it on the same holds, its own requests included: nobody pays for a
+   run that is lost. What an agent at work has cost by then is counted, whatever becomes of its answer.
 6. Every agent call ends in one of ``agent_completed``, ``agent_failed`` without a retry, ``agent_cancelled``.
 
 If `_take_in` began requests before it looked at the state, 5 would break; if `settle` told the child at once,
@@ -163,6 +164,7 @@ class Core:
         match said.state:
             case State.MORE:
                 self.tree.commands.append(Tell(workflow.path, ()))
+                self.tree.close(workflow)
             case State.COMPLETE:
                 self.tree.finish(workflow, "completed", said.result)
             case State.STALLED:
@@ -257,9 +259,13 @@ class Core:
     def _settle(self, given: Answered | Refused | Due) -> Workflow | None:
         call = self.tree.call(given.id)
         awaited = "waiting" if isinstance(given, Due) else "asked"
-        if call is None or call.stage != awaited or self.tree.workflows[call.path].is_over:
+        if call is None or call.stage != awaited:
             return None
         is_agent = isinstance(call.request, AgentRequest)
+        if self.tree.workflows[call.path].is_over:
+            if is_agent and not isinstance(given, Due):
+                self._agents.too_late(call, given)
+            return None
         match given:
             case Due():
                 self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
