@@ -30,7 +30,7 @@ from flowcage.host.run.answering import Answerer, Answering
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Due, Failed, Input
+from flowcage.host.run.core.inputs import Due, Ended, Failed, Input
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.slots import Share, StartQueue
@@ -67,6 +67,7 @@ class Driver:
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
+        self._unbegun: set[str] = set()
         self._alarms: Alarms | None = None
         self._emitted = 0
 
@@ -110,6 +111,12 @@ class Driver:
         if node.path in self.core.tree.workflows:  # it may have failed while its end was told
             self.feed(Failed(node.path, str(failure)))
 
+    def end(self, node: Node) -> None:
+        """Tell the core that a workflow's child is gone."""
+        unbegun = frozenset(each for each in self._unbegun if each.rpartition("/")[0] == node.path)
+        self._unbegun -= unbegun
+        self.feed(Ended(node.path, unbegun))
+
     def forget(self, node: Node) -> None:
         """A workflow is over and its tasks are gone."""
         self.nodes.pop(node.path, None)
@@ -129,6 +136,7 @@ class Driver:
                 self.nodes[command.path].outgoing = command
             case Ask():
                 if not self._answering.take_over(command):
+                    self._unbegun.add(command.id)
                     self._queue(command).join(partial(self._begin, command))
             case Emit():
                 if (node := self.nodes.get(command.path)) is not None:
@@ -160,6 +168,7 @@ class Driver:
         try:
             await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
             if not self._is_over(node):  # nor where the task that ends it has not run yet
+                self._unbegun.discard(asked.id)
                 await self._answering.answer(node, asked)
         except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
             cancelled, errors = group.split(trio.Cancelled)

@@ -16,7 +16,7 @@ from flowcage.host.process.launch.reserve import unprepared
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.conversation import Conversation
-from flowcage.host.run.core.inputs import Ended, Opened
+from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver, Record
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id
@@ -145,7 +145,7 @@ class WorkflowRun(Node):
         """Close the books of this workflow, and tell of its end."""
         driver, workflow = self.driver, self._workflow
         waiting = tuple(call.request.id for call in workflow.calls.values())
-        driver.feed(Ended(self.path))
+        driver.end(self)
         report = self.report = report_of(self, driver.core.tree, workflow, self._ending(verdict, waiting))
         workflow.calls.clear()
         self._emit("ended", verdict=verdict, error=error, usage=report.usage, census=report.census)

@@ -202,11 +202,16 @@ class History:
         return Opened(path, self._tape.pick(("below.js", "other.js")), asked.id)
 
     def _ended(self) -> Input:
-        return Ended(self._flow().path)
+        return self._ended_one(self._flow())
 
     def _ended_below(self) -> Input | None:
         below = [flow for flow in self._reference.flows if flow.path and not flow.gone]
-        return Ended(self._flow(below).path) if below else None
+        return self._ended_one(self._flow(below)) if below else None
+
+    def _ended_one(self, flow: Flow) -> Input:
+        """Not every call that was to be asked had begun."""
+        at_work = [each for each in self._reference.requests if each.flow is flow and each.where == "work"]
+        return Ended(flow.path, frozenset(each.id for each in at_work if self._tape.pick((False, True))))
 
     def _failed(self) -> Input:
         return Failed(self._flow().path, "no")

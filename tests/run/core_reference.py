@@ -61,8 +61,8 @@ class Reference(Books):
                 self.turn(self.open(path))
             case Failed(path):
                 self.finish(self.open(path), "host_fault")
-            case Ended(path):
-                self.end(self.open(path))
+            case Ended(path, unbegun):
+                self.end(self.open(path), unbegun)
             case Answered(identifier) | Refused(identifier) | Due(identifier):
                 asked = self.pending(identifier)
                 awaited = "wait" if isinstance(given, Due) else "work"
@@ -106,15 +106,23 @@ class Reference(Books):
         self.out.tells.append((flow.path, flow.ready[: self.most_told]))
         flow.ready = flow.ready[self.most_told :]
 
-    def end(self, flow: Flow) -> None:
+    def end(self, flow: Flow, unbegun: frozenset[str]) -> None:
         for asked in self.requests:
             if asked.flow is flow and asked.where != "done":
+                was_begun = asked.where != "work" or asked.id not in unbegun
                 asked.where = "done"
                 if asked.kind == "agent":
+                    if not was_begun:
+                        self.take_back(asked)
                     self.facts.append(("cancelled", None))
                     self.event("agent_cancelled", asked, asked.attempt)
         self.close(flow)
         flow.gone = True
+
+    def take_back(self, asked: Asked) -> None:
+        asked.attempt -= 1
+        if asked.attempt == 0:
+            self.facts.remove(("started", (asked.flow.name, asked.phase)))
 
     # ---- requests --------------------------------------------------------------------------------
 

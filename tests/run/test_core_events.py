@@ -28,6 +28,7 @@ from .core_inputs import (
     answer,
     event_names,
     events,
+    play,
     refuse,
     retry,
     says,
@@ -101,6 +102,17 @@ def test_an_answer_is_told_with_what_it_cost_and_what_is_known_of_it() -> None:
         }
         | facts,
     )
+
+
+def test_an_attempt_whose_task_had_not_begun_is_none() -> None:
+    inputs: Row = [agents(3, retry=retry(2)), refuse(1), Due("1"), Ended("", frozenset({"1", "3"}))]
+    rules = ONE._replace(max_agents=3)
+    core, _ = play(inputs, rules)
+
+    told = {m["request_id"]: m["attempt"] for n, m in events(inputs, rules) if n == "agent_cancelled"}
+    assert told == {"1": 1, "2": 1, "3": 0}
+    (of_phase,) = core.tree.phases.values()
+    assert (core.tree.totals.started, core.tree.totals.cancelled, of_phase.started) == (2, 3, 2)
 
 
 @pytest.mark.parametrize("options", [{"label": 5}, {"label": None}, {}])

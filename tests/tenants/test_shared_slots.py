@@ -19,7 +19,7 @@ from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share, Slots, StartQueue
 
 from ..host.children import Launcher
-from ..host.runs import Crowd, agents
+from ..host.runs import Crowd, Listener, agents
 
 
 def test_runs_of_one_tenant_share_its_slots() -> None:
@@ -156,6 +156,34 @@ def test_a_run_that_is_cancelled_gives_the_tenants_slots_back() -> None:
 
     trio.run(main)
     launcher.assert_nothing_left()
+
+
+def test_calls_that_had_no_slot_until_the_end_have_not_begun() -> None:
+    launcher, heard = Launcher(), Listener()
+
+    async def main() -> None:
+        begun = trio.Event()
+
+        async def hang(call: AgentCall) -> AgentAnswer:
+            if call.id == "2":
+                begun.set()
+            await trio.sleep_forever()
+            raise AssertionError
+
+        options = RunOptions(agent=hang, launcher=launcher, listener=heard)
+        run = Run(options, "w.js", Share(slots={"agent": Slots(2)}))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run.execute, agents(5, "a"), {})
+            await begun.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert run.report is not None
+        assert (run.report.usage.agents, run.report.census.started, run.report.census.cancelled) == (2, 2, 5)
+
+    trio.run(main)
+    launcher.assert_nothing_left()
+    assert [event["requestId"] for event in heard.of("agent_started")] == ["1", "2"]
+    assert [event["attempt"] for event in heard.of("agent_cancelled")] == [1, 1, 0, 0, 0]
 
 
 def test_a_closed_queue_leaves_its_place_among_the_shared_slots() -> None:

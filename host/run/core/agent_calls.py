@@ -103,8 +103,16 @@ class AgentCalls:
         self._tree.charge(call, given.spent)
         self._tree.give_place_back(call)
 
-    def cancelled(self, call: Call) -> None:
-        """Tell of a call that ends with its workflow."""
+    def cancelled(self, call: Call, *, has_begun: bool) -> None:
+        """Tell of a call that ends with its workflow.
+
+        Args:
+            has_begun: the attempt that was commanded last; otherwise it was none.
+        """
+        if call.stage == "asked" and not has_begun:
+            call.attempt -= 1
+            for totals in self._tree.totals_of(call):
+                totals.started -= call.attempt == 0
         self._tree.totals.cancelled += 1
         self._emit(call, "agent_cancelled", attempt=call.attempt)
 

@@ -129,7 +129,7 @@ class Core:
             case Failed():
                 self.tree.finish(workflow, "host_fault", message=given.message)
             case Ended():
-                return self._end(workflow)
+                return self._end(workflow, given.unbegun)
             case _:
                 assert_never(given)
         return None
@@ -261,11 +261,11 @@ class Core:
         awaited = "waiting" if isinstance(given, Due) else "asked"
         if call is None or call.stage != awaited:
             return None
-        is_agent = isinstance(call.request, AgentRequest)
-        if self.tree.workflows[call.path].is_over:
+        is_agent, workflow = isinstance(call.request, AgentRequest), self.tree.workflows[call.path]
+        if workflow.is_over:
             if is_agent and not isinstance(given, Due):
                 self._agents.too_late(call, given)
-            return None
+            return workflow
         match given:
             case Due():
                 self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
@@ -277,7 +277,7 @@ class Core:
                 self._agents.refused(call, given)
             case Refused():
                 self.tree.settle(call, Rejected(given.message))
-        return self.tree.workflows[call.path]
+        return workflow
 
     def _turn(self, workflow: Workflow) -> None:
         ready = workflow.ready
@@ -287,11 +287,11 @@ class Core:
         told = tuple(ready.popleft() for _ in range(min(len(ready), MAX_TOLD_AT_ONCE)))
         self.tree.commands.append(Tell(workflow.path, told))
 
-    def _end(self, workflow: Workflow) -> Workflow:
+    def _end(self, workflow: Workflow, unbegun: frozenset[str]) -> Workflow:
         """Forget a workflow whose child is gone, and what it still waited for."""
         for call in list(workflow.calls.values()):
             if isinstance(call.request, AgentRequest):
-                self._agents.cancelled(call)
+                self._agents.cancelled(call, has_begun=call.id not in unbegun)
             self.tree.give_place_back(call)
         self.tree.close(workflow)
         self.tree.waiting -= sum(len(queue.waiting) for queue in workflow.queues.values())

@@ -121,9 +121,13 @@ class Failed(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The workflow's child is gone, for whatever reason; nothing that comes later counts."""
+    """The workflow's child is gone, for whatever reason; nothing that comes later counts.
+
+    `unbegun` are calls of it that were to be asked and whose task never began, such as for want of a slot.
+    """
 
     path: str
+    unbegun: frozenset[str] = frozenset()
 
 
 Input: TypeAlias = Opened | Compiled | Said | Noted | Turn | Answered | Refused | Due | Failed | Ended
