@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -119,9 +120,12 @@ def write_result(text: str) -> None:
     Raises:
         OSError: stdout takes no more.
     """
-    wait_until_told()  # what came before it stands before it where both streams are one terminal
     if sys.stdout is None:
         raise OSError(errno.EBADF, "stdout is closed")
+    if sys.stderr is not None and os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno()):
+        # What came before it stands before it. Elsewhere that would only be time in which a signal ends the
+        # command without its result.
+        wait_until_told()
     line = escaped(text) if sys.stdout.isatty() else text
     # Not through its buffer, which would keep what it could not write, and block once more at the end.
     write_all(sys.stdout.fileno(), f"{line}\n".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -111,6 +112,44 @@ def test_a_signal_ends_the_command_while_nobody_reads_its_result(
         assert os.read(process.stdout.fileno(), 1) == b"{"  # the rest does not fit into the pipe
         process.send_signal(number)
         assert process.wait(DEADLINE) == status
+
+
+# What `flowcage run` does at its end, with a reader of stderr for whom it waits longer than this test does.
+PATIENT = f"""
+from flowcage.host.terminal import line_sink, text
+line_sink.FLUSH_SECONDS = {10 * DEADLINE}
+from flowcage.host.cli.console import write_result
+for _ in range({MANY}):
+    text.tell("x" * 1000)
+write_result("the result")
+text.leave(0)
+"""
+
+
+def test_a_result_does_not_wait_for_who_reads_stderr() -> None:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", PATIENT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+        killed_in_the_end(process),
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        readable, _, _ = select.select([process.stdout], [], [], DEADLINE)
+        assert readable
+        assert process.stdout.readline() == b"the result\n"
+        assert len(process.stderr.read().splitlines()) == MANY
+
+
+def test_where_both_are_one_pipe_the_result_comes_after_what_was_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PATIENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=DEADLINE,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [b"x" * 1000] * MANY + [b"the result"]
 
 
 def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tmp_path: Path) -> None:
