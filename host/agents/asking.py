@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, WrongAnswer
@@ -31,7 +32,14 @@ class Reply(NamedTuple):
         return value if isinstance(value, str) else strictjson.dumps(value)
 
 
-async def ask(agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes: int) -> Reply:
+async def ask(
+    agent: Agent,
+    call: AgentCall,
+    *,
+    schemas: SchemaChecks,
+    max_bytes: int,
+    hear: Callable[[AgentAnswer], None] = lambda _answer: None,
+) -> Reply:
     """Ask an agent once, and hold its answer to the call's schema.
 
     Args:
@@ -39,6 +47,7 @@ async def ask(agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes
         call: as the workflow made it.
         schemas: applies the call's schema.
         max_bytes: of the answer as JSON.
+        hear: is given the answer before it is checked, which may take time.
 
     Raises:
         SchemaRefused: the call's schema cannot be applied; the agent was not asked.
@@ -54,6 +63,7 @@ async def ask(agent: Agent, call: AgentCall, *, schemas: SchemaChecks, max_bytes
         return Reply(AgentAnswer(wrong.text or "", wrong.tokens), problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
+    hear(answer)
     try:
         require_sendable(answer.value, max_bytes)
         problem = None if schema is None else await schema.why_not(answer.value)

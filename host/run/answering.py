@@ -18,7 +18,7 @@ from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.run.core.commands import Ask
-from flowcage.host.run.core.inputs import NO_FACTS, Answered, Facts, Input, Reason, Refused, Spent
+from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Facts, Input, Reason, Refused, Spent
 from flowcage.host.run.node import Node
 from flowcage.protocol.messages import AgentRequest, Missing
 
@@ -118,8 +118,15 @@ class Answering:
         if asked.problem is not None:
             call = replace(call, problem=asked.problem)
         max_bytes = node.options.limits.max_message_bytes
+        heard: list[AgentAnswer] = []
         try:
-            reply = await ask_agent(agent, call, schemas=self._schemas, max_bytes=max_bytes)
+            reply = await ask_agent(
+                agent, call, schemas=self._schemas, max_bytes=max_bytes, hear=heard.append
+            )
+        except trio.Cancelled:
+            for answer in heard:  # it was paid for, and was being checked
+                self._feed(Charged(asked.id, _spent(began, answer)))
+            raise
         except SchemaRefused as refusal:
             return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
         except RequestRejected as refusal:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -43,6 +44,7 @@ OPS = (
     *("turn",) * 8,
     *("answer",) * 5,
     *("refuse",) * 8,
+    "charge",
     *("due",) * 5,
     *("open",) * 4,
     *("stale", "stale", "junk", "note", "compiled"),
@@ -185,6 +187,10 @@ class History:
             return None
         text = self._tape.pick(NAMES)
         return Refused(asked.id, f"no {text}", self._tape.pick(REASONS), text, self._spent())
+
+    def _charge(self) -> Input | None:
+        asked = self._asked("work")
+        return None if asked is None else Charged(asked.id, self._spent())
 
     def _spent(self) -> Spent:
         return Spent(self._tape.pick((0, 1, 3, 0, 8)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -63,11 +64,11 @@ class Reference(Books):
                 self.finish(self.open(path), "host_fault")
             case Ended(path, unbegun):
                 self.end(self.open(path), unbegun)
-            case Answered(identifier) | Refused(identifier) | Due(identifier):
+            case Answered(identifier) | Refused(identifier) | Charged(identifier) | Due(identifier):
                 asked = self.pending(identifier)
                 awaited = "wait" if isinstance(given, Due) else "work"
                 if asked is not None and asked.where == awaited:
-                    self.take_late(asked, given) if asked.flow.over else self.settle_or_go_on(asked, given)
+                    self.take_answer(asked, given)
 
     def open_one(self, path: str, name: str, request: str) -> None:
         asked = self.pending(request)
@@ -197,8 +198,13 @@ class Reference(Books):
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def take_late(self, asked: Asked, given: Answered | Refused | Due) -> None:
-        if asked.kind == "agent" and not isinstance(given, Due):
+    def take_answer(self, asked: Asked, given: Answered | Refused | Charged | Due) -> None:
+        if isinstance(given, Charged):
+            if asked.kind == "agent":
+                self.tell_fact("spent", asked, given.spent.tokens)
+        elif not asked.flow.over:
+            self.settle_or_go_on(asked, given)
+        elif asked.kind == "agent" and not isinstance(given, Due):
             self.tell_fact("spent", asked, given.spent.tokens)
             asked.where = "wait"
 

@@ -86,3 +86,16 @@ def test_an_agent_sees_nothing_of_the_budget_but_its_own_call() -> None:
     outcome = run("export default agent('x', {label: 'l'})", agent=agent, budget_tokens=5)
     known = AgentCall("1", "x", {"label": "l"}, run_id=outcome.run_id, root_run_id=outcome.run_id)
     assert agent.calls == [known]
+
+
+def test_an_answer_counts_whose_check_was_cut_off_by_the_timeout() -> None:
+    async def late(call: AgentCall) -> AgentAnswer:
+        with trio.CancelScope(shield=True):
+            await trio.sleep_until(call.deadline + 0.01)
+        return AgentAnswer("no number", tokens=7, cost_usd=0.5)
+
+    source = "export default agent('x', {schema: {type: 'number'}, timeoutMs: 5}).catch(String)"
+    outcome = run(source, agent=late)
+
+    assert outcome.result == "Error: the agent took longer than options.timeoutMs (5 ms)"
+    assert (outcome.usage.tokens, outcome.usage.cost_usd, outcome.census.failed) == (7, 0.5, 1)

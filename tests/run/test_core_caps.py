@@ -9,6 +9,7 @@ import pytest
 from flowcage.host.run.core.agent_calls import MIN_REFUSALS
 from flowcage.host.run.core.commands import Emit, Finish, Tell
 from flowcage.host.run.core.inputs import (
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -249,6 +250,14 @@ def test_what_comes_after_the_end_is_charged_once_and_counts_as_cancelled(end: I
 
     totals = core.tree.totals
     assert (totals.completed, totals.failed, totals.cancelled, totals.tokens) == (1, 0, 1, 15)
+
+
+def test_an_answer_whose_check_was_cut_off_is_charged() -> None:
+    paid = Charged("1", Spent(7, 0.5))
+    core, _ = play([says(agent(1), program(2)), paid, Charged("2", Spent(1)), refuse(1), paid])
+
+    totals = core.tree.totals
+    assert (totals.tokens, totals.cost_usd, totals.failed) == (7, 0.5, 1)
 
 
 @pytest.mark.parametrize("state", [State.MORE, State.COMPLETE])

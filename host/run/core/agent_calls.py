@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowcage.host.run.core.commands import Ask, Wake
-from flowcage.host.run.core.inputs import Answered, Reason, Refused
+from flowcage.host.run.core.inputs import Answered, Charged, Reason, Refused
 from flowcage.host.run.core.terms import terms_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
@@ -97,6 +97,12 @@ class AgentCalls:
             self._tree.commands.append(Wake(self._tree.now + wait, call.id))
         else:
             self._fail(call, message, refusal.reason, seconds)
+
+    def charged(self, charged: Charged) -> None:
+        """Count what an attempt at work has cost, whose end is told apart from that."""
+        call = self._tree.call(charged.id)
+        if call is not None and call.stage == "asked" and isinstance(call.request, AgentRequest):
+            self._tree.charge(call, charged.spent)
 
     def too_late(self, call: Call, given: Answered | Refused) -> None:
         """Count what an answer cost that no workflow waits for any more."""

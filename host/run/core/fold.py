@@ -33,6 +33,7 @@ from flowcage.host.run.core.agent_calls import AgentCalls
 from flowcage.host.run.core.commands import Ask, Command, Tell, Wake
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -116,6 +117,9 @@ class Core:
         if isinstance(given, Opened):
             self._open(given)
             return None
+        if isinstance(given, Charged):
+            self._agents.charged(given)
+            return None
         workflow = self._workflow(given.path)
         match given:  # in the order of how often they come
             case Said():
@@ -181,7 +185,7 @@ class Core:
             raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
         if any("/" in request.id for request in said.requests):
             raise OutOfOrder("a request's id has a slash in it, which parts the names in a path")
-        ids = {_in_tree(workflow, request.id) for request in said.requests}
+        ids = {workflow.id_of(request) for request in said.requests}
         if len(ids) < len(said.requests) or not ids.isdisjoint(workflow.calls):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
 
@@ -207,7 +211,7 @@ class Core:
 
     def _begin(self, workflow: Workflow, request: Request) -> None:
         kind = self.tree.kinds.get(type(request))
-        call = Call(_in_tree(workflow, request.id), workflow.path, request, kind, phase=workflow.phase)
+        call = Call(workflow.id_of(request), workflow.path, request, kind, phase=workflow.phase)
         workflow.calls[call.id] = call
         if isinstance(request, SleepRequest):
             self._sleep(call, request)
@@ -297,7 +301,3 @@ class Core:
         self.tree.waiting -= sum(len(queue.waiting) for queue in workflow.queues.values())
         del self.tree.workflows[workflow.path]
         return workflow
-
-
-def _in_tree(workflow: Workflow, request_id: str) -> str:
-    return f"{workflow.path}/{request_id}" if workflow.path else request_id

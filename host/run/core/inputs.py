@@ -107,6 +107,13 @@ class Refused(NamedTuple):
     spent: Spent = NOTHING
 
 
+class Charged(NamedTuple):
+    """An agent has answered, and what the answer is good for will not be known: its check was cut off."""
+
+    id: str
+    spent: Spent
+
+
 class Due(NamedTuple):
     """A time that `Wake` asked for has come."""
 
@@ -130,4 +137,6 @@ class Ended(NamedTuple):
     unbegun: frozenset[str] = frozenset()
 
 
-Input: TypeAlias = Opened | Compiled | Said | Noted | Turn | Answered | Refused | Due | Failed | Ended
+Input: TypeAlias = (
+    Opened | Compiled | Said | Noted | Turn | Answered | Refused | Charged | Due | Failed | Ended
+)

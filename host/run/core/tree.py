@@ -107,6 +107,10 @@ class Workflow:
     is_listening: bool = True
     is_over: bool = False
 
+    def id_of(self, request: Request) -> str:
+        """The request's id in the tree."""
+        return f"{self.path}/{request.id}" if self.path else request.id
+
     @property
     def depth(self) -> int:
         """0 for the root, 1 for a child workflow of it."""
