@@ -288,6 +288,10 @@ RIDING: dict[str, tuple[Row, list[Any]]] = {
         [says(program(1), below(2), agent(3)), answer(3, tokens=5), answer(2), answer(1), TURN],
         [Ok("yes", Budget(10, 5))] * 3,
     ),
+    "it is a number that can be sent": (
+        [agents(2), answer(1, tokens=2**53), answer(2, tokens=1), TURN],
+        [Ok("yes", Budget(10, 2**53 - 1))] * 2,
+    ),
     "a sleep has none": ([says(sleep(1)), Due("1"), TURN], [OkUndefined()]),
     "late answers are free": (
         [agents(2), answer(1, tokens=2), answer(1, tokens=5), answer(2), TURN],

@@ -17,6 +17,7 @@ from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.core.terms import Terms
+from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Request, Resolution, Resolve
 
 # Phases have names that workflows choose, so what is kept by phase has bounds.
@@ -142,8 +143,8 @@ class Tree:
 
     @property
     def budget(self) -> Budget:
-        """What a workflow may know."""
-        return Budget(self.rules.budget_tokens, self.totals.tokens)
+        """What a workflow may know; more tokens than the wire has numbers for are as many as it has."""
+        return Budget(self.rules.budget_tokens, min(self.totals.tokens, MAX_LIMIT))
 
     def call(self, identifier: str) -> Call | None:
         """The call with this id in the tree, unless it is settled or its workflow is gone."""
