@@ -33,6 +33,7 @@ import trio
 
 from flowcage.host.outcome.errors import (
     ChildDied,
+    HandlerFailed,
     LaunchFailed,
     ProtocolViolation,
     RunError,
@@ -235,6 +236,7 @@ class Child:
         await self._process.wait_until_gone()
 
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
+        is_done = False
         async with open_nursery_raising(RunError) as nursery:
             nursery.start_soon(self._process.collect_stderr)
             nursery.start_soon(self.channel.write)
@@ -247,7 +249,13 @@ class Child:
                 if not isinstance(error, WorkflowFailed | ChildGone):
                     self._process.kill()
                 raise
+            is_done = True
             nursery.cancel_scope.cancel()
+        if not is_done:  # a task can reach the nursery that it runs in
+            raise HandlerFailed(
+                "a handler cancelled the nursery of its run; it may cancel scopes of its own, or that around "
+                "the run"
+            )
         return result
 
     async def _why_gone(self) -> RunError:

@@ -100,7 +100,7 @@ class Driver:
         try:
             listener(self._event(node, kind, members))
         except Exception as error:
-            said = str(error) if isinstance(error, FlowcageError) else repr(error)
+            said = str(error) if isinstance(error, FlowcageError) else _shown(error)
             failure = HandlerFailed(f"the listener failed: {said}")
             failure.__cause__ = error
             self.fail(node.root, failure)
@@ -189,7 +189,7 @@ class Driver:
 
     def _fail(self, node: Node, asked: Ask, error: Exception) -> None:
         name = type(asked.request).__name__
-        failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {error!r}")
+        failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {_shown(error)}")
         failure.__cause__ = error
         self.fail(node, failure)
 
@@ -212,6 +212,13 @@ class Driver:
             tenant=self.share.tenant,
             **members,
         )
+
+
+def _shown(error: Exception) -> str:
+    try:
+        return repr(error)
+    except Exception:  # the class is somebody else's
+        return f"{type(error).__name__}, which has no text"
 
 
 def _answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:

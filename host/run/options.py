@@ -47,6 +47,7 @@ class Caller(Protocol):
 
         Raises:
             RunError: as `run_workflow`. Where what all share is used up, the whole run ends with that.
+            TypeError, ValueError: an argument is of the wrong type, or `args` are no JSON.
         """
 
 

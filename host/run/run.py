@@ -15,6 +15,7 @@ from flowcage.host.process.channel import ChildGone
 from flowcage.host.process.launch.reserve import unprepared
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
+from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver, Record
@@ -229,4 +230,5 @@ class _Caller:
         self.depth = run.depth
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
+        require_workflow(source, source_name, args)
         return await self.run.run_child(self.request, source, source_name, args)

@@ -1,0 +1,55 @@
+"""Handlers and listeners that do what none should: the run ends as one of theirs that failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from flowcage.host import AgentAnswer, AgentCall, HandlerFailed
+from flowcage.host.events.records import Event
+from flowcage.host.run.options import Caller
+from flowcage.protocol.messages import WorkflowRequest
+
+from ..host.runs import run
+
+
+def test_a_handler_that_cancels_the_nursery_of_its_run_is_named() -> None:
+    async def drastic(_call: AgentCall) -> AgentAnswer:
+        nursery = trio.lowlevel.current_task().parent_nursery
+        assert nursery is not None
+        nursery.cancel_scope.cancel()
+        await trio.sleep_forever()
+        raise AssertionError
+
+    with pytest.raises(HandlerFailed, match="cancelled the nursery of its run"):
+        run('export default agent("x")', agent=drastic)
+
+
+class Unspeakable(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("who", ["agent", "listener"])
+def test_an_error_without_a_text_is_an_error_all_the_same(who: str) -> None:
+    async def agent(_call: AgentCall) -> AgentAnswer:
+        raise Unspeakable
+
+    def listen(_event: Event) -> None:
+        raise Unspeakable
+
+    with pytest.raises(HandlerFailed, match="Unspeakable, which has no text") as caught:
+        run('export default agent("x")', **{"agent": agent} if who == "agent" else {"listener": listen})
+    assert isinstance(caught.value.__cause__, Unspeakable)
+
+
+@pytest.mark.parametrize("given", [(b"", "c.js", {}), ("", None, {}), ("", "c.js", {1, 2})])
+def test_a_handler_that_gives_a_child_workflow_no_workflow_is_told_at_once(given: Any) -> None:
+    async def wrong(caller: Caller, _request: WorkflowRequest) -> Any:
+        return await caller.run_child(*given)
+
+    with pytest.raises(HandlerFailed) as caught:
+        run('export default workflow("x")', workflow=wrong)
+    assert isinstance(caught.value.__cause__, TypeError)
