@@ -112,7 +112,12 @@ class Driver:
             self.feed(Failed(node.path, str(failure)))
 
     def end(self, node: Node) -> None:
-        """Tell the core that a workflow's child is gone."""
+        """Tell the core that a workflow's child is gone.
+
+        Of its child workflows none is left, unless a handler runs one in a nursery of somebody else's.
+        """
+        for below in [each for each in self.nodes.values() if each.parent is node]:
+            below.abandon(HandlerFailed("the workflow that asked for it ended first; await run_child()"))
         unbegun = frozenset(each for each in self._unbegun if each.rpartition("/")[0] == node.path)
         self._unbegun -= unbegun
         self.feed(Ended(node.path, unbegun))

@@ -199,14 +199,12 @@ class Reference(Books):
     # ---- answers ---------------------------------------------------------------------------------
 
     def take_answer(self, asked: Asked, given: Answered | Refused | Charged | Due) -> None:
-        if isinstance(given, Charged):
-            if asked.kind == "agent":
-                self.tell_fact("spent", asked, given.spent.tokens)
-        elif not asked.flow.over:
+        is_late = asked.flow.over
+        if not is_late and not isinstance(given, Charged):
             self.settle_or_go_on(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.tell_fact("spent", asked, given.spent.tokens)
-            asked.where = "wait"
+            asked.where = "wait" if is_late else asked.where
 
     def settle_or_go_on(self, asked: Asked, given: Answered | Refused | Due) -> None:
         if asked.kind == "agent":

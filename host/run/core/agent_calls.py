@@ -98,13 +98,7 @@ class AgentCalls:
         else:
             self._fail(call, message, refusal.reason, seconds)
 
-    def charged(self, charged: Charged) -> None:
-        """Count what an attempt at work has cost, whose end is told apart from that."""
-        call = self._tree.call(charged.id)
-        if call is not None and call.stage == "asked" and isinstance(call.request, AgentRequest):
-            self._tree.charge(call, charged.spent)
-
-    def too_late(self, call: Call, given: Answered | Refused) -> None:
+    def too_late(self, call: Call, given: Answered | Refused | Charged) -> None:
         """Count what an answer cost that no workflow waits for any more."""
         self._tree.charge(call, given.spent)
         self._tree.give_place_back(call)

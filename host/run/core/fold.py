@@ -16,9 +16,8 @@ does the commands in theirs. What it promises:
    inputs and never by the clock.
 3. A budget rides on each resolution with a value, fixed when it was settled; of one group the last counts.
 4. No more calls of one kind are at work than its cap allows, and they begin in the order of their requests.
-5. From `Finish` on, nothing of that workflow and of those below it is asked. A reply that says ``more`` comes
-   from a workflow that has failed, so from it on the same holds, its own requests included: nobody pays for a
-   run that is lost. What an agent at work has cost by then is counted, whatever becomes of its answer.
+5. From `Finish` on, or a reply that says ``more`` (the workflow has failed), nothing of it and of those below
+   it is asked: nobody pays for a run that is lost. What agents at work cost is counted all the same.
 6. Every agent call ends in one of ``agent_completed``, ``agent_failed`` without a retry, ``agent_cancelled``.
 
 If `_take_in` began requests before it looked at the state, 5 would break; if `settle` told the child at once,
@@ -64,7 +63,7 @@ from flowcage.protocol.messages import (
 # Resolutions that go out in one write: while they are encoded, other runs wait.
 MAX_TOLD_AT_ONCE = 250
 # Inputs about one request; a union in `isinstance` would be made anew each time.
-_SETTLING = (Answered, Refused, Due)
+_SETTLING = (Answered, Refused, Due, Charged)
 # The kind of a diagnostic: the child asked for something that only a later host answers.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
@@ -116,9 +115,6 @@ class Core:
             return self._settle(given)
         if isinstance(given, Opened):
             self._open(given)
-            return None
-        if isinstance(given, Charged):
-            self._agents.charged(given)
             return None
         workflow = self._workflow(given.path)
         match given:  # in the order of how often they come
@@ -225,8 +221,7 @@ class Core:
             self._begin_other(call)
 
     def _sleep(self, call: Call, request: SleepRequest) -> None:
-        call.stage = "waiting"
-        tree = self.tree
+        call.stage, tree = "waiting", self.tree
         tree.emit(call.path, "sleep", request_id=request.id, duration_ms=request.duration_ms)
         tree.commands.append(Wake(tree.now + request.duration_ms / 1000, call.id))
 
@@ -260,7 +255,7 @@ class Core:
             Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, phase, None)
         )
 
-    def _settle(self, given: Answered | Refused | Due) -> Workflow | None:
+    def _settle(self, given: Answered | Refused | Due | Charged) -> Workflow | None:
         call = self.tree.call(given.id)
         awaited = "waiting" if isinstance(given, Due) else "asked"
         if call is None or call.stage != awaited:
@@ -277,6 +272,8 @@ class Core:
                 self._agents.answered(call, given)
             case Answered():
                 self.tree.settle(call, Ok(given.value, self.tree.budget))
+            case Charged() if is_agent:
+                self.tree.charge(call, given.spent)
             case Refused() if is_agent:
                 self._agents.refused(call, given)
             case Refused():
