@@ -67,6 +67,11 @@ from flowcage.protocol.version import PROTOCOL_VERSION
 _CONTROL = STATUS + 1
 _WIRE = [INCOMING, OUTGOING, STATUS]
 _CLONE_PARENT = 0x00008000  # linux/sched.h
+# What os.fork does around fork(2), which has no CLONE_PARENT. Bound here, because ctypes looks a function up
+# at its first use, and that of the last one is in each child.
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
 # It uses every kind of message, request resolution and result that a small workflow does.
 _WARM_UP_SOURCE = """phase("warm"); log(args);
 const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
@@ -194,16 +199,15 @@ def _fork_for_the_host() -> int:
     """
     architecture = current()
     assert architecture is not None
-    # What os.fork does around fork(2), which has no CLONE_PARENT.
-    ctypes.pythonapi.PyOS_BeforeFork()
+    _before_fork()
     pid = -1
     try:
         pid = libc.syscall(architecture.numbers["clone"], _CLONE_PARENT | signal.SIGCHLD)
     finally:
         if pid == 0:
-            ctypes.pythonapi.PyOS_AfterFork_Child()
+            _after_fork_in_child()
         else:
-            ctypes.pythonapi.PyOS_AfterFork_Parent()
+            _after_fork_in_parent()
     return pid
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import byref, c_size_t, string_at
+from ctypes import Array, byref, c_size_t, string_at
+from functools import cache
 from typing import Any
 
 from flowcage.child.engine import capi
@@ -27,6 +28,11 @@ UNDEFINED = JSValue(0, capi.TAG_UNDEFINED)
 # The engine polls its interrupt handler at every 10,000th branch or call. This function has 9,999 of them:
 # one for the call, one for each iteration, one for the end of the loop. So the next branch or call polls.
 EXHAUST_INTERRUPT_COUNTER = b"(() => { let left = 9997; while (left--); })"
+
+
+@cache  # ctypes keeps such a type only while it is used, and makes it anew for each call
+def _array_type(length: int) -> type[Array[JSValue]]:
+    return JSValue * length
 
 
 class Context:
@@ -132,7 +138,7 @@ class Context:
         Raises:
             JavaScriptError: it threw.
         """
-        array = (JSValue * len(arguments))(*arguments)
+        array = _array_type(len(arguments))(*arguments)
         result = self._library.JS_Call(self.pointer, function, UNDEFINED, len(arguments), array)
         return self._own(result)
 
