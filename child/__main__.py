@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import partial
@@ -41,6 +42,8 @@ def _begin(parent: int | None) -> Session:
     from flowcage.child.session import Session
 
     library()
+    gc.freeze()  # what is loaded is no garbage
+    gc.enable()
     return Session(partial(lockdown.enter, parent=parent), open_high_water())
 
 

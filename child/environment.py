@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 
 _CLEARED = "FLOWCAGE_CLEARED"
+# The command that pyproject.toml installs, and the module with its function `main`.
+_SCRIPT, _MAIN = "flowcage-child", "flowcage.child.__main__"
 # They hold no secrets, and an interpreter may need them to start.
 KEPT_VARIABLES = frozenset({"TZ", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME"})
 
@@ -25,7 +27,20 @@ def clear_environment() -> None:
         return
     kept = {name: os.environ[name] for name in KEPT_VARIABLES.intersection(os.environ)}
     program = sys.executable or sys.orig_argv[0]
+    command = _faster() or [program, *sys.orig_argv[1:]]
     with suppress(OSError):
         # The interpreter's absolute path: it finds its libraries by it, and PATH is gone. TZ is set because
         # the C library would read /etc/localtime otherwise, which the cage refuses.
-        os.execve(program, [program, *sys.orig_argv[1:]], kept | {"TZ": "UTC0", _CLEARED: own_pid})
+        os.execve(program, command, kept | {"TZ": "UTC0", _CLEARED: own_pid})
+
+
+def _faster() -> list[str] | None:
+    """The installed command's program by itself, which starts faster; None for any other program."""
+    if [os.path.basename(word) for word in sys.orig_argv[1:2]] != [_SCRIPT] or not sys.executable:
+        return None
+    if {"PYTHONPATH", "PYTHONHOME"}.intersection(os.environ):  # isolated mode ignores them
+        return None
+    from flowcage._child_command import without_site
+
+    command = without_site(_MAIN)
+    return None if command is None else [*command, *sys.argv[1:]]

@@ -136,6 +136,7 @@ def _warm_up() -> Realm:
     realm = Realm(Limits(), high_water)
     os.close(STATUS)  # the next request's third descriptor must get this number
     gc.collect()
+    gc.enable()
     gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share
     return realm
 

@@ -8,6 +8,7 @@ schema is at fault. Where the cage could not be closed, ``{"isolation": "…"}``
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -32,6 +33,7 @@ _ESCAPE = re.compile(rb"\\(?:u(?:d[89ab]..)\\u(?:d[c-f]..)|u(d[89a-f]..)|.)", re
 def main() -> None:
     """Close the cage, answer, and exit without running the interpreter's clean-up."""
     clear_environment()
+    gc.enable()
     try:
         isolation, limits, parent = _arguments(sys.argv[1:])
         claim()

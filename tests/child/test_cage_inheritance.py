@@ -46,6 +46,19 @@ def test_no_secret_of_the_environment_is_left_in_memory_when_the_child_first_ans
         assert process.pid == pid
 
 
+def test_the_installed_command_leaves_no_secret_either() -> None:
+    script = Path(sys.executable).with_name("flowcage-child")
+    with Caged(
+        (str(script), "--die-with", str(os.getpid())), env={**os.environ, "API_KEY": SECRET}
+    ) as process:
+        process.request_before_initialize()
+        assert SECRET.encode() not in everywhere(process.pid)
+        assert "-S" in process.proc("cmdline").split("\0")  # started without `site`
+        isolation = process.enter()["isolation"]
+        assert isolation["environment"]["applied"], isolation
+        assert isolation["parent_death"]["applied"], isolation
+
+
 def test_the_variables_that_start_an_interpreter_are_the_only_ones_kept() -> None:
     with Caged(env={"TZ": "Asia/Tokyo", "PYTHONPATH": "/nowhere", "HOME": "/root"}) as process:
         process.request_before_initialize()

@@ -102,7 +102,7 @@ async def test_the_memory_of_a_check_is_the_runs() -> None:
 
     def private(pid: int) -> int:
         with suppress(psutil.NoSuchProcess):
-            if "flowcage.child.checker" in psutil.Process(pid).cmdline():
+            if "flowcage.child.checker" in " ".join(psutil.Process(pid).cmdline()):
                 seen.set()
         return machine.private_bytes(pid)
 

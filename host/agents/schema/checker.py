@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import trio
 
+from flowcage._child_command import child_command
 from flowcage.host.agents.base import AgentError
 from flowcage.host.outcome.errors import FlowcageError
 from flowcage.host.outcome.measured import Ended
@@ -33,7 +34,7 @@ ADDRESS_SPACE_BYTES = 384 * MIB
 WALL_SECONDS = 120.0
 # Checks of one tenant at once. They leave a core to others where there is more than one.
 AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
-COMMAND = (sys.executable, "-I", "-m", "flowcage.child.checker")
+COMMAND = child_command("flowcage.child.checker", "flowcage.child.checker.__main__")
 # Runs come first. Set by the host, because loading is most of a check, and the cage lowers the priority only
 # after.
 NICENESS = 10

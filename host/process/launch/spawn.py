@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
+from flowcage._child_command import child_command
 from flowcage.host.process.launch.launcher import (
     CHILD_ENVIRONMENT,
     Spawned,
@@ -14,8 +14,7 @@ from flowcage.host.process.launch.launcher import (
     open_pipes,
 )
 
-# Isolated mode: no PYTHON* variables, no user site, no current folder on the path.
-_CHILD_COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
+_CHILD_COMMAND = child_command("flowcage.child", "flowcage.child.__main__")
 
 
 class Spawn:

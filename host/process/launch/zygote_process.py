@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,12 +20,13 @@ from functools import partial
 import psutil
 import trio
 
+from flowcage._child_command import child_command
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process import machine_memory
 from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT, not_launched
 from flowcage.protocol.terms import Terms
 
-_COMMAND = (sys.executable, "-I", "-m", "flowcage.child.zygote")
+_COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
 # Loading takes a tenth of a second on an idle machine.
 _START_SECONDS = 30.0
 # A fork takes a millisecond; a zygote that takes this long is stopped or stuck.
