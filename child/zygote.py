@@ -23,6 +23,8 @@ The order of `_run`, and what breaks if two steps swap:
    realm that each child begins with. A child in its cage could not load a file
    (`tests/process/test_zygote.py::test_a_child_finds_everything_loaded`). `gc.freeze` comes last.
 5. ``ready`` comes when a fork would succeed: the host waits for it with its own deadline.
+6. After `_FIRST_FORKS`, objects are made immortal (`immortal`), a part at a time while nobody asks for a
+   fork, because it takes as long as the rest of the start. ``--mortal`` leaves it out.
 
 Invariants:
 
@@ -40,12 +42,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 
+from flowcage.child import immortal
 from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current
 from flowcage.child.cage.highwater import open_high_water
@@ -66,6 +71,8 @@ from flowcage.protocol.version import PROTOCOL_VERSION
 # The lowest number above the three that a request's descriptors must get.
 _CONTROL = STATUS + 1
 _WIRE = [INCOMING, OUTGOING, STATUS]
+# The first run of a host, and its spares (host/process/launch/reserve.py), are not to wait.
+_FIRST_FORKS = 3
 _CLONE_PARENT = 0x00008000  # linux/sched.h
 # What os.fork does around fork(2), which has no CLONE_PARENT. Bound here, because ctypes looks a function up
 # at its first use, and that of the last one is in each child.
@@ -82,16 +89,16 @@ def main() -> None:
     """Load everything, then fork a child for each request on the socket that stdin is, until it closes."""
     clear_environment()
     try:
-        parent, terms = _arguments(sys.argv[1:])
+        parent, terms, later = _arguments(sys.argv[1:])
     except ValueError:
         log_to_stderr(
-            "usage: python -m flowcage.child.zygote --die-with PID [--terms JSON]  (stdin is a socket)"
+            "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--terms JSON] < SOCKET"
         )
         os._exit(os.EX_USAGE)
-    os._exit(exit_status_of(lambda: _run(parent, terms)))
+    os._exit(exit_status_of(lambda: _run(parent, terms, later)))
 
 
-def _run(parent: int, terms: Terms | None) -> None:
+def _run(parent: int, terms: Terms | None, later: Iterator[None]) -> None:
     control = _claim()
     lockdown.prepare()
     die_with(parent)
@@ -102,14 +109,18 @@ def _run(parent: int, terms: Terms | None) -> None:
         if terms is None
         else partial(_new_session_under_terms, terms, parent, realm)
     )
-    _serve(control, begin)
+    _serve(control, begin, later)
 
 
-def _arguments(words: list[str]) -> tuple[int, Terms | None]:
-    parent = parse_die_with(words[:2])
-    if parent is None or words[2:3] not in ([], ["--terms"]) or len(words) not in (2, 4):
+def _arguments(words: list[str]) -> tuple[int, Terms | None, Iterator[None]]:
+    """The host's process id, the terms, and what is to be done later, step by step."""
+    parent, rest = parse_die_with(words[:2]), words[2:]
+    is_mortal = rest[:1] == ["--mortal"]
+    options = rest[is_mortal:]
+    if parent is None or options[:1] not in ([], ["--terms"]) or len(options) not in (0, 2):
         raise ValueError(words)
-    return parent, parse_terms(words[3]) if words[3:] else None
+    later = iter(()) if is_mortal or not immortal.is_possible() else immortal.immortalise()
+    return parent, parse_terms(options[1]) if options else None, later
 
 
 def _claim() -> socket.socket:
@@ -171,8 +182,10 @@ def _messages() -> list[tuple[str, dict[str, object]]]:
     ]
 
 
-def _serve(control: socket.socket, begin: Callable[[], Session]) -> None:
-    while True:
+def _serve(control: socket.socket, begin: Callable[[], Session], later: Iterator[None]) -> None:
+    for number in count():
+        if number >= _FIRST_FORKS:
+            _use_idle_time(control, later)
         request, descriptors, _flags, _ = socket.recv_fds(control, 1, len(_WIRE))
         if not request:
             return
@@ -187,6 +200,13 @@ def _serve(control: socket.socket, begin: Callable[[], Session]) -> None:
             control.send(b"%d" % pid if pid > 0 else b"-too few descriptors, or not those expected")
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _use_idle_time(control: socket.socket, work: Iterator[None]) -> None:
+    """Go on with the work until a request comes, or the host has closed the socket."""
+    for _step in work:
+        if select.select([control], [], [], 0)[0]:
+            return
 
 
 def _fork_for_the_host() -> int:

@@ -190,7 +190,9 @@ def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 _NO_IMPORT_AFTER_THE_FORK = """
 import sys
-from flowcage.child import zygote
+from flowcage.child import immortal, zygote
+
+immortal._OBJECTS_AT_ONCE, zygote._FIRST_FORKS = sys.maxsize, 1
 
 move_descriptors = zygote._move_descriptors
 
@@ -208,7 +210,10 @@ zygote.main()
 
 
 def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import after the fork is paid for by every run, and copies pages that all could share."""
+    """An import after the fork is paid for by every run, and copies pages that all could share.
+
+    The second child is one of a zygote whose objects are immortal, where the interpreter has such.
+    """
     command = (*zygote_process._COMMAND[:2], "-c", _NO_IMPORT_AFTER_THE_FORK)
     monkeypatch.setattr(zygote_process, "_COMMAND", command)
 
@@ -218,9 +223,20 @@ def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> Non
 
         options = RunOptions(launcher=launcher, agent=answer)
         source = "phase('p'); log(args); export default agent('x', {label: 'l'}).then((x) => [x])"
-        assert (await run_workflow(source, options=options)).result == ["x"]
+        for _ in range(2):
+            assert (await run_workflow(source, options=options)).result == ["x"]
 
     with_zygote(test)
+
+
+@pytest.mark.parametrize("immortal_objects", [True, False])
+def test_a_zygote_is_told_whether_its_objects_may_be_immortal(immortal_objects: bool) -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        words = psutil.Process(only_zygote(launcher)).cmdline()
+        assert ("--mortal" in words) is not immortal_objects
+
+    with_zygote(test, lambda: Zygote(immortal_objects=immortal_objects))
 
 
 def test_descriptors_that_run_out_while_a_zygote_loads_cost_no_launch() -> None:

@@ -27,6 +27,7 @@ A process is in one of four places: `_next` (loading, while the current one does
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import trio
 
@@ -50,10 +51,14 @@ class Zygote:
         max_forks: children of one zygote process, before another one takes its place.
         terms: ceilings and isolation for peers that talk to the children directly (``flowcage serve``); None
             where this program itself does.
+        immortal_objects: on CPython 3.12 and 3.13, whether an idle zygote makes its objects immortal, so that
+            its children copy fewer pages.
     """
 
-    def __init__(self, max_forks: int = MAX_FORKS, terms: Terms | None = None) -> None:
-        self._terms = terms
+    def __init__(
+        self, max_forks: int = MAX_FORKS, terms: Terms | None = None, *, immortal_objects: bool = True
+    ) -> None:
+        self._start = partial(ZygoteProcess, terms, immortal_objects=immortal_objects)
         self._max_forks = max_forks
         self._lock = trio.Lock()
         self._current: ZygoteProcess | None = None
@@ -131,10 +136,10 @@ class Zygote:
             zygote.leave()
         self._retired = [zygote for zygote in self._retired if not zygote.is_gone()]
         if self._current is None:
-            self._current, self._next = self._next or ZygoteProcess(self._terms), None
+            self._current, self._next = self._next or self._start(), None
         elif self._next is None and self._current.forks >= self._max_forks - _HEAD_START:
             with suppress(LaunchFailed):  # tried again at the next launch; the current one has forks left
-                self._next = ZygoteProcess(self._terms)
+                self._next = self._start()
         return self._current
 
     async def _discard(self, zygote: ZygoteProcess) -> None:

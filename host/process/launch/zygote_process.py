@@ -49,12 +49,13 @@ class ZygoteProcess:
 
     Args:
         terms: as in `Zygote`.
+        immortal_objects: as in `Zygote`.
 
     Raises:
         LaunchFailed: the process cannot be started.
     """
 
-    def __init__(self, terms: Terms | None = None) -> None:
+    def __init__(self, terms: Terms | None = None, *, immortal_objects: bool = True) -> None:
         self.forks = 0
         self.private_bytes = 0
         self._is_ready = False
@@ -66,7 +67,7 @@ class ZygoteProcess:
         with theirs:
             try:
                 process = subprocess.Popen(
-                    (*_COMMAND, "--die-with", str(os.getpid()), *_of(terms)),
+                    (*_COMMAND, "--die-with", str(os.getpid()), *_options(terms, immortal_objects)),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=theirs.fileno(),  # a traceback arrives as a reply and becomes the message
@@ -167,8 +168,9 @@ class ZygoteProcess:
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
 
 
-def _of(terms: Terms | None) -> tuple[str, ...]:
-    return () if terms is None else ("--terms", terms.to_argument())
+def _options(terms: Terms | None, immortal_objects: bool) -> tuple[str, ...]:
+    mortal = () if immortal_objects else ("--mortal",)
+    return mortal if terms is None else (*mortal, "--terms", terms.to_argument())
 
 
 def _kill(pid: int) -> None:
