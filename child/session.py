@@ -29,8 +29,6 @@ Three ways to run out of memory:
 as `limit`, instead of a line that the host must take for a broken child.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias, assert_never

@@ -31,8 +31,6 @@ Invariants:
 - The agreed version is kept here: a child's answer with another version than was asked for is an error.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from io import BytesIO

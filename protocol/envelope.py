@@ -1,7 +1,5 @@
 """JSON-RPC 2.0 envelopes (https://www.jsonrpc.org/specification): lines to requests and replies, and back."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from flowcage.protocol import strictjson

@@ -3,8 +3,6 @@
 A line ends at ``\n`` and nowhere else: U+2028, U+0085 and a bare carriage return are content.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 DEFAULT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024

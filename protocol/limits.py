@@ -5,8 +5,6 @@
 gets, ``schemas/common.json`` and the table in docs/protocol.md (``make generated``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple

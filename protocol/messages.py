@@ -1,10 +1,9 @@
 """The messages of the wire contract as immutable values; `decode` builds them, `encode` is the inverse.
 
 They are named tuples, not dataclasses: a child is started for each run, and to import ``dataclasses`` and
-build twenty of them would double its start-up time.
+build twenty of them would double its start-up time. Nor does a module with a named tuple import
+``annotations`` from ``__future__``: typing would compile each annotation by itself.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias

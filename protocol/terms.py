@@ -5,8 +5,6 @@ A host that starts a child for itself has no terms: it asks for what it needs. T
 reads what it has in the answer to `initialize`.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from flowcage.protocol import strictjson

@@ -6,8 +6,6 @@ created on import, and the mappings that hold callbacks become read-only here. T
 afterwards is a write to such a mapping, and ends the process with SIGSEGV.
 """
 
-from __future__ import annotations
-
 import ctypes
 import re
 from typing import NamedTuple

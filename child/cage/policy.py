@@ -4,8 +4,6 @@ Every other call ends the process with SIGSYS (seccomp(2)). Calls that only quer
 EACCES instead, so that a traceback or a late import raises an OSError, which Python handles.
 """
 
-from __future__ import annotations
-
 import errno
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The grammar only locates. Which dialect a source is, and whether it is correct, 
 (`program`), because a grammar that recovers from errors can misread hostile text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias

@@ -1,7 +1,5 @@
 """Compiles a workflow's source: decides its dialect, and refuses what cannot run."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 from flowcage.child.engine.capi import JSValue
