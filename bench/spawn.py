@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-CHILD = [sys.executable, "-I", "-m", "flowcage.child"]
+from flowcage._child_command import child_command
+
+CHILD = child_command("flowcage.child", "flowcage.child.__main__")  # as the exec launcher starts it
 MESSAGES: list[tuple[str, dict[str, object]]] = [
     ("initialize", {"protocolVersion": "1.0"}),
     ("start", {"source": "export default 1"}),

@@ -5,13 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from functools import partial
-from typing import TYPE_CHECKING
 
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import log_to_stderr, parse_die_with, run_session
-from flowcage.child.stdio import claim
 
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
 if TYPE_CHECKING:
     from flowcage.child.session import Session
 
@@ -20,7 +17,14 @@ USAGE = "usage: flowcage-child [--die-with PID]  (JSON-RPC 2.0 on stdin and stdo
 
 def main() -> None:
     """Claim the wire, load the engine, serve, and exit without running the interpreter's clean-up."""
-    clear_environment()  # first: it replaces the process
+    clear_environment()  # first, and before other imports: it replaces the process
+    _serve()
+
+
+def _serve() -> None:
+    from flowcage.child.life import log_to_stderr, parse_die_with, run_session
+    from flowcage.child.stdio import claim
+
     try:
         parent = parse_die_with(sys.argv[1:])
     except ValueError:
@@ -31,11 +35,13 @@ def main() -> None:
     except OSError as error:
         log_to_stderr(f"stdin or stdout is closed, or no descriptor is left: {error.strerror}")
         os._exit(os.EX_OSERR)
-    os._exit(run_session(partial(_begin, parent)))
+    os._exit(run_session(lambda: _begin(parent)))
 
 
 def _begin(parent: int | None) -> Session:
     # Imported here, so that `run_session` reports an engine that is missing or has another version.
+    from functools import partial
+
     from flowcage.child.cage import lockdown
     from flowcage.child.cage.highwater import open_high_water
     from flowcage.child.engine.context import library

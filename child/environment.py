@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 
 _CLEARED = "FLOWCAGE_CLEARED"
 # The command that pyproject.toml installs, and the module with its function `main`.
@@ -28,10 +27,12 @@ def clear_environment() -> None:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES.intersection(os.environ)}
     program = sys.executable or sys.orig_argv[0]
     command = _faster() or [program, *sys.orig_argv[1:]]
-    with suppress(OSError):
+    try:
         # The interpreter's absolute path: it finds its libraries by it, and PATH is gone. TZ is set because
         # the C library would read /etc/localtime otherwise, which the cage refuses.
         os.execve(program, command, kept | {"TZ": "UTC0", _CLEARED: own_pid})
+    except OSError:
+        return
 
 
 def _faster() -> list[str] | None:

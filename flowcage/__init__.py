@@ -11,7 +11,8 @@ The table below and the imports for type checkers say the same;
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
 
 if sys.platform == "win32":
     raise ImportError(
@@ -171,7 +172,7 @@ if not TYPE_CHECKING:
     def __dir__() -> list[str]:
         return [*__all__, "__version__"]
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name == "__version__":
             from flowcage.protocol.version import PACKAGE_VERSION
 

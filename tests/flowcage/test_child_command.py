@@ -63,3 +63,17 @@ def test_a_package_that_is_not_in_site_packages_needs_site(monkeypatch: pytest.M
     monkeypatch.setattr(site, "getsitepackages", lambda: ["/nowhere"])
     assert without_site(MAIN) is None
     assert child_command("flowcage.child", MAIN) == (sys.executable, "-I", "-m", "flowcage.child")
+
+
+def test_a_child_that_will_execute_itself_anew_has_imported_next_to_nothing() -> None:
+    command = child_command("flowcage.child", MAIN)
+    imports = command[-1].removesuffix("main()")
+    done = subprocess.run(
+        [*command[:-1], f"{imports}print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    assert MAIN in done.stdout.split()
+    assert {"typing", "re", "enum", "contextlib", "functools", "ctypes"}.isdisjoint(done.stdout.split())
