@@ -10,16 +10,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
+from flowcage._child_command import child_command
 from flowcage.conformance.process import Program
 from flowcage.host.process.machine_memory import private_bytes
 
-_COMMAND = (sys.executable, "-I", "-m", "flowcage.child.zygote")
+_COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
 _DEADLINE_S = 120.0
 
 
