@@ -245,22 +245,23 @@ def test_a_workflow_that_throws_is_told_with_the_place(make: Make) -> None:
 
 
 HOST = """
-import sys, psutil, trio
-from flowcage.host import RunOptions, Spawn, Zygote, run_workflow
+import importlib, sys, psutil, trio
+from flowcage.host import RunOptions, run_workflow
 
 async def tell(call):
     print(*(process.pid for process in psutil.Process().children()), flush=True)
     await trio.sleep_forever()
 
-options = RunOptions(launcher=globals()[sys.argv[1]](), agent=tell)
+make = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])
+options = RunOptions(launcher=make(), agent=tell)
 trio.run(lambda: run_workflow("export default agent('x')", options=options))
 """
 
 
 @BOTH
 def test_nothing_outlives_a_host_that_is_killed(make: Make) -> None:
-    name = getattr(make, "__name__", "")
-    with subprocess.Popen([sys.executable, "-c", HOST, name], stdout=subprocess.PIPE) as host:
+    name = make.__module__, getattr(make, "__name__", "")
+    with subprocess.Popen([sys.executable, "-c", HOST, *name], stdout=subprocess.PIPE) as host:
         assert host.stdout is not None
         processes = [os.pidfd_open(int(pid)) for pid in host.stdout.readline().split()]
         assert len(processes) == (2 if make is Zygote else 1)

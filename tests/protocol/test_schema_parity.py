@@ -14,6 +14,7 @@ from flowcage.protocol.envelope import Failure
 from flowcage.protocol.errors import ErrorReply, RemoteProtocolError
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
+from flowcage.schemas.loader import document
 from flowcage.schemas.validate import Violation
 
 from .strategies import ERRORS, PARAMS, RESULTS, mutated
@@ -24,6 +25,8 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
     "check": decode.checked,
     "drain": decode.drained,
 }
+DRAIN = document("drain.result")
+LEAST_DRAIN = {"calls": [], "requests": [], "state": "pending"}
 
 
 def refused_by_decode(decoder: Callable[..., Any], *arguments: Any) -> tuple[str, str] | None:
@@ -40,6 +43,12 @@ def place(violation: Violation | None) -> tuple[str, str] | None:
 
 def test_there_is_a_strategy_for_the_params_of_every_method() -> None:
     assert PARAMS.keys() == METHODS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(DRAIN["properties"].keys() - LEAST_DRAIN.keys()))
+def test_the_decoder_reads_each_member_that_a_drain_may_have(name: str) -> None:
+    example = DRAIN["properties"][name]["examples"][0]  # not the default
+    assert decode.drained({**LEAST_DRAIN, name: example}) != decode.drained(LEAST_DRAIN)
 
 
 @pytest.mark.parametrize("method", PARAMS)
