@@ -140,7 +140,8 @@ class AgentAnswer:
     session_id: str | None = None
 
     def __post_init__(self) -> None:
-        _require_count("tokens", self.tokens)
+        if type(self.tokens) is not int or self.tokens < 0:
+            _require_count("tokens", self.tokens)
         if not self.tokens and self.usage is not None:
             object.__setattr__(self, "tokens", self.usage.input + self.usage.output)
         cost = self.cost_usd

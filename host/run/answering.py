@@ -94,26 +94,25 @@ class Answering:
             return
         try:
             if call.deadline == math.inf:  # most calls: a scope costs a tenth of their round trip
-                await self._tries(node, call, asked)
+                await self._tries(node, call, asked, began)
                 return
             with trio.move_on_at(call.deadline):
-                await self._tries(node, call, asked)
+                await self._tries(node, call, asked, began)
                 return
             message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
             self._feed(Refused(asked.id, message, Reason.TIMEOUT, spent=_spent(began)))
         finally:
             self._open.pop(asked.id, None)
 
-    async def _tries(self, node: Node, call: AgentCall, asked: Ask) -> None:
+    async def _tries(self, node: Node, call: AgentCall, asked: Ask, began: float) -> None:
         further: Ask | None = asked
         while further is not None:
             self._open[asked.id] = None
-            given = await self._try(node, call, further)
-            self._feed(given)
-            further = self._open[asked.id]
+            self._feed(await self._try(node, call, further, began))
+            if (further := self._open[asked.id]) is not None:
+                began = trio.current_time()
 
-    async def _try(self, node: Node, call: AgentCall, asked: Ask) -> Answered | Refused:
-        began = trio.current_time()
+    async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
         agent = node.options.agent if self._answerer is None else self._agent(self._answerer, asked)
         if asked.problem is not None:
             call = replace(call, problem=asked.problem)

@@ -17,6 +17,7 @@ from flowcage.host.run.core.commands import Finish, Tell
 from flowcage.host.run.options import Caller, RunOptions
 from flowcage.host.run.phases import PhaseDefaults
 
+_TASK_NAME = "flowcage request"
 Task: TypeAlias = Callable[[], Awaitable[None]]
 
 
@@ -115,5 +116,5 @@ class Node:
         """Start a task; False where the workflow is being ended."""
         if self._nursery is None:
             return False
-        self._context.run(partial(self._nursery.start_soon, task))
+        self._context.run(partial(self._nursery.start_soon, task, name=_TASK_NAME))  # trio would look for one
         return True
