@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import trio
@@ -17,9 +18,9 @@ from flowcage.host.outcome.errors import (
     RunError,
     WorkflowStalled,
 )
-from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.channel import Channel, Patience
 from flowcage.host.process.supervisor import Child
+from flowcage.host.run.core.commands import Verdict
 from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
 from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
@@ -49,7 +50,7 @@ CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
 # Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
 MAX_REQUESTS_AT_ONCE = 250
 
-_ERRORS: dict[str, type[RunError]] = {
+ERRORS: Mapping[Verdict, type[RunError]] = {
     Verdict.STALLED: WorkflowStalled,
     Verdict.AGENT_LIMIT: AgentLimitReached,
     Verdict.BUDGET_EXHAUSTED: BudgetExhausted,
@@ -125,9 +126,9 @@ class Conversation:
     def _result(self) -> Json:
         finish = self._node.finish
         assert finish is not None
-        if finish.verdict == Verdict.COMPLETED:
+        if finish.verdict is Verdict.COMPLETED:
             return finish.result
-        raise _ERRORS[finish.verdict](finish.message)
+        raise ERRORS[finish.verdict](finish.message)
 
     async def _tell(self, channel: Channel) -> None:
         """Send in one write: the resolutions, and the drain that lets them take effect."""

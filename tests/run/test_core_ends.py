@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.core.commands import Finish
+from flowcage.host.run.core.commands import Finish, Verdict
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import (
     Answered,
@@ -181,17 +181,17 @@ def test_how_it_ends(rules: Rules, inputs: Row, expected: list[str]) -> None:
 
 
 FINISHES = {
-    "a result": (COMPLETE, Finish("", "completed", "done")),
-    "a result that is null": (COMPLETE._replace(result=None), Finish("", "completed", None)),
+    "a result": (COMPLETE, Finish("", Verdict.COMPLETED, "done")),
+    "a result that is null": (COMPLETE._replace(result=None), Finish("", Verdict.COMPLETED, None)),
     "nothing to wait for": (
         STALLED,
         Finish(
             "",
-            "stalled",
+            Verdict.STALLED,
             message="the workflow can never finish: it waits for a promise that nothing will settle",
         ),
     ),
-    "a host that failed": (FAILED, Finish("", "host_fault", message="the listener failed")),
+    "a host that failed": (FAILED, Finish("", Verdict.HOST_FAULT, message="the listener failed")),
 }
 
 

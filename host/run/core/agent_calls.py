@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowcage.host.run.core.commands import Ask, Wake
+from flowcage.host.run.core.commands import Ask, Verdict, Wake
 from flowcage.host.run.core.inputs import Answered, Charged, Reason, Refused
 from flowcage.host.run.core.terms import terms_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
@@ -22,9 +22,6 @@ MAX_TRIES = 2
 MIN_REFUSALS = 100
 # Characters of a refused answer that events and reports keep.
 MAX_REFUSED_TEXT = 2_000
-
-AGENT_LIMIT = "agent_limit"
-BUDGET_EXHAUSTED = "budget_exhausted"
 
 
 class AgentCalls:
@@ -153,7 +150,7 @@ class AgentCalls:
             f"agent() is refused: this run and its child workflows have asked agents {most} times, as often "
             "as the limit maxTotalAgents allows"
         )
-        self._count_refusal(AGENT_LIMIT, refusal)
+        self._count_refusal(Verdict.AGENT_LIMIT, refusal)
         return refusal
 
     def _over_budget(self) -> str | None:
@@ -162,10 +159,10 @@ class AgentCalls:
         if total is None or not rules.hard_budget or spent < total:
             return None
         refusal = f"agent() is refused: {spent} of the budget's {total} tokens are spent"
-        self._count_refusal(BUDGET_EXHAUSTED, refusal)
+        self._count_refusal(Verdict.BUDGET_EXHAUSTED, refusal)
         return refusal
 
-    def _count_refusal(self, verdict: str, refusal: str) -> None:
+    def _count_refusal(self, verdict: Verdict, refusal: str) -> None:
         tree = self._tree
         tree.refusals += 1
         if tree.refusals >= max(MIN_REFUSALS, tree.rules.max_total_agents):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from flowcage.host.run.core.kinds import Kind
@@ -59,11 +60,21 @@ class Emit(NamedTuple):
     members: Mapping[str, Any]
 
 
+class Verdict(StrEnum):
+    """How the core ends a workflow: those of `flowcage.host.outcome.verdict` that it decides."""
+
+    COMPLETED = "completed"
+    STALLED = "stalled"
+    AGENT_LIMIT = "agent_limit"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    HOST_FAULT = "host_fault"
+
+
 class Finish(NamedTuple):
-    """The workflow is over: `verdict` is a word of `flowcage.host.outcome.verdict`."""
+    """The workflow is over."""
 
     path: str
-    verdict: str
+    verdict: Verdict
     result: Json = None
     message: str = ""
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from flowcage.host.run.core.agent_calls import AgentCalls
-from flowcage.host.run.core.commands import Ask, Command, Tell, Wake
+from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict, Wake
 from flowcage.host.run.core.inputs import (
     Answered,
     Charged,
@@ -127,7 +127,7 @@ class Core:
             case Noted():
                 self.tree.diagnose(workflow, given.diagnostic)
             case Failed():
-                self.tree.finish(workflow, "host_fault", message=given.message)
+                self.tree.finish(workflow, Verdict.HOST_FAULT, message=given.message)
             case Ended():
                 return self._end(workflow, given.unbegun)
             case _:
@@ -166,10 +166,10 @@ class Core:
                 self.tree.commands.append(Tell(workflow.path, ()))
                 self.tree.close(workflow)
             case State.COMPLETE:
-                self.tree.finish(workflow, "completed", said.result)
+                self.tree.finish(workflow, Verdict.COMPLETED, said.result)
             case State.STALLED:
                 message = "the workflow can never finish: it waits for a promise that nothing will settle"
-                self.tree.finish(workflow, "stalled", message=message)
+                self.tree.finish(workflow, Verdict.STALLED, message=message)
             case State.PENDING | State.PARTIAL:
                 self._begin_all(workflow, said)
             case _:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from flowcage.host.run.core.commands import Command, Emit, Finish, Ready
+from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict
 from flowcage.host.run.core.inputs import Dialect, Facts, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
@@ -212,7 +212,7 @@ class Tree:
         if workflow.ready and not workflow.is_listening and not workflow.is_over:
             self.commands.append(Ready(workflow.path))
 
-    def finish(self, workflow: Workflow, verdict: str, result: Any = None, message: str = "") -> None:
+    def finish(self, workflow: Workflow, verdict: Verdict, result: Any = None, message: str = "") -> None:
         """End a workflow and all below it: nothing that they ask is begun any more."""
         if workflow.is_over:
             return
