@@ -92,7 +92,7 @@ def census_of(totals: Totals) -> Census:
 
 def usage_of(tree: Tree, child: Child | None) -> Usage:
     """What a workflow cost; without a child that has ended, only what its agents cost."""
-    agents, by_workflow = tree.totals, _by_workflow(tree)
+    agents = tree.totals
     if child is None or child.ended is None:
         return Usage(agents=agents.started, tokens=agents.tokens, cost_usd=agents.cost_usd)
     channel, ended = child.channel, child.ended
@@ -108,7 +108,7 @@ def usage_of(tree: Tree, child: Child | None) -> Usage:
         channel.bytes_received,
         _by_phase(tree),
         agents.cost_usd,
-        by_workflow,
+        _by_workflow(tree),
     )
 
 

@@ -53,7 +53,6 @@ class WorkflowRun(Node):
     ) -> None:
         super().__init__(run_id, path, source_name, options, parent)
         self.driver = driver
-        self._caller_run = parent
         self._began = driver.seconds
         self._child: Child | None = None
         self._conversation = Conversation(self, driver)
@@ -151,8 +150,9 @@ class WorkflowRun(Node):
         workflow.calls.clear()
         self._emit("ended", verdict=verdict, error=error, usage=report.usage, census=report.census)
         driver.forget(self)
-        if self._caller_run is not None:
-            self._caller_run._emit("child_ended", child_run_id=self.id, verdict=verdict, error=error)
+        if self.parent is not None:
+            told = {"child_run_id": self.id, "verdict": verdict, "error": error}
+            driver.emit(self.parent, "child_ended", told)
         return report
 
     def _ending(self, verdict: Verdict, waiting: tuple[str, ...]) -> Ending:
