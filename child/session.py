@@ -34,42 +34,40 @@ from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias, assert_never
 
 from flowcage.child.cage.highwater import HighWater
-from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
+from flowcage.child.introduction import introduction, require_version
 from flowcage.child.reply_check import refusal_reason
 from flowcage.child.sandbox.execution import Execution
-from flowcage.child.sandbox.failures import interruption, unknown_request
+from flowcage.child.sandbox.failures import interruption, without_run
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm
 from flowcage.protocol import encode, envelope, errors, strictjson
 from flowcage.protocol.connection import ChildConnection, ChildEvent, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
-from flowcage.protocol.limits import Limits, effective
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits, effective, lowered
 from flowcage.protocol.messages import (
+    Advance,
     Check,
     Drain,
     Initialize,
-    Initialized,
     Isolation,
     Layer,
     Message,
-    Peer,
     Poll,
     RequestId,
     Resolve,
+    Run,
     Shutdown,
     Start,
     Take,
 )
-from flowcage.protocol.version import PACKAGE_VERSION, SUPPORTED_VERSIONS
 
 # Closes the cage around the process and returns what holds, as `lockdown.enter`.
 CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
 # Messages that compile or run JavaScript: replies that are ready must not wait for them.
-_TAKES_TIME = (Start, Check, Poll, Take, Drain)
+_TAKES_TIME = (Start, Run, Check, Poll, Take, Drain, Advance)
 
 
 class Reply(NamedTuple):
@@ -176,7 +174,8 @@ class Session:
         try:
             result = self._guarded(message)
         except ErrorReply as error:
-            self._connection.carried_out(message, failed=True)
+            if error.kind in errors.RUN_FAILURES:
+                self._connection.carried_out(message, failed=True)
             data = envelope.error(received.id, error) if received.id is not None else b""
             return Reply(data)
         self._connection.carried_out(message)
@@ -219,20 +218,22 @@ class Session:
             case Initialize():
                 return self._initialize(message)
             case Start():
-                return self._start(message)
+                return self._new_execution().start(message)
+            case Run():
+                return self._run(message)
             case Check():
                 return self._check(message)
             case Shutdown():
                 return "{}"
-            case Poll() | Take() | Drain() | Resolve():
+            case Poll() | Take() | Drain() | Resolve() | Advance():
                 return self._use_execution(message)
             case _:
                 assert_never(message)
 
-    def _use_execution(self, message: Poll | Take | Drain | Resolve) -> str:
+    def _use_execution(self, message: Poll | Take | Drain | Resolve | Advance) -> str:
         if (execution := self._execution) is None:
             assert self._start_failure is not None
-            raise unknown_request(message.id) if isinstance(message, Resolve) else self._start_failure
+            raise without_run(message, self._start_failure)
         match message:
             case Poll():
                 return execution.poll()
@@ -241,35 +242,34 @@ class Session:
             case Drain():
                 return execution.drain()
             case Resolve():
-                return execution.resolve(message.id, message.resolution)
+                return execution.resolve(message)
+            case Advance():
+                return execution.advance(message.turns)
             case _:
                 assert_never(message)
 
     def _initialize(self, message: Initialize) -> str:
-        if message.protocol_version not in SUPPORTED_VERSIONS:
-            raise ErrorReply(
-                errors.PROTOCOL_VERSION,
-                f"unsupported protocol version {message.protocol_version[:40]!r}; "
-                f"supported: {', '.join(SUPPORTED_VERSIONS)}",
-                {"supported": list(SUPPORTED_VERSIONS)},
-            )
+        require_version(message.protocol_version)
         limits, layers = self._close_cage(effective(message.limits), message.isolation)
         self._limits = limits
         self._connection.max_message_bytes = limits.max_message_bytes
-        engine = Peer("quickjs-ng", library().JS_GetVersion().decode())
-        server = Peer("flowcage", PACKAGE_VERSION)
-        version = message.protocol_version
-        initialized = Initialized(version, server, engine, limits, layers, limits.max_message_bytes)
-        return strictjson.dumps(encode.initialized(initialized))
+        return introduction(message.protocol_version, limits, layers)
 
-    def _start(self, message: Start) -> str:
+    def _run(self, message: Run) -> str:
+        if self._execution is None:  # else this filled the heap, and is carried out again above the engine
+            self._limits = lowered(self._limits, message.limits)
+            self._new_execution().start(message)
+        assert self._execution is not None
+        return self._execution.first_drain()
+
+    def _new_execution(self) -> Execution:
         try:
             realm = self._new_realm()
         except ErrorReply as failure:
             self._start_failure = failure
             raise
         self._execution = Execution(realm, self._limits)
-        return self._execution.start(message)
+        return self._execution
 
     def _new_realm(self) -> Realm:
         if self._start_failure is not None:  # a check has filled its heap, which cannot be freed any more

@@ -62,8 +62,7 @@ from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, replace_stdio
 from flowcage.protocol import envelope
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits
 from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
 from flowcage.protocol.version import PROTOCOL_VERSION

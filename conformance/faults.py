@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from flowcage.conformance.fake_child import AGENT, MIB, UNKNOWN_TYPE, Message, Stage, encode, error
-from flowcage.protocol.messages import STRICT_LAYERS
+from flowcage.protocol.layers import STRICT_LAYERS
 
 Fault: TypeAlias = Callable[[Stage, Message], bytes | None]
 

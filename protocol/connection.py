@@ -37,7 +37,7 @@ from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
 
 from flowcage.protocol import decode, encode, envelope, strictjson
-from flowcage.protocol.envelope import Failure, Incoming, Refused, Result
+from flowcage.protocol.envelope import Failure, Incoming, Line, LineReader, Refused, Result, TooLong
 from flowcage.protocol.errors import (
     INVALID_STATE,
     MESSAGE_TOO_LARGE,
@@ -46,7 +46,7 @@ from flowcage.protocol.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES, Line, LineReader, TooLong
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import Initialize, Message, RequestId
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
 
@@ -240,5 +240,5 @@ class HostConnection(_Endpoint):
             self.state = NEW
         elif self.state != NEW and failure.data["kind"] in RUN_FAILURES and method != "check":
             self.state = FAILED
-        elif self.state != NEW and method == "start":
+        elif self.state != NEW and method in ("start", "run"):
             self.state = READY

@@ -10,46 +10,34 @@ Unknown members are ignored. An absent member of any JSON is `MISSING`, because 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
-from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, Limits
+from flowcage.protocol.limits import MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, Limits
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
-    DIALECTS,
-    ISOLATIONS,
-    METHODS,
     MISSING,
     AgentRequest,
-    Budget,
     Call,
-    Check,
     Checked,
-    Drain,
     Drained,
-    Initialize,
     Initialized,
     Layer,
     Log,
     Message,
-    Ok,
-    OkUndefined,
-    Peer,
+    Missing,
     Phase,
-    Poll,
-    Rejected,
     Request,
-    Resolution,
-    Resolve,
     SandboxExecRequest,
-    Shutdown,
     SleepRequest,
-    Start,
     Started,
-    Take,
     UnknownRequest,
     WorkflowRequest,
 )
+from flowcage.protocol.params import PARAMS, limits, peer
+
+# The methods that are answered with a `Drained`.
+DRAINS = ("drain", "run", "advance")
 
 
 def message(method: str, params: Any) -> Message:
@@ -58,18 +46,9 @@ def message(method: str, params: Any) -> Message:
     Raises:
         ErrorReply: ``method_not_found`` or ``invalid_params``.
     """
-    if method not in METHODS:
+    if method not in PARAMS:
         raise ErrorReply(METHOD_NOT_FOUND, f"there is no method {method[:80]!r}")
-    members = Members(params, f"{method}.params")
-    if method == "initialize":
-        return _initialize(members)
-    if method == "start":
-        return _start(members)
-    if method == "check":
-        return Check(*_source(members))
-    if method == "resolve":
-        return Resolve(members.string("id"), _resolution(_nested(members, "resolution")))
-    return _BARE[method]()
+    return PARAMS[method](Members(params, f"{method}.params"))
 
 
 def result(method: str, value: Any) -> Any:
@@ -81,9 +60,9 @@ def result(method: str, value: Any) -> Any:
     Raises:
         ErrorReply: ``invalid_params``, for a result that is not in the contract.
     """
-    if method == "drain":
+    if method in DRAINS:
         known, unknown = split_unknown_requests(value)
-        answer = drained(known)
+        answer = drained(known, method)
         return answer._replace(requests=[*answer.requests, *unknown]) if unknown else answer
     if method in _RESULTS:
         return _RESULTS[method](value)
@@ -94,21 +73,22 @@ def result(method: str, value: Any) -> Any:
 def initialized(result: Any) -> Initialized:
     """Build the result of `initialize`."""
     members = Members(result, "initialize.result")
-    layers = _nested(members, "isolation")
+    layers = members.nested("isolation")
     return Initialized(
         members.string("protocolVersion"),
-        _peer(_nested(members, "server")),
-        _peer(_nested(members, "engine")),
+        peer(members.nested("server")),
+        peer(members.nested("engine")),
         _effective_limits(members),
-        {name: _layer(_nested(layers, name)) for name, _ in layers.items()},
+        {name: _layer(layers.nested(name)) for name, _ in layers.items()},
         members.integer("maxMessageBytes", 1, MAX_LIMIT),
+        tuple(members.strings("methods")),
     )
 
 
 def started(result: Any) -> Started:
     """Build the result of `start`; older children do not tell the dialect."""
     members = Members(result, "start.result")
-    return Started(members.choice("dialect", ("module", "script")) if "dialect" in members else MISSING)
+    return Started(_dialect(members))
 
 
 def checked(result: Any) -> Checked:
@@ -117,9 +97,9 @@ def checked(result: Any) -> Checked:
     return Checked(members.choice("dialect", ("module", "script")), members.required("meta"))
 
 
-def drained(result: Any) -> Drained:
-    """Build the result of `drain`; a request of an unknown type is an error here."""
-    members = Members(result, "drain.result")
+def drained(result: Any, method: str = "drain") -> Drained:
+    """Build the result of one of `DRAINS`; a request of an unknown type is an error here."""
+    members = Members(result, f"{method}.result")
     complete = members.choice("state", ("pending", "complete")) == "complete"
     return Drained(
         [call(item) for item in members.objects("calls")],
@@ -129,6 +109,7 @@ def drained(result: Any) -> Drained:
         "stalled" in members and members.boolean("stalled"),
         tuple(map(_diagnostic, members.objects("diagnostics"))) if "diagnostics" in members else (),
         "more" in members and members.boolean("more"),
+        _dialect(members) if method == "run" else MISSING,
     )
 
 
@@ -145,29 +126,19 @@ def request(members: Members) -> Request:
     return build(members.string("id", minimum=1), members)
 
 
-def limits(members: Members, otherwise: Limits) -> Limits:
-    """Build limits, each a positive integer; unknown names are ignored, missing ones are of `otherwise`."""
-    present = [name for name in FIELD_NAMES if name in members]
-    return otherwise._replace(**{FIELD_NAMES[name]: members.integer(name, 1, MAX_LIMIT) for name in present})
-
-
-_BARE: dict[str, type[Poll | Take | Drain | Shutdown]] = {
-    "poll": Poll,
-    "take": Take,
-    "drain": Drain,
-    "shutdown": Shutdown,
-}
-
-
 def _effective_limits(members: Members) -> Limits:
-    effective = _nested(members, "limits")
+    effective = members.nested("limits")
     for name in REQUIRED_WIRE_NAMES:
         effective.required(name)
     return limits(effective, NO_LIMITS)
 
 
+def _dialect(members: Members) -> Literal["module", "script"] | Missing:
+    return members.choice("dialect", ("module", "script")) if "dialect" in members else MISSING
+
+
 def _output(members: Members) -> dict[str, Any]:
-    output = _nested(members, "output")
+    output = members.nested("output")
     output.required("result")
     return dict(output.items())
 
@@ -182,7 +153,7 @@ def _ref(members: Members) -> str | dict[str, Any]:
     ref = members.required("ref")
     if isinstance(ref, str):
         return ref
-    path = _nested(members, "ref")
+    path = members.nested("ref")
     path.string("scriptPath")
     return dict(path.items())
 
@@ -199,68 +170,8 @@ def _program(members: Members) -> dict[str, Any]:
     return dict(members.items())
 
 
-def _initialize(members: Members) -> Initialize:
-    client, asked = members.object("client"), members.object("limits")
-    return Initialize(
-        members.string("protocolVersion"),
-        _peer(client) if client else None,
-        limits(asked, Limits()) if asked else Limits(),
-        members.choice("isolation", ISOLATIONS) if "isolation" in members else None,
-    )
-
-
-def _source(members: Members) -> tuple[str, str, Any]:
-    return (
-        members.string("source"),
-        members.string("sourceName", "workflow.js"),
-        members.choice("dialect", DIALECTS, "auto"),
-    )
-
-
-def _start(members: Members) -> Start:
-    source, source_name, dialect = _source(members)
-    budget = members.object("budget")
-    return Start(
-        source,
-        source_name,
-        members.any("args"),
-        _budget(budget) if budget else Budget(),
-        dialect,
-        "describe" in members and members.boolean("describe"),
-    )
-
-
-def _resolution(members: Members) -> Resolution:
-    kind = members.choice("type", ("ok", "ok_undefined", "error"))
-    if kind == "error":
-        return Rejected(members.string("message"))
-    if kind == "ok_undefined":
-        return OkUndefined()
-    budget = members.object("budget")
-    return Ok(members.required("value"), _budget(budget) if budget else None)
-
-
-def _budget(members: Members) -> Budget:
-    total = members.required("total")
-    return Budget(
-        None if total is None else members.integer("total", 0, MAX_LIMIT),
-        members.integer("spent", 0, MAX_LIMIT),
-    )
-
-
-def _peer(members: Members) -> Peer:
-    return Peer(members.string("name"), members.string("version"))
-
-
 def _layer(members: Members) -> Layer:
     return Layer(members.boolean("applied"), members.string("detail"))
-
-
-def _nested(members: Members, name: str) -> Members:
-    members.required(name)
-    nested = members.object(name)
-    assert nested is not None
-    return nested
 
 
 def split_unknown_requests(result: Any) -> tuple[Any, list[UnknownRequest]]:
@@ -289,7 +200,7 @@ _REQUESTS: dict[str, Callable[[str, Members], Request]] = {
     "workflow": lambda id, it: WorkflowRequest(id, _ref(it), it.any("args")),
     "sleep": lambda id, it: SleepRequest(id, it.integer("durationMs", 0, MAX_LIMIT)),
     "sandbox_exec": lambda id, it: SandboxExecRequest(
-        id, it.string("profile"), _program(_nested(it, "request"))
+        id, it.string("profile"), _program(it.nested("request"))
     ),
 }
 _RESULTS: dict[str, Callable[[Any], Any]] = {

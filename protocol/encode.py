@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, assert_never
 
+from flowcage.protocol.limits import Limits, camel_case
 from flowcage.protocol.messages import (
     METHOD_NAMES,
     MISSING,
+    Advance,
     Budget,
     Check,
     Checked,
@@ -21,6 +24,7 @@ from flowcage.protocol.messages import (
     Rejected,
     Resolution,
     Resolve,
+    Run,
     Shutdown,
     Start,
     Started,
@@ -47,14 +51,31 @@ def params(message: Message) -> dict[str, Any]:
             args = {} if message.args is MISSING else {"args": message.args}
             describe = {"describe": True} if message.describe else {}
             return _source(message) | {"budget": budget(message.budget)} | args | describe
+        case Run():
+            return _run(message)
         case Check():
             return _source(message)
         case Resolve():
-            return {"id": message.id, "resolution": resolution(message.resolution)}
+            return _resolve(message)
+        case Advance():
+            return {"turns": [list(map(_resolve, turn)) for turn in message.turns]}
         case Poll() | Take() | Drain() | Shutdown():
             return {}
         case _:
             assert_never(message)
+
+
+def _run(message: Run) -> dict[str, Any]:
+    defaults = Run._field_defaults
+    return {
+        camel_case(name): _PARTS[name](value) if name in _PARTS else value
+        for name, value in message._asdict().items()
+        if name not in defaults or value != defaults[name]
+    }
+
+
+def _resolve(message: Resolve) -> dict[str, Any]:
+    return {"id": message.id, "resolution": resolution(message.resolution)}
 
 
 def _source(message: Start | Check) -> dict[str, Any]:
@@ -89,6 +110,7 @@ def initialized(result: Initialized) -> dict[str, Any]:
         "limits": result.limits.to_wire(),
         "isolation": {name: layer._asdict() for name, layer in result.isolation.items()},
         "maxMessageBytes": result.max_message_bytes,
+        **({"methods": list(result.methods)} if result.methods else {}),
     }
 
 
@@ -100,6 +122,9 @@ def started(result: Started) -> dict[str, Any]:
 def checked(result: Checked) -> dict[str, Any]:
     """The result of `check`."""
     return {"dialect": result.dialect, "meta": result.meta}
+
+
+_PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {"budget": budget, "limits": Limits.to_wire}
 
 
 def _peer(value: Peer | None) -> dict[str, str] | None:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
-
 MIB = 1024 * 1024
+DEFAULT_MAX_MESSAGE_BYTES = 8 * MIB
 QUEUED_ITEM_BYTES = 100
 DAY_MS = 24 * 60 * 60 * 1000
 # A step may take this many times its CPU limit on the wall clock: it ends one that gets less than a tenth of
@@ -50,12 +49,14 @@ class Limit(NamedTuple):
         reported: whether a child reports it in its answer to `initialize`. ``always``: it is in 1.0 from the
             start. ``where it holds``: likewise, but left out where it does not hold. ``if known``: it was
             added to 1.0 later, and older children neither know nor report it.
+        can_be_lowered: whether `run` may lower it, when the cage has been closed.
     """
 
     title: str
     description: str
     example: int
     reported: Literal["always", "where it holds", "if known"] = "always"
+    can_be_lowered: bool = True
 
 
 TABLE: dict[str, Limit] = {
@@ -80,10 +81,14 @@ TABLE: dict[str, Limit] = {
         "room for its messages.",
         512 * MIB,
         "where it holds",
+        can_be_lowered=False,
     ),
     "max_sleep_ms": Limit("Longest sleep", "Longest sleep() that is not an error, in milliseconds.", 60_000),
     "max_message_bytes": Limit(
-        "Longest line", "Longest line in either direction, in bytes, its newline not counted.", 8 * MIB
+        "Longest line",
+        "Longest line in either direction, in bytes, its newline not counted.",
+        8 * MIB,
+        can_be_lowered=False,
     ),
     "max_pending_requests": Limit("Outstanding requests", "Requests that may be outstanding at once.", 16),
     "max_queued_bytes": Limit(
@@ -105,6 +110,8 @@ WIRE_NAMES: dict[str, str] = {name: camel_case(name) for name in Limits._fields}
 FIELD_NAMES: dict[str, str] = {wire: name for name, wire in WIRE_NAMES.items()}
 # What a child of any 1.x must report.
 REQUIRED_WIRE_NAMES = tuple(WIRE_NAMES[name] for name, limit in TABLE.items() if limit.reported == "always")
+# What `run` may lower.
+LOWERABLE_WIRE_NAMES = tuple(WIRE_NAMES[name] for name, limit in TABLE.items() if limit.can_be_lowered)
 
 # RLIMIT_STACK is 8 MiB on nearly every machine; the engine checks its own limit too late to go near that.
 MAX_STACK_BYTES = 4 * MIB
@@ -113,7 +120,7 @@ MAX_STACK_BYTES = 4 * MIB
 MAX_LIMIT = 2**53 - 1
 
 
-# What a child that reports no limit at all holds to.
+# What a child that reports no limit at all holds to, and what a `run` asks for that lowers none.
 NO_LIMITS = Limits(*(0 for _ in Limits._fields))
 
 
@@ -136,6 +143,12 @@ def unknown_to_child(asked: Limits, held: Limits) -> list[str]:
 def effective(asked: Limits) -> Limits:
     """The limits that a child applies of those it is asked for; `cage.rlimits` may lower them further."""
     return asked._replace(stack_bytes=min(asked.stack_bytes, MAX_STACK_BYTES))
+
+
+def lowered(held: Limits, asked: Limits) -> Limits:
+    """The limits of a run that asks for lower ones than its child holds to; a higher one changes nothing."""
+    pairs = zip(held, asked, strict=True)
+    return Limits(*(min(limit, wanted) if wanted else limit for limit, wanted in pairs))
 
 
 def refuse_absurd(limits: Limits, spelled: Mapping[str, str] = MappingProxyType({})) -> None:

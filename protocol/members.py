@@ -122,6 +122,22 @@ class Members:
         items = enumerate(self.array(name))
         return [Members(item, self._schema, self, (name, index)) for index, item in items]
 
+    def groups(self, name: str) -> list[list[Members]]:
+        """An array of arrays of objects, required; none of the arrays may be empty."""
+        found = []
+        for index, group in enumerate(self._filled(self.array(name), self.at(name))):
+            where = f"{self.at(name)}/{index}"
+            if not isinstance(group, list):
+                raise self.error(where, f"must be an array, not {_kind(group)}")
+            items = enumerate(self._filled(group, where))
+            found.append([Members(item, self._schema, self, (name, index, place)) for place, item in items])
+        return found
+
+    def _filled(self, items: list[Any], path: str) -> list[Any]:
+        if not items:
+            raise self.error(path, "must not be empty")
+        return items
+
     def strings(self, name: str) -> list[str]:
         """An array of strings; empty where it is absent."""
         if name not in self._members:
@@ -141,6 +157,10 @@ class Members:
         if name not in self._members:
             return None
         return Members(self._members[name], self._schema, self, (name,))
+
+    def nested(self, name: str) -> Members:
+        """An object to read, required."""
+        return Members(self.required(name), self._schema, self, (name,))
 
     def items(self) -> list[tuple[str, Any]]:
         """All members, known or not."""

@@ -5,10 +5,9 @@ build twenty of them would double its start-up time. Nor does a module with a na
 ``annotations`` from ``__future__``: typing would compile each annotation by itself.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import NO_LIMITS, Limits
 
 Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["strict", "best_effort", "none"]
@@ -72,6 +71,23 @@ class Start(NamedTuple):
     describe: bool = False
 
 
+class Run(NamedTuple):
+    """`Start` and the first `Drain` in one message.
+
+    Attributes:
+        source: as the fields behind it, that of `Start`.
+        limits: limits to lower for this run; 0 leaves one as it is.
+    """
+
+    source: str
+    source_name: str = "workflow.js"
+    args: Json | Missing = MISSING
+    budget: Budget = Budget()
+    dialect: Dialect = "auto"
+    describe: bool = False
+    limits: Limits = NO_LIMITS
+
+
 class Check(NamedTuple):
     """Compile a workflow and read its `meta`, without running its body."""
 
@@ -119,20 +135,28 @@ class Resolve(NamedTuple):
     resolution: Resolution
 
 
+class Advance(NamedTuple):
+    """Settle requests and drain, in one message: each turn settles its requests and runs to quiet."""
+
+    turns: tuple[tuple[Resolve, ...], ...]
+
+
 class Shutdown(NamedTuple):
     """Answer, then exit 0."""
 
 
-Message: TypeAlias = Initialize | Start | Check | Poll | Take | Drain | Resolve | Shutdown
+Message: TypeAlias = Initialize | Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Shutdown
 
 METHODS: dict[str, type[Message]] = {
     "initialize": Initialize,
     "start": Start,
+    "run": Run,
     "check": Check,
     "poll": Poll,
     "take": Take,
     "drain": Drain,
     "resolve": Resolve,
+    "advance": Advance,
     "shutdown": Shutdown,
 }
 METHOD_NAMES: dict[type[Message], str] = {kind: name for name, kind in METHODS.items()}
@@ -148,47 +172,12 @@ class Layer(NamedTuple):
     detail: str
 
 
-# The layers that `strict` isolation requires.
-STRICT_LAYERS = (
-    "memory",
-    "cpu",
-    "files",
-    "processes",
-    "core",
-    "descriptors",
-    "environment",
-    "capabilities",
-    "no_new_privs",
-    "seccomp",
-    "sealed_code",
-)
-# Those of them that were added to 1.0 later: older children do not report them.
-_ADDED_LAYERS = frozenset({"sealed_code"})
-# The layers that are applied where the machine has them.
-OPTIONAL_LAYERS = (
-    "kernel_memory",
-    "memory_access",
-    "new_code",
-    "parent_death",
-    "uid",
-    "landlock",
-    "namespaces",
-)
-LAYERS = STRICT_LAYERS + OPTIONAL_LAYERS
-
-
-def missing_layers(isolation: Mapping[str, Layer]) -> list[str]:
-    """The layers of `STRICT_LAYERS` that do not hold, in their order.
-
-    Args:
-        isolation: the layers as a child reports them. One that was added later may be left out.
-    """
-    named = [name for name in STRICT_LAYERS if name in isolation or name not in _ADDED_LAYERS]
-    return [name for name in named if name not in isolation or not isolation[name].applied]
-
-
 class Initialized(NamedTuple):
-    """The result of `initialize`: what the child is, and which limits and layers hold."""
+    """The result of `initialize`: what the child is, and which limits and layers hold.
+
+    Attributes:
+        methods: the methods that the child has; empty where it does not tell, because it is older.
+    """
 
     protocol_version: str
     server: Peer
@@ -196,6 +185,7 @@ class Initialized(NamedTuple):
     limits: Limits
     isolation: dict[str, Layer]
     max_message_bytes: int
+    methods: tuple[str, ...] = ()
 
 
 class Log(NamedTuple):
@@ -269,7 +259,7 @@ class Checked(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """The result of `drain`: what the workflow has called and requested since the last one, and its state.
+    """The result of `drain`, `run` and `advance`: what the workflow has called and requested, and its state.
 
     Attributes:
         complete: whether the workflow has a result, which is in `output`.
@@ -277,6 +267,7 @@ class Drained(NamedTuple):
         stalled: whether the workflow can never complete: nothing is outstanding, and its promise is pending.
         diagnostics: notes for its author that were not handed out before.
         more: whether the run has failed after these calls and requests: the next message gets the failure.
+        dialect: as in `Started`; in the result of `run` alone.
     """
 
     calls: list[Call]
@@ -286,3 +277,4 @@ class Drained(NamedTuple):
     stalled: bool = False
     diagnostics: tuple[dict[str, Json], ...] = ()
     more: bool = False
+    dialect: Literal["module", "script"] | Missing = MISSING

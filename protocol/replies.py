@@ -45,11 +45,13 @@ MAY_FAIL: dict[str, frozenset[str]] = {
     ),
     "check": errors.RUN_FAILURES | {errors.METHOD_NOT_FOUND},
     "start": errors.RUN_FAILURES,
+    "run": errors.RUN_FAILURES,
     "poll": errors.RUN_FAILURES,
     "take": errors.RUN_FAILURES,
     "drain": errors.RUN_FAILURES,
     # It runs nothing, but the child may lack the memory for the value that it carries.
     "resolve": frozenset({errors.MEMORY}),
+    "advance": errors.RUN_FAILURES,
     "shutdown": frozenset(),
 }
 

@@ -17,16 +17,19 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (NEW, "shutdown"): CLOSED,
     (READY, "check"): READY,
     (READY, "start"): RUNNING,
+    (READY, "run"): RUNNING,
     (READY, "shutdown"): CLOSED,
     (RUNNING, "poll"): RUNNING,
     (RUNNING, "take"): RUNNING,
     (RUNNING, "drain"): RUNNING,
     (RUNNING, "resolve"): RUNNING,
+    (RUNNING, "advance"): RUNNING,
     (RUNNING, "shutdown"): CLOSED,
     (FAILED, "poll"): FAILED,
     (FAILED, "take"): FAILED,
     (FAILED, "drain"): FAILED,
     (FAILED, "resolve"): FAILED,
+    (FAILED, "advance"): FAILED,
     (FAILED, "shutdown"): CLOSED,
 }
 
@@ -34,9 +37,11 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 # change.
 ON_FAILURE: dict[tuple[str, str], str] = {
     (READY, "start"): FAILED,
+    (READY, "run"): FAILED,
     (RUNNING, "poll"): FAILED,
     (RUNNING, "take"): FAILED,
     (RUNNING, "drain"): FAILED,
+    (RUNNING, "advance"): FAILED,
 }
 
 

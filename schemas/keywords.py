@@ -87,6 +87,11 @@ def _min_length(_validator: Validator, least: Any, value: Any, _schema: Schema) 
         yield ValidationError("must not be empty")
 
 
+def _min_items(_validator: Validator, least: Any, value: Any, _schema: Schema) -> Errors:
+    if isinstance(value, list) and len(value) < least:
+        yield ValidationError("must not be empty")
+
+
 def _came(value: Any) -> str:
     return _CAME.get(type(value), "something else")
 
@@ -158,6 +163,7 @@ ContractValidator = extend(  # type: ignore[no-untyped-call]
         "minimum": _minimum,
         "maximum": _maximum,
         "minLength": _min_length,
+        "minItems": _min_items,
         "$ref": _ref,
         "properties": _properties,
         "items": _items,

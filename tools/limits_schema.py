@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flowcage.protocol.limits import MAX_LIMIT, REQUIRED_WIRE_NAMES, TABLE, WIRE_NAMES, Limits
+from flowcage.protocol.limits import (
+    FIELD_NAMES,
+    LOWERABLE_WIRE_NAMES,
+    MAX_LIMIT,
+    REQUIRED_WIRE_NAMES,
+    TABLE,
+    WIRE_NAMES,
+    Limits,
+)
 from tools.json_text import compact_json_text
 
 
@@ -15,6 +23,10 @@ def with_limits(text: str) -> str:
     definitions = document["$defs"]
     definitions["limits"]["properties"] = {WIRE_NAMES[name]: _schema(name) for name in TABLE}
     definitions["effectiveLimits"]["required"] = list(REQUIRED_WIRE_NAMES)
+    definitions["runLimits"]["properties"] = {
+        wire: {name: value for name, value in _schema(FIELD_NAMES[wire]).items() if name != "default"}
+        for wire in LOWERABLE_WIRE_NAMES
+    }
     return compact_json_text(document)
 
 

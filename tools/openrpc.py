@@ -18,8 +18,9 @@ _COMPONENTS = "#/components/schemas/"
 _REFUSALS = {
     "initialize": ("isolation_unavailable", "protocol_version"),
     "resolve": ("unknown_request",),
+    "advance": ("unknown_request",),
 }
-_MAY_FAIL_THE_RUN = ("check", "start", "poll", "take", "drain")
+_MAY_FAIL_THE_RUN = ("check", "start", "run", "poll", "take", "drain", "advance")
 
 
 def openrpc() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from flowcage.protocol.errors import CODES, RUN_FAILURES
+from flowcage.protocol.limits import LOWERABLE_WIRE_NAMES
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
@@ -63,10 +64,15 @@ def limits() -> Iterator[str]:
     """The limits with their defaults."""
     properties = document("common")["$defs"]["limits"]["properties"]
     rows = [
-        (f"`{name}`", number(schema.get("default")), schema["description"])
+        (
+            f"`{name}`",
+            number(schema.get("default")),
+            "yes" if name in LOWERABLE_WIRE_NAMES else "–",
+            schema["description"],
+        )
         for name, schema in properties.items()
     ]
-    yield from table(("Limit", "Default", "What it bounds"), rows)
+    yield from table(("Limit", "Default", "`run` can lower it", "What it bounds"), rows)
 
 
 def errors() -> Iterator[str]:

@@ -18,8 +18,10 @@ PARTS = (
     "request",
     "execRequest",
     "resolution",
+    "settlement",
     "budget",
     "diagnostic",
+    "drained",
     "failure",
     "peer",
     "layer",
@@ -29,7 +31,9 @@ PARTS = (
 def members(schema: dict[str, Any], title: str) -> Iterator[str]:
     """The members of an object, one in a row. Those that only one shape has begin with its condition."""
     if "$ref" in schema:
-        yield from (f"It is an {_type(schema)}.", "")
+        beside = list(_rows(schema, ""))
+        yield from (f"It has the members of {_type(schema)}{', and:' if beside else '.'}", "")
+        yield from (*table((title, "Type", "Meaning"), beside), "") if beside else ()
         return
     found = list(_rows(schema, ""))
     cases = variants(schema)
@@ -72,7 +76,7 @@ def _of_type(name: str, schema: dict[str, Any]) -> str:
 def _reference(name: str) -> str:
     if name in PARTS:
         return f"[{name}](#{name.lower()})"
-    if name in ("limits", "effectiveLimits"):
+    if name in ("limits", "effectiveLimits", "runLimits"):
         return "[limits](#limits)"
     return _type(document("common")["$defs"][name])
 

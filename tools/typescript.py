@@ -18,7 +18,7 @@ _COMMON = "common.json#/$defs/"
 _NAMES = {"array": "unknown[]", "integer": "number", "object": "Record<string, unknown>"}
 # Keywords that types cannot express, or that become comments.
 _TELLING = {"$schema", "$id", "title", "description", "default", "examples"}
-_BOUNDING = {"minimum", "maximum", "minLength"}
+_BOUNDING = {"minimum", "maximum", "minLength", "minItems"}
 _SHAPING = {"$ref", "type", "enum", "const", "properties", "required", "additionalProperties", "items"}
 _CASES = {"if", "then", "else", "allOf"}
 

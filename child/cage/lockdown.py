@@ -47,8 +47,9 @@ from flowcage.child.cage.architecture import current
 from flowcage.child.cage.policy import policy
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
 from flowcage.protocol.errors import ISOLATION_UNAVAILABLE, ErrorReply
+from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import LAYERS, STRICT_LAYERS, Isolation, Layer
+from flowcage.protocol.messages import Isolation, Layer
 
 _LINUX_ONLY = Layer(False, "Linux only")
 _SOME_PID = 0x7FFFFFFF  # stands for the child's id in `_FILTER`; above every real one (proc(5), pid_max)

@@ -1,4 +1,4 @@
-"""The execution of one workflow: what `start`, `poll`, `take`, `drain` and `resolve` do to it and answer.
+"""The execution of one workflow: what the messages from `start` to `advance` do to it and answer.
 
 Who calls it: the session, which has checked by the state table that the message may come. An execution owns
 the realm of its run and decides how the run stands: running, complete (`_output`), failed (`_failure`) or
@@ -22,7 +22,8 @@ Invariants:
   this would take a run that waits for one that is stalled.
 - A request leaves `_unsettled` last in `resolve`: an answer that fills the heap is carried out a second time,
   above the engine (`abandon`), and must find its request
-  (`tests/child/test_heap.py::test_an_answer_that_fills_the_heap_ends_the_run`).
+  (`tests/child/test_heap.py::test_an_answer_that_fills_the_heap_ends_the_run`). For the same reason `advance`
+  keeps in `_turns` what is left of it.
 - After `fail_and_free` the realm is gone: `_hand_out` and `resolve` look at `_is_freed` before they touch it.
 - An abandoned realm is never closed: the engine would free objects that are half changed.
 """
@@ -30,6 +31,7 @@ Invariants:
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import assert_never
 
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
@@ -46,7 +48,18 @@ from flowcage.child.sandbox.results import take_error
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import MISSING, Budget, Ok, OkUndefined, Rejected, Resolution, Start, Started
+from flowcage.protocol.messages import (
+    MISSING,
+    Budget,
+    Ok,
+    OkUndefined,
+    Rejected,
+    Resolution,
+    Resolve,
+    Run,
+    Start,
+    Started,
+)
 
 
 class Execution:
@@ -65,12 +78,13 @@ class Execution:
         self._failure: ErrorReply | None = None
         self._issued = 0  # the highest request id that is known here
         self._unsettled: set[str] = set()  # ids that no resolve has settled
+        self._turns: list[list[Resolve]] = []  # of an `advance` that is being carried out: what is left of it
+        self._started = Started()
         self._is_freed = False
         self._message_prefix = ""  # before a failure's message, while something else than the workflow runs
 
-    def start(self, message: Start) -> str:
+    def start(self, message: Start | Run) -> str:
         """Install the globals and compile the source. No code of the workflow runs yet."""
-        started = Started()
         args = {} if message.args is MISSING else message.args
         try:
             with self._realm.watchdog.step():
@@ -79,7 +93,7 @@ class Execution:
                 self._message_prefix = ""
                 program = compile_workflow(self._realm, message.source, message.source_name, message.dialect)
                 if message.describe:
-                    started = program.described()
+                    self._started = program.described()
             self._evaluation = Evaluation(self._realm, program)
         except ErrorReply as failure:
             self._failure = failure
@@ -87,7 +101,12 @@ class Execution:
         except Interrupted as stopped:
             self._failure = interruption(stopped)
             raise self._failure from None
-        return strictjson.dumps(encode.started(started))
+        return strictjson.dumps(encode.started(self._started))
+
+    def first_drain(self) -> str:
+        """As `drain`, for a `run`: with what `start` has described."""
+        described = "".join(f',"{name}":"{told}"' for name, told in encode.started(self._started).items())
+        return f"{self.drain()[:-1]}{described}}}"
 
     def poll(self) -> str:
         """Run to quiet and report one event: the oldest call, else the oldest request, else the state."""
@@ -113,13 +132,44 @@ class Execution:
     def drain(self) -> str:
         """Run to quiet and hand out all calls and requests, with how the run stands."""
         self._step()
+        return self._drained()
+
+    def _drained(self) -> str:
         calls, requests = self._hand_out("takeCalls"), self._hand_out("takeRequests")
         if self._failure is not None and not (calls or requests):
             raise self._failure
         return f'{{"calls":[{calls}],"requests":[{requests}],{self._drain_state()}}}'
 
-    def resolve(self, identifier: str, resolution: Resolution) -> str:
+    def advance(self, turns: Sequence[Sequence[Resolve]]) -> str:
+        """Settle the requests of each turn and run to quiet after it, until the run ends; then as `drain`."""
+        self._turns = self._turns or list(map(list, turns))
+        try:
+            self._refuse_unknown(len(turns) - len(self._turns))
+            while self._settle_turn() and self._turns:
+                self._refuse_unknown(len(turns) - len(self._turns))
+        finally:
+            self._turns = []
+        return self._drained()
+
+    def _refuse_unknown(self, turn: int) -> None:
+        known = set(self._unsettled)
+        for resolve in self._turns[0]:
+            if resolve.id not in known:
+                raise unknown_request(resolve.id, turn)
+            known.remove(resolve.id)
+
+    def _settle_turn(self) -> bool:
+        """Carry out the next turn. Returns whether the run goes on."""
+        while self._turns[0]:
+            self.resolve(self._turns[0][0])
+            del self._turns[0][0]
+        self._step()
+        del self._turns[0]
+        return self._failure is None and self._output is None
+
+    def resolve(self, message: Resolve) -> str:
         """Settle an outstanding request. No code of the workflow runs: it resumes at the next step."""
+        identifier, resolution = message
         if identifier not in self._unsettled:
             raise unknown_request(identifier)
         if self._failure is None:

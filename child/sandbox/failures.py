@@ -7,6 +7,7 @@ from typing import Any
 from flowcage.child.engine.errors import Interrupted
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.messages import Advance, Message, Resolve
 
 OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
@@ -55,10 +56,22 @@ def interruption(stopped: Interrupted) -> ErrorReply:
     return errors.run_failure(stopped.kind, "InternalError", stopped.message)
 
 
-def unknown_request(identifier: str) -> ErrorReply:
-    """The reply to a `resolve` whose id is not outstanding."""
+def unknown_request(identifier: str, turn: int | None = None) -> ErrorReply:
+    """The reply to a `resolve`, or to this turn of an `advance`, with an id that is not outstanding."""
     message = f"unknown workflow request id: {identifier}"
-    return ErrorReply(errors.UNKNOWN_REQUEST, message, {"id": identifier})
+    data = {"id": identifier} if turn is None else {"id": identifier, "turn": turn}
+    return ErrorReply(errors.UNKNOWN_REQUEST, message, data)
+
+
+def without_run(message: Message, failure: ErrorReply) -> ErrorReply:
+    """The reply to a message about a run that `failure` has prevented: no request of it is outstanding."""
+    match message:
+        case Resolve():
+            return unknown_request(message.id)
+        case Advance():
+            return unknown_request(message.turns[0][0].id, 0)
+        case _:
+            return failure
 
 
 def missing_default(exported: list[str]) -> ErrorReply:

@@ -19,8 +19,7 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.workflows.beneath import relative_to
 from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileError, source_text
 from flowcage.protocol import strictjson
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
-from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, MIB, Limits
 from flowcage.protocol.messages import Json
 
 

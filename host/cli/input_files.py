@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
 STDIN = Path("-")
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.protocol.layers import missing_layers
 from flowcage.protocol.limits import camel_case
-from flowcage.protocol.messages import Json, Layer, missing_layers
+from flowcage.protocol.messages import Json, Layer
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _where(method: str, part: str, value: Any) -> str | None:
     if part == "params":
         violation = validate.params_error(method, value)
     else:  # requests of later versions: the decoder splits them off, the schema refuses them
-        known = decode.split_unknown_requests(value)[0] if method == "drain" else value
+        known = decode.split_unknown_requests(value)[0] if method in decode.DRAINS else value
         violation = validate.result_error(method, known)
     return None if violation is None else violation.path
 

@@ -48,8 +48,9 @@ from flowcage.host.process.launch.launcher import Launcher, not_launched
 from flowcage.host.process.lone_error import open_nursery_raising
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors
+from flowcage.protocol.layers import missing_layers
 from flowcage.protocol.limits import Limits, unknown_to_child
-from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer, missing_layers
+from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
 from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
 
 T = TypeVar("T")

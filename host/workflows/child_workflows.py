@@ -23,7 +23,7 @@ from flowcage.host.outcome.errors import (
 from flowcage.host.run.options import Caller
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
-from flowcage.protocol.framing import DEFAULT_MAX_MESSAGE_BYTES
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
 
 # Where ``workflow('name')`` looks below the root, after the folder of its caller.

@@ -43,6 +43,33 @@ export type Limits = {
 /** The limits as they hold for this run. addressSpaceBytes is left out where nothing limits it. */
 export type EffectiveLimits = Limits & Required<Pick<Limits, 'memoryBytes' | 'stackBytes' | 'stepTimeoutMs' | 'cpuSeconds' | 'maxSleepMs' | 'maxMessageBytes' | 'maxPendingRequests' | 'maxQueuedBytes'>>;
 
+/**
+ * Limits to lower for this run. One that is left out, or higher than the child holds to already, stays as it
+ * is.
+ */
+export type RunLimits = {
+  /** Heap of the QuickJS engine, in bytes. */
+  memoryBytes?: number;
+  /** C stack that JavaScript may use, in bytes; more than 4 MiB counts as 4 MiB. */
+  stackBytes?: number;
+  /**
+   * CPU time for one message that compiles or runs JavaScript, in milliseconds; renewed at each, so that
+   * waiting for the host costs nothing. Ten times as much on the wall clock ends it, too.
+   */
+  stepTimeoutMs?: number;
+  /** User and system CPU time of the whole run, cumulative, in seconds. */
+  cpuSeconds?: number;
+  /** Longest sleep() that is not an error, in milliseconds. */
+  maxSleepMs?: number;
+  /** Requests that may be outstanding at once. */
+  maxPendingRequests?: number;
+  /**
+   * Calls and requests queued between two messages, in UTF-16 code units of their JSON text; each counts 100
+   * more.
+   */
+  maxQueuedBytes?: number;
+};
+
 /** Whether one layer of the cage holds. */
 export type Layer = {
   /** Whether it holds. */
@@ -155,6 +182,13 @@ export type Resolution =
     message: string;
   };
 
+/** One outstanding request and how it was settled. */
+export type Settlement = {
+  /** The id that the child gave the request. One that is not outstanding is error unknown_request. */
+  id: string;
+  resolution: Resolution;
+};
+
 /** What the workflow came to. */
 export type Output = {
   /** The workflow's result by JSON's rules: any JSON, null for undefined. */
@@ -168,6 +202,35 @@ export type Diagnostic = {
   /** One sentence for the author. */
   message: string;
 };
+
+/** What the workflow did since the last message that handed it out, and where it stands. */
+export type Drained = {
+  /** In the order they were made. */
+  calls: Call[];
+  /** In the order of their ids, each handed out once. */
+  requests: Request[];
+  /**
+   * Nothing is queued, nothing is outstanding and the workflow is not done: it can never finish. Left out:
+   * false.
+   */
+  stalled?: boolean;
+  /**
+   * The run failed, and what stands here came before; the next message is answered with the failure. Left
+   * out: false.
+   */
+  more?: boolean;
+  /** Notes for the workflow's author that were not handed out before. Left out where there are none. */
+  diagnostics?: Diagnostic[];
+} & (
+  | {
+    state: 'pending';
+  }
+  | {
+    state: 'complete';
+    /** Only read where the state is complete. */
+    output: Output;
+  }
+);
 
 /** One thing that happened, as poll reports it. */
 export type Event =
@@ -315,8 +378,10 @@ export type ErrorObject = {
     code: -32020;
     data: {
       kind: 'unknown_request';
-      /** The id that resolve carried. */
+      /** The id that resolve or advance carried. */
       id: string;
+      /** Which turn of advance has it; the first is 0. */
+      turn?: number;
     };
   }
   | {
@@ -353,6 +418,22 @@ export type ErrorObject = {
   }
 );
 
+/** Settle requests and run the workflow on: turn after turn, until the run ends or no turn is left. */
+export type AdvanceParams = {
+  /**
+   * Each turn settles its requests, in their order, and runs to quiet in a step of its own. An id that is not
+   * outstanding then, or that a turn has twice, is error unknown_request: of that turn nothing is settled,
+   * and those before it stay applied.
+   */
+  turns: Settlement[][];
+};
+
+/**
+ * The workflow ran to quiet after the last turn, or ended in one before it; everything it did since the last
+ * message, and where it stands.
+ */
+export type AdvanceResult = Drained;
+
 /** Compile one workflow and read its meta; none of its code runs. */
 export type CheckParams = {
   source: Source;
@@ -372,33 +453,7 @@ export type CheckResult = {
 export type DrainParams = Record<string, unknown>;
 
 /** The workflow ran to quiet; everything it did since the last message, and where it stands. */
-export type DrainResult = {
-  /** In the order they were made. */
-  calls: Call[];
-  /** In the order of their ids, each handed out once. */
-  requests: Request[];
-  /**
-   * Nothing is queued, nothing is outstanding and the workflow is not done: it can never finish. Left out:
-   * false.
-   */
-  stalled?: boolean;
-  /**
-   * The run failed, and what stands here came before; the next message is answered with the failure. Left
-   * out: false.
-   */
-  more?: boolean;
-  /** Notes for the workflow's author that were not handed out before. Left out where there are none. */
-  diagnostics?: Diagnostic[];
-} & (
-  | {
-    state: 'pending';
-  }
-  | {
-    state: 'complete';
-    /** Only read where the state is complete. */
-    output: Output;
-  }
-);
+export type DrainResult = Drained;
 
 /**
  * The first message: agree on the version, set the limits, close the cage. Answered before any source can
@@ -434,6 +489,8 @@ export type InitializeResult = {
   isolation: Record<string, Layer>;
   /** Longest line in either direction, in bytes, its newline not counted. */
   maxMessageBytes: number;
+  /** The methods that the child has. Left out: it is older than run and advance, and has neither. */
+  methods?: string[];
 };
 
 /** None: an empty object, or no params at all. */
@@ -442,7 +499,7 @@ export type PollParams = Record<string, unknown>;
 /** The workflow ran to quiet; the oldest call, else the oldest untaken request, else completion, else pending. */
 export type PollResult = Event;
 
-/** Settle one outstanding request; the workflow resumes at the next poll, take or drain. */
+/** Settle one outstanding request; the workflow resumes at the next poll, take, drain or advance. */
 export type ResolveParams = {
   /** The id that the child gave the request. One that is not outstanding is error unknown_request. */
   id: string;
@@ -451,6 +508,32 @@ export type ResolveParams = {
 
 /** The request is settled. An empty object. Members are ignored. */
 export type ResolveResult = Record<string, unknown>;
+
+/**
+ * Compile one workflow and run it to quiet: start and the first drain in one message. A child runs one
+ * workflow.
+ */
+export type RunParams = {
+  source: Source;
+  sourceName?: SourceName;
+  /** What the workflow sees as args: any JSON; {} when left out. */
+  args?: unknown;
+  /** What the workflow sees as budget; no ceiling and nothing spent when left out. */
+  budget?: Budget;
+  dialect?: Dialect;
+  /** Whether the answer tells the dialect. Left out: false. */
+  describe?: boolean;
+  limits?: RunLimits;
+};
+
+/** The workflow compiled and ran to quiet; everything it did, and where it stands. */
+export type RunResult = Drained & {
+  /**
+   * Which dialect the source turned out to be. Left out unless describe was true, and where the child cannot
+   * tell.
+   */
+  dialect?: 'module' | 'script';
+};
 
 /** None: an empty object, or no params at all. */
 export type ShutdownParams = Record<string, unknown>;
@@ -491,11 +574,13 @@ export type TakeResult = {
 
 /** Every method of the child: what it takes and what it answers. */
 export interface Methods {
+  advance: { params: AdvanceParams; result: AdvanceResult };
   check: { params: CheckParams; result: CheckResult };
   drain: { params: DrainParams; result: DrainResult };
   initialize: { params: InitializeParams; result: InitializeResult };
   poll: { params: PollParams; result: PollResult };
   resolve: { params: ResolveParams; result: ResolveResult };
+  run: { params: RunParams; result: RunResult };
   shutdown: { params: ShutdownParams; result: ShutdownResult };
   start: { params: StartParams; result: StartResult };
   take: { params: TakeParams; result: TakeResult };

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from flowcage.child.cage import code
-from flowcage.protocol.messages import STRICT_LAYERS, Layer, missing_layers
+from flowcage.protocol.layers import STRICT_LAYERS, missing_layers
+from flowcage.protocol.messages import Layer
 
 from .caged import Caged
 

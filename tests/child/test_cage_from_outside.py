@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
+from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 from flowcage.schemas.validate import result_error
 
 from .caged import Caged, ordinary_user

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
+from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 from flowcage.schemas.validate import error_error, result_error
 
 from .caged import Caged, circumstance, ordinary_user

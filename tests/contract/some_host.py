@@ -37,9 +37,9 @@ def answer_pages() -> None:
     """Have the host answer the later request, by a row and a handler, and read the later member."""
     drained = decode.drained
 
-    def drained_later(value: Any) -> Any:
+    def drained_later(value: Any, method: str) -> Any:
         pages.append(value.get("pages"))
-        return drained(value)
+        return drained(value, method)
 
     async def fetch_page(request: FetchRequest) -> str:
         return f"page of {request.url}"

@@ -98,7 +98,7 @@ FORGETFUL_HOST = """
 import sys
 from flowcage.protocol import decode
 drained = decode.drained
-decode.drained = lambda result: drained({**result, "diagnostics": []})
+decode.drained = lambda result, *method: drained({**result, "diagnostics": []}, *method)
 from flowcage.host.cli.entry import main
 main()
 """

@@ -11,7 +11,8 @@ import pytest
 
 from flowcage.host import RunError, Verdict
 from flowcage.host.cli import exits
-from flowcage.protocol.messages import LAYERS, METHODS, STRICT_LAYERS
+from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
+from flowcage.protocol.messages import METHODS
 
 from . import readme
 from .command import DEADLINE, FLOWCAGE
@@ -46,8 +47,8 @@ def test_the_program_of_the_readme_runs() -> None:
 
 
 def test_the_readme_counts_the_messages() -> None:
-    assert len(METHODS) == 8
-    assert "eight JSON-RPC messages" in readme.README
+    assert len(METHODS) == 10
+    assert "ten JSON-RPC messages" in readme.README
 
 
 def test_the_table_of_layers_lists_all_and_says_which_must_hold() -> None:

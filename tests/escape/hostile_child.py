@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
+from flowcage.protocol.layers import STRICT_LAYERS
 from flowcage.protocol.limits import FIELD_NAMES
-from flowcage.protocol.messages import STRICT_LAYERS
 
 MIB = 1024 * 1024
 MARKED = "\u2028 \u2029 \u0085 \x0b \x7f \ufeff"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from flowcage.child.cage import code
-from flowcage.protocol.messages import LAYERS, STRICT_LAYERS
+from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 
 from .attack import NO_ATTACK
 from .attacker import Attacker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcage.protocol.messages import LAYERS, OPTIONAL_LAYERS
+from flowcage.protocol.layers import LAYERS, OPTIONAL_LAYERS
 
 from .attack import Attack
 from .attacker import Attacker

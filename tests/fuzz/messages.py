@@ -29,15 +29,20 @@ _SOURCES = st.sampled_from(
         "",
     ]
 )
+_SETTLEMENTS = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["1", "2", "3"]),
+        "resolution": st.fixed_dictionaries({"type": st.just("ok"), "value": json_values(3)}),
+    }
+)
 _SOUND = {
     "initialize": st.just({"protocolVersion": "1.0"}),
     "start": st.fixed_dictionaries({"source": _SOURCES}, optional={"args": json_values(3)}),
+    "run": st.fixed_dictionaries({"source": _SOURCES}, optional={"args": json_values(3)}),
     "check": st.fixed_dictionaries({"source": _SOURCES}),
-    "resolve": st.fixed_dictionaries(
-        {
-            "id": st.sampled_from(["1", "2", "3"]),
-            "resolution": st.fixed_dictionaries({"type": st.just("ok"), "value": json_values(3)}),
-        }
+    "resolve": _SETTLEMENTS,
+    "advance": st.fixed_dictionaries(
+        {"turns": st.lists(st.lists(_SETTLEMENTS, min_size=1, max_size=3), min_size=1, max_size=3)}
     ),
 }
 # What the contract lets a host ask for is another test's matter; here the child must have room to live.

@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
+from flowcage.protocol.layers import STRICT_LAYERS
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import STRICT_LAYERS
 
 LIE = sys.argv[1]
 MIB = 1024 * 1024

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import Any
 
+from flowcage.protocol.layers import STRICT_LAYERS
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import STRICT_LAYERS
 
 SCRIPT = json.loads(sys.argv[1])
 PEER = {"name": "scripted", "version": "0"}

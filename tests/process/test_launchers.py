@@ -20,7 +20,7 @@ from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
-from flowcage.protocol.messages import missing_layers
+from flowcage.protocol.layers import missing_layers
 
 from ..host.launchers import BOTH, Make, Watched, watched
 

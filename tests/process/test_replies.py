@@ -19,14 +19,26 @@ from flowcage.host.process.replies import Replies
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import CODES, RUN_FAILURES
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import Check, Drain, Initialize, Message, OkUndefined, Resolve, Start
+from flowcage.protocol.messages import (
+    Advance,
+    Check,
+    Drain,
+    Initialize,
+    Message,
+    OkUndefined,
+    Resolve,
+    Run,
+    Start,
+)
 
 MESSAGES: dict[str, Message] = {
     "initialize": Initialize("1.0", None, Limits(), None),
     "check": Check("export default 1"),
     "start": Start("export default 1"),
+    "run": Run("export default 1"),
     "drain": Drain(),
     "resolve": Resolve("1", OkUndefined()),
+    "advance": Advance(((Resolve("1", OkUndefined()),),)),
 }
 ASKS = {"requests": [{"type": "agent", "id": "1", "prompt": "p"}]}
 COMPLETE = {"state": "complete", "output": {"result": 1}}
@@ -56,8 +68,10 @@ MAY_FAIL: dict[str, dict[str, type[RunError]]] = {
     },
     "check": {**dict.fromkeys(RUN_FAILURES, WorkflowFailed), "method_not_found": RunRefused},
     "start": dict.fromkeys(RUN_FAILURES, WorkflowFailed),
+    "run": dict.fromkeys(RUN_FAILURES, WorkflowFailed),
     "drain": dict.fromkeys(RUN_FAILURES, WorkflowFailed),
     "resolve": {"memory": WorkflowFailed},
+    "advance": dict.fromkeys(RUN_FAILURES, WorkflowFailed),
 }
 # What the schemas want beside the kind.
 DATA: dict[str, dict[str, Any]] = {

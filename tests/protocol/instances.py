@@ -53,7 +53,7 @@ def _of_type(name: str, schema: dict[str, Any]) -> JsonStrategy:
     if name == "object":
         return _objects(schema)
     if name == "array":
-        return st.lists(instances(schema.get("items", {})), max_size=2)
+        return st.lists(instances(schema.get("items", {})), min_size=schema.get("minItems", 0), max_size=2)
     if name == "integer":
         return st.integers(schema.get("minimum", -MAX_LIMIT), schema.get("maximum", MAX_LIMIT))
     if name == "string":

@@ -8,11 +8,20 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from flowcage.protocol.errors import CODES
-from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, MAX_STACK_BYTES, WIRE_NAMES, Limits
+from flowcage.protocol.limits import (
+    FIELD_NAMES,
+    LOWERABLE_WIRE_NAMES,
+    MAX_LIMIT,
+    MAX_STACK_BYTES,
+    NO_LIMITS,
+    WIRE_NAMES,
+    Limits,
+)
 from flowcage.protocol.messages import (
     DIALECTS,
     ISOLATIONS,
     MISSING,
+    Advance,
     Budget,
     Check,
     Checked,
@@ -28,6 +37,7 @@ from flowcage.protocol.messages import (
     Rejected,
     Resolution,
     Resolve,
+    Run,
     Shutdown,
     Start,
     Started,
@@ -73,22 +83,34 @@ def limits() -> st.SearchStrategy[Limits]:
     return st.builds(Limits, **{name: own.get(name, _COUNTS) for name in WIRE_NAMES})
 
 
+def run_limits() -> st.SearchStrategy[Limits]:
+    """Any limits that a `run` may ask for; 0 is none."""
+    some = {FIELD_NAMES[name]: st.just(0) | _COUNTS for name in LOWERABLE_WIRE_NAMES}
+    return st.fixed_dictionaries(some).map(lambda asked: NO_LIMITS._replace(**asked))
+
+
 def resolutions() -> st.SearchStrategy[Resolution]:
     """Every way to settle a request."""
     answered = st.builds(Ok, json_values(), st.none() | _BUDGETS)
     return answered | st.builds(OkUndefined) | st.builds(Rejected, texts())
 
 
+_RESOLVES = st.builds(Resolve, texts(), resolutions())
+_TURNS = st.lists(_RESOLVES, min_size=1, max_size=2).map(tuple)
+_START = (*_SOURCES, _ARGS, _BUDGETS | st.just(Budget()), st.sampled_from(DIALECTS), st.booleans())
+
 MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     "initialize": st.builds(
         Initialize, texts(), st.none() | _PEERS, limits(), st.none() | st.sampled_from(ISOLATIONS)
     ),
-    "start": st.builds(Start, *_SOURCES, _ARGS, _BUDGETS, st.sampled_from(DIALECTS), st.booleans()),
+    "start": st.builds(Start, *_START),
+    "run": st.builds(Run, *_START, run_limits()),
     "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS)),
     "poll": st.builds(Poll),
     "take": st.builds(Take),
     "drain": st.builds(Drain),
-    "resolve": st.builds(Resolve, texts(), resolutions()),
+    "resolve": _RESOLVES,
+    "advance": st.builds(Advance, st.lists(_TURNS, min_size=1, max_size=2).map(tuple)),
     "shutdown": st.builds(Shutdown),
 }
 
@@ -96,7 +118,8 @@ MESSAGES: dict[str, st.SearchStrategy[Message]] = {
 def initialized() -> st.SearchStrategy[Initialized]:
     """Any answer to `initialize`."""
     layers = st.dictionaries(texts(), st.builds(Layer, st.booleans(), texts()), max_size=3)
-    return st.builds(Initialized, texts(), _PEERS, _PEERS, limits(), layers, _COUNTS)
+    methods = st.lists(texts(), max_size=2).map(tuple)
+    return st.builds(Initialized, texts(), _PEERS, _PEERS, limits(), layers, _COUNTS, methods)
 
 
 def started() -> st.SearchStrategy[Started]:
@@ -127,6 +150,8 @@ _PEER = record({"name": texts(), "version": texts()})
 _BUDGET = record({"total": st.none() | _AMOUNTS, "spent": _AMOUNTS})
 _LIMITS = record({}, **dict.fromkeys(FIELD_NAMES, _COUNTS))
 _SOURCE = {"sourceName": texts(), "dialect": st.sampled_from(DIALECTS)}
+_STARTED = {**_SOURCE, "args": json_values(), "budget": _BUDGET, "describe": st.booleans()}
+_RUN_LIMITS = record({}, **dict.fromkeys(LOWERABLE_WIRE_NAMES, _COUNTS))
 _ID = st.text(min_size=1, max_size=3)
 _OUTPUT = record({"result": json_values()})
 
@@ -135,6 +160,7 @@ _RESOLUTION = st.one_of(
     record({"type": st.just("ok_undefined")}),
     record({"type": st.just("error"), "message": texts()}),
 )
+_SETTLEMENT = record({"id": texts(), "resolution": _RESOLUTION})
 _CALL = st.one_of(
     record({"type": st.just("log"), "values": st.lists(json_values(2), max_size=2)}),
     record({"type": st.just("phase"), "name": texts()}, options=_records()),
@@ -159,18 +185,29 @@ _DIAGNOSTIC = record({"kind": texts(), "message": texts()})
 _DRAINED = {"calls": st.lists(_CALL, max_size=2), "requests": st.lists(_REQUEST, max_size=2)}
 _NOTES = {"diagnostics": st.lists(_DIAGNOSTIC, max_size=2), "stalled": st.booleans(), "more": st.booleans()}
 
+
+def _drains(**optional: JsonStrategy) -> JsonStrategy:
+    more = {**_NOTES, **optional}
+    return st.one_of(
+        record({**_DRAINED, "state": st.just("pending")}, **more, output=json_values(2)),
+        record({**_DRAINED, "state": st.just("complete"), "output": _OUTPUT}, **more),
+    )
+
+
 PARAMS: dict[str, JsonStrategy] = {
     "initialize": record(
         {"protocolVersion": texts()}, client=_PEER, limits=_LIMITS, isolation=st.sampled_from(ISOLATIONS)
     ),
-    "start": record(
-        {"source": texts()}, **_SOURCE, args=json_values(), budget=_BUDGET, describe=st.booleans()
-    ),
+    "start": record({"source": texts()}, **_STARTED),
+    "run": record({"source": texts()}, **_STARTED, limits=_RUN_LIMITS),
     "check": record({"source": texts()}, **_SOURCE),
     "poll": record({}),
     "take": record({}),
     "drain": record({}),
-    "resolve": record({"id": texts(), "resolution": _RESOLUTION}),
+    "resolve": _SETTLEMENT,
+    "advance": record(
+        {"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)}
+    ),
     "shutdown": record({}),
 }
 
@@ -185,14 +222,14 @@ RESULTS: dict[str, JsonStrategy] = {
                 texts(), record({"applied": st.booleans(), "detail": texts()}), max_size=2
             ),
             "maxMessageBytes": _COUNTS,
-        }
+        },
+        methods=st.lists(texts(), max_size=2),
     ),
     "start": record({}, dialect=st.sampled_from(["module", "script"])),
     "check": record({"dialect": st.sampled_from(["module", "script"]), "meta": json_values()}),
-    "drain": st.one_of(
-        record({**_DRAINED, "state": st.just("pending")}, **_NOTES, output=json_values(2)),
-        record({**_DRAINED, "state": st.just("complete"), "output": _OUTPUT}, **_NOTES),
-    ),
+    "drain": _drains(),
+    "run": _drains(dialect=st.sampled_from(["module", "script"])),
+    "advance": _drains(),
 }
 
 # Every kind has what any kind needs: members that are not its own are ignored.

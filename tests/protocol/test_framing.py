@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcage.protocol.framing import Line, LineReader, TooLong, Truncated
+from flowcage.protocol.envelope import Line, LineReader, TooLong, Truncated
 
 
 def lines(reader: LineReader, *pieces: bytes) -> list[Line | TooLong]:

@@ -158,7 +158,7 @@ def test_typescript_refuses_a_keyword_that_it_does_not_know(monkeypatch: pytest.
 
 
 def test_a_shape_has_the_members_of_all_and_its_own() -> None:
-    drained = document("drain.result")
+    drained = document("common")["$defs"]["drained"]
     pending, complete = (shape(drained, variant) for variant in variants(drained))
     assert "output" not in pending["properties"]
     assert {"calls", "requests", "state", "output"} == set(complete["required"])

@@ -28,7 +28,7 @@ from .strategies import mutated
 MESSAGES = [name for name in names() if name != "common"]
 PARAMS = [f"{method}.params" for method in METHODS]
 # `take` and `poll` are answered for hosts in other languages; ours reads their parts with the same functions.
-READ = ["initialize.result", "check.result", "drain.result", "take.result", "poll.result"]
+READ = [*(f"{method}.result" for method in ("initialize", "start", "check", "take", "poll", *decode.DRAINS))]
 
 
 def read(name: str, value: Any) -> None:
@@ -40,8 +40,8 @@ def read(name: str, value: Any) -> None:
         list(map(decode.request, Members(value, name).objects("requests")))
     elif name == "poll.result":
         _read_event(Members(value, name))
-    elif name == "drain.result":
-        decode.drained(value)  # `decode.result` sets aside what no schema has
+    elif method in decode.DRAINS:
+        decode.drained(value, method)  # `decode.result` sets aside what no schema has
     else:
         decode.result(method, value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
     "initialize": decode.initialized,
     "start": decode.started,
     "check": decode.checked,
-    "drain": decode.drained,
+    **{method: partial(decode.drained, method=method) for method in decode.DRAINS},
 }
-DRAIN = document("drain.result")
+DRAIN = document("common")["$defs"]["drained"]
 LEAST_DRAIN = {"calls": [], "requests": [], "state": "pending"}
 
 

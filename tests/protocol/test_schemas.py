@@ -24,7 +24,7 @@ MESSAGES = [name for name in names() if name != "common"]
 COMMON = document("common")["$defs"]
 
 # Keywords whose refusal is worded in keywords.py, that lead to other schemas, or that only tell.
-REFUSING = {"type", "required", "enum", "const", "minimum", "maximum", "minLength"}
+REFUSING = {"type", "required", "enum", "const", "minimum", "maximum", "minLength", "minItems"}
 LEADING = {"$ref", "properties", "additionalProperties", "items", "if", "then", "else", "allOf", "$defs"}
 TELLING = {"$schema", "$id", "title", "description", "default", "examples"}
 
@@ -131,6 +131,27 @@ def test_every_limit_names_its_unit_and_has_the_range_of_the_code() -> None:
     for name, schema in COMMON["limits"]["properties"].items():
         assert any(unit in schema["description"] for unit in units), name
         assert (schema["type"], schema["minimum"], schema["maximum"]) == ("integer", 1, MAX_LIMIT)
+
+
+def test_a_run_may_lower_the_limits_that_need_no_new_cage() -> None:
+    named, all_of_them = (COMMON[name]["properties"] for name in ("runLimits", "limits"))
+    assert all_of_them.keys() - named.keys() == {"addressSpaceBytes", "maxMessageBytes"}
+    without_defaults = {
+        name: {key: value for key, value in schema.items() if key != "default"}
+        for name, schema in all_of_them.items()
+        if name in named
+    }
+    assert named == without_defaults
+
+
+def test_run_and_advance_take_what_the_messages_take_that_they_join() -> None:
+    run, start = document("run.params"), document("start.params")
+    assert run["required"] == start["required"]
+    assert {**start["properties"], "limits": {"$ref": "common.json#/$defs/runLimits"}} == run["properties"]
+    settlement, resolve = COMMON["settlement"], document("resolve.params")
+    assert [settlement[name] for name in ("type", "required", "properties")] == [
+        resolve[name] for name in ("type", "required", "properties")
+    ]
 
 
 def test_choices_are_those_of_the_code() -> None:

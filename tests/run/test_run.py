@@ -28,7 +28,7 @@ from flowcage.host import (
     run_workflow_blocking,
 )
 from flowcage.host.events.records import AgentCompleted, AgentFailed, AgentStarted, Event, RunEnded
-from flowcage.protocol.messages import STRICT_LAYERS
+from flowcage.protocol.layers import STRICT_LAYERS
 
 from ..host.children import Launcher
 

@@ -15,8 +15,8 @@ import trio
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.serve import server as serve
 from flowcage.host.serve.socket import listening
+from flowcage.protocol.layers import STRICT_LAYERS
 from flowcage.protocol.limits import MIB
-from flowcage.protocol.messages import STRICT_LAYERS
 from flowcage.protocol.terms import Terms, ceilings
 
 from .test_serve import DEADLINE_SECONDS, OTHER_UID, Peer, Server, as_user, path, refused, serving

@@ -1,0 +1,122 @@
+"""From the params of a request to its message: one row of `PARAMS` for each method. `decode` calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flowcage.protocol.limits import FIELD_NAMES, LOWERABLE_WIRE_NAMES, MAX_LIMIT, NO_LIMITS, Limits
+from flowcage.protocol.members import Members
+from flowcage.protocol.messages import (
+    DIALECTS,
+    ISOLATIONS,
+    Advance,
+    Budget,
+    Check,
+    Drain,
+    Initialize,
+    Message,
+    Ok,
+    OkUndefined,
+    Peer,
+    Poll,
+    Rejected,
+    Resolution,
+    Resolve,
+    Run,
+    Shutdown,
+    Start,
+    Take,
+)
+
+
+def limits(members: Members, otherwise: Limits, names: Iterable[str] = FIELD_NAMES) -> Limits:
+    """Build limits, each a positive integer.
+
+    Args:
+        otherwise: has those that are missing.
+        names: of those that are read; others are ignored.
+    """
+    present = [name for name in names if name in members]
+    return otherwise._replace(**{FIELD_NAMES[name]: members.integer(name, 1, MAX_LIMIT) for name in present})
+
+
+def peer(members: Members) -> Peer:
+    """Build a `Peer`."""
+    return Peer(members.string("name"), members.string("version"))
+
+
+def _initialize(members: Members) -> Initialize:
+    client, asked = members.object("client"), members.object("limits")
+    return Initialize(
+        members.string("protocolVersion"),
+        peer(client) if client else None,
+        limits(asked, Limits()) if asked else Limits(),
+        members.choice("isolation", ISOLATIONS) if "isolation" in members else None,
+    )
+
+
+def _source(members: Members) -> tuple[str, str, Any]:
+    return (
+        members.string("source"),
+        members.string("sourceName", "workflow.js"),
+        members.choice("dialect", DIALECTS, "auto"),
+    )
+
+
+def _start(members: Members) -> Start:
+    source, source_name, dialect = _source(members)
+    budget = members.object("budget")
+    return Start(
+        source,
+        source_name,
+        members.any("args"),
+        _budget(budget) if budget else Budget(),
+        dialect,
+        "describe" in members and members.boolean("describe"),
+    )
+
+
+def _run(members: Members) -> Run:
+    start, asked = _start(members), members.object("limits")
+    return Run(*start, limits(asked, NO_LIMITS, LOWERABLE_WIRE_NAMES) if asked else NO_LIMITS)
+
+
+def _resolve(members: Members) -> Resolve:
+    return Resolve(members.string("id"), _resolution(members.nested("resolution")))
+
+
+def _advance(members: Members) -> Advance:
+    return Advance(tuple(tuple(map(_resolve, turn)) for turn in members.groups("turns")))
+
+
+def _resolution(members: Members) -> Resolution:
+    kind = members.choice("type", ("ok", "ok_undefined", "error"))
+    if kind == "error":
+        return Rejected(members.string("message"))
+    if kind == "ok_undefined":
+        return OkUndefined()
+    budget = members.object("budget")
+    return Ok(members.required("value"), _budget(budget) if budget else None)
+
+
+def _budget(members: Members) -> Budget:
+    total = members.required("total")
+    return Budget(
+        None if total is None else members.integer("total", 0, MAX_LIMIT),
+        members.integer("spent", 0, MAX_LIMIT),
+    )
+
+
+PARAMS: dict[str, Callable[[Members], Message]] = {
+    "initialize": _initialize,
+    "start": _start,
+    "run": _run,
+    "check": lambda members: Check(*_source(members)),
+    "poll": lambda _: Poll(),
+    "take": lambda _: Take(),
+    "drain": lambda _: Drain(),
+    "resolve": _resolve,
+    "advance": _advance,
+    "shutdown": lambda _: Shutdown(),
+}
