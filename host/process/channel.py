@@ -19,9 +19,7 @@ The channel keeps these invariants:
 - Nothing is parsed that is not charged: `Allowance.receive` is called before the bytes reach the parser.
 - A step is timed from before its write. Read afterwards, the child's CPU clock could have run already, and a
   timeout that the child reports truly would look like a lie (see step_clock.py).
-- A child that is waited for is inspected ten times a second, also while it sends bytes without ever
-  completing a line: its memory, its CPU, the wall clock, and the allowance of the run
-  (tests/process/test_patience.py). If the event loop itself was late, that delay is not charged to the child.
+- Reading has no timeout. `Glances` ends a wait that is too long; `is_due` and `answered` tell it of the wait.
 
 An exception from `receive` ends the conversation; `Child.run` then decides whether the child is killed.
 """
@@ -29,52 +27,21 @@ An exception from `receive` ends the conversation; `Child.run` then decides whet
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
 
 import trio
 
-from flowcage.host.outcome.errors import ChildSilent, MemoryExceeded, ProtocolViolation, RunError
+from flowcage.host.outcome.errors import ProtocolViolation, RunError
 from flowcage.host.process import codec
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.glances import Patience
 from flowcage.host.process.replies import Replies
-from flowcage.host.process.step_clock import Reading, StepClock
+from flowcage.host.process.step_clock import StepClock
 from flowcage.protocol import encode
 from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
 from flowcage.protocol.messages import Drained, Message
-
-# Between two inspections of a child that is waited for. Each costs a read of /proc, so not for every reply.
-_INSPECTION_SECONDS = 0.1
-
-
-class Patience(NamedTuple):
-    """What a child may use for one reply before it is killed.
-
-    The defaults are for the reply to `initialize`, which comes after the interpreter has loaded.
-
-    Attributes:
-        cpu_seconds: of the child's CPU.
-        wall_seconds: on the host's clock.
-        resident_bytes: of memory (RSS).
-        is_of_limits: these follow from limits of the run, which errors then name.
-    """
-
-    cpu_seconds: float = 30.0
-    wall_seconds: float = 30.0
-    resident_bytes: int = 512 * MIB
-    is_of_limits: bool = False
-
-    def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
-        """The same, with the time that a step may take and a grace: a correct child ends the step itself."""
-        step_seconds = limits.step_timeout_ms / 1000
-        return self._replace(
-            cpu_seconds=step_seconds + grace_seconds,
-            wall_seconds=STEP_WALL_FACTOR * step_seconds + grace_seconds,
-            is_of_limits=True,
-        )
 
 
 class ChildGone(RunError):
@@ -86,12 +53,13 @@ class Channel:
 
     Args:
         process: the child, with its pipes open.
-        allowance: of the run; charged for the bytes that the child sends, and asked while it is waited for.
+        allowance: of the run; charged for the bytes that the child sends.
 
     Attributes:
         patience: what the child may use for one reply; set anew once the limits of the run are agreed.
         step: times the steps, for the verdict.
         messages: sent and answered, two for each.
+        answered: replies that have come.
         bytes_sent, bytes_received: on the child's stdin and stdout.
     """
 
@@ -106,6 +74,7 @@ class Channel:
         self.patience = Patience()
         self.step = StepClock(process.cpu_seconds)
         self.messages = 0
+        self.answered = 0
         self.bytes_sent = 0
         self.bytes_received = 0
 
@@ -132,6 +101,11 @@ class Channel:
     def outstanding(self) -> int:
         """Requests that the child has handed out and that no resolve has settled."""
         return self._replies.outstanding
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a reply is to come."""
+        return 2 * self.answered < self.messages
 
     async def request(self, message: Message) -> object:
         """Send one message and wait for its result; errors as `receive`."""
@@ -180,10 +154,11 @@ class Channel:
             WorkflowFailed, IsolationUnavailable, RunRefused: the reply was an error.
             ProtocolViolation: the reply is not in the contract, or cannot be true.
             ChildGone: the child ended first.
-            ChildSilent, MemoryExceeded: the child exceeded its `patience`.
             CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
         """
-        event = self._next_event() or await self._wait_for_event()
+        while (event := self._next_event()) is None:
+            self._take(await self._process.read())
+        self.answered += 1
         if isinstance(event, Failure):
             self.step.answered(more=False)
         result = self._replies.take(event)
@@ -200,39 +175,10 @@ class Channel:
             raise ChildGone
         return event
 
-    async def _wait_for_event(self) -> Result | Failure:
-        began = self.step.recent()
-        inspect_at = began.wall + _INSPECTION_SECONDS
-        while True:
-            with trio.CancelScope(deadline=inspect_at):
-                self._take(await self._process.read())
-            if (event := self._next_event()) is not None:
-                return event
-            late = trio.current_time() - inspect_at
-            if late >= 0:  # decided by the clock, since a read may return a byte at a time and never time out
-                began = began._replace(wall=began.wall + late)  # the event loop was late, not the child
-                self._inspect(began)
-                inspect_at = trio.current_time() + _INSPECTION_SECONDS
-
     def _take(self, data: bytes) -> None:
         self.bytes_received += len(data)
         self._allowance.receive(len(data))
         self._connection.receive_data(data)
-
-    def _inspect(self, began: Reading) -> None:
-        self._allowance.require()
-        patience, passed = self.patience, self.step.since(began)
-        if self._process.resident_bytes() > patience.resident_bytes:
-            most = patience.resident_bytes // MIB
-            source = " (memoryBytes and room for the engine)" if patience.is_of_limits else ""
-            raise MemoryExceeded(f"the child used more than {most} MiB of memory{source} and was killed")
-        source = " (stepTimeoutMs and answerGraceSeconds)" if patience.is_of_limits else ""
-        if passed.cpu >= patience.cpu_seconds:
-            seconds = patience.cpu_seconds
-            raise ChildSilent(f"the child did not answer in {seconds:g} s of CPU{source} and was killed")
-        if passed.wall >= patience.wall_seconds:
-            seconds = patience.wall_seconds
-            raise ChildSilent(f"the child did not answer in {seconds:g} s{source} and was killed")
 
     def set_max_message_bytes(self, value: int) -> None:
         """Hold the child's lines to the effective limit that `initialize` reported, in bytes."""

@@ -20,6 +20,8 @@ Invariants:
   last of its stderr, before the error is made. The wait status decides, not what the child said.
 - Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
   confirmed by the kernel (tests/process/test_lying_child.py).
+- A child that a glance finds wanting is killed, and the scope of its conversation is cancelled: that error
+  takes the place of the cancellation. A conversation that has its result by then keeps it.
 - A child that crashed was perhaps attacked: as soon as it is reaped, the launcher is told (`distrust`).
 """
 
@@ -44,6 +46,7 @@ from flowcage.host.outcome.measured import Ended, Measured
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel, ChildGone
 from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.glances import Glances, Watch
 from flowcage.host.process.launch.launcher import Launcher, not_launched
 from flowcage.host.process.lone_error import open_nursery_raising
 from flowcage.host.process.proc_status import require_cage
@@ -91,6 +94,7 @@ class Child:
         began: float,
         allowance: Allowance,
         sent: Initialize | None = None,
+        glances: Glances | None = None,
     ) -> None:
         self._process = process
         self._sent = sent
@@ -98,15 +102,20 @@ class Child:
         self._began = began
         self._is_initialized = False
         self.channel = Channel(self._process, allowance)
+        self._glances = glances
+        self._watch = Watch(process, self.channel, allowance, self._give_up)
+        self._given_up: RunError | None = None
+        self._conversation = trio.CancelScope()
         self.wall_seconds = 0.0
 
     @classmethod
-    async def start(cls, launcher: Launcher, allowance: Allowance) -> Self:
+    async def start(cls, launcher: Launcher, allowance: Allowance, glances: Glances | None = None) -> Self:
         """Start a process; `run` must follow at once, which ends it.
 
         Args:
             launcher: starts the process.
             allowance: of the run, charged for what the child sends.
+            glances: look at the child while it is waited for; None for some of its own.
 
         Raises:
             LaunchFailed: no descriptors, no processes, or no such program.
@@ -114,7 +123,7 @@ class Child:
         began = trio.current_time()
         try:
             spawned = await launcher.launch()
-            return cls(ChildProcess(spawned), launcher, began, allowance, spawned.initialize)
+            return cls(ChildProcess(spawned), launcher, began, allowance, spawned.initialize, glances)
         except OSError as error:
             raise not_launched("no child could be started", error) from error
 
@@ -157,13 +166,15 @@ class Child:
 
         Raises:
             RunError: from `converse`; `ChildDied` or `ProtocolViolation` in the place of `ChildGone`.
+            ChildSilent, MemoryExceeded: the child exceeded its patience.
+            CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
         """
         healthy = False
         try:
             result = await self._supervise(converse)
             healthy = True
         except ChildGone:
-            raise await self._why_gone() from None
+            raise self._given_up or await self._why_gone() from None
         except WorkflowFailed:
             healthy = True
             raise
@@ -241,6 +252,11 @@ class Child:
         async with open_nursery_raising(RunError) as nursery:
             nursery.start_soon(self._process.collect_stderr)
             nursery.start_soon(self.channel.write)
+            if self._glances is None:
+                self._glances = Glances()
+                nursery.start_soon(self._glances.run)
+            self._conversation = nursery.cancel_scope
+            self._glances.begin(self._watch)
             try:
                 result = await converse(nursery)
             except trio.Cancelled:  # kill now: the nursery waits for handlers, which may take time to end
@@ -250,14 +266,21 @@ class Child:
                 if not isinstance(error, WorkflowFailed | ChildGone):
                     self._process.kill()
                 raise
+            finally:
+                self._glances.end(self._watch)
             is_done = True
             nursery.cancel_scope.cancel()
         if not is_done:  # a task can reach the nursery that it runs in
-            raise HandlerFailed(
+            raise self._given_up or HandlerFailed(
                 "a handler cancelled the nursery of its run; it may cancel scopes of its own, or that around "
                 "the run"
             )
         return result
+
+    def _give_up(self, error: RunError) -> None:
+        self._given_up = error
+        self._process.kill()
+        self._conversation.cancel()
 
     async def _why_gone(self) -> RunError:
         ended = await self._process.wait(EXIT_GRACE_SECONDS)

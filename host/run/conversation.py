@@ -18,7 +18,8 @@ from flowcage.host.outcome.errors import (
     RunError,
     WorkflowStalled,
 )
-from flowcage.host.process.channel import Channel, Patience
+from flowcage.host.process.channel import Channel
+from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.commands import Verdict
 from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn

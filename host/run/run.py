@@ -105,7 +105,10 @@ class WorkflowRun(Node):
         driver = self.driver
         try:
             with trio.fail_after(self.options.timeout_seconds):
-                self._child = child = await Child.start(self.options.launcher, driver.allowance)
+                share = driver.share
+                self._child = child = await Child.start(
+                    self.options.launcher, driver.allowance, share.glances
+                )
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     self.open(nursery)
@@ -116,7 +119,7 @@ class WorkflowRun(Node):
                     return await self._conversation.drive(child.channel)
 
                 with (
-                    driver.share.process(child.pid, child.inherited_bytes),
+                    share.process(child.pid, child.inherited_bytes),
                     driver.allowance.process(child.cpu_seconds),
                 ):
                     return await child.run(converse)

@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeAlias
 
 import trio
 
+from flowcage.host.process.glances import Glances
+
 # Called when its slot is there; False gives the slot back at once, because nobody wants it any more.
 Begin: TypeAlias = Callable[[], bool]
 
@@ -111,6 +113,7 @@ class Share(NamedTuple):
         tenant: its name in events.
         slots: that the tenant's runs share, by kind of request; each request at work needs one.
         checkers: slots for the checks of schemas; None for some of the run's own.
+        glances: look at the children of all runs; None for some of each child's own.
         process: entered with the id of each process and the memory it inherited, left when that has ended.
     """
 
@@ -118,3 +121,4 @@ class Share(NamedTuple):
     slots: Mapping[str, Slots] = MappingProxyType({})
     checkers: trio.CapacityLimiter | None = None
     process: Callable[[int, int], AbstractContextManager[None]] = _uncharged
+    glances: Glances | None = None

@@ -21,6 +21,7 @@ import trio
 from flowcage.host.outcome.errors import HostClosing, RunError
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import HOST_SHUTDOWN
+from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
@@ -87,6 +88,7 @@ class Host:
         self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
         self._options = options or RunOptions()
         self._tenancies = Tenancies(launcher, self._new_reserve)
+        self._glances = Glances()
         self._counts = RunCounts()
         self._named = NamedRuns()
         self._live: dict[trio.CancelScope, None] = {}
@@ -240,7 +242,8 @@ class Host:
     async def _execute(self, turn: Turn, asked: Submission, began: Callable[[Run], None]) -> Outcome:
         options = asked.options
         async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
-            share = Share(turn.tenant, {"agent": tenancy.agents}, tenancy.checkers, turn.process)
+            slots = {"agent": tenancy.agents}
+            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self._glances)
             launcher = tenancy.reserve.of(initialize_message(*_cage(options)))
             options = replace(options, launcher=launcher)
             run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
@@ -266,6 +269,7 @@ class Host:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
+                nursery.start_soon(self._glances.run)
                 self._nursery = nursery
                 try:
                     yield

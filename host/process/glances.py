@@ -1,0 +1,193 @@
+"""Glances: each child that is waited for is looked at ten times a second, by one task for all of them.
+
+`Child` makes a `Watch` for its conversation and has the host's `Glances` look at it while the conversation
+lasts. A glance holds the child to its `Patience`, the run to its allowance, and drains the child's stderr. A
+child that used too much is given up: killed, and its conversation cancelled.
+
+Invariants:
+
+- Reading does not depend on a glance. `Channel.receive` waits for bytes without a timeout, so a reply costs
+  no timer; who waits too long is told by a cancelled scope (`Child.run`).
+- A child is inspected also while it sends bytes without ever completing a line: what counts is that a reply
+  is due, and whether one has come since the last glance (`answered`).
+- Patience is for one reply, and begins with the first glance at the wait: up to a tenth of a second late, in
+  the child's favour.
+- If the event loop itself was late, that delay is not charged to the child: it is added to the beginning of
+  each wait that was seen before (tests/process/test_patience.py).
+- A reply that is there counts. Its reader may be about to run when the child is found wanting, because the
+  loop was held up for both, so all other tasks have their turn before a child is given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import trio
+
+from flowcage.host.outcome.errors import ChildSilent, MemoryExceeded, RunError
+from flowcage.host.process.allowance import Allowance
+from flowcage.host.process.step_clock import Reading, StepClock
+from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
+
+# Between two glances. Each costs a read of /proc for every child that is waited for, so not for every reply.
+GLANCE_SECONDS = 0.1
+# Children that are looked at before other tasks may run: a few milliseconds of the event loop.
+_BATCH = 100
+
+
+class Patience(NamedTuple):
+    """What a child may use for one reply before it is killed.
+
+    The defaults are for the reply to `initialize`, which comes after the interpreter has loaded.
+
+    Attributes:
+        cpu_seconds: of the child's CPU.
+        wall_seconds: on the host's clock.
+        resident_bytes: of memory (RSS).
+        is_of_limits: these follow from limits of the run, which errors then name.
+    """
+
+    cpu_seconds: float = 30.0
+    wall_seconds: float = 30.0
+    resident_bytes: int = 512 * MIB
+    is_of_limits: bool = False
+
+    def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
+        """The same, with the time that a step may take and a grace: a correct child ends the step itself."""
+        step_seconds = limits.step_timeout_ms / 1000
+        return self._replace(
+            cpu_seconds=step_seconds + grace_seconds,
+            wall_seconds=STEP_WALL_FACTOR * step_seconds + grace_seconds,
+            is_of_limits=True,
+        )
+
+
+class Watched(Protocol):
+    """A conversation, as far as glances need it: `Channel`.
+
+    Attributes:
+        patience: as of now.
+        step: its clocks.
+        answered: replies that have come.
+    """
+
+    patience: Patience
+    step: StepClock
+    answered: int
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a reply is to come."""
+
+
+class Process(Protocol):
+    """The child of a conversation: `ChildProcess`."""
+
+    def resident_bytes(self) -> int:
+        """Resident memory now; 0 once the process has ended."""
+
+
+class Watch:
+    """One child under observation.
+
+    Args:
+        process: the child.
+        channel: the conversation with it.
+        allowance: of the run.
+        give_up: kills the child and ends the conversation with this error; called once.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        channel: Watched,
+        allowance: Allowance,
+        give_up: Callable[[RunError], None],
+    ) -> None:
+        self._process = process
+        self._channel = channel
+        self._allowance = allowance
+        self.give_up = give_up
+        self.waits_after = -1  # replies that had come when the wait was seen first
+        self._began = Reading(0.0, None)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the reply that was due at the last glance still is."""
+        return self._channel.is_due and self._channel.answered == self.waits_after
+
+    def look(self, late: float) -> RunError | None:
+        """Inspect the child if it is waited for; the error for what it has exceeded, if anything.
+
+        Args:
+            late: seconds since the last glance for which the event loop was held up.
+        """
+        if not self._channel.is_due:
+            return None
+        if self.is_waiting:
+            self._began = self._began._replace(wall=self._began.wall + late)
+        else:
+            self.waits_after, self._began = self._channel.answered, self._channel.step.read()
+        try:
+            self._allowance.require()
+            self._require_patience()
+        except RunError as error:
+            return error
+        return None
+
+    def _require_patience(self) -> None:
+        patience, passed = self._channel.patience, self._channel.step.since(self._began)
+        if self._process.resident_bytes() > patience.resident_bytes:
+            most = patience.resident_bytes // MIB
+            source = " (memoryBytes and room for the engine)" if patience.is_of_limits else ""
+            raise MemoryExceeded(f"the child used more than {most} MiB of memory{source} and was killed")
+        source = " (stepTimeoutMs and answerGraceSeconds)" if patience.is_of_limits else ""
+        if passed.cpu >= patience.cpu_seconds:
+            seconds = patience.cpu_seconds
+            raise ChildSilent(f"the child did not answer in {seconds:g} s of CPU{source} and was killed")
+        if passed.wall >= patience.wall_seconds:
+            seconds = patience.wall_seconds
+            raise ChildSilent(f"the child did not answer in {seconds:g} s{source} and was killed")
+
+
+class Glances:
+    """The task that looks at all children of a host; a run without a host has one of its own."""
+
+    def __init__(self) -> None:
+        self._watches: dict[Watch, None] = {}
+        self._wanted = trio.Event()
+
+    def begin(self, watch: Watch) -> None:
+        """Look at a child from now on."""
+        self._watches[watch] = None
+        self._wanted.set()
+
+    def end(self, watch: Watch) -> None:
+        """Look at it no more."""
+        del self._watches[watch]
+
+    async def run(self) -> None:
+        """Glance until cancelled; without a child to look at, wait for one."""
+        while True:
+            if not self._watches:
+                self._wanted = trio.Event()
+                await self._wanted.wait()
+            due = trio.current_time() + GLANCE_SECONDS
+            await trio.sleep_until(due)
+            await self._glance(trio.current_time() - due)
+
+    async def _glance(self, late: float) -> None:
+        wanting: list[tuple[Watch, RunError]] = []
+        for number, watch in enumerate(list(self._watches), 1):
+            if watch in self._watches and (error := watch.look(late)) is not None:
+                wanting.append((watch, error))
+            if number % _BATCH == 0:
+                began = trio.current_time()
+                await trio.lowlevel.checkpoint()
+                late += trio.current_time() - began
+        if wanting:
+            await trio.lowlevel.checkpoint()
+        for watch, error in wanting:
+            if watch in self._watches and watch.is_waiting:
+                watch.give_up(error)
