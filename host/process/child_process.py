@@ -140,10 +140,6 @@ class ChildProcess:
             if found:
                 self._peak_rss_bytes = max(self._peak_rss_bytes, int(found[1]) * 1024)
 
-    async def wait_until_gone(self) -> None:
-        """Return when the process has ended, without reaping it."""
-        await self._exit.wait()
-
     async def wait(self, grace_seconds: float) -> Ended | None:
         """Wait at most this long for the child's end, and reap it; None if it has not ended."""
         with trio.move_on_after(grace_seconds):

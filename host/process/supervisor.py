@@ -243,10 +243,6 @@ class Child:
         self.channel.note_sent(message)
         return await self.channel.receive()
 
-    async def wait_until_gone(self) -> None:
-        """Return when the process has ended, also while no task reads from it."""
-        await self._process.wait_until_gone()
-
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
         is_done = False
         async with open_nursery_raising(RunError) as nursery:

@@ -22,7 +22,7 @@ from flowcage.host.process.channel import Channel
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.commands import Verdict
-from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
+from flowcage.host.run.core.inputs import Compiled, Noted, Said, State
 from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
@@ -62,6 +62,11 @@ ERRORS: Mapping[Verdict, type[RunError]] = {
 class Conversation:
     """One workflow's.
 
+    One task holds it and listens to the child at all times, so that the child's end is noticed also while it
+    is the host's turn. What the child is told is sent by the task that has the first answer: to wake another
+    for it would cost a turn of the event loop. Answers that come while the child works wait in the core, and
+    go out together when it is quiet.
+
     Args:
         node: whose child it is.
         driver: takes what the child says, and says what it is told.
@@ -73,11 +78,42 @@ class Conversation:
     def __init__(self, node: Node, driver: Driver) -> None:
         self._node = node
         self._driver = driver
+        self._channel: Channel | None = None
         self.initialized: Initialized | None = None
 
-    async def start(self, child: Child, source: str, args: Json) -> None:
-        """Cage the child, give it the source, and let it run for the first time."""
-        node, options, channel = self._node, self._node.options, child.channel
+    async def hold(self, child: Child, source: str, args: Json) -> Json:
+        """Cage the child, give it the source, and answer what it asks, until the workflow is over.
+
+        Returns:
+            The workflow's result.
+
+        Raises:
+            RunError: the workflow failed, or has to end.
+        """
+        node, channel = self._node, child.channel
+        with node.listening:
+            await self._start(child, source, args)
+            while node.finish is None:
+                said = await channel.receive()
+                if isinstance(said, Drained):  # else that a resolution has arrived
+                    self._require_bounds(channel, said)
+                    await self._take_in(said)
+                    node.check()
+        node.check()
+        return self._result()
+
+    def tell(self, resolves: tuple[Resolve, ...]) -> None:
+        """Send resolutions and the drain that lets them take effect; it never waits."""
+        channel = self._channel
+        assert channel is not None
+        try:
+            channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
+        except RunError as error:  # the child's fault, and not that of the task that brought the answer
+            self._node.abandon(error)
+
+    async def _start(self, child: Child, source: str, args: Json) -> None:
+        node, options = self._node, self._node.options
+        self._channel = channel = child.channel
         self.initialized = await child.initialize(options.limits, options.isolation)
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
@@ -99,45 +135,12 @@ class Conversation:
         self._driver.feed(Compiled(node.path, dialect))
         self._tell_of_start(source, args)
 
-    async def drive(self, channel: Channel) -> Json:
-        """See what the child says, tell it what is answered, let it run to quiet again; until it is done.
-
-        `start` sent the first drain.
-
-        Returns:
-            The workflow's result.
-
-        Raises:
-            RunError: the workflow failed, or has to end.
-        """
-        node = self._node
-        while True:
-            drained = await channel.receive()
-            assert isinstance(drained, Drained)
-            self._require_bounds(channel, drained)
-            await self._take_in(drained)
-            node.check()
-            while node.outgoing is None and node.finish is None:
-                await node.wait_until_stirred()
-                self._driver.feed(Turn(node.path))
-            if node.finish is not None:
-                return self._result()
-            await self._tell(channel)
-
     def _result(self) -> Json:
         finish = self._node.finish
         assert finish is not None
         if finish.verdict is Verdict.COMPLETED:
             return finish.result
         raise ERRORS[finish.verdict](finish.message)
-
-    async def _tell(self, channel: Channel) -> None:
-        """Send in one write: the resolutions, and the drain that lets them take effect."""
-        assert self._node.outgoing is not None
-        resolves, self._node.outgoing = self._node.outgoing.resolves, None
-        channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
-        for _ in resolves:
-            await channel.receive()
 
     async def _take_in(self, drained: Drained) -> None:
         path, state, requests = self._node.path, _state(drained), drained.requests

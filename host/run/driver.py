@@ -1,8 +1,8 @@
 """Carries out what the core of one run commands: tasks, slots and clocks on one side, inputs on the other.
 
 Everything here happens in one thread and without waiting, so the order of the inputs is the order in which
-things happened. A command may bring about another input at once (a listener that answers a live run's
-request): that one waits until the step at hand is done. What must hold:
+things happened. A command may bring about another input at once (`Ready` its `Turn`, or a listener that
+answers a live run's request): that one waits until the step at hand is done. What must hold:
 
 - `feed` is the only way to the core.
 - The task of a request ends in exactly one input for each `Ask`, or its run is over.
@@ -30,7 +30,7 @@ from flowcage.host.run.answering import Answerer, Answering
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Due, Ended, Failed, Input
+from flowcage.host.run.core.inputs import Due, Ended, Failed, Input, Turn
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.slots import Share, StartQueue
@@ -135,22 +135,22 @@ class Driver:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case Ready():
-                self.nodes[command.path].stir()
-            case Tell():
-                self.nodes[command.path].outgoing = command
             case Ask():
                 if not self._answering.take_over(command):
                     self._unbegun.add(command.id)
-                    self._queue(command).join(partial(self._begin, command))
+                    queue = self._queue(command)
+                    queue.join(partial(self._begin, command, queue))
+            case Ready():
+                self._inputs.append(Turn(command.path))
+            case Tell():
+                self.nodes[command.path].tell(command.resolves)
             case Emit():
                 if (node := self.nodes.get(command.path)) is not None:
                     self.emit(node, command.type, command.members)
             case Wake():
                 self._wake(command.at, command.id)
             case Finish():
-                self.nodes[command.path].finish = command
-                self.nodes[command.path].stir()
+                self.nodes[command.path].over(command)
             case _:
                 assert_never(command)
 
@@ -162,13 +162,12 @@ class Driver:
             queue = self._queues[key] = StartQueue(self.share.slots.get(kind.name))
         return queue
 
-    def _begin(self, asked: Ask) -> bool:
+    def _begin(self, asked: Ask, queue: StartQueue) -> bool:
         node = self.nodes.get(asked.path)
-        return node is not None and node.spawn(partial(self._answer, node, asked))
+        return node is not None and node.spawn(self._answer, node, asked, queue)
 
-    async def _answer(self, node: Node, asked: Ask) -> None:
+    async def _answer(self, node: Node, asked: Ask, queue: StartQueue) -> None:
         """Hold a slot while a request is answered; one bad handler ends its run and nothing else."""
-        queue = self._queue(asked)
         queue.started()
         try:
             await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended

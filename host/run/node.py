@@ -7,19 +7,18 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import trio
 
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.run.core.commands import Finish, Tell
+from flowcage.host.run.core.commands import Finish
 from flowcage.host.run.options import Caller, RunOptions
 from flowcage.host.run.phases import PhaseDefaults
+from flowcage.protocol.messages import Resolve
 
 _TASK_NAME = "flowcage request"
-Task: TypeAlias = Callable[[], Awaitable[None]]
-
+Task: TypeAlias = Callable[..., Awaitable[None]]
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
@@ -33,7 +32,7 @@ def new_run_id() -> str:
 
 
 class Node:
-    """What the driver leaves for the task that talks to the child, and where it starts tasks.
+    """What the driver leaves for the task that listens to the child, and where it starts tasks.
 
     Attributes:
         id: the run's name in events.
@@ -41,7 +40,7 @@ class Node:
         source_name: name of the source in stacks; a path where the workflow came from a file.
         options: of this workflow; those of a child workflow have the CPU that is left.
         parent: None for the root.
-        outgoing: to be sent to the child next.
+        listening: around the wait for the child's words, which ends where something else decides.
         finish: how the workflow ended, where the core says so.
         failure: why the run must end, where the host found out.
     """
@@ -56,10 +55,9 @@ class Node:
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.phase_defaults = PhaseDefaults()
-        self.outgoing: Tell | None = None
+        self.listening = trio.CancelScope()
         self.finish: Finish | None = None
         self.failure: RunError | None = None
-        self._stirred = trio.Event()
         self._nursery: trio.Nursery | None = None
 
     @property
@@ -76,29 +74,24 @@ class Node:
         """This workflow as the handler of one of its requests sees it."""
         raise NotImplementedError
 
-    def stir(self) -> None:
-        """Wake the task that talks to the child."""
-        self._stirred.set()
+    def tell(self, resolves: tuple[Resolve, ...]) -> None:
+        """Send resolutions to the child, and let it run."""
+        raise NotImplementedError
+
+    def over(self, finish: Finish) -> None:
+        """Take how the workflow ended."""
+        self.finish = finish
+        self.listening.cancel()
 
     def abandon(self, failure: RunError) -> None:
         """Have the run end with this failure: no answer matters any more."""
         self.failure = self.failure or failure
-        self.stir()
+        self.listening.cancel()
 
     def check(self) -> None:
         """Raise what `abandon` was given."""
         if self.failure is not None:
             raise self.failure
-
-    async def wait_until_stirred(self) -> None:
-        """Wait for an answer, an end or a failure.
-
-        Raises:
-            RunError: what `abandon` was given.
-        """
-        await self._stirred.wait()
-        self._stirred = trio.Event()
-        self.check()
 
     def open(self, nursery: trio.Nursery) -> None:
         """Start tasks in this nursery from now on.
@@ -112,9 +105,10 @@ class Node:
         """Start nothing any more: the nursery is cancelled."""
         self._nursery = None
 
-    def spawn(self, task: Task) -> bool:
+    def spawn(self, task: Task, *args: Any) -> bool:
         """Start a task; False where the workflow is being ended."""
         if self._nursery is None:
             return False
-        self._context.run(partial(self._nursery.start_soon, task, name=_TASK_NAME))  # trio would look for one
+        # With a name, since trio would look for one.
+        self._context.run(self._nursery.start_soon, task, *args, name=_TASK_NAME)
         return True

@@ -11,7 +11,6 @@ from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on, verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.process.channel import ChildGone
 from flowcage.host.process.launch.reserve import unprepared
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
@@ -24,7 +23,7 @@ from flowcage.host.run.node import Node, new_run_id
 from flowcage.host.run.options import Caller, RunOptions
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
-from flowcage.protocol.messages import Json
+from flowcage.protocol.messages import Json, Resolve
 
 
 class WorkflowRun(Node):
@@ -63,6 +62,10 @@ class WorkflowRun(Node):
     def caller(self, request: str) -> Caller:
         """This workflow as the handler of one of its requests sees it."""
         return _Caller(self, request)
+
+    def tell(self, resolves: tuple[Resolve, ...]) -> None:
+        """Send resolutions to the child, and let it run."""
+        self._conversation.tell(resolves)
 
     def statistics(self) -> RunStatistics:
         """As of now, in the run and after it."""
@@ -112,11 +115,12 @@ class WorkflowRun(Node):
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     self.open(nursery)
-                    nursery.start_soon(self._watch, child)
                     if self.parent is not None:
                         nursery.start_soon(self._watch_allowance)
-                    await self._conversation.start(child, source, args)
-                    return await self._conversation.drive(child.channel)
+                    try:
+                        return await self._conversation.hold(child, source, args)
+                    finally:
+                        self.close()
 
                 with (
                     share.process(child.pid, child.inherited_bytes),
@@ -125,14 +129,6 @@ class WorkflowRun(Node):
                     return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
-
-    async def _watch(self, child: Child) -> None:
-        """Notice a child that dies while it is the host's turn, and nobody reads from it."""
-        try:
-            await child.wait_until_gone()
-            self.abandon(ChildGone())
-        finally:  # the nursery is cancelled: nothing may begin in it
-            self.close()
 
     async def _watch_allowance(self) -> None:
         """Children use CPU side by side; one that is taken over does so while nobody waits for it, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
     [
         ("another version", "version '9.9'"),
         ("longer messages", "reports maxMessageBytes"),
-        ("answers ahead", "has not read"),
+        ("answers ahead", "replied to nothing|has not read"),  # by which of its lines have come by then
         ("one id twice", "the id '1'"),
         ("too many requests", "outstanding than its limit"),
         ("too many calls", "more calls queued than its limit"),
@@ -63,7 +64,7 @@ def error_of(lie: str, isolation: Isolation = "best_effort") -> RunError:
 def test_a_lie_is_a_protocol_violation_that_names_it(lie: str, told: str) -> None:
     error = error_of(lie)
     assert isinstance(error, ProtocolViolation)
-    assert told in str(error)
+    assert re.search(told, str(error))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Wake(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The child is quiet and an answer for it is there: give `Turn` as soon as it suits."""
+    """The child is quiet and an answer for it is there: give `Turn`, at once or when it suits."""
 
     path: str
 
