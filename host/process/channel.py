@@ -1,8 +1,8 @@
 """Messages to and from one child: `protocol.connection`, which has no I/O, over the child's pipes.
 
 `Child` makes a channel for each process. One task holds the conversation and calls `receive`; a second one
-runs `write`. Any task may call `encode` and `send` for it, which do not wait: replies come in the order of the
-messages, and `receive` returns the next one to whichever task calls it.
+runs `write`. Any task may call `encode` and `send` for it, which do not wait: replies come in the order of
+the messages, and `receive` returns the next one to whichever task calls it.
 
 The channel keeps these invariants:
 
