@@ -22,6 +22,10 @@ class Deviation(Exception):
     """The subject does not keep the contract; the text says what was seen."""
 
 
+class LeftOut(Exception):
+    """The check is about what the subject need not have and does not have; the text says what."""
+
+
 class Check(NamedTuple, Generic[Subject]):
     """One sentence of the contract and the function that checks it.
 

@@ -4,8 +4,10 @@ It runs no JavaScript: for any source it plays the same workflow, which logs, re
 writes what happens to TRANSCRIPT.
 
 SCENARIO is a name of `scenarios.SCENARIOS`, or STEP/FAULT: correct until this step, then one fault. A step is
-a method, ``begin`` (before anything is read), ``waiting`` (the first drain was answered) or ``again`` (a
-later drain).
+``begin`` (before anything is read), ``initialize``, ``check``, ``start``, ``drain``, ``waiting`` (the first
+drain was answered), ``resolve``, ``again`` (a later drain) or ``shutdown``. Where a host sends them, `run` is
+both ``start`` and ``drain``, and `advance` both ``resolve`` and ``again``. After ``older:`` all is played by
+a child that names no methods, and has neither `run` nor `advance`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from typing import Any
 
 from flowcage.protocol.errors import CODES
 from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import METHODS
 
 # The result of the workflow; a host that prints results has it in its output.
 RESULT = "conformance-result-7b1e"
 UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
+OLDER = "older:"
 MAX_LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
 LIMITS = Limits().to_wire()
@@ -48,9 +52,10 @@ class Transcript:
 
 
 class Model:
-    """A correct child with one fixed workflow."""
+    """A correct child with one fixed workflow; an older one has neither `run` nor `advance`."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_older: bool = False) -> None:
+        self.is_older = is_older
         self.initialized = self.started = False
         self.calls = [LOG]
         self.queued = [AGENT, SLEEP]
@@ -62,7 +67,9 @@ class Model:
             return self._initialize()
         if method == "shutdown":
             return {"result": {}}
-        if not self.initialized or (method not in ("start", "check") and not self.started):
+        if self.is_older and method in ("run", "advance"):
+            return error("method_not_found")
+        if not self.initialized or (method not in ("start", "run", "check") and not self.started):
             return error("invalid_state", state="new")
         known: dict[str, Callable[[], Message]] = {
             "check": lambda: {"dialect": "module", "meta": None},
@@ -70,9 +77,12 @@ class Model:
             "poll": self._poll,
             "take": lambda: {"requests": self._take()},
             "drain": self._drain,
+            "run": lambda: {**self._start(), **self._drain()},
         }
         if method == "resolve":
             return self._resolve(params.get("id"))
+        if method == "advance":
+            return self._advance(params.get("turns"))
         return {"result": known[method]()} if method in known else error("method_not_found")
 
     def _initialize(self) -> Message:
@@ -85,6 +95,7 @@ class Model:
             "engine": peer,
             "limits": LIMITS,
             "isolation": layers,
+            **({} if self.is_older else {"methods": list(METHODS)}),
         }
         return {"result": {**told, "maxMessageBytes": LIMITS["maxMessageBytes"]}}
 
@@ -116,6 +127,16 @@ class Model:
         self.outstanding.remove(identifier)
         self.queued = [request for request in self.queued if request["id"] != identifier]
         return {"result": {}}
+
+    def _advance(self, turns: Any) -> Message:
+        for index, turn in enumerate(turns):
+            ids = [settled["id"] for settled in turn]
+            for place, identifier in enumerate(ids):
+                if identifier not in self.outstanding or identifier in ids[:place]:
+                    return error("unknown_request", id=str(identifier), turn=index)
+            for identifier in ids:
+                self._resolve(identifier)
+        return {"result": self._drain()}
 
 
 def error(kind: str, **data: Any) -> Message:
@@ -216,9 +237,10 @@ def answer(
     try:
         message = json.loads(line)
         method, params = str(message["method"]), message.get("params") or {}
+        answered = stage.model.answer(method, params)
     except (ValueError, TypeError, KeyError, AttributeError):
         return encode({"jsonrpc": "2.0", "id": None, **error("parse_error")}), False
-    reply = {"jsonrpc": "2.0", "id": message.get("id"), **stage.model.answer(method, params)}
+    reply = {"jsonrpc": "2.0", "id": message.get("id"), **answered}
     said = scenario(stage, method, reply)
     return (encode(reply) if said is None else said), method == "shutdown"
 
@@ -243,7 +265,8 @@ def main() -> None:
     name, *path = sys.argv[1:]
     stage = Stage(Transcript(*path))
     stage.transcript.note("began", str(os.getpid()))
-    begin(stage, name)
+    stage.model = Model(name.startswith(OLDER))
+    begin(stage, name.removeprefix(OLDER))
     play(stage, scenario(name))
 
 

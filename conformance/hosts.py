@@ -25,6 +25,8 @@ await SW.extra.sleep(300);
 export default await answer;
 """
 FIRST_SCENARIO = "good"
+# The same run with a child that has neither run nor advance.
+OLDER_CHILD = "older:good"
 # How long the fake child may outlive its host.
 GRACE_SECONDS = 3.0
 
@@ -69,15 +71,27 @@ class Played(NamedTuple):
         """The lines that are JSON objects."""
         return [message for line in self.lines if (message := _object(line)) is not None]
 
-    def times(self, method: str, identifier: str | None = None) -> list[float]:
-        """When the messages of a method came, in seconds; with `identifier`, only those of that request."""
-        sent = [(note.at, _object(note.text) or {}) for note in self.notes if note.event == "read"]
-        of_method = [(at, message) for at, message in sent if message.get("method") == method]
+    @property
+    def began(self) -> list[tuple[float, dict[str, Any]]]:
+        """When a workflow was started or run, in seconds, and with which params."""
         return [
-            at
-            for at, message in of_method
-            if identifier is None or (message.get("params") or {}).get("id") == identifier
+            (at, params) for name in ("start", "run") for at, method, params in self._sent() if method == name
         ]
+
+    @property
+    def settled(self) -> list[tuple[float, Any]]:
+        """When requests were settled, in seconds, and by which ids."""
+        found: list[tuple[float, Any]] = []
+        for at, method, params in self._sent():
+            if method == "resolve":
+                found.append((at, params.get("id")))
+            elif method == "advance":
+                found += [(at, answer.get("id")) for turn in params.get("turns", ()) for answer in turn]
+        return found
+
+    def _sent(self) -> list[tuple[float, Any, dict[str, Any]]]:
+        read = [(note.at, _object(note.text) or {}) for note in self.notes if note.event == "read"]
+        return [(at, message.get("method"), message.get("params") or {}) for at, message in read]
 
     def sent(self, method: str) -> list[dict[str, Any]]:
         """The params of all messages of a method."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flowcage.conformance.check import Deviation, expect, same, shown
+from flowcage.conformance.check import Deviation, LeftOut, expect, same, shown
 from flowcage.conformance.process import Program, how_ended
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import CODES, INVALID_PARAMS
@@ -52,11 +52,13 @@ class ChildPeer:
     Attributes:
         program: its process.
         is_initialized: whether `initialize` was answered with a result.
+        methods: the methods that this result names; none where it names none.
     """
 
     def __init__(self, program: Program, isolation: str | None = USUAL_ISOLATION) -> None:
         self.program = program
         self.is_initialized = False
+        self.methods: list[str] = []
         self._isolation = isolation
         self._next_id = 1
         self._sent: dict[str, tuple[str, Json]] = {}  # by id, as JSON
@@ -156,7 +158,26 @@ class ChildPeer:
             "initialize", protocolVersion=PROTOCOL_VERSION, limits=limits, **asked
         )
         self.is_initialized = True
+        self.methods = result.get("methods", [])
         return result
+
+    def require(self, method: str) -> None:
+        """Leave the check out for a child that does not name this method; sends `initialize` if need be."""
+        if not self.is_initialized:
+            self.initialize()
+        if method not in self.methods:
+            raise LeftOut(f"its answer to initialize does not name {method}")
+
+    def run(self, source: str, **params: Json) -> dict[str, Any]:
+        """Send `run`, which the child must name, and return its result."""
+        self.require("run")
+        drained: dict[str, Any] = self.request("run", source=source, **params)
+        return drained
+
+    def advance(self, *turns: list[dict[str, Any]]) -> dict[str, Any]:
+        """Send `advance` with these turns, and return its result."""
+        drained: dict[str, Any] = self.request("advance", turns=list(turns))
+        return drained
 
     def start(self, source: str, **params: Json) -> None:
         """Send `start`, after `initialize` where that was not sent."""

@@ -24,6 +24,8 @@ def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
         safe: makes text of the subject safe to be shown where the report is read.
     """
     check = finding.check
+    if finding.left_out:
+        return f"-     {check.id}: left out: {finding.left_out}"
     if finding.passed:
         return f"ok    {check.id}"
     return (
@@ -34,9 +36,11 @@ def one_finding(finding: Finding[Any], safe: Callable[[str], str]) -> str:
 
 
 def summary(findings: Sequence[Finding[Any]]) -> str:
-    """How many checks there were, how many passed, and the ids of those that failed."""
+    """How many checks there were, how many passed or were left out, and the ids of those that failed."""
     failed = [finding.check.id for finding in findings if not finding.passed]
-    told = f"{len(findings)} checks, {len(findings) - len(failed)} passed, {len(failed)} failed"
+    left_out = sum(bool(finding.left_out) for finding in findings)
+    told = f"{len(findings)} checks, {len(findings) - len(failed) - left_out} passed, "
+    told += f"{left_out} left out, " * bool(left_out) + f"{len(failed)} failed"
     return f"{told}: {', '.join(failed)}" if failed else told
 
 
@@ -60,12 +64,16 @@ def write_junit(findings: Sequence[Finding[Any]], path: Path, suite: str) -> Non
         OSError: the file cannot be written.
     """
     failed = sum(not finding.passed for finding in findings)
-    root = ElementTree.Element("testsuite", name=suite, tests=str(len(findings)), failures=str(failed))
+    left_out = sum(bool(finding.left_out) for finding in findings)
+    counts = {"tests": str(len(findings)), "failures": str(failed), "skipped": str(left_out)}
+    root = ElementTree.Element("testsuite", counts, name=suite)
     for finding in findings:
         theme, _, name = finding.check.id.partition("/")
         case = ElementTree.SubElement(
             root, "testcase", classname=f"{suite}.{theme}", name=name, time=f"{finding.seconds:.3f}"
         )
+        if finding.left_out:
+            ElementTree.SubElement(case, "skipped", message=finding.left_out)
         if not finding.passed:
             failure = ElementTree.SubElement(case, "failure", message=finding.check.says)
             failure.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", finding.deviation)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Generic, NamedTuple, TypeVar
 
-from flowcage.conformance.check import Check, Deviation, Level, Subject
+from flowcage.conformance.check import Check, Deviation, LeftOut, Level, Subject
 
 T = TypeVar("T")
 
@@ -19,15 +19,17 @@ class Finding(NamedTuple, Generic[Subject]):
     Attributes:
         deviation: what was seen that the contract does not allow; empty where the check has passed.
         seconds: how long it took.
+        left_out: why the subject need not be checked so; empty where it was.
     """
 
     check: Check[Subject]
     deviation: str
     seconds: float
+    left_out: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether there is no deviation."""
+        """Whether there is no deviation, also where the check was left out."""
         return not self.deviation
 
 
@@ -55,14 +57,16 @@ def run_checks(
 
 
 def _finding(check: Check[T], attempt: Callable[[Check[T]], None]) -> Finding[T]:
-    began = time.monotonic()
+    began, left_out = time.monotonic(), ""
     try:
         attempt(check)
     except Deviation as deviation:
         said = str(deviation)
+    except LeftOut as reason:
+        said, left_out = "", str(reason)
     except (LookupError, TypeError, AttributeError) as error:
         # The reply has another shape than the check reads.
         said = f"the reply is not of the expected shape: {type(error).__name__}: {error}"
     else:
         said = ""
-    return Finding(check, said, time.monotonic() - began)
+    return Finding(check, said, time.monotonic() - began, left_out)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from flowcage.conformance.fake_child import MIB, UNKNOWN_TYPE, Message, Stage, encode, error
+from flowcage.conformance.fake_child import MIB, OLDER, UNKNOWN_TYPE, Message, Stage, encode, error
 from flowcage.conformance.faults import FAULTS, Fault, drained
 
 Scenario: TypeAlias = Callable[[Stage, str, Message], bytes | None]
@@ -21,9 +21,17 @@ def good(_stage: Stage, _method: str, _reply: Message) -> bytes | None:
     return None
 
 
+# By method, those that do the same among other things.
+_ALSO = {
+    "start": {"run"},
+    "drain": {"poll", "take", "run", "advance"},
+    "resolve": {"advance"},
+}
+
+
 def _at(method: str, then: Fault) -> Scenario:
-    """Apply a fault to each message of this method; for `drain`, to `poll` and `take`, too."""
-    methods = {method, *(("poll", "take") if method == "drain" else ())}
+    """Apply a fault to each message of this method, and of those that do the same."""
+    methods = {method} | _ALSO.get(method, set())
 
     def scenario(stage: Stage, seen: str, reply: Message) -> bytes | None:
         return then(stage, reply) if seen in methods else None
@@ -168,6 +176,7 @@ SCENARIOS: dict[str, Scenario] = {
     "protocol-version": _at("initialize", failing("protocol_version", supported=["999.0"])),
     "unknown-kind": _at("drain", unknown_kind),
     **{name: _fault(where) for name, where in _FAULTS.items()},
+    f"{OLDER}good": good,
 }
 
 
@@ -183,17 +192,23 @@ class AtStep:
         self._drains = 0
 
     def __call__(self, stage: Stage, method: str, reply: Message) -> bytes | None:
-        self._drains += method == "drain"
-        step = "again" if method == "drain" and self._drains > 1 else method
-        if step == "drain" and self._step == "waiting":
+        steps = self._steps(method)
+        if "drain" in steps and self._step == "waiting":
             stage.write(encode(reply))
             return self._fault(stage, reply)
-        return self._fault(stage, reply) if step == self._step else None
+        return self._fault(stage, reply) if self._step in steps else None
+
+    def _steps(self, method: str) -> set[str]:
+        if method not in ("drain", "run", "advance"):
+            return {method}
+        self._drains += 1
+        joined = {name for name in ("start", "resolve") if method in _ALSO[name]}
+        return joined | {"drain" if self._drains == 1 else "again"}
 
 
 def scenario(name: str) -> Scenario:
     """The scenario of this name, or STEP/FAULT."""
-    step, slash, fault = name.partition("/")
+    step, slash, fault = name.removeprefix(OLDER).partition("/")
     return AtStep(step, FAULTS[fault]) if slash else SCENARIOS[name]
 
 

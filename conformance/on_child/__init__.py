@@ -10,12 +10,14 @@ from flowcage.conformance.on_child import handshake as handshake
 from flowcage.conformance.on_child import isolation as isolation
 from flowcage.conformance.on_child import states as states
 from flowcage.conformance.on_child import start as start
+from flowcage.conformance.on_child import run as run
 from flowcage.conformance.on_child import dialects as dialects
 from flowcage.conformance.on_child import calls as calls
 from flowcage.conformance.on_child import poll as poll
 from flowcage.conformance.on_child import take as take
 from flowcage.conformance.on_child import drain as drain
 from flowcage.conformance.on_child import resolve as resolve
+from flowcage.conformance.on_child import advance as advance
 from flowcage.conformance.on_child import values as values
 from flowcage.conformance.on_child import limits as limits
 from flowcage.conformance.on_child import failures as failures

@@ -37,6 +37,15 @@ def speaks_1_0(child: ChildPeer) -> None:
     expect("protocolVersion", child.initialize()["protocolVersion"], "1.0")
 
 
+@check.must("A method that methods names is there.")
+def named_methods(child: ChildPeer) -> None:
+    child.initialize()
+    for name in [name for name in child.methods if name != "shutdown"]:
+        reply = child.reply_to(child.send_request(name, {}, f"named {name}"), name)
+        kind = reply["error"]["data"]["kind"] if "error" in reply else ""
+        expect(f"{name} is method_not_found", kind == "method_not_found", False)
+
+
 @check.should("server and engine name themselves: neither name nor version is empty.")
 def names_itself(child: ChildPeer) -> None:
     result = child.initialize()

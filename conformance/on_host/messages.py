@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flowcage.conformance.check import Deviation, expect, shown
 from flowcage.conformance.fake_child import SLEEP_MS
-from flowcage.conformance.hosts import Played
+from flowcage.conformance.hosts import OLDER_CHILD, Played
 from flowcage.conformance.on_host.registry import HOST_CHECKS
 from flowcage.protocol import envelope, state, strictjson
 from flowcage.protocol.messages import METHODS
@@ -99,34 +99,40 @@ def allowed_order(played: Played) -> None:
         now = state.TRANSITIONS.get((now, method), now)
 
 
-@check.must("start carries the source of the workflow as it stands in the file.", "good")
+@check.must("start, or run, carries the source of the workflow as it stands in the file.", "good")
 def source_arrives(played: Played) -> None:
     from flowcage.conformance.hosts import SOURCE
 
-    expect("the sources", [params.get("source") for params in played.sent("start")], [SOURCE])
+    expect("the sources", [params.get("source") for _, params in played.began], [SOURCE])
+
+
+@check.must("run and advance are sent only to a child that names them.", OLDER_CHILD)
+def named_methods_only(played: Played) -> None:
+    expect("messages of run and advance", played.sent("run") + played.sent("advance"), [])
 
 
 @check.must("Only ids that were handed out are resolved.", "good")
 def resolves_what_was_asked(played: Played) -> None:
-    unknown = [params.get("id") for params in played.sent("resolve") if params.get("id") not in ("1", "2")]
+    unknown = [identifier for _, identifier in played.settled if identifier not in ("1", "2")]
     expect("ids that nobody asked with", unknown, [])
 
 
 @check.must("Each request is resolved once.", "good")
 def resolves_once(played: Played) -> None:
-    ids = [params.get("id") for params in played.sent("resolve")]
+    ids = [identifier for _, identifier in played.settled]
     expect("ids that were resolved twice", [one for one in ("1", "2") if ids.count(one) > 1], [])
 
 
 @check.must("Every request that the workflow waits for is resolved.", "good")
 def resolves_all(played: Played) -> None:
-    ids = {params.get("id") for params in played.sent("resolve")}
+    ids = {identifier for _, identifier in played.settled}
     expect("ids that were not resolved", [one for one in ("1", "2") if one not in ids], [])
 
 
 @check.must("A sleep is not resolved before its time.", "good")
 def sleeps(played: Played) -> None:
-    started, resolved = played.times("start"), played.times("resolve", "2")
+    started = [at for at, _ in played.began]
+    resolved = [at for at, identifier in played.settled if identifier == "2"]
     if started and resolved and resolved[0] - started[0] < 0.95 * SLEEP_MS / 1000:
         took = 1000 * (resolved[0] - started[0])
         raise Deviation(f"a sleep of {SLEEP_MS} ms was over after {took:.0f} ms")

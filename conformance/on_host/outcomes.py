@@ -20,7 +20,7 @@ def fails(played: Played) -> None:
 def fails_before_source(played: Played) -> None:
     """The host must fail, and must not have sent source."""
     fails(played)
-    expect("start was sent", bool(played.sent("start")), False)
+    expect("source was sent", bool(played.began), False)
 
 
 # By the scenario of the same name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.conformance.check import Deviation, expect
 from flowcage.conformance.fake_child import RESULT
-from flowcage.conformance.hosts import Played
+from flowcage.conformance.hosts import OLDER_CHILD, Played
 from flowcage.conformance.on_host.registry import HOST_CHECKS
 
 check = HOST_CHECKS.theme("host-replies", "protocol.md: Framing")
@@ -24,6 +24,11 @@ def prints_the_result(played: Played) -> None:
 @check.must("When the host has ended, its child has too.", "good")
 def child_has_left(played: Played) -> None:
     expect("the child has left", played.child_ended, True)
+
+
+@check.should("A run completes with a child that has neither run nor advance.", OLDER_CHILD)
+def older_child(played: Played) -> None:
+    completes(played)
 
 
 # By id: the scenario, and what it means.

@@ -24,6 +24,7 @@ OWN_PATIENCE = 300.0
 # others is tested in tests/process and tests/escape without a command, and here thoroughly.
 USUAL = {
     "good",
+    "older:good",
     "byte-by-byte",
     "large",
     "unknown-members",
@@ -84,7 +85,9 @@ def test_flowcages_own_host_passes(scenario: str) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("command", [SMALL_HOST, (*SMALL_HOST, "polls")], ids=["small", "polls"])
+@pytest.mark.parametrize(
+    "command", [SMALL_HOST, (*SMALL_HOST, "polls"), (*SMALL_HOST, "runs")], ids=["small", "polls", "runs"]
+)
 def test_a_small_host_passes(command: tuple[str, ...], scenario: str) -> None:
     assert failing(command, by_scenario()[scenario]) == {}
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -21,6 +24,7 @@ from flowcage.host import (
 )
 
 from ..child.child_process import ChildProcess
+from ..e2e.command import flowcage
 from ..host.children import Launcher
 from .matching import ANYTHING, difference
 
@@ -30,6 +34,13 @@ OLD = sorted((GOLDEN / "old-client-1.0").glob("*.jsonl"))
 # Texts for people, and builds: the contract promises none of them.
 FOR_PEOPLE = {"message", "stack", "detail", "version"}
 LATER = Path(__file__).with_name("newer_child.py")
+OLDER_CHILD = (
+    "env",
+    f"PYTHONPATH={Path(__file__).parents[2]}",
+    sys.executable,
+    "-m",
+    "tests.contract.older_child",
+)
 WORKFLOW = "log('one'); phase('two'); return [await agent('p', { label: 'l' }), args.n];"
 
 
@@ -174,3 +185,53 @@ def test_a_request_that_nobody_here_knows_is_rejected_and_named() -> None:
     with pytest.raises(WorkflowFailed, match="does not know requests of type 'fetch'") as caught:
         outcome_with("request")
     assert [note["kind"] for note in caught.value.report.diagnostics] == ["unknown_request_type"]
+
+
+# ---- an older child --------------------------------------------------------------------------
+
+
+@contextmanager
+def older_child() -> Iterator[ChildProcess]:
+    """The child of today without what was added since, and without a word of it."""
+    with ChildProcess(OLDER_CHILD) as child:
+        assert child.initialize().keys() & {"methods"} == set()
+        yield child
+
+
+def test_an_older_child_has_no_run_and_no_advance_and_is_driven_without() -> None:
+    with older_child() as child:
+        child.refused("method_not_found", "run", source="return 1")
+        child.refused("method_not_found", "advance", turns=[])
+        child.start(WORKFLOW, args={"n": 1})
+        child.drain()
+        child.resolve("1", "A")
+        assert child.result() == ["A", 1]
+
+
+def test_the_host_of_today_drives_an_older_child() -> None:
+    launcher = Launcher(OLDER_CHILD)
+    options = RunOptions(agent=answer, launcher=launcher, isolation="none", timeout_seconds=300)
+    outcome = run_workflow_blocking(WORKFLOW, args={"n": 1}, options=options)
+    launcher.assert_nothing_left()
+    assert outcome.result == ["P", 1]
+    with pytest.raises(WorkflowFailed, match="boom"):
+        run_workflow_blocking("log('before'); throw new Error('boom')", options=options)
+    with pytest.raises(WorkflowFailed, match="unexpected token"):
+        run_workflow_blocking("return 1 +;", options=options)
+
+
+def test_the_kit_leaves_out_what_an_older_child_does_not_name(tmp_path: Path) -> None:
+    child = shlex.join(OLDER_CHILD)
+    finished = flowcage(
+        "conformance", "--child", child, "--only", "*/before*", "--junit", tmp_path / "junit.xml"
+    )
+    assert (finished.status, finished.stdout.splitlines()) == (
+        0,
+        [
+            "-     run/before-initialize: left out: its answer to initialize does not name run",
+            "-     advance/before-start: left out: its answer to initialize does not name advance",
+            "2 checks, 0 passed, 2 left out, 0 failed",
+        ],
+    )
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("failures"), suite.get("skipped"), len(list(suite.iter("skipped")))) == ("0", "2", 2)

@@ -1,6 +1,6 @@
 """Usage: host.py CHILD WORKFLOW [ID]: a small host; with the id of a check, broken in just that way.
 
-With "polls" it is a good one that asks by poll and take.
+With "polls" it is a good one that asks by poll and take; with "runs", by run and advance if they are named.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Host:
         self.seen: set[str] = set()
         self.is_failing = False
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """From initialize to the result."""
         if BROKEN == "host-messages/initialize-first":
             self.send("drain", {})
@@ -111,13 +111,30 @@ class Host:
         version = told.get("protocolVersion", "1.0")
         if version != "1.0" and GOES_ON.get(BROKEN) != "other version":
             self.complain("other version")
+        if BROKEN == "host-replies/older-child" and "methods" not in told:
+            self.complain("an older child")
         with open(WORKFLOW, encoding="utf-8") as file:
-            self.request("start", {"source": file.read()})
+            source = file.read()
+        if BROKEN == "runs" and "advance" in told.get("methods", ()):
+            self.run_and_advance(source)
+        if BROKEN == "host-messages/named-methods-only" and "methods" not in told:
+            self.send("run", {"source": source})
+            self.read_line("run")
+        self.request("start", {"source": source})
         if BROKEN == "host-messages/allowed-order":
             self.request("check", {"source": ""})
         while (drained := self.polled() if BROKEN == "polls" else self.drain())["state"] != "complete":
             for request in drained["requests"]:
                 self.answer(request)
+        self.finish(drained["output"]["result"])
+
+    def run_and_advance(self, source: str) -> NoReturn:
+        """The whole run, in two messages."""
+        drained = self.judged(self.request("run", {"source": source}))
+        while drained["state"] != "complete":
+            answers = [self.settled(request) for request in drained["requests"]]
+            method, params = ("advance", {"turns": [answers]}) if answers else ("drain", {})
+            drained = self.judged(self.request(method, params))
         self.finish(drained["output"]["result"])
 
     def drain(self) -> Message:
@@ -160,6 +177,15 @@ class Host:
 
     def answer(self, request: Message) -> None:
         """Resolve one request."""
+        settled = self.settled(request)
+        self.request("resolve", settled)
+        also = {"host-messages/resolves-once": request["id"], "host-messages/resolves-what-was-asked": "3"}
+        if BROKEN in also and request["type"] == "agent":
+            self.send("resolve", {**settled, "id": also[BROKEN]})
+            self.read_line("resolve")
+
+    def settled(self, request: Message) -> Message:
+        """The answer to one request, when it is due."""
         if request["type"] not in ("agent", "sleep"):
             self.complain("unknown request")
         if request["type"] == "sleep":
@@ -167,12 +193,7 @@ class Host:
                 self.finish("")
             if BROKEN != "host-messages/sleeps":
                 time.sleep(request["durationMs"] / 1000)
-        resolution = {"type": "ok", "value": "yes"}
-        self.request("resolve", {"id": request["id"], "resolution": resolution})
-        also = {"host-messages/resolves-once": request["id"], "host-messages/resolves-what-was-asked": "3"}
-        if BROKEN in also and request["type"] == "agent":
-            self.send("resolve", {"id": also[BROKEN], "resolution": resolution})
-            self.read_line("resolve")
+        return {"id": request["id"], "resolution": {"type": "ok", "value": "yes"}}
 
     def finish(self, value: Any) -> NoReturn:
         """End the child, print the result and leave."""

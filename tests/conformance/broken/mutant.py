@@ -37,7 +37,7 @@ class Turn(NamedTuple):
     def source(self) -> str:
         """The workflow that was started, now or before."""
         for turn in (*self.past, self):
-            if turn.method == "start" and "source" in turn.message.get("params", {}):
+            if turn.method in ("start", "run") and "source" in turn.message.get("params", {}):
                 return str(turn.message["params"]["source"])
         return ""
 

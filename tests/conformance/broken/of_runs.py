@@ -117,7 +117,10 @@ OF_RUNS: dict[str, Mutant] = {
     "drain/diagnostics": _told("drain", '"swallowed"', edit(lambda told: told.pop("diagnostics"))),
     "drain/unawaited-request": _told("drain", "never awaited", edit(lambda told: told.pop("diagnostics"))),
     "resolve/value": reading('{"er": null}', "null"),
-    "resolve/null-is-not-undefined": reading('{"type": "ok_undefined"}', '{"type": "ok", "value": null}'),
+    "resolve/null-is-not-undefined": reading(
+        '"params": {"id": "2", "resolution": {"type": "ok_undefined"}',
+        '"params": {"id": "2", "resolution": {"type": "ok", "value": null}',
+    ),
     "resolve/error": reading("no such model", "failed"),
     "resolve/any-order": when(has('"id": "3"'), method("resolve", 1), then=error("unknown_request")),
     "resolve/settles-only": when(has("endless from here"), then=error("timeout")),
@@ -131,7 +134,7 @@ OF_RUNS: dict[str, Mutant] = {
     "resolve/refused-line": when(
         method("resolve"), earlier("[[[[["), has('"in time"'), then=error("unknown_request")
     ),
-    "resolve/id-is-text": reading('{"id": 1, "resolution"', '{"id": "1", "resolution"'),
+    "resolve/id-is-text": reading('"params": {"id": 1, "resolution"', '"params": {"id": "1", "resolution"'),
     "resolve/budget": reading('"spent": 77', '"spent": 0'),
     "resolve/after-completion": when(has('"too late"'), then=error("unknown_request")),
 }

@@ -113,7 +113,8 @@ OF_WIRE: dict[str, Mutant] = {
     "json-rpc/id-list": when(has('"id":[1]'), then=error("invalid_request", [1])),
     "json-rpc/id-object": when(has('"id":{}'), then=error("invalid_request", {})),
     "json-rpc/batch": when(
-        has("[{"), then=lambda turn: line([json.loads(error("method_not_found", 7)(turn))])
+        lambda turn: turn.line.startswith(b"[{"),
+        then=lambda turn: line([json.loads(error("method_not_found", 7)(turn))]),
     ),
     "json-rpc/empty-batch": when(lambda turn: turn.line == b"[]", then=silence),
     "json-rpc/scalar": when(lambda turn: turn.line == b'"poll"', then=error("parse_error", None)),
