@@ -201,6 +201,11 @@ def request(identifier: RequestId, method: str, params: dict[str, Any]) -> bytes
     return _line({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
 
 
+def request_of_text(identifier: int, method: str, params: bytes) -> bytes:
+    """The same for params that are a line of JSON."""
+    return b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b}\n' % (identifier, method.encode(), params)
+
+
 def result(identifier: RequestId, result_json: str) -> bytes:
     """Encode a reply as one line.
 

@@ -1,14 +1,15 @@
 """Messages to and from one child: `protocol.connection`, which has no I/O, over the child's pipes.
 
 `Child` makes a channel for each process. One task holds the conversation and calls `receive`; a second one
-runs `write`. Any task may call `encode` and `send` for it, which do not wait: replies come in the order of
-the messages, and `receive` returns the next one to whichever task calls it.
+runs `write`. No other may call these. Any task may call `encode` and `send` for the conversation; they do not
+wait. Replies come in the order of the messages, and `receive` returns the next one to whoever calls it.
 
 The channel keeps these invariants:
 
-- What is sent is allowed. `encode` asks the decoder about the message and then the table of states, and only
-  then registers the reply that is expected. Registered first, a message that is refused would leave an
-  expectation behind, and every later reply would be read as the answer to the message before it.
+- What is sent is allowed. `encode` holds the message to the contract (`typed` by how it is made, the decoder
+  for what is not usual) and to the table of states, and only then registers the reply that is expected.
+  Registered first, a message that is refused would leave an expectation behind, and every later reply would
+  be read as the answer to the message before it.
 - Bytes leave in the order of `send`. While an earlier write waits in the outbox, a later one must join it: a
   direct write would put half a line in front of the rest of another.
 - Reading never waits for writing. A child that answers before it has read everything fills its stdout while
@@ -27,6 +28,7 @@ An exception from `receive` ends the conversation; `Child.run` then decides whet
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import trio
 
@@ -66,7 +68,7 @@ class Channel:
     def __init__(self, process: ChildProcess, allowance: Allowance) -> None:
         self._process = process
         self._allowance = allowance
-        self._connection = HostConnection()
+        self._connection = HostConnection(read_typed=codec.read_typed)
         self._replies = Replies()
         self._unwritten = 0
         # One write may wait here while `write` is at another: its task may not have run yet since it ended.
@@ -87,13 +89,8 @@ class Channel:
             LocalProtocolError: the contract does not allow it.
             TypeError, ValueError: a value in it that JSON cannot hold.
         """
-        method, params = encode.method(message), encode.params(message)
-        try:
-            if params or codec.CHECKS_MESSAGES:  # without params there is nothing that could be wrong
-                codec.message(method, params)
-        except ErrorReply as refusal:
-            raise LocalProtocolError(f"{method}: {refusal.message}") from None
-        line = self._connection.send(message, params)
+        written = codec.written(message)
+        line = self._connection.send(message, _checked(message) if written is None else written)
         self._replies.expect(message)
         return line
 
@@ -183,3 +180,12 @@ class Channel:
     def set_max_message_bytes(self, value: int) -> None:
         """Hold the child's lines to the effective limit that `initialize` reported, in bytes."""
         self._connection.max_message_bytes = value
+
+
+def _checked(message: Message) -> dict[str, Any]:
+    method, params = encode.method(message), encode.params(message)
+    try:
+        codec.message(method, params)
+    except ErrorReply as refusal:
+        raise LocalProtocolError(f"{method}: {refusal.message}") from None
+    return params

@@ -17,8 +17,9 @@ Invariants:
   the requests that a drain brings are outstanding in the state that the same drain tells of.
 - Ids of requests are 1, 2, 3, …, each handed out once. So one number, not a set of all former ids, tells a
   repeated one.
-- `outstanding` has the ids that were handed out and whose resolve was answered with a result: a resolve that
-  is under way still counts, and so the child cannot be told to be idle too early.
+- `outstanding` has the ids that were handed out and whose resolution was not answered with a result: one
+  that is under way still counts, and so the child cannot be told to be idle too early. What an `advance`
+  settles is gone before its own drain is judged.
 - After `more` only the failure that it announces may follow.
 - No reply is turned into a fault of the host. A message that deserves a refusal is never sent, because
   `Channel.encode` holds each to the contract, so an error that accuses the host is a lie
@@ -42,7 +43,7 @@ from flowcage.host.terminal.text import cut
 from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Drained, Message, Resolve
+from flowcage.protocol.messages import Advance, Drained, Message, Resolve
 from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 
 # Characters of a child's message that an error quotes.
@@ -52,7 +53,7 @@ _SHOWN_OF_ID = 40
 
 class _Asked(NamedTuple):
     method: str
-    request_id: str | None  # of a resolve
+    settles: tuple[str, ...]  # requests, by their ids
 
 
 class Replies:
@@ -71,8 +72,7 @@ class Replies:
 
     def expect(self, message: Message) -> None:
         """Register the reply to a message that is about to be sent."""
-        settles = message.id if isinstance(message, Resolve) else None
-        self._asked.append(_Asked(encode.method(message), settles))
+        self._asked.append(_Asked(encode.method(message), _settled_by(message)))
 
     def take(self, reply: Result | Failure) -> object:
         """The decoded result of a reply.
@@ -86,8 +86,8 @@ class Replies:
         if isinstance(reply, Failure):
             raise _error_of(asked.method, reply)
         result = _decoded(asked.method, reply)
-        if asked.request_id is not None:
-            self._outstanding.discard(asked.request_id)
+        if asked.settles:
+            self._outstanding.difference_update(asked.settles)
         if isinstance(result, Drained):
             self._take_in(result)
         return result
@@ -113,6 +113,10 @@ class Replies:
         if not ids:
             return
         first, last = self._handed_out + 1, self._handed_out + len(ids)
+        if len(ids) == 1 and ids[0] == str(first):
+            self._handed_out = first
+            self._outstanding.add(ids[0])
+            return
         expected = {str(number) for number in range(first, last + 1)}
         for each in ids:
             if each not in expected:
@@ -126,6 +130,12 @@ class Replies:
         if _is_number(request_id) and 1 <= int(request_id) <= last:
             raise ProtocolViolation(f"the child gave two requests the id {shown!r}")
         raise ProtocolViolation(f"the child gave a request the id {shown!r}, where '{first}' is next")
+
+
+def _settled_by(message: Message) -> tuple[str, ...]:
+    if isinstance(message, Advance):
+        return tuple([each.id for turn in message.turns for each in turn])
+    return (message.id,) if isinstance(message, Resolve) else ()
 
 
 def _is_number(text: str) -> bool:
@@ -160,6 +170,8 @@ def _error_of(method: str, failure: Failure) -> RunError:
 
 
 def _decoded(method: str, reply: Result) -> object:
+    if type(reply.result) is Drained:  # by `codec.read_typed`; no JSON is one
+        return reply.result
     try:
         return codec.result(method, reply.result)
     except ErrorReply as refusal:

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from flowcage.host import RunError, RunOptions, run_workflow_blocking
-from flowcage.host.process import channel
+from flowcage.host.process import channel, codec
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.core import kinds
 from flowcage.protocol import decode
@@ -28,8 +28,8 @@ pages: list[int | None] = []
 class ShownConnection(HostConnection):
     """One that can be asked for the version afterwards."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         connections.append(self)
 
 
@@ -46,6 +46,8 @@ def answer_pages() -> None:
 
     patched: Any = decode
     patched.drained = drained_later
+    patched = codec
+    patched.IS_TYPED = False  # `typed` does not know the member
     patched = kinds
     patched.KINDS = {**kinds.KINDS, FetchRequest: kinds.Kind("fetch_page", cap="max_children")}
     patched = RunOptions
