@@ -53,9 +53,9 @@ class Patience(NamedTuple):
     resident_bytes: int = 512 * MIB
     is_of_limits: bool = False
 
-    def for_steps(self, limits: Limits, grace_seconds: float) -> Patience:
-        """The same, with the time that a step may take and a grace: a correct child ends the step itself."""
-        step_seconds = limits.step_timeout_ms / 1000
+    def for_steps(self, limits: Limits, grace_seconds: float, steps: int = 1) -> Patience:
+        """The same, with the time that steps may take and a grace: a correct child ends a step itself."""
+        step_seconds = steps * limits.step_timeout_ms / 1000
         return self._replace(
             cpu_seconds=step_seconds + grace_seconds,
             wall_seconds=STEP_WALL_FACTOR * step_seconds + grace_seconds,

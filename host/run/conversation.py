@@ -16,6 +16,7 @@ from flowcage.host.outcome.errors import (
     HandlerFailed,
     ProtocolViolation,
     RunError,
+    WorkflowFailed,
     WorkflowStalled,
 )
 from flowcage.host.process.channel import Channel
@@ -29,9 +30,10 @@ from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
-from flowcage.protocol.errors import LocalProtocolError
+from flowcage.protocol.errors import IMPORT, MISSING_DEFAULT, SYNTAX, LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
 from flowcage.protocol.messages import (
+    Advance,
     Drain,
     Drained,
     Initialized,
@@ -39,6 +41,7 @@ from flowcage.protocol.messages import (
     Missing,
     Rejected,
     Resolve,
+    Run,
     Start,
     Started,
 )
@@ -50,6 +53,8 @@ ROOM_BESIDE_THE_HEAP = 320 * MIB
 CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
 # Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
 MAX_REQUESTS_AT_ONCE = 250
+# What a source fails by that was never run. Other failures may come from compiling or from running it.
+COMPILATION_FAILURES = frozenset({SYNTAX, IMPORT, MISSING_DEFAULT})
 
 ERRORS: Mapping[Verdict, type[RunError]] = {
     Verdict.STALLED: WorkflowStalled,
@@ -92,48 +97,77 @@ class Conversation:
         """
         node, channel = self._node, child.channel
         with node.listening:
-            await self._start(child, source, args)
-            while node.finish is None:
-                said = await channel.receive()
-                if isinstance(said, Drained):  # else that a resolution has arrived
+            said: object = await self._start(child, source, args)
+            while True:
+                if isinstance(said, Drained):  # else it is that a resolution has arrived
                     self._require_bounds(channel, said)
                     await self._take_in(said)
                     node.check()
+                    if node.finish is not None:
+                        break
+                said = await channel.receive()
         node.check()
         return self._result()
 
     def tell(self, resolves: tuple[Resolve, ...]) -> None:
         """Send resolutions and the drain that lets them take effect; it never waits."""
-        channel = self._channel
-        assert channel is not None
+        assert self._channel is not None
         try:
-            channel.send([*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())])
+            self._channel.send(self._lines(self._channel, resolves))
         except RunError as error:  # the child's fault, and not that of the task that brought the answer
             self._node.abandon(error)
 
-    async def _start(self, child: Child, source: str, args: Json) -> None:
+    def _lines(self, channel: Channel, resolves: tuple[Resolve, ...]) -> list[bytes]:
+        if resolves and self._has("advance"):
+            try:
+                return [channel.encode(Advance((resolves,)))]
+            except CANNOT_CROSS:  # one of them, or all on one line
+                pass
+        return [*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())]
+
+    def _has(self, method: str) -> bool:
+        return self.initialized is not None and method in self.initialized.methods
+
+    async def _start(self, child: Child, source: str, args: Json) -> Drained | None:
         node, options = self._node, self._node.options
         self._channel = channel = child.channel
         self.initialized = await child.initialize(options.limits, options.isolation)
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
         )
-        channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds)
+        limits, grace = options.limits, options.answer_grace_seconds
+        channel.patience = patience.for_steps(limits, grace)
         node.phase_defaults = await phase_defaults(
             channel, source, node.source_name, options.dialect, self._note
         )
-        budget = self._driver.core.tree.budget
-        message = Start(source, node.source_name, args, budget, options.dialect, describe=True)
+        opening = self._opening(channel, source, args)
+        steps = 3 - len(opening)  # `run` compiles and runs, each in a step of its own
+        channel.patience = patience.for_steps(limits, grace, steps)
+        channel.send(opening)
         try:
-            line = channel.encode(message)
-        except CANNOT_CROSS as error:
-            raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
-        channel.send([line, channel.encode(Drain())])
-        started = await channel.receive()
-        assert isinstance(started, Started)
-        dialect = None if isinstance(started.dialect, Missing) else started.dialect
+            said = await channel.receive()
+        except WorkflowFailed as failed:
+            if failed.kind not in COMPILATION_FAILURES:  # what `run` ran has failed
+                self._tell_of_start(source, args)
+            raise
+        channel.patience = patience.for_steps(limits, grace)
+        assert isinstance(said, Started | Drained)
+        dialect = None if isinstance(said.dialect, Missing) else said.dialect
         self._driver.feed(Compiled(node.path, dialect))
         self._tell_of_start(source, args)
+        return said if isinstance(said, Drained) else None
+
+    def _opening(self, channel: Channel, source: str, args: Json) -> list[bytes]:
+        node, budget = self._node, self._driver.core.tree.budget
+        is_one = self._has("run")
+        first = (Run if is_one else Start)(
+            source, node.source_name, args, budget, node.options.dialect, describe=True
+        )
+        try:
+            line = channel.encode(first)
+        except CANNOT_CROSS as error:
+            raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
+        return [line] if is_one else [line, channel.encode(Drain())]
 
     def _result(self) -> Json:
         finish = self._node.finish

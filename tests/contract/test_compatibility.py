@@ -169,9 +169,9 @@ def test_members_that_a_later_child_adds_to_a_failure_leave_it_a_failure() -> No
 @pytest.mark.parametrize(
     ("addition", "told"),
     [
-        ("call", "drain is not in the contract: /calls/0/type: must be one of 'log', 'phase', not 'chart'"),
-        ("state", "drain is not in the contract: /state: must be one of 'pending', 'complete', not 'paused'"),
-        ("kind", "drain is not in the contract: /data/kind: must be one of 'parse_error'"),
+        ("call", "run is not in the contract: /calls/0/type: must be one of 'log', 'phase', not 'chart'"),
+        ("state", "run is not in the contract: /state: must be one of 'pending', 'complete', not 'paused'"),
+        ("kind", "run is not in the contract: /data/kind: must be one of 'parse_error'"),
         ("kind", ", not 'quota'"),
     ],
 )

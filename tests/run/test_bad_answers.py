@@ -13,6 +13,7 @@ from flowcage.host.agents.base import WrongAnswer
 
 from ..host.runs import Agent, Listener, failure, run
 
+SEVERAL = 4
 CAUGHT = ".catch((error) => error.message)"
 TEXT = "{schema: {type: 'string'}}"
 HUGE = 100 * 1024 * 1024
@@ -156,3 +157,20 @@ def test_an_answer_that_just_fits_crosses_and_one_byte_more_says_why_it_does_not
     error = failure("export default agent('x')", limits=limits, **answering("x" * 99_999))
     assert isinstance(error, WorkflowFailed)
     assert "100000" in str(error)
+
+
+def test_answers_that_are_too_long_for_one_line_together_go_out_on_several() -> None:
+    came, limits = trio.Event(), Limits(max_message_bytes=64 * 1024)
+
+    async def agent(call: AgentCall) -> AgentAnswer:
+        if call.id == str(SEVERAL):
+            came.set()
+        await came.wait()  # so all but the first wait for the same turn
+        return AgentAnswer(call.id * 30_000)
+
+    calls = ", ".join(["agent('x')"] * SEVERAL)
+    source = f"const all = await Promise.all([{calls}]); export default all.map((one) => one[0] + one.length)"
+    outcome = run(source, agent=agent, limits=limits)
+    assert outcome.result == [f"{number}30000" for number in range(1, SEVERAL + 1)]
+    # initialize, run, advance; then a resolve for each, and a drain
+    assert outcome.usage.messages == 2 * (3 + SEVERAL - 1 + 1)

@@ -304,6 +304,23 @@ def test_events_tell_the_story_in_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("throw new Error('at once')", ["started", "ended"]),
+        ("log(1); throw new Error('after a word')", ["started", "log", "ended"]),
+        ("for (;;);", ["started", "ended"]),
+        ("export default (", ["ended"]),
+        ("import 'fs'; export default 1", ["ended"]),
+    ],
+)
+def test_a_run_that_fails_has_started_if_its_source_could_be_run(source: str, told: list[str]) -> None:
+    heard: list[Event] = []
+    with pytest.raises(WorkflowFailed):
+        run(source, listener=heard.append, limits=Limits(step_timeout_ms=200))
+    assert [event.to_json()["type"] for event in heard] == told
+
+
+@pytest.mark.parametrize(
     ("member", "value"),
     [
         ("timeout_seconds", 0),
