@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Any
 from unittest import mock
 
@@ -86,7 +87,7 @@ def _state(core: Core) -> dict[str, Any]:
 def _counts(totals: Totals) -> Counter[str]:
     names = {"swallowed": "swallowed_error", "unawaited": "unawaited_request"}
     return Counter(
-        {names.get(name, name): value for name, value in vars(totals).items() if name != "cost_usd"}
+        {names.get(name, name): value for name, value in asdict(totals).items() if name != "cost_usd"}
     )
 
 

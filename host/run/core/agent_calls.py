@@ -32,13 +32,16 @@ class AgentCalls:
 
     def begin(self, workflow: Workflow, call: Call, request: AgentRequest) -> None:
         """Queue a call, or refuse it at once."""
-        options: Mapping[str, Json] = {} if isinstance(request.options, Missing) else request.options
-        call.label = text_of(options, "label")
-        call.phase = (text_of(options, "phase") or "") if "phase" in options else workflow.phase
+        options = request.options
+        if not isinstance(options, Missing):
+            call.label = text_of(options, "label")
+            if "phase" in options:
+                call.phase = text_of(options, "phase") or ""
         if call.phase:
             workflow.kept.phase(call.phase)
-        self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
-        if options:
+        if self._tree.is_watched:
+            self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
+        if not isinstance(options, Missing):
             try:
                 call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
             except ValueError as error:
@@ -73,7 +76,7 @@ class AgentCalls:
         for totals in tree.totals_of(call):
             totals.completed += 1
             totals.charge(answer.spent)
-        if tree.rules.watched:
+        if tree.is_watched:
             self._tell_of_answer(call, answer)
         tree.settle(call, Ok(answer.value, tree.budget))
 

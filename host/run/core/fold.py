@@ -98,28 +98,28 @@ class Core:
             OutOfOrder: the driver is wrong; the state is as it was.
         """
         tree, before = self.tree, self.tree.now
-        tree.now, tree.commands = max(before, now), []
+        tree.now, tree.commands = now if now > before else before, []
         try:
             workflow = self._take(given)
         except OutOfOrder:
             tree.now = before
             raise
-        if workflow is not None:
+        if workflow is not None and tree.waiting:
             for call in tree.startable(workflow):  # one that is refused now leaves its place to the next
                 self._ask(call)
         return tree.commands
 
     def _take(self, given: Input) -> Workflow | None:
         """Carry out one input; the workflow whose queues may have moved."""
+        if isinstance(given, Said):  # in the order of how often they come
+            return self._take_in(self._workflow(given.path), given)
         if isinstance(given, _SETTLING):
             return self._settle(given)
         if isinstance(given, Opened):
             self._open(given)
             return None
         workflow = self._workflow(given.path)
-        match given:  # in the order of how often they come
-            case Said():
-                return self._take_in(workflow, given)
+        match given:
             case Turn():
                 self._turn(workflow)
             case Compiled():
@@ -162,6 +162,8 @@ class Core:
         for note in said.diagnostics:
             self.tree.diagnose(workflow, note)
         match said.state:
+            case State.PENDING | State.PARTIAL:
+                self._begin_all(workflow, said)
             case State.MORE:
                 self.tree.commands.append(Tell(workflow.path, ()))
                 self.tree.close(workflow)
@@ -170,8 +172,6 @@ class Core:
             case State.STALLED:
                 message = "the workflow can never finish: it waits for a promise that nothing will settle"
                 self.tree.finish(workflow, Verdict.STALLED, message=message)
-            case State.PENDING | State.PARTIAL:
-                self._begin_all(workflow, said)
             case _:
                 assert_never(said.state)
         return workflow
@@ -181,8 +181,8 @@ class Core:
             raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
         if "/" in "".join([request.id for request in said.requests]):
             raise OutOfOrder("a request's id has a slash in it, which parts the names in a path")
-        ids = {workflow.id_of(request) for request in said.requests}
-        if len(ids) < len(said.requests) or not ids.isdisjoint(workflow.calls):
+        ids = [workflow.id_of(request) for request in said.requests]
+        if (len(ids) > 1 and len(set(ids)) < len(ids)) or not workflow.calls.keys().isdisjoint(ids):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
 
     def _tell_of(self, workflow: Workflow, call: Log | Phase) -> None:
@@ -209,16 +209,17 @@ class Core:
         kind = self.tree.kinds.get(type(request))
         call = Call(workflow.id_of(request), workflow.path, request, kind, phase=workflow.phase)
         workflow.calls[call.id] = call
-        if isinstance(request, SleepRequest):
-            self._sleep(call, request)
-        elif isinstance(request, UnknownRequest) or kind is None:
-            self._reject_unknown(workflow, call, request)
-        elif kind.name not in self.tree.rules.handlers:
+        if kind is not None and kind.name in self.tree.rules.handlers:
+            if isinstance(request, AgentRequest):
+                self._agents.begin(workflow, call, request)
+            else:
+                self._begin_other(call)
+        elif kind is not None:
             self.tree.settle(call, Rejected(kind.absent))
-        elif isinstance(request, AgentRequest):
-            self._agents.begin(workflow, call, request)
+        elif isinstance(request, SleepRequest):
+            self._sleep(call, request)
         else:
-            self._begin_other(call)
+            self._reject_unknown(workflow, call, request)
 
     def _sleep(self, call: Call, request: SleepRequest) -> None:
         call.stage, tree = "waiting", self.tree
@@ -250,10 +251,9 @@ class Core:
             return
         assert call.kind is not None
         call.attempt = call.tries = 1
-        timeout, phase = call.terms.timeout_ms, call.phase
-        self.tree.commands.append(
-            Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, phase, None)
-        )
+        timeout = call.terms.timeout_ms
+        asked = Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, call.phase, None)
+        self.tree.commands.append(asked)
 
     def _settle(self, given: Answered | Refused | Due | Charged) -> Workflow | None:
         call = self.tree.call(given.id)
@@ -266,10 +266,10 @@ class Core:
                 self._agents.too_late(call, given)
             return workflow
         match given:
-            case Due():
-                self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
             case Answered() if is_agent:
                 self._agents.answered(call, given)
+            case Due():
+                self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
             case Answered():
                 self.tree.settle(call, Ok(given.value, self.tree.budget))
             case Charged() if is_agent:
@@ -285,7 +285,7 @@ class Core:
         if workflow.is_over or workflow.is_listening or not ready:
             return
         workflow.is_listening = True
-        told = tuple(ready.popleft() for _ in range(min(len(ready), MAX_TOLD_AT_ONCE)))
+        told = tuple([ready.popleft() for _ in range(min(len(ready), MAX_TOLD_AT_ONCE))])
         self.tree.commands.append(Tell(workflow.path, told))
 
     def _end(self, workflow: Workflow, unbegun: frozenset[str]) -> Workflow:

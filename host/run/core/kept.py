@@ -16,7 +16,7 @@ MAX_KEPT_BYTES = 4 * 1024 * 1024
 MAX_KEPT_ENTRIES = 10_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Room:
     """A list with a bound on its entries and on what they are as JSON."""
 
@@ -44,7 +44,7 @@ class Room:
         return True
 
 
-@dataclass
+@dataclass(slots=True)
 class Kept:
     """What one workflow said.
 

@@ -32,6 +32,9 @@ class Terms:
         return min(self.backoff_ms * 2.0 ** (attempt - 1), self.max_wait_ms) / 1000
 
 
+NO_TERMS = Terms()
+
+
 def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
     """Read the terms from a call's options; a member that is absent or null has its default.
 

@@ -16,7 +16,7 @@ from flowcage.host.run.core.inputs import Dialect, Facts, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.terms import Terms
+from flowcage.host.run.core.terms import NO_TERMS, Terms
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Request, Resolution, Resolve
 
@@ -29,7 +29,7 @@ OTHER_PHASES = "(other phases)"
 Stage: TypeAlias = Literal["queued", "asked", "waiting"]
 
 
-@dataclass
+@dataclass(slots=True)
 class Totals:
     """Counts of agent calls and of what they cost, of a tree or of one phase.
 
@@ -54,7 +54,7 @@ class Totals:
         self.cost_usd += spent.cost_usd
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """A request without a resolution.
 
@@ -71,14 +71,14 @@ class Call:
     kind: Kind | None = None
     label: str | None = None
     phase: str = ""
-    terms: Terms = field(default_factory=Terms)
+    terms: Terms = NO_TERMS
     attempt: int = 0
     tries: int = 0
     stage: Stage = "queued"
     refused_text: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Queue:
     """Calls that wait for one of `cap` places, by id; those that are gone meanwhile are skipped."""
 
@@ -87,7 +87,7 @@ class Queue:
     busy: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class Workflow:
     """One workflow of the tree.
 
@@ -124,11 +124,16 @@ class Tree:
     Args:
         rules: what the run is held to.
         kinds: the requests that are queued.
+
+    Attributes:
+        is_watched: whether anybody reads what `emit` tells. Who tells of every call asks first, since the
+            arguments cost as much as a step.
     """
 
     def __init__(self, rules: Rules, kinds: Kinds) -> None:
         self.rules = rules
         self.kinds = kinds
+        self.is_watched = rules.watched
         self.now = 0.0
         self.workflows: dict[str, Workflow] = {}
         self.opened: set[str] = set()  # also of workflows that are gone: their answers and times may be late
@@ -153,7 +158,7 @@ class Tree:
 
     def emit(self, path: str, kind: str, **members: Any) -> None:
         """Tell of something, if anybody watches."""
-        if self.rules.watched:
+        if self.is_watched:
             self.commands.append(Emit(path, kind, members))
 
     def diagnose(self, workflow: Workflow, note: Facts) -> None:
@@ -169,10 +174,9 @@ class Tree:
 
     def totals_of(self, call: Call) -> tuple[Totals, Totals]:
         """Those of the tree and those of the call's phase in its workflow."""
-        key = (self.workflows[call.path].source_name, call.phase[:MAX_PHASE_NAME])
-        if key not in self.phases and len(self.phases) >= MAX_PHASES:
-            key = ("", OTHER_PHASES)
-        return self.totals, self.phases.setdefault(key, Totals())
+        source_name = self.workflows[call.path].source_name
+        totals = self.phases.get((source_name, call.phase))
+        return self.totals, self._new_phase(source_name, call.phase) if totals is None else totals
 
     def enqueue(self, call: Call) -> None:
         """Have a call wait for a place at work; `startable` hands it out."""
@@ -182,8 +186,6 @@ class Tree:
 
     def startable(self, workflow: Workflow) -> Iterator[Call]:
         """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
-        if not self.waiting:
-            return
         for queue in (*self.queues.values(), *workflow.queues.values()):
             while queue.waiting and queue.busy < queue.cap:
                 self.waiting -= 1
@@ -224,6 +226,12 @@ class Tree:
         below = f"{workflow.path}/" if workflow.path else ""
         for each in self.workflows.values():
             each.is_over = each.is_over or each is workflow or each.path.startswith(below)
+
+    def _new_phase(self, source_name: str, phase: str) -> Totals:
+        key = (source_name, phase[:MAX_PHASE_NAME])
+        if key not in self.phases and len(self.phases) >= MAX_PHASES:
+            key = ("", OTHER_PHASES)
+        return self.phases.setdefault(key, Totals())
 
     def _take_place(self, queue: Queue, call: Call) -> None:
         queue.busy += 1
