@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.child.serve import serve
 
 if TYPE_CHECKING:  # `begin` loads it at run time, after `clear_environment`
-    from flowcage.child.session import Session
+    from flowcage.child.session import Reply, Session
 
 
 def parse_die_with(arguments: list[str]) -> int | None:
@@ -34,11 +34,14 @@ def parse_die_with(arguments: list[str]) -> int | None:
     return int(value)
 
 
-def run_session(begin: Callable[[], Session]) -> int:
+def run_session(
+    begin: Callable[[], Session], first: Callable[[Session], Iterable[Reply]] = lambda _session: ()
+) -> int:
     """Serve one session to its end.
 
     Args:
         begin: loads what is not loaded yet, and builds the session.
+        first: replies to what does not come by stdin.
 
     Returns:
         The exit status of the process (sysexits.h), for `os._exit`.
@@ -48,7 +51,7 @@ def run_session(begin: Callable[[], Session]) -> int:
         session = begin()
         # Called deep inside the engine, to which it must not return: the process ends here.
         session.serve_above_engine = lambda replies: os._exit(exit_status_of(lambda: serve(session, replies)))
-        serve(session)
+        serve(session, first(session))
 
     return exit_status_of(serve_it)
 

@@ -7,24 +7,26 @@ data: only descriptors pass through it.
 
 Who calls it: `host/process/launch/zygote_process.py`, which starts this module with a SOCK_SEQPACKET socket
 as stdin. The zygote sends ``ready`` once. Then each request is one byte with three descriptors (SCM_RIGHTS):
-the wire's incoming half, its outgoing half, and stderr. The answer is the child's process id, or ``-`` and a
-reason. The end of the socket ends the zygote, and changes nothing for its children.
+the wire's incoming half, its outgoing half, and stderr. Behind the byte may be the child's first message, the
+line of `initialize`, which the child answers without reading it from the wire. The answer to a request is the
+child's process id, or ``-`` and a reason. The end of the socket ends the zygote, and changes nothing for its
+children.
 
 The order of `_run`, and what breaks if two steps swap:
 
 1. `_claim` moves the socket above the three numbers that a request's descriptors get, which the kernel
    assigns lowest first. They arrive as `INCOMING`, `OUTGOING` and `STATUS`, where the child has the wire;
-   `_serve` refuses others. So nothing else may be open below the socket: `_warm_up` closes its own `STATUS`
+   `_serve` refuses others. So nothing else may be open below the socket: `warm_up` closes its own `STATUS`
    again.
 2. `lockdown.prepare` applies the layers that a fork inherits (D29), once for all children.
 3. `die_with` comes after `prepare`, because a change of credentials clears it. A fork clears it, too: each
    child asks again in `lockdown.enter`.
-4. `_warm_up` runs one workflow, so that every module is imported and every lazy cache filled, and builds the
-   realm that each child begins with. A child in its cage could not load a file
-   (`tests/process/test_zygote.py::test_a_child_finds_everything_loaded`). `gc.freeze` comes last.
+4. `warm_up` loads everything, and builds the realm that each child begins with.
 5. ``ready`` comes when a fork would succeed: the host waits for it with its own deadline.
-6. After `_FIRST_FORKS`, objects are made immortal (`immortal`), a part at a time while nobody asks for a
-   fork, because it takes as long as the rest of the start. ``--mortal`` leaves it out.
+6. After `_FIRST_FORKS`, what the children with a line do is prepared once (`prepared`), which takes as long
+   as two forks. Then objects are made immortal (`immortal`), those of the preparation, too: a part at a time
+   while nobody asks for a fork, because it takes as long as the rest of the start. ``--no-plan`` and
+   ``--mortal`` leave them out.
 
 Invariants:
 
@@ -40,36 +42,42 @@ Invariants:
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import select
 import signal
 import socket
+import struct
 import sys
+from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import chain, count
+from typing import NamedTuple, NoReturn
 
 from flowcage.child import immortal
 from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current
-from flowcage.child.cage.highwater import open_high_water
+from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.cage.process import die_with
 from flowcage.child.cage.rlimits import lower_to_ceilings
 from flowcage.child.environment import clear_environment
 from flowcage.child.life import exit_status_of, log_to_stderr, parse_die_with, run_session, write_note
+from flowcage.child.prepared import Lines
 from flowcage.child.sandbox.realm import Realm
-from flowcage.child.session import Session
+from flowcage.child.session import Reply, Session
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, replace_stdio
-from flowcage.protocol import envelope
+from flowcage.child.warm_up import warm_up
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits
 from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
-from flowcage.protocol.version import PROTOCOL_VERSION
 
 # The lowest number above the three that a request's descriptors must get.
 _CONTROL = STATUS + 1
-_WIRE = [INCOMING, OUTGOING, STATUS]
+_WIRE = struct.pack("3i", INCOMING, OUTGOING, STATUS)
+_EXPECTED = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _WIRE)]
+_ANCILLARY_BYTES = socket.CMSG_LEN(len(_WIRE))
+# A request with its line, which has the limits and the name of a program.
+_REQUEST_BYTES = 8192
 # The first run of a host, and its spares (host/process/launch/reserve.py), are not to wait.
 _FIRST_FORKS = 3
 _CLONE_PARENT = 0x00008000  # linux/sched.h
@@ -78,48 +86,62 @@ _CLONE_PARENT = 0x00008000  # linux/sched.h
 _before_fork = ctypes.pythonapi.PyOS_BeforeFork
 _after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
 _after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
-# It uses every kind of message, request resolution and result that a small workflow does.
-_WARM_UP_SOURCE = """phase("warm"); log(args);
-const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
-return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
+
+
+class _Options(NamedTuple):
+    """The command line.
+
+    Attributes:
+        parent: the host's process id.
+        is_mortal: whether objects are left as they are (``--mortal``).
+        has_plans: whether children may be prepared (not ``--no-plan``).
+        terms: those of a server's peers, who talk to the children (``--terms``).
+    """
+
+    parent: int
+    is_mortal: bool
+    has_plans: bool
+    terms: Terms | None
 
 
 def main() -> None:
     """Load everything, then fork a child for each request on the socket that stdin is, until it closes."""
     clear_environment()
     try:
-        parent, terms, later = _arguments(sys.argv[1:])
+        options = _options(sys.argv[1:])
     except ValueError:
         log_to_stderr(
-            "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--terms JSON] < SOCKET"
+            "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--no-plan] [--terms JSON] "
+            "< SOCKET"
         )
         os._exit(os.EX_USAGE)
-    os._exit(exit_status_of(lambda: _run(parent, terms, later)))
+    os._exit(exit_status_of(lambda: _run(options)))
 
 
-def _run(parent: int, terms: Terms | None, later: Iterator[None]) -> None:
+def _options(words: list[str]) -> _Options:
+    parent, rest = parse_die_with(words[:2]), words[2:]
+    is_mortal = rest[:1] == ["--mortal"]
+    rest = rest[is_mortal:]
+    has_plans = rest[:1] != ["--no-plan"]
+    rest = rest[not has_plans :]
+    if parent is None or rest[:1] not in ([], ["--terms"]) or len(rest) not in (0, 2):
+        raise ValueError(words)
+    return _Options(parent, is_mortal, has_plans, parse_terms(rest[1]) if rest else None)
+
+
+def _run(options: _Options) -> None:
+    parent, terms = options.parent, options.terms
     control = _claim()
     lockdown.prepare()
     die_with(parent)
-    realm = _warm_up()
+    realm = warm_up()
     control.send(b"ready")
-    begin = (
-        partial(_new_session, parent, realm)
-        if terms is None
-        else partial(_new_session_under_terms, terms, parent, realm)
-    )
-    _serve(control, begin, later)
-
-
-def _arguments(words: list[str]) -> tuple[int, Terms | None, Iterator[None]]:
-    """The host's process id, the terms, and what is to be done later, step by step."""
-    parent, rest = parse_die_with(words[:2]), words[2:]
-    is_mortal = rest[:1] == ["--mortal"]
-    options = rest[is_mortal:]
-    if parent is None or options[:1] not in ([], ["--terms"]) or len(options) not in (0, 2):
-        raise ValueError(words)
-    later = iter(()) if is_mortal or not immortal.is_possible() else immortal.immortalise()
-    return parent, parse_terms(options[1]) if options else None, later
+    later = iter(()) if options.is_mortal or not immortal.is_possible() else immortal.immortalise()
+    begin = partial(_new_session, realm) if terms is None else partial(_new_session_under_terms, terms, realm)
+    lines = None
+    if options.has_plans and terms is None:
+        lines = Lines(lambda cage: Session(cage, HighWater(STATUS), realm), partial(_live, begin), parent)
+    _serve(control, partial(_live, begin, parent), lines, later)
 
 
 def _claim() -> socket.socket:
@@ -131,32 +153,12 @@ def _claim() -> socket.socket:
     return socket.socket(fileno=_CONTROL)
 
 
-def _warm_up() -> Realm:
-    """Run a workflow with isolation ``none``, and build the realm that every child begins with.
-
-    Raises:
-        RuntimeError: the workflow failed, so children would, too.
-    """
-    high_water = open_high_water()
-    session = Session(lockdown.apply_nothing, high_water)
-    for number, (method, params) in enumerate(_messages()):
-        for reply in session.receive(envelope.request(number, method, params)):
-            if b'"error"' in reply.data:
-                raise RuntimeError(f"the warm-up run failed: {reply.data[:500]!r}")
-    realm = Realm(Limits(), high_water)
-    os.close(STATUS)  # the next request's third descriptor must get this number
-    gc.collect()
-    gc.enable()
-    gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share
-    return realm
-
-
-def _new_session(parent: int, realm: Realm) -> Session:
+def _new_session(realm: Realm, parent: int) -> Session:
     """Build the session of a child, in the child: it has its own high water."""
     return Session(partial(lockdown.enter, parent=parent), open_high_water(), realm)
 
 
-def _new_session_under_terms(terms: Terms, parent: int, realm: Realm) -> Session:
+def _new_session_under_terms(terms: Terms, realm: Realm, parent: int) -> Session:
     """As `_new_session`, for the peer of a server: it gets no more than the server's terms allow."""
     lower_to_ceilings(terms.ceilings)
 
@@ -169,36 +171,47 @@ def _new_session_under_terms(terms: Terms, parent: int, realm: Realm) -> Session
     return Session(close_cage, open_high_water(), realm, longest)
 
 
-def _messages() -> list[tuple[str, dict[str, object]]]:
-    answer = {"type": "ok", "value": "word", "budget": {"total": None, "spent": 1}}
-    return [
-        ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"}),
-        ("start", {"source": _WARM_UP_SOURCE, "args": {"n": [1.5, "x", None]}}),
-        ("drain", {}),
-        ("resolve", {"id": "1", "resolution": answer}),
-        ("resolve", {"id": "2", "resolution": answer}),
-        ("drain", {}),
-    ]
+def _live(begin: Callable[[int], Session], parent: int, line: bytes) -> NoReturn:
+    """The life of a child that closes its cage by itself.
+
+    Args:
+        begin: builds its session.
+        parent: the process that it dies with.
+        line: its first message; empty where that comes by stdin.
+    """
+
+    def first(session: Session) -> Iterator[Reply]:
+        return session.receive(line) if line else iter(())
+
+    _move_descriptors()
+    os._exit(run_session(lambda: begin(parent), first))
 
 
-def _serve(control: socket.socket, begin: Callable[[], Session], later: Iterator[None]) -> None:
+def _serve(
+    control: socket.socket, live: Callable[[bytes], NoReturn], lines: Lines | None, later: Iterator[None]
+) -> None:
     for number in count():
         if number >= _FIRST_FORKS:
-            _use_idle_time(control, later)
-        request, descriptors, _flags, _ = socket.recv_fds(control, 1, len(_WIRE))
+            _use_idle_time(control, later if lines is None else chain(lines.learn(), later))
+        request, ancillary, flags, _ = control.recvmsg(_REQUEST_BYTES, _ANCILLARY_BYTES)
         if not request:
             return
+        line = request[1:]
+        prepared = lines.find(line) if line and lines is not None else None
         try:
-            pid = _fork_for_the_host() if descriptors == _WIRE else -1
+            pid = _fork_for_the_host() if ancillary == _EXPECTED and not flags & socket.MSG_TRUNC else -1
         except OSError as error:
             control.send(b"-" + (error.strerror or "").encode())
         else:
             if pid == 0:
+                if prepared is None:
+                    live(line)
                 _move_descriptors()
-                os._exit(run_session(begin))
-            control.send(b"%d" % pid if pid > 0 else b"-too few descriptors, or not those expected")
-        for descriptor in descriptors:
-            os.close(descriptor)
+                prepared.live()
+            control.send(b"%d" % pid if pid > 0 else b"-not a request, or not with three descriptors")
+        for _level, _kind, descriptors in ancillary:
+            for descriptor in array("i", descriptors):
+                os.close(descriptor)
 
 
 def _use_idle_time(control: socket.socket, work: Iterator[None]) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 
 from flowcage.child.stdio import STATUS
 
+_PATH = ctypes.create_string_buffer(b"/proc/self/status")
+_AT_FDCWD = -100  # fcntl.h
+# The arguments of openat(2) that `open_high_water` comes to.
+OPEN_STATUS = (_AT_FDCWD, ctypes.addressof(_PATH), os.O_RDONLY | os.O_CLOEXEC)
 _MAPPED = re.compile(rb"VmSize:\s*(\d+) kB\n")
 _PEAK = re.compile(rb"VmHWM:\s*(\d+) kB\n(?:.*\n)*?RssFile:\s*(\d+) kB")
 
@@ -50,7 +55,7 @@ def open_high_water() -> HighWater:
     fork(2) the child opens it again, since the open file belongs to the process that opened it.
     """
     try:
-        opened = os.open("/proc/self/status", os.O_RDONLY)
+        opened = os.open(_PATH.value, os.O_RDONLY)
     except OSError:  # no /proc: an out-of-memory error that the engine drops is then not found out
         return HighWater()
     if opened != STATUS:

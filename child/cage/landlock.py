@@ -26,19 +26,35 @@ _Attributes = ctypes.c_uint64 * 3
 def apply() -> Layer:
     """Handle every right that this kernel's Landlock has, and allow none. Requires no_new_privs."""
     try:
-        version = libc.syscall(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
+        version = abi_version()
         _restrict(version)
     except OSError as error:
         return Layer(False, _why_not(error))
     return Layer(True, f"ABI {version}: files{_beside_files(version)}")
 
 
-def _restrict(version: int) -> None:
+def abi_version() -> int:
+    """The version of this kernel's Landlock.
+
+    Raises:
+        OSError: it has none.
+    """
+    return libc.syscall(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
+
+
+def all_rights(version: int) -> ctypes.Array[ctypes.c_uint64]:
+    """Every right of a version (struct landlock_ruleset_attr).
+
+    A kernel that knows fewer fields accepts the rest where it is zero.
+    """
     rights = (1 << _FILE_RIGHTS[min(version, max(_FILE_RIGHTS))]) - 1
     network = _BIND_AND_CONNECT_TCP if version >= _NETWORK_SINCE else 0
     scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if version >= _SCOPES_SINCE else 0
-    # struct landlock_ruleset_attr: a kernel that knows fewer fields accepts the rest where it is zero.
-    attributes = _Attributes(rights, network, scopes)
+    return _Attributes(rights, network, scopes)
+
+
+def _restrict(version: int) -> None:
+    attributes = all_rights(version)
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.addressof(attributes), ctypes.sizeof(attributes), 0)
     try:
         libc.syscall(_RESTRICT_SELF, ruleset, 0)

@@ -11,6 +11,8 @@ _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.mprotect.argtypes = (ctypes.c_ulong, ctypes.c_size_t, ctypes.c_int)
 _libc.syscall.argtypes = (ctypes.c_long, *[ctypes.c_ulong] * 6)
 _libc.syscall.restype = ctypes.c_long
+# A system call by its number, with six arguments; -1 and `ctypes.get_errno` where the kernel refused.
+raw_syscall = _libc.syscall
 
 
 def prctl(option: int, second: int = 0, third: int = 0) -> int:

@@ -44,6 +44,7 @@ import sys
 
 from flowcage.child.cage import code, landlock, namespaces, privileges, process, rlimits, seccomp
 from flowcage.child.cage.architecture import current
+from flowcage.child.cage.plan import Plan
 from flowcage.child.cage.policy import policy
 from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
 from flowcage.protocol.errors import ISOLATION_UNAVAILABLE, ErrorReply
@@ -134,6 +135,22 @@ def enter(
     if level == "strict":
         _require(layers, {"seccomp"})
     return limits, layers
+
+
+def plan(limits: Limits, layers: dict[str, Layer], parent: int) -> Plan:
+    """What `enter` comes to in a child that is forked from this process, after `prepare`.
+
+    Args:
+        limits, layers: what `enter` has returned in another such child.
+        parent: id of the process whose end ends the child.
+
+    Raises:
+        ValueError: that child's cage is not the whole one.
+    """
+    architecture = current()
+    if architecture is None:
+        raise ValueError("there is no filter for this architecture")
+    return Plan(limits, layers, _held, parent, _FILTER, _SOME_PID, architecture)
 
 
 def _apply_linux(layers: dict[str, Layer], status: dict[bytes, bytes], parent: int | None) -> None:

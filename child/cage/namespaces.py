@@ -15,6 +15,7 @@ from flowcage.protocol.messages import Layer
 _NEW_MOUNTS, _NEW_CGROUP, _NEW_UTS = 0x00020000, 0x02000000, 0x04000000
 _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x08000000, 0x10000000, 0x40000000
 _ALL = _NEW_MOUNTS | _NEW_CGROUP | _NEW_UTS | _NEW_IPC | _NEW_NETWORK
+ALL_AND_USER = _ALL | _NEW_USER
 _NAMES = "network, IPC, UTS, mount, cgroup"
 
 
@@ -30,7 +31,7 @@ def enter_as_user() -> Layer:
 
     It grants all capabilities inside that namespace; the caller drops them later.
     """
-    return _unshare(_ALL | _NEW_USER, f"user, {_NAMES}")
+    return _unshare(ALL_AND_USER, f"user, {_NAMES}")
 
 
 def _unshare(flags: int, names: str) -> Layer:

@@ -13,12 +13,15 @@ from flowcage.protocol.messages import Layer
 _PR_CAPBSET_DROP = 24
 _CAP_KILL = 5
 _PR_SET_NO_NEW_PRIVS = 38
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
-_Header, _NoCapabilities = ctypes.c_uint32 * 2, ctypes.c_uint32 * 6
+# struct __user_cap_header_struct, and two of __user_cap_data_struct: all zero.
+_HEADER, _NONE = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+CAPSET = (ctypes.addressof(_HEADER), ctypes.addressof(_NONE))
 # Above the ids of people and services. The process id (at most 2**22) is added: each child has its own.
-_FIRST_UID = 2_000_000_000
-_NOBODY = 65534
+FIRST_UID = 2_000_000_000
+NOBODY = 65534
+OWN_USER = "a user of its own"
 
 
 def drop_root(status: dict[bytes, bytes]) -> Layer:
@@ -35,12 +38,12 @@ def drop_root(status: dict[bytes, bytes]) -> Layer:
     # of another user, so the child keeps its user.
     if not int(status.get(b"CapPrm", b"20"), 16) >> _CAP_KILL & 1:
         return Layer(False, "root stays root: without CAP_KILL the host could not end another user's process")
-    for uid in (_FIRST_UID + os.getpid(), _NOBODY):
+    for uid in (FIRST_UID + os.getpid(), NOBODY):
         try:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            return Layer(True, "a user of its own" if uid != _NOBODY else f"uid {_NOBODY}, as others")
+            return Layer(True, OWN_USER if uid != NOBODY else f"uid {NOBODY}, as others")
         except OSError as error:
             refused = error
     return Layer(False, f"root stays root: {refused.strerror}")
@@ -52,10 +55,8 @@ def drop_capabilities() -> Layer:
     if architecture is None:
         return Layer(False, "the number of capset(2) is known for x86_64 and aarch64 only")
     try:
-        libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-        # struct __user_cap_header_struct, and two of __user_cap_data_struct: all zero.
-        header, none = _Header(_CAPABILITY_VERSION_3, 0), _NoCapabilities()
-        libc.syscall(architecture.numbers["capset"], ctypes.addressof(header), ctypes.addressof(none))
+        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+        libc.syscall(architecture.numbers["capset"], *CAPSET)
     except OSError as error:
         return Layer(False, f"refused: {error.strerror}")
     return Layer(True, "none left")

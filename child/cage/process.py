@@ -14,7 +14,7 @@ from flowcage.child.environment import KEPT_VARIABLES
 from flowcage.child.stdio import STATUS
 from flowcage.protocol.messages import Layer
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1
 _NICENESS = 5  # a third of the weight of niceness 0 (sched(7))
 _STATUS_LINE = re.compile(rb"^(VmSize|Threads|SigIgn|SigCgt|CapPrm):\s*(\w+)", re.MULTILINE)
@@ -103,18 +103,23 @@ def die_with(parent: int | None) -> Layer:
     """
     if parent is None:
         return Layer(False, "not asked for (--die-with PID); the child exits at the end of stdin")
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before the call above, so no signal will come
         os.write(
             2, f"flowcage-child: --die-with {parent}: not the parent process, or it has ended\n".encode()
         )
         os._exit(0)
+    return dies_with(parent)
+
+
+def dies_with(parent: int) -> Layer:
+    """The layer of a process for which `die_with` was successful."""
     return Layer(True, f"SIGKILL when process {parent} ends")
 
 
 def hide_memory() -> Layer:
     """Clear the dumpable flag (prctl(2)): no core dump, and no ptrace or /proc/PID/mem for the same user."""
-    libc.prctl(_PR_SET_DUMPABLE, 0)
+    libc.prctl(PR_SET_DUMPABLE, 0)
     return Layer(True, "not dumpable, not traceable")
 
 

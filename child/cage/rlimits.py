@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import resource
 import time
+from typing import TypeAlias
 
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits
 from flowcage.protocol.messages import Layer
@@ -18,6 +19,7 @@ _ROOM_FOR_MESSAGES = 192 * MIB
 _ROOM_TO_ANSWER = 32 * MIB
 _STACK_BYTES = 8 * MIB
 _UNLIMITED = 2**62
+_Wanted: TypeAlias = tuple[int, int, int]  # which limit, soft, hard
 # Limits of memory that the kernel holds for a process; macOS does not have them all.
 _QUEUES = [
     name for name in ("RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_SIGPENDING") if hasattr(resource, name)
@@ -35,22 +37,41 @@ def apply(limits: Limits, mapped: int) -> tuple[Limits, dict[str, Layer]]:
         The effective limits, and the outcome of each layer by its name.
     """
     limits = _effective(limits, mapped)
-    memory, used = limits.address_space_bytes, math.ceil(time.process_time())
-    cpu = used + limits.cpu_seconds
-    return limits, {
-        "memory": _set(f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
+    layers = _wanted(limits, math.ceil(time.process_time()))
+    return limits, {name: _set(detail, wanted) for name, (detail, wanted) in layers.items()}
+
+
+def planned(limits: Limits) -> list[_Wanted]:
+    """What `apply` sets in a child that was just forked from this process and has these limits.
+
+    Args:
+        limits: the effective ones, as `apply` has returned them in such a child.
+    """
+    layers = _wanted(limits, used=1)  # of a child that has used some time, and less than a second
+    every = [(resource.RLIMIT_STACK, *_stack()), *(each for _, wanted in layers.values() for each in wanted)]
+    return [(which, *_lowered(which, soft, hard)) for which, soft, hard in every]
+
+
+def _wanted(limits: Limits, used: int) -> dict[str, tuple[str, list[_Wanted]]]:
+    """By layer: what is told of it, and the limits that it consists of, in the order in which they are set.
+
+    Args:
+        limits: the effective ones.
+        used: seconds of CPU time that this process has used, rounded up.
+    """
+    memory, cpu = limits.address_space_bytes, used + limits.cpu_seconds
+    return {
+        "memory": (f"RLIMIT_AS {memory}", [(resource.RLIMIT_AS, memory, memory)]),
         # SIGXCPU, at the soft limit, tells the host the cause. With both limits equal the kernel sends
         # SIGKILL, which tells nothing.
-        "cpu": _set(f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
-        "files": _set(
+        "cpu": (f"RLIMIT_CPU {limits.cpu_seconds} s", [(resource.RLIMIT_CPU, cpu, cpu + 1)]),
+        "files": (
             "RLIMIT_FSIZE 0, RLIMIT_NOFILE 0",
             [(resource.RLIMIT_FSIZE, 0, 0), (resource.RLIMIT_NOFILE, 0, 0)],
         ),
-        "processes": _set("RLIMIT_NPROC 0 (the kernel exempts uid 0)", [(resource.RLIMIT_NPROC, 0, 0)]),
-        "core": _set("RLIMIT_CORE 0", [(resource.RLIMIT_CORE, 0, 0)]),
-        "kernel_memory": _set(
-            f"{', '.join(_QUEUES)} 0", [(getattr(resource, name), 0, 0) for name in _QUEUES]
-        ),
+        "processes": ("RLIMIT_NPROC 0 (the kernel exempts uid 0)", [(resource.RLIMIT_NPROC, 0, 0)]),
+        "core": ("RLIMIT_CORE 0", [(resource.RLIMIT_CORE, 0, 0)]),
+        "kernel_memory": (f"{', '.join(_QUEUES)} 0", [(getattr(resource, name), 0, 0) for name in _QUEUES]),
     }
 
 
@@ -85,9 +106,14 @@ def _widen_stack() -> int:
     Returns:
         The size of the stack, in bytes.
     """
-    size = min(_STACK_BYTES, _ceiling(resource.RLIMIT_STACK))
-    resource.setrlimit(resource.RLIMIT_STACK, (size, size))
+    size, _ = stack = _stack()
+    resource.setrlimit(resource.RLIMIT_STACK, stack)
     return size
+
+
+def _stack() -> tuple[int, int]:
+    size = min(_STACK_BYTES, _ceiling(resource.RLIMIT_STACK))
+    return size, size
 
 
 def _ceiling(which: int) -> int:
@@ -96,7 +122,7 @@ def _ceiling(which: int) -> int:
     return _UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
 
-def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
+def _set(detail: str, wanted: list[_Wanted]) -> Layer:
     try:
         for which, soft, hard in wanted:
             _lower(which, soft, hard)
@@ -107,5 +133,9 @@ def _set(detail: str, wanted: list[tuple[int, int, int]]) -> Layer:
 
 def _lower(which: int, soft: int, hard: int) -> None:
     """Set a limit; one that is lower already stays."""
+    resource.setrlimit(which, _lowered(which, soft, hard))
+
+
+def _lowered(which: int, soft: int, hard: int) -> tuple[int, int]:
     ceiling = _ceiling(which)
-    resource.setrlimit(which, (min(soft, ceiling), min(hard, ceiling)))
+    return min(soft, ceiling), min(hard, ceiling)

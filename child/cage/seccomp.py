@@ -15,8 +15,8 @@ from flowcage.child.cage.architecture import Architecture
 from flowcage.child.cage.policy import Check, Policy
 from flowcage.protocol.messages import Layer
 
-_PR_SET_SECCOMP = 22
-_MODE_FILTER = 2
+PR_SET_SECCOMP = 22
+MODE_FILTER = 2
 
 # Opcodes: load a word of the data, bitwise and, jump if equal, return.
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
@@ -86,10 +86,33 @@ def _return(action: int) -> Instruction:
     return (_RETURN, 0, 0, action)
 
 
-class _Program(ctypes.Structure):
+class _Header(ctypes.Structure):
     """``struct sock_fprog``."""
 
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+
+
+class Program:
+    """A filter in memory, as the kernel takes it.
+
+    Attributes:
+        address: of its ``struct sock_fprog``; both live as long as this object.
+
+    Args:
+        code: from `assemble`.
+    """
+
+    def __init__(self, code: bytes) -> None:
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._header = _Header(len(code) // 8, ctypes.addressof(self._code))
+        self.address = ctypes.addressof(self._header)
+
+    def operands(self, value: int) -> list[ctypes.c_uint32]:
+        """The memory of the operands that have this value, by which they can be changed."""
+        found = [
+            at for at, (*_, each) in enumerate(struct.iter_unpack("=HBBI", self._code.raw)) if each == value
+        ]
+        return [ctypes.c_uint32.from_buffer(self._code, 8 * at + 4) for at in found]
 
 
 def apply(code: bytes) -> Layer:
@@ -98,9 +121,9 @@ def apply(code: bytes) -> Layer:
     Args:
         code: from `assemble`.
     """
-    program = _Program(len(code) // 8, code)
+    program = Program(code)
     try:
-        libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))
+        libc.prctl(PR_SET_SECCOMP, MODE_FILTER, program.address)
     except OSError as error:
         return Layer(False, f"the kernel refused the filter: {error.strerror}")
     return Layer(True, "any system call that is not allowed ends the process")

@@ -8,14 +8,21 @@ import select
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
 
+from flowcage.conformance.peer import ChildPeer
+from flowcage.protocol import envelope
+
+from ..host import zygote
 from .child_process import COMMAND, DEADLINE_S, ChildProcess, Refused
 
 CIRCUMSTANCES = Path(__file__).with_name("circumstances.py")
+_FORKS_BEFORE_A_PREPARED_ONE = 3
 _ORDINARY_USER = "12345"
 
 
@@ -62,6 +69,40 @@ class Caged(ChildProcess):
         assert status is not None, "it did not end in time"
         self.over()
         return status, bytes(self.program.stdout), self.program.stderr
+
+
+class Prepared(Caged):
+    """A child that a zygote has prepared. It is forked when it is to enter its cage.
+
+    Args:
+        prefix: what to put before the zygote's command.
+    """
+
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
+        self._zygote = zygote.Zygote((*prefix, *zygote.COMMAND))
+        self._over = True  # until there is one
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not self._over:
+                super().__exit__(kind, error, trace)
+        finally:
+            self._zygote.end()
+
+    def enter(self, isolation: str = "strict", **params: Any) -> dict[str, Any]:
+        """Have one forked that answers `initialize`; the whole result."""
+        asked = {"protocolVersion": "1.0", "isolation": isolation, **params}
+        message = envelope.request(1, "initialize", asked)
+        for _ in range(_FORKS_BEFORE_A_PREPARED_ONE):
+            one = zygote.Answering(self._zygote, message, DEADLINE_S)
+            assert one.read_line()
+            one.end()
+        ChildPeer.__init__(self, zygote.Answering(self._zygote, message, DEADLINE_S), None)
+        self._over, self._next_id, self.is_initialized = False, 2, True
+        result: dict[str, Any] = self.result_for(1, "initialize")
+        return result
 
 
 def circumstance(name: str, *arguments: str) -> tuple[str, ...]:

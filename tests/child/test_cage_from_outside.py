@@ -12,7 +12,7 @@ import pytest
 from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 from flowcage.schemas.validate import result_error
 
-from .caged import Caged, ordinary_user
+from .caged import Caged, Prepared, ordinary_user
 from .child_process import COMMAND
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
@@ -21,11 +21,26 @@ IS_ROOT = os.geteuid() == 0 if sys.platform == "linux" else False
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root may look")
 
 
-@pytest.fixture(params=["whoever tests", "an ordinary user"])
+USERS = ["whoever tests", "an ordinary user"]
+
+
+def prefix_of(user: str) -> tuple[str, ...]:
+    return ordinary_user() if user == "an ordinary user" else ()
+
+
+@pytest.fixture(params=USERS)
+def executed(request: pytest.FixtureRequest) -> Iterator[Caged]:
+    """A child that nobody has spoken to, in a session of its own."""
+    with Caged((*prefix_of(request.param), *COMMAND), env={}) as process:
+        yield process
+
+
+@pytest.fixture(params=[(user, way) for user in USERS for way in ("executed", "prepared")], ids=", ".join)
 def caged(request: pytest.FixtureRequest) -> Iterator[Caged]:
-    """A child that nobody has spoken to."""
-    prefix = ordinary_user() if request.param == "an ordinary user" else ()
-    with Caged((*prefix, *COMMAND), env={}) as process:
+    """A child that can enter its cage."""
+    user, way = request.param
+    prefix = prefix_of(user)
+    with Prepared(prefix) if way == "prepared" else Caged((*prefix, *COMMAND), env={}) as process:
         yield process
 
 
@@ -65,12 +80,12 @@ def test_roots_child_is_a_user_of_its_own_and_no_program_can_give_it_more() -> N
         assert one.status()["Uid"] != other.status()["Uid"]
 
 
-def test_an_ordinary_users_child_keeps_its_user(caged: Caged) -> None:
-    caged.request_before_initialize()
-    before = caged.status()["Uid"]
-    layer = caged.enter()["isolation"]["uid"]
+def test_an_ordinary_users_child_keeps_its_user(executed: Caged) -> None:
+    executed.request_before_initialize()
+    before = executed.status()["Uid"]
+    layer = executed.enter()["isolation"]["uid"]
     assert layer["applied"] == (before.split()[0] == "0")
-    assert (caged.status()["Uid"] == before) == (not layer["applied"])
+    assert (executed.status()["Uid"] == before) == (not layer["applied"])
 
 
 def test_signals_are_as_the_kernel_has_them_but_for_writes_that_fail(caged: Caged) -> None:
@@ -83,10 +98,16 @@ def test_signals_are_as_the_kernel_has_them_but_for_writes_that_fail(caged: Cage
     assert signals(status["SigCgt"]) == set()
 
 
-def test_the_child_has_a_session_a_mask_and_a_place_of_its_own(caged: Caged) -> None:
+def test_an_executed_child_has_a_session_of_its_own(executed: Caged) -> None:
+    executed.enter()
+    assert os.getsid(executed.pid) == os.getpgid(executed.pid) == executed.pid
+    assert os.getsid(0) != executed.pid
+
+
+def test_the_child_has_a_group_a_mask_and_a_place_of_its_own(caged: Caged) -> None:
     caged.enter()
-    assert os.getsid(caged.pid) == os.getpgid(caged.pid) == caged.pid
-    assert os.getsid(0) != caged.pid
+    assert os.getpgid(caged.pid) == caged.pid
+    assert os.getsid(caged.pid) != os.getsid(0)
     assert os.getpriority(os.PRIO_PROCESS, caged.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
     assert caged.status()["Umask"] == "0077"
 

@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from .attack import Attack, Outcome
 
+Way = Literal["by itself", "prepared"]
 _ROOT = Path(__file__).parents[2]
 
 
@@ -22,14 +24,16 @@ class Attacker:
 
     Args:
         keep_environment: leave out what the real child does against the host's environment.
+        way: by which children get into their cage.
     """
 
-    def __init__(self, *, keep_environment: bool = False) -> None:
+    def __init__(self, *, keep_environment: bool = False, way: Way = "by itself") -> None:
+        self.way = way
         self._scratch = tempfile.TemporaryDirectory()
         os.chmod(self._scratch.name, 0o777)
         self._victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         keep = "yes" if keep_environment else "no"
-        arguments = [keep, str(self._victim.pid), self._scratch.name]
+        arguments = [keep, way, str(self._victim.pid), self._scratch.name]
         self._server = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.compromised", *arguments],
             stdin=subprocess.PIPE,

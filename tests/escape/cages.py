@@ -23,7 +23,7 @@ _FUNCTIONS: dict[str, list[tuple[ModuleType, str]]] = {
     "landlock": [(landlock, "apply")],
     "namespaces": [(namespaces, "enter_as_root"), (namespaces, "enter_as_user")],
 }
-_LIMITS = {
+LIMITS_OF = {
     "memory": {resource.RLIMIT_AS},
     "cpu": {resource.RLIMIT_CPU},
     "files": {resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE},
@@ -37,7 +37,7 @@ def remove(layers: Collection[str]) -> None:
     """Make `lockdown.enter` do without these layers, in this process and for good."""
     spared: set[int] = set()
     for name in layers:
-        spared |= _LIMITS.get(name, set())
+        spared |= LIMITS_OF.get(name, set())
         for module, function in _FUNCTIONS.get(name, []):
             setattr(module, function, _pretend)
     setattr(rlimits, "_lower", _sparing(rlimits._lower, spared))  # noqa: B010  (a test-only patch)

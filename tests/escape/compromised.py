@@ -16,8 +16,6 @@ import sys
 from collections.abc import Collection
 from typing import NoReturn
 
-from flowcage.child.cage import lockdown
-from flowcage.child.cage.highwater import open_high_water
 from flowcage.child.cage.libc import prctl
 from flowcage.child.environment import clear_environment
 from flowcage.child.stdio import OUTGOING, claim, write_all
@@ -25,8 +23,8 @@ from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits
 
 from .attack import Attack, Outcome, Scene, outcome
-from .cages import remove
 from .catalogue import ATTACKS
+from .closing import ByItself, Closing, prepared
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LIMITS = Limits(cpu_seconds=1)
@@ -37,26 +35,27 @@ _DEADLINE_MS = 300_000  # only an attack that hangs gets there
 
 def main() -> None:
     """Serve until stdin ends."""
-    keep_environment, victim, scratch = sys.argv[1:]
+    keep_environment, way, victim, scratch = sys.argv[1:]
     if keep_environment == "no":
         clear_environment()
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     scene = Scene(os.getpid(), int(victim), scratch)
+    closing = prepared(_LIMITS) if way == "prepared" else ByItself(_LIMITS, scene.host)
     for line in sys.stdin:
         wanted = json.loads(line)
         _set_scene(scratch)
         attack = ATTACKS.get(wanted["attack"], _NO_ATTACK)
-        result = attempt(attack, scene, wanted["without"])
+        result = attempt(attack, scene, closing, wanted["without"])
         print(json.dumps(result), flush=True)
 
 
-def attempt(attack: Attack, scene: Scene, without: Collection[str]) -> Outcome:
+def attempt(attack: Attack, scene: Scene, closing: Closing, without: Collection[str]) -> Outcome:
     """Carry out one attack in a process of its own, and see how it ends."""
     to_child, from_child, errors = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         _arrange_descriptors(to_child[0], from_child[1], errors[1])
-        _turn_hostile(attack, scene, without)
+        _turn_hostile(attack, scene, closing, without)
     for descriptor in (to_child[0], from_child[1], errors[1]):
         os.close(descriptor)
     try:
@@ -109,14 +108,13 @@ def _arrange_descriptors(incoming: int, outgoing: int, errors: int) -> None:
     for wanted, descriptor in enumerate((incoming, outgoing, errors)):
         os.dup2(descriptor, wanted)
     claim()
-    open_high_water()
 
 
-def _turn_hostile(attack: Attack, scene: Scene, without: Collection[str]) -> NoReturn:
+def _turn_hostile(attack: Attack, scene: Scene, closing: Closing, without: Collection[str]) -> NoReturn:
     try:
+        closing.begin()
         deed = attack.prepare(scene)
-        remove(without)
-        _, layers = lockdown.enter(_LIMITS, "strict", scene.host)
+        layers = closing.close(without)
         if attack is _NO_ATTACK:
             applied = [name for name, layer in layers.items() if layer.applied]
             write_all(OUTGOING, " ".join(applied).encode())

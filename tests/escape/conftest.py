@@ -12,10 +12,10 @@ from .attacker import Attacker
 from .numbers import NUMBERS
 
 
-@pytest.fixture(scope="module")
-def attacker() -> Iterator[Attacker]:
+@pytest.fixture(scope="module", params=["by itself", "prepared"])
+def attacker(request: pytest.FixtureRequest) -> Iterator[Attacker]:
     """Children with native code execution, one for each attack."""
     if sys.platform != "linux" or MACHINE not in NUMBERS:
         pytest.skip("the system call numbers of this machine were not written down")
-    with Attacker() as attacker:
+    with Attacker(way=request.param) as attacker:
         yield attacker

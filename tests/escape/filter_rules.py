@@ -131,6 +131,26 @@ RULES = {
     ),
 }
 
+# What is called while the cage closes, before the filter is there.
+BEFORE_THE_FILTER = frozenset(
+    [
+        "capset",
+        "clone",
+        "close",
+        "close_range",
+        "getppid",
+        "landlock_create_ruleset",
+        "landlock_restrict_self",
+        "prctl",
+        "prlimit64",
+        "setgroups",
+        "setpgid",
+        "setresgid",
+        "setresuid",
+        "unshare",
+    ]
+)
+
 # What only asks, and is told that it may not.
 QUESTIONS = frozenset(
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable
+from functools import cache
 
 from flowcage.child.cage import libc
 
@@ -41,6 +42,13 @@ def return_one() -> bytes:
     return _RETURN_ONE
 
 
+def make_all() -> None:
+    """Make all code now: the children of a process that can have no new code inherit it."""
+    for make in (forking_call, int_80, bare_call):
+        make()
+
+
+@cache
 def _function(code: bytes, arguments: int) -> Callable[..., int]:
     page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE)
     page.write(code)

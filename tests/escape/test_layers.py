@@ -16,6 +16,7 @@ from flowcage.protocol.layers import LAYERS, STRICT_LAYERS
 from .attack import NO_ATTACK
 from .attacker import Attacker
 from .catalogue import ATTACKS
+from .closing import PLANNED
 
 
 class Proof(NamedTuple):
@@ -67,6 +68,8 @@ def test_the_layer_stops_an_attack_that_gets_through_without_it(attacker: Attack
 
 
 def test_without_its_forbidden_privileges_the_cage_refuses_to_close(attacker: Attacker) -> None:
+    if attacker.way == "prepared":
+        pytest.skip("a zygote's children inherit them")
     outcome = attacker.attempt(ATTACKS["ask who it is"], ["no_new_privs"])
     assert outcome.name == NO_ATTACK
     assert "strict isolation is unavailable on this machine: seccomp" in outcome.detail
@@ -75,6 +78,8 @@ def test_without_its_forbidden_privileges_the_cage_refuses_to_close(attacker: At
 def test_a_cleared_environment_leaves_no_secret_in_memory_and_a_kept_one_does(attacker: Attacker) -> None:
     attack = ATTACKS["find the host's environment in its memory"]
     assert attacker.attempt(attack).stopped
+    if attacker.way == "prepared":
+        return  # where the environment was kept, there is no plan
     with Attacker(keep_environment=True) as careless:
         assert careless.attempt(attack).name == NO_ATTACK, "strict isolation sees that it was kept"
         assert careless.attempt(attack, ["environment"]).got_through
@@ -92,6 +97,8 @@ def test_every_layer_that_must_hold_is_applied(attacker: Attacker) -> None:
 def _why_meaningless(attacker: Attacker, proof: Proof) -> str | None:
     """Why this machine or user cannot show it; None if it can."""
     root = os.geteuid() == 0
+    if attacker.way == "prepared" and proof.layer not in PLANNED:
+        return "a zygote's children inherit it, or do not live without it"
     if proof.layer not in attacker.applied():
         return f"this machine does not give {proof.layer}"
     if proof.layer == "core" and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:

@@ -19,7 +19,7 @@ from flowcage._child_command import child_command
 from flowcage.conformance.process import Program
 from flowcage.host.process.machine_memory import private_bytes
 
-_COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
+COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
 _DEADLINE_S = 120.0
 
 
@@ -35,16 +35,20 @@ class Child(NamedTuple):
 class Zygote:
     """`flowcage.child.zygote`; what it forks are children of this process.
 
+    Args:
+        command: what starts it.
+        options: more for its command line.
+
     Attributes:
         private_bytes: memory that its children share with it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, *options: str) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_DEADLINE_S)
         with theirs:
             self._process = subprocess.Popen(
-                (*_COMMAND, "--die-with", str(os.getpid())),
+                (*command, "--die-with", str(os.getpid()), *options),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=theirs.fileno(),
@@ -56,13 +60,13 @@ class Zygote:
         assert said == b"ready", said
         self.private_bytes = private_bytes(self._process.pid)
 
-    def fork(self) -> Child:
-        """A new child that nobody has spoken to."""
+    def fork(self, line: bytes = b"") -> Child:
+        """A new child that nobody has spoken to, or one that answers this first message."""
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_err, theirs_err = os.pipe()
         try:
-            socket.send_fds(self._control, [b"f"], [theirs_in, theirs_out, theirs_err])
+            socket.send_fds(self._control, [b"f" + line], [theirs_in, theirs_out, theirs_err])
             said = self._control.recv(1024)
         finally:
             for descriptor in (theirs_in, theirs_out, theirs_err):
@@ -131,3 +135,20 @@ class Forked(Program):
         zygote = at_work()
         assert zygote is not None
         return _Process(zygote.fork())
+
+
+class Answering(Program):
+    """A `Program` that answers a first message which it is not sent.
+
+    Args:
+        zygote: to fork it from.
+        message: the line of the message.
+        timeout: seconds for one exchange.
+    """
+
+    def __init__(self, zygote: Zygote, message: bytes, timeout: float) -> None:
+        self._child = zygote.fork(message)
+        super().__init__((), timeout)
+
+    def _start(self, command: Sequence[str], **options: Any) -> _Process:  # noqa: ARG002
+        return _Process(self._child)

@@ -36,10 +36,10 @@ class Counting(Zygote):
 
     forks = 0
 
-    async def fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
+    async def fork(self, descriptors: tuple[int, int, int], line: bytes = b"") -> tuple[int, int]:
         """Count it, too."""
         self.forks += 1
-        return await super().fork(descriptors)
+        return await super().fork(descriptors, line)
 
 
 def forks_for(path: Path, come: Callable[[], Awaitable[None]], crowd: Callable[[], None]) -> int:

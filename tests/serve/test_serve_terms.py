@@ -184,7 +184,7 @@ class Liar(Zygote):
         self.note = note
         self.pids: list[int] = []
 
-    async def fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
+    async def fork(self, descriptors: tuple[int, int, int], _line: bytes = b"") -> tuple[int, int]:
         """Start it."""
         code = f"import os; os.write(2, {self.note!r}); os.read(0, 1); os.read(0, 1)"
         stdin, stdout, stderr = descriptors

@@ -27,13 +27,15 @@ A process is in one of four places: `_next` (loading, while the current one does
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 
 import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process.launch.launcher import Spawned, close_all, not_launched, open_pipes
 from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProcess
+from flowcage.protocol.connection import HostConnection
+from flowcage.protocol.messages import Initialize
 from flowcage.protocol.terms import Terms
 
 # For so many runs a leaked layout stays of use. Starting a zygote costs what a hundred forks do.
@@ -53,12 +55,21 @@ class Zygote:
             where this program itself does.
         immortal_objects: on CPython 3.12 and 3.13, whether an idle zygote makes its objects immortal, so that
             its children copy fewer pages.
+        prepared_cages: whether a zygote prepares the cage of children with a first message that it was told
+            before, so that they close it by a list of system calls.
     """
 
     def __init__(
-        self, max_forks: int = MAX_FORKS, terms: Terms | None = None, *, immortal_objects: bool = True
+        self,
+        max_forks: int = MAX_FORKS,
+        terms: Terms | None = None,
+        *,
+        immortal_objects: bool = True,
+        prepared_cages: bool = True,
     ) -> None:
-        self._start = partial(ZygoteProcess, terms, immortal_objects=immortal_objects)
+        self._start = partial(
+            ZygoteProcess, terms, immortal_objects=immortal_objects, prepared_cages=prepared_cages
+        )
         self._max_forks = max_forks
         self._lock = trio.Lock()
         self._current: ZygoteProcess | None = None
@@ -66,8 +77,11 @@ class Zygote:
         self._retired: list[ZygoteProcess] = []
         self._is_closed = False
 
-    async def launch(self) -> Spawned:
+    async def launch(self, initialize: Initialize | None = None) -> Spawned:
         """Fork a child. It is in the zygote's process group until it closes its cage.
+
+        Args:
+            initialize: its first message, which the child answers without being sent it; None for none.
 
         Raises:
             LaunchFailed: no descriptors or processes are left, the launcher is closed, or a second zygote
@@ -78,13 +92,14 @@ class Zygote:
         except OSError as error:
             raise not_launched("no child could be started", error) from error
         try:
-            pid, inherited_bytes = await self.fork(pipes.child_ends)
+            line = b"" if initialize is None else _line(initialize)
+            pid, inherited_bytes = await self.fork(pipes.child_ends, line)
         except BaseException:
             close_all(pipes.host_ends)
             raise
         finally:
             close_all(pipes.child_ends)
-        return Spawned(pid, *pipes.host_ends, inherited_bytes)
+        return Spawned(pid, *pipes.host_ends, inherited_bytes, initialize)
 
     def distrust(self) -> None:
         """Fork the next child from a new zygote process."""
@@ -103,8 +118,12 @@ class Zygote:
                 await zygote.end()
         self._retired.clear()
 
-    async def fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
+    async def fork(self, descriptors: tuple[int, int, int], line: bytes = b"") -> tuple[int, int]:
         """Fork a child with these as its stdin, stdout and stderr; the caller closes its own copies.
+
+        Args:
+            descriptors: those of the child.
+            line: as in `ZygoteProcess.fork`.
 
         Returns:
             The process id, and the memory in bytes that the child shares with the zygote.
@@ -115,14 +134,14 @@ class Zygote:
         async with self._lock:
             if self._is_closed:
                 raise LaunchFailed("the launcher is closed")
-            return await self._fork(descriptors)
+            return await self._fork(descriptors, line)
 
-    async def _fork(self, descriptors: tuple[int, int, int]) -> tuple[int, int]:
+    async def _fork(self, descriptors: tuple[int, int, int], line: bytes) -> tuple[int, int]:
         for _attempt in range(2):
             zygote = self._serving()
             try:
                 await zygote.wait_ready()
-                return await zygote.fork(descriptors), zygote.private_bytes
+                return await zygote.fork(descriptors, line), zygote.private_bytes
             except ZygoteLost as lost:
                 reason = lost
                 await self._discard(zygote)
@@ -153,3 +172,8 @@ class Zygote:
         if self._current is not None:
             self._retired.append(self._current)
             self._current = None
+
+
+@lru_cache(maxsize=4)
+def _line(initialize: Initialize) -> bytes:
+    return HostConnection().send(initialize)

@@ -1,9 +1,9 @@
 """One zygote process, seen from the host: started, asked to fork, ended, and its unknown children found.
 
 `Zygote` is the only user and holds its lock around `wait_ready` and `fork`. Requests and replies are
-datagrams of a SOCK_SEQPACKET pair. A request is one byte with three descriptors. A reply is a pid, or ``-``
-and an error; the first datagram is ``ready``. The zygote's stderr is the same socket, so a traceback arrives
-as a reply that is not a number.
+datagrams of a SOCK_SEQPACKET pair. A request is one byte with three descriptors, and behind the byte the
+first message to the child, if there is one. A reply is a pid, or ``-`` and an error; the first datagram is
+``ready``. The zygote's stderr is the same socket, so a traceback arrives as a reply that is not a number.
 """
 
 from __future__ import annotations
@@ -50,12 +50,16 @@ class ZygoteProcess:
     Args:
         terms: as in `Zygote`.
         immortal_objects: as in `Zygote`.
+        prepared_cages: as in `Zygote`.
 
     Raises:
         LaunchFailed: the process cannot be started.
     """
 
-    def __init__(self, terms: Terms | None = None, *, immortal_objects: bool = True) -> None:
+    def __init__(
+        self, terms: Terms | None = None, *, immortal_objects: bool = True, prepared_cages: bool = True
+    ) -> None:
+        options = _options(terms, immortal_objects, prepared_cages)
         self.forks = 0
         self.private_bytes = 0
         self._is_ready = False
@@ -67,7 +71,7 @@ class ZygoteProcess:
         with theirs:
             try:
                 process = subprocess.Popen(
-                    (*_COMMAND, "--die-with", str(os.getpid()), *_options(terms, immortal_objects)),
+                    (*_COMMAND, "--die-with", str(os.getpid()), *options),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=theirs.fileno(),  # a traceback arrives as a reply and becomes the message
@@ -101,8 +105,13 @@ class ZygoteProcess:
             with suppress(OSError):  # no descriptor is left; tried again before the next fork
                 self.private_bytes = machine_memory.private_bytes(self._group)
 
-    async def fork(self, descriptors: tuple[int, int, int]) -> int:
+    async def fork(self, descriptors: tuple[int, int, int], line: bytes = b"") -> int:
         """Fork one child with these as its stdin, stdout and stderr, and return its process id.
+
+        Args:
+            descriptors: those of the child; the caller closes its own copies.
+            line: the `initialize` request, which the child answers without reading it from stdin; empty where
+                it is to be sent by stdin.
 
         Raises:
             ZygoteLost: the zygote ended, wrote an error, or did not answer in time.
@@ -111,7 +120,7 @@ class ZygoteProcess:
         reply = b""
         # Shielded: cancelled between request and reply, it would leave a child whose pid is unknown.
         with trio.move_on_after(_FORK_SECONDS, shield=True):
-            reply = await self._ask(descriptors)
+            reply = await self._ask(descriptors, line)
         if not reply:
             raise ZygoteLost(f"the zygote did not fork in {_FORK_SECONDS:g} s")
         if reply.startswith(b"-"):
@@ -122,10 +131,10 @@ class ZygoteProcess:
         self._children.add(int(reply))
         return int(reply)
 
-    async def _ask(self, descriptors: tuple[int, int, int]) -> bytes:
+    async def _ask(self, descriptors: tuple[int, int, int], line: bytes) -> bytes:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
         try:
-            await self._control.sendmsg([b"f"], [rights])
+            await self._control.sendmsg([b"f" + line], [rights])
         except OSError as error:
             raise ZygoteLost(f"the zygote has ended: {error.strerror}") from None
         return await self._receive()
@@ -168,9 +177,10 @@ class ZygoteProcess:
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
 
 
-def _options(terms: Terms | None, immortal_objects: bool) -> tuple[str, ...]:
+def _options(terms: Terms | None, immortal_objects: bool, prepared_cages: bool) -> tuple[str, ...]:
     mortal = () if immortal_objects else ("--mortal",)
-    return mortal if terms is None else (*mortal, "--terms", terms.to_argument())
+    plan = () if prepared_cages else ("--no-plan",)
+    return (*mortal, *plan, *(() if terms is None else ("--terms", terms.to_argument())))
 
 
 def _kill(pid: int) -> None:
