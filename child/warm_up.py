@@ -1,57 +1,86 @@
-"""Before its first fork a zygote runs one workflow, and builds the realm that its children begin with.
+"""Before its first fork a zygote lives the life of a child, and builds the realm of its children.
 
-Afterwards every module is imported and every lazy cache filled. A child in its cage could not load a file
+Afterwards every module is imported, every lazy cache filled, and the bytecode adapted to what it is used for.
+A child in its cage could not load a file
 (`tests/process/test_zygote.py::test_a_child_finds_everything_loaded`), and what it computes by itself is on
-pages of its own.
+pages of its own. So the life goes through all that a child's does (`life.run_session`), with the wire's
+descriptors, a realm that was built before, and the messages that the host sends; only the cage is left out.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import socket
+from typing import Any, TypeAlias
 
 from flowcage.child.cage import lockdown
-from flowcage.child.cage.highwater import open_high_water
+from flowcage.child.cage.highwater import HighWater, open_high_water
+from flowcage.child.life import run_session
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Session
-from flowcage.child.stdio import STATUS
+from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
 from flowcage.protocol import envelope
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.version import PROTOCOL_VERSION
 
-# It uses every kind of message, request resolution and result that a small workflow does.
+# It uses every kind of resolution and result that a small workflow does.
 _SOURCE = """phase("warm"); log(args);
 const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
 return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
+_BUDGET = {"total": None, "spent": 1}
+_ANSWER = {"type": "ok", "value": "word", "budget": _BUDGET}
+_RUN = {"source": _SOURCE, "sourceName": "workflow.js", "args": {"n": [1.5, "x", None]}, "budget": _BUDGET}
+_FIRST = ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"})
+_Message: TypeAlias = tuple[str, dict[str, Any]]
+_LIFE: list[_Message] = [
+    ("run", _RUN),
+    ("advance", {"turns": [[{"id": identifier, "resolution": _ANSWER}] for identifier in ("1", "2")]}),
+]
 
 
 def warm_up() -> Realm:
-    """Run a workflow with isolation ``none``, and build the realm that every child begins with.
+    """Live, and build the realm that every child begins with.
 
     Raises:
         RuntimeError: the workflow failed, so children would, too.
     """
-    high_water = open_high_water()
-    session = Session(lockdown.apply_nothing, high_water)
-    for number, (method, params) in enumerate(_messages()):
-        for reply in session.receive(envelope.request(number, method, params)):
-            if b'"error"' in reply.data:
-                raise RuntimeError(f"the warm-up run failed: {reply.data[:500]!r}")
-    realm = Realm(Limits(), high_water)
-    os.close(STATUS)  # the next request's third descriptor must get this number
+    realm = Realm(Limits(), HighWater())
+    replies = _live(realm, _LIFE)
+    if b'"error"' in replies or replies.count(b"\n") != 1 + len(_LIFE):
+        raise RuntimeError(f"the warm-up run failed: {replies[-500:]!r}")
+    realm.close()
+    realm = Realm(Limits(), HighWater())
     gc.collect()
     gc.enable()
     gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share
     return realm
 
 
-def _messages() -> list[tuple[str, dict[str, object]]]:
-    answer = {"type": "ok", "value": "word", "budget": {"total": None, "spent": 1}}
-    return [
-        ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"}),
-        ("start", {"source": _SOURCE, "args": {"n": [1.5, "x", None]}}),
-        ("drain", {}),
-        ("resolve", {"id": "1", "resolution": answer}),
-        ("resolve", {"id": "2", "resolution": answer}),
-        ("drain", {}),
-    ]
+def _live(realm: Realm, messages: list[_Message]) -> bytes:
+    """Everything that a session replies. The descriptors of a child are free before and afterwards."""
+    lines = [envelope.request(number, *message) for number, message in enumerate(messages, 1)]
+    replies = _open_wire(lines)
+    first = envelope.request(0, *_FIRST)
+    run_session(
+        lambda: Session(lockdown.apply_nothing, open_high_water(), realm),
+        lambda session: session.receive(first),
+    )
+    for descriptor in (INCOMING, OUTGOING, STATUS):
+        os.close(descriptor)
+    with open(replies, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def _open_wire(lines: list[bytes]) -> int:
+    """Open the wire of a child that reads each line by itself; returns where to read its replies."""
+    theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for line in lines:
+        ours.send(line)
+    ours.close()
+    assert theirs.detach() == INCOMING
+    reading, writing = os.pipe()
+    replies = os.dup(reading)
+    os.dup2(writing, OUTGOING)
+    os.close(writing)
+    return replies
