@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, NoReturn
 
@@ -89,15 +89,16 @@ class Lines:
         self._known[line] = found = self._known.pop(line)
         return found
 
-    def learn(self) -> Iterator[None]:
+    def learn(self) -> bool:
         """Prepare for the line that was noted, if there is one. It takes as long as two forks."""
-        if line := self._wanted:
-            self._wanted = b""
-            if len(self._known) == _MOST_LINES:
-                del self._known[next(iter(self._known))]
-            self._known[line] = self._prepare(line)
-            gc.freeze()
-            yield
+        if not (line := self._wanted):
+            return False
+        self._wanted = b""
+        if len(self._known) == _MOST_LINES:
+            del self._known[next(iter(self._known))]
+        self._known[line] = self._prepare(line)
+        gc.freeze()
+        return True
 
     def _prepare(self, line: bytes) -> Prepared | None:
         try:
@@ -105,9 +106,11 @@ class Lines:
             layers = told.isolation | {"parent_death": process.dies_with(self._parent)}
             session = self._new_session(partial(_report, told.limits, layers))
             (reply,) = session.receive(line)
-            return Prepared(lockdown.plan(told.limits, layers, self._parent), session, reply)
+            plan = lockdown.plan(told.limits, layers, self._parent)
         except (OSError, ValueError, ErrorReply, RemoteProtocolError):
             return None
+        plan.rehearse()
+        return Prepared(plan, session, reply)
 
     def _ask_trial_child(self, line: bytes) -> bytes:
         """The reply of a child of this process that goes the long way.

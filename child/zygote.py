@@ -51,7 +51,6 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, count
 from typing import NamedTuple, NoReturn
 
 from flowcage.child import immortal
@@ -80,7 +79,9 @@ _ANCILLARY_BYTES = socket.CMSG_LEN(len(_WIRE))
 _REQUEST_BYTES = 8192
 # The first run of a host, and its spares (host/process/launch/reserve.py), are not to wait.
 _FIRST_FORKS = 3
-_CLONE_PARENT = 0x00008000  # linux/sched.h
+_architecture = current()
+_CLONE = -1 if _architecture is None else _architecture.numbers["clone"]
+_CLONE_FLAGS = 0x00008000 | signal.SIGCHLD.value  # CLONE_PARENT, linux/sched.h
 # What os.fork does around fork(2), which has no CLONE_PARENT. Bound here, because ctypes looks a function up
 # at its first use, and that of the last one is in each child.
 _before_fork = ctypes.pythonapi.PyOS_BeforeFork
@@ -106,6 +107,7 @@ class _Options(NamedTuple):
 
 def main() -> None:
     """Load everything, then fork a child for each request on the socket that stdin is, until it closes."""
+    os.environ.pop("LD_BIND_NOW", None)  # to clear it by execve(2) would undo it
     clear_environment()
     try:
         options = _options(sys.argv[1:])
@@ -190,13 +192,17 @@ def _live(begin: Callable[[int], Session], parent: int, line: bytes) -> NoReturn
 def _serve(
     control: socket.socket, live: Callable[[bytes], NoReturn], lines: Lines | None, later: Iterator[None]
 ) -> None:
-    for number in count():
-        if number >= _FIRST_FORKS:
-            _use_idle_time(control, later if lines is None else chain(lines.learn(), later))
-        request, ancillary, flags, _ = control.recvmsg(_REQUEST_BYTES, _ANCILLARY_BYTES)
-        if not request:
+    buffer = bytearray(_REQUEST_BYTES)  # made once: each child would find another one on other pages
+    first_forks = _FIRST_FORKS
+    while True:
+        if first_forks:
+            first_forks -= 1
+        else:
+            _use_idle_time(control, lines, later)
+        size, ancillary, flags, _ = control.recvmsg_into([buffer], _ANCILLARY_BYTES)
+        if not size:
             return
-        line = request[1:]
+        line = bytes(memoryview(buffer)[1:size])
         prepared = lines.find(line) if line and lines is not None else None
         try:
             pid = _fork_for_the_host() if ancillary == _EXPECTED and not flags & socket.MSG_TRUNC else -1
@@ -209,16 +215,29 @@ def _serve(
                 _move_descriptors()
                 prepared.live()
             control.send(b"%d" % pid if pid > 0 else b"-not a request, or not with three descriptors")
-        for _level, _kind, descriptors in ancillary:
-            for descriptor in array("i", descriptors):
-                os.close(descriptor)
+        _close_received(ancillary)
 
 
-def _use_idle_time(control: socket.socket, work: Iterator[None]) -> None:
-    """Go on with the work until a request comes, or the host has closed the socket."""
-    for _step in work:
-        if select.select([control], [], [], 0)[0]:
+def _use_idle_time(control: socket.socket, lines: Lines | None, later: Iterator[None]) -> None:
+    """Go on with what is to be done later, until a request comes, or the host has closed the socket."""
+    if lines is not None and lines.learn() and _is_asked(control):
+        return
+    for _step in later:
+        if _is_asked(control):
             return
+
+
+def _is_asked(control: socket.socket) -> bool:
+    return bool(select.select([control], [], [], 0)[0])
+
+
+def _close_received(ancillary: list[tuple[int, int, bytes]]) -> None:
+    if ancillary == _EXPECTED:
+        os.closerange(INCOMING, _CONTROL)
+        return
+    for _level, _kind, descriptors in ancillary:
+        for descriptor in array("i", descriptors):
+            os.close(descriptor)
 
 
 def _fork_for_the_host() -> int:
@@ -230,12 +249,10 @@ def _fork_for_the_host() -> int:
     Raises:
         OSError: the kernel refused.
     """
-    architecture = current()
-    assert architecture is not None
     _before_fork()
     pid = -1
     try:
-        pid = libc.syscall(architecture.numbers["clone"], _CLONE_PARENT | signal.SIGCHLD)
+        pid = libc.syscall(_CLONE, _CLONE_FLAGS)
     finally:
         if pid == 0:
             _after_fork_in_child()

@@ -27,6 +27,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, NoReturn
 
 from flowcage.child.cage import landlock, libc, namespaces, privileges, process, rlimits, seccomp
@@ -43,6 +44,8 @@ _HIGHEST_DESCRIPTOR = 0xFFFFFFFF
 # Stands for the child's user id, three times: no call of a plan has these arguments otherwise.
 OWN_USER = (privileges.FIRST_UID,) * 3
 _MOST_ARGUMENTS = 6
+# CPython adapts bytecode after eight uses or more.
+_REHEARSALS = 20
 # Layers that the calls make; without one of them, `enter` has met something that a plan knows nothing of.
 _REQUIRED = {*STRICT_LAYERS, "kernel_memory", "memory_access", "parent_death"}
 
@@ -103,6 +106,7 @@ class Plan:
             *(self._limit(*each) for each in rlimits.planned(limits)),
             Call("prctl", (seccomp.PR_SET_SECCOMP, seccomp.MODE_FILTER, self._filter.address)),
         ]
+        self._asking = architecture.numbers["getppid"]
         self._numbered = [
             (architecture.numbers[name], None if arguments == OWN_USER else _six(arguments), expected)
             for name, arguments, expected in self.calls
@@ -137,11 +141,27 @@ class Plan:
 
     def carry_out(self) -> None:
         """Make the calls. A call with another result than expected ends the process with a status."""
+        self._carry_out(libc.raw_syscall)
+
+    def rehearse(self) -> None:
+        """Go through `carry_out` without an effect, so that a child finds caches filled that it would fill.
+
+        In the place of each call another one is made, which only asks.
+        """
+        for _ in range(_REHEARSALS):
+            expected = iter([expected for *_, expected in self._numbered])
+
+            def ask(_number: int, *arguments: int, expected: Iterator[int] = expected) -> int:
+                libc.raw_syscall(self._asking, *arguments)
+                return next(expected)
+
+            self._carry_out(ask)
+
+    def _carry_out(self, make: Callable[..., int]) -> None:
         pid = os.getpid()
         for operand in self._own_pid:
             operand.value = pid
         own_user = _six((privileges.FIRST_UID + pid,) * 3)
-        make = libc.raw_syscall
         for number, arguments, expected in self._numbered:
             if (result := make(number, *(arguments or own_user))) != expected:
                 self._end(number, result)

@@ -52,7 +52,7 @@ class Zygote:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=theirs.fileno(),
-                env={"TZ": "UTC0"},
+                env={"TZ": "UTC0", "LD_BIND_NOW": "1"},
                 cwd="/",
                 start_new_session=True,
             )

@@ -27,6 +27,8 @@ from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT, not_launche
 from flowcage.protocol.terms import Terms
 
 _COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
+# Children find all symbols of libraries bound, each of which they would look up on pages of their own.
+_ENVIRONMENT = CHILD_ENVIRONMENT | {"LD_BIND_NOW": "1"}
 # Loading takes a tenth of a second on an idle machine.
 _START_SECONDS = 30.0
 # A fork takes a millisecond; a zygote that takes this long is stopped or stuck.
@@ -75,7 +77,7 @@ class ZygoteProcess:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=theirs.fileno(),  # a traceback arrives as a reply and becomes the message
-                    env=CHILD_ENVIRONMENT,
+                    env=_ENVIRONMENT,
                     cwd="/",
                     start_new_session=True,
                 )
