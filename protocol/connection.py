@@ -210,6 +210,13 @@ class HostConnection(_Endpoint):
         self._next_id += 1
         return line
 
+    def resume(self, version: str, max_message_bytes: int) -> None:
+        """Go on in a conversation of which `initialize` was sent and answered elsewhere."""
+        self.state = TRANSITIONS[NEW, "initialize"]
+        self.version = self._asked_version = version
+        self.max_message_bytes = max_message_bytes
+        self._next_id = 2
+
     def next_event(self) -> HostEvent | None:
         """The next reply, or the end; None where more bytes are needed.
 

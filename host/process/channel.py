@@ -1,8 +1,8 @@
 """Messages to and from one child: `protocol.connection`, which has no I/O, over the child's pipes.
 
-`Child` makes a channel for each process. One task holds the conversation and calls `receive`; a second one
-runs `write`. No other may call these. Any task may call `encode` and `send` for the conversation; they do not
-wait. Replies come in the order of the messages, and `receive` returns the next one to whoever calls it.
+`Child` makes a channel for each process. One task holds the conversation and calls `receive`; no other may.
+Any task may call `encode` and `send` for the conversation; they do not wait. Replies come in the order of the
+messages, and `receive` returns the next one.
 
 The channel keeps these invariants:
 
@@ -10,13 +10,14 @@ The channel keeps these invariants:
   for what is not usual) and to the table of states, and only then registers the reply that is expected.
   Registered first, a message that is refused would leave an expectation behind, and every later reply would
   be read as the answer to the message before it.
-- Bytes leave in the order of `send`. While an earlier write waits in the outbox, a later one must join it: a
-  direct write would put half a line in front of the rest of another.
+- Bytes leave in the order of `send`. While the rest of an earlier write waits in the outbox, a later one must
+  join it: a direct write would put half a line in front of the rest of another.
 - Reading never waits for writing. A child that answers before it has read everything fills its stdout while
   the host fills its stdin; were both sides to write first, neither would read again. So what does not fit
-  into the pipe is left to the task in `write`.
+  into the pipe at once is left to a task, which is started only then.
 - A correct child leaves at most one write in the outbox, since the host sends again only when all replies to
-  the last write have come. A child for which a third is due answers what it cannot have read.
+  the last write have come; its task may not have run yet since that was taken, so there may be two. A child
+  for which a third is due answers what it cannot have read.
 - Nothing is parsed that is not charged: `Allowance.receive` is called before the bytes reach the parser.
 - A step is timed from before its write. Read afterwards, the child's CPU clock could have run already, and a
   timeout that the child reports truly would look like a lie (see step_clock.py).
@@ -27,15 +28,14 @@ An exception from `receive` ends the conversation; `Child.run` then decides whet
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-import trio
-
-from flowcage.host.outcome.errors import ProtocolViolation, RunError
+from flowcage.host.outcome.errors import ProtocolViolation
 from flowcage.host.process import codec
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.child_process import ChildGone, ChildProcess
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.replies import Replies
 from flowcage.host.process.step_clock import StepClock
@@ -43,11 +43,10 @@ from flowcage.protocol import encode
 from flowcage.protocol.connection import ConnectionClosed, HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.messages import Drained, Message
+from flowcage.protocol.messages import Drained, Initialized, Message
 
-
-class ChildGone(RunError):
-    """The child closed its stdout or has ended. `Child.run` replaces this by the error that says how."""
+# Writes of which the child has not taken everything.
+_UNWRITTEN_AT_MOST = 2
 
 
 class Channel:
@@ -58,6 +57,7 @@ class Channel:
         allowance: of the run; charged for the bytes that the child sends.
 
     Attributes:
+        start_soon: starts a task of the conversation.
         patience: what the child may use for one reply; set anew once the limits of the run are agreed.
         step: times the steps, for the verdict.
         messages: sent and answered, two for each.
@@ -70,9 +70,8 @@ class Channel:
         self._allowance = allowance
         self._connection = HostConnection(read_typed=codec.read_typed)
         self._replies = Replies()
-        self._unwritten = 0
-        # One write may wait here while `write` is at another: its task may not have run yet since it ended.
-        self._outbox, self._written = trio.open_memory_channel[bytes](1)
+        self._outbox: deque[bytes] = deque()
+        self.start_soon: Callable[..., object] | None = None
         self.patience = Patience()
         self.step = StepClock(process.cpu_seconds)
         self.messages = 0
@@ -117,32 +116,49 @@ class Channel:
         """
         data = b"".join(lines)
         self._count(len(lines), len(data))
-        if not self._unwritten:  # the pipe usually has room, which saves a switch to the other task
+        if not self._outbox:  # the pipe usually has room, which saves a task
             data = data[self._process.write_nowait(data) :]
-        if not data:
-            return
-        try:
-            self._outbox.send_nowait(data)
-        except trio.WouldBlock:  # two writes are unfinished, and the replies to both have been received
-            raise ProtocolViolation("the child answered messages that it has not read") from None
-        self._unwritten += 1
+        if data:
+            self._write_later(data)
 
-    def note_sent(self, message: Message) -> None:
-        """Count a message that the launcher has written (`Spawned.initialize`), and expect its reply."""
+    def note_sent(self, message: Message, said: bytes) -> None:
+        """Expect the reply to a message that the launcher has written (`Spawned.initialize`).
+
+        Args:
+            message: the first one.
+            said: what the launcher has read since.
+        """
         self._count(1, len(self.encode(message)))
+        if said:
+            self._take(said)
+
+    def resume(self, initialized: Initialized, sent_bytes: int, said_bytes: int) -> None:
+        """Go on after a first message that the launcher has sent, and whose answer it has read and judged."""
+        self._connection.resume(initialized.protocol_version, initialized.max_message_bytes)
+        self.messages += 2
+        self.answered += 1
+        self.bytes_sent += sent_bytes
+        self.bytes_received += said_bytes
+        self._allowance.receive(said_bytes)
 
     def _count(self, messages: int, size: int) -> None:
         self.messages += 2 * messages
         self.bytes_sent += size
         self.step.sent()
 
-    async def write(self) -> None:
-        """Write what did not fit into the pipe at once, until cancelled; run it as a task of its own."""
+    def _write_later(self, data: bytes) -> None:
+        if len(self._outbox) == _UNWRITTEN_AT_MOST:
+            raise ProtocolViolation("the child answered messages that it has not read")
+        self._outbox.append(data)
+        if len(self._outbox) == 1:
+            assert self.start_soon is not None
+            self.start_soon(self._write)
+
+    async def _write(self) -> None:
         # Who has closed stdin has ended or will: `receive` sees that at the end of stdout, and can say why.
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in self._written:
-                await self._process.stdin.send_all(data)
-                self._unwritten -= 1
+        while self._outbox:
+            await self._process.write(self._outbox[0])
+            self._outbox.popleft()
 
     async def receive(self) -> object:
         """Wait for the next reply, and return its decoded result.

@@ -1,8 +1,8 @@
 """Glances: each child that is waited for is looked at ten times a second, by one task for all of them.
 
 `Child` makes a `Watch` for its conversation and has the host's `Glances` look at it while the conversation
-lasts. A glance holds the child to its `Patience`, the run to its allowance, and drains the child's stderr. A
-child that used too much is given up: killed, and its conversation cancelled.
+lasts. A glance holds the child to its `Patience` and the run to its allowance, and looks at the child's
+stderr. A child that used too much is given up: killed, and its conversation cancelled.
 
 Invariants:
 
@@ -16,6 +16,8 @@ Invariants:
   each wait that was seen before (tests/process/test_patience.py).
 - A reply that is there counts. Its reader may be about to run when the child is found wanting, because the
   loop was held up for both, so all other tasks have their turn before a child is given up.
+- The end of a child is seen as the end of its stdout. Without a cage somebody else may hold that open, so
+  such a child is asked about itself.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import trio
 
 from flowcage.host.outcome.errors import ChildSilent, MemoryExceeded, RunError
 from flowcage.host.process.allowance import Allowance
+from flowcage.host.process.child_process import ChildGone
 from flowcage.host.process.step_clock import Reading, StepClock
 from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
 
@@ -34,6 +37,9 @@ from flowcage.protocol.limits import MIB, STEP_WALL_FACTOR, Limits
 GLANCE_SECONDS = 0.1
 # Children that are looked at before other tasks may run: a few milliseconds of the event loop.
 _BATCH = 100
+# Of the event loop, after which whoever waits for what has come by now has read it: one to be woken in, and
+# one to run in, since the tasks of one turn run in any order.
+_TURNS_TO_READ = 2
 
 
 class Patience(NamedTuple):
@@ -82,10 +88,25 @@ class Watched(Protocol):
 
 
 class Process(Protocol):
-    """The child of a conversation: `ChildProcess`."""
+    """The child of a conversation: `ChildProcess`.
+
+    Attributes:
+        is_caged: nobody else can hold its pipes, so their end tells of its end.
+    """
+
+    is_caged: bool
 
     def resident_bytes(self) -> int:
         """Resident memory now; 0 once the process has ended."""
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended, reaped or not."""
+
+    def take_stderr(self) -> bool:
+        """Read what is on stderr now, without waiting; whether there was anything."""
+
+    async def collect_stderr(self) -> None:
+        """Read stderr until its end."""
 
 
 class Watch:
@@ -95,6 +116,7 @@ class Watch:
         process: the child.
         channel: the conversation with it.
         allowance: of the run.
+        start_soon: starts a task of the conversation.
         give_up: kills the child and ends the conversation with this error; called once.
     """
 
@@ -103,19 +125,17 @@ class Watch:
         process: Process,
         channel: Watched,
         allowance: Allowance,
+        start_soon: Callable[..., object],
         give_up: Callable[[RunError], None],
     ) -> None:
         self._process = process
         self._channel = channel
         self._allowance = allowance
+        self._start_soon = start_soon
         self.give_up = give_up
-        self.waits_after = -1  # replies that had come when the wait was seen first
+        self._collects = False
+        self._waits_after = -1  # replies that had come when the wait was seen first
         self._began = Reading(0.0, None)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the reply that was due at the last glance still is."""
-        return self._channel.is_due and self._channel.answered == self.waits_after
 
     def look(self, late: float) -> RunError | None:
         """Inspect the child if it is waited for; the error for what it has exceeded, if anything.
@@ -123,18 +143,30 @@ class Watch:
         Args:
             late: seconds since the last glance for which the event loop was held up.
         """
+        if self._is_gone():
+            return ChildGone()
         if not self._channel.is_due:
             return None
-        if self.is_waiting:
+        if self._channel.answered == self._waits_after:
             self._began = self._began._replace(wall=self._began.wall + late)
         else:
-            self.waits_after, self._began = self._channel.answered, self._channel.step.read()
+            self._waits_after, self._began = self._channel.answered, self._channel.step.read()
         try:
             self._allowance.require()
             self._require_patience()
         except RunError as error:
             return error
+        self._look_at_stderr()
         return None
+
+    def _is_gone(self) -> bool:
+        # A wrapper that has left the child behind is told what it is once that has answered `initialize`.
+        return not self._process.is_caged and self._channel.answered > 0 and self._process.has_ended()
+
+    def _look_at_stderr(self) -> None:
+        if not self._collects and self._process.take_stderr():
+            self._collects = True
+            self._start_soon(self._process.collect_stderr)
 
     def _require_patience(self) -> None:
         patience, passed = self._channel.patience, self._channel.step.since(self._began)
@@ -178,16 +210,17 @@ class Glances:
             await self._glance(trio.current_time() - due)
 
     async def _glance(self, late: float) -> None:
-        wanting: list[tuple[Watch, RunError]] = []
+        wanting: list[Watch] = []
         for number, watch in enumerate(list(self._watches), 1):
-            if watch in self._watches and (error := watch.look(late)) is not None:
-                wanting.append((watch, error))
+            if watch in self._watches and watch.look(late) is not None:
+                wanting.append(watch)
             if number % _BATCH == 0:
                 began = trio.current_time()
                 await trio.lowlevel.checkpoint()
                 late += trio.current_time() - began
         if wanting:
-            await trio.lowlevel.checkpoint()
-        for watch, error in wanting:
-            if watch in self._watches and watch.is_waiting:
+            for _ in range(_TURNS_TO_READ):
+                await trio.lowlevel.checkpoint()
+        for watch in wanting:
+            if watch in self._watches and (error := watch.look(0.0)) is not None:
                 watch.give_up(error)

@@ -41,20 +41,30 @@ def private_bytes(pid: int) -> int:
     Raises:
         OSError: the figure cannot be read, for example because no descriptor is left.
     """
+    resident, shared = _resident_and_shared(pid)
+    return resident - shared
+
+
+def resident_bytes(pid: int) -> int:
+    """All resident memory (RSS) of a process; 0 once it has ended. Raises OSError as `private_bytes`."""
+    return _resident_and_shared(pid)[0]
+
+
+def _resident_and_shared(pid: int) -> tuple[int, int]:
     try:
         descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return 0 if os.path.exists("/proc/self/statm") else _private_bytes_elsewhere(pid)
+        return (0, 0) if os.path.exists("/proc/self/statm") else (_resident_bytes_elsewhere(pid), 0)
     try:
         _, resident, shared, *_ = os.read(descriptor, 256).split()
     except ProcessLookupError:
-        return 0
+        return 0, 0
     finally:
         os.close(descriptor)
-    return (int(resident) - int(shared)) * _PAGE_BYTES
+    return int(resident) * _PAGE_BYTES, int(shared) * _PAGE_BYTES
 
 
-def _private_bytes_elsewhere(pid: int) -> int:
+def _resident_bytes_elsewhere(pid: int) -> int:
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:

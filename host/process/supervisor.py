@@ -4,20 +4,20 @@
 talks over `channel`, beginning with `initialize`. What that function raises or returns, `run` ends and reaps
 the child.
 
-`run` opens two nurseries. The outer one holds the tasks beside the conversation: stderr, the writing of
-stdin, and whatever the conversation starts. The other one, opened afterwards, holds nothing but the closing.
+`run` opens a nursery for whatever the conversation starts. In the usual case that is nothing of the child's:
+its stderr and its end are looked at by `Glances`, and a task writes only what did not fit into stdin's pipe.
 Invariants:
 
 - `run` reaps on every way out. Between `start` and `run` must be no await, as nothing else would.
-- The closing is shielded, and in a nursery of its own: trio delivers KeyboardInterrupt to the main task,
-  where it may abort the wait for the nursery, but not the task that reaps
+- The closing is shielded, and not ended by interrupts: trio raises KeyboardInterrupt in whatever the main
+  task waits for, shielded or not, and `_close` goes on waiting
   (tests/run/test_faults_of_the_host.py::test_every_interrupt_while_a_run_ends_still_leaves_no_child).
 - A cancelled conversation kills the child first. Its handlers are cancelled only afterwards, and some take
-  time to end; the child must not run on meanwhile.
+  time to end; the child must not run on meanwhile. So does a result: nothing more can come.
 - An error of the conversation comes out of the nursery as it is, not in an exception group. The child is
   killed before the nursery waits for its tasks.
-- A child that closed its stdout says nothing about how it ended; `_why_gone` waits for its end, and takes the
-  last of its stderr, before the error is made. The wait status decides, not what the child said.
+- A child that closed its stdout says nothing about how it ended; `_why_gone` waits for its end, with which
+  the last of its stderr is read, before the error is made. The wait status decides, not what the child said.
 - Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
   confirmed by the kernel (tests/process/test_lying_child.py).
 - A child that a glance finds wanting is killed, and the scope of its conversation is cancelled: that error
@@ -27,7 +27,6 @@ Invariants:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar
 
@@ -44,17 +43,16 @@ from flowcage.host.outcome.errors import (
 )
 from flowcage.host.outcome.measured import Ended, Measured
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.process.channel import Channel, ChildGone
-from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.channel import Channel
+from flowcage.host.process.child_process import ChildGone, ChildProcess
 from flowcage.host.process.glances import Glances, Watch
-from flowcage.host.process.launch.launcher import Launcher, not_launched
-from flowcage.host.process.lone_error import open_nursery_raising
+from flowcage.host.process.launch.greeting import initialize_message, is_strict, require_agreed
+from flowcage.host.process.launch.launcher import Launcher, Spawned, not_launched
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol import errors
-from flowcage.protocol.layers import missing_layers
-from flowcage.protocol.limits import Limits, unknown_to_child
-from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
-from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Initialize, Initialized, Isolation
+from flowcage.protocol.version import newest_common
 
 T = TypeVar("T")
 
@@ -63,20 +61,6 @@ T = TypeVar("T")
 EXIT_GRACE_SECONDS = 1.0
 # After these signals assume that the address-space layout has leaked; replace the zygote.
 _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
-_CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
-
-
-def initialize_message(
-    limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION
-) -> Initialize:
-    """The first message to a child; spares are sent the same one in advance.
-
-    Args:
-        limits: of the run.
-        isolation: None for the default of the child, which is strict on Linux.
-        version: of the protocol.
-    """
-    return Initialize(version, _CLIENT, limits, isolation)
 
 
 class Child:
@@ -89,23 +73,21 @@ class Child:
 
     def __init__(
         self,
-        process: ChildProcess,
+        spawned: Spawned,
         launcher: Launcher,
         began: float,
         allowance: Allowance,
-        sent: Initialize | None = None,
-        glances: Glances | None = None,
+        glances: Glances | None,
     ) -> None:
-        self._process = process
-        self._sent = sent
+        self._process = ChildProcess(spawned)
+        self._spawned = spawned
         self._launcher = launcher
         self._began = began
-        self._is_initialized = False
-        self.channel = Channel(self._process, allowance)
+        self._allowance = allowance
         self._glances = glances
-        self._watch = Watch(process, self.channel, allowance, self._give_up)
+        self._is_initialized = False
         self._given_up: RunError | None = None
-        self._conversation = trio.CancelScope()
+        self.channel = Channel(self._process, allowance)
         self.wall_seconds = 0.0
 
     @classmethod
@@ -122,8 +104,7 @@ class Child:
         """
         began = trio.current_time()
         try:
-            spawned = await launcher.launch()
-            return cls(ChildProcess(spawned), launcher, began, allowance, spawned.initialize, glances)
+            return cls(await launcher.launch(), launcher, began, allowance, glances)
         except OSError as error:
             raise not_launched("no child could be started", error) from error
 
@@ -158,8 +139,8 @@ class Child:
     async def run(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
         """Hold a conversation with the child, then end and reap it.
 
-        A child whose conversation ended well, or with a failure of the workflow, may exit by itself; any
-        other is killed.
+        The child is killed; only one whose cage the kernel has not confirmed, and whose conversation ended
+        well or with a failure of the workflow, may exit by itself, since it may be a wrapper that cleans up.
 
         Args:
             converse: uses `channel`; tasks that it starts in the nursery are cancelled when it returns.
@@ -169,32 +150,39 @@ class Child:
             ChildSilent, MemoryExceeded: the child exceeded its patience.
             CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
         """
-        healthy = False
+        kill = True
         try:
             result = await self._supervise(converse)
-            healthy = True
+            kill = self._process.is_caged
         except ChildGone:
-            raise self._given_up or await self._why_gone() from None
+            raise await self._why_gone() from None
         except WorkflowFailed:
-            healthy = True
+            kill = self._process.is_caged
             raise
         finally:
-            with trio.CancelScope(shield=True):
-                # A nursery of its own: a KeyboardInterrupt is delivered here and cannot interrupt the
-                # reaping.
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._close, not healthy)
-            self.wall_seconds = round(trio.current_time() - self._began, 6)
+            await self._close(kill)
         return result
 
+    @trio.lowlevel.enable_ki_protection
     async def _close(self, kill: bool) -> None:
-        with trio.CancelScope(shield=True):
-            ended = await self._process.close(kill=kill)
+        """End and reap the child. Interrupts wait until that is done, and one of them is raised then."""
+        interrupt: KeyboardInterrupt | None = None
+        ended: Ended | None = None
+        while ended is None:
+            try:
+                ended = await self._process.close(kill=kill)
+            except KeyboardInterrupt as raised:  # trio raises it in whatever the main task waits for
+                interrupt, kill = raised, True
         if ended.signal in _CRASHES:
             self._launcher.distrust()
+        self.wall_seconds = round(trio.current_time() - self._began, 6)
+        if interrupt is not None:
+            raise interrupt
 
     async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
         """Agree on version and limits, have the child close its cage, and check that it is closed.
+
+        A child that the launcher has greeted is not asked again.
 
         Args:
             limits: what the run is held to.
@@ -207,65 +195,62 @@ class Child:
             RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
                 confirm.
         """
-        channel = self.channel
-        try:
-            initialized = await self._greet(initialize_message(limits, isolation))
-        except RunRefused as refused:
-            if (version := _older_version(refused)) is None:
-                raise
-            initialized = await channel.request(initialize_message(limits, isolation, version))
-        assert isinstance(initialized, Initialized)
-        if missing := unknown_to_child(limits, initialized.limits):
-            raise RunRefused(
-                f"the child does not know the limit {', '.join(missing)} and would not hold the run to it; "
-                "use a newer child, or leave it at its default"
-            )
-        if initialized.max_message_bytes > limits.max_message_bytes:
-            raise ProtocolViolation(
-                f"the child reports maxMessageBytes {initialized.max_message_bytes}, more than the "
-                f"{limits.max_message_bytes} that were set"
-            )
-        if isolation == "strict" or (isolation is None and sys.platform == "linux"):
-            if missing := missing_layers(initialized.isolation):
-                raise ProtocolViolation(f"the child started without strict isolation: {', '.join(missing)}")
-            require_cage(self._process.pid)
-        channel.set_max_message_bytes(initialized.max_message_bytes)
-        self._is_initialized = True
-        return initialized
-
-    async def _greet(self, message: Initialize) -> object:
-        if self._sent is None:
-            return await self.channel.request(message)
-        if self._sent != message:
+        message, spawned = initialize_message(limits, isolation), self._spawned
+        if spawned.initialize not in (None, message):
             raise LaunchFailed(
                 "the child was initialized with other limits or another isolation than those of the run"
             )
-        self.channel.note_sent(message)
-        return await self.channel.receive()
+        if spawned.initialized is not None:
+            told = spawned.initialized
+            initialized = told._replace(isolation=dict(told.isolation))  # the spares after it share that
+            self.channel.resume(initialized, spawned.sent_bytes, len(spawned.said))
+        else:
+            initialized = await self._greet(message)
+            require_agreed(message, initialized)
+            if is_strict(message):
+                require_cage(self._process.pid)
+            self.channel.set_max_message_bytes(initialized.max_message_bytes)
+        self._is_initialized = True
+        self._process.is_caged = is_strict(message)
+        return initialized
+
+    async def _greet(self, message: Initialize) -> Initialized:
+        channel, spawned = self.channel, self._spawned
+        try:
+            if spawned.initialize is None:
+                initialized = await channel.request(message)
+            else:
+                channel.note_sent(message, spawned.said)
+                initialized = await channel.receive()
+        except RunRefused as refused:
+            if (version := _older_version(refused)) is None:
+                raise
+            initialized = await channel.request(message._replace(protocol_version=version))
+        assert isinstance(initialized, Initialized)
+        return initialized
 
     async def _supervise(self, converse: Callable[[trio.Nursery], Awaitable[T]]) -> T:
+        failure: RunError | None = None
         is_done = False
-        async with open_nursery_raising(RunError) as nursery:
-            nursery.start_soon(self._process.collect_stderr)
-            nursery.start_soon(self.channel.write)
+        async with trio.open_nursery() as nursery:
+            glances, watch = self._glances or Glances(), self._watch(nursery)
             if self._glances is None:
-                self._glances = Glances()
-                nursery.start_soon(self._glances.run)
-            self._conversation = nursery.cancel_scope
-            self._glances.begin(self._watch)
+                nursery.start_soon(glances.run)
+            glances.begin(watch)
             try:
                 result = await converse(nursery)
+                is_done = True
             except trio.Cancelled:  # kill now: the nursery waits for handlers, which may take time to end
                 self._process.kill()
                 raise
-            except RunError as error:
-                if not isinstance(error, WorkflowFailed | ChildGone):
-                    self._process.kill()
-                raise
+            except RunError as error:  # raised outside the nursery, which would wrap it in a group
+                failure = error
             finally:
-                self._glances.end(self._watch)
-            is_done = True
+                glances.end(watch)
+            self._kill_unless_its_end_matters(failure)
             nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         if not is_done:  # a task can reach the nursery that it runs in
             raise self._given_up or HandlerFailed(
                 "a handler cancelled the nursery of its run; it may cancel scopes of its own, or that around "
@@ -273,17 +258,29 @@ class Child:
             )
         return result
 
-    def _give_up(self, error: RunError) -> None:
-        self._given_up = error
-        self._process.kill()
-        self._conversation.cancel()
+    def _watch(self, nursery: trio.Nursery) -> Watch:
+        def give_up(error: RunError) -> None:
+            self._given_up = error
+            if not isinstance(error, ChildGone):
+                self._process.kill()
+            nursery.cancel_scope.cancel()
+
+        self.channel.start_soon = nursery.start_soon
+        return Watch(self._process, self.channel, self._allowance, nursery.start_soon, give_up)
+
+    def _kill_unless_its_end_matters(self, failure: RunError | None) -> None:
+        """Kill now: handlers may take time to end. After a result nothing more can come of a child."""
+        if isinstance(failure, ChildGone):  # how it ended is still to be seen
+            return
+        if self._process.is_caged or not (failure is None or isinstance(failure, WorkflowFailed)):
+            self._process.kill()
 
     async def _why_gone(self) -> RunError:
+        if self._given_up is not None and not isinstance(self._given_up, ChildGone):
+            return self._given_up
         ended = await self._process.wait(EXIT_GRACE_SECONDS)
         if ended is None:
             return ProtocolViolation("the child closed its stdout without exiting and was killed")
-        with trio.move_on_after(EXIT_GRACE_SECONDS):  # the task that read stderr was cancelled before its end
-            await self._process.collect_stderr()
         when = "during the run" if self._is_initialized else "before it had answered initialize"
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail, when)
 

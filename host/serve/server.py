@@ -42,8 +42,8 @@ from dataclasses import dataclass
 import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process.child_process import ExitWatch, end_at_once
 from flowcage.host.process.launch.zygote import Zygote
+from flowcage.host.process.reaping import ExitWatch, end_at_once
 from flowcage.host.process.signals import signal_name
 from flowcage.host.serve.handshake import NewChild, closed_its_cage
 from flowcage.host.serve.hangups import HangUps, has_hung_up

@@ -22,11 +22,11 @@ from flowcage.host.outcome.errors import HostClosing, RunError
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import HOST_SHUTDOWN
 from flowcage.host.process.glances import Glances
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
-from flowcage.host.process.supervisor import initialize_message
 from flowcage.host.run.arguments import require_callable, require_members, require_type
 from flowcage.host.run.event_loops import require_trio
 from flowcage.host.run.limits import with_limits

@@ -9,8 +9,8 @@ import trio
 from flowcage.host import Outcome, RunError, RunOptions, run_workflow
 from flowcage.host.events.records import Event, RunEnded
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.process.child_process import ExitWatch
 from flowcage.host.process.launch.launcher import Spawned
+from flowcage.host.process.reaping import ExitWatch
 
 from ..host.children import Launcher
 

@@ -13,7 +13,7 @@ import trio
 
 from flowcage.host import ChildDied, Limits, Outcome, RunError, RunOptions, run_workflow
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.process.child_process import STDERR_TAIL_BYTES
+from flowcage.host.process.stderr import TAIL_BYTES
 from flowcage.host.terminal.text import safe
 
 from ..host.children import Launcher
@@ -235,7 +235,7 @@ def test_escapes_in_the_last_words_are_left_out() -> None:
 def test_a_flood_of_stderr_costs_nothing_but_its_beginning() -> None:
     report = outcome_of("stderr and an answer").report
     assert report.stderr.endswith("noise")
-    assert len(report.stderr) <= STDERR_TAIL_BYTES
+    assert len(report.stderr) <= TAIL_BYTES
     assert "\x1b" not in report.stderr
     assert "\x07" not in report.stderr
 

@@ -21,6 +21,8 @@ REPLY = b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "", "
 class Mute:
     """A process that answers when it is told to, and has a share of a core since it was made."""
 
+    is_caged = True
+
     def __init__(self, share: float | None) -> None:
         self._share = share
         self._began = trio.current_time()
@@ -32,6 +34,15 @@ class Mute:
 
     def resident_bytes(self) -> int:
         return self.resident
+
+    def has_ended(self) -> bool:
+        return False
+
+    def take_stderr(self) -> bool:
+        return False
+
+    async def collect_stderr(self) -> None:
+        raise AssertionError
 
     def write_nowait(self, data: bytes) -> int:
         return len(data)
@@ -62,7 +73,7 @@ async def wait_for(process: Mute, channel: Channel, allowance: Allowance | None 
 
         glances = Glances()
         nursery.start_soon(glances.run)
-        glances.begin(Watch(process, channel, allowance or Allowance(), give_up))
+        glances.begin(Watch(process, channel, allowance or Allowance(), nursery.start_soon, give_up))
         with suppress(ProtocolViolation):  # by the reply, which is none of a correct child's
             await channel.receive()
         nursery.cancel_scope.cancel()

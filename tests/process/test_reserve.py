@@ -13,10 +13,10 @@ import trio.testing
 
 from flowcage.host import Host, LaunchFailed, RunOptions, run_workflow
 from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.process.supervisor import initialize_message
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Initialize
 
@@ -37,6 +37,12 @@ class Slow(Spawn):
         spawned = await super().launch()
         await self.gate.wait()
         return spawned
+
+
+async def filled(reserve: Reserve) -> None:
+    """Return when the spares have answered, or were ended."""
+    while reserve.coming:
+        await trio.lowlevel.checkpoint()
 
 
 @pytest.mark.parametrize("end_spares", [Reserve.distrust, Reserve.close])
@@ -60,7 +66,7 @@ def test_a_spare_that_was_on_its_way_is_ended_as_the_others_are(
             await trio.testing.wait_all_tasks_blocked()
             end_spares(reserve)
             slow.gate.set()
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             assert len(launcher.pids) > 1
             (asked_for,) = launched
             assert [pid for pid in launcher.pids if psutil.pid_exists(pid)] == [asked_for.pid]
@@ -76,7 +82,7 @@ def test_a_spare_was_sent_its_first_message_and_a_run_sends_it_no_other() -> Non
             reserve = Reserve(launcher, USUAL, nursery.start_soon)
             options = RunOptions(launcher=reserve, isolation="none")
             fresh = await run_workflow("return 1", options=options)
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             handed_out: list[Spawned] = []
 
             async def launch() -> Spawned:
@@ -103,7 +109,7 @@ def test_a_spare_that_was_initialized_for_another_run_is_refused(other: dict[str
             reserve = Reserve(launcher, USUAL, nursery.start_soon)
             options = RunOptions(launcher=reserve, isolation="none")
             await run_workflow("return 1", options=options)
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             with pytest.raises(LaunchFailed, match="initialized with other limits"):
                 await run_workflow("return 1", options=replace(options, **other))
             reserve.close()
@@ -116,7 +122,7 @@ def test_a_child_of_another_cage_is_no_spare_and_its_crash_ends_the_spares() -> 
         async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
             reserve = Reserve(launcher, USUAL, nursery.start_soon)
             first = await reserve.launch()
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             spares = set(launcher.pids) - {first.pid}
             assert spares
             other = await reserve.unprepared.launch()
@@ -144,7 +150,7 @@ def test_limits_that_two_runs_in_a_row_ask_for_are_kept_ready_and_the_latest_rep
 
             async def told(asked: Initialize) -> Initialize | None:
                 spawned = await reserve.of(asked).launch()
-                await trio.testing.wait_all_tasks_blocked()
+                await filled(reserve)
                 await ChildProcess(spawned).close(kill=True)
                 return spawned.initialize
 
@@ -158,7 +164,7 @@ def test_limits_that_two_runs_in_a_row_ask_for_are_kept_ready_and_the_latest_rep
             assert [await told(message(9)) for _ in range(3)] == [None, None, message(9)]
             assert sum(map(psutil.pid_exists, kept)) == 2  # the usual ones
             reserve.close()
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             assert not any(map(psutil.pid_exists, launcher.pids))
 
     with_deadline(main)
@@ -169,7 +175,7 @@ def test_a_crash_ends_the_spares_of_all_limits() -> None:
         async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
             reserve = Reserve(launcher, USUAL, nursery.start_soon)
             given = [await reserve.of(each).launch() for each in (USUAL, message(7), message(7))]
-            await trio.testing.wait_all_tasks_blocked()
+            await filled(reserve)
             spares = set(launcher.pids) - {spawned.pid for spawned in given}
             assert len(spares) >= 4  # of both
             reserve.of(message(7)).distrust()
@@ -185,10 +191,7 @@ def test_a_crash_ends_the_spares_of_all_limits() -> None:
 def test_runs_with_limits_of_their_own_are_held_to_them_also_by_a_spare() -> None:
     async def main() -> None:
         async with Host(options=RunOptions(isolation="none"), launcher=Spawn) as host:
-            outcomes = []
-            for _ in range(4):
-                outcomes.append(await host.run("return 1", limits={"cpuSeconds": 7}))
-                await trio.testing.wait_all_tasks_blocked(0.01)
+            outcomes = [await host.run("return 1", limits={"cpuSeconds": 7}) for _ in range(4)]
             assert [outcome.report.limits["cpuSeconds"] for outcome in outcomes] == [7] * 4
             assert (await host.run("return 1")).report.limits["cpuSeconds"] == Limits().cpu_seconds
 

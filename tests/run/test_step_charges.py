@@ -22,8 +22,8 @@ from flowcage.host import (
     check_workflow,
     run_workflow,
 )
-from flowcage.host.process.child_process import end_at_once
 from flowcage.host.process.cpu_clock import cpu_seconds
+from flowcage.host.process.reaping import end_at_once
 
 from ..host.children import Launcher
 from ..host.runs import failure

@@ -19,8 +19,8 @@ from flowcage.host import (
     TenantLimits,
     Zygote,
 )
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.reserve import Reserve
-from flowcage.host.process.supervisor import initialize_message
 from flowcage.host.run.options import Caller
 from flowcage.host.tenants.resources import MAX_IDLE, Tenancies
 from flowcage.protocol.limits import Limits

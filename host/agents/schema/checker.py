@@ -106,8 +106,7 @@ class Checker:
                     if len(said) <= _MAX_REPLY_BYTES:
                         await process.wait(_EXIT_SECONDS)
             finally:
-                with trio.CancelScope(shield=True):
-                    ended = await process.close(kill=True)
+                ended = await process.close(kill=True)
                 self.charge_cpu(ended.cpu_seconds)
         return said, ended, clock.cancelled_caught
 
@@ -148,9 +147,8 @@ def _lower_priority(pid: int) -> None:
 
 
 async def _feed(process: ChildProcess, task: bytes) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # its exit status tells why
-        await process.stdin.send_all(task)
-        await process.stdin.aclose()
+    await process.write(task)
+    process.close_stdin()
 
 
 async def _read(process: ChildProcess, said: bytes, until: bytes | None = None) -> bytes:

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.protocol.messages import Initialize
+from flowcage.protocol.messages import Initialize, Initialized
 
 # The host's variables may hold secrets, so none is passed on. Without TZ, libc would read /etc/localtime.
 CHILD_ENVIRONMENT = {"TZ": "UTC0"}
@@ -40,6 +40,12 @@ class Spawned(NamedTuple):
             was forked from.
         initialize: the first message, where the launcher has sent it already: the user of the child sends
             none and waits for the reply. None where nothing was sent.
+        sent_bytes: of its line.
+        said: what the child has sent since, and the launcher has read.
+        initialized: the same, decoded, where it agrees with what was asked for and the kernel has confirmed
+            the cage. None where that is left to the user, who meets what is wrong.
+        pidfd: of the process, which the caller closes; the host's ends are in non-blocking mode then. -1
+            where there is none.
     """
 
     pid: int
@@ -48,6 +54,10 @@ class Spawned(NamedTuple):
     stderr: int
     inherited_bytes: int = 0
     initialize: Initialize | None = None
+    sent_bytes: int = 0
+    said: bytes = b""
+    initialized: Initialized | None = None
+    pidfd: int = -1
 
 
 class Launcher(Protocol):

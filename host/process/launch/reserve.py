@@ -26,14 +26,19 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process.child_process import end_at_once
-from flowcage.host.process.launch.launcher import ClosableLauncher, Launcher, Spawned, close_all
-from flowcage.protocol.connection import HostConnection
+import trio
+
+from flowcage.host.outcome.errors import LaunchFailed, RunError
+from flowcage.host.process.glances import Patience
+from flowcage.host.process.launch.greeting import Greeting
+from flowcage.host.process.launch.launcher import ClosableLauncher, Launcher, Spawned
+from flowcage.host.process.reaping import end_spawned, is_zombie, prepared
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import Initialize
 
 # For each tenant. More would serve larger bursts, but every spare is an idle process with its memory.
 _SPARES = 2
+_READ_BYTES = 64 * 1024
 
 
 class _Shelf:
@@ -41,26 +46,21 @@ class _Shelf:
 
     def __init__(self, initialize: Initialize) -> None:
         self.initialize = initialize
-        self.line = HostConnection().send(initialize)
+        self.greeting = Greeting(initialize)
         self.spares: deque[Spawned] = deque()
         self.coming = 0
-
-    def add(self, spare: Spawned) -> None:
-        with suppress(BrokenPipeError):  # the spare has ended already; `take` finds that out
-            os.write(spare.stdin, self.line)  # an empty pipe has room for it
-        self.spares.append(spare._replace(initialize=self.initialize))
 
     def take(self) -> Spawned | None:
         while self.spares:
             spare = self.spares.popleft()
-            if _is_alive(spare):
+            if is_zombie(spare.pid) is False:
                 return spare
-            _end(spare)
+            end_spawned(spare)
         return None
 
     def end(self) -> None:
         while self.spares:
-            _end(self.spares.popleft())
+            end_spawned(self.spares.popleft())
 
 
 class Reserve:
@@ -91,6 +91,11 @@ class Reserve:
     def unprepared(self) -> Launcher:
         """A launcher of children without a first message."""
         return _Other(self, None)
+
+    @property
+    def coming(self) -> int:
+        """Spares that are being started and asked."""
+        return self._usual.coming + (0 if self._other is None else self._other.coming)
 
     async def launch(self) -> Spawned:
         """Hand out a spare, or start a child where there is none.
@@ -138,13 +143,13 @@ class Reserve:
     async def _refill(self, shelf: _Shelf) -> None:
         distrusted = self._distrusted
         try:
-            with suppress(LaunchFailed):  # the next `launch` meets the same error and raises it
-                spare = await self._launcher.launch()
+            with suppress(LaunchFailed, OSError):  # the next `launch` meets the same error and raises it
+                spare = await _greeted(prepared(await self._launcher.launch()), shelf.greeting)
                 is_wanted = shelf in (self._usual, self._other) and not self._is_closed
                 if is_wanted and self._distrusted == distrusted:
-                    shelf.add(spare)
+                    shelf.spares.append(spare)
                 else:
-                    _end(spare)
+                    end_spawned(spare)
         finally:
             shelf.coming -= 1
 
@@ -177,13 +182,34 @@ def unprepared(launcher: Launcher) -> Launcher:
     return launcher.unprepared if isinstance(launcher, Reserve) else launcher
 
 
-def _is_alive(spare: Spawned) -> bool:
+async def _greeted(child: Spawned, greeting: Greeting) -> Spawned:
+    """A child that has been sent the first message, and what it said; it is ended where this is cancelled.
+
+    An answer that is not as it should be, or none in time, is left to the run that gets the child: there it
+    ends as if the run had asked itself.
+    """
     try:
-        return os.waitid(os.P_PID, spare.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except ChildProcessError:  # reaped by other code of this program, or by the kernel (SIGCHLD is ignored)
-        return False
+        with suppress(BrokenPipeError):  # the child has ended already; `take` finds that out
+            os.write(child.stdin, greeting.line)  # an empty pipe has room for it
+        said = b""
+        with trio.move_on_after(Patience().wall_seconds):
+            said = await _line(child.stdout)
+        child = child._replace(initialize=greeting.message, sent_bytes=len(greeting.line), said=said)
+        with suppress(RunError):
+            child = child._replace(initialized=greeting.judge(child.pid, said))
+    except BaseException:
+        end_spawned(child)
+        raise
+    return child
 
 
-def _end(spare: Spawned) -> None:
-    end_at_once(spare.pid)
-    close_all((spare.stdin, spare.stdout, spare.stderr))
+async def _line(descriptor: int) -> bytes:
+    """What a child sends until a line or its output ends, or until it is longer than an answer can be."""
+    said = b""
+    while not said.endswith(b"\n") and len(said) <= DEFAULT_MAX_MESSAGE_BYTES:
+        await trio.lowlevel.wait_readable(descriptor)
+        piece = os.read(descriptor, _READ_BYTES)
+        if not piece:
+            break
+        said += piece
+    return said

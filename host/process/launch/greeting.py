@@ -1,0 +1,123 @@
+"""The first message to a child, and what must hold before it is given any source.
+
+A child that is started for a run is greeted by the run (`Child.initialize`); a spare is greeted in advance,
+by the reserve. Both use what is here: the answer must agree with what was asked for, and with strict
+isolation the kernel must confirm the cage.
+
+An inspection stays true. After it the child cannot undo what was read: no_new_privs is never cleared, a
+filter never removed (prctl(2), seccomp(2)), no capability gained without execve(2), and clone(2), which makes
+threads and processes, is what the filter refuses. And what was read was the child's own state, not that of
+another
+process with its pid: the pidfd is opened before, and only this program reaps the child. So a spare may wait
+for its run any time after the inspection; it has received no source until then.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from flowcage.host.outcome.errors import ProtocolViolation, RunRefused
+from flowcage.host.process.proc_status import require_cage
+from flowcage.host.process.replies import Replies
+from flowcage.protocol.connection import ConnectionClosed, HostConnection
+from flowcage.protocol.errors import RemoteProtocolError
+from flowcage.protocol.layers import missing_layers
+from flowcage.protocol.limits import Limits, unknown_to_child
+from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
+from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
+
+_CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
+
+
+def initialize_message(
+    limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION
+) -> Initialize:
+    """The first message to a child; spares are sent the same one in advance.
+
+    Args:
+        limits: of the run.
+        isolation: None for the default of the child, which is strict on Linux.
+        version: of the protocol.
+    """
+    return Initialize(version, _CLIENT, limits, isolation)
+
+
+def is_strict(asked: Initialize) -> bool:
+    """Whether the kernel is to confirm the cage."""
+    return asked.isolation == "strict" or (asked.isolation is None and sys.platform == "linux")
+
+
+def require_agreed(asked: Initialize, told: Initialized) -> None:
+    """Check that a child holds to what it was asked for.
+
+    Raises:
+        RunRefused: it does not know a limit that was set.
+        ProtocolViolation: it reports what no correct child can.
+    """
+    if missing := unknown_to_child(asked.limits, told.limits):
+        raise RunRefused(
+            f"the child does not know the limit {', '.join(missing)} and would not hold the run to it; "
+            "use a newer child, or leave it at its default"
+        )
+    if told.max_message_bytes > asked.limits.max_message_bytes:
+        raise ProtocolViolation(
+            f"the child reports maxMessageBytes {told.max_message_bytes}, more than the "
+            f"{asked.limits.max_message_bytes} that were set"
+        )
+    if is_strict(asked) and (missing := missing_layers(told.isolation)):
+        raise ProtocolViolation(f"the child started without strict isolation: {', '.join(missing)}")
+
+
+class Greeting:
+    """One first message, sent to child after child, and the answer to it.
+
+    Children of one zygote give the same answer to the same message, so an answer is compared with the one
+    before, and decoded where it differs.
+
+    Attributes:
+        message: the first message.
+        line: the same, encoded.
+    """
+
+    def __init__(self, message: Initialize) -> None:
+        self.message = message
+        self.line = HostConnection().send(message)
+        self._known: tuple[bytes, Initialized] | None = None
+
+    def judge(self, pid: int, said: bytes) -> Initialized:
+        """What a child has answered, which agrees with what it was asked for; its cage is confirmed.
+
+        Args:
+            pid: of the child.
+            said: all that it has sent.
+
+        Raises:
+            RunError: it does not hold to the contract or to what it was asked for, or has no cage.
+        """
+        initialized = self._initialized(said)
+        if is_strict(self.message):
+            require_cage(pid)
+        return initialized
+
+    def _initialized(self, said: bytes) -> Initialized:
+        if self._known is None or self._known[0] != said:
+            initialized = _decoded(self.message, said)
+            require_agreed(self.message, initialized)
+            self._known = said, initialized
+        return self._known[1]
+
+
+def _decoded(message: Initialize, said: bytes) -> Initialized:
+    connection, replies = HostConnection(), Replies()
+    connection.send(message)
+    replies.expect(message)
+    connection.receive_data(said)
+    try:
+        reply, further = connection.next_event(), connection.next_event()
+    except RemoteProtocolError as error:
+        raise ProtocolViolation(str(error)) from error
+    if reply is None or isinstance(reply, ConnectionClosed) or further is not None:
+        raise ProtocolViolation("the child's answer to initialize is not one line")
+    initialized = replies.take(reply)
+    assert isinstance(initialized, Initialized)
+    return initialized
