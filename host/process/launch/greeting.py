@@ -19,7 +19,8 @@ import sys
 from flowcage.host.outcome.errors import ProtocolViolation, RunRefused
 from flowcage.host.process.proc_status import require_cage
 from flowcage.host.process.replies import Replies
-from flowcage.protocol.connection import ConnectionClosed, HostConnection
+from flowcage.protocol.connection import HostConnection
+from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import RemoteProtocolError
 from flowcage.protocol.layers import missing_layers
 from flowcage.protocol.limits import Limits, unknown_to_child
@@ -108,16 +109,17 @@ class Greeting:
 
 
 def _decoded(message: Initialize, said: bytes) -> Initialized:
+    if not said.endswith(b"\n") or b"\n" in said[:-1]:
+        raise ProtocolViolation("the child's answer to initialize is not one line")
     connection, replies = HostConnection(), Replies()
     connection.send(message)
     replies.expect(message)
     connection.receive_data(said)
     try:
-        reply, further = connection.next_event(), connection.next_event()
+        reply = connection.next_event()
     except RemoteProtocolError as error:
         raise ProtocolViolation(str(error)) from error
-    if reply is None or isinstance(reply, ConnectionClosed) or further is not None:
-        raise ProtocolViolation("the child's answer to initialize is not one line")
+    assert isinstance(reply, Result | Failure)
     initialized = replies.take(reply)
     assert isinstance(initialized, Initialized)
     return initialized

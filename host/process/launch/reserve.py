@@ -144,7 +144,7 @@ class Reserve:
         distrusted = self._distrusted
         try:
             with suppress(LaunchFailed, OSError):  # the next `launch` meets the same error and raises it
-                spare = await _greeted(prepared(await self._launcher.launch()), shelf.greeting)
+                spare = await _greeted(prepared(await _told(self._launcher, shelf.greeting)), shelf.greeting)
                 is_wanted = shelf in (self._usual, self._other) and not self._is_closed
                 if is_wanted and self._distrusted == distrusted:
                     shelf.spares.append(spare)
@@ -182,21 +182,25 @@ def unprepared(launcher: Launcher) -> Launcher:
     return launcher.unprepared if isinstance(launcher, Reserve) else launcher
 
 
+async def _told(launcher: Launcher, greeting: Greeting) -> Spawned:
+    """A child that has been sent the first message."""
+    child = await launcher.launch()
+    with suppress(BrokenPipeError):  # the child has ended already; `take` finds that out
+        os.write(child.stdin, greeting.line)  # an empty pipe has room for it
+    return child._replace(initialize=greeting.message, sent_bytes=len(greeting.line))
+
+
 async def _greeted(child: Spawned, greeting: Greeting) -> Spawned:
-    """A child that has been sent the first message, and what it said; it is ended where this is cancelled.
+    """The same child, with its answer judged; it is ended where this is cancelled.
 
     An answer that is not as it should be, or none in time, is left to the run that gets the child: there it
     ends as if the run had asked itself.
     """
     try:
-        with suppress(BrokenPipeError):  # the child has ended already; `take` finds that out
-            os.write(child.stdin, greeting.line)  # an empty pipe has room for it
-        said = b""
         with trio.move_on_after(Patience().wall_seconds):
-            said = await _line(child.stdout)
-        child = child._replace(initialize=greeting.message, sent_bytes=len(greeting.line), said=said)
+            child = child._replace(said=await _line(child.stdout))
         with suppress(RunError):
-            child = child._replace(initialized=greeting.judge(child.pid, said))
+            child = child._replace(initialized=greeting.judge(child.pid, child.said))
     except BaseException:
         end_spawned(child)
         raise
