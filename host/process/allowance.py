@@ -13,6 +13,9 @@ from flowcage.protocol.limits import MIB, Limits
 # when a process starts within the pause; the shorter one keeps a nearly used-up allowance from a busy loop.
 _LONGEST_PAUSE_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.1
+# What a single process may use beyond its limit until the host ends it: as much as the kernel gives, which
+# counts whole seconds. Within them the process ends its workflow itself, and can report a stack.
+_ALONE_SECONDS = 1.0
 
 
 class Allowance:
@@ -35,6 +38,7 @@ class Allowance:
         self._max_received_bytes = received_bytes
         self._received_bytes = 0
         self._running: dict[object, Callable[[], float | None]] = {}
+        self._holds_alone = False
         self._over: tuple[type[RunError], str] | None = None
         self.cpu_seconds = 0.0
 
@@ -67,6 +71,10 @@ class Allowance:
         """Charge the CPU of a process that has ended and had no `process` block."""
         self.cpu_seconds += seconds
 
+    def hold_alone(self) -> None:
+        """Hold a single process to the CPU, too: the limit that the kernel holds it to is a higher one."""
+        self._holds_alone = True
+
     def receive(self, count: int) -> None:
         """Charge bytes that a child has sent.
 
@@ -95,11 +103,16 @@ class Allowance:
                 f"the run, its child workflows included, sent more than {self._max_received_bytes} bytes, "
                 "the limit maxReceivedBytes"
             )
-        # A single process is ended by the kernel, or ends its workflow itself and then reports a stack.
-        is_shared = self.cpu_seconds > 0 or len(self._running) > 1
-        if is_shared and self.used_cpu_seconds >= self._max_cpu_seconds:
+        if self.used_cpu_seconds >= self._max_cpu_seconds + self._beyond_seconds:
             return CpuExceeded, (
                 f"the run, its child workflows included, used {self._max_cpu_seconds:g} s of CPU, "
                 "the limit cpuSeconds"
             )
         return None
+
+    @property
+    def _beyond_seconds(self) -> float:
+        if self.cpu_seconds > 0 or len(self._running) > 1:
+            return 0.0
+        # A single process is ended by the kernel, or ends its workflow itself and then reports a stack.
+        return _ALONE_SECONDS if self._holds_alone else math.inf

@@ -134,6 +134,7 @@ class Watch:
         self._start_soon = start_soon
         self.give_up = give_up
         self._collects = False
+        self._ask_at = 0.0
         self._waits_after = -1  # replies that had come when the wait was seen first
         self._began = Reading(0.0, None)
 
@@ -145,19 +146,28 @@ class Watch:
         """
         if self._is_gone():
             return ChildGone()
-        if not self._channel.is_due:
-            return None
+        try:
+            self._require_allowance()
+            if self._channel.is_due:
+                self._require_patience(late)
+        except RunError as error:
+            return error
+        return None
+
+    def _require_allowance(self) -> None:
+        """At each glance at a child that is waited for; now and then at one that may have been taken over."""
+        now = trio.current_time()
+        if self._channel.is_due or now >= self._ask_at:
+            self._allowance.require()
+            self._ask_at = now + self._allowance.pause_seconds()
+
+    def _require_patience(self, late: float) -> None:
         if self._channel.answered == self._waits_after:
             self._began = self._began._replace(wall=self._began.wall + late)
         else:
             self._waits_after, self._began = self._channel.answered, self._channel.step.read()
-        try:
-            self._allowance.require()
-            self._require_patience()
-        except RunError as error:
-            return error
+        self._compare(self._channel.patience)
         self._look_at_stderr()
-        return None
 
     def _is_gone(self) -> bool:
         # A wrapper that has left the child behind is told what it is once that has answered `initialize`.
@@ -168,8 +178,8 @@ class Watch:
             self._collects = True
             self._start_soon(self._process.collect_stderr)
 
-    def _require_patience(self) -> None:
-        patience, passed = self._channel.patience, self._channel.step.since(self._began)
+    def _compare(self, patience: Patience) -> None:
+        passed = self._channel.step.since(self._began)
         if self._process.resident_bytes() > patience.resident_bytes:
             most = patience.resident_bytes // MIB
             source = " (memoryBytes and room for the engine)" if patience.is_of_limits else ""

@@ -46,15 +46,22 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel
 from flowcage.host.process.child_process import ChildGone, ChildProcess
 from flowcage.host.process.glances import Glances, Watch
-from flowcage.host.process.launch.greeting import initialize_message, is_strict, require_agreed
+from flowcage.host.process.launch.greeting import (
+    can_lower,
+    initialize_message,
+    is_strict,
+    older_version,
+    require_agreed,
+    to_lower,
+)
 from flowcage.host.process.launch.launcher import Launcher, Spawned, not_launched
 from flowcage.host.process.proc_status import require_cage
-from flowcage.protocol import errors
-from flowcage.protocol.limits import Limits
+from flowcage.protocol.limits import NO_LIMITS, Limits, lowered
 from flowcage.protocol.messages import Initialize, Initialized, Isolation
-from flowcage.protocol.version import newest_common
 
 T = TypeVar("T")
+
+_ANOTHER_RUNS = "the child was initialized with other limits or another isolation than those of the run"
 
 # Between the end of stdout and that of the process, when it exits or dies. One that lives on longer has
 # closed its stdout itself, which no correct child does.
@@ -68,6 +75,7 @@ class Child:
 
     Attributes:
         channel: for the conversation.
+        to_lower: limits that `run` is to lower, for a child that was told higher ones.
         wall_seconds: from the launch to the reaping; 0 until `run` has ended.
     """
 
@@ -86,6 +94,7 @@ class Child:
         self._allowance = allowance
         self._glances = glances
         self._is_initialized = False
+        self.to_lower = NO_LIMITS
         self._given_up: RunError | None = None
         self.channel = Channel(self._process, allowance)
         self.wall_seconds = 0.0
@@ -182,8 +191,6 @@ class Child:
     async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
         """Agree on version and limits, have the child close its cage, and check that it is closed.
 
-        A child that the launcher has greeted is not asked again.
-
         Args:
             limits: what the run is held to.
             isolation: ``strict``, ``best_effort`` or ``none``; None for ``strict`` on Linux.
@@ -195,15 +202,9 @@ class Child:
             RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
                 confirm.
         """
-        message, spawned = initialize_message(limits, isolation), self._spawned
-        if spawned.initialize not in (None, message):
-            raise LaunchFailed(
-                "the child was initialized with other limits or another isolation than those of the run"
-            )
-        if spawned.initialized is not None:
-            told = spawned.initialized
-            initialized = told._replace(isolation=dict(told.isolation))  # the spares after it share that
-            self.channel.resume(initialized, spawned.sent_bytes, len(spawned.said))
+        message = initialize_message(limits, isolation)
+        if self._spawned.initialized is not None:
+            initialized = self._resume(self._spawned.initialized, message)
         else:
             initialized = await self._greet(message)
             require_agreed(message, initialized)
@@ -214,8 +215,22 @@ class Child:
         self._process.is_caged = is_strict(message)
         return initialized
 
+    def _resume(self, told: Initialized, message: Initialize) -> Initialized:
+        spawned = self._spawned
+        lower = None if spawned.initialize is None else to_lower(spawned.initialize, message)
+        if lower is None or (lower != NO_LIMITS and not can_lower(told)):
+            raise LaunchFailed(_ANOTHER_RUNS)
+        self.to_lower = lower
+        if lower.cpu_seconds:
+            self._allowance.hold_alone()
+        self.channel.resume(told, spawned.sent_bytes, len(spawned.said))
+        # A copy, because the spares after it share what it was told.
+        return told._replace(limits=lowered(told.limits, lower), isolation=dict(told.isolation))
+
     async def _greet(self, message: Initialize) -> Initialized:
         channel, spawned = self.channel, self._spawned
+        if spawned.initialize not in (None, message):
+            raise LaunchFailed(_ANOTHER_RUNS)
         try:
             if spawned.initialize is None:
                 initialized = await channel.request(message)
@@ -223,7 +238,7 @@ class Child:
                 channel.note_sent(message, spawned.said)
                 initialized = await channel.receive()
         except RunRefused as refused:
-            if (version := _older_version(refused)) is None:
+            if (version := older_version(refused)) is None:
                 raise
             initialized = await channel.request(message._replace(protocol_version=version))
         assert isinstance(initialized, Initialized)
@@ -283,8 +298,3 @@ class Child:
             return ProtocolViolation("the child closed its stdout without exiting and was killed")
         when = "during the run" if self._is_initialized else "before it had answered initialize"
         return ChildDied(ended.signal, ended.exit_code, self._process.stderr_tail, when)
-
-
-def _older_version(refused: RunRefused) -> str | None:
-    """The newest protocol version that both sides support, where the child refused this host's newest."""
-    return newest_common(refused.data["supported"]) if refused.kind == errors.PROTOCOL_VERSION else None

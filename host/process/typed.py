@@ -34,7 +34,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flowcage.protocol import strictjson
 from flowcage.protocol.decode import DRAINS
-from flowcage.protocol.limits import MAX_LIMIT, NO_LIMITS
+from flowcage.protocol.limits import LOWERABLE_WIRE_NAMES, MAX_LIMIT, NO_LIMITS, Limits
 from flowcage.protocol.messages import (
     DIALECTS,
     MISSING,
@@ -231,7 +231,7 @@ def _resolution(resolution: Resolution) -> bytes:
 
 
 def _run(message: Message) -> bytes:
-    if type(message) is not Run or message.dialect not in DIALECTS or message.limits != NO_LIMITS:
+    if type(message) is not Run or message.dialect not in DIALECTS:
         raise _Unusual
     parts = [b'"source":%b' % _text(message.source)]
     if message.source_name != _DEFAULTS["source_name"]:
@@ -244,7 +244,16 @@ def _run(message: Message) -> bytes:
         parts.append(b'"dialect":%b' % _text(message.dialect))
     if message.describe:
         parts.append(b'"describe":true')
+    if message.limits != NO_LIMITS:
+        parts.append(b'"limits":%b' % _limits(message.limits))
     return b"{%b}" % b",".join(parts)
+
+
+def _limits(limits: Limits) -> bytes:
+    named = limits.to_wire()
+    if not all(name in LOWERABLE_WIRE_NAMES for name in named):
+        raise _Unusual
+    return _encode({name: _count(value) for name, value in named.items()})
 
 
 def _budget(budget: Budget) -> bytes:

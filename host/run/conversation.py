@@ -31,7 +31,7 @@ from flowcage.host.run.node import Node
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import IMPORT, MISSING_DEFAULT, SYNTAX, LocalProtocolError
-from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES
+from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
     Advance,
     Drain,
@@ -140,7 +140,7 @@ class Conversation:
         node.phase_defaults = await phase_defaults(
             channel, source, node.source_name, options.dialect, self._note
         )
-        opening = self._opening(channel, source, args)
+        opening = self._opening(channel, source, args, child.to_lower)
         steps = 3 - len(opening)  # `run` compiles and runs, each in a step of its own
         channel.patience = patience.for_steps(limits, grace, steps)
         channel.send(opening)
@@ -157,12 +157,11 @@ class Conversation:
         self._tell_of_start(source, args)
         return said if isinstance(said, Drained) else None
 
-    def _opening(self, channel: Channel, source: str, args: Json) -> list[bytes]:
+    def _opening(self, channel: Channel, source: str, args: Json, lower: Limits) -> list[bytes]:
         node, budget = self._node, self._driver.core.tree.budget
         is_one = self._has("run")
-        first = (Run if is_one else Start)(
-            source, node.source_name, args, budget, node.options.dialect, describe=True
-        )
+        asked = (source, node.source_name, args, budget, node.options.dialect, True)
+        first = Run(*asked, limits=lower) if is_one else Start(*asked)
         try:
             line = channel.encode(first)
         except CANNOT_CROSS as error:

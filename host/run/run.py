@@ -11,7 +11,8 @@ from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on, verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.process.launch.reserve import unprepared
+from flowcage.host.process.launch.greeting import initialize_message
+from flowcage.host.process.launch.reserve import of_child_workflow
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_workflow
@@ -115,8 +116,6 @@ class WorkflowRun(Node):
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     self.open(nursery)
-                    if self.parent is not None:
-                        nursery.start_soon(self._watch_allowance)
                     try:
                         return await self._conversation.hold(child, source, args)
                     finally:
@@ -129,16 +128,6 @@ class WorkflowRun(Node):
                     return await child.run(converse)
         except trio.TooSlowError:
             raise RunTimedOut(self.options.timeout_seconds) from None
-
-    async def _watch_allowance(self) -> None:
-        """Children use CPU side by side; one that is taken over does so while nobody waits for it, too."""
-        allowance = self.driver.allowance
-        try:
-            while True:
-                await trio.sleep(allowance.pause_seconds())
-                allowance.require()
-        except RunError as error:
-            self.root.abandon(error)
 
     def _end(self, verdict: Verdict, error: str | None) -> Report:
         """Close the books of this workflow, and tell of its end."""
@@ -179,9 +168,11 @@ class WorkflowRun(Node):
         limits, left = self.options.limits, self.driver.allowance.left_cpu_seconds
         if left >= limits.cpu_seconds:
             return self.options
+        limits = limits._replace(cpu_seconds=left)
         # Children that were kept ready have been told other limits.
-        launcher = unprepared(self.options.launcher)
-        return replace(self.options, limits=limits._replace(cpu_seconds=left), launcher=launcher)
+        message = initialize_message(limits, self.options.isolation)
+        launcher = of_child_workflow(self.options.launcher, message)
+        return replace(self.options, limits=limits, launcher=launcher)
 
     def _emit(self, kind: str, **members: Any) -> None:
         self.driver.emit(self, kind, members)

@@ -102,7 +102,7 @@ def test_a_spare_was_sent_its_first_message_and_a_run_sends_it_no_other() -> Non
     with_deadline(main)
 
 
-@pytest.mark.parametrize("other", [{"limits": Limits(cpu_seconds=7)}, {"isolation": "best_effort"}])
+@pytest.mark.parametrize("other", [{"limits": Limits(cpu_seconds=67)}, {"isolation": "best_effort"}])
 def test_a_spare_that_was_initialized_for_another_run_is_refused(other: dict[str, Any]) -> None:
     async def main() -> None:
         async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
@@ -125,10 +125,11 @@ def test_a_child_of_another_cage_is_no_spare_and_its_crash_ends_the_spares() -> 
             await filled(reserve)
             spares = set(launcher.pids) - {first.pid}
             assert spares
-            other = await reserve.unprepared.launch()
+            launcher_of_other = reserve.of(initialize_message(Limits(), "best_effort"))
+            other = await launcher_of_other.launch()
             assert other.pid not in spares
             assert other.initialize is None
-            reserve.unprepared.distrust()
+            launcher_of_other.distrust()
             assert launcher.distrusted == 1
             assert not any(map(psutil.pid_exists, spares))
             for spawned in (first, other):
@@ -139,7 +140,7 @@ def test_a_child_of_another_cage_is_no_spare_and_its_crash_ends_the_spares() -> 
 
 
 def message(cpu_seconds: int) -> Initialize:
-    """The first message of a run with a limit of its own."""
+    """The first message of a run with a limit of its own, higher than the usual one."""
     return initialize_message(Limits(cpu_seconds=cpu_seconds), "none")
 
 
@@ -155,13 +156,13 @@ def test_limits_that_two_runs_in_a_row_ask_for_are_kept_ready_and_the_latest_rep
                 return spawned.initialize
 
             assert [await told(USUAL) for _ in range(2)] == [None, USUAL]
-            assert [await told(message(7)) for _ in range(3)] == [None, None, message(7)]
+            assert [await told(message(67)) for _ in range(3)] == [None, None, message(67)]
             assert await told(USUAL) == USUAL
-            assert await told(message(7)) == message(7)
-            assert await told(message(8)) is None  # once asked for, it takes no other's place
-            assert await told(message(7)) == message(7)
+            assert await told(message(67)) == message(67)
+            assert await told(message(68)) is None  # once asked for, it takes no other's place
+            assert await told(message(67)) == message(67)
             kept = [pid for pid in launcher.pids if psutil.pid_exists(pid)]
-            assert [await told(message(9)) for _ in range(3)] == [None, None, message(9)]
+            assert [await told(message(69)) for _ in range(3)] == [None, None, message(69)]
             assert sum(map(psutil.pid_exists, kept)) == 2  # the usual ones
             reserve.close()
             await filled(reserve)
@@ -174,11 +175,11 @@ def test_a_crash_ends_the_spares_of_all_limits() -> None:
     async def main() -> None:
         async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
             reserve = Reserve(launcher, USUAL, nursery.start_soon)
-            given = [await reserve.of(each).launch() for each in (USUAL, message(7), message(7))]
+            given = [await reserve.of(each).launch() for each in (USUAL, message(67), message(67))]
             await filled(reserve)
             spares = set(launcher.pids) - {spawned.pid for spawned in given}
             assert len(spares) >= 4  # of both
-            reserve.of(message(7)).distrust()
+            reserve.of(message(67)).distrust()
             assert launcher.distrusted == 1
             assert not any(map(psutil.pid_exists, spares))
             for spawned in given:
@@ -191,8 +192,8 @@ def test_a_crash_ends_the_spares_of_all_limits() -> None:
 def test_runs_with_limits_of_their_own_are_held_to_them_also_by_a_spare() -> None:
     async def main() -> None:
         async with Host(options=RunOptions(isolation="none"), launcher=Spawn) as host:
-            outcomes = [await host.run("return 1", limits={"cpuSeconds": 7}) for _ in range(4)]
-            assert [outcome.report.limits["cpuSeconds"] for outcome in outcomes] == [7] * 4
+            outcomes = [await host.run("return 1", limits={"cpuSeconds": 67}) for _ in range(4)]
+            assert [outcome.report.limits["cpuSeconds"] for outcome in outcomes] == [67] * 4
             assert (await host.run("return 1")).report.limits["cpuSeconds"] == Limits().cpu_seconds
 
     with_deadline(main)

@@ -232,6 +232,7 @@ def told(value: Any, budget: Budget | None = None, identifier: str = "1") -> Mes
         Advance(((Resolve("1", OkUndefined()), Resolve("2", Rejected("no"))), (Resolve("3", Ok(None)),))),
         Run("export default 1"),
         Run("s", "n.js", {"a": [1]}, Budget(7, 1), "script", describe=True),
+        Run("s", describe=True, limits=NO_LIMITS._replace(cpu_seconds=9, max_sleep_ms=1)),
     ],
 )
 def test_what_is_usual_is_written_by_types(message: Message) -> None:
@@ -260,7 +261,7 @@ def nested(depth: int) -> Any:
         told("x", Budget(-1, 0)),
         told("x", Budget(None, True)),
         Advance(((Resolve("1", Rejected("\udfff")),),)),
-        Run("s", limits=NO_LIMITS._replace(max_sleep_ms=1)),
+        Run("s", limits=NO_LIMITS._replace(max_message_bytes=1)),
         Run("s", dialect="other"),  # type: ignore[arg-type]
         Run("\ud800"),
         Resolve("1", OkUndefined()),

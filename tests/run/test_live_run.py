@@ -236,7 +236,7 @@ async def test_leaving_the_block_early_kills_the_child_and_tells_who_waits_for_t
             caught.append(error)
 
     async with Host(launcher=Spawn) as host, trio.open_nursery() as nursery:
-        limits = {"cpuSeconds": 9}  # not the host's own, for which it keeps children in reserve
+        limits = {"cpuSeconds": 90}  # not the host's own, for which it keeps children in reserve
         async with host.open_run('export default agent("x")', limits=limits) as run:
             nursery.start_soon(wait, run)
             await request(run)

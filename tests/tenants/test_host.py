@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -141,12 +140,12 @@ async def test_a_cancelled_caller_costs_its_own_run_only() -> None:
 @in_trio
 async def test_without_descriptors_runs_fail_and_the_host_goes_on() -> None:
     async with host() as made:
-        await made.run("export default 1", limits={"cpuSeconds": 5})
+        await made.run("export default 1", limits={"cpuSeconds": 90})
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))
         try:
             with pytest.raises(LaunchFailed, match="Too many open files"):
-                await made.run("export default 1", limits={"cpuSeconds": 5})
+                await made.run("export default 1", limits={"cpuSeconds": 90})
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert (await made.run("export default 1")).result == 1
@@ -183,18 +182,14 @@ async def test_after_a_crash_no_spare_child_of_the_same_layout_is_handed_out() -
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_run_that_crashes, made)
             await gate.until(1)
-            [at_work] = _caged() - spares  # limits of its own: no spare one was good enough
+            [at_work] = _caged() - spares  # it asked for more than a spare one has
             os.kill(at_work, signal.SIGSEGV)
         assert not [pid for pid in spares if psutil.pid_exists(pid)]
 
 
 async def _run_that_crashes(made: Host) -> None:
     with pytest.raises(ChildDied):
-        await made.run(WAITING, limits={"cpuSeconds": 5})
-
-
-def _has_five_seconds(pid: int) -> bool:
-    return bool(re.search(r"^Max cpu time +5 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE))
+        await made.run(WAITING, limits={"cpuSeconds": 90})
 
 
 def _caged() -> set[int]:

@@ -19,13 +19,14 @@ import sys
 from flowcage.host.outcome.errors import ProtocolViolation, RunRefused
 from flowcage.host.process.proc_status import require_cage
 from flowcage.host.process.replies import Replies
+from flowcage.protocol import errors
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import RemoteProtocolError
 from flowcage.protocol.layers import missing_layers
-from flowcage.protocol.limits import Limits, unknown_to_child
+from flowcage.protocol.limits import NO_LIMITS, TABLE, Limits, unknown_to_child
 from flowcage.protocol.messages import Initialize, Initialized, Isolation, Peer
-from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION
+from flowcage.protocol.version import PACKAGE_VERSION, PROTOCOL_VERSION, newest_common
 
 _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
@@ -46,6 +47,27 @@ def initialize_message(
 def is_strict(asked: Initialize) -> bool:
     """Whether the kernel is to confirm the cage."""
     return asked.isolation == "strict" or (asked.isolation is None and sys.platform == "linux")
+
+
+def to_lower(held: Initialize, asked: Initialize) -> Limits | None:
+    """The limits that a child which was told one first message must lower for a run with another one.
+
+    Returns:
+        What `run` carries, 0 where nothing is to be lowered; None where the child does not suit the run.
+    """
+    if held == asked:
+        return NO_LIMITS
+    if held._replace(limits=asked.limits) != asked:
+        return None
+    lower = {name: new for name, new in asked.limits._asdict().items() if new != getattr(held.limits, name)}
+    if all(TABLE[name].can_be_lowered and new < getattr(held.limits, name) for name, new in lower.items()):
+        return NO_LIMITS._replace(**lower)
+    return None
+
+
+def older_version(refused: RunRefused) -> str | None:
+    """The newest protocol version that both sides support, where the child refused this host's newest."""
+    return newest_common(refused.data["supported"]) if refused.kind == errors.PROTOCOL_VERSION else None
 
 
 def require_agreed(asked: Initialize, told: Initialized) -> None:
@@ -69,6 +91,11 @@ def require_agreed(asked: Initialize, told: Initialized) -> None:
         raise ProtocolViolation(f"the child started without strict isolation: {', '.join(missing)}")
 
 
+def can_lower(told: Initialized) -> bool:
+    """Whether a child has `run`, which lowers limits once the cage is closed."""
+    return "run" in told.methods
+
+
 class Greeting:
     """One first message, sent to child after child, and the answer to it.
 
@@ -84,6 +111,11 @@ class Greeting:
         self.message = message
         self.line = HostConnection().send(message)
         self._known: tuple[bytes, Initialized] | None = None
+
+    @property
+    def may_lower(self) -> bool:
+        """Whether children that are told this can lower limits by `run`; True until one has answered."""
+        return self._known is None or can_lower(self._known[1])
 
     def judge(self, pid: int, said: bytes) -> Initialized:
         """What a child has answered, which agrees with what it was asked for; its cage is confirmed.

@@ -1,15 +1,20 @@
 """Spares: children that are started and initialized, their cage closed, before a run needs them.
 
-A `Reserve` stands between the runs of a tenant and its launcher. `launch` returns a spare to which the first
-message has been sent, and a task starts the next one meanwhile. The first message has the limits, so there
-are spares for two of them: the usual one, and another that two runs in a row, of those with limits of their
-own, have asked for. A run whose limits nobody repeats gets a child without a first message.
+A `Reserve` stands between the runs of a tenant and its launcher. `launch` returns a spare that has answered
+the first message and whose cage the kernel has confirmed, and a task starts the next one meanwhile, after the
+run has its child. The first message has the limits. Most of them can be lowered for a run
+(`greeting.to_lower`), so the usual spares serve all runs that ask for less, or for the same. For runs with
+other limits there are spares of one further message, which two such runs in a row have asked for; one whose
+limits nobody repeats gets a child without a first message.
 
 Invariants:
 
 - A spare has received the first message and nothing else, so it knows nothing of any run, and each is used
   once.
-- A spare is handed out to a run that would have sent the same message; `Child` refuses any other.
+- A spare is handed out to a run that would have sent the same message, or one that only asks for lower
+  limits, which the spare can lower; `Child` refuses any other.
+- A spare whose answer is not as it should be is kept as one that was told and not judged. The run that gets
+  it meets what is wrong, as it would with a child of its own.
 - A spare that has been started but not yet added counts in `coming`. Otherwise each of many calls at once
   would start spares of its own.
 - `distrust` ends the spares at hand, and `_refill` looks at the count afterwards: a spare that was being
@@ -30,7 +35,7 @@ import trio
 
 from flowcage.host.outcome.errors import LaunchFailed, RunError
 from flowcage.host.process.glances import Patience
-from flowcage.host.process.launch.greeting import Greeting
+from flowcage.host.process.launch.greeting import Greeting, can_lower, to_lower
 from flowcage.host.process.launch.launcher import ClosableLauncher, Launcher, Spawned
 from flowcage.host.process.reaping import end_spawned, is_zombie, prepared
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
@@ -50,12 +55,20 @@ class _Shelf:
         self.spares: deque[Spawned] = deque()
         self.coming = 0
 
-    def take(self) -> Spawned | None:
+    def suits(self, initialize: Initialize) -> bool:
+        """Whether its spares could serve a run with another message, by lowering limits."""
+        return to_lower(self.initialize, initialize) is not None and self.greeting.may_lower
+
+    def take(self, *, lowers: bool) -> Spawned | None:
+        """The oldest spare that lives; one that was judged and can lower limits, where it `lowers` some."""
         while self.spares:
-            spare = self.spares.popleft()
-            if is_zombie(spare.pid) is False:
-                return spare
-            end_spawned(spare)
+            spare = self.spares[0]
+            if is_zombie(spare.pid) is not False:
+                end_spawned(self.spares.popleft())
+            elif lowers and (spare.initialized is None or not can_lower(spare.initialized)):
+                break
+            else:
+                return self.spares.popleft()
         return None
 
     def end(self) -> None:
@@ -87,10 +100,10 @@ class Reserve:
         """The launcher for a run that would send this first message."""
         return self if initialize == self._usual.initialize else _Other(self, initialize)
 
-    @property
-    def unprepared(self) -> Launcher:
-        """A launcher of children without a first message."""
-        return _Other(self, None)
+    def of_child_workflow(self, initialize: Initialize) -> Launcher:
+        """The same for a child workflow, of whose like none are kept ready: the CPU that is left is its
+        own."""
+        return _Other(self, initialize if self._usual.suits(initialize) else None)
 
     @property
     def coming(self) -> int:
@@ -107,6 +120,8 @@ class Reserve:
 
     async def launch_other(self, initialize: Initialize | None) -> Spawned:
         """The same for a run with another first message; None for one that no spare can suit."""
+        if initialize is not None and self._usual.suits(initialize):
+            return await self._launch(self._usual, lowers=initialize != self._usual.initialize)
         return await self._launch(None if initialize is None else self._shelf(initialize))
 
     def distrust(self) -> None:
@@ -132,13 +147,13 @@ class Reserve:
         self._other = _Shelf(initialize)
         return self._other
 
-    async def _launch(self, shelf: _Shelf | None) -> Spawned:
+    async def _launch(self, shelf: _Shelf | None, *, lowers: bool = False) -> Spawned:
         if shelf is None:
             return await self._launcher.launch()
         while shelf.coming + len(shelf.spares) <= _SPARES and not self._is_closed:
             shelf.coming += 1
             self._start_soon(self._refill, shelf)
-        return shelf.take() or await self._launcher.launch()
+        return shelf.take(lowers=lowers) or await self._launcher.launch()
 
     async def _refill(self, shelf: _Shelf) -> None:
         distrusted = self._distrusted
@@ -175,11 +190,10 @@ class _Other:
         self.reserve.distrust()
 
 
-def unprepared(launcher: Launcher) -> Launcher:
-    """The launcher itself, or what stands behind a reserve: its children have received no message."""
-    if isinstance(launcher, _Other):
-        return launcher.reserve.unprepared
-    return launcher.unprepared if isinstance(launcher, Reserve) else launcher
+def of_child_workflow(launcher: Launcher, initialize: Initialize) -> Launcher:
+    """The launcher of a child workflow with this first message, from that of its parent."""
+    reserve = launcher.reserve if isinstance(launcher, _Other) else launcher
+    return reserve.of_child_workflow(initialize) if isinstance(reserve, Reserve) else launcher
 
 
 async def _told(launcher: Launcher, greeting: Greeting) -> Spawned:

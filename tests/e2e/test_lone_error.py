@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from flowcage.host.process.lone_error import open_nursery_raising
+from flowcage.host.cli.lone_error import open_nursery_raising
 
 
 def test_an_error_of_the_body_is_raised_alone_and_cancels_the_tasks() -> None:
