@@ -61,6 +61,8 @@ class LineReader:
         Returns:
             The lines that they complete, in order.
         """
+        if not self._held and 0 < len(data) <= self.max_bytes and data.find(b"\n") == len(data) - 1:
+            return [Line(data[:-1])]  # nearly always
         found: list[Line | TooLong] = []
         start = 0
         while (end := data.find(b"\n", start)) >= 0:

@@ -36,7 +36,7 @@ async def ask(
     agent: Agent,
     call: AgentCall,
     *,
-    schemas: SchemaChecks,
+    schemas: SchemaChecks | None,
     max_bytes: int,
     hear: Callable[[AgentAnswer], None] = lambda _answer: None,
 ) -> Reply:
@@ -45,7 +45,7 @@ async def ask(
     Args:
         agent: the handler.
         call: as the workflow made it.
-        schemas: applies the call's schema.
+        schemas: applies the call's schema; None will do where it has none.
         max_bytes: of the answer as JSON.
         hear: is given the answer before it is checked, which may take time.
 
@@ -54,7 +54,7 @@ async def ask(
         RequestRejected: the agent's own; `WrongAnswer`, too, where the call has no schema.
         TypeError: the handler returned something other than an `AgentAnswer`.
     """
-    schema = None if call.schema is None else await schemas.admit(call.schema)
+    schema = None if schemas is None or call.schema is None else await schemas.admit(call.schema)
     try:
         answer = await agent(call)
     except WrongAnswer as wrong:

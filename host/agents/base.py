@@ -16,7 +16,7 @@ from flowcage.protocol.messages import Json
 _NOT_IN_KEY = frozenset({"label", "phase", "retry", "timeoutMs"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class AgentCall:
     """One attempt at one ``agent(prompt, options)``.
 
@@ -43,6 +43,25 @@ class AgentCall:
     phase: str | None = None
     attempt: int = 1
     deadline: float = math.inf
+
+    # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
+    def __init__(
+        self,
+        id: str,
+        prompt: str,
+        options: Mapping[str, Json],
+        problem: str | None = None,
+        run_id: str = "",
+        root_run_id: str = "",
+        tenant: str = "",
+        phase: str | None = None,
+        attempt: int = 1,
+        deadline: float = math.inf,
+    ) -> None:
+        own = self.__dict__
+        own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
+        own["run_id"], own["root_run_id"], own["tenant"] = run_id, root_run_id, tenant
+        own["phase"], own["attempt"], own["deadline"] = phase, attempt, deadline
 
     @property
     def schema(self) -> Json:
@@ -119,7 +138,7 @@ class AgentUsage:
         return names | {"cacheRead": self.cache_read, "cacheWrite": self.cache_write}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class AgentAnswer:
     """What the workflow gets, and what it cost.
 
@@ -139,16 +158,29 @@ class AgentAnswer:
     model: str | None = None
     session_id: str | None = None
 
-    def __post_init__(self) -> None:
-        if type(self.tokens) is not int or self.tokens < 0:
-            _require_count("tokens", self.tokens)
-        if not self.tokens and self.usage is not None:
-            object.__setattr__(self, "tokens", self.usage.input + self.usage.output)
-        cost = self.cost_usd
-        if cost == 0:
-            return
-        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
-            raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
+    def __init__(
+        self,
+        value: Json,
+        tokens: int = 0,
+        usage: AgentUsage | None = None,
+        cost_usd: float = 0.0,
+        model: str | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        if type(tokens) is not int or tokens < 0:
+            _require_count("tokens", tokens)
+        if not tokens and usage is not None:
+            tokens = usage.input + usage.output
+        if cost_usd != 0:
+            _require_cost(cost_usd)
+        own = self.__dict__
+        own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
+        own["model"], own["session_id"] = model, session_id
+
+
+def _require_cost(cost: object) -> None:
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
+        raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
 
 
 def _require_count(name: str, value: object) -> None:

@@ -88,8 +88,8 @@ class Channel:
             LocalProtocolError: the contract does not allow it.
             TypeError, ValueError: a value in it that JSON cannot hold.
         """
-        written = codec.written(message)
-        line = self._connection.send(message, _checked(message) if written is None else written)
+        params = codec.written(message)
+        line = self._connection.send(message, _checked(message) if params is None else params)
         self._replies.expect(message)
         return line
 

@@ -93,9 +93,12 @@ class Replies:
         return result
 
     def _take_in(self, drained: Drained) -> None:
-        self._hand_out([request.id for request in drained.requests])
-        said = _said(drained)
-        if (why := CONTRADICTIONS.get((self._known, said))) is not None:
+        if drained.requests:
+            self._hand_out([request.id for request in drained.requests])
+        said, known = _said(drained), self._known
+        if said is Said.PENDING and known is Known.WAITING:  # nearly always; enums are slow as keys
+            return
+        if (why := CONTRADICTIONS.get((known, said))) is not None:
             raise ProtocolViolation(f"the child says that the workflow {why}")
         self._is_failing = said is Said.MORE
 
@@ -110,8 +113,6 @@ class Replies:
 
         Their order is free: the decoder puts requests of unknown types after all others.
         """
-        if not ids:
-            return
         first, last = self._handed_out + 1, self._handed_out + len(ids)
         if len(ids) == 1 and ids[0] == str(first):
             self._handed_out = first
@@ -145,13 +146,13 @@ def _is_number(text: str) -> bool:
 
 
 def _said(drained: Drained) -> Said:
+    if not (drained.complete or drained.stalled or drained.more):
+        return Said.PENDING
     if drained.complete + drained.stalled + drained.more > 1:
         return Said.CONTRADICTORY
     if drained.complete:
         return Said.COMPLETE
-    if drained.stalled:
-        return Said.STALLED
-    return Said.MORE if drained.more else Said.PENDING
+    return Said.STALLED if drained.stalled else Said.MORE
 
 
 def _error_of(method: str, failure: Failure) -> RunError:

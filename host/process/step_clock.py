@@ -26,7 +26,7 @@ import trio
 
 from flowcage.host.outcome.measured import Span
 
-_RECENT_SECONDS = 0.001
+NO_SPAN = Span()
 
 
 class Reading(NamedTuple):
@@ -50,12 +50,12 @@ class StepClock:
         self._cpu_seconds = cpu_seconds
         self._began = Reading(0.0, None)
         self._goes_on = False
-        self.last = Span()
+        self.last = NO_SPAN
 
     def sent(self) -> None:
         """Begin a step, or go on with one after `more`; call it before writing."""
         if not self._goes_on:
-            self.last = Span()
+            self.last = NO_SPAN
         self._began = self.read()
 
     def answered(self, *, more: bool) -> None:
@@ -71,11 +71,6 @@ class StepClock:
     def read(self) -> Reading:
         """Both clocks now."""
         return Reading(trio.current_time(), self._cpu_seconds())
-
-    def recent(self) -> Reading:
-        """Both clocks at some moment of the last millisecond. Most replies are there before it has passed."""
-        wall, began = trio.current_time(), self._began
-        return began if wall - began.wall < _RECENT_SECONDS else Reading(wall, self._cpu_seconds())
 
     def since(self, began: Reading) -> Span:
         """What has passed since a reading; without a CPU clock, CPU equals the wall clock."""

@@ -170,7 +170,7 @@ def reply(line: bytes, identifier: int, method: str) -> Drained | None:
         return None
     try:
         strictjson.check_structure(line)
-        if _LONG_INTEGER.search(line):
+        if len(line) > strictjson.MAX_INTEGER_DIGITS and _LONG_INTEGER.search(line):
             return None
         read = _decode(line)
         if read.id != identifier:
@@ -185,11 +185,14 @@ def _drained(read: _Drained, method: str) -> Drained | None:
     if complete is (output is UNSET) or (dialect is not UNSET and method != "run"):
         return None
     return Drained(
-        [each.value() for each in read.calls],
-        [each.value() for each in read.requests],
+        [each.value() for each in read.calls] if read.calls else [],
+        [each.value() for each in read.requests] if read.requests else [],
         complete,
         MISSING if output is UNSET else {"result": output.result},
-        dialect=MISSING if dialect is UNSET else dialect,
+        False,
+        (),
+        False,
+        MISSING if dialect is UNSET else dialect,
     )
 
 
@@ -209,8 +212,8 @@ def params(message: Message) -> bytes | None:
 
 
 def _advance(message: Advance) -> bytes:
-    turns = [b"[%b]" % b",".join(map(_resolve, turn)) for turn in message.turns]
-    return b'{"turns":[%b]}' % b",".join(turns)
+    turns = [b",".join([_resolve(each) for each in turn]) for turn in message.turns]
+    return b'{"turns":[[%b]]}' % b"],[".join(turns)
 
 
 def _resolve(message: Resolve) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import trio
@@ -32,7 +32,7 @@ class Answering:
 
     Args:
         tenant: its name, for `AgentCall`.
-        schemas: applies those of agent calls.
+        schemas: makes what applies those of agent calls; called for the first that has one.
         feed: takes what comes of a request.
         emit: tells whoever watches that an agent was given its prompt.
         answerer: is asked instead of the handlers, if there is one.
@@ -41,17 +41,22 @@ class Answering:
     def __init__(
         self,
         tenant: str,
-        schemas: SchemaChecks,
+        schemas: Callable[[], SchemaChecks],
         feed: Callable[[Input], None],
         emit: Emit,
         answerer: Answerer | None,
     ) -> None:
         self._tenant = tenant
-        self._schemas = schemas
+        self._make_schemas = schemas
         self._feed = feed
         self._emit = emit
         self._answerer = answerer
         self._open: dict[str, Ask | None] = {}  # attempts at work, and the further try that each is to make
+
+    @cached_property
+    def schemas(self) -> SchemaChecks:
+        """Applies the schemas of agent calls."""
+        return self._make_schemas()
 
     def take_over(self, further: Ask) -> bool:
         """Give a further try to the attempt that it belongs to, if that is still at work."""
@@ -60,15 +65,18 @@ class Answering:
         self._open[further.id] = further
         return True
 
-    async def answer(self, node: Node, asked: Ask) -> None:
+    def answer(self, node: Node, asked: Ask) -> Coroutine[Any, Any, None]:
         """Ask, and feed what comes of it.
 
         Raises:
             Exception: the handler's own, which is no answer.
         """
-        if isinstance(asked.request, AgentRequest):
-            await self._attempt(node, asked, asked.request)
-            return
+        request = asked.request
+        if isinstance(request, AgentRequest):
+            return self._attempt(node, asked, request)
+        return self._answer_other(node, asked)
+
+    async def _answer_other(self, node: Node, asked: Ask) -> None:
         try:
             value = await self._handle(node, asked)
             require_sendable(value, node.options.limits.max_message_bytes)
@@ -89,9 +97,10 @@ class Answering:
     async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
         began = trio.current_time()
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000)
-        self._tell_of_start(node, call)
-        if node.is_failing:  # the listener raised: nobody waits for an answer
-            return
+        if node.options.listener is not None:
+            self._tell_of_start(node, call)
+            if node.is_failing:  # the listener raised: nobody waits for an answer
+                return
         try:
             if call.deadline == math.inf:  # most calls: a scope costs a tenth of their round trip
                 await self._tries(node, call, asked, began)
@@ -105,23 +114,23 @@ class Answering:
             self._open.pop(asked.id, None)
 
     async def _tries(self, node: Node, call: AgentCall, asked: Ask, began: float) -> None:
-        further: Ask | None = asked
-        while further is not None:
+        while True:
             self._open[asked.id] = None
-            self._feed(await self._try(node, call, further, began))
-            if (further := self._open[asked.id]) is not None:
-                began = trio.current_time()
+            self._feed(await self._try(node, call, asked, began))
+            if (further := self._open[asked.id]) is None:
+                return
+            call = replace(call, problem=further.problem)
+            asked, began = further, trio.current_time()
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
         agent = node.options.agent if self._answerer is None else self._agent(self._answerer, asked)
-        if asked.problem is not None:
-            call = replace(call, problem=asked.problem)
-        max_bytes = node.options.limits.max_message_bytes
+        max_bytes, schemas = (
+            node.options.limits.max_message_bytes,
+            self.schemas if call.schema is not None else None,
+        )
         heard: list[AgentAnswer] = []
         try:
-            reply = await ask_agent(
-                agent, call, schemas=self._schemas, max_bytes=max_bytes, hear=heard.append
-            )
+            reply = await ask_agent(agent, call, schemas=schemas, max_bytes=max_bytes, hear=heard.append)
         except trio.Cancelled:
             for answer in heard:  # it was paid for, and was being checked
                 self._feed(Charged(asked.id, _spent(began, answer)))
@@ -136,22 +145,21 @@ class Answering:
         return partial(answerer, asked.kind.name)
 
     def _call(self, node: Node, asked: Ask, request: AgentRequest, deadline: float) -> AgentCall:
-        options = {} if isinstance(request.options, Missing) else request.options
+        options = request.options
         return AgentCall(
             request.id,
             request.prompt,
-            node.phase_defaults.fill_in(options),
-            run_id=node.id,
-            root_run_id=node.root.id,
-            tenant=self._tenant,
-            phase=asked.phase or None,
-            attempt=asked.attempt,
-            deadline=deadline,
+            {} if isinstance(options, Missing) else node.phase_defaults.fill_in(options),
+            None,
+            node.id,
+            node.id if node.parent is None else node.root.id,
+            self._tenant,
+            asked.phase or None,
+            asked.attempt,
+            deadline,
         )
 
     def _tell_of_start(self, node: Node, call: AgentCall) -> None:
-        if node.options.listener is None:
-            return
         members = {
             "request_id": call.id,
             "prompt": call.prompt,

@@ -189,7 +189,7 @@ class Conversation:
     def _require_bounds(self, channel: Channel, drained: Drained) -> None:
         """Refuse counts that no correct child can reach: handling each item blocks the loop for all runs."""
         limits = self._node.options.limits
-        if len(drained.calls) * QUEUED_ITEM_BYTES > limits.max_queued_bytes:
+        if drained.calls and len(drained.calls) * QUEUED_ITEM_BYTES > limits.max_queued_bytes:
             raise ProtocolViolation("the child has more calls queued than its limit")
         if channel.outstanding > limits.max_pending_requests:
             raise ProtocolViolation("the child has more requests outstanding than its limit")

@@ -61,7 +61,7 @@ class Driver:
         self.core = Core(options.rules(_answered(options, answerer)), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
-        self._answering = Answering(share.tenant, self._schemas(), self.feed, self.emit, answerer)
+        self._answering = Answering(share.tenant, self._schemas, self.feed, self.emit, answerer)
         self._record = record
         self._began = trio.current_time()
         self._inputs: deque[Input] = deque()
@@ -82,9 +82,10 @@ class Driver:
         if self._is_stepping:
             return
         self._is_stepping = True
+        now = trio.current_time() - self._began
         try:
             while self._inputs:
-                given, now = self._inputs.popleft(), trio.current_time() - self._began
+                given = self._inputs.popleft()
                 if self._record is not None:
                     self._record(now, given)
                 for command in self.core.step(now, given):

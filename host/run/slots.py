@@ -67,6 +67,9 @@ class StartQueue:
 
     def join(self, begin: Begin) -> None:
         """Take a place at the end; `begin` starts a task that calls `started` first and `release` last."""
+        if self._outer is None and not self._starting and not self._queue:
+            self._starting = begin()
+            return
         self._queue.append(begin)
         self._next()
 
