@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ from typing import Any, TypeAlias
 import trio
 
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.run.core.commands import Finish
+from flowcage.host.run.core.commands import Finish, Verdict
 from flowcage.host.run.options import Caller, RunOptions
 from flowcage.host.run.phases import PhaseDefaults
 from flowcage.protocol.messages import Resolve
@@ -28,7 +27,8 @@ def new_run_id() -> str:
     milliseconds, rest = divmod(time.time_ns(), _NANOSECONDS_PER_MILLISECOND)
     fraction = (rest << 12) // _NANOSECONDS_PER_MILLISECOND
     head = (milliseconds << 80) | (7 << 76) | (fraction << 64) | (0b10 << 62)
-    return str(uuid.UUID(int=head | secrets.randbits(62)))
+    digits = f"{head | secrets.randbits(62):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Node:
@@ -81,7 +81,8 @@ class Node:
     def over(self, finish: Finish) -> None:
         """Take how the workflow ended."""
         self.finish = finish
-        self.listening.cancel()
+        if finish.verdict is not Verdict.COMPLETED:  # else the child has just said so, and nobody waits
+            self.listening.cancel()
 
     def abandon(self, failure: RunError) -> None:
         """Have the run end with this failure: no answer matters any more."""
