@@ -124,10 +124,8 @@ class Answering:
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
         agent = node.options.agent if self._answerer is None else self._agent(self._answerer, asked)
-        max_bytes, schemas = (
-            node.options.limits.max_message_bytes,
-            self.schemas if call.schema is not None else None,
-        )
+        schemas = None if call.schema is None else self.schemas
+        max_bytes = node.options.limits.max_message_bytes
         heard: list[AgentAnswer] = []
         try:
             reply = await ask_agent(agent, call, schemas=schemas, max_bytes=max_bytes, hear=heard.append)

@@ -32,6 +32,13 @@ class Slots:
         self._queue.append(begin)
         self._grant()
 
+    def take(self) -> bool:
+        """Take a slot that is free now, as `queue` would give it to one who comes next."""
+        if not self._free or self._queue:
+            return False
+        self._free -= 1
+        return True
+
     def withdraw(self, begin: Begin) -> None:
         """Forget one that waits, if it does."""
         with suppress(ValueError):
@@ -67,8 +74,10 @@ class StartQueue:
 
     def join(self, begin: Begin) -> None:
         """Take a place at the end; `begin` starts a task that calls `started` first and `release` last."""
-        if self._outer is None and not self._starting and not self._queue:
+        if not (self._starting or self._queue) and (self._outer is None or self._outer.take()):
             self._starting = begin()
+            if not self._starting:
+                self.release()
             return
         self._queue.append(begin)
         self._next()
