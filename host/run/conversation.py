@@ -135,22 +135,18 @@ class Conversation:
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
         )
-        limits, grace = options.limits, options.answer_grace_seconds
-        channel.patience = patience.for_steps(limits, grace)
+        steps = 2 if self._has("run") else 1  # it compiles and runs; `advance` settles and runs
+        channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds, steps)
         node.phase_defaults = await phase_defaults(
             channel, source, node.source_name, options.dialect, self._note
         )
-        opening = self._opening(channel, source, args, child.to_lower)
-        steps = 3 - len(opening)  # `run` compiles and runs, each in a step of its own
-        channel.patience = patience.for_steps(limits, grace, steps)
-        channel.send(opening)
+        channel.send(self._opening(channel, source, args, child.to_lower))
         try:
             said = await channel.receive()
         except WorkflowFailed as failed:
             if failed.kind not in COMPILATION_FAILURES:  # what `run` ran has failed
                 self._tell_of_start(source, args)
             raise
-        channel.patience = patience.for_steps(limits, grace)
         assert isinstance(said, Started | Drained)
         dialect = None if isinstance(said.dialect, Missing) else said.dialect
         self._driver.feed(Compiled(node.path, dialect))

@@ -16,10 +16,12 @@ from flowcage.host import (
     RunTimedOut,
     run_workflow,
 )
+from flowcage.host.process import codec
 
 from ..host.children import Launcher, fake_child
 
-STEPS = ["initialize", "start", "drain", "resolve"]
+# `start` and `drain` are in `run`, `resolve` in `advance`; an older child has neither.
+STEPS = ["initialize", "start", "drain", "resolve", "older:start", "older:drain", "older:resolve"]
 LIES = [
     "garbage",
     "nan",
@@ -63,11 +65,22 @@ def test_a_line_outside_the_contract_ends_the_run_as_a_protocol_violation(step: 
     assert len(str(error)) < 500
 
 
-@pytest.mark.parametrize("step", ["initialize", "drain"])
-def test_a_result_of_another_shape_is_a_protocol_violation_that_names_the_method(step: str) -> None:
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_has_the_same_words_without_the_typed_codec(lie: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = str(error_of(fake_child("drain", lie)))
+    monkeypatch.setattr(codec, "IS_TYPED", False)
+    assert str(error_of(fake_child("drain", lie))) == told
+
+
+@pytest.mark.parametrize(
+    ("step", "method"), [("initialize", "initialize"), ("drain", "run"), ("older:drain", "drain")]
+)
+def test_a_result_of_another_shape_is_a_protocol_violation_that_names_the_method(
+    step: str, method: str
+) -> None:
     error = error_of(fake_child(step, "wrong-shape"))
     assert isinstance(error, ProtocolViolation)
-    assert step in str(error)
+    assert f"answer to {method} is not in the contract" in str(error)
 
 
 @pytest.mark.parametrize("step", STEPS)
