@@ -93,8 +93,7 @@ def test_no_state_crosses_from_one_run_to_the_next(make: Make) -> None:
     with_launcher(make, test)
 
 
-@BOTH
-@pytest.mark.parametrize(
+LIMITS_THAT_HOLD = pytest.mark.parametrize(
     ("source", "limits", "verdict"),
     [
         ("for (;;);", {"step_timeout_ms": 200}, Verdict.STEP_TIMEOUT),
@@ -113,6 +112,10 @@ def test_no_state_crosses_from_one_run_to_the_next(make: Make) -> None:
         ("export default (", {}, Verdict.FAILED),
     ],
 )
+
+
+@BOTH
+@LIMITS_THAT_HOLD
 def test_every_limit_holds(make: Make, source: str, limits: dict[str, int], verdict: Verdict) -> None:
     async def test(launcher: Watched) -> None:
         assert await verdict_of(source, launcher, limits=Limits(**limits)) == verdict
