@@ -5,10 +5,11 @@ limits only. The first children go the long way: they decode the line, close the
 `Lines` notes what was asked for. In idle time it forks a *trial child*, which goes the long way, too. From
 the limits and layers in its reply comes the plan (`cage.plan`) by which later children close their cage. A
 session in the zygote, which is told the same limits and layers, answers the line: each later child goes on
-with a copy of that session, and writes its reply.
+with a copy of that session, and writes its reply. A second trial child shows that the plan can be carried
+out: an older kernel may lack a call in whose place the long way has found another one.
 
 The reply is true of each child: the same calls had the same results. One detail names a process, the one that
-the child dies with: the trial child dies with the zygote, so its detail is worded anew.
+the child dies with: trial children die with the zygote, so this detail is worded anew.
 
 What has no plan goes the long way for ever: a line that is refused, an isolation other than strict, a machine
 where a layer is missing that strict isolation requires, an architecture without a filter.
@@ -26,7 +27,7 @@ from flowcage.child.cage import lockdown, process
 from flowcage.child.cage.plan import Plan
 from flowcage.child.life import run_session
 from flowcage.child.session import CloseCage, Reply, Session
-from flowcage.child.stdio import INCOMING, OUTGOING, STATUS
+from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, move_descriptors
 from flowcage.protocol import decode, envelope
 from flowcage.protocol.envelope import Result
 from flowcage.protocol.errors import ErrorReply, RemoteProtocolError
@@ -51,7 +52,8 @@ class Prepared(NamedTuple):
     reply: Reply
 
     def live(self) -> NoReturn:
-        """The rest of the life of the child that was forked, once its descriptors are where they belong."""
+        """The life of a child that was forked."""
+        move_descriptors()
         self.plan.carry_out()
         os._exit(run_session(lambda: self.session, lambda _session: (self.reply,)))
 
@@ -61,7 +63,7 @@ class Lines:
 
     Args:
         new_session: builds the session of a child that will be forked, with what closes its cage.
-        live: the rest of the life of a child that was forked and goes the long way. It is told the process
+        live: the life of a child that was forked and goes the long way. It is told the process
             that it dies with, and the line.
         parent: id of the host.
     """
@@ -101,35 +103,52 @@ class Lines:
         return True
 
     def _prepare(self, line: bytes) -> Prepared | None:
+        zygote = os.getpid()
         try:
-            told = _result(self._ask_trial_child(line))
-            layers = told.isolation | {"parent_death": process.dies_with(self._parent)}
-            session = self._new_session(partial(_report, told.limits, layers))
-            (reply,) = session.receive(line)
-            plan = lockdown.plan(told.limits, layers, self._parent)
+            told = _result(_ask_trial_child(partial(self._live, zygote, line)))
+            of_the_trial = self._prepared(line, told, zygote)
+            if _ask_trial_child(of_the_trial.live) != of_the_trial.reply.data:
+                return None
+            prepared = self._prepared(line, told, self._parent)
         except (OSError, ValueError, ErrorReply, RemoteProtocolError):
             return None
-        plan.rehearse()
-        return Prepared(plan, session, reply)
+        prepared.plan.rehearse()
+        return prepared
 
-    def _ask_trial_child(self, line: bytes) -> bytes:
-        """The reply of a child of this process that goes the long way.
+    def _prepared(self, line: bytes, told: Initialized, parent: int) -> Prepared:
+        """What is prepared for children that die with `parent`."""
+        layers = told.isolation | {"parent_death": process.dies_with(parent)}
+        session = self._new_session(partial(_report, told.limits, layers))
+        (reply,) = session.receive(line)
+        return Prepared(lockdown.plan(told.limits, layers, parent), session, reply)
 
-        A pipe gets the two lowest numbers, which are those of the wire. The child has nothing to read, and
-        what it writes to stderr makes the reply one that cannot be parsed.
-        """
-        reading, writing = os.pipe()
-        assert (reading, writing) == (INCOMING, OUTGOING)
-        zygote = os.getpid()
-        if (pid := os.fork()) == 0:
-            os.dup2(0, INCOMING)
-            os.dup2(OUTGOING, STATUS)
-            self._live(zygote, line)
-        os.close(writing)
-        with open(reading, "rb", buffering=0) as file:
-            reply = file.readall()
-        _, status = os.waitpid(pid, 0)
-        return reply if status == 0 else b""
+
+def _ask_trial_child(live: Callable[[], NoReturn]) -> bytes:
+    """What a child of this process answers; empty where it does not end with status 0.
+
+    A pipe gets the two lowest numbers, which are those of the wire. The child has nothing to read, and what
+    it writes to stderr is in the answer, too.
+
+    Raises:
+        OSError: no process or descriptor is left.
+    """
+    reading, writing = os.pipe()
+    assert (reading, writing) == (INCOMING, OUTGOING)
+    try:
+        pid = os.fork()
+    except OSError:
+        os.closerange(INCOMING, STATUS)  # a request's descriptors must get these numbers
+        raise
+    if pid == 0:
+        os.dup2(0, INCOMING)
+        os.dup2(OUTGOING, STATUS)
+        os.dup2(OUTGOING, 2)  # it is the zygote's socket
+        live()
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as file:
+        reply = file.readall()
+    _, status = os.waitpid(pid, 0)
+    return reply if status == 0 else b""
 
 
 def _result(reply: bytes) -> Initialized:

@@ -6,6 +6,8 @@ import os
 
 # All that the child has open beside 0, 1 and 2. The system call filter names these numbers.
 INCOMING, OUTGOING, STATUS = 3, 4, 5
+# A zygote's socket: the lowest number above the three that a request's descriptors must get.
+CONTROL = STATUS + 1
 
 
 def claim() -> None:
@@ -30,6 +32,14 @@ def replace_stdio() -> None:
     os.dup2(ended, 0)
     os.dup2(2, 1)
     os.close(ended)
+
+
+def move_descriptors() -> None:
+    """Make the third descriptor of a request stderr, and close the socket: all is as `claim` leaves it."""
+    os.dup2(STATUS, 1)
+    os.dup2(STATUS, 2)
+    os.close(STATUS)
+    os.close(CONTROL)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -64,14 +64,12 @@ from flowcage.child.life import exit_status_of, log_to_stderr, parse_die_with, r
 from flowcage.child.prepared import Lines
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Reply, Session
-from flowcage.child.stdio import INCOMING, OUTGOING, STATUS, replace_stdio
+from flowcage.child.stdio import CONTROL, INCOMING, OUTGOING, STATUS, move_descriptors, replace_stdio
 from flowcage.child.warm_up import warm_up
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits
 from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
 
-# The lowest number above the three that a request's descriptors must get.
-_CONTROL = STATUS + 1
 _WIRE = struct.pack("3i", INCOMING, OUTGOING, STATUS)
 _EXPECTED = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _WIRE)]
 _ANCILLARY_BYTES = socket.CMSG_LEN(len(_WIRE))
@@ -147,12 +145,12 @@ def _run(options: _Options) -> None:
 
 
 def _claim() -> socket.socket:
-    """Move the socket to `_CONTROL`, keep stderr, and close all else."""
-    os.dup2(0, _CONTROL, inheritable=False)
+    """Move the socket to `CONTROL`, keep stderr, and close all else."""
+    os.dup2(0, CONTROL, inheritable=False)
     replace_stdio()
-    os.closerange(INCOMING, _CONTROL)
-    os.closerange(_CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
-    return socket.socket(fileno=_CONTROL)
+    os.closerange(INCOMING, CONTROL)
+    os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
+    return socket.socket(fileno=CONTROL)
 
 
 def _new_session(realm: Realm, parent: int) -> Session:
@@ -185,7 +183,7 @@ def _live(begin: Callable[[int], Session], parent: int, line: bytes) -> NoReturn
     def first(session: Session) -> Iterator[Reply]:
         return session.receive(line) if line else iter(())
 
-    _move_descriptors()
+    move_descriptors()
     os._exit(run_session(lambda: begin(parent), first))
 
 
@@ -212,7 +210,6 @@ def _serve(
             if pid == 0:
                 if prepared is None:
                     live(line)
-                _move_descriptors()
                 prepared.live()
             control.send(b"%d" % pid if pid > 0 else b"-not a request, or not with three descriptors")
         _close_received(ancillary)
@@ -233,7 +230,7 @@ def _is_asked(control: socket.socket) -> bool:
 
 def _close_received(ancillary: list[tuple[int, int, bytes]]) -> None:
     if ancillary == _EXPECTED:
-        os.closerange(INCOMING, _CONTROL)
+        os.closerange(INCOMING, CONTROL)
         return
     for _level, _kind, descriptors in ancillary:
         for descriptor in array("i", descriptors):
@@ -259,14 +256,6 @@ def _fork_for_the_host() -> int:
         else:
             _after_fork_in_parent()
     return pid
-
-
-def _move_descriptors() -> None:
-    """Make the third descriptor stderr, and close the socket: now it is as `stdio.claim` leaves it."""
-    os.dup2(STATUS, 1)
-    os.dup2(STATUS, 2)
-    os.close(STATUS)
-    os.close(_CONTROL)
 
 
 if __name__ == "__main__":

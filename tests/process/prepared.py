@@ -29,11 +29,12 @@ from flowcage.child.cage import plan
 CHANGE
 zygote.main()
 """
-# Has prepared children say so on stderr, before anything else.
+# Has prepared children say so on stderr, before anything else; no trial child, whose answer it would be.
 SAYING = """
-live = prepared.Prepared.live
+live, own = prepared.Prepared.live, os.getpid()
 def say(self):
-    os.write(2, b"prepared")
+    if os.getppid() != own:
+        os.write(5, b"prepared")
     live(self)
 prepared.Prepared.live = say
 """

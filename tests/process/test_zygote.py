@@ -194,17 +194,17 @@ from flowcage.child import immortal, zygote
 
 immortal._OBJECTS_AT_ONCE, zygote._FIRST_FORKS = sys.maxsize, 1
 
-move_descriptors = zygote._move_descriptors
+really_move = zygote.move_descriptors
 
 class Refuse:
     def find_spec(self, name, *_):
         raise ImportError(name + " was not loaded before the fork")
 
 def and_import_nothing():
-    move_descriptors()
+    really_move()
     sys.meta_path.insert(0, Refuse())
 
-zygote._move_descriptors = and_import_nothing
+zygote.move_descriptors = and_import_nothing
 zygote.main()
 """
 
