@@ -105,16 +105,23 @@ def state(pid: int) -> dict[str, str]:
     found = {each.partition(":")[0]: each.partition(":")[2].strip() for each in kept}
     for name in ("limits", "uid_map", "gid_map", "oom_score_adj", "cgroup"):
         found[name] = Path(f"/proc/{pid}/{name}").read_text()
-    for name in os.listdir(f"/proc/{pid}/ns"):
-        is_zygotes = os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/{os.getsid(pid)}/ns/{name}")
-        found[f"ns/{name}"] = "that of the zygote" if is_zygotes else "its own"
-    for name in sorted(os.listdir(f"/proc/{pid}/fd")):
-        found[f"fd/{name}"] = re.sub(r"\d+", "", os.readlink(f"/proc/{pid}/fd/{name}"))
-    found["cwd"] = os.readlink(f"/proc/{pid}/cwd")
+    if os.geteuid() == 0:
+        found |= _links(pid)
     found["group, session"] = f"{os.getpgid(pid)}, {os.getsid(pid)}"
     found["niceness"] = str(os.getpriority(os.PRIO_PROCESS, pid))
     found["owner"] = str(os.stat(f"/proc/{pid}/environ").st_uid)
     return {name: _without(pid, value) for name, value in found.items()}
+
+
+def _links(pid: int) -> dict[str, str]:
+    """What is behind the links of a process, which only root may follow where it is not dumpable."""
+    found = {"cwd": os.readlink(f"/proc/{pid}/cwd")}
+    for name in os.listdir(f"/proc/{pid}/ns"):
+        is_zygotes = os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/{os.getsid(pid)}/ns/{name}")
+        found[f"ns/{name}"] = "that of the zygote" if is_zygotes else "its own"
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        found[f"fd/{name}"] = re.sub(r"\d+", "", os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
 
 
 def _without(pid: int, text: str) -> str:

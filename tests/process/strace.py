@@ -17,8 +17,10 @@ _CALLS = (
     "landlock_create_ruleset,landlock_restrict_self,prlimit64,seccomp,setrlimit,setuid,setgid,setsid"
 )
 _LINE = re.compile(r"(\w+)\((.*)\)\s+= (-?\w+)")
-_ONLY_READS = re.compile(r"prlimit64\(.*, NULL, \{|.*LANDLOCK_CREATE_RULESET_VERSION")
+_ONLY_READS = re.compile(r"prlimit64\(.*, NULL, (\{|0x)|.*LANDLOCK_CREATE_RULESET_VERSION")
 _FILTER = re.compile(r"filter=\[.*\]")  # has the process's own id; `seccomp.filter_of` has it as bytes
+# What an ordinary user's strace may not read of a process that is not dumpable.
+_ADDRESS = re.compile(r"0x[0-9a-f]{9,}")
 
 
 class Strace:
@@ -55,7 +57,8 @@ class Strace:
 
 def _plain(pid: int, call: str) -> str:
     call = re.sub(rf"\b{2_000_000_000 + pid}\b", "USER", re.sub(rf"\b{pid}\b", "PID", call))
-    return _FILTER.sub("filter", call).replace("setgroups(0, [])", "setgroups(0, NULL)")
+    call = _ADDRESS.sub("ADDRESS", _FILTER.sub("filter", call))
+    return call.replace("setgroups(0, [])", "setgroups(0, NULL)")
 
 
 @contextmanager
