@@ -23,29 +23,25 @@ Three ways to run out of memory:
   has the message that is answered then; it is set before anything is carried out.
 - Python's own memory, under RLIMIT_AS: a MemoryError. `free_heap` ends the run and frees the engine's heap,
   which is what has filled the address space. The session goes on.
-- A realm that does not fit its limits: the answer to `start` and to all that follows, in `_start_failure`.
+- A realm that does not fit its limits: the answer to `start` and to all that follows (`ChildRun`).
 
 `_encode` checks each reply of a run as the host would: one that is too long, or nested too deep, ends the run
 as `limit`, instead of a line that the host must take for a broken child.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import NamedTuple, NoReturn, TypeAlias, assert_never
+from typing import NamedTuple, NoReturn, Self, TypeAlias
 
 from flowcage.child.cage.highwater import HighWater
-from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
 from flowcage.child.introduction import introduction, require_version
 from flowcage.child.reply_check import refusal_reason
-from flowcage.child.sandbox.execution import Execution
-from flowcage.child.sandbox.failures import interruption, without_run
-from flowcage.child.sandbox.program import check
+from flowcage.child.run import ChildRun
 from flowcage.child.sandbox.realm import Realm
-from flowcage.protocol import encode, envelope, errors, strictjson
+from flowcage.protocol import envelope, errors
 from flowcage.protocol.connection import ChildConnection, ChildEvent, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits, effective, lowered
+from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits, effective
 from flowcage.protocol.messages import (
     Advance,
     Check,
@@ -62,12 +58,17 @@ from flowcage.protocol.messages import (
     Start,
     Take,
 )
+from flowcage.protocol.state import READY
 
 # Closes the cage around the process and returns what holds, as `lockdown.enter`.
 CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
 # Messages that compile or run JavaScript: replies that are ready must not wait for them.
 _TAKES_TIME = (Start, Run, Check, Poll, Take, Drain, Advance)
+
+
+def _is_closed_already(_limits: Limits, _isolation: Isolation | None) -> NoReturn:
+    raise AssertionError("a connection behind `initialize` takes no other")
 
 
 class Reply(NamedTuple):
@@ -102,16 +103,26 @@ class Session:
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
     ) -> None:
         self._close_cage = close_cage
-        self._high_water = high_water
-        self._ready_realm = realm
         self._connection = ChildConnection(max_message_bytes)
-        self._limits = Limits()
-        self._execution: Execution | None = None
-        # Set where no workflow can be run any more, and none is there: the answer to all that follows.
-        self._start_failure: ErrorReply | None = None
+        self._run = ChildRun(high_water, realm, self._heap_is_full)
         self._current: Received | None = None
         # Encoded replies that were not yielded yet; and whether they are more than answers to resolves.
         self._ready, self._has_results = b"", False
+
+    @classmethod
+    def initialized(cls, limits: Limits, high_water: HighWater, realm: Realm, version: str) -> Self:
+        """A session behind `initialize`, in a process whose cage is closed already.
+
+        Args:
+            limits: the effective ones, as the answer to `initialize` has told them.
+            high_water: reads this process's memory.
+            realm: one that no workflow has run in.
+            version: the agreed version of the protocol.
+        """
+        session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes)
+        session._run.limits = limits
+        session._connection.state, session._connection.version = READY, version
+        return session
 
     def receive(self, data: bytes) -> Iterator[Reply]:
         """Carry out every complete line of what was received.
@@ -145,9 +156,9 @@ class Session:
         return Reply(ready, last)
 
     def _heap_is_full(self, realm: Realm) -> None:
-        """Called by the engine's allocator. Does not return: no frame below, down to `serve`, is resumed."""
-        assert self.serve_above_engine is not None
-        self.serve_above_engine(self._replies_above_engine(realm))
+        """Called by the engine's allocator. No frame below, down to `serve`, is resumed."""
+        if self.serve_above_engine is not None:
+            self.serve_above_engine(self._replies_above_engine(realm))
 
     def _replies_above_engine(self, realm: Realm) -> Iterator[Reply]:
         """The answer to the message that filled the heap, and to those behind it.
@@ -155,9 +166,7 @@ class Session:
         A generator, so that it runs inside `serve_above_engine`, which turns any error into an exit status.
         """
         assert self._current is not None
-        self._start_failure = realm.abandon()
-        if self._execution is not None:
-            self._start_failure = self._execution.abandon(self._start_failure)
+        self._run.abandon(realm)
         self._ready += self._answer(self._current).data
         yield from self._replies()
 
@@ -186,113 +195,37 @@ class Session:
         try:
             return self._carry_out(message)
         except MemoryError:
-            raise self.free_heap() from None
+            raise self._run.free_heap() from None
 
     def free_heap(self) -> ErrorReply:
-        """End the run and free its heap, so that there is memory to read and answer messages with.
-
-        Returns:
-            The failure that the run ends with.
-        """
-        text = "out of memory: the address space is full (addressSpaceBytes)"
-        failure = errors.run_failure(errors.MEMORY, "InternalError", text)
-        if self._execution is not None:
-            self._execution.fail_and_free(failure)
-        return failure
+        """End the run and free its heap, as `ChildRun.free_heap`."""
+        return self._run.free_heap()
 
     def _encode(self, identifier: RequestId, result: str) -> bytes:
         line = envelope.result(identifier, result)
         # Before a run, replies are small. They are sent even where maxMessageBytes is smaller, or a host that
         # asked for that could not learn of it.
         maximum = self._connection.max_message_bytes
-        message = refusal_reason(line, maximum) if self._execution is not None else None
+        message = refusal_reason(line, maximum) if self._run.execution is not None else None
         if message is None:
             return line
         failure = errors.run_failure(errors.LIMIT, "RangeError", message)
-        assert self._execution is not None
-        self._execution.fail(failure)
+        assert self._run.execution is not None
+        self._run.execution.fail(failure)
         return envelope.error(identifier, failure)
 
     def _carry_out(self, message: Message) -> str:
         match message:
             case Initialize():
                 return self._initialize(message)
-            case Start():
-                return self._new_execution().start(message)
-            case Run():
-                return self._run(message)
-            case Check():
-                return self._check(message)
             case Shutdown():
                 return "{}"
-            case Poll() | Take() | Drain() | Resolve() | Advance():
-                return self._use_execution(message)
             case _:
-                assert_never(message)
-
-    def _use_execution(self, message: Poll | Take | Drain | Resolve | Advance) -> str:
-        if (execution := self._execution) is None:
-            assert self._start_failure is not None
-            raise without_run(message, self._start_failure)
-        match message:
-            case Poll():
-                return execution.poll()
-            case Take():
-                return execution.take()
-            case Drain():
-                return execution.drain()
-            case Resolve():
-                return execution.resolve(message)
-            case Advance():
-                return execution.advance(message.turns)
-            case _:
-                assert_never(message)
+                return self._run.carry_out(message)
 
     def _initialize(self, message: Initialize) -> str:
         require_version(message.protocol_version)
         limits, layers = self._close_cage(effective(message.limits), message.isolation)
-        self._limits = limits
+        self._run.limits = limits
         self._connection.max_message_bytes = limits.max_message_bytes
         return introduction(message.protocol_version, limits, layers)
-
-    def _run(self, message: Run) -> str:
-        if self._execution is None:  # else this filled the heap, and is carried out again above the engine
-            self._limits = lowered(self._limits, message.limits)
-            self._new_execution().start(message)
-        assert self._execution is not None
-        return self._execution.first_drain()
-
-    def _new_execution(self) -> Execution:
-        try:
-            realm = self._new_realm()
-        except ErrorReply as failure:
-            self._start_failure = failure
-            raise
-        self._execution = Execution(realm, self._limits)
-        return self._execution
-
-    def _new_realm(self) -> Realm:
-        if self._start_failure is not None:  # a check has filled its heap, which cannot be freed any more
-            raise self._start_failure
-        realm, self._ready_realm = self._ready_realm, None
-        try:
-            if realm is None:
-                realm = Realm(self._limits, self._high_water)
-            else:
-                realm.adopt(self._limits, self._high_water)
-            if self.serve_above_engine is not None:
-                realm.runtime.heap.on_full = partial(self._heap_is_full, realm)
-            return realm
-        except (OutOfMemory, JavaScriptError, MemoryError):
-            message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
-            raise errors.run_failure(errors.MEMORY, "InternalError", message) from None
-
-    def _check(self, message: Check) -> str:
-        realm = self._new_realm()
-        try:
-            with realm.watchdog.step(), realm.context.scope():
-                return strictjson.dumps(encode.checked(check(realm, *message)))
-        except Interrupted as stopped:
-            raise interruption(stopped) from None
-        finally:
-            realm.close()

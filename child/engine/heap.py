@@ -72,7 +72,7 @@ class Heap:
         runtime: address of the ``JSRuntime``.
 
     Attributes:
-        on_full: called deep inside the engine where a request would pass the limit; it must not return. None:
+        on_full: called deep inside the engine where a request passes the limit. None, or where it returns:
             the request fails, and the engine handles that.
         has_refused: whether a request failed.
         is_watched: whether the functions of this module serve the engine's requests.

@@ -1,0 +1,149 @@
+"""The run of a session: the realm that it gets, and what messages about it are answered with.
+
+Who calls it: the session, which has checked by the state table that the message may come. A session serves
+one run; before it, `check` may compile any number of sources, each in a realm of its own.
+
+Where a realm does not fit its limits, or a check has filled its heap, no workflow can be run any more:
+`_start_failure` is the answer to `start` and to all that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias, assert_never
+
+from flowcage.child.cage.highwater import HighWater
+from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
+from flowcage.child.sandbox.execution import Execution
+from flowcage.child.sandbox.failures import interruption, without_run
+from flowcage.child.sandbox.program import check
+from flowcage.child.sandbox.realm import Realm
+from flowcage.protocol import encode, errors, strictjson
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.limits import Limits, lowered
+from flowcage.protocol.messages import Advance, Check, Drain, Poll, Resolve, Run, Start, Take
+
+OfARun: TypeAlias = Start | Run | Check | Poll | Take | Drain | Resolve | Advance
+
+
+class ChildRun:
+    """The only run of this process.
+
+    Args:
+        high_water: reads this process's memory; opened before the cage closes.
+        realm: a realm that a zygote built, for the first workflow. None: one is built.
+        on_full: called deep inside the engine when the heap of a realm is full. Where it returns, the engine
+            itself refuses the allocation.
+
+    Attributes:
+        limits: the effective limits.
+        execution: the workflow; None until it was started.
+    """
+
+    def __init__(self, high_water: HighWater, realm: Realm | None, on_full: Callable[[Realm], None]) -> None:
+        self.limits = Limits()
+        self.execution: Execution | None = None
+        self._high_water = high_water
+        self._on_full = on_full
+        self._ready_realm = realm
+        self._start_failure: ErrorReply | None = None
+
+    def carry_out(self, message: OfARun) -> str:
+        """Carry out a message.
+
+        Returns:
+            JSON text for its result.
+
+        Raises:
+            ErrorReply: the run has failed, or the message is wrong.
+            MemoryError: the address space is full; `free_heap` makes room.
+        """
+        match message:
+            case Start():
+                return self._new_execution().start(message)
+            case Run():
+                return self._run(message)
+            case Check():
+                return self._check(message)
+            case Poll() | Take() | Drain() | Resolve() | Advance():
+                return self._use_execution(message)
+            case _:
+                assert_never(message)
+
+    def abandon(self, realm: Realm) -> None:
+        """End the run, and leave the engine's frames below for good: the heap of `realm` is full."""
+        self._start_failure = realm.abandon()
+        if self.execution is not None:
+            self._start_failure = self.execution.abandon(self._start_failure)
+
+    def free_heap(self) -> ErrorReply:
+        """End the run and free its heap, so that there is memory to read and answer messages with.
+
+        Returns:
+            The failure that the run ends with.
+        """
+        text = "out of memory: the address space is full (addressSpaceBytes)"
+        failure = errors.run_failure(errors.MEMORY, "InternalError", text)
+        if self.execution is not None:
+            self.execution.fail_and_free(failure)
+        return failure
+
+    def _use_execution(self, message: Poll | Take | Drain | Resolve | Advance) -> str:
+        if (execution := self.execution) is None:
+            assert self._start_failure is not None
+            raise without_run(message, self._start_failure)
+        match message:
+            case Poll():
+                return execution.poll()
+            case Take():
+                return execution.take()
+            case Drain():
+                return execution.drain()
+            case Resolve():
+                return execution.resolve(message)
+            case Advance():
+                return execution.advance(message.turns)
+            case _:
+                assert_never(message)
+
+    def _run(self, message: Run) -> str:
+        if self.execution is None:  # else this filled the heap, and is carried out again above the engine
+            self.limits = lowered(self.limits, message.limits)
+            self._new_execution().start(message)
+        assert self.execution is not None
+        return self.execution.first_drain()
+
+    def _new_execution(self) -> Execution:
+        try:
+            realm = self._new_realm()
+        except ErrorReply as failure:
+            self._start_failure = failure
+            raise
+        self.execution = Execution(realm, self.limits)
+        return self.execution
+
+    def _new_realm(self) -> Realm:
+        if self._start_failure is not None:  # a check has filled its heap, which cannot be freed any more
+            raise self._start_failure
+        realm, self._ready_realm = self._ready_realm, None
+        try:
+            if realm is None:
+                realm = Realm(self.limits, self._high_water)
+            else:
+                realm.adopt(self.limits, self._high_water)
+            realm.runtime.heap.on_full = partial(self._on_full, realm)
+            return realm
+        except (OutOfMemory, JavaScriptError, MemoryError):
+            message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
+            raise errors.run_failure(errors.MEMORY, "InternalError", message) from None
+
+    def _check(self, message: Check) -> str:
+        realm = self._new_realm()
+        try:
+            with realm.watchdog.step(), realm.context.scope():
+                return strictjson.dumps(encode.checked(check(realm, *message)))
+        except Interrupted as stopped:
+            raise interruption(stopped) from None
+        finally:
+            realm.close()
