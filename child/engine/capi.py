@@ -32,7 +32,13 @@ class JSValue(ctypes.Structure):
 
     _fields_ = [("payload", c_uint64), ("tag", c_int64)]
 
+    def is_true(self) -> bool:
+        """Whether a boolean, whose payload is its lower half, is true."""
+        return bool(self.payload & 0xFFFFFFFF)
 
+
+TAG_INT = 0
+TAG_BOOL = 1
 TAG_NULL = 2
 TAG_UNDEFINED = 3
 TAG_UNINITIALIZED = 4
@@ -144,6 +150,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_Eval2": (JSValue, (c_void_p, c_char_p, c_size_t, POINTER(EvalOptions))),
     "JS_EvalFunction": (JSValue, (c_void_p, JSValue)),
     "JS_GetModuleNamespace": (JSValue, (c_void_p, c_void_p)),
+    "JS_ParseJSON": (JSValue, (c_void_p, c_char_p, c_size_t, c_char_p)),
     "JS_Call": (JSValue, (c_void_p, JSValue, JSValue, c_int, POINTER(JSValue))),
     "JS_GetPropertyStr": (JSValue, (c_void_p, JSValue, c_char_p)),
     "JS_GetException": (JSValue, (c_void_p,)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ctypes import Array, byref, c_size_t, string_at
 from functools import cache
 from typing import Any
@@ -24,6 +22,14 @@ _INTRINSICS = (
 )
 
 UNDEFINED = JSValue(0, capi.TAG_UNDEFINED)
+
+
+def integer(value: int) -> JSValue:
+    """A JavaScript number, of an integer from 0 to 2^31 - 1."""
+    return JSValue(value, capi.TAG_INT)
+
+
+FALSE, TRUE = JSValue(0, capi.TAG_BOOL), JSValue(1, capi.TAG_BOOL)
 
 # The engine polls its interrupt handler at every 10,000th branch or call. This function has 9,999 of them:
 # one for the call, one for each iteration, one for the end of the loop. So the next branch or call polls.
@@ -52,6 +58,9 @@ class Context:
         if not self.pointer:
             raise OutOfMemory("JS_NewContextRaw")
         self._scopes: list[list[JSValue]] = [[]]
+        self._scope = _Scope(self)
+        self._size = c_size_t()
+        self._size_place = byref(self._size)
         for add in _INTRINSICS:
             if getattr(self._library, add)(self.pointer) < 0:
                 raise OutOfMemory(add)
@@ -64,14 +73,18 @@ class Context:
         self._library.JS_FreeContext(self.pointer)
         self.pointer = None
 
-    @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> _Scope:
         """Own the values that are created inside the block, and free them at its end, also after an error."""
+        return self._scope
+
+    def open_scope(self) -> None:
+        """Begin what `scope` is the block of; such blocks may be nested."""
         self._scopes.append([])
-        try:
-            yield
-        finally:
-            self._free(self._scopes.pop())
+
+    def close_scope(self) -> None:
+        """End the innermost one."""
+        if values := self._scopes.pop():
+            self._free(values)
 
     def exhaust_interrupt_counter(self, exhauster: JSValue) -> None:
         """Bring the engine's counter to where the next branch or call polls the interrupt handler.
@@ -138,9 +151,26 @@ class Context:
         Raises:
             JavaScriptError: it threw.
         """
+        return self._own(self._called(function, arguments))
+
+    def call_bytes(self, function: JSValue, *arguments: JSValue) -> bytes:
+        """Call a function that returns a string: its UTF-8, with three bytes for each lone surrogate.
+
+        Raises:
+            JavaScriptError: it threw, or there was no memory.
+        """
+        value = self._called(function, arguments)
+        if value.tag == capi.TAG_EXCEPTION:
+            raise JavaScriptError
+        try:
+            return self._utf8(value)
+        finally:
+            self._library.JS_FreeValue(self.pointer, value)
+
+    def _called(self, function: JSValue, arguments: tuple[JSValue, ...]) -> JSValue:
         array = _array_type(len(arguments))(*arguments)
-        result = self._library.JS_Call(self.pointer, function, UNDEFINED, len(arguments), array)
-        return self._own(result)
+        result: JSValue = self._library.JS_Call(self.pointer, function, UNDEFINED, len(arguments), array)
+        return result
 
     def get(self, value: JSValue, name: str) -> JSValue:
         """Read a property; its getter, if it has one, runs.
@@ -149,6 +179,14 @@ class Context:
             JavaScriptError: the getter threw.
         """
         return self._own(self._library.JS_GetPropertyStr(self.pointer, value, name.encode()))
+
+    def parse(self, text: bytes) -> JSValue:
+        """The value of a JSON text in UTF-8, as JSON.parse reads it.
+
+        Raises:
+            JavaScriptError: it is none, or there was no memory.
+        """
+        return self._own(self._library.JS_ParseJSON(self.pointer, text, len(text), b"<json>"))
 
     def string(self, text: str) -> JSValue:
         """A JavaScript string. `text` may hold NUL and any Unicode but lone surrogates."""
@@ -161,14 +199,17 @@ class Context:
         Raises:
             JavaScriptError: an out-of-memory error is pending.
         """
-        size = c_size_t()
-        pointer = self._library.JS_ToCStringLen2(self.pointer, byref(size), value, False)
-        if not pointer:
+        return self._utf8(value).decode("utf-8", "replace")
+
+    def _utf8(self, value: JSValue) -> bytes:
+        library, pointer = self._library, self.pointer
+        place = library.JS_ToCStringLen2(pointer, self._size_place, value, False)
+        if not place:
             raise JavaScriptError
         try:
-            return string_at(pointer, size.value).decode("utf-8", "replace")
+            return string_at(place, self._size.value)
         finally:
-            self._library.JS_FreeCString(self.pointer, pointer)
+            library.JS_FreeCString(pointer, place)
 
     def take_exception(self) -> JSValue:
         """Take the pending exception from the context, so that none is pending."""
@@ -208,6 +249,21 @@ class Context:
     def _free(self, values: list[JSValue]) -> None:
         for value in reversed(values):
             self._library.JS_FreeValue(self.pointer, value)
+
+
+class _Scope:
+    """The block of `Context.scope`. There is one object, because most calls into the engine need a block."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._context.open_scope()
+
+    def __exit__(self, *_: object) -> None:
+        self._context.close_scope()
 
 
 def library() -> Any:

@@ -97,6 +97,8 @@ class Heap:
         self._realloc = _Resize(self._head.realloc)
         self._usable_size = _UsableSize(self._head.usable_size)
         self.limit = self._watch_above = _UNLIMITED
+        self._unlimited = _Unlimited(self)
+        self._lifted = self._limit_below = 0
         _heaps[runtime] = self
 
     def close(self) -> None:
@@ -115,15 +117,22 @@ class Heap:
         self._tell_engine()
         self.watch_if_near_limit()
 
-    @contextmanager
-    def unlimited(self) -> Iterator[None]:
+    def unlimited(self) -> _Unlimited:
         """Lift the limit inside the block, for code of the prelude that needs little and must not fail."""
-        limit, self.limit = self.limit, _UNLIMITED
-        self._tell_engine()
-        try:
-            yield
-        finally:
-            self.limit = limit
+        return self._unlimited
+
+    def lift_limit(self) -> None:
+        """Begin what `unlimited` is the block of; such blocks may be nested."""
+        if self._lifted == 0:
+            self._limit_below, self.limit = self.limit, _UNLIMITED
+            self._tell_engine()
+        self._lifted += 1
+
+    def restore_limit(self) -> None:
+        """End it."""
+        self._lifted -= 1
+        if self._lifted == 0:
+            self.limit = self._limit_below
             self._tell_engine()
 
     def abandon(self) -> None:
@@ -132,6 +141,10 @@ class Heap:
         self.on_full = None
         self.limit = _UNLIMITED
         self._tell_engine()
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether the heap is far from its limit, and will be with `size` bytes more."""
+        return not self.is_watched and self._head.size + size <= self._watch_above
 
     def watch_if_near_limit(self) -> None:
         """Watch the heap from here on if it has come near its limit; it stays watched."""
@@ -156,7 +169,7 @@ class Heap:
         self._tell_engine()
 
     def _tell_engine(self) -> None:
-        self._library.JS_SetMemoryLimit(self._runtime, 0 if self.is_watched else self.limit)
+        self._head.limit = 0 if self.is_watched else self.limit  # what JS_SetMemoryLimit does
 
     def calloc(self, count: int, size: int) -> int:
         """Allocate zeroed memory, for the engine."""
@@ -195,6 +208,21 @@ class Heap:
                 "the installed quickjs-ng has its allocator at another place than the releases that flowcage "
                 f"was tested with; install quickjs-ng {capi.TESTED_VERSION}.x"
             )
+
+
+class _Unlimited:
+    """The block of `Heap.unlimited`."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+
+    def __enter__(self) -> None:
+        self._heap.lift_limit()
+
+    def __exit__(self, *_: object) -> None:
+        self._heap.restore_limit()
 
 
 _heaps: dict[int, Heap] = {}

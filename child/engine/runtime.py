@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import byref, c_void_p
+from functools import partial
 from typing import Any, Protocol
 
 from flowcage.child.engine import capi
@@ -42,6 +43,8 @@ class Runtime:
     Attributes:
         heap: the allocated memory and its limit.
         watchdog: decides when JavaScript must stop; None where nothing does.
+        run_job: runs the oldest job of the queue (ECMA-262, 9.5). It returns 1 if that has returned, -1 if it
+            threw, 0 if there was none.
         poll_again_at_once: called when JavaScript is interrupted; it makes the next branch or call poll
             again. Some natives drop the interruption, and the code around them would run for 10,000 branches
             more, enough to call the next such native
@@ -58,6 +61,9 @@ class Runtime:
         self.pointer = library.JS_NewRuntime()
         if not self.pointer:
             raise MemoryError("JS_NewRuntime")
+        self.run_job: Callable[[], int] = partial(
+            library.JS_ExecutePendingJob, self.pointer, byref(c_void_p())
+        )
         self.heap = Heap(library, self.pointer)
         self._sentinel = add_gc_sentinel(library, self.pointer)
         self.adopt(limits)
@@ -105,16 +111,6 @@ class Runtime:
         """Report unhandled rejections to `rejections` from here on."""
         self.rejections = rejections
         self.library.JS_SetHostPromiseRejectionTracker(self.pointer, _ON_REJECTION, self.pointer)
-
-    def run_job(self) -> bool | None:
-        """Run the oldest job of the queue (ECMA-262, 9.5).
-
-        Returns:
-            True if it returned, False if it threw, None if there was none.
-        """
-        context = c_void_p()
-        outcome = self.library.JS_ExecutePendingJob(self.pointer, byref(context))
-        return None if outcome == 0 else outcome > 0
 
     def memory_usage(self) -> capi.MemoryUsage:
         """Collect garbage and count what is left. It walks the whole heap; tests of ownership use it."""

@@ -22,14 +22,18 @@ Invariants, with their tests in `tests/child/test_watchdog.py` where there is on
 - The process's CPU is read only when a limit could be reached. It is a system call, and the wall clock is
   not. One thread cannot use more CPU than wall time, so `_next_reading` can compute the earliest moment
   (`test_a_loop_is_asked_about_by_the_wall_clock_and_its_cpu_is_read_when_it_could_be_used_up`).
+- By the same rule a step that begins shortly after a reading needs none of its own: its CPU at the start is
+  known to within the wall time that has passed. Where that is more than a thousandth of the step's limit, the
+  CPU is read. So a step may get that thousandth too much, and never too little
+  (`test_steps_in_quick_succession_share_a_reading_and_none_is_cut_short`). `cpu_seconds` is exact: it is
+  compared with readings only.
 - `cpu_seconds` counts from the watchdog's construction. `Realm.adopt` builds a new one after a fork, where
   the CPU time of the process begins at 0 again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from math import inf
 from time import monotonic, process_time
 
 from flowcage.child.engine.errors import Interrupted
@@ -49,41 +53,53 @@ class Watchdog:
     def __init__(self, step_timeout_ms: int, cpu_seconds: int) -> None:
         self._step_timeout_ms = step_timeout_ms
         self._cpu_seconds = cpu_seconds
-        self._cpu_end = process_time() + cpu_seconds
+        self._used, self._read_at = process_time(), monotonic()
+        self._cpu_end = self._used + cpu_seconds
         self._step_cpu_end = 0.0
         self._step_wall_end = 0.0
-        self._next_reading_at: float | None = None  # None between steps
+        # When the CPU is read next. Between steps never; at once where a limit was reached.
+        self._due_at = inf
         self._tripped: Interrupted | None = None
+        self._step = _Step(self)
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> _Step:
         """Charge what runs inside the block, with a fresh allowance for the step; blocks are not nested."""
-        used, now = process_time(), monotonic()
-        self._step_cpu_end = used + self._step_timeout_ms / 1000
-        self._step_wall_end = now + STEP_WALL_FACTOR * self._step_timeout_ms / 1000
-        self._next_reading_at = self._next_reading(used, now)
-        try:
-            yield
-        finally:
-            self._next_reading_at = None
+        return self._step
+
+    def begin_step(self) -> None:
+        """Begin what `step` is the block of."""
+        now, limit = monotonic(), self._step_timeout_ms / 1000
+        if now - self._read_at > limit / 1000:
+            self._used, self._read_at = process_time(), now
+        most = self._used + now - self._read_at
+        self._step_cpu_end = most + limit
+        self._step_wall_end = now + STEP_WALL_FACTOR * limit
+        self._due_at = self._next_reading(most, now)
+
+    def end_step(self) -> None:
+        """End it."""
+        self._due_at = inf
 
     def expired(self) -> bool:
         """Whether a limit was reached, in this step or an earlier one; False outside of a step."""
-        if self._next_reading_at is None:
-            return False
-        if self._tripped is None and (now := monotonic()) >= self._next_reading_at:
-            used = process_time()
-            self._tripped = self._limit_reached(used, now)
-            self._next_reading_at = self._next_reading(used, now)
-        return self._tripped is not None
+        return monotonic() >= self._due_at and self._is_over()
 
     def check(self) -> None:
         """Raise `Interrupted` where `expired`."""
-        if self.expired():
+        if monotonic() >= self._due_at and self._is_over():
             assert self._tripped is not None
             raise self._tripped
 
+    def _is_over(self) -> bool:
+        if self._tripped is None:
+            self._used, self._read_at = process_time(), monotonic()
+            self._tripped = self._limit_reached(self._used, self._read_at)
+            self._due_at = self._next_reading(self._used, self._read_at)
+        return self._tripped is not None
+
     def _next_reading(self, used: float, now: float) -> float:
+        if self._tripped is not None:
+            return -inf
         # The moment at which the first of the limits could be reached, if all time until then were CPU time.
         return min(now + self._step_cpu_end - used, now + self._cpu_end - used, self._step_wall_end)
 
@@ -98,3 +114,18 @@ class Watchdog:
                 TIMEOUT, f"a step took longer than {STEP_WALL_FACTOR} times {limit} by the wall clock"
             )
         return None
+
+
+class _Step:
+    """The block of one step. There is one object, because a step is begun for each message."""
+
+    __slots__ = ("_watchdog",)
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+
+    def __enter__(self) -> None:
+        self._watchdog.begin_step()
+
+    def __exit__(self, *_: object) -> None:
+        self._watchdog.end_step()

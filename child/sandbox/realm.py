@@ -185,10 +185,11 @@ class Realm:
             Interrupted: a limit was reached, also where JavaScript has swallowed the interruption.
             ErrorReply: a job found no memory.
         """
-        self.watchdog.check()
-        while (succeeded := self.runtime.run_job()) is not None:
-            self.watchdog.check()
-            if not succeeded:
+        check, run_job = self.watchdog.check, self.runtime.run_job
+        check()
+        while outcome := run_job():
+            check()
+            if outcome < 0:
                 self._report_job()
 
     def take_error(self) -> dict[str, Any]:

@@ -97,6 +97,32 @@ def test_a_loop_is_asked_about_by_the_wall_clock_and_its_cpu_is_read_when_it_cou
         assert hands.cpu_readings == before
 
 
+def test_steps_in_quick_succession_share_a_reading_and_none_is_cut_short(hands: Clocks) -> None:
+    watchdog = Watchdog(STEP_MS, cpu_seconds=60)
+    before = hands.cpu_readings
+    for _ in range(1_000):
+        with watchdog.step():
+            hands.pass_by(0.00002)
+            assert not watchdog.expired()
+        hands.pass_by(0.00002)
+    assert hands.cpu_readings - before < 50
+    with watchdog.step():
+        hands.pass_by(STEP_MS / 1000 - 0.00001)
+        assert not watchdog.expired()
+        hands.pass_by(0.00001 + STEP_MS / 1_000_000)
+        assert watchdog.expired()
+
+
+def test_a_step_of_a_process_that_waited_is_not_charged_for_the_wait(hands: Clocks) -> None:
+    watchdog = Watchdog(STEP_MS, cpu_seconds=60)
+    hands.pass_by(0.9 * STEP_MS / 1_000_000, share=0.0)  # so short that nothing is read
+    with watchdog.step():
+        hands.pass_by(STEP_MS / 1000)
+        assert not watchdog.expired()
+        hands.pass_by(STEP_MS / 1_000_000)
+        assert watchdog.expired()
+
+
 @pytest.mark.parametrize("method", ["start", "check"])
 @pytest.mark.parametrize(
     "source",
