@@ -78,7 +78,7 @@ def flowcage(program: str) -> tuple[float, Any]:
 
     limits = Limits()
     realm = Realm(limits, HighWater())
-    execution = Execution(realm, limits)
+    execution = Execution(realm)
     execution.start(Start(f"export default {program};"))
     began = time.thread_time()
     drained = execution.drain()

@@ -10,11 +10,13 @@ Where a realm does not fit its limits, or a check has filled its heap, no workfl
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias, assert_never
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
+from flowcage.child.sandbox.crossing import UsualLine
 from flowcage.child.sandbox.execution import Execution
 from flowcage.child.sandbox.failures import interruption, without_run
 from flowcage.child.sandbox.program import check
@@ -47,6 +49,7 @@ class ChildRun:
         self._high_water = high_water
         self._on_full = on_full
         self._ready_realm = realm
+        self._prepared_for: Limits | None = None
         self._start_failure: ErrorReply | None = None
 
     def carry_out(self, message: OfARun) -> str:
@@ -70,6 +73,25 @@ class ChildRun:
                 return self._use_execution(message)
             case _:
                 assert_never(message)
+
+    def take(self, line: UsualLine) -> str | None:
+        """Carry out a line that the engine reads; None where it is not in order, and nothing was changed.
+
+        Raises:
+            ErrorReply, MemoryError: as `carry_out`.
+        """
+        if line.method == "run":
+            return self._take_run(line)
+        execution = self.execution
+        if execution is None or not execution.can_parse(len(line.data)):
+            return None
+        return execution.advance_line(line)
+
+    def prepare(self) -> None:
+        """Have a realm with the limits of this process, for the next workflow. Raises `ErrorReply`."""
+        if self._ready_realm is None or self._prepared_for != self.limits:
+            self._ready_realm = self._new_realm()
+            self._prepared_for = self.limits
 
     def abandon(self, realm: Realm) -> None:
         """End the run, and leave the engine's frames below for good: the heap of `realm` is full."""
@@ -114,19 +136,34 @@ class ChildRun:
         assert self.execution is not None
         return self.execution.first_drain()
 
+    def _take_run(self, line: UsualLine) -> str | None:
+        with suppress(ErrorReply):  # which the usual way gives as the answer
+            self.prepare()
+        if (realm := self._ready_realm) is None:
+            return None
+        execution = Execution(realm)
+        if not execution.can_parse(len(line.data)):
+            return None
+        self.execution, self._ready_realm = execution, None
+        if (result := execution.run_line(line)) is None:
+            self.execution, self._ready_realm = None, realm
+        return result
+
     def _new_execution(self) -> Execution:
         try:
             realm = self._new_realm()
         except ErrorReply as failure:
             self._start_failure = failure
             raise
-        self.execution = Execution(realm, self.limits)
+        self.execution = Execution(realm)
         return self.execution
 
     def _new_realm(self) -> Realm:
         if self._start_failure is not None:  # a check has filled its heap, which cannot be freed any more
             raise self._start_failure
         realm, self._ready_realm = self._ready_realm, None
+        if realm is not None and self._prepared_for == self.limits:
+            return realm
         try:
             if realm is None:
                 realm = Realm(self.limits, self._high_water)

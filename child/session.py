@@ -29,14 +29,17 @@ Three ways to run out of memory:
 as `limit`, instead of a line that the host must take for a broken child.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple, NoReturn, Self, TypeAlias
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.introduction import introduction, require_version
 from flowcage.child.reply_check import refusal_reason
 from flowcage.child.run import ChildRun
+from flowcage.child.sandbox.crossing import UsualLine
 from flowcage.child.sandbox.realm import Realm
+from flowcage.child.short_cut import usual_line
 from flowcage.protocol import envelope, errors
 from flowcage.protocol.connection import ChildConnection, ChildEvent, ConnectionClosed, Received
 from flowcage.protocol.envelope import Refused
@@ -86,6 +89,7 @@ class Session:
         high_water: reads this process's memory; opened before the cage closes.
         realm: a realm that a zygote built, for the first workflow. None: the session builds it.
         max_message_bytes: longest line until `initialize` is answered, in bytes.
+        short_cut: whether lines of the usual form may take the short cut (`child/short_cut.py`).
 
     Attributes:
         serve_above_engine: writes these replies, serves the rest of the session and ends the process, without
@@ -101,16 +105,21 @@ class Session:
         high_water: HighWater,
         realm: Realm | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        *,
+        short_cut: bool = True,
     ) -> None:
         self._close_cage = close_cage
+        self._takes_short_cuts = short_cut
         self._connection = ChildConnection(max_message_bytes)
         self._run = ChildRun(high_water, realm, self._heap_is_full)
-        self._current: Received | None = None
+        self._current: Received | UsualLine | None = None
         # Encoded replies that were not yielded yet; and whether they are more than answers to resolves.
         self._ready, self._has_results = b"", False
 
     @classmethod
-    def initialized(cls, limits: Limits, high_water: HighWater, realm: Realm, version: str) -> Self:
+    def initialized(
+        cls, limits: Limits, high_water: HighWater, realm: Realm, version: str, *, short_cut: bool = True
+    ) -> Self:
         """A session behind `initialize`, in a process whose cage is closed already.
 
         Args:
@@ -118,24 +127,49 @@ class Session:
             high_water: reads this process's memory.
             realm: one that no workflow has run in.
             version: the agreed version of the protocol.
+            short_cut: as for the constructor.
         """
-        session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes)
+        session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes, short_cut=short_cut)
         session._run.limits = limits
         session._connection.state, session._connection.version = READY, version
+        with suppress(ErrorReply):  # the answer to the first message
+            session._run.prepare()
         return session
 
-    def receive(self, data: bytes) -> Iterator[Reply]:
+    def receive(self, data: bytes) -> Iterable[Reply]:
         """Carry out every complete line of what was received.
 
         Args:
             data: the next bytes of stdin; empty at its end.
 
-        Yields:
+        Returns:
             Replies, as few and as large as possible: what is ready goes out before a message that may take
-            long, and all else at the end.
+            long, and all else at the end. To take the next one may carry out a message.
         """
+        if self._takes_short_cuts and (reply := self._short_reply(data)) is not None:
+            return (reply,)
         self._connection.receive_data(data)
-        yield from self._replies()
+        return self._replies()
+
+    def _short_reply(self, data: bytes) -> Reply | None:
+        """The reply to a line that has taken the short cut; None, and nothing is done, where it cannot."""
+        connection = self._connection
+        line = usual_line(data, connection.max_message_bytes)
+        if line is None or not connection.may_pass_by(line.method):
+            return None
+        self._current = line
+        try:
+            result = self._run.take(line)
+        except ErrorReply as error:
+            connection.passed_by(line.method, failed=True)
+            return Reply(envelope.error(line.id, error))
+        except MemoryError:
+            self.free_heap()  # and the usual way gives the failure as the answer
+            return None
+        if result is None:
+            return None
+        connection.passed_by(line.method, failed=False)
+        return Reply(self._encode(line.id, result))
 
     def _replies(self) -> Iterator[Reply]:
         while (event := self._connection.next_event()) is not None:
@@ -165,9 +199,11 @@ class Session:
 
         A generator, so that it runs inside `serve_above_engine`, which turns any error into an exit status.
         """
-        assert self._current is not None
         self._run.abandon(realm)
-        self._ready += self._answer(self._current).data
+        if isinstance(self._current, UsualLine):
+            self._connection.receive_data(self._current.data)
+        elif self._current is not None:
+            self._ready += self._answer(self._current).data
         yield from self._replies()
 
     def _reply(self, event: ChildEvent) -> Reply:

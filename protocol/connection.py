@@ -159,6 +159,17 @@ class ChildConnection(_Endpoint):
             self.version = message.protocol_version
         self._advance(encode.method(message), failed)
 
+    def may_pass_by(self, method: str) -> bool:
+        """Whether a whole line with this method may be carried out now without `receive_data`.
+
+        It may where the state table allows the method, and nothing of another line has come before.
+        """
+        return (self.state, method) in TRANSITIONS and not self._pieces and self._reader.is_between_lines
+
+    def passed_by(self, method: str, *, failed: bool) -> None:
+        """As `carried_out`, for a line that `may_pass_by` has allowed."""
+        self._advance(method, failed)
+
 
 class HostConnection(_Endpoint):
     """The host's end: requests go out, replies come in, in the same order.

@@ -51,6 +51,11 @@ class LineReader:
         self._skipping = False
 
     @property
+    def is_between_lines(self) -> bool:
+        """Whether there is no unfinished line."""
+        return self._held == 0
+
+    @property
     def is_skipping(self) -> bool:
         """Whether the unfinished line is over the limit already."""
         return self._skipping

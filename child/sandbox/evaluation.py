@@ -6,10 +6,10 @@ from typing import NoReturn
 
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import JavaScriptError
+from flowcage.child.sandbox.crossing import result_text, take_error
 from flowcage.child.sandbox.failures import missing_default, thrown_failure
 from flowcage.child.sandbox.program import Program
 from flowcage.child.sandbox.realm import Realm
-from flowcage.child.sandbox.results import result_text, take_error
 
 
 class Evaluation:
@@ -18,20 +18,20 @@ class Evaluation:
     Args:
         realm: the realm that the program was compiled in.
         program: runs once.
-
-    Attributes:
-        output: the result as JSON text; None while there is none.
     """
 
     def __init__(self, realm: Realm, program: Program) -> None:
-        self.output: str | None = None
+        self._output: str | None = None
         self._realm = realm
         self._program = program
         self._module_promise: JSValue | None = None
         self._workflow_promise: JSValue | None = None
 
-    def advance(self) -> None:
+    def advance(self) -> str | None:
         """Run JavaScript until its job queue is empty.
+
+        Returns:
+            The result as JSON text; None while there is none.
 
         Raises:
             ErrorReply: the run failed.
@@ -39,11 +39,12 @@ class Evaluation:
         """
         self._begin_module()
         self._realm.run_jobs()
-        if self._workflow_promise is None and self.output is None:
+        if self._workflow_promise is None and self._output is None:
             self._begin_default()
             self._realm.run_jobs()
-        if self._workflow_promise is not None and self.output is None:
+        if self._workflow_promise is not None and self._output is None:
             self._read_workflow(self._workflow_promise)
+        return self._output
 
     def _begin_module(self) -> None:
         if self._module_promise is not None:
@@ -68,13 +69,14 @@ class Evaluation:
             self._raise_rejection(self._module_promise, "workflow module evaluation rejected: ")
         with context.scope():
             namespace = context.namespace(self._program.module)
-            names = self._realm.exported_names(self._program.module)
+            has_default = self._realm.is_true("hasDefault", namespace)
+            names = [] if has_default else self._realm.exported_names(self._program.module)
             if not self._program.has_return or names == ["meta"]:
                 self._realm.diagnose("no_result", self._program.no_result())
-            if "default" in names:
+            if has_default:
                 self._follow(self._call("begin", namespace, prefix="workflow module rejected: "))
             elif self._program.is_script(names):
-                self.output = "null"
+                self._output = "null"
             else:
                 raise missing_default(names)
 
@@ -84,7 +86,7 @@ class Evaluation:
         if not context.is_promise(value):
             adopted = self._call("adopt", value, prefix="workflow module rejected: ")
             if not context.is_promise(adopted):
-                self.output = result_text(self._realm, value)
+                self._output = result_text(self._realm, value)
                 return
             value = adopted
         context.mark_handled(value)  # `_read_workflow` reads its rejection
@@ -97,7 +99,7 @@ class Evaluation:
             self._raise_rejection(promise, "workflow module rejected: ")
         if state != PROMISE_PENDING:
             with context.scope():
-                self.output = result_text(self._realm, context.promise_result(promise))
+                self._output = result_text(self._realm, context.promise_result(promise))
 
     def _call(self, name: str, value: JSValue, *, prefix: str) -> JSValue:
         try:

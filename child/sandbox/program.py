@@ -73,7 +73,7 @@ class Refusal(Exception):
         self.return_offset = return_offset
 
 
-def compile_workflow(realm: Realm, given: str, name: str, dialect: Dialect) -> Program:
+def compile_workflow(realm: Realm, given: bytes, name: str, dialect: Dialect) -> Program:
     """Compile a workflow, and for ``auto`` decide its dialect.
 
     The engine decides: what compiles as a module is one. Where its first error is a top-level ``return``, the
@@ -168,7 +168,7 @@ def check(realm: Realm, given: str, name: str, dialect: Dialect) -> Checked:
         ErrorReply: as `compile_workflow`; also ``import`` and ``missing_default``, which a run meets once it
             has begun, and ``limit`` where the source is too long to read its `meta`.
     """
-    program = compile_workflow(realm, given, name, dialect)
+    program = compile_workflow(realm, source.encoded(given), name, dialect)
     _require_links(realm, program.text)
     exported = program.text.parts().exported
     is_script = program.is_script(exported or [])

@@ -1,12 +1,7 @@
-"""The realm: one runtime of the engine with one context, the prelude in it, and the functions of its bridge.
+"""The realm: one runtime of the engine with one context, the prelude in it, and the bridge to it.
 
 Who calls it: `execution`, `evaluation`, `program` and `results` for a run; the session builds, adopts and
-closes it; a zygote builds one before it forks. All that Python asks of the prelude goes through it, by the
-names of the bridge (`prelude/8-bridge.js`).
-
-Text crosses between Python and JavaScript, JSON in and JSON out: ctypes cannot return a JSValue from a
-callback, so JavaScript never calls Python. The prelude queues what the workflow asks for, and `hand_out`
-takes it.
+closes it; a zygote builds one before it forks.
 
 The order of the constructor: the prelude is evaluated before anything of a workflow, so that it captures the
 intrinsics unchanged and hardens the realm (`prelude/7-realm.js`). Rejections are tracked from then on. The
@@ -21,8 +16,6 @@ Invariants:
   is believed: natives can swallow the interruption and throw something else
   (`tests/child/test_swallowed_timeouts.py`). So `run_jobs` checks after each job, and `describe` when it
   fails.
-- Code of the prelude that gathers what is queued, or notes something, runs with the heap's limit lifted
-  (`heap.unlimited`), so that a full heap does not lose it; no code of the workflow runs there.
 - `abandon` takes the watchdog off the engine and lifts the heap's limit before it asks the prelude for the
   author's stack, which would be interrupted or refused memory otherwise. An abandoned realm is not closed.
 - `close` frees rejections, then the context, then the runtime: the engine aborts if a value outlives it.
@@ -37,14 +30,14 @@ from typing import Any
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
-from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, Context, library
+from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, library
 from flowcage.child.engine.errors import JavaScriptError, OutOfMemory
+from flowcage.child.engine.rejections import UnhandledRejections
 from flowcage.child.engine.runtime import Runtime
 from flowcage.child.engine.watchdog import Watchdog
-from flowcage.child.sandbox import prelude_source
+from flowcage.child.sandbox.bridge import Bridge
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure
 from flowcage.child.sandbox.prelude_source import PRELUDE_NAME, VIRTUAL_MODULES
-from flowcage.child.sandbox.rejections import UnhandledRejections
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
@@ -59,7 +52,7 @@ _MAX_SPECIFIER_BYTES = 8192  # of a refused specifier that are kept for the erro
 CANNOT_BE_SHOWN = "a value that cannot be shown"
 
 
-class Realm:
+class Realm(Bridge):
     """A realm, ready for one workflow.
 
     Args:
@@ -78,14 +71,12 @@ class Realm:
     """
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
-        self.runtime = Runtime(library(), limits._replace(memory_bytes=_UNLIMITED))
-        self.context = Context(self.runtime)
+        super().__init__(Runtime(library(), limits._replace(memory_bytes=_UNLIMITED)))
         self.refused_import: str | None = None
         self.frame_of_import: Callable[[str], str] = lambda _specifier: ""
         self.is_abandoned = False
-        self._bridge = self._evaluate_prelude()
+        self._shown_limits: Limits | None = None
         self._unhandled_rejections = UnhandledRejections(self.context)
-        self._functions: dict[str, JSValue] = {}
         self.runtime.set_modules(self)
         with self.context.scope():
             compiled = self.context.compile(EXHAUST_INTERRUPT_COUNTER, PRELUDE_NAME, module=False)
@@ -107,6 +98,13 @@ class Realm:
         self.runtime.adopt(limits)
         self.watchdog = self.runtime.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.parse_bounds = Bounds(self.watchdog, high_water.mapped_bytes, limits.address_space_bytes)
+
+    def show_limits(self) -> None:
+        """Tell the prelude the limits that it keeps. A zygote does so before it forks. Raises as `call`."""
+        if self._shown_limits != self._limits:
+            with self.context.scope():
+                self.call("setLimits", self.string(strictjson.dumps_ascii(self._limits.to_wire())))
+            self._shown_limits = self._limits
 
     def abandon(self) -> ErrorReply:
         """Make the realm usable above frames of the engine that are left for good, since its heap is full.
@@ -137,27 +135,10 @@ class Realm:
         with self.runtime.heap.expecting(len(source) * _COMPILED_BYTES):
             return self.context.compile(source, name, module=module, first_line=first_line)
 
-    def call(self, name: str, *arguments: JSValue) -> JSValue:
-        """Call a function of the bridge.
-
-        Raises:
-            JavaScriptError: it threw.
-        """
-        function = self._functions.get(name)
-        if function is None:
-            function = self.context.keep(self.context.get(self._bridge, name))
-            self._functions[name] = function
-        return self.context.call(function, *arguments)
-
-    def call_text(self, name: str, *arguments: JSValue) -> str:
-        """Call a function of the bridge that returns a string. Raises as `call`, or for want of memory."""
-        with self.context.scope():
-            return self.context.text(self.call(name, *arguments))
-
-    def hand_out(self, name: str) -> str:
-        """As `call_text`, without the heap's limit: for a function that runs no code of the workflow."""
-        with self.runtime.heap.unlimited():
-            return self.call_text(name)
+    @property
+    def has_unhandled_rejections(self) -> bool:
+        """Whether promises are rejected that nothing handles."""
+        return self._unhandled_rejections.are_there
 
     def forget(self, identifier: str) -> None:
         """Remove a request from the queue, for a `resolve` that comes after the run has ended."""
@@ -166,17 +147,6 @@ class Realm:
                 self.call("forget", self.string(identifier))
             except JavaScriptError:  # no memory, with which nothing can be handed out either
                 self.clear_error()
-
-    def string(self, text: str) -> JSValue:
-        """A JavaScript string, as `Context.string`."""
-        return self.context.string(text)
-
-    def exported_names(self, module: JSValue) -> list[str]:
-        """The names that an evaluated module exports; the engine crashes for one that is not linked."""
-        with self.context.scope():
-            namespace = self.context.namespace(module)
-            names: list[str] = strictjson.loads(self.call_text("names", namespace).encode())
-            return names
 
     def run_jobs(self) -> None:
         """Run jobs until the queue is empty.
@@ -274,11 +244,6 @@ class Realm:
         if failure_kind(error) == errors.MEMORY:  # the promise that the job was to settle stays pending
             raise thrown_failure(error, "")
         self.diagnose("uncaught_error", f"a queued job threw: {error['message']}")
-
-    def _evaluate_prelude(self) -> JSValue:
-        with self.context.scope():
-            compiled = self.context.compile(prelude_source.PRELUDE, PRELUDE_NAME, module=False)
-            return self.context.keep(self.context.evaluate(compiled))
 
     def normalize(self, specifier: bytes) -> int:
         """Resolve an import, for the engine (`runtime.Modules`): a virtual module, or an exception."""

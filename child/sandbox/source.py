@@ -20,10 +20,15 @@ _SPACES = (
 )
 
 
-def clean(source: str) -> bytes:
-    """The source in UTF-8, without a byte-order mark, and with a hashbang (ECMA-262, 12.5) as a comment."""
-    encoded = source.encode("utf-8", "surrogatepass").removeprefix(BOM)
-    return b"//" + encoded[2:] if encoded.startswith(b"#!") else encoded
+def encoded(source: str) -> bytes:
+    """The source in UTF-8, lone surrogates as three bytes each, as the engine writes them."""
+    return source.encode("utf-8", "surrogatepass")
+
+
+def clean(source: bytes) -> bytes:
+    """The source without a byte-order mark, and with a hashbang (ECMA-262, 12.5) as a comment."""
+    bare = source.removeprefix(BOM)
+    return b"//" + bare[2:] if bare.startswith(b"#!") else bare
 
 
 def as_check(source: bytes, returns: list[int]) -> bytes:

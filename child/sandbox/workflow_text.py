@@ -27,7 +27,7 @@ class WorkflowText:
     """A workflow's source.
 
     Args:
-        given: the source as `start` or `check` carries it.
+        given: the source as it came, in UTF-8.
         name: the name of the source in errors.
         bounds: how much time and memory parsing may take.
 
@@ -35,7 +35,7 @@ class WorkflowText:
         utf8: the source without byte-order mark and hashbang (`source.clean`).
     """
 
-    def __init__(self, given: str, name: str, bounds: Bounds) -> None:
+    def __init__(self, given: bytes, name: str, bounds: Bounds) -> None:
         self.utf8 = source.clean(given)
         self.name = name
         self._bounds = bounds

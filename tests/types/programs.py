@@ -54,7 +54,7 @@ def as_module(source: str) -> str:
     (TS1108) is none. A module's default function, the last thing in its file, gets the type that the
     declarations have for it, where an author would write JSDoc.
     """
-    cleaned = text.clean(source)
+    cleaned = text.clean(text.encoded(source))
     parts = _parts(cleaned)
     if parts.returns:
         return text.as_function(cleaned, parts)[0].decode()
@@ -63,7 +63,7 @@ def as_module(source: str) -> str:
 
 
 def _meta(source: str) -> str:
-    cleaned = text.clean(source)
+    cleaned = text.clean(text.encoded(source))
     meta = _parts(cleaned).meta
     assert meta is not None
     return f"export default ({cleaned[slice(*meta)].decode()}) satisfies WorkflowMeta;\n"

@@ -1,6 +1,6 @@
 // The queues of calls and requests, as JSON text, the promises that wait for answers, and the diagnostics.
 
-const limits = { __proto__: null }; // by their names on the wire; `install` fills them in
+const limits = { __proto__: null }; // by their names on the wire; `setLimits` fills them in
 const pending = { __proto__: null };
 const requestOf = new WeakMap(); // a request's type and id, by the error that it is rejected with
 const ITEM_COST = 100; // of a queued item beside its text, against maxQueuedBytes (protocol/limits.py has the same)
@@ -87,7 +87,7 @@ function ask(type, members, about = '', label = undefined) {
   lock(error, 'request', request, false);
   rememberRequest(requestOf, error, request);
   const entry = {
-    __proto__: null, resolve: undefined, reject: undefined, promise: undefined, error,
+    __proto__: null, resolve: undefined, reject: undefined, promise: undefined, error, turn: 0,
     about: about.length > MAX_ABOUT ? slice(about, 0, MAX_ABOUT) : about,
     label: label !== undefined && label.length > MAX_ABOUT ? slice(label, 0, MAX_ABOUT) : label,
   };
@@ -104,17 +104,22 @@ function ask(type, members, about = '', label = undefined) {
   return promise;
 }
 
-function settle(id, type, text) {
+// Whether a request was given this id and has no answer. The request that `enqueue` refused last has an entry, too.
+const isOutstanding = (id) => id in pending && +id <= issued;
+
+// Settles a request. It leaves `pending` last: where its answer fills the heap, the message that carries it is carried
+// out again above the engine, and must find its request.
+function settle(id, type, value) {
   const entry = pending[id];
-  delete pending[id];
   outstanding -= 1;
   if (type === 'error') {
-    setHidden(entry.error, 'message', parse(text));
+    setHidden(entry.error, 'message', value);
     setHidden(entry.error, 'stack', authorFrames(textOf(readStack(entry.error))));
     entry.reject(entry.error);
   } else {
-    entry.resolve(type === 'ok' ? parse(text) : undefined);
+    entry.resolve(type === 'ok' ? value : undefined);
   }
+  delete pending[id];
 }
 
 // Removes a request that was answered after the end of the run.

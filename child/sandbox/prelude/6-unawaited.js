@@ -54,7 +54,7 @@ function leaveSome(ids, isMeant) {
   for (let i = 0; i < ids.length && left.length < MAX_UNAWAITED; i++) {
     const entry = pending[ids[i]];
     if (!isMeant(entry.error.request.type) || lostItsRace(entry)) continue;
-    if (+ids[i] > issued) continue; // `enqueue` has refused it
+    if (!isOutstanding(ids[i])) continue;
     entry.reject(ids[i]);
     left[left.length] = ids[i];
   }

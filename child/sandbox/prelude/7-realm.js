@@ -83,10 +83,18 @@ const sandbox = namespace({ exec });
 const SW = namespace({ extra, sandbox });
 let context;
 
-function install(args) {
-  const helpers = { args, agent, parallel, pipeline, workflow, budget, log, phase };
+// Adds the globals. `args` gets its place among them, and its value from `install`.
+function addGlobals() {
+  defineProperty(globalThis, 'args', {
+    __proto__: null, value: undefined, enumerable: true, writable: false, configurable: true,
+  });
+  const helpers = { agent, parallel, pipeline, workflow, budget, log, phase };
   const names = keys(helpers);
   for (let i = 0; i < names.length; i++) lock(globalThis, names[i], freeze(helpers[names[i]]));
   lock(globalThis, 'SW', SW);
-  context = freeze({ ...helpers, extra, sandbox });
+}
+
+function install(args) {
+  lock(globalThis, 'args', args);
+  context = freeze({ args, agent, parallel, pipeline, workflow, budget, log, phase, extra, sandbox });
 }

@@ -7,10 +7,13 @@ const isThenable = (value) => isObject(value) && typeof value.then === 'function
 const bridge = {
   __proto__: null,
 
-  install(argsText, budgetText, limitsText) {
-    const given = parse(limitsText);
+  setLimits(text) {
+    const given = parse(text);
     const names = keys(given);
     for (let i = 0; i < names.length; i++) limits[names[i]] = given[names[i]];
+  },
+
+  install(argsText, budgetText) {
     setBudget(budgetText);
     install(deepFreeze(parse(argsText)));
   },
@@ -23,6 +26,8 @@ const bridge = {
 
   // A promise for a thenable; undefined for a value that needs no waiting.
   adopt: (value) => (isThenable(value) ? new NativePromise((resolve) => resolve(value)) : undefined),
+
+  hasDefault: (exports) => 'default' in exports,
 
   // The exported names of a module.
   names(exports) {
@@ -38,7 +43,11 @@ const bridge = {
   describe,
   summarize,
   where,
-  settle,
+  isOutstanding,
+  settleTurn,
+  forgetTurn,
+  openRun,
+  settle: (id, type, text) => settle(id, type, parse(text)),
   forget,
   leave,
   noteLeft,
@@ -51,8 +60,17 @@ const bridge = {
     return error;
   },
 
-  // How many ids were given out, the limit that ended the run, and whether a helper swallowed a null.
-  status: () => `[${issued},${failure === undefined ? 'null' : stringify(failure)},${swallowedNull}]`,
+  // The limit that ended the run, whether a helper swallowed a null, and how many requests have no answer.
+  status: () => `[${failure === undefined ? 'null' : stringify(failure)},${swallowedNull},${outstanding}]`,
+
+  // The result of a drain, and what is queued is handed out; where the run is complete, up to its output. '' where the
+  // run is not as usual, and nothing is handed out: a limit was reached, an error may be lost, the run is stalled, or it
+  // is complete and has left requests.
+  report(isComplete) {
+    if (failure !== undefined || swallowedNull || (outstanding === 0) !== isComplete) return '';
+    return `{"calls":[${takeAll(calls)}],"requests":[${takeAll(requests)}],"state":${
+      isComplete ? '"complete","output":{"result":' : '"pending"}'}`;
+  },
 
   nextCall: () => takeOne(calls),
   nextRequest() {
@@ -67,3 +85,4 @@ const bridge = {
 
 // At the realm's creation, not at `install`: a zygote does it once for all of its children.
 harden();
+addGlobals();

@@ -21,6 +21,11 @@ class UnhandledRejections:
         self._promises: dict[int, JSValue] = {}
         context.runtime.track_rejections(self)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether there is one."""
+        return bool(self._promises)
+
     def take(self) -> list[JSValue]:
         """Take the reasons of the promises that have no handler; the innermost scope owns them."""
         promises, self._promises = self._promises, {}
