@@ -10,7 +10,6 @@ Where a realm does not fit its limits, or a check has filled its heap, no workfl
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TypeAlias, assert_never
 
@@ -87,6 +86,15 @@ class ChildRun:
             return None
         return execution.advance_line(line)
 
+    def expect(self, limits: Limits) -> None:
+        """Take note of the effective limits. A realm that is there learns them now: a fork finds them."""
+        self.limits = limits
+        if self._ready_realm is not None:
+            try:
+                self._ready_realm.show_limits(limits)
+            except JavaScriptError:
+                self._ready_realm.clear_error()
+
     def prepare(self) -> None:
         """Have a realm with the limits of this process, for the next workflow. Raises `ErrorReply`."""
         if self._ready_realm is None or self._prepared_for != self.limits:
@@ -137,10 +145,12 @@ class ChildRun:
         return self.execution.first_drain()
 
     def _take_run(self, line: UsualLine) -> str | None:
-        with suppress(ErrorReply):  # which the usual way gives as the answer
+        try:
             self.prepare()
-        if (realm := self._ready_realm) is None:
+        except ErrorReply:  # the usual way gives it as the answer
             return None
+        realm = self._ready_realm
+        assert realm is not None
         execution = Execution(realm)
         if not execution.can_parse(len(line.data)):
             return None

@@ -130,7 +130,7 @@ class Session:
             short_cut: as for the constructor.
         """
         session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes, short_cut=short_cut)
-        session._run.limits = limits
+        session._run.expect(limits)
         session._connection.state, session._connection.version = READY, version
         with suppress(ErrorReply):  # the answer to the first message
             session._run.prepare()
@@ -262,6 +262,6 @@ class Session:
     def _initialize(self, message: Initialize) -> str:
         require_version(message.protocol_version)
         limits, layers = self._close_cage(effective(message.limits), message.isolation)
-        self._run.limits = limits
+        self._run.expect(limits)
         self._connection.max_message_bytes = limits.max_message_bytes
         return introduction(message.protocol_version, limits, layers)

@@ -24,7 +24,7 @@ What must be seen here, before the engine reads the line, is where its JSON.pars
 - The engine reads bytes that are no UTF-8; Python refuses them.
 - All else is read alike, but for -0, which the prelude finds (`isExact`).
 
-Where the heap is not far from its limit, lines go the usual way, too (`Heap.has_room_for`): the usual way
+Where the heap is not far from its limit, lines go the usual way, too (`Heap.is_room_scarce`): the usual way
 parses their parts one after the other, and parsing all at once must not be what fills the heap.
 """
 

@@ -221,7 +221,8 @@ def result(identifier: RequestId, result_json: str) -> bytes:
         result_json: the result as JSON text without a raw newline. It is not parsed: that would double the
             cost of a large drain, whose text the sandbox's serializer has written.
     """
-    head = f'{{"jsonrpc":"2.0","id":{strictjson.dumps(identifier)},"result":'
+    id_text = str(identifier) if type(identifier) is int else strictjson.dumps(identifier)
+    head = f'{{"jsonrpc":"2.0","id":{id_text},"result":'
     return f"{head}{result_json}}}\n".encode()
 
 

@@ -78,7 +78,7 @@ def check_structure(text: bytes, max_depth: int = MAX_DEPTH) -> None:
 
     The counts are upper bounds where brackets and commas stand in strings; only then are strings removed.
     """
-    if len(text) <= max_depth:  # too short for either
+    if len(text) <= max_depth:  # as many brackets at most
         return
     openers = text.count(b"[") + text.count(b"{")
     values = openers + text.count(b",")

@@ -20,7 +20,7 @@ Invariants, which `tests/child/test_heap.py` tries from outside:
 
 - While a heap is watched the engine's own limit is off, so that only ours refuses.
 - `on_full` is called while nothing is being allocated, so the allocator's counters are consistent.
-- Before the compiler runs, `expecting` watches a heap that its result may bring near the limit.
+- Before the compiler runs, a heap that its result may bring near the limit is watched (`is_room_scarce`).
 - After `abandon` every request is granted and no garbage is collected: a collection would walk objects that
   are half changed.
 """
@@ -142,21 +142,20 @@ class Heap:
         self.limit = _UNLIMITED
         self._tell_engine()
 
-    def has_room_for(self, size: int) -> bool:
-        """Whether the heap is far from its limit, and will be with `size` bytes more."""
-        return not self.is_watched and self._head.size + size <= self._watch_above
-
     def watch_if_near_limit(self) -> None:
         """Watch the heap from here on if it has come near its limit; it stays watched."""
         if not self.is_watched and self._head.size > self._watch_above:
             self._watch(True)
 
+    def is_room_scarce(self, size: int) -> bool:
+        """Whether `size` bytes more would bring the heap near its limit, or it is there."""
+        return self.is_watched or self._head.size + size > self._watch_above
+
     @contextmanager
-    def expecting(self, size: int) -> Iterator[None]:
-        """Watch the heap inside the block if `size` bytes more would bring it near its limit."""
+    def watched(self) -> Iterator[None]:
+        """Watch the heap inside the block."""
         was_watched = self.is_watched
-        if self._head.size + size > self._watch_above:
-            self._watch(True)
+        self._watch(True)
         try:
             yield
         finally:

@@ -37,7 +37,7 @@ from flowcage.child.sandbox.source import encoded
 from flowcage.child.sandbox.standing import Standing
 from flowcage.protocol import encode, strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Dialect, Resolve, Run, Start, Started
+from flowcage.protocol.messages import MISSING, Dialect, Resolve, Run, Start, Started
 
 
 class Execution(Standing):
@@ -70,8 +70,8 @@ class Execution(Standing):
 
     def first_drain(self) -> str:
         """As `drain`, for a `run`: with what `start` has described."""
-        described = "".join(f',"{name}":"{told}"' for name, told in encode.started(self._started).items())
-        return f"{self.drain()[:-1]}{described}}}"
+        drained, dialect = self.drain(), self._started.dialect
+        return drained if dialect is MISSING else f'{drained[:-1]},"dialect":"{dialect}"}}'
 
     def poll(self) -> str:
         """Run to quiet and report one event: the oldest call, else the oldest request, else the state."""

@@ -99,12 +99,13 @@ class Realm(Bridge):
         self.watchdog = self.runtime.watchdog = Watchdog(limits.step_timeout_ms, limits.cpu_seconds)
         self.parse_bounds = Bounds(self.watchdog, high_water.mapped_bytes, limits.address_space_bytes)
 
-    def show_limits(self) -> None:
-        """Tell the prelude the limits that it keeps. A zygote does so before it forks. Raises as `call`."""
-        if self._shown_limits != self._limits:
+    def show_limits(self, limits: Limits | None = None) -> None:
+        """Tell the prelude the limits that it keeps: those of `adopt`, or others. Raises as `call`."""
+        limits = limits or self._limits
+        if self._shown_limits != limits:
             with self.context.scope():
-                self.call("setLimits", self.string(strictjson.dumps_ascii(self._limits.to_wire())))
-            self._shown_limits = self._limits
+                self.call("setLimits", self.string(strictjson.dumps_ascii(limits.to_wire())))
+            self._shown_limits = limits
 
     def abandon(self) -> ErrorReply:
         """Make the realm usable above frames of the engine that are left for good, since its heap is full.
@@ -132,8 +133,13 @@ class Realm(Bridge):
 
     def compile(self, source: bytes, name: str, *, module: bool, first_line: int = 1) -> JSValue:
         """Compile text of the workflow's author, as `Context.compile`; a heap that it may fill is watched."""
-        with self.runtime.heap.expecting(len(source) * _COMPILED_BYTES):
-            return self.context.compile(source, name, module=module, first_line=first_line)
+        heap = self.runtime.heap
+        if heap.is_room_scarce(len(source) * _COMPILED_BYTES):
+            with heap.watched():
+                return self.context.compile(source, name, module=module, first_line=first_line)
+        compiled = self.context.compile(source, name, module=module, first_line=first_line)
+        heap.watch_if_near_limit()
+        return compiled
 
     @property
     def has_unhandled_rejections(self) -> bool:

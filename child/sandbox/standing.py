@@ -68,7 +68,7 @@ class Standing:
 
     def can_parse(self, size: int) -> bool:
         """Whether the heap is so far from its limit that a JSON text of this size does not bring it there."""
-        return not self._is_freed and self._realm.runtime.heap.has_room_for(size * _PARSED_BYTES)
+        return not self._is_freed and not self._realm.runtime.heap.is_room_scarce(size * _PARSED_BYTES)
 
     def _in_step(self, work: Callable[..., _T], *given: Any) -> _T | None:
         """Do work in a step of the watchdog. What ends the run is kept in `_failure`; then this is None."""

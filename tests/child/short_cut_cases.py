@@ -116,10 +116,13 @@ OTHER_RUNS: dict[str, dict[str, Any]] = {
 }
 CALLS_AND_END = "log('before'); agent('asked'); "
 LIMITS = {
-    "time": (Limits(step_timeout_ms=1), CALLS_AND_END + "for (;;);"),
-    "time in a promise": (Limits(step_timeout_ms=1), CALLS_AND_END + "await (async () => { for (;;); })();"),
+    "time": (Limits(step_timeout_ms=100), CALLS_AND_END + "for (;;);"),
+    "time in a promise": (
+        Limits(step_timeout_ms=100),
+        CALLS_AND_END + "await (async () => { for (;;); })();",
+    ),
     "time, caught": (
-        Limits(step_timeout_ms=1),
+        Limits(step_timeout_ms=100),
         "await Promise.any([(async () => { for (;;); })()]); return 1",
     ),
     "requests": (Limits(max_pending_requests=2), "try { for (;;) agent('x') } catch { log(1) } return 1"),

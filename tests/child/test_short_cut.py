@@ -79,7 +79,7 @@ THEN = "Object.defineProperty(Object.prototype, 'then', {{ get() {{ {} }} }}); a
     ],
 )
 def test_code_of_the_workflow_that_runs_while_it_is_answered_has_the_same_effects(code: str) -> None:
-    twins = Twins(Limits(step_timeout_ms=2 if "for" in code else 5000, max_pending_requests=4))
+    twins = Twins(Limits(step_timeout_ms=100 if "for" in code else 5000, max_pending_requests=4))
     twins.run("agent('b'); agent('c');" + THEN.format(code))
     twins.advance(("3", {"type": "ok", "value": {"a": 1}}), ("2", {"type": "ok", "value": []}), ("1", OK))
     assert twins.short.short == 2
