@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # what type checkers take for True, without importing typ
 if TYPE_CHECKING:
     from flowcage.child.session import Session
 
-USAGE = "usage: flowcage-child [--die-with PID]  (JSON-RPC 2.0 on stdin and stdout)"
+USAGE = "usage: flowcage-child [--die-with PID] [--no-short-cut]  (JSON-RPC 2.0 on stdin and stdout)"
 
 
 def main() -> None:
@@ -22,11 +22,12 @@ def main() -> None:
 
 
 def _serve() -> None:
-    from flowcage.child.life import log_to_stderr, parse_die_with, run_session
+    from flowcage.child.life import log_to_stderr, parse_die_with, parse_short_cut, run_session
     from flowcage.child.stdio import claim
 
     try:
-        parent = parse_die_with(sys.argv[1:])
+        words, takes_short_cuts = parse_short_cut(sys.argv[1:])
+        parent = parse_die_with(words)
     except ValueError:
         log_to_stderr(USAGE)
         os._exit(os.EX_USAGE)  # sysexits.h
@@ -35,10 +36,10 @@ def _serve() -> None:
     except OSError as error:
         log_to_stderr(f"stdin or stdout is closed, or no descriptor is left: {error.strerror}")
         os._exit(os.EX_OSERR)
-    os._exit(run_session(lambda: _begin(parent)))
+    os._exit(run_session(lambda: _begin(parent, takes_short_cuts)))
 
 
-def _begin(parent: int | None) -> Session:
+def _begin(parent: int | None, takes_short_cuts: bool) -> Session:
     # Imported here, so that `run_session` reports an engine that is missing or has another version.
     from functools import partial
 
@@ -47,6 +48,7 @@ def _begin(parent: int | None) -> Session:
     from flowcage.child.engine.context import library
     from flowcage.child.session import Session
 
+    Session.takes_short_cuts = takes_short_cuts
     library()
     gc.freeze()  # what is loaded is no garbage
     gc.enable()

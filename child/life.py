@@ -34,6 +34,16 @@ def parse_die_with(arguments: list[str]) -> int | None:
     return int(value)
 
 
+def parse_short_cut(arguments: list[str]) -> tuple[list[str], bool]:
+    """Read the option ``--no-short-cut``, which comes last.
+
+    Returns:
+        The arguments before it, and whether sessions take the short cut.
+    """
+    is_given = arguments[-1:] == ["--no-short-cut"]
+    return (arguments[:-1], False) if is_given else (arguments, True)
+
+
 def run_session(
     begin: Callable[[], Session], first: Callable[[Session], Iterable[Reply]] = lambda _session: ()
 ) -> int:

@@ -89,14 +89,16 @@ class Session:
         high_water: reads this process's memory; opened before the cage closes.
         realm: a realm that a zygote built, for the first workflow. None: the session builds it.
         max_message_bytes: longest line until `initialize` is answered, in bytes.
-        short_cut: whether lines of the usual form may take the short cut (`child/short_cut.py`).
 
     Attributes:
         serve_above_engine: writes these replies, serves the rest of the session and ends the process, without
             returning. The engine's allocator calls it when the heap of a run is full. None: the engine
             itself refuses the allocation.
+        takes_short_cuts: whether lines of the usual form take the short cut (`child/short_cut.py`);
+            ``--no-short-cut`` turns it off for all sessions of a process.
     """
 
+    takes_short_cuts = True
     serve_above_engine: Callable[[Iterator[Reply]], NoReturn] | None = None
 
     def __init__(
@@ -105,11 +107,8 @@ class Session:
         high_water: HighWater,
         realm: Realm | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
-        *,
-        short_cut: bool = True,
     ) -> None:
         self._close_cage = close_cage
-        self._takes_short_cuts = short_cut
         self._connection = ChildConnection(max_message_bytes)
         self._run = ChildRun(high_water, realm, self._heap_is_full)
         self._current: Received | UsualLine | None = None
@@ -117,9 +116,7 @@ class Session:
         self._ready, self._has_results = b"", False
 
     @classmethod
-    def initialized(
-        cls, limits: Limits, high_water: HighWater, realm: Realm, version: str, *, short_cut: bool = True
-    ) -> Self:
+    def initialized(cls, limits: Limits, high_water: HighWater, realm: Realm, version: str) -> Self:
         """A session behind `initialize`, in a process whose cage is closed already.
 
         Args:
@@ -127,9 +124,8 @@ class Session:
             high_water: reads this process's memory.
             realm: one that no workflow has run in.
             version: the agreed version of the protocol.
-            short_cut: as for the constructor.
         """
-        session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes, short_cut=short_cut)
+        session = cls(_is_closed_already, high_water, realm, limits.max_message_bytes)
         session._run.expect(limits)
         session._connection.state, session._connection.version = READY, version
         with suppress(ErrorReply):  # the answer to the first message
@@ -146,7 +142,7 @@ class Session:
             Replies, as few and as large as possible: what is ready goes out before a message that may take
             long, and all else at the end. To take the next one may carry out a message.
         """
-        if self._takes_short_cuts and (reply := self._short_reply(data)) is not None:
+        if self.takes_short_cuts and (reply := self._short_reply(data)) is not None:
             return (reply,)
         self._connection.receive_data(data)
         return self._replies()

@@ -49,7 +49,7 @@ import socket
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple, NoReturn
 
@@ -60,7 +60,14 @@ from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.cage.process import die_with
 from flowcage.child.cage.rlimits import lower_to_ceilings
 from flowcage.child.environment import clear_environment
-from flowcage.child.life import exit_status_of, log_to_stderr, parse_die_with, run_session, write_note
+from flowcage.child.life import (
+    exit_status_of,
+    log_to_stderr,
+    parse_die_with,
+    parse_short_cut,
+    run_session,
+    write_note,
+)
 from flowcage.child.prepared import Lines
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Reply, Session
@@ -95,12 +102,14 @@ class _Options(NamedTuple):
         is_mortal: whether objects are left as they are (``--mortal``).
         has_plans: whether children may be prepared (not ``--no-plan``).
         terms: those of a server's peers, who talk to the children (``--terms``).
+        takes_short_cuts: whether sessions do (not ``--no-short-cut``).
     """
 
     parent: int
     is_mortal: bool
     has_plans: bool
     terms: Terms | None
+    takes_short_cuts: bool
 
 
 def main() -> None:
@@ -112,13 +121,14 @@ def main() -> None:
     except ValueError:
         log_to_stderr(
             "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--no-plan] [--terms JSON] "
-            "< SOCKET"
+            "[--no-short-cut] < SOCKET"
         )
         os._exit(os.EX_USAGE)
     os._exit(exit_status_of(lambda: _run(options)))
 
 
 def _options(words: list[str]) -> _Options:
+    words, takes_short_cuts = parse_short_cut(words)
     parent, rest = parse_die_with(words[:2]), words[2:]
     is_mortal = rest[:1] == ["--mortal"]
     rest = rest[is_mortal:]
@@ -126,11 +136,13 @@ def _options(words: list[str]) -> _Options:
     rest = rest[not has_plans :]
     if parent is None or rest[:1] not in ([], ["--terms"]) or len(rest) not in (0, 2):
         raise ValueError(words)
-    return _Options(parent, is_mortal, has_plans, parse_terms(rest[1]) if rest else None)
+    terms = parse_terms(rest[1]) if rest else None
+    return _Options(parent, is_mortal, has_plans, terms, takes_short_cuts)
 
 
 def _run(options: _Options) -> None:
     parent, terms = options.parent, options.terms
+    Session.takes_short_cuts = options.takes_short_cuts
     control = _claim()
     lockdown.prepare()
     die_with(parent)
@@ -180,8 +192,8 @@ def _live(begin: Callable[[int], Session], parent: int, line: bytes) -> NoReturn
         line: its first message; empty where that comes by stdin.
     """
 
-    def first(session: Session) -> Iterator[Reply]:
-        return session.receive(line) if line else iter(())
+    def first(session: Session) -> Iterable[Reply]:
+        return session.receive(line) if line else ()
 
     move_descriptors()
     os._exit(run_session(lambda: begin(parent), first))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.cage.lockdown import apply_nothing
@@ -14,16 +14,18 @@ from flowcage.protocol import envelope
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.version import PROTOCOL_VERSION
 
-
-def session(limits: Limits, *, short_cut: bool) -> Session:
-    """A session behind `initialize`."""
-    realm = Realm(Limits(), HighWater())
-    return Session.initialized(limits, HighWater(), realm, PROTOCOL_VERSION, short_cut=short_cut)
+_S = TypeVar("_S", bound=Session)
 
 
 def answers(session: Session, pieces: Iterable[bytes]) -> bytes:
     """What a session answers to what it reads."""
     return b"".join(reply.data for piece in pieces for reply in session.receive(piece))
+
+
+class Usual(Session):
+    """A session that takes the usual way."""
+
+    takes_short_cuts = False
 
 
 class Watched(Session):
@@ -44,6 +46,12 @@ class Watched(Session):
 DEFAULTS = Limits()
 
 
+def _session(kind: type[_S], limits: Limits, fresh: bool) -> _S:
+    if fresh:
+        return kind(apply_nothing, HighWater())
+    return kind.initialized(limits, HighWater(), Realm(Limits(), HighWater()), PROTOCOL_VERSION)
+
+
 class Twins:
     """The two sessions. Every answer is asserted to be the same, to the last byte.
 
@@ -53,14 +61,8 @@ class Twins:
     """
 
     def __init__(self, limits: Limits = DEFAULTS, *, fresh: bool = False) -> None:
-        self.short: Watched
-        if fresh:
-            self.short = Watched(apply_nothing, HighWater())
-            self._usual = Session(apply_nothing, HighWater(), short_cut=False)
-        else:
-            realm = Realm(Limits(), HighWater())
-            self.short = Watched.initialized(limits, HighWater(), realm, PROTOCOL_VERSION)
-            self._usual = session(limits, short_cut=False)
+        self.short: Watched = _session(Watched, limits, fresh)
+        self._usual: Usual = _session(Usual, limits, fresh)
 
     def hear(self, *pieces: bytes) -> list[dict[str, Any]]:
         """Let both read the same pieces. Returns their replies."""

@@ -239,6 +239,16 @@ def test_a_zygote_is_told_whether_its_objects_may_be_immortal(immortal_objects: 
     with_zygote(test, lambda: Zygote(immortal_objects=immortal_objects))
 
 
+@pytest.mark.parametrize("short_cut", [True, False])
+def test_a_zygote_is_told_whether_its_children_take_the_short_cut(short_cut: bool) -> None:
+    async def test(launcher: Watched) -> None:
+        await trivial(launcher)
+        words = psutil.Process(only_zygote(launcher)).cmdline()
+        assert ("--no-short-cut" in words) is not short_cut
+
+    with_zygote(test, lambda: Zygote(short_cut=short_cut))
+
+
 def test_descriptors_that_run_out_while_a_zygote_loads_cost_no_launch() -> None:
     async def test(launcher: Watched) -> None:
         launched: list[Spawned] = []

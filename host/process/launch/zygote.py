@@ -57,6 +57,7 @@ class Zygote:
             its children copy fewer pages.
         prepared_cages: whether a zygote prepares the cage of children with a first message that it was told
             before, so that they close it by a list of system calls.
+        short_cut: whether children let the engine parse what is in order (`child/short_cut.py`).
     """
 
     def __init__(
@@ -66,9 +67,14 @@ class Zygote:
         *,
         immortal_objects: bool = True,
         prepared_cages: bool = True,
+        short_cut: bool = True,
     ) -> None:
         self._start = partial(
-            ZygoteProcess, terms, immortal_objects=immortal_objects, prepared_cages=prepared_cages
+            ZygoteProcess,
+            terms,
+            immortal_objects=immortal_objects,
+            prepared_cages=prepared_cages,
+            short_cut=short_cut,
         )
         self._max_forks = max_forks
         self._lock = trio.Lock()

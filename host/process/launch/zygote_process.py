@@ -53,15 +53,21 @@ class ZygoteProcess:
         terms: as in `Zygote`.
         immortal_objects: as in `Zygote`.
         prepared_cages: as in `Zygote`.
+        short_cut: as in `Zygote`.
 
     Raises:
         LaunchFailed: the process cannot be started.
     """
 
     def __init__(
-        self, terms: Terms | None = None, *, immortal_objects: bool = True, prepared_cages: bool = True
+        self,
+        terms: Terms | None = None,
+        *,
+        immortal_objects: bool = True,
+        prepared_cages: bool = True,
+        short_cut: bool = True,
     ) -> None:
-        options = _options(terms, immortal_objects, prepared_cages)
+        options = _options(terms, immortal_objects, prepared_cages, short_cut)
         self.forks = 0
         self.private_bytes = 0
         self._is_ready = False
@@ -179,10 +185,13 @@ class ZygoteProcess:
         return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
 
 
-def _options(terms: Terms | None, immortal_objects: bool, prepared_cages: bool) -> tuple[str, ...]:
+def _options(
+    terms: Terms | None, immortal_objects: bool, prepared_cages: bool, short_cut: bool
+) -> tuple[str, ...]:
     mortal = () if immortal_objects else ("--mortal",)
     plan = () if prepared_cages else ("--no-plan",)
-    return (*mortal, *plan, *(() if terms is None else ("--terms", terms.to_argument())))
+    under = () if terms is None else ("--terms", terms.to_argument())
+    return (*mortal, *plan, *under, *(() if short_cut else ("--no-short-cut",)))
 
 
 def _kill(pid: int) -> None:
