@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flowcage.child.engine import watchdog
 from flowcage.child.short_cut import usual_line
 from flowcage.child.stdio import write_all
 from flowcage.protocol import envelope
@@ -15,6 +16,12 @@ from flowcage.protocol.limits import Limits
 
 from .short_cut_cases import ECHO, LIMITS, OK, OTHER_RUNS, OTHER_TURNS, SPENT, TURNS, USUAL_RUNS
 from .twins import Twins
+
+
+@pytest.fixture(autouse=True)
+def _only_cpu_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine so busy that a step ends by the wall clock, it would end elsewhere for each."""
+    monkeypatch.setattr(watchdog, "STEP_WALL_FACTOR", 10_000)
 
 
 @pytest.mark.parametrize("params", USUAL_RUNS.values(), ids=USUAL_RUNS)

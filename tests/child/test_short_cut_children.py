@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowcage.protocol import envelope
@@ -28,13 +30,14 @@ def replies(command: tuple[str, ...], source: str) -> list[bytes]:
     with ChildProcess(command) as child:
         child.initialize(stepTimeoutMs=30_000)
         heard = []
-        for method, params in [
+        messages: list[tuple[str, dict[str, Any]]] = [
             ("run", {"source": source, "describe": True}),
             ("advance", {"turns": [turn]}),
             ("resolve", {"id": "1", "resolution": OK}),
             ("resolve", {"id": "2", "resolution": OK}),
             ("drain", {}),
-        ]:
+        ]
+        for method, params in messages:
             child.send(envelope.request(9, method, params))
             heard.append(child.next_line())
     return heard
