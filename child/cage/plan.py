@@ -22,8 +22,6 @@ What depends on the child itself is its process id: its user id (`privileges.dro
 the filter, which it fills in.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from flowcage.host.process.supervisor import initialize_message
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Isolation

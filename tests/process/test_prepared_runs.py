@@ -18,7 +18,7 @@ from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch import zygote_process
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.zygote import Zygote
-from flowcage.host.process.supervisor import initialize_message
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.protocol.layers import missing_layers
 
 from ..host.launchers import Watched, watched
