@@ -208,7 +208,8 @@ class AtStep:
 
 def scenario(name: str) -> Scenario:
     """The scenario of this name, or STEP/FAULT."""
-    step, slash, fault = name.removeprefix(OLDER).partition("/")
+    name = name.removeprefix(OLDER)
+    step, slash, fault = name.partition("/")
     return AtStep(step, FAULTS[fault]) if slash else SCENARIOS[name]
 
 

@@ -17,7 +17,7 @@ type answers struct {
 	child            *Child
 	handedOut        int // requests in all; only the run's own goroutine uses this and the next
 	outstanding      int // requests that no resolve has settled
-	ready            chan resolve
+	ready            chan Settlement
 	agents, children chan struct{} // one place for each that may be at work
 	handlers         sync.WaitGroup
 }
@@ -26,7 +26,7 @@ func newAnswers(ctx context.Context, options *Options, child *Child) *answers {
 	ctx, cancel := context.WithCancel(ctx)
 	return &answers{
 		ctx: ctx, cancel: cancel, options: options, child: child,
-		ready:    make(chan resolve, mostAnswersPerWrite),
+		ready:    make(chan Settlement, mostAnswersPerWrite),
 		agents:   make(chan struct{}, options.MaxAgents),
 		children: make(chan struct{}, options.MaxChildren),
 	}
@@ -65,18 +65,18 @@ func (a *answers) begin(requests []Request) {
 	}
 }
 
-// wait returns the messages of at least one answer.
-func (a *answers) wait() ([]message, error) {
-	var messages []message
+// wait returns at least one answer.
+func (a *answers) wait() ([]Settlement, error) {
+	var settled []Settlement
 	for {
 		select {
 		case answer := <-a.ready:
 			a.outstanding--
-			messages = append(messages, message{"resolve", answer})
-			if len(messages) < mostAnswersPerWrite && len(a.ready) > 0 {
+			settled = append(settled, answer)
+			if len(settled) < mostAnswersPerWrite && len(a.ready) > 0 {
 				continue
 			}
-			return messages, nil
+			return settled, nil
 		case <-a.child.Failed():
 			return nil, a.child.Err()
 		}
@@ -101,7 +101,7 @@ func (a *answers) settle(request Request) {
 		resolution = Resolution{Type: "error", Message: err.Error()}
 	}
 	select {
-	case a.ready <- resolve{request.ID, resolution}:
+	case a.ready <- Settlement{request.ID, resolution}:
 	case <-a.ctx.Done():
 	}
 }

@@ -96,10 +96,21 @@ func (c *Child) Initialize(limits Limits, isolation string) (*Initialized, error
 // Start has the child compile the workflow.
 func (c *Child) Start(start Start) error { return c.ask("start", start, &struct{}{}) }
 
+// Run is Start and Drain in one message, for a child that has it among its Methods.
+func (c *Child) Run(start Start) (*Drained, error) { return c.drained("run", start) }
+
 // Drain runs the workflow to quiet and hands out everything.
-func (c *Child) Drain() (*Drained, error) {
+func (c *Child) Drain() (*Drained, error) { return c.drained("drain", struct{}{}) }
+
+// Advance settles requests, turn by turn, and is then as Drain, for a child that has it among its Methods. Every value
+// must be JSON.
+func (c *Child) Advance(turns ...[]Settlement) (*Drained, error) {
+	return c.drained("advance", advance{turns})
+}
+
+func (c *Child) drained(method string, params any) (*Drained, error) {
 	var drained Drained
-	if err := c.ask("drain", struct{}{}, &drained); err != nil {
+	if err := c.ask(method, params, &drained); err != nil {
 		return nil, err
 	}
 	if err := drained.check(); err != nil {
@@ -110,7 +121,7 @@ func (c *Child) Drain() (*Drained, error) {
 
 // Resolve settles a request. A value that is not JSON becomes a rejection that says why.
 func (c *Child) Resolve(id string, resolution Resolution) error {
-	return c.exchange([]message{{"resolve", resolve{id, resolution}}}, &struct{}{})
+	return c.exchange([]message{{"resolve", Settlement{id, resolution}}}, &struct{}{})
 }
 
 // Shutdown has the child exit.
@@ -156,9 +167,8 @@ type message struct {
 	params any
 }
 
-type resolve struct {
-	ID         string     `json:"id"`
-	Resolution Resolution `json:"resolution"`
+type advance struct {
+	Turns [][]Settlement `json:"turns"`
 }
 
 func (c *Child) ask(method string, params, result any) error {
@@ -194,9 +204,9 @@ func (c *Child) encode(messages []message) ([]byte, error) {
 	var lines []byte
 	for _, message := range messages {
 		line, err := c.connection.Send(message.method, message.params)
-		if asked, ok := message.params.(resolve); ok && err != nil {
+		if asked, ok := message.params.(Settlement); ok && err != nil {
 			rejection := fmt.Sprintf("the host's answer cannot be sent: %v", errors.Unwrap(err))
-			line, err = c.connection.Send("resolve", resolve{asked.ID, Resolution{Type: "error", Message: rejection}})
+			line, err = c.connection.Send("resolve", Settlement{asked.ID, Resolution{Type: "error", Message: rejection}})
 		}
 		if err != nil {
 			return nil, err

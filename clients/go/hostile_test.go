@@ -25,6 +25,9 @@ var lies = []string{
 	"drain/waits-for-nothing", "drain/more-and-a-result", "drain/internal-error", "resolve/internal-error",
 }
 
+// Before a scenario: as played by a child that has run and advance, and by one that is older than these.
+var ages = []string{"", "older:"}
+
 // What the fake child's workflow comes to.
 const fakeResult = `"conformance-result-7b1e"`
 
@@ -34,7 +37,7 @@ func runFake(t *testing.T, open opener, scenario string) error {
 	options := Options{
 		Transport: transport, Isolation: "none", Limits: Limits{StepTimeoutMs: 300}, AnswerGrace: time.Second,
 		Agent: func(ctx context.Context, _ Request) (any, error) {
-			if strings.HasPrefix(scenario, "waiting/") {
+			if strings.Contains(scenario, "waiting/") {
 				<-ctx.Done()
 			}
 			return "hi", nil
@@ -74,7 +77,10 @@ func TestADyingChildIsToldOfAtEveryStep(t *testing.T) {
 func TestALineThatIsNoAnswerIsAViolationAtEveryStep(t *testing.T) {
 	for name, open := range transports {
 		for _, step := range []string{"begin", "initialize", "start", "drain", "waiting", "resolve", "again"} {
-			t.Run(name+" "+step, func(t *testing.T) { requireViolation(t, runFake(t, open, step+"/print")) })
+			for _, age := range ages {
+				scenario := age + step + "/print"
+				t.Run(name+" "+scenario, func(t *testing.T) { requireViolation(t, runFake(t, open, scenario)) })
+			}
 		}
 		for _, what := range lines {
 			t.Run(name+" "+what, func(t *testing.T) { requireViolation(t, runFake(t, open, "start/"+what)) })
@@ -84,7 +90,10 @@ func TestALineThatIsNoAnswerIsAViolationAtEveryStep(t *testing.T) {
 
 func TestALieIsAViolation(t *testing.T) {
 	for _, what := range lies {
-		t.Run(what, func(t *testing.T) { requireViolation(t, runFake(t, spawned, what)) })
+		for _, age := range ages {
+			scenario := age + what
+			t.Run(scenario, func(t *testing.T) { requireViolation(t, runFake(t, spawned, scenario)) })
+		}
 	}
 }
 

@@ -171,6 +171,7 @@ type run struct {
 	options *Options
 	outcome *Outcome
 	child   *Child
+	joined  bool // whether run and advance are used
 }
 
 // drive handles a drain, sends the answers and the next drain, until the run is over.
@@ -180,27 +181,22 @@ func (r *run) drive(ctx context.Context, source string) error {
 		return err
 	}
 	r.outcome.Limits, r.outcome.Isolation = initialized.Limits, initialized.Isolation
-	stepTimeout := orDefault(r.options.Limits.StepTimeoutMs, defaultStepTimeout)
-	r.child.AnswerTimeout = milliseconds(stepTimeout) + r.options.AnswerGrace
-	r.child.AnswerClock = stepClockFactor*milliseconds(stepTimeout) + r.options.AnswerGrace
-
+	r.joined = initialized.Has("run") && initialized.Has("advance")
 	answers := newAnswers(ctx, r.options, r.child)
 	defer answers.stop()
 	start := Start{source, r.options.SourceName, r.options.Args, r.options.Budget.now(), r.options.Dialect}
-	messages, isFailing := []message{{"start", start}}, false
-	for {
-		var drained Drained
-		// In one write: the start or the resolutions, and the drain that lets them take effect.
-		if err := r.child.exchange(append(messages, message{"drain", struct{}{}}), &drained); err != nil {
+	drained, err := r.begin(start)
+	for isFailing := false; ; {
+		if err != nil {
 			return believed(err)
 		}
-		if err := r.takeIn(&drained); err != nil {
+		if err := r.takeIn(drained); err != nil {
 			return err
 		}
 		if err := answers.admit(*drained.Requests); err != nil {
 			return err
 		}
-		if err := requirePossible(&drained, answers.outstanding, isFailing); err != nil {
+		if err := requirePossible(drained, answers.outstanding, isFailing); err != nil {
 			return err
 		}
 		isFailing = drained.More
@@ -212,13 +208,56 @@ func (r *run) drive(ctx context.Context, source string) error {
 		if drained.Stalled {
 			return &WorkflowStalled{}
 		}
-		messages = nil
+		var settled []Settlement
 		if !drained.More {
-			if messages, err = answers.wait(); err != nil {
+			if settled, err = answers.wait(); err != nil {
 				return err
 			}
 		}
+		drained, err = r.goOn(settled)
 	}
+}
+
+func (r *run) begin(start Start) (*Drained, error) {
+	if !r.joined {
+		r.allow(1)
+		return r.drainAfter(message{"start", start})
+	}
+	r.allow(2) // to compile and to run are two steps
+	defer r.allow(1)
+	var drained Drained
+	return &drained, r.child.exchange([]message{{"run", start}}, &drained)
+}
+
+func (r *run) goOn(settled []Settlement) (*Drained, error) {
+	if r.joined && len(settled) > 0 {
+		var drained Drained
+		err := r.child.exchange([]message{{"advance", advance{[][]Settlement{settled}}}}, &drained)
+		var cannotSend *CannotSend
+		if !errors.As(err, &cannotSend) {
+			return &drained, err
+		}
+		// One is no JSON, or all together are too long for a line: from now on each has one of its own.
+		r.joined = false
+	}
+	var messages []message
+	for _, settlement := range settled {
+		messages = append(messages, message{"resolve", settlement})
+	}
+	return r.drainAfter(messages...)
+}
+
+// drainAfter sends, in one write, messages and the drain that lets them take effect.
+func (r *run) drainAfter(messages ...message) (*Drained, error) {
+	var drained Drained
+	return &drained, r.child.exchange(append(messages, message{"drain", struct{}{}}), &drained)
+}
+
+// allow gives each answer of the child time for so many steps.
+func (r *run) allow(steps int64) {
+	stepTimeout := steps * orDefault(r.options.Limits.StepTimeoutMs, defaultStepTimeout)
+	r.child.AnswerTimeout = milliseconds(stepTimeout) + r.options.AnswerGrace
+	r.child.AnswerClock = milliseconds(stepClockFactor*stepTimeout) + r.options.AnswerGrace
 }
 
 // requirePossible ends a run whose child reports a state that cannot be true: docs/protocol.md, "What cannot be true".

@@ -85,6 +85,23 @@ func bridge(connection net.Conn, child *exec.Cmd) {
 
 func realChild(t *testing.T) []string { return module(t, "flowcage.child") }
 
+// olderChild is what is older than run and advance: the same without them.
+func olderChild(t *testing.T) []string {
+	python := module(t)[0]
+	return []string{python, "-I", "-c", `
+from flowcage.child.__main__ import main
+from flowcage.protocol.messages import METHODS
+from flowcage.protocol.params import PARAMS
+METHODS.clear()
+for added in ("run", "advance"):
+    del PARAMS[added]
+main()
+`}
+}
+
+// bothChildren are driven in the two ways that there are.
+var bothChildren = map[string]func(*testing.T) []string{"a child": realChild, "an older child": olderChild}
+
 // module is the command that runs a module of flowcage's Python.
 func module(t *testing.T, words ...string) []string {
 	python := os.Getenv("FLOWCAGE_PYTHON")
@@ -306,6 +323,91 @@ func TestWhatCannotBeSentRejectsItsRequestAndNothingElse(t *testing.T) {
 				t.Fatalf("it is told as %v", err)
 			}
 		})
+	}
+}
+
+func TestAnswersReachTheirCallsWhicheverWayTheyAreSent(t *testing.T) {
+	for name, command := range bothChildren {
+		t.Run(name, func(t *testing.T) {
+			agent := func(_ context.Context, request Request) (any, error) {
+				switch *request.Prompt {
+				case "no JSON":
+					return make(chan int), nil
+				case "long":
+					return strings.Repeat("x", 20_000), nil
+				}
+				return strings.ToUpper(*request.Prompt), nil
+			}
+			source := `
+				const all = await parallel(['a', 'b', 'c'].map((n) => () => agent(n)));
+				const long = await parallel(Array.from({ length: 9 }, () => () => agent('long')));
+				const failed = await parallel(['x', 'no JSON', 'y'].map((n) => () => agent(n)));
+				return [all, long.map((a) => a.length), failed, await agent('last')];`
+			options := Options{Transport: Spawn{command(t)}, Agent: agent, Limits: Limits{MaxMessageBytes: 50_000}}
+			outcome, err := Run(context.Background(), source, options)
+			var result []any
+			decode(t, outcome, err, &result)
+			expected := "[[A B C] [20000 20000 20000 20000 20000 20000 20000 20000 20000] [X <nil> Y] LAST]"
+			if fmt.Sprint(result) != expected {
+				t.Fatalf("it came to %v", result)
+			}
+			requireNoGoroutines(t)
+		})
+	}
+}
+
+func TestFailuresAreToldWhicheverWayTheChildIsDriven(t *testing.T) {
+	for name, command := range bothChildren {
+		for source, kind := range map[string]string{
+			"return 1 +;": "syntax", "throw new Error('at once')": "exception",
+			"log(1); throw new Error('after a call')":        "exception",
+			"log(await agent('a')); throw new Error('late')": "exception",
+		} {
+			t.Run(name+" "+source, func(t *testing.T) {
+				agent := func(context.Context, Request) (any, error) { return 1, nil }
+				outcome, err := Run(context.Background(), source, Options{Transport: Spawn{command(t)}, Agent: agent})
+				var failed *WorkflowFailed
+				if !errors.As(err, &failed) || failed.Kind != kind || len(outcome.Logs) != strings.Count(source, "log") {
+					t.Fatalf("it is told as %v, after %v", err, outcome.Logs)
+				}
+			})
+		}
+	}
+}
+
+func TestAChildThatHasRunAndAdvanceIsSentHalfOfTheMessages(t *testing.T) {
+	for name, expected := range map[string]int{"a child": 2 * 3, "an older child": 2 * 5} {
+		agent := func(context.Context, Request) (any, error) { return 1, nil }
+		options := Options{Transport: Spawn{bothChildren[name](t)}, Agent: agent}
+		outcome, err := Run(context.Background(), "return await agent('a')", options)
+		if err != nil || outcome.Usage.Messages != expected {
+			t.Fatalf("%s: %v, after %d messages", name, err, outcome.Usage.Messages)
+		}
+	}
+}
+
+func TestByHandAChildIsRunAndAdvanced(t *testing.T) {
+	child, err := Open(context.Background(), Spawn{realChild(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer child.Close()
+	initialized, err := child.Initialize(Limits{}, "")
+	if err != nil || !initialized.Has("run") || initialized.Has("walk") {
+		t.Fatal(initialized, err)
+	}
+	first, err := child.Run(Start{Source: "return [await agent('a'), await agent('b')]"})
+	if err != nil || len(*first.Requests) != 1 {
+		t.Fatal(first, err)
+	}
+	ok := func(id string) []Settlement { return []Settlement{{id, Resolution{Type: "ok", Value: id}}} }
+	last, err := child.Advance(ok("1"), ok("2"))
+	if err != nil || string(last.Output.Result) != `["1","2"]` {
+		t.Fatal(last, err)
+	}
+	var refused *RunRefused
+	if _, err := child.Advance(ok("3")); !errors.As(err, &refused) || refused.Kind != "unknown_request" {
+		t.Fatalf("it is told as %v", err)
 	}
 }
 

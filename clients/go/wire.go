@@ -30,6 +30,17 @@ type Initialized struct {
 	Limits          Limits           `json:"limits"`
 	Isolation       map[string]Layer `json:"isolation"`
 	MaxMessageBytes int64            `json:"maxMessageBytes"`
+	Methods         []string         `json:"methods"` // none: it is older than run and advance, and has neither
+}
+
+// Has is whether the child has a method.
+func (i *Initialized) Has(method string) bool {
+	for _, name := range i.Methods {
+		if name == method {
+			return true
+		}
+	}
+	return false
 }
 
 // BudgetState is what a workflow sees as its budget, in tokens; Total nil is no ceiling.
@@ -38,7 +49,7 @@ type BudgetState struct {
 	Spent int64  `json:"spent"`
 }
 
-// Start is the workflow to compile.
+// Start is the workflow to compile, or to run.
 type Start struct {
 	Source     string       `json:"source"`
 	SourceName string       `json:"sourceName,omitempty"`
@@ -118,6 +129,12 @@ type Drained struct {
 	Stalled     bool         `json:"stalled"`
 	More        bool         `json:"more"`
 	Diagnostics []Diagnostic `json:"diagnostics"`
+}
+
+// Settlement is one request, and how it is settled.
+type Settlement struct {
+	ID         string     `json:"id"`
+	Resolution Resolution `json:"resolution"`
 }
 
 // Resolution settles a request: Type ok with a Value and perhaps a Budget, ok_undefined, or error with a Message.

@@ -33,6 +33,15 @@ export async function use(): Promise<unknown> {
   }
 }
 
+export async function inTwoMessages(): Promise<wire.AdvanceResult | undefined> {
+  const child = await Child.open(spawnChild());
+  await child.initialize();
+  if (!child.methods.includes('advance')) return undefined;
+  const { dialect, requests }: wire.RunResult = await child.run({ source: 'return 1', limits: { cpuSeconds: 1 } });
+  const value = dialect === 'script';
+  return child.advance([requests.map(({ id }) => ({ id, resolution: { type: 'ok', value } }))]);
+}
+
 export async function byHand(): Promise<wire.DrainResult> {
   const child = await Child.open(spawnChild({ command: ['flowcage-child'] }));
   await child.initialize({ limits: { memoryBytes: 2 ** 26 } });
@@ -47,6 +56,8 @@ export async function byHand(): Promise<wire.DrainResult> {
 
 // @ts-expect-error no such limit
 run('return 1', { limits: { memoryMegabytes: 1 } });
+// @ts-expect-error a limit that no run can lower
+Child.prototype.run({ source: '', limits: { maxMessageBytes: 1 } });
 // @ts-expect-error a prompt is text
 run('return 1', { agent: (prompt: number) => prompt });
 // @ts-expect-error only Child.open makes one

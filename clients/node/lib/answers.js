@@ -75,6 +75,16 @@ export class Answers {
     return this.#ready.shift();
   }
 
+  /** The oldest answers, as many as there are, up to `most`. */
+  take(most) {
+    return this.#ready.splice(0, most);
+  }
+
+  /** Undo a `take`, whose answers were not sent. */
+  putBack(answers) {
+    this.#ready.unshift(...answers);
+  }
+
   async #settle(request) {
     let resolution;
     try {

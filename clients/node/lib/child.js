@@ -42,6 +42,9 @@ export class Child {
   /** Resolves with the RunError that ends the conversation, if one does; never rejects. */
   failed = new Promise((resolve) => { this.#tellFailed = resolve; });
 
+  /** What the child can be sent, as its answer to `initialize` names it; empty for one that is older than that. */
+  methods = [];
+
   messages = 0;
   bytesSent = 0;
   bytesReceived = 0;
@@ -80,6 +83,11 @@ export class Child {
     return this.request('start', params);
   }
 
+  /** `start` and `drain` in one message, for a child whose `methods` have it. */
+  run(params) {
+    return this.request('run', params);
+  }
+
   check(params) {
     return this.request('check', params);
   }
@@ -99,6 +107,11 @@ export class Child {
   /** Settle a request. A value that is not JSON becomes a rejection that says why. */
   resolve(id, resolution) {
     return this.request('resolve', { id, resolution });
+  }
+
+  /** Settle requests, turn by turn, and drain, for a child whose `methods` have it. Every value must be JSON. */
+  advance(turns) {
+    return this.request('advance', { turns });
   }
 
   shutdown() {
@@ -243,7 +256,7 @@ export class Child {
       : new ChildDied(ended));
   }
 
-  #verify({ protocolVersion, maxMessageBytes, isolation: layers }, limits, isolation) {
+  #verify({ protocolVersion, maxMessageBytes, isolation: layers, methods = [] }, limits, isolation) {
     if (protocolVersion !== PROTOCOL_VERSION) {
       throw new ProtocolViolation(`the child answered with version ${protocolVersion.slice(0, 40)}`);
     }
@@ -255,6 +268,7 @@ export class Child {
       if (this.#link.pid !== null) requireCage(this.#link.pid);
     }
     this.#connection.maxMessageBytes = maxMessageBytes;
+    this.methods = methods;
   }
 }
 

@@ -29,12 +29,23 @@ const isOneOf = (kinds, it) => isText(it.type) && (!Object.hasOwn(kinds, it.type
 const isRequest = (it) => isObject(it) && isText(it.id) && it.id !== '' && isOneOf(REQUESTS, it);
 const isCall = (it) => isObject(it) && isOneOf(CALLS, it);
 const isNote = (it) => isObject(it) && isText(it.kind) && isText(it.message);
+const isDialect = (value) => value === undefined || isText(value);
 const isOutput = (it) => isObject(it) && 'result' in it;
 
 const LIMITS = [
   'memoryBytes', 'stackBytes', 'stepTimeoutMs', 'cpuSeconds', 'maxSleepMs', 'maxMessageBytes',
   'maxPendingRequests', 'maxQueuedBytes',
 ];
+
+const DRAINED = {
+  calls: isListOf(isCall),
+  requests: isListOf(isRequest),
+  state: (it) => it === 'pending' || it === 'complete',
+  output: (it, { state }) => state !== 'complete' || isOutput(it),
+  stalled: isFlag,
+  more: isFlag,
+  diagnostics: (it) => it === undefined || isListOf(isNote)(it),
+};
 
 const RESULTS = {
   initialize: {
@@ -46,9 +57,10 @@ const RESULTS = {
       (layer) => isObject(layer) && typeof layer.applied === 'boolean' && isText(layer.detail),
     ),
     maxMessageBytes: (it) => isCount(it) && it > 0,
+    methods: (it) => it === undefined || isListOf(isText)(it),
   },
   check: { dialect: isText },
-  start: { dialect: (it) => it === undefined || isText(it) },
+  start: { dialect: isDialect },
   poll: {
     type: isText,
     call: (it, { type }) => type !== 'call' || isCall(it),
@@ -57,15 +69,9 @@ const RESULTS = {
     stalled: (it, { type }) => type !== 'pending' || typeof it === 'boolean',
   },
   take: { requests: isListOf(isRequest) },
-  drain: {
-    calls: isListOf(isCall),
-    requests: isListOf(isRequest),
-    state: (it) => it === 'pending' || it === 'complete',
-    output: (it, { state }) => state !== 'complete' || isOutput(it),
-    stalled: isFlag,
-    more: isFlag,
-    diagnostics: (it) => it === undefined || isListOf(isNote)(it),
-  },
+  drain: DRAINED,
+  run: { ...DRAINED, dialect: isDialect },
+  advance: DRAINED,
   resolve: {},
   shutdown: {},
 };

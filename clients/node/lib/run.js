@@ -1,12 +1,14 @@
-// One run: a child of its own, driven with `drain` until it completes, fails or is ended.
+// One run: a child of its own, driven until it completes, fails or is ended: with `run` and `advance`, or, where the
+// child is older than these, with `start`, `resolve` and `drain`.
 import { Answers } from './answers.js';
 import { Child } from './child.js';
 import {
-  AbortError, HandlerFailed, ProtocolViolation, RunRefused, TimedOut, WorkflowFailed, WorkflowStalled,
+  AbortError, CannotSend, HandlerFailed, ProtocolViolation, RunRefused, TimedOut, WorkflowFailed, WorkflowStalled,
 } from './errors.js';
 import { spawnChild } from './transport.js';
 
 const DEFAULTS = { maxPendingRequests: 20_000, maxQueuedBytes: 4 * 1024 * 1024, stepTimeoutMs: 5000 };
+const JOINED = ['run', 'advance'];
 // On the clock a step may take this many times its CPU limit: the machine may be busy.
 const STEP_CLOCK_FACTOR = 10;
 const QUEUED_ITEM_BYTES = 100; // what the contract counts for each call besides its text
@@ -34,6 +36,7 @@ class Run {
   #over = new AbortController();
   #began = performance.now();
   #child = null;
+  #isJoined = false; // whether `run` and `advance` are used
   #report = { logs: [], phases: [], diagnostics: [], dropped: 0, requests: 0, isolation: {}, limits: {} };
 
   constructor(options) {
@@ -67,7 +70,7 @@ class Run {
   }
 
   async #converse(source) {
-    const { transport, answerGraceMs, maxReceivedBytes } = this.#options;
+    const { transport, maxReceivedBytes } = this.#options;
     const child = await Child.open(transport, { signal: this.#over.signal, maxReceivedBytes });
     this.#child = child;
     child.failed.then((error) => this.#end(error));
@@ -75,8 +78,7 @@ class Run {
       const { limits, isolation } = this.#options;
       const initialized = await child.initialize({ limits, isolation });
       Object.assign(this.#report, { limits: initialized.limits, isolation: initialized.isolation });
-      child.answerTimeoutMs = this.#limits.stepTimeoutMs + answerGraceMs;
-      child.answerClockMs = STEP_CLOCK_FACTOR * this.#limits.stepTimeoutMs + answerGraceMs;
+      this.#isJoined = JOINED.every((method) => child.methods.includes(method));
       return await this.#drive(child, source).catch((error) => { throw believed(error); });
     } catch (error) {
       if (!(error instanceof WorkflowFailed)) child.fail(error);
@@ -90,10 +92,9 @@ class Run {
     const { sourceName, args, budget, dialect } = this.#options;
     const { maxPendingRequests } = this.#limits;
     const answers = new Answers(this.#options, maxPendingRequests, this.#over.signal, (error) => child.fail(error));
-    const started = child.start({ source, sourceName, args, budget, dialect });
     let isFailing = false; // the last drain said more, and the failure must follow
-    for (let sent = [started, child.drain()]; ;) {
-      const drained = (await Promise.all(sent)).pop();
+    let drained = await this.#begin(child, { source, sourceName, args, budget, dialect });
+    for (;;) {
       this.#takeIn(drained);
       answers.admit(drained.requests);
       requirePossible(drained, answers.outstanding, isFailing);
@@ -104,9 +105,36 @@ class Run {
         throw new WorkflowStalled('the workflow can never finish: it waits for a promise that nothing will settle');
       }
       if (!drained.more) await answers.wait();
-      // In one write: the resolutions, and the drain that lets them take effect.
-      sent = [...sendAnswers(child, answers), child.drain()];
+      drained = await this.#goOn(child, answers);
     }
+  }
+
+  async #begin(child, params) {
+    this.#allow(child, this.#isJoined ? 2 : 1); // to compile and to run are two steps
+    const drained = await (this.#isJoined ? child.run(params) : lastOf([child.start(params), child.drain()]));
+    this.#allow(child, 1);
+    return drained;
+  }
+
+  async #goOn(child, answers) {
+    const turn = this.#isJoined ? answers.take(MOST_ANSWERS) : [];
+    try {
+      if (turn.length > 0) return await child.advance([turn]);
+    } catch (error) {
+      if (!(error instanceof CannotSend)) throw error;
+      // One of them is no JSON, or all together are too long for a line: from now on each has one of its own.
+      this.#isJoined = false;
+      answers.putBack(turn);
+    }
+    // In one write: the resolutions, and the drain that lets them take effect.
+    return lastOf([...sendAnswers(child, answers), child.drain()]);
+  }
+
+  /** Give each answer of the child time for so many steps. */
+  #allow(child, steps) {
+    const { answerGraceMs } = this.#options;
+    child.answerTimeoutMs = steps * this.#limits.stepTimeoutMs + answerGraceMs;
+    child.answerClockMs = steps * STEP_CLOCK_FACTOR * this.#limits.stepTimeoutMs + answerGraceMs;
   }
 
   #takeIn({ calls, requests, diagnostics = [] }) {
@@ -163,6 +191,10 @@ function requirePossible({ stalled, more, state }, outstanding, isFailing) {
 /** A child that has seen source may be compromised: a correct one does not refuse messages that keep the contract. */
 function believed(error) {
   return error instanceof RunRefused ? new ProtocolViolation(error.message, { cause: error }) : error;
+}
+
+async function lastOf(replies) {
+  return (await Promise.all(replies)).pop();
 }
 
 function* sendAnswers(child, answers) {

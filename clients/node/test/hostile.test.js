@@ -4,7 +4,7 @@ import test from 'node:test';
 
 import * as flowcage from '../index.js';
 import { cpuMs, whyNotCaged } from '../lib/inspection.js';
-import { RESULT, TRANSPORTS, fake, isAlive, spawned } from './support.js';
+import { AGES, RESULT, TRANSPORTS, fake, isAlive, spawned } from './support.js';
 
 const { Child, ChildDied, ChildSilent, IsolationUnavailable, ProtocolViolation, run } = flowcage;
 
@@ -21,18 +21,24 @@ async function failure(open, t, scenario, options = {}) {
   return error;
 }
 
-for (const [name, open] of Object.entries(TRANSPORTS)) {
-  const isProcess = name === 'process';
+// Over a socket, too, which tells less; whatever the transport, an older child is driven the same way.
+const WAYS = [
+  ...Object.entries(TRANSPORTS).map((transport) => [...transport, '']),
+  ['process, from an older child', TRANSPORTS.process, AGES['an older child']],
+];
+
+for (const [name, open, age] of WAYS) {
+  const isProcess = open === TRANSPORTS.process;
 
   test(`over a ${name}: replies that come byte by byte are whole`, async (t) => {
-    const { transport } = await open(t, fake('byte-by-byte'));
+    const { transport } = await open(t, fake(`${age}byte-by-byte`));
     assert.equal((await run('unused', { ...OPTIONS, transport })).result, RESULT);
   });
 
   for (const step of STEPS) {
     for (const how of ['dies', 'exits-3', 'dies-in-line']) {
       test(`over a ${name}: a child that dies at ${step} (${how}) is told of`, async (t) => {
-        const error = await failure(open, t, `${step}/${how}`, step === 'waiting' ? waiting : {});
+        const error = await failure(open, t, `${age}${step}/${how}`, step === 'waiting' ? waiting : {});
         assert.ok(error instanceof ChildDied, error);
         const expected = { dies: ['SIGKILL', null], 'exits-3': [null, 3], 'dies-in-line': [null, 0] }[how];
         assert.deepEqual([error.signal, error.exitCode], isProcess ? expected : [null, null]);
@@ -40,14 +46,14 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
       });
     }
     test(`over a ${name}: a stray print at ${step} is a violation`, async (t) => {
-      const error = await failure(open, t, `${step}/print`, step === 'waiting' ? waiting : {});
+      const error = await failure(open, t, `${age}${step}/print`, step === 'waiting' ? waiting : {});
       assert.ok(error instanceof ProtocolViolation, error);
     });
   }
 
   for (const step of ['drain', 'resolve']) {
     test(`over a ${name}: a child that is silent at ${step} is killed`, async (t) => {
-      assert.ok(await failure(open, t, `${step}/silent`) instanceof ChildSilent);
+      assert.ok(await failure(open, t, `${age}${step}/silent`) instanceof ChildSilent);
     });
   }
 
@@ -57,7 +63,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     'nested', 'many-values', 'number-too-large', 'endless-line',
   ]) {
     test(`over a ${name}: ${what} is a violation`, async (t) => {
-      const error = await failure(open, t, `start/${what}`); // whose right answer is {}
+      const error = await failure(open, t, `${age}start/${what}`);
       assert.ok(error instanceof ProtocolViolation, error);
       assert.equal(error.childAlive, true);
     });
@@ -71,16 +77,21 @@ for (const what of [
   'drain/id-left-out', 'drain/id-below-the-first', 'drain/stalled-and-waiting', 'drain/waits-for-nothing',
   'drain/more-and-a-result',
 ]) {
-  test(`${what} is a violation`, async (t) => {
-    const limits = { ...OPTIONS.limits, maxPendingRequests: 10 };
-    assert.ok(await failure(TRANSPORTS.process, t, what, { ...waiting, limits }) instanceof ProtocolViolation);
-  });
+  for (const [child, age] of Object.entries(AGES)) {
+    test(`${what} of ${child} is a violation`, async (t) => {
+      const limits = { ...OPTIONS.limits, maxPendingRequests: 10 };
+      const error = await failure(TRANSPORTS.process, t, `${age}${what}`, { ...waiting, limits });
+      assert.ok(error instanceof ProtocolViolation, error);
+    });
+  }
 }
 
 for (const what of ['drain/internal-error', 'resolve/internal-error', 'again/settled-id']) {
-  test(`${what} is a violation`, async (t) => {
-    assert.ok(await failure(TRANSPORTS.process, t, what) instanceof ProtocolViolation);
-  });
+  for (const [child, age] of Object.entries(AGES)) {
+    test(`${what} of ${child} is a violation`, async (t) => {
+      assert.ok(await failure(TRANSPORTS.process, t, `${age}${what}`) instanceof ProtocolViolation);
+    });
+  }
 }
 
 test('a child that had nothing of a busy machine is waited for longer than its CPU may take', async (t) => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import * as flowcage from '../index.js';
-import { CHILD, TRANSPORTS, example, isAlive, spawned } from './support.js';
+import { CHILD, OLDER_CHILD, TRANSPORTS, example, isAlive, spawned } from './support.js';
 
 const { run } = flowcage;
 
@@ -178,6 +178,66 @@ for (const [what, agent] of Object.entries(UNSENDABLE)) {
     await assert.rejects(run('return 1', { ...spawned(), args: agent() }), flowcage.CannotSend);
   });
 }
+
+for (const [child, command] of Object.entries({ 'a child': CHILD, 'an older child': OLDER_CHILD })) {
+  const answering = (agent, more) => ({ ...spawned(command), agent, ...more });
+
+  test(`${child}: answers reach the calls that they are for, however they come`, async () => {
+    const source = `
+      const all = await parallel(args.map((n) => () => agent(n)));
+      return [all, await agent('last'), budget.spent()];`;
+    const agent = async (prompt) => {
+      await new Promise((resolve) => { setTimeout(resolve, prompt === 'a' ? 20 : 0); });
+      return prompt.toUpperCase();
+    };
+    const { result } = await run(source, answering(agent, { args: ['a', 'b', 'c'], budget: { total: 9, spent: 2 } }));
+    assert.deepEqual(result, [['A', 'B', 'C'], 'LAST', 2]);
+  });
+
+  test(`${child}: answers that are too long for one line together go out alone`, async () => {
+    const source = 'return (await parallel(Array.from({ length: 9 }, () => () => agent("a")))).map((a) => a.length)';
+    const limits = { maxMessageBytes: 50_000 };
+    const { result } = await run(source, answering(() => 'x'.repeat(20_000), { limits }));
+    assert.deepEqual(result, Array(9).fill(20_000));
+  });
+
+  test(`${child}: of answers that come together, one that is no JSON rejects its own request`, async () => {
+    const source = 'return await Promise.all([1, 2, 3].map((n) => agent(`${n}`).catch((error) => error.message)))';
+    const { result } = await run(source, answering((prompt) => (prompt === '2' ? 2n : prompt)));
+    assert.deepEqual([result[0], result[2]], ['1', '3']);
+    assert.match(result[1], /^the host's answer cannot be sent: /);
+  });
+
+  test(`${child}: failures before, in and after the first drain are told`, async () => {
+    const asking = answering(() => 1);
+    await assert.rejects(run('return 1 +;', asking), { kind: 'syntax' });
+    await assert.rejects(run('throw new Error("at once")', asking), { kind: 'exception' });
+    const late = await run('log(1); await agent("x"); log(2); throw new Error("late")', asking).catch((error) => error);
+    assert.deepEqual([late.kind, late.report.logs], ['exception', [[1], [2]]]);
+  });
+}
+
+test('a child that names run and advance is sent half of the messages', async () => {
+  const messages = async (command) => (await run('return await agent("a")', { ...spawned(command), agent: () => 1 })).usage.messages;
+  assert.deepEqual([await messages(CHILD), await messages(OLDER_CHILD)], [2 * 3, 2 * 5]);
+});
+
+test('by hand: run and advance, where methods has them', async () => {
+  const child = await flowcage.Child.open(spawned().transport);
+  try {
+    assert.deepEqual(child.methods, []);
+    await child.initialize();
+    assert.ok(['run', 'advance'].every((method) => child.methods.includes(method)));
+    const first = await child.run({ source: 'return [await agent("a"), await agent("b")]', describe: true });
+    assert.deepEqual([first.dialect, first.requests[0].prompt], ['script', 'a']);
+    const ok = (id) => ({ id, resolution: { type: 'ok', value: id } });
+    const { state, output } = await child.advance([[ok('1')], [ok('2')]]);
+    assert.deepEqual([state, output], ['complete', { result: ['1', '2'] }]);
+    await assert.rejects(child.advance([[{ id: '3', resolution: { type: 'ok', value: 1n } }]]), flowcage.CannotSend);
+  } finally {
+    await child.close();
+  }
+});
 
 test('agents wait in order for one of maxAgents places', async () => {
   let now = 0;

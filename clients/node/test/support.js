@@ -11,6 +11,18 @@ import { connect, spawnChild } from '../index.js';
 const PYTHON = process.env.FLOWCAGE_PYTHON ?? 'python3';
 export const CHILD = [PYTHON, '-I', '-m', 'flowcage.child'];
 export const fake = (scenario) => [PYTHON, '-I', '-m', 'flowcage.conformance.fake_child', scenario];
+// What is older than `run` and `advance`: the same without them.
+const FORGET = `
+from flowcage.child.__main__ import main
+from flowcage.protocol.messages import METHODS
+from flowcage.protocol.params import PARAMS
+METHODS.clear()
+for added in ("run", "advance"):
+    del PARAMS[added]
+main()
+`;
+export const OLDER_CHILD = [PYTHON, '-I', '-c', FORGET];
+export const AGES = { 'a child': '', 'an older child': 'older:' };
 // What its workflow comes to.
 export const RESULT = 'conformance-result-7b1e';
 export const example = (name) => readFileSync(new URL(`../../../examples/${name}`, import.meta.url), 'utf8');
