@@ -111,7 +111,7 @@ model.queued.clear()
 for line in sys.stdin:
     message = json.loads(line)
     reply = model.answer(message["method"], {})
-    if message["method"] == "drain":
+    if message["method"] in ("drain", "run"):
         reply["result"]["diagnostics"] = [5]
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **reply}), flush=True)
 """

@@ -119,14 +119,14 @@ RESOLUTIONS: list[dict[str, Any]] = [
     {"type": "error", "message": "refused\0\n"},
 ]
 Step: TypeAlias = tuple[str, dict[str, Any]]
+SETTLEMENTS = st.fixed_dictionaries(
+    {"id": st.sampled_from(["1", "2", "3"]), "resolution": st.sampled_from(RESOLUTIONS)}
+)
+TURNS = st.lists(st.lists(SETTLEMENTS, min_size=1, max_size=3), min_size=1, max_size=2)
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.sampled_from([("drain", {}), ("poll", {}), ("take", {})]),
-    st.tuples(
-        st.just("resolve"),
-        st.fixed_dictionaries(
-            {"id": st.sampled_from(["1", "2", "3"]), "resolution": st.sampled_from(RESOLUTIONS)}
-        ),
-    ),
+    st.tuples(st.just("resolve"), SETTLEMENTS),
+    st.tuples(st.just("advance"), st.fixed_dictionaries({"turns": TURNS})),
 )
 
 
@@ -137,14 +137,15 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     limits=SMALL_LIMITS,
     steps=st.lists(STEPS, min_size=1, max_size=8),
     checks=st.booleans(),
+    begins=st.sampled_from(["start", "run"]),
 )
 def test_no_program_makes_the_child_fall_silent_or_die(
-    source: str, dialect: str, limits: dict[str, int], steps: list[Step], checks: bool
+    source: str, dialect: str, limits: dict[str, int], steps: list[Step], checks: bool, begins: str
 ) -> None:
     begin = {"source": source, "dialect": dialect}
     messages: list[Step] = [("initialize", {"protocolVersion": "1.0", "limits": limits})]
     messages += [("check", begin)] if checks else []
-    messages += [("start", begin), *steps, ("drain", {}), ("drain", {})]
+    messages += [(begins, begin), *steps, ("drain", {}), ("drain", {})]
     converse(*(request(number, method, params) for number, (method, params) in enumerate(messages)))
 
 

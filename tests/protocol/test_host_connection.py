@@ -17,7 +17,19 @@ from flowcage.protocol.connection import (
 )
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply, LocalProtocolError, RemoteProtocolError
-from flowcage.protocol.messages import Check, Drain, Initialize, Ok, Poll, Resolve, Shutdown, Start
+from flowcage.protocol.messages import (
+    Advance,
+    Check,
+    Drain,
+    Initialize,
+    Message,
+    Ok,
+    Poll,
+    Resolve,
+    Run,
+    Shutdown,
+    Start,
+)
 
 
 def line(**members: Any) -> bytes:
@@ -149,19 +161,31 @@ def test_a_value_that_json_does_not_have_is_not_sent(value: float) -> None:
     assert json.loads(host.send(Poll()))["id"] == 3
 
 
-def test_a_start_that_failed_leaves_a_failed_run() -> None:
+@pytest.mark.parametrize("message", [Start("("), Run("(")])
+def test_a_start_that_failed_leaves_a_failed_run(message: Message) -> None:
     host = greeted_host()
-    host.send(Start("("))
+    host.send(message)
     host_events(host, envelope.error(2, ErrorReply("syntax", "x")))
     assert host.state == "failed"
     assert json.loads(host.send(Drain()))["method"] == "drain"
 
 
-def test_a_start_that_was_refused_changed_nothing() -> None:
+@pytest.mark.parametrize("message", [Start("1"), Run("1")])
+def test_a_start_that_was_refused_changed_nothing(message: Message) -> None:
     host = greeted_host()
-    host.send(Start("1"))
+    host.send(message)
     host_events(host, envelope.error(2, ErrorReply("invalid_params", "x")))
     assert host.state == "ready"
+
+
+@pytest.mark.parametrize(("kind", "state"), [("unknown_request", "running"), ("exception", "failed")])
+def test_an_advance_that_was_refused_is_no_failed_run(kind: str, state: str) -> None:
+    host = greeted_host()
+    host.send(Run("1"))
+    host.send(Advance(((Resolve("1", Ok(1)),),)))
+    host_events(host, envelope.result(2, "{}"))
+    host_events(host, envelope.error(3, ErrorReply(kind, "x")))
+    assert host.state == state
 
 
 def test_a_check_that_failed_is_no_failed_run() -> None:

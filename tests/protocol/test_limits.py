@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flowcage.host.run.limits import NAMES
-from flowcage.protocol import decode
+from flowcage.protocol import decode, encode
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.limits import REQUIRED_WIRE_NAMES, TABLE, WIRE_NAMES, Limits
+from flowcage.protocol.limits import NO_LIMITS, REQUIRED_WIRE_NAMES, TABLE, WIRE_NAMES, Limits, lowered
+from flowcage.protocol.messages import Run
 from flowcage.schemas.loader import document
 
 DEFINITIONS = document("common")["$defs"]
@@ -55,6 +56,19 @@ def test_a_limit_of_1_0_that_is_not_reported_is_refused(name: str) -> None:
     reported = dict.fromkeys(OF_1_0 - {name}, 7)
     with pytest.raises(ErrorReply, match=f"/limits: member '{name}' is required"):
         decode.initialized(answer(reported))
+
+
+def test_a_run_gets_the_lower_of_two_limits_and_0_asks_for_none() -> None:
+    held = Limits(cpu_seconds=10, memory_bytes=1000)
+    asked = NO_LIMITS._replace(cpu_seconds=11, memory_bytes=999, max_sleep_ms=1)
+    assert lowered(held, asked) == held._replace(memory_bytes=999, max_sleep_ms=1)
+    assert lowered(held, NO_LIMITS) == held
+
+
+def test_what_no_run_can_lower_is_not_read() -> None:
+    given = {"source": "", "limits": {"maxMessageBytes": "x", "addressSpaceBytes": -1, "cpuSeconds": 5}}
+    assert decode.message("run", given) == Run("", limits=NO_LIMITS._replace(cpu_seconds=5))
+    assert encode.params(Run("", limits=NO_LIMITS)) == {"source": ""}
 
 
 def test_a_limit_that_nobody_here_knows_is_ignored_in_both_directions() -> None:
