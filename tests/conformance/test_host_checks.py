@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowcage.conformance.check import Check
+from flowcage.conformance.fake_child import OLDER
 from flowcage.conformance.hosts import HostSubject, Played
 from flowcage.conformance.on_host import HOST_CHECKS
 from flowcage.conformance.runner import run_checks
@@ -41,6 +42,7 @@ USUAL = {
     "same-id-twice",
     "more-and-a-result",
 }
+USUAL_OF_OLDER = {"exception", "unknown-request", "dies-in-drain-line", "same-id-twice"}
 SMALL_HOST = (
     sys.executable,
     "-I",
@@ -81,6 +83,20 @@ def test_there_are_at_least_twenty_and_every_scenario_is_judged() -> None:
 def test_flowcages_own_host_passes(scenario: str) -> None:
     command = (*OWN_HOST, "--timeout", "2" if scenario in HANGS else "200")
     assert failing(command, by_scenario()[scenario], OWN_PATIENCE) == {}
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(name, marks=[] if name in USUAL_OF_OLDER else pytest.mark.thorough)
+        for name in SCENARIOS
+        if not name.startswith(OLDER)
+    ],
+)
+def test_flowcages_own_host_passes_with_an_older_child(scenario: str) -> None:
+    command = (*OWN_HOST, "--timeout", "2" if scenario in HANGS else "200")
+    checks = [check._replace(needs=f"{OLDER}{scenario}") for check in by_scenario()[scenario]]
+    assert failing(command, checks, OWN_PATIENCE) == {}
 
 
 @pytest.mark.thorough
