@@ -131,6 +131,7 @@ def test_a_line_that_comes_in_parts_or_with_others_is_answered_alike() -> None:
     Twins().hear(run, advance[:30], advance[30:] + again, drain)
     Twins().hear(run, advance + again[:30], again[30:], drain)
     Twins().hear(run, b" ", advance, again, drain)
+    Twins().hear(run, b'{"a":', advance, again, drain)
     Twins().hear(run, advance[:-1], b"\n", again, drain)
     Twins().hear(b"\n", run, b"\n", advance, b"", again)
     twins = Twins(Limits(max_message_bytes=len(run) - 1))
