@@ -153,6 +153,21 @@ class Context:
         """
         return self._own(self._called(function, arguments))
 
+    def call_on_json(self, function: JSValue, text: bytes, *arguments: JSValue) -> JSValue | None:
+        """Call a function with the value of a JSON text, and more arguments; None where the text is none.
+
+        Raises:
+            JavaScriptError: it threw.
+        """
+        value: JSValue = self._library.JS_ParseJSON(self.pointer, text, len(text), b"<json>")
+        if value.tag == capi.TAG_EXCEPTION:
+            self.release(self._library.JS_GetException(self.pointer))
+            return None
+        try:
+            return self._own(self._called(function, (value, *arguments)))
+        finally:
+            self._library.JS_FreeValue(self.pointer, value)
+
     def call_bytes(self, function: JSValue, *arguments: JSValue) -> bytes:
         """Call a function that returns a string: its UTF-8, with three bytes for each lone surrogate.
 
@@ -163,7 +178,7 @@ class Context:
         if value.tag == capi.TAG_EXCEPTION:
             raise JavaScriptError
         try:
-            return self._utf8(value)
+            return self.utf8(value)
         finally:
             self._library.JS_FreeValue(self.pointer, value)
 
@@ -180,14 +195,6 @@ class Context:
         """
         return self._own(self._library.JS_GetPropertyStr(self.pointer, value, name.encode()))
 
-    def parse(self, text: bytes) -> JSValue:
-        """The value of a JSON text in UTF-8, as JSON.parse reads it.
-
-        Raises:
-            JavaScriptError: it is none, or there was no memory.
-        """
-        return self._own(self._library.JS_ParseJSON(self.pointer, text, len(text), b"<json>"))
-
     def string(self, text: str) -> JSValue:
         """A JavaScript string. `text` may hold NUL and any Unicode but lone surrogates."""
         encoded = text.encode()
@@ -199,9 +206,10 @@ class Context:
         Raises:
             JavaScriptError: an out-of-memory error is pending.
         """
-        return self._utf8(value).decode("utf-8", "replace")
+        return self.utf8(value).decode("utf-8", "replace")
 
-    def _utf8(self, value: JSValue) -> bytes:
+    def utf8(self, value: JSValue) -> bytes:
+        """As `text`, in UTF-8, with three bytes for each lone surrogate."""
         library, pointer = self._library, self.pointer
         place = library.JS_ToCStringLen2(pointer, self._size_place, value, False)
         if not place:

@@ -38,6 +38,10 @@ class Bridge:
         """
         return self.context.call(self._functions[name], *arguments)
 
+    def call_on_json(self, name: str, text: bytes, *arguments: JSValue) -> JSValue | None:
+        """As `call`, with the value of a JSON text before the arguments; None where the text is none."""
+        return self.context.call_on_json(self._functions[name], text, *arguments)
+
     def call_bytes(self, name: str, *arguments: JSValue) -> bytes:
         """Call a function of the bridge that returns a string. Raises as `call`, or for want of memory."""
         return self.context.call_bytes(self._functions[name], *arguments)

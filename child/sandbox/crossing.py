@@ -73,8 +73,8 @@ def open_run(realm: Realm, line: UsualLine) -> Opened | None:
     try:
         realm.show_limits()
         with realm.context.scope():
-            message = realm.context.parse(line.data)
-            text = realm.call_bytes("openRun", message, integer(line.id), integer(line.budgets))
+            opened = realm.call_on_json("openRun", line.data, integer(line.id), integer(line.budgets))
+            text = b"" if opened is None else realm.context.utf8(opened)
     except JavaScriptError:
         realm.clear_error()
         return None
@@ -97,16 +97,11 @@ def settle_turn(realm: Realm, line: UsualLine) -> bool:
     Returns:
         Whether it was in order. If not, nothing was changed.
     """
-    with realm.context.scope():
-        try:
-            message = realm.context.parse(line.data)
-        except JavaScriptError:
-            realm.clear_error()
-            return False
-        try:
-            return realm.is_true("settleTurn", message, integer(line.id), integer(line.budgets))
-        except JavaScriptError:
-            raise thrown_failure(take_error(realm), _BEFORE_ANSWER) from None
+    try:
+        settled = realm.call_on_json("settleTurn", line.data, integer(line.id), integer(line.budgets))
+        return settled is not None and settled.is_true()
+    except JavaScriptError:
+        raise thrown_failure(take_error(realm), _BEFORE_ANSWER) from None
 
 
 def settle(realm: Realm, message: Resolve) -> None:
