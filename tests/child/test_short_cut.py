@@ -95,6 +95,14 @@ def test_code_of_the_workflow_that_runs_while_it_is_answered_has_the_same_effect
     twins.ask("drain", {})
 
 
+@pytest.mark.parametrize("stack_bytes", range(20_000, 200_000, 20_000))
+def test_a_stack_that_is_too_small_to_judge_with_ends_no_run(stack_bytes: int) -> None:
+    twins = Twins(Limits(stack_bytes=stack_bytes))
+    twins.run("log(typeof await agent('x')); return 1", args=json.loads("[" * 100 + "]" * 100))
+    twins.advance(("1", {"type": "ok", "value": json.loads("[" * 400 + "]" * 400)}))
+    twins.ask("drain", {})
+
+
 def test_a_prompt_that_must_not_run_is_not_run_twice() -> None:
     twins = Twins()
     twins.run("let n = 0; for (;;) { log(n += 1); await agent('x'); }")

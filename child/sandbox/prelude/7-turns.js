@@ -63,7 +63,12 @@ function answersIn(message, id, budgets) {
 
 // Settles the requests of an `advance` with one turn. Returns whether it was in order.
 function settleTurn(message, id, budgets) {
-  const answers = answersIn(message, id, budgets);
+  let answers;
+  try {
+    answers = answersIn(message, id, budgets);
+  } catch {
+    return false; // no stack or memory to judge with, which the usual way may need less of
+  }
   if (answers === undefined) return false;
   unsettled = answers;
   for (let i = 0; i < answers.length; i++) {
