@@ -46,14 +46,7 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.channel import Channel
 from flowcage.host.process.child_process import ChildGone, ChildProcess
 from flowcage.host.process.glances import Glances, Watch
-from flowcage.host.process.launch.greeting import (
-    can_lower,
-    initialize_message,
-    is_strict,
-    older_version,
-    require_agreed,
-    to_lower,
-)
+from flowcage.host.process.launch import greeting
 from flowcage.host.process.launch.launcher import Launcher, Spawned, not_launched
 from flowcage.host.process.proc_status import require_cage
 from flowcage.protocol.limits import NO_LIMITS, Limits, lowered
@@ -202,35 +195,36 @@ class Child:
             RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
                 confirm.
         """
-        message = initialize_message(limits, isolation)
-        if self._spawned.initialized is not None:
-            initialized = self._resume(self._spawned.initialized, message)
+        asked = greeting.initialize_message(limits, isolation)
+        told = self._spawned.initialize or asked
+        if (lower := greeting.to_lower(told, asked)) is None:
+            raise LaunchFailed(_ANOTHER_RUNS)
+        if (initialized := self._spawned.initialized) is not None:
+            self.channel.resume(initialized, self._spawned.sent_bytes, len(self._spawned.said))
         else:
-            initialized = await self._greet(message)
-            require_agreed(message, initialized)
-            if is_strict(message):
+            initialized = await self._greet(told)
+            greeting.require_agreed(told, initialized)
+            if greeting.is_strict(told):
                 require_cage(self._process.pid)
             self.channel.set_max_message_bytes(initialized.max_message_bytes)
         self._is_initialized = True
-        self._process.is_caged = is_strict(message)
-        return initialized
+        self._process.is_caged = greeting.is_strict(told)
+        return self._lowered(initialized, lower)
 
-    def _resume(self, told: Initialized, message: Initialize) -> Initialized:
-        spawned = self._spawned
-        lower = None if spawned.initialize is None else to_lower(spawned.initialize, message)
-        if lower is None or (lower != NO_LIMITS and not can_lower(told)):
+    def _lowered(self, initialized: Initialized, lower: Limits) -> Initialized:
+        if lower == NO_LIMITS:
+            limits = initialized.limits
+        elif not greeting.can_lower(initialized):
             raise LaunchFailed(_ANOTHER_RUNS)
-        self.to_lower = lower
-        if lower.cpu_seconds:
-            self._allowance.hold_alone()
-        self.channel.resume(told, spawned.sent_bytes, len(spawned.said))
-        # A copy, because the spares after it share what it was told.
-        return told._replace(limits=lowered(told.limits, lower), isolation=dict(told.isolation))
+        else:
+            limits, self.to_lower = lowered(initialized.limits, lower), lower
+            if lower.cpu_seconds:
+                self._allowance.hold_alone()
+        # A copy, because the spares after this one share what was told.
+        return initialized._replace(limits=limits, isolation=dict(initialized.isolation))
 
     async def _greet(self, message: Initialize) -> Initialized:
         channel, spawned = self.channel, self._spawned
-        if spawned.initialize not in (None, message):
-            raise LaunchFailed(_ANOTHER_RUNS)
         try:
             if spawned.initialize is None:
                 initialized = await channel.request(message)
@@ -238,7 +232,7 @@ class Child:
                 channel.note_sent(message, spawned.said)
                 initialized = await channel.receive()
         except RunRefused as refused:
-            if (version := older_version(refused)) is None:
+            if (version := greeting.older_version(refused)) is None:
                 raise
             initialized = await channel.request(message._replace(protocol_version=version))
         assert isinstance(initialized, Initialized)

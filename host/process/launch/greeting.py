@@ -113,9 +113,9 @@ class Greeting:
         self._known: tuple[bytes, Initialized] | None = None
 
     @property
-    def may_lower(self) -> bool:
-        """Whether children that are told this can lower limits by `run`; True until one has answered."""
-        return self._known is None or can_lower(self._known[1])
+    def can_lower(self) -> bool | None:
+        """Whether children that are told this can lower limits; None until one has answered."""
+        return None if self._known is None else can_lower(self._known[1])
 
     def judge(self, pid: int, said: bytes) -> Initialized:
         """What a child has answered, which agrees with what it was asked for; its cage is confirmed.

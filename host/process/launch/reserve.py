@@ -37,6 +37,7 @@ from flowcage.host.outcome.errors import LaunchFailed, RunError
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.launch.greeting import Greeting, can_lower, to_lower
 from flowcage.host.process.launch.launcher import ClosableLauncher, Launcher, Spawned
+from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.reaping import end_spawned, is_zombie, prepared
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import Initialize
@@ -57,7 +58,7 @@ class _Shelf:
 
     def suits(self, initialize: Initialize) -> bool:
         """Whether its spares could serve a run with another message, by lowering limits."""
-        return to_lower(self.initialize, initialize) is not None and self.greeting.may_lower
+        return to_lower(self.initialize, initialize) is not None and self.greeting.can_lower is not False
 
     def take(self, *, lowers: bool) -> Spawned | None:
         """The oldest spare that lives; one that was judged and can lower limits, where it `lowers` some."""
@@ -153,7 +154,11 @@ class Reserve:
         while shelf.coming + len(shelf.spares) <= _SPARES and not self._is_closed:
             shelf.coming += 1
             self._start_soon(self._refill, shelf)
-        return shelf.take(lowers=lowers) or await self._launcher.launch()
+        if (spare := shelf.take(lowers=lowers)) is not None:
+            return spare
+        if lowers and not shelf.greeting.can_lower:
+            return await self._launcher.launch()
+        return await _told(self._launcher, shelf.greeting)
 
     async def _refill(self, shelf: _Shelf) -> None:
         distrusted = self._distrusted
@@ -198,9 +203,12 @@ def of_child_workflow(launcher: Launcher, initialize: Initialize) -> Launcher:
 
 async def _told(launcher: Launcher, greeting: Greeting) -> Spawned:
     """A child that has been sent the first message."""
-    child = await launcher.launch()
-    with suppress(BrokenPipeError):  # the child has ended already; `take` finds that out
-        os.write(child.stdin, greeting.line)  # an empty pipe has room for it
+    if isinstance(launcher, Zygote):
+        child = await launcher.launch(greeting.message)
+    else:
+        child = await launcher.launch()
+        with suppress(BrokenPipeError):  # it has ended already, as the end of its stdout tells
+            os.write(child.stdin, greeting.line)  # an empty pipe has room for it
     return child._replace(initialize=greeting.message, sent_bytes=len(greeting.line))
 
 
