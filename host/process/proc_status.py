@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 from flowcage.host.outcome.errors import IsolationUnavailable, LaunchFailed, ProtocolViolation
@@ -16,6 +17,7 @@ _EXPECTED = {
     b"CapEff": b"0000000000000000",
     b"CapPrm": b"0000000000000000",
 }
+_MAX_BYTES = 64 * 1024
 _LINE = re.compile(rb"^(\w+):\t(.*)$", re.MULTILINE)
 
 
@@ -65,8 +67,11 @@ def _not_the_child(pid: int, status: bytes, difference: str) -> str:
 
 
 def _status(pid: int) -> bytes:
-    with open(f"/proc/{pid}/status", "rb") as file:
-        return file.read()
+    descriptor = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _MAX_BYTES)  # proc(5): a file of /proc comes whole in a read that has room
+    finally:
+        os.close(descriptor)
 
 
 def why_not_caged(status: bytes) -> str | None:
