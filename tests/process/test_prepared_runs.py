@@ -16,9 +16,9 @@ from flowcage.host.agents.base import AgentAnswer, AgentCall
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch import zygote_process
+from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.zygote import Zygote
-from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.protocol.layers import missing_layers
 
 from ..host.launchers import Watched, watched
