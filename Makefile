@@ -55,6 +55,7 @@ imports: $(READY_DEV)
 bench: $(READY_DEV)
 	$(BIN)/python bench/spawn.py
 	$(BIN)/python bench/compute.py
+	$(BIN)/python bench/child.py
 	$(BIN)/python bench/queues.py
 	$(BIN)/python bench/lockdown.py
 	$(BIN)/python bench/kill.py

@@ -3,6 +3,9 @@
 Who calls it: the session, which has checked by the state table that the message may come. A session serves
 one run; before it, `check` may compile any number of sources, each in a realm of its own.
 
+A realm is ready before the run where the limits are known early: a zygote's, which `expect` tells the limits
+before the fork, and `prepare` adopts in the process that runs the workflow.
+
 Where a realm does not fit its limits, or a check has filled its heap, no workflow can be run any more:
 `_start_failure` is the answer to `start` and to all that follows.
 """

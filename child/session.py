@@ -5,9 +5,13 @@ tests, which replay transcripts on it (`tests/protocol/test_transcripts.py`). Th
 passed in. A session serves one run. `ChildConnection` decides what may come when; no method here checks the
 state.
 
-The way of one message: `next_event` → `_answer` → `_carry_out` → `carried_out` → `_encode`. Lines are taken
-one at a time, because `initialize` changes the longest line for those behind it. `carried_out` is called
-before the next line is judged, also for a message that failed, because the next one's state depends on it.
+A line of the usual form takes the short cut: `_short_reply`. Where it cannot, or fills the heap on the way,
+it goes as if it had just come: nothing was answered, and what was begun is found as it stands (`_current`).
+
+The way of any other message: `next_event` → `_answer` → `_carry_out` → `carried_out` → `_encode`. Lines are
+taken one at a time, because `initialize` changes the longest line for those behind it. `carried_out` is
+called before the next line is judged, also for a message that failed, because the next one's state depends
+on it.
 
 Replies are collected in `_ready`, and go out before a message that may take long. An acknowledged `resolve`
 alone does not go out at once: it is sent with the drain behind it, in one write
