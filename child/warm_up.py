@@ -27,15 +27,20 @@ from flowcage.protocol.version import PROTOCOL_VERSION
 # It uses every kind of resolution and result that a small workflow does.
 _SOURCE = """phase("warm"); log(args);
 const words = await parallel([() => agent("a", { label: "a" }), () => agent("b")]);
+for (let trips = 0; trips < 8; trips++) await agent("c");
 return words.filter((word) => /[a-z]+/.test(word)).map((word) => ({ word }));"""
 _BUDGET = {"total": None, "spent": 1}
 _ANSWER = {"type": "ok", "value": "word", "budget": _BUDGET}
 _RUN = {"source": _SOURCE, "sourceName": "workflow.js", "args": {"n": [1.5, "x", None]}, "budget": _BUDGET}
 _FIRST = ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"})
 _Message: TypeAlias = tuple[str, dict[str, Any]]
-_LIFE: list[_Message] = [
+_LIFE: list[_Message] = [  # with some trips more: CPython 3.11 adapts what is called eight times
     ("run", _RUN),
     ("advance", {"turns": [[{"id": identifier, "resolution": _ANSWER}] for identifier in ("1", "2")]}),
+    *(
+        ("advance", {"turns": [[{"id": str(identifier), "resolution": _ANSWER}]]})
+        for identifier in range(3, 11)
+    ),
 ]
 
 
