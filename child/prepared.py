@@ -92,7 +92,7 @@ class Lines:
         return found
 
     def learn(self) -> bool:
-        """Prepare for the line that was noted, if there is one. It takes as long as two forks."""
+        """Prepare for the line that was noted, if there is one. It takes as long as three forks."""
         if not (line := self._wanted):
             return False
         self._wanted = b""

@@ -24,8 +24,8 @@ The order of `_run`, and what breaks if two steps swap:
 4. `warm_up` loads everything, and builds the realm that each child begins with.
 5. ``ready`` comes when a fork would succeed: the host waits for it with its own deadline.
 6. After `_FIRST_FORKS`, what the children with a line do is prepared once (`prepared`), which takes as long
-   as two forks. Then objects are made immortal (`immortal`), those of the preparation, too: a part at a time
-   while nobody asks for a fork, because it takes as long as the rest of the start. ``--no-plan`` and
+   as three forks. Then objects are made immortal (`immortal`), those of the preparation, too: a part at a
+   time while nobody asks for a fork, because it takes as long as the rest of the start. ``--no-plan`` and
    ``--mortal`` leave them out.
 
 Invariants:
