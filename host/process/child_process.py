@@ -163,10 +163,10 @@ class ChildProcess:
         """Whether the process has ended, reaped or not."""
         return self.ended is not None or is_zombie(self.pid) is not False
 
-    async def wait(self, grace_seconds: float) -> Ended | None:
+    async def wait(self, grace_seconds: float, *, shield: bool = False) -> Ended | None:
         """Wait at most this long for the child's end, and reap it; None if it has not ended."""
         if self.ended is None:
-            with trio.move_on_after(grace_seconds):
+            with trio.move_on_after(grace_seconds, shield=shield):
                 await self._exit.wait()
                 self._reap()
         return self.ended
@@ -177,14 +177,13 @@ class ChildProcess:
         Args:
             kill: at once; otherwise stdin is closed first and the child has `CLOSE_GRACE_SECONDS` to exit.
         """
-        with trio.CancelScope(shield=True):
-            if not kill and self.ended is None:
-                self._note_peak()
-                self.close_stdin()
-                await self.wait(CLOSE_GRACE_SECONDS)
-            self.kill()
-            if await self.wait(REAP_SECONDS) is None:
-                self.ended = Ended("a SIGKILL without effect", None, 0.0, 0.0, self._peak_rss_bytes)
+        if not kill and self.ended is None:
+            self._note_peak()
+            self.close_stdin()
+            await self.wait(CLOSE_GRACE_SECONDS, shield=True)
+        self.kill()
+        if await self.wait(REAP_SECONDS, shield=True) is None:
+            self.ended = Ended("a SIGKILL without effect", None, 0.0, 0.0, self._peak_rss_bytes)
         self._close_descriptors()
         assert self.ended is not None
         return self.ended
