@@ -208,7 +208,7 @@ class HostConnection(_Endpoint):
         else:
             params = encode.params(message) if params is None else params
             line = envelope.request(self._next_id, method, params)
-        if len(line) > self.max_message_bytes + 1:
+        if len(line) > self._reader.max_bytes + 1:
             raise LocalProtocolError(
                 f"{method} takes {len(line)} bytes; a line may have {self.max_message_bytes}"
             )
@@ -234,7 +234,7 @@ class HostConnection(_Endpoint):
         Raises:
             RemoteProtocolError: the child has broken the contract. The connection is of no further use.
         """
-        line = self._next_line()
+        line = self._next_line() if self._pieces or self._ended else None
         if line is None:
             if self._reader.is_skipping:  # at once: the rest of the line may never come
                 raise RemoteProtocolError(f"the child sent over {self.max_message_bytes} bytes on one line")

@@ -85,7 +85,9 @@ class Replies:
         asked = self._asked.popleft()
         if isinstance(reply, Failure):
             raise _error_of(asked.method, reply)
-        result = _decoded(asked.method, reply)
+        result = reply.result
+        if type(result) is not Drained:  # by `codec.read_typed`; no JSON is one
+            result = _decoded(asked.method, reply)
         if asked.settles:
             self._outstanding.difference_update(asked.settles)
         if isinstance(result, Drained):
@@ -95,10 +97,10 @@ class Replies:
     def _take_in(self, drained: Drained) -> None:
         if drained.requests:
             self._hand_out([request.id for request in drained.requests])
-        said, known = _said(drained), self._known
-        if said is Said.PENDING and known is Known.WAITING:  # nearly always; enums are slow as keys
-            return
-        if (why := CONTRADICTIONS.get((known, said))) is not None:
+        said = _said(drained)
+        if said is Said.PENDING and self._outstanding and not self._is_failing:
+            return  # nearly always; enums are slow as keys
+        if (why := CONTRADICTIONS.get((self._known, said))) is not None:
             raise ProtocolViolation(f"the child says that the workflow {why}")
         self._is_failing = said is Said.MORE
 
@@ -171,8 +173,6 @@ def _error_of(method: str, failure: Failure) -> RunError:
 
 
 def _decoded(method: str, reply: Result) -> object:
-    if type(reply.result) is Drained:  # by `codec.read_typed`; no JSON is one
-        return reply.result
     try:
         return codec.result(method, reply.result)
     except ErrorReply as refusal:
