@@ -1,0 +1,251 @@
+"""Inputs of a run's core as compact JSON, one object each, and back.
+
+A run is the fold of its inputs, so this is the whole form of a run that is kept. What must hold:
+
+- Reading gives the input that was written, member by member: `tests/durable/test_codec.py` holds round trips
+  of every kind, of lone surrogates, NUL, 1e308 and integers of any size that JSON may have.
+- Each entry says its version (``v``). What version 1 wrote is read for ever; `tests/durable/golden/` has
+  every kind of it. An entry of a later version is refused by name, never guessed at.
+- Reading is strict: a member that is unknown, absent or of another type is a `DamagedEntry` with the run,
+  the entry's number and a JSON Pointer, because a fold of half an input is another run.
+- Members with the default value are left out, and texts are ASCII with escapes, so that both databases take
+  them and the same input is always the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from flowcage.host.durable.digests import Digests, digest, digests_of
+from flowcage.host.durable.errors import DamagedEntry, Unstorable
+from flowcage.host.durable.forms import (
+    SCHEMA,
+    Object,
+    Redaction,
+    call_form,
+    call_of,
+    only,
+    request_form,
+    request_of,
+)
+from flowcage.host.run.core import inputs
+from flowcage.host.run.core.inputs import NO_FACTS, NOTHING, Facts, Input, Reason, Said, Spent, State
+from flowcage.protocol import strictjson
+from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.members import Members
+
+VERSION = 1
+
+
+class Decoded(NamedTuple):
+    """One entry. `digests` is there for a `Said`, and is of what the child said before it was redacted."""
+
+    input: Input
+    digests: Digests | None = None
+
+
+def encode(given: Input, key: bytes = b"", redact: Redaction | None = None) -> bytes:
+    """An input as one line of ASCII.
+
+    Args:
+        given: what happened.
+        key: of the digests.
+        redact: says what is stored of a request.
+
+    Raises:
+        Unstorable: it holds what is no JSON.
+    """
+    name = type(given).__name__.lower()
+    try:
+        form = {"v": VERSION, "t": name} | _WRITERS[name](given)
+        if isinstance(given, Said):
+            form |= _said(given, key, redact)
+        return strictjson.dumps_ascii(form).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unstorable(f"an input of the type {name} is no JSON: {error}") from error
+
+
+def decode(data: bytes, run_id: str, seq: int) -> Decoded:
+    """The input that `encode` was given.
+
+    Raises:
+        DamagedEntry: it is none of this version's.
+    """
+    try:
+        members = Members(_DECODER.decode(data.decode("ascii")), SCHEMA)
+        _require_version(members)
+        return _READERS[members.choice("t", tuple(_READERS))](members)
+    except ErrorReply as error:
+        raise DamagedEntry(run_id, seq, str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedEntry(run_id, seq, f"is not JSON: {error}") from None
+
+
+def _require_version(members: Members) -> None:
+    version = members.integer("v", 1, 2**31)
+    if version > VERSION:
+        what = f"has version {version}, this flowcage reads up to {VERSION}; use a newer one"
+        raise members.error("/v", what)
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def _said(said: Said, key: bytes, redact: Redaction | None) -> Object:
+    digests = digests_of(key, said)
+    form: Object = {"asked": digests.asked, "said": digests.said}
+    if said.calls:
+        form["calls"] = [call_form(each) for each in said.calls]
+    if said.requests:
+        kept = said.requests
+        if redact is not None:
+            kept = [redact(each, lambda value: digest(key, value)) for each in kept]
+        form["requests"] = [request_form(each) for each in kept]
+    if said.diagnostics:
+        form["notes"] = [dict(note) for note in said.diagnostics]
+    if said.state is not State.PENDING:
+        form["state"] = said.state.value
+    return form if said.result is None else form | {"result": said.result}
+
+
+def _spent(spent: Spent) -> Object:
+    return {} if spent == NOTHING else {"spent": list(spent)}
+
+
+def _facts(facts: Facts) -> Object:
+    return {"facts": dict(facts)} if facts else {}
+
+
+def _refused(given: inputs.Refused) -> Object:
+    form: Object = {"id": given.id, "message": given.message} | _spent(given.spent)
+    if given.reason is not Reason.REFUSED:
+        form["reason"] = given.reason.value
+    return form if given.text is None else form | {"text": given.text}
+
+
+_WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
+    {
+        "opened": lambda it: (
+            {"p": it.path, "name": it.source_name} | ({"request": it.request} if it.request else {})
+        ),
+        "compiled": lambda it: {"p": it.path, "dialect": it.dialect},
+        "said": lambda it: {"p": it.path},
+        "noted": lambda it: {"p": it.path, "note": dict(it.diagnostic)},
+        "turn": lambda it: {"p": it.path},
+        "answered": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
+        "refused": _refused,
+        "charged": lambda it: {"id": it.id, "spent": list(it.spent)},
+        "due": lambda it: {"id": it.id},
+        "failed": lambda it: {"p": it.path, "message": it.message},
+        "ended": lambda it: {"p": it.path} | ({"unbegun": sorted(it.unbegun)} if it.unbegun else {}),
+    }
+)
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"the number {text[:20]} is too large for a double")
+    return number
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+# Not `strictjson.loads`: its bounds are those of one message, and an entry is a message with more around it.
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+
+
+def _read_said(it: Members) -> Decoded:
+    said = Said(
+        it.string("p"),
+        tuple(map(call_of, it.objects("calls"))) if "calls" in it else (),
+        tuple(map(request_of, it.objects("requests"))) if "requests" in it else (),
+        tuple(map(_note, it.objects("notes"))) if "notes" in it else (),
+        State(it.choice("state", tuple(each.value for each in State), State.PENDING.value)),
+        it.required("result") if "result" in it else None,
+    )
+    return Decoded(said, Digests(it.string("asked"), it.string("said")))
+
+
+def _note(members: Members) -> Object:
+    members.string("kind")
+    return dict(members.items())
+
+
+def _read_noted(it: Members) -> Decoded:
+    note = it.object("note") or Members(it.required("note"), SCHEMA)
+    return Decoded(inputs.Noted(it.string("p"), _note(note)))
+
+
+def _read_compiled(it: Members) -> Decoded:
+    dialect = it.required("dialect")
+    if dialect is not None:
+        dialect = it.choice("dialect", ("module", "script"))
+    return Decoded(inputs.Compiled(it.string("p"), dialect))
+
+
+def _read_spent(it: Members) -> Spent:
+    numbers = it.array("spent")
+    kinds = [type(each) for each in numbers]
+    if len(kinds) != 3 or kinds[0] is not int or not {int, float}.issuperset(kinds):
+        raise it.error(it.at("spent"), "must be tokens, US dollars and seconds")
+    return Spent(*numbers)
+
+
+def _perhaps_spent(it: Members) -> Spent:
+    return _read_spent(it) if "spent" in it else NOTHING
+
+
+def _read_answered(it: Members) -> Decoded:
+    facts = it.object("facts")
+    told = NO_FACTS if facts is None else dict(facts.items())
+    return Decoded(inputs.Answered(it.string("id"), it.required("value"), _perhaps_spent(it), told))
+
+
+def _read_refused(it: Members) -> Decoded:
+    reason = Reason(it.choice("reason", tuple(each.value for each in Reason), Reason.REFUSED.value))
+    text = it.string("text") if "text" in it else None
+    return Decoded(inputs.Refused(it.string("id"), it.string("message"), reason, text, _perhaps_spent(it)))
+
+
+def _strict(known: str, read: Callable[[Members], Decoded]) -> Callable[[Members], Decoded]:
+    names = frozenset(known.split()) | {"v", "t"}
+
+    def reader(it: Members) -> Decoded:
+        only(it, names)
+        return read(it)
+
+    return reader
+
+
+_READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
+    {
+        "opened": _strict(
+            "p name request",
+            lambda it: Decoded(inputs.Opened(it.string("p"), it.string("name"), it.string("request", ""))),
+        ),
+        "compiled": _strict("p dialect", _read_compiled),
+        "said": _strict("p calls requests notes state result asked said", _read_said),
+        "noted": _strict("p note", _read_noted),
+        "turn": _strict("p", lambda it: Decoded(inputs.Turn(it.string("p")))),
+        "answered": _strict("id value spent facts", _read_answered),
+        "refused": _strict("id message reason text spent", _read_refused),
+        "charged": _strict("id spent", lambda it: Decoded(inputs.Charged(it.string("id"), _read_spent(it)))),
+        "due": _strict("id", lambda it: Decoded(inputs.Due(it.string("id")))),
+        "failed": _strict(
+            "p message", lambda it: Decoded(inputs.Failed(it.string("p"), it.string("message")))
+        ),
+        "ended": _strict(
+            "p unbegun",
+            lambda it: Decoded(inputs.Ended(it.string("p"), frozenset(it.strings("unbegun")))),
+        ),
+    }
+)
