@@ -10,10 +10,10 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 
-from flowcage.host.durable import codec
-from flowcage.host.durable.digests import digests_of
 from flowcage.host.durable.errors import DamagedEntry, Unstorable
-from flowcage.host.durable.forms import Withheld, withhold_prompts
+from flowcage.host.durable.history import codec
+from flowcage.host.durable.history.digests import digests_of
+from flowcage.host.durable.history.forms import Withheld, withhold_prompts
 from flowcage.host.run.core import inputs
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Input, Said, Spent, State, Turn

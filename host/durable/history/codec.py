@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from flowcage.host.durable.digests import Digests, digest, digests_of
 from flowcage.host.durable.errors import DamagedEntry, Unstorable
-from flowcage.host.durable.forms import (
+from flowcage.host.durable.history.digests import Digests, digest, digests_of
+from flowcage.host.durable.history.forms import (
     SCHEMA,
     Object,
     Redaction,

@@ -11,7 +11,7 @@ import json
 from hashlib import blake2b
 from typing import NamedTuple
 
-from flowcage.host.durable.forms import call_form, request_form
+from flowcage.host.durable.history.forms import call_form, request_form
 from flowcage.host.run.core.inputs import Said
 from flowcage.protocol.messages import Json
 

@@ -1,0 +1,224 @@
+"""What a store is given and gives back: plain values, each a named tuple.
+
+Times are milliseconds on the wall clock since 1970 (names end in ``_at``), except for an entry's `at`, which
+is the number of seconds that the core was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from flowcage.host.durable.history.digests import Digests
+from flowcage.host.durable.history.forms import Redaction
+from flowcage.host.run.core.inputs import Answered, Input, Refused
+from flowcage.host.run.core.rules import Rules
+from flowcage.protocol.limits import MIB
+from flowcage.protocol.messages import MISSING, Budget, Json, Missing
+
+State: TypeAlias = Literal["queued", "running", "asleep", "diverged", "ended"]
+STATES: tuple[State, ...] = ("queued", "running", "asleep", "diverged", "ended")
+Why: TypeAlias = Literal["queued", "abandoned", "due", "answered", "cancelled"]
+Texts: TypeAlias = Mapping[str, str]
+
+
+class NewWorkflow(NamedTuple):
+    """A workflow of a run's tree, as it was begun.
+
+    Attributes:
+        path: in the tree; "" is the root.
+        args: the JSON text verbatim, because the order of members is visible; None where there were none.
+        budget: at its start, which the workflow can see.
+        limits: those that the workflow can see or run into, by their names on the wire.
+        made_by: versions and builds of flowcage, protocol, prelude and engine.
+    """
+
+    path: str
+    source: str
+    source_name: str
+    args: str | None = None
+    dialect: str = "auto"
+    budget: Budget = Budget()
+    limits: Mapping[str, int] = MappingProxyType({})
+    made_by: Texts = MappingProxyType({})
+
+
+class NewRun(NamedTuple):
+    """A run to be kept.
+
+    Attributes:
+        run_id: 1 to 100 of A-Z, a-z, 0-9, '.', '_' and '-'; unique in the store.
+        rules: that its core decides by.
+        start_key: of the caller's choice: a second start with it is the same run.
+        forked_from, forked_at: the run whose answers it reuses, and the number of entries of it that it has.
+        delete_after: when it may be removed, once it has ended.
+    """
+
+    run_id: str
+    tenant: str
+    rules: Rules
+    root: NewWorkflow
+    start_key: str | None = None
+    forked_from: str | None = None
+    forked_at: int | None = None
+    delete_after: int | None = None
+
+
+class Created(NamedTuple):
+    """The run that a start has led to; `epoch` is None unless it is new and this host's."""
+
+    run_id: str
+    epoch: int | None
+    is_new: bool
+
+
+class EncodedEntry(NamedTuple):
+    """An input that was encoded by `Store.encode`, and when the core was given it."""
+
+    at: float
+    data: bytes
+
+
+class Entry(NamedTuple):
+    """One input of a run's core. `digests` are there where it is a reply."""
+
+    seq: int
+    at: float
+    epoch: int
+    input: Input
+    digests: Digests | None
+
+
+class OutsideAnswer(NamedTuple):
+    """An answer that came from outside of the run and was not taken in yet."""
+
+    request: str
+    answer: Answered | Refused
+    at: int
+
+
+class Ending(NamedTuple):
+    """How a run ended, or why it diverged. `error` and `usage` are whatever the host tells of them."""
+
+    verdict: str
+    result: Json | Missing = MISSING
+    error: Json = None
+    usage: Json = None
+
+
+class Cancel(NamedTuple):
+    """Somebody asked for the run to end."""
+
+    at: int
+    reason: str
+
+
+class Summary(NamedTuple):
+    """A run without its history."""
+
+    run_id: str
+    tenant: str
+    state: State
+    verdict: str | None
+    source_name: str
+    start_key: str | None
+    forked_from: str | None
+    forked_at: int | None
+    owner: str | None
+    epoch: int
+    entries: int
+    bytes: int
+    wake_at: int | None
+    cancel: Cancel | None
+    created_at: int
+    updated_at: int
+    delete_after: int | None
+
+
+class RunRecord(NamedTuple):
+    """A run with all that is needed to carry it out again.
+
+    Attributes:
+        digest_key: that the digests of its entries were made with.
+        workflows: by path, the root first.
+        answers: from outside, those that were not taken in yet.
+    """
+
+    summary: Summary
+    rules: Rules
+    digest_key: bytes
+    workflows: Mapping[str, NewWorkflow]
+    entries: Sequence[Entry]
+    answers: Sequence[OutsideAnswer]
+    ending: Ending | None
+
+
+class Claimable(NamedTuple):
+    """A run that some host should claim."""
+
+    run_id: str
+    why: Why
+
+
+class Filter(NamedTuple):
+    """Which runs are listed, the newest first. None takes all.
+
+    Attributes:
+        prefix: of their ids.
+        since, until: of `created_at`; `until` is excluded.
+        limit: how many at most.
+        before: continues behind this run of the list before.
+    """
+
+    tenant: str | None = None
+    states: Sequence[State] | None = None
+    verdicts: Sequence[str] | None = None
+    prefix: str = ""
+    since: int | None = None
+    until: int | None = None
+    forked_from: str | None = None
+    limit: int = 100
+    before: Summary | None = None
+
+
+ALL = Filter()
+
+
+class Sealer(Protocol):
+    """Encrypts what is stored: sources, args, entries, answers, results.
+
+    Names, states, times, digests and sizes are not sealed. `open` raises ValueError for what `seal` did not
+    make. Both are called in threads.
+    """
+
+    def seal(self, data: bytes) -> bytes: ...
+
+    def open(self, data: bytes) -> bytes: ...
+
+
+class StoreOptions(NamedTuple):
+    """What a store is held to.
+
+    Attributes:
+        run_bytes, tenant_bytes: caps on what is stored, compressed; None has no cap. What other hosts write
+            for a tenant counts with a delay.
+        pending_bytes: of writes that wait while the disk or the server takes none.
+        give_up_seconds: how long they wait before their runs end as `StoreFailed`.
+        redact: what is stored of a request; `withhold_prompts` keeps digests only.
+        sealer: encrypts.
+        clock: milliseconds since 1970.
+        fault: is told what the committing thread is about to do. For tests, which end the process there.
+    """
+
+    run_bytes: int | None = 1024 * MIB
+    tenant_bytes: int | None = None
+    pending_bytes: int = 64 * MIB
+    give_up_seconds: float = 300.0
+    redact: Redaction | None = None
+    sealer: Sealer | None = None
+    clock: Callable[[], int] | None = None
+    fault: Callable[[str], None] | None = None
+
+
+DEFAULTS = StoreOptions()

@@ -1,0 +1,255 @@
+"""The thread that writes: it takes all that waits in its queue and commits it as one transaction.
+
+While a commit is on its way to the disk, further writes gather; so the number of commits follows the disk and
+not the number of runs. What must hold:
+
+- Writes are committed in the order of `put`; a commit has a prefix of the queue.
+- A ticket is settled after its commit, or with the error that it was refused with.
+- A write that is refused leaves no trace: it was checked before it wrote, or its savepoint is rolled back.
+- What cannot be committed now is kept and tried again, because it holds answers that were paid for. After
+  `give_up_seconds`, or beyond `pending_bytes`, tickets fail with `StoreFailed`, in order: from then on
+  everything fails, so no later write is there without an earlier one.
+- Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
+  of this host's last commit is read on a new connection; the old one is not used again.
+
+`tests/durable/test_committer.py` and the kill tests hold this.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.write import Backend, Trouble, Write
+from flowcage.host.durable.ticket import settle
+from flowcage.host.outcome.errors import RunError
+
+MOST_AT_ONCE = 1000  # writes of one commit
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
+_PATIENCE_OF_CLOSING_SECONDS = 5.0
+
+
+class Committer:
+    """One thread with one connection.
+
+    Args:
+        backend: the database.
+        owner: this host.
+        pending_bytes, give_up_seconds, fault: as in `StoreOptions`.
+
+    Attributes:
+        trouble: why nothing can be written at the moment.
+        commits: that have taken place.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        owner: str,
+        pending_bytes: int,
+        give_up_seconds: float,
+        fault: Callable[[str], None] | None,
+    ) -> None:
+        self._backend = backend
+        self._owner = owner
+        self._most_pending = pending_bytes
+        self._give_up_seconds = give_up_seconds
+        self._fault = fault or (lambda _point: None)
+        self._queue: queue.SimpleQueue[Write[Any] | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._lock = threading.Lock()  # of `_pending` and of the order of `_broken` and the queue
+        self._broken: str | None = None
+        self._is_closed = False
+        self._db: Database | None = None
+        self.trouble: str | None = None
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="flowcage-committer", daemon=True)
+
+    def start(self, db: Database) -> None:
+        """Begin to write, with a connection that nobody else uses."""
+        self._db = db
+        self._thread.start()
+
+    def put(self, write: Write[Any]) -> None:
+        """Have something written."""
+        with self._lock:
+            broken = "the store was closed" if self._is_closed else self._broken
+            if broken is None and self._pending + write.size > self._most_pending and self.trouble:
+                broken = f"more than {self._most_pending:,} bytes wait to be written: {self.trouble}"
+                self._broken = broken  # a later write must not be there without this one
+            if broken is None:
+                self._pending += write.size
+                self._queue.put(write)
+                return
+        settle([(write, None, StoreFailed(broken))])
+
+    def refuse_all(self, why: str) -> None:
+        """Take nothing, from the beginning on."""
+        self._refuse(why)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Commit what was given, and end. For threads: it waits."""
+        with self._lock:
+            self._is_closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _refuse(self, why: str) -> None:
+        with self._lock:
+            self._broken = self._broken or why
+
+    def _run(self) -> None:
+        batch: list[Write[Any]] = []
+        try:
+            while batch := self._gather(wait=True):
+                self._commit(batch)
+        except BaseException as error:  # a fault of ours: nobody may wait for ever
+            self._refuse(f"the committing thread failed: {error!r}")
+            self._fail(batch)
+            while rest := self._gather(wait=False):
+                self._fail(rest)
+            raise
+        finally:
+            with suppress(Exception):  # all is committed that was told to be
+                self._backend.finish(self._db)
+
+    def _gather(self, *, wait: bool) -> list[Write[Any]]:
+        batch: list[Write[Any]] = []
+        try:
+            while len(batch) < MOST_AT_ONCE:
+                write = self._queue.get(block=wait and not batch)
+                if write is None:  # the end: what came before is committed first
+                    if batch:
+                        self._queue.put(None)
+                    break
+                batch.append(write)
+        except queue.Empty:
+            pass
+        return batch
+
+    def _fail(self, batch: list[Write[Any]]) -> None:
+        why = self._broken or "the store takes nothing more"
+        self._done([(each, None, StoreFailed(why)) for each in batch])
+
+    def _done(self, settled: list[tuple[Write[Any], Any, Exception | None]]) -> None:
+        with self._lock:
+            self._pending -= sum(write.size for write, _, _ in settled)
+        settle(settled)
+
+    def _commit(self, batch: list[Write[Any]]) -> None:
+        """Commit a batch, however long it takes, or fail it."""
+        pause, began, in_doubt = _FIRST_PAUSE_SECONDS, time.monotonic(), False
+        while self._broken is None:
+            try:
+                if self._db is None:
+                    self._db = self._backend.connect()
+                if not in_doubt or not self._has_committed(self._db):
+                    in_doubt = False
+                    self._attempt(self._db, batch)
+            except Exception as error:
+                in_doubt = in_doubt or isinstance(error, _InDoubt)
+                self._suffer(error.__cause__ or error, time.monotonic() - began + pause)
+            else:
+                self._acknowledge(batch)
+                return
+            time.sleep(pause)  # of this thread alone; what comes meanwhile waits in the queue
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        self._fail(batch)
+
+    def _acknowledge(self, batch: list[Write[Any]]) -> None:
+        self.commits += 1
+        self.trouble = None
+        self._fault("before-acknowledge")
+        self._done([(each, each.value, each.error) for each in batch])
+        assert self._db is not None
+        try:
+            self._backend.settled(self._db)
+        except Exception as error:
+            if self._backend.trouble(error) is None:
+                raise
+            self._forget_connection()  # the next commit says whether it is serious
+
+    def _suffer(self, error: BaseException, seconds: float) -> None:
+        """Take note of an error, and say that nothing more is taken where that is so."""
+        assert isinstance(error, Exception)
+        kind = self._backend.trouble(error)
+        if kind is None:
+            raise error
+        self._forget_connection()
+        self.trouble = str(error)
+        patience = _PATIENCE_OF_CLOSING_SECONDS if self._is_closed else self._give_up_seconds
+        if kind is not Trouble.PASSES or seconds > patience:
+            self._refuse(f"the store takes nothing more: {error}")
+
+    def _forget_connection(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            self._backend.rollback(db)
+            with suppress(Exception):
+                db.close()
+
+    def _attempt(self, db: Database, batch: list[Write[Any]]) -> None:
+        scope = self._backend.scope(db)
+        for write in batch:
+            write.value = write.error = None
+            write.prepare(scope)
+        self._fault("before-begin")
+        self._backend.begin(db)
+        self._do(scope, batch)
+        db.execute("UPDATE owners SET commits = ? WHERE owner = ?", (self.commits + 1, self._owner))
+        self._fault("before-commit")
+        try:
+            self._backend.commit(db, scope.told)
+        except Exception as error:
+            raise _InDoubt from error
+        self._fault("after-commit")
+
+    def _has_committed(self, db: Database) -> bool:
+        row = db.execute("SELECT commits FROM owners WHERE owner = ?", (self._owner,)).fetchone()
+        return row is not None and row[0] > self.commits
+
+    def _do(self, scope: Scope, batch: list[Write[Any]]) -> None:
+        """Do all writes of a batch; those of one type that follow each other at once."""
+        start = 0
+        while start < len(batch):
+            kind, end = type(batch[start]), start
+            while end < len(batch) and type(batch[end]) is kind:
+                end += 1
+            group = batch[start:end]
+            if not self._try(scope, group):
+                for write in group:  # each by itself; a conflict may be with what has just come
+                    if not self._try(scope, [write]):
+                        self._try(scope, [write], last=True)
+            start = end
+
+    def _try(self, scope: Scope, group: list[Write[Any]], *, last: bool = False) -> bool:
+        db = scope.db
+        db.execute("SAVEPOINT write")
+        try:
+            type(group[0]).run_all(scope, group)
+        except Exception as error:
+            conflict = self._backend.trouble(error) is Trouble.CONFLICT
+            refused = isinstance(error, StoreError | RunError)
+            if self._backend.trouble(error) in (Trouble.PASSES, Trouble.LASTS):
+                raise
+            scope.bytes_of.clear()
+            db.execute("ROLLBACK TO SAVEPOINT write")
+            db.execute("RELEASE SAVEPOINT write")
+            if len(group) > 1 or (conflict and not last):
+                return False
+            group[0].error = error if refused else StoreFailed(f"a write was refused: {error!r}")
+            return True
+        db.execute("RELEASE SAVEPOINT write")
+        return True
+
+
+class _InDoubt(Exception):
+    """Whether the commit took place is unknown; the cause says why."""

@@ -1,0 +1,92 @@
+"""The few calls that the statements make on a database, and what each write is given.
+
+Statements have ``?`` for parameters and are the same text for all databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from flowcage.host.durable.sql.payloads import Blob, Payloads
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Database(Protocol):
+    """One connection, used by one thread at a time.
+
+    Attributes:
+        for_update: ends a SELECT whose row is about to be changed.
+    """
+
+    for_update: str
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> Rows: ...
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
+
+    def pipeline(self) -> AbstractContextManager[Callable[[], None]]:
+        """Send statements without waiting for each. The call inside waits for all that were sent."""
+
+    def hold_blobs(self) -> None:
+        """Until the end of the transaction, no other one comes to use a blob."""
+
+    def begin(self) -> None: ...
+
+    def begin_reading(self) -> None:
+        """One unchanging view, for several statements."""
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Scope:
+    """What one write may use.
+
+    Attributes:
+        now: milliseconds since 1970.
+        owner: this host.
+        is_alive: whether another host is.
+        tenant_bytes: cap on what is stored of a tenant.
+        bytes_of: known sums by tenant, without what other hosts wrote since, and how often each was used.
+        told: owners to be told that there is news; "" is everybody.
+    """
+
+    db: Database
+    now: int
+    owner: str
+    is_alive: Callable[[str], bool]
+    payloads: Payloads
+    run_bytes: int | None = None
+    tenant_bytes: int | None = None
+    bytes_of: dict[str, tuple[int, int]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def keep_blobs(self, run_id: str, blobs: Sequence[Blob]) -> None:
+        """Store what payloads refer to."""
+        if blobs:  # the uses first: whoever removes blobs waits for them, see `Database.hold_blobs`
+            self.db.executemany(
+                "INSERT INTO blob_uses(run_id, hash) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                [(run_id, blob.hash) for blob in blobs],
+            )
+            self.db.executemany(
+                "INSERT INTO blobs(hash, data) VALUES(?, ?) ON CONFLICT DO NOTHING", [tuple(b) for b in blobs]
+            )

@@ -1,0 +1,153 @@
+"""Writes of a run's life: who has it, what is asked of it from outside, how it ends."""
+
+from __future__ import annotations
+
+from flowcage.host.durable.errors import RunHasEnded, UnknownRun
+from flowcage.host.durable.records import State
+from flowcage.host.durable.sql.database import Row, Scope
+from flowcage.host.durable.sql.payloads import Packed
+from flowcage.host.durable.sql.schema import escaped
+from flowcage.host.durable.sql.write import Write
+from flowcage.host.durable.sql.writes import require_owner
+
+
+class Claim(Write[int | None]):
+    """A run gets an owner."""
+
+    __slots__ = ("_reopen", "_run_id")
+
+    def __init__(self, run_id: str, reopen: bool) -> None:
+        super().__init__()
+        self._run_id, self._reopen = run_id, reopen
+
+    def run(self, scope: Scope) -> int | None:
+        state, owner, epoch = _row(scope, self._run_id, "state, owner, epoch")
+        if state in ("ended", "diverged") and not self._reopen:
+            return None
+        if state == "running" and owner is not None and (owner == scope.owner or scope.is_alive(owner)):
+            return None
+        scope.db.execute(
+            """UPDATE runs SET owner = ?, epoch = ?, state = 'running', wake_at = NULL, verdict = NULL,
+            ending = NULL, cancel_at = CASE WHEN state = 'ended' THEN NULL ELSE cancel_at END, updated_at = ?
+            WHERE run_id = ?""",
+            (scope.owner, epoch + 1, scope.now, self._run_id),
+        )
+        return int(epoch) + 1
+
+
+class Leave(Write[None]):
+    """A run's owner leaves it, in another state."""
+
+    __slots__ = ("_ending", "_epoch", "_packed", "_run_id", "_state", "_verdict")
+
+    def __init__(
+        self, run_id: str, epoch: int, state: State, verdict: str | None = None, ending: bytes | None = None
+    ) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._state = run_id, epoch, state
+        self._verdict, self._ending = verdict, ending
+        self._packed: Packed | None = None
+        self.size = len(ending or b"")
+
+    def prepare(self, scope: Scope) -> None:
+        if self._ending is not None and self._packed is None:
+            self._packed = scope.payloads.pack(self._ending)
+
+    def run(self, scope: Scope) -> None:
+        require_owner(scope, self._run_id, self._epoch)
+        packed = self._packed or Packed(b"")
+        scope.db.execute(
+            """UPDATE runs SET owner = NULL, state = ?, wake_at = NULL, verdict = ?, ending = ?,
+            updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
+            (self._state, self._verdict, packed.data or None, scope.now, packed.size, self._run_id),
+        )
+        scope.keep_blobs(self._run_id, packed.blobs)
+        if self._state == "ended":
+            scope.db.execute("DELETE FROM answers WHERE run_id = ?", (self._run_id,))
+        scope.told.add("")
+
+
+class FallAsleep(Write[bool]):
+    """A run's owner leaves it until there is something to do, if there is nothing now."""
+
+    __slots__ = ("_epoch", "_run_id", "_wake_at")
+
+    def __init__(self, run_id: str, epoch: int, wake_at: int | None) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._wake_at = run_id, epoch, wake_at
+
+    def run(self, scope: Scope) -> bool:
+        require_owner(scope, self._run_id, self._epoch)  # an answer that comes now waits for this row
+        sql = """SELECT 1 FROM runs WHERE run_id = ? AND (cancel_at IS NOT NULL OR EXISTS(
+            SELECT 1 FROM answers a WHERE a.run_id = runs.run_id AND a.data IS NOT NULL))"""
+        if scope.db.execute(sql, (self._run_id,)).fetchone() is not None:
+            return False
+        scope.db.execute(
+            "UPDATE runs SET owner = NULL, state = 'asleep', wake_at = ?, updated_at = ? WHERE run_id = ?",
+            (self._wake_at, scope.now, self._run_id),
+        )
+        scope.told.add("")
+        return True
+
+
+class GiveAnswer(Write[bool]):
+    """Somebody outside answers a request."""
+
+    __slots__ = ("_answer", "_packed", "_request", "_run_id")
+
+    def __init__(self, run_id: str, request: str, answer: bytes) -> None:
+        super().__init__()
+        self._run_id, self._request, self._answer = run_id, request, answer
+        self._packed: Packed | None = None
+        self.size = len(answer)
+
+    def prepare(self, scope: Scope) -> None:
+        self._packed = self._packed or scope.payloads.pack(self._answer)
+
+    def run(self, scope: Scope) -> bool:
+        owner = _open_run(scope, self._run_id)
+        assert self._packed is not None
+        done = scope.db.execute(
+            "INSERT INTO answers(run_id, request, at, data) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (self._run_id, escaped(self._request), scope.now, self._packed.data),
+        )
+        if done.rowcount != 1:
+            return False
+        scope.keep_blobs(self._run_id, self._packed.blobs)
+        scope.told.add(owner)
+        return True
+
+
+class AskToCancel(Write[bool]):
+    """Somebody outside wants a run to end."""
+
+    __slots__ = ("_reason", "_run_id")
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__()
+        self._run_id, self._reason = run_id, reason
+
+    def run(self, scope: Scope) -> bool:
+        owner = _open_run(scope, self._run_id)
+        done = scope.db.execute(
+            "UPDATE runs SET cancel_at = ?, cancel_reason = ? WHERE run_id = ? AND cancel_at IS NULL",
+            (scope.now, escaped(self._reason), self._run_id),
+        )
+        scope.told.add(owner)
+        return bool(done.rowcount == 1)
+
+
+def _row(scope: Scope, run_id: str, columns: str) -> Row:
+    sql = f"SELECT {columns} FROM runs WHERE run_id = ?{scope.db.for_update}"
+    row: Row | None = scope.db.execute(sql, (run_id,)).fetchone()
+    if row is None:
+        raise UnknownRun(run_id)
+    return row
+
+
+def _open_run(scope: Scope, run_id: str) -> str:
+    """The owner of a run that has not ended; "" without one."""
+    state, owner, verdict = _row(scope, run_id, "state, owner, verdict")
+    if state == "ended":
+        raise RunHasEnded(run_id, verdict)
+    return owner or ""

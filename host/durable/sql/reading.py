@@ -1,0 +1,199 @@
+"""Reads: each is a function of a connection that nobody writes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flowcage.host.durable.errors import AmbiguousRun, DamagedEntry, DamagedStore, UnknownRun
+from flowcage.host.durable.records import (
+    Claimable,
+    Entry,
+    Filter,
+    NewWorkflow,
+    OutsideAnswer,
+    RunRecord,
+    Summary,
+)
+from flowcage.host.durable.sql.database import Database, Row
+from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sql.rows import (
+    SUMMARY,
+    Unpack,
+    answer_of,
+    ending_of,
+    entry_of,
+    rules_of,
+    summary_of,
+    workflow_of,
+)
+from flowcage.host.durable.sql.schema import escaped
+
+LAST = "@last"
+_MOST_NAMED = 10
+
+
+@contextmanager
+def view(db: Database) -> Iterator[None]:
+    """One unchanging view of the store."""
+    db.begin_reading()
+    try:
+        yield
+    finally:
+        db.rollback()
+
+
+def find(db: Database, prefix: str, tenant: str | None) -> str:
+    """The one run whose id begins so; an id that is given whole is itself, whatever begins with it."""
+    if prefix == LAST:
+        found = runs(db, Filter(tenant, limit=1))
+    else:
+        found = runs(db, Filter(tenant, prefix=prefix, limit=_MOST_NAMED))
+        exact = runs(db, Filter(tenant, prefix=prefix), "run_id = ?") if len(found) > 1 else []
+        found = exact or found
+    if not found or not prefix:
+        raise UnknownRun(prefix)
+    if len(found) > 1:
+        raise AmbiguousRun(prefix, sorted(each.run_id for each in found))
+    return found[0].run_id
+
+
+def get(db: Database, run_id: str) -> Summary:
+    """A run without its history."""
+    row = db.execute(f"SELECT {SUMMARY} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise UnknownRun(run_id)
+    return summary_of(row)
+
+
+def runs(db: Database, which: Filter, prefix_is: str = "run_id >= ? AND run_id < ?") -> list[Summary]:
+    """The runs of a filter, the newest first."""
+    terms: list[tuple[str, tuple[Any, ...]]] = []
+    if which.tenant is not None:
+        terms.append(("tenant = ?", (escaped(which.tenant),)))
+    if which.states is not None:
+        terms.append((_one_of("state", len(which.states)), tuple(which.states)))
+    if which.verdicts is not None:
+        terms.append((_one_of("verdict", len(which.verdicts)), tuple(which.verdicts)))
+    if which.prefix:
+        end = (which.prefix + "\x7f",) if "<" in prefix_is else ()  # ids are ASCII
+        terms.append((prefix_is, (which.prefix, *end)))
+    if which.since is not None:
+        terms.append(("created_at >= ?", (which.since,)))
+    if which.until is not None:
+        terms.append(("created_at < ?", (which.until,)))
+    if which.forked_from is not None:
+        terms.append(("forked_from = ?", (which.forked_from,)))
+    if which.before is not None:
+        at, run_id = which.before.created_at, which.before.run_id
+        terms.append(("(created_at < ? OR created_at = ? AND run_id < ?)", (at, at, run_id)))
+    where = " AND ".join(term for term, _ in terms) or "1 = 1"
+    rows = db.execute(
+        f"SELECT {SUMMARY} FROM runs WHERE {where} ORDER BY created_at DESC, run_id DESC LIMIT ?",
+        (*(value for _, values in terms for value in values), which.limit),
+    )
+    return [summary_of(row) for row in rows.fetchall()]
+
+
+def _one_of(column: str, count: int) -> str:
+    return f"{column} IN ({', '.join('?' * count)})" if count else "1 = 0"
+
+
+def claimable(db: Database, now: int, is_alive: Callable[[str], bool], limit: int) -> list[Claimable]:
+    """Runs that no living host has and that something is to be done about."""
+    rows = db.execute(
+        """SELECT run_id, CASE WHEN state = 'queued' THEN 'queued' WHEN cancel_at IS NOT NULL THEN 'cancelled'
+        WHEN wake_at <= ? THEN 'due' ELSE 'answered' END, wake_at FROM runs
+        WHERE state = 'queued' OR state = 'asleep' AND (wake_at <= ? OR cancel_at IS NOT NULL OR EXISTS(
+        SELECT 1 FROM answers a WHERE a.run_id = runs.run_id AND a.data IS NOT NULL))
+        ORDER BY updated_at LIMIT ?""",
+        (now, now, limit),
+    ).fetchall()
+    found = [Claimable(row[0], row[1]) for row in rows]
+    owned = db.execute(
+        "SELECT run_id, owner FROM runs WHERE state = 'running' ORDER BY updated_at"
+    ).fetchall()
+    alive: dict[str, bool] = {}
+    for run_id, owner in owned:
+        if owner not in alive:
+            alive[owner] = owner is not None and is_alive(owner)
+        if not alive[owner]:
+            found.append(Claimable(run_id, "abandoned"))
+    return found[:limit]
+
+
+def answers(db: Database, payloads: Payloads, run_id: str) -> list[OutsideAnswer]:
+    """Those that the run has not taken in, in the order in which they came."""
+    unpack = unpacker(db, payloads)
+    rows = db.execute(
+        "SELECT request, at, data FROM answers WHERE run_id = ? AND data IS NOT NULL ORDER BY at, request",
+        (run_id,),
+    )
+    return [answer_of(run_id, row, unpack) for row in rows.fetchall()]
+
+
+def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
+    """A run with its history."""
+    with view(db):
+        row = db.execute(
+            f"SELECT {SUMMARY}, rules, digest_key, ending FROM runs WHERE run_id = ?", (run_id,)
+        ).fetchone()
+        if row is None:
+            raise UnknownRun(run_id)
+        unpack = unpacker(db, payloads)
+        summary, (rules, digest_key, ending) = summary_of(row[:-3]), row[-3:]
+        try:
+            return RunRecord(
+                summary,
+                rules_of(run_id, rules),
+                bytes(digest_key),
+                _workflows(db, unpack, run_id),
+                _entries(db, unpack, summary),
+                answers(db, payloads, run_id),
+                None if ending is None else ending_of(summary.verdict or "", unpack(ending)),
+            )
+        except DamagedEntry:
+            raise
+        except DamagedStore as error:
+            raise DamagedEntry(run_id, None, str(error)) from None
+
+
+def _entries(db: Database, unpack: Unpack, summary: Summary) -> list[Entry]:
+    run_id = summary.run_id
+    rows: list[Row] = db.execute(
+        "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? ORDER BY seq", (run_id,)
+    ).fetchall()
+    for index, row in enumerate(rows):
+        if row[0] != index:
+            raise DamagedEntry(run_id, index, "is missing")
+    if len(rows) != summary.entries:
+        raise DamagedEntry(run_id, min(len(rows), summary.entries), f"{summary.entries} were written")
+    return [entry_of(run_id, row, unpack) for row in rows]
+
+
+def _workflows(db: Database, unpack: Unpack, run_id: str) -> dict[str, NewWorkflow]:
+    rows = db.execute(
+        """SELECT w.path, w.args, w.terms, b.data FROM workflows w LEFT JOIN blobs b ON b.hash = w.source
+        WHERE w.run_id = ? ORDER BY w.path""",
+        (run_id,),
+    ).fetchall()
+    found = {}
+    for path, args, terms, data in rows:
+        if data is None:
+            raise DamagedEntry(run_id, None, f"the source of its workflow {path!r} is missing")
+        workflow = workflow_of((path, args, terms), unpack, unpack(data))
+        found[workflow.path] = workflow
+    if "" not in found:
+        raise DamagedEntry(run_id, None, "its root workflow is missing")
+    return found
+
+
+def unpacker(db: Database, payloads: Payloads) -> Unpack:
+    """Unpacks payloads, with what they refer to."""
+
+    def fetch(name: bytes) -> bytes | None:
+        row = db.execute("SELECT data FROM blobs WHERE hash = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    return lambda data: payloads.unpack(data, fetch)

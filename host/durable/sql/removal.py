@@ -1,0 +1,69 @@
+"""Writes that remove runs."""
+
+from __future__ import annotations
+
+from flowcage.host.durable.errors import RunIsOpen, RunIsReused, UnknownRun
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.schema import TABLES, escaped
+from flowcage.host.durable.sql.write import Write
+
+_AT_ONCE = 100  # runs that one write removes; others wait for it
+
+
+class Delete(Write[None]):
+    """One run, if it is over and nobody reuses it."""
+
+    __slots__ = ("_run_id",)
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+
+    def run(self, scope: Scope) -> None:
+        sql = f"SELECT state FROM runs WHERE run_id = ?{scope.db.for_update}"
+        row = scope.db.execute(sql, (self._run_id,)).fetchone()
+        if row is None:
+            raise UnknownRun(self._run_id)
+        if row[0] not in ("ended", "diverged"):
+            raise RunIsOpen(self._run_id, row[0])
+        forks = scope.db.execute(
+            "SELECT run_id FROM runs WHERE forked_from = ? ORDER BY run_id LIMIT 10", (self._run_id,)
+        ).fetchall()
+        if forks:
+            raise RunIsReused(self._run_id, [fork for (fork,) in forks])
+        _remove(scope, self._run_id)
+
+
+class Prune(Write[list[str]]):
+    """Runs that ended before a time or may be removed by now, some of them. Those that it has removed."""
+
+    __slots__ = ("_before", "_tenant")
+
+    def __init__(self, before: int, tenant: str | None) -> None:
+        super().__init__()
+        self._before, self._tenant = before, tenant
+
+    def run(self, scope: Scope) -> list[str]:
+        of_tenant = "" if self._tenant is None else "AND tenant = ?"
+        found = scope.db.execute(
+            f"""SELECT run_id FROM runs r
+            WHERE state = 'ended' AND (updated_at < ? OR delete_after <= ?) {of_tenant}
+            AND NOT EXISTS(SELECT 1 FROM runs f WHERE f.forked_from = r.run_id)
+            ORDER BY updated_at LIMIT {_AT_ONCE}{scope.db.for_update}""",
+            (self._before, scope.now, *([] if self._tenant is None else [escaped(self._tenant)])),
+        ).fetchall()
+        for (run_id,) in found:
+            _remove(scope, run_id)
+        return [run_id for (run_id,) in found]
+
+
+def _remove(scope: Scope, run_id: str) -> None:
+    scope.db.hold_blobs()
+    scope.db.execute(
+        """DELETE FROM blobs WHERE hash IN (SELECT hash FROM blob_uses WHERE run_id = ?)
+        AND NOT EXISTS(SELECT 1 FROM blob_uses u WHERE u.hash = blobs.hash AND u.run_id <> ?)""",
+        (run_id, run_id),
+    )
+    for table in TABLES:
+        scope.db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+    scope.bytes_of.clear()

@@ -1,0 +1,114 @@
+"""From rows to records, and the values that columns hold as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+from flowcage.host.durable.errors import DamagedEntry, DamagedStore
+from flowcage.host.durable.history import codec
+from flowcage.host.durable.records import Cancel, Ending, Entry, NewWorkflow, OutsideAnswer, Summary
+from flowcage.host.durable.sql.database import Row
+from flowcage.host.durable.sql.schema import unescaped
+from flowcage.host.run.core.inputs import Answered, Refused
+from flowcage.host.run.core.rules import Rules
+from flowcage.protocol.messages import MISSING, Budget
+
+# Unpacks a payload: its bytes, with blobs fetched.
+Unpack = Callable[[bytes], bytes]
+
+SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch,
+entries, bytes, wake_at, cancel_at, cancel_reason, created_at, updated_at, delete_after"""
+
+
+def summary_of(row: Row) -> Summary:
+    """A run, from the columns of `SUMMARY`."""
+    (run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch) = row[:10]
+    (entries, size, wake_at, cancel_at, reason, created_at, updated_at, delete_after) = row[10:]
+    return Summary(
+        *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
+        None if start_key is None else unescaped(start_key),
+        *(forked_from, forked_at, owner, epoch, entries, size, wake_at),
+        None if cancel_at is None else Cancel(cancel_at, unescaped(reason or "")),
+        *(created_at, updated_at, delete_after),
+    )
+
+
+def encoded_text(text: str) -> bytes:
+    """A text of any characters, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decoded_text(data: bytes) -> str:
+    """The text again."""
+    return data.decode("utf-8", "surrogatepass")
+
+
+def encoded_rules(rules: Rules) -> str:
+    """The rules as JSON."""
+    return json.dumps(rules._asdict() | {"handlers": sorted(rules.handlers)}, separators=(",", ":"))
+
+
+def rules_of(run_id: str, text: str) -> Rules:
+    """The rules again; those that were added since then have their defaults.
+
+    Raises:
+        DamagedEntry: a rule is not known here.
+    """
+    members: dict[str, Any] = json.loads(text)
+    unknown = members.keys() - set(Rules._fields)
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise DamagedEntry(
+            run_id, None, f"its rules have {names}, which this flowcage does not know; use a newer one"
+        )
+    return Rules(**members | {"handlers": frozenset(members["handlers"])})
+
+
+def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
+    """A workflow, from path, args and terms."""
+    path, args, terms_data = row
+    terms = json.loads(unpack(terms_data))
+    return NewWorkflow(
+        unescaped(path),
+        decoded_text(source),
+        terms["sourceName"],
+        None if args is None else decoded_text(unpack(args)),
+        terms["dialect"],
+        Budget(*terms["budget"]),
+        terms["limits"],
+        terms["madeBy"],
+    )
+
+
+def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:
+    """An entry, from seq, at, epoch and data. Raises `DamagedEntry`."""
+    seq, at, epoch, data = row
+    try:
+        plain = unpack(data)
+    except DamagedStore as error:
+        raise DamagedEntry(run_id, seq, str(error)) from None
+    decoded = codec.decode(plain, run_id, seq)
+    return Entry(seq, at, epoch, decoded.input, decoded.digests)
+
+
+def answer_of(run_id: str, row: Row, unpack: Unpack) -> OutsideAnswer:
+    """An answer from outside, from request, at and data."""
+    request, at, data = row
+    given = codec.decode(unpack(data), run_id, 0).input
+    return OutsideAnswer(unescaped(request), cast("Answered | Refused", given), at)
+
+
+def encoded_ending(ending: Ending) -> bytes:
+    """An ending without its verdict, which is a column."""
+    form = {"error": ending.error, "usage": ending.usage}
+    if ending.result is not MISSING:
+        form["result"] = ending.result
+    return json.dumps(form, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def ending_of(verdict: str, plain: bytes) -> Ending:
+    """The ending again."""
+    form = json.loads(plain)
+    return Ending(verdict, form.get("result", MISSING), form["error"], form["usage"])

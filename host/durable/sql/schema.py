@@ -1,0 +1,93 @@
+"""The tables, as numbered migrations.
+
+A store is brought up to date in one transaction when it is opened. `oldest_reader` is the oldest version of
+the schema whose code can use what is there; older code refuses with a sentence. A released migration is
+never changed: `tests/durable/golden/` has a store of each version, which every later one must read.
+
+Texts that workflows and callers choose are stored as JSON would write them, without the quotes: Postgres
+refuses NUL in a text, SQLite's module for Python lone surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+VERSION = 1
+OLDEST_READER = 1
+
+# In the words of each database: ``{bytes}``; an id that is compared by bytes; a table that is its own index.
+_SQLITE = {"bytes": "BLOB", "id": "TEXT", "clustered": " WITHOUT ROWID"}
+_POSTGRES = {"bytes": "BYTEA", "id": 'TEXT COLLATE "C"', "clustered": ""}
+
+_VERSION_1 = """
+CREATE TABLE flowcage_schema(
+  version INTEGER NOT NULL, oldest_reader INTEGER NOT NULL,
+  store_key {bytes} NOT NULL, created_at BIGINT NOT NULL);
+
+-- A host, for as long as its commits may be asked about: the number of the last one.
+CREATE TABLE owners(owner {id} PRIMARY KEY, commits BIGINT NOT NULL, opened_at BIGINT NOT NULL){clustered};
+
+CREATE TABLE blobs(hash {bytes} PRIMARY KEY, data {bytes} NOT NULL);
+CREATE TABLE blob_uses(run_id {id} NOT NULL, hash {bytes} NOT NULL, PRIMARY KEY(run_id, hash)){clustered};
+CREATE INDEX blob_uses_by_hash ON blob_uses(hash);
+
+CREATE TABLE runs(
+  run_id {id} PRIMARY KEY, tenant {id} NOT NULL, start_key {id}, start_hash {bytes} NOT NULL,
+  forked_from {id}, forked_at BIGINT, digest_key {bytes} NOT NULL,
+  source_name TEXT NOT NULL, rules TEXT NOT NULL,
+  state TEXT NOT NULL CHECK(state IN ('queued', 'running', 'asleep', 'diverged', 'ended')),
+  verdict TEXT, ending {bytes},
+  owner {id}, epoch BIGINT NOT NULL, entries BIGINT NOT NULL, bytes BIGINT NOT NULL,
+  wake_at BIGINT, cancel_at BIGINT, cancel_reason TEXT,
+  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, delete_after BIGINT,
+  UNIQUE(tenant, start_key));
+CREATE INDEX runs_by_age ON runs(created_at, run_id);
+CREATE INDEX runs_open ON runs(state, wake_at) WHERE state IN ('queued', 'running', 'asleep');
+CREATE INDEX runs_forks ON runs(forked_from) WHERE forked_from IS NOT NULL;
+
+CREATE TABLE workflows(
+  run_id {id} NOT NULL, path {id} NOT NULL, source {bytes} NOT NULL, args {bytes}, terms {bytes} NOT NULL,
+  PRIMARY KEY(run_id, path)){clustered};
+
+CREATE TABLE entries(
+  run_id {id} NOT NULL, seq BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, epoch BIGINT NOT NULL,
+  data {bytes} NOT NULL, PRIMARY KEY(run_id, seq)){clustered};
+
+-- `data` is NULL once the run has taken the answer in: the row stays, or a second answer would be the first.
+CREATE TABLE answers(
+  run_id {id} NOT NULL, request {id} NOT NULL, at BIGINT NOT NULL, data {bytes},
+  PRIMARY KEY(run_id, request)){clustered};
+"""
+
+_MIGRATIONS = (_VERSION_1,)
+
+# All that belongs to a run, for removing and moving it: table and columns.
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "workflows": ("run_id", "path", "source", "args", "terms"),
+    "entries": ("run_id", "seq", "at", "epoch", "data"),
+    "answers": ("run_id", "request", "at", "data"),
+    "blob_uses": ("run_id", "hash"),
+    "runs": (
+        *("run_id", "tenant", "start_key", "start_hash", "forked_from", "forked_at", "digest_key"),
+        *("source_name", "rules", "state", "verdict", "ending", "owner", "epoch", "entries", "bytes"),
+        *("wake_at", "cancel_at", "cancel_reason", "created_at", "updated_at", "delete_after"),
+    ),
+}
+
+
+def statements_after(version: int, *, postgres: bool) -> list[str]:
+    """What brings a store of this version up to date; 0 is an empty database."""
+    words = _POSTGRES if postgres else _SQLITE
+    texts = [text.format(**words) for text in _MIGRATIONS[version:]]
+    return [each.strip() for text in texts for each in text.split(";\n") if each.strip()]
+
+
+def escaped(text: str) -> str:
+    """A text as it is stored: ASCII, without NUL."""
+    return json.dumps(text)[1:-1]
+
+
+def unescaped(stored: str) -> str:
+    """The text again."""
+    return str(json.loads(f'"{stored}"'))

@@ -1,0 +1,208 @@
+"""A store over one of the databases: writes go to the committing thread, reads to a connection beside it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from flowcage.host.durable.errors import StoreFailed, Unstorable
+from flowcage.host.durable.history import codec
+from flowcage.host.durable.records import (
+    ALL,
+    Claimable,
+    Created,
+    EncodedEntry,
+    Ending,
+    Filter,
+    NewRun,
+    NewWorkflow,
+    OutsideAnswer,
+    RunRecord,
+    StoreOptions,
+    Summary,
+)
+from flowcage.host.durable.sql import life, reading, removal, transfer, writes
+from flowcage.host.durable.sql.committer import Committer
+from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sql.rows import encoded_ending
+from flowcage.host.durable.sql.write import Write
+from flowcage.host.durable.sqlite.files import exported, imported
+from flowcage.host.durable.ticket import Ticket, settle
+from flowcage.host.run.core.inputs import Answered, Input, Refused
+
+T = TypeVar("T")
+
+_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class SqlStore(ABC):
+    """What `Store` asks for. Subclasses open and close the database, and know which hosts live.
+
+    Args:
+        owner: the name of this host.
+        options: as given.
+        payloads: with the store's key.
+        reader: a connection that is used for reading alone, by one thread at a time.
+        committer: has been started.
+    """
+
+    def __init__(
+        self, owner: str, options: StoreOptions, payloads: Payloads, reader: Database, committer: Committer
+    ) -> None:
+        self._owner = owner
+        self._options = options
+        self._payloads = payloads
+        self._reader = reader
+        self._reading = threading.Lock()
+        self.committer = committer
+
+    @property
+    def owner(self) -> str:
+        return self._owner
+
+    @property
+    def trouble(self) -> str | None:
+        return self.committer.trouble
+
+    def encode(self, given: Input) -> bytes:
+        return codec.encode(given, self._payloads.key, self._options.redact)
+
+    # ---- runs --------------------------------------------------------------------------------
+
+    def create(self, run: NewRun, *, queued: bool = False) -> Ticket[Created]:
+        write = writes.Create(run, queued)
+        if _RUN_ID.fullmatch(run.run_id) is None:
+            error = f"the id of a run must be 1 to 100 of A-Z, a-z, 0-9, '.', '_' and '-', not {run.run_id!r}"
+            settle([(write, None, Unstorable(error))])
+        elif self.trouble is not None:
+            settle([(write, None, StoreFailed(f"no run is begun while the store fails: {self.trouble}"))])
+        else:
+            self.committer.put(write)
+        return write
+
+    def claim(self, run_id: str, *, reopen: bool = False) -> Ticket[int | None]:
+        return self._put(life.Claim(run_id, reopen))
+
+    def release(self, run_id: str, epoch: int) -> Ticket[None]:
+        return self._put(life.Leave(run_id, epoch, "queued"))
+
+    def sleep(self, run_id: str, epoch: int, wake_at: int | None = None) -> Ticket[bool]:
+        return self._put(life.FallAsleep(run_id, epoch, wake_at))
+
+    def diverge(self, run_id: str, epoch: int, why: Ending) -> Ticket[None]:
+        return self._put(life.Leave(run_id, epoch, "diverged", why.verdict, encoded_ending(why)))
+
+    def end(self, run_id: str, epoch: int, ending: Ending) -> Ticket[None]:
+        return self._put(life.Leave(run_id, epoch, "ended", ending.verdict, encoded_ending(ending)))
+
+    # ---- its history -------------------------------------------------------------------------
+
+    def add_workflow(self, run_id: str, epoch: int, workflow: NewWorkflow) -> Ticket[None]:
+        return self._put(writes.AddWorkflow(run_id, epoch, workflow))
+
+    def append(
+        self, run_id: str, epoch: int, seq: int, entries: Sequence[EncodedEntry], took: Sequence[str] = ()
+    ) -> Ticket[None]:
+        return self._put(writes.Append(run_id, epoch, seq, entries, took))
+
+    # ---- from outside ------------------------------------------------------------------------
+
+    def answer(self, run_id: str, answer: Answered | Refused) -> Ticket[bool]:
+        return self._put(life.GiveAnswer(run_id, answer.id, self.encode(answer)))
+
+    def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
+        return self._put(life.AskToCancel(run_id, reason))
+
+    @abstractmethod
+    async def news(self) -> None: ...
+
+    async def claimable(self, limit: int = 100) -> list[Claimable]:
+        return await self._read(lambda db: reading.claimable(db, self._now(), self.is_alive, limit))
+
+    async def answers(self, run_id: str) -> list[OutsideAnswer]:
+        return await self._read(lambda db: reading.answers(db, self._payloads, run_id))
+
+    # ---- looking back ------------------------------------------------------------------------
+
+    async def find(self, prefix: str, tenant: str | None = None) -> str:
+        return await self._read(lambda db: reading.find(db, prefix, tenant))
+
+    async def get(self, run_id: str) -> Summary:
+        return await self._read(lambda db: reading.get(db, run_id))
+
+    async def load(self, run_id: str) -> RunRecord:
+        return await self._read(lambda db: reading.load(db, self._payloads, run_id))
+
+    async def runs(self, which: Filter = ALL) -> list[Summary]:
+        return await self._read(lambda db: reading.runs(db, which))
+
+    def delete(self, run_id: str) -> Ticket[None]:
+        return self._put(removal.Delete(run_id))
+
+    async def prune(self, before: int, tenant: str | None = None) -> list[str]:
+        gone: list[str] = []
+        while some := await self._put(removal.Prune(before, tenant)):
+            gone += some
+        return gone
+
+    async def export(self, run_id: str, path: Path) -> list[str]:
+        return await self._read(lambda db: self._export(db, run_id, path))
+
+    def import_from(self, path: Path, tenant: str | None = None) -> Ticket[list[str]]:
+        return self._put(transfer.Import(path, tenant, imported))
+
+    async def aclose(self) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self.close)
+
+    def close(self) -> None:
+        """`aclose` for a thread without trio."""
+        with self._reading:
+            self._reader.close()  # the last one to close a file of SQLite's has to be one that writes
+        self.committer.close()
+        self._give_up_ownership()
+
+    @abstractmethod
+    def is_alive(self, owner: str) -> bool:
+        """Whether a host lives. Called in threads."""
+
+    @abstractmethod
+    def _give_up_ownership(self) -> None: ...
+
+    def _put(self, write: Write[T]) -> Ticket[T]:
+        self.committer.put(write)
+        return write
+
+    def _now(self) -> int:
+        return (self._options.clock or wall_clock)()
+
+    async def _read(self, read: Callable[[Database], T]) -> T:
+        return await trio.to_thread.run_sync(self._read_locked, read)
+
+    def _read_locked(self, read: Callable[[Database], T]) -> T:
+        with self._reading:
+            return self._on_reader(read)
+
+    def _on_reader(self, read: Callable[[Database], T]) -> T:
+        """Read, with a new connection where the old one does not work any more."""
+        return read(self._reader)
+
+    def _export(self, db: Database, run_id: str, path: Path) -> list[str]:
+        with reading.view(db):
+            run_ids = transfer.with_ancestors(db, run_id)
+            with exported(path, self._payloads.key) as target:
+                transfer.copy(db, target, run_ids)
+        return run_ids

@@ -1,0 +1,77 @@
+"""What the committing thread is given, and what it asks of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.ticket import Ticket
+
+T = TypeVar("T")
+
+
+class Trouble(Enum):
+    """What an error of a database means for a write."""
+
+    PASSES = "passes"  # disk full, locked, server gone: try again
+    LASTS = "lasts"  # damaged, read-only: nothing will be taken any more
+    CONFLICT = "conflict"  # of this write with what is there: its own fault
+
+
+class Write(Ticket[T]):
+    """A write in the queue. Subclasses say what is done.
+
+    Attributes:
+        size: bytes that it holds in memory.
+    """
+
+    __slots__ = ("error", "size", "value")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+        self.value: Any = None
+        self.error: Exception | None = None
+
+    def prepare(self, scope: Scope) -> None:
+        """Compress and the like, before the transaction begins."""
+
+    def run(self, scope: Scope) -> T:
+        """Do it; raises `StoreError` or `RunError` where it is refused."""
+        raise NotImplementedError
+
+    @classmethod
+    def run_all(cls, scope: Scope, writes: Sequence[Any]) -> None:
+        """Do several of one type that follow each other, and set their `value` or `error`."""
+        for write in writes:
+            write.value = write.run(scope)
+
+
+class Backend(Protocol):
+    """What differs between databases, for the committing thread alone."""
+
+    def connect(self) -> Database:
+        """A new connection for writing."""
+
+    def scope(self, db: Database) -> Scope:
+        """For one transaction."""
+
+    def begin(self, db: Database) -> None:
+        """Begin a transaction that no other host's can overtake."""
+
+    def commit(self, db: Database, told: set[str]) -> None:
+        """Commit, and tell these owners that there is news."""
+
+    def rollback(self, db: Database) -> None:
+        """Give a transaction up. Raises nothing."""
+
+    def settled(self, db: Database) -> None:
+        """A commit was acknowledged: time for housekeeping."""
+
+    def finish(self, db: Database | None) -> None:
+        """Close everything, nothing being left to commit; `db` is None where a connection was lost."""
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """What an error means; None for one that is not of the database."""

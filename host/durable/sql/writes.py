@@ -1,0 +1,258 @@
+"""Writes of a run's history: a new run, a workflow of its tree, entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flowcage.host.durable.errors import AlreadyThere, Fenced, StoreFailed, TooLarge, UnknownRun
+from flowcage.host.durable.history.digests import canonical
+from flowcage.host.durable.records import Created, EncodedEntry, NewRun, NewWorkflow
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.payloads import Packed
+from flowcage.host.durable.sql.rows import encoded_rules, encoded_text
+from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.write import Write
+
+# One statement checks the epoch, the number and the cap of a run, and counts.
+_GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?
+WHERE run_id = ? AND epoch = ? AND owner = ? AND state = 'running' AND entries = ? AND bytes + ? <= ?"""
+_NO_CAP = 2**62
+# How many appends a tenant's known sum is used for, before it is read anew.
+_SUM_IS_KNOWN_FOR = 1000
+
+
+def require_owner(scope: Scope, run_id: str, epoch: int) -> None:
+    """Refuse a write of a host that has lost its run. Raises `Fenced`."""
+    row = scope.db.execute(
+        "SELECT 1 FROM runs WHERE run_id = ? AND epoch = ? AND owner = ? AND state = 'running'"
+        + scope.db.for_update,
+        (run_id, epoch, scope.owner),
+    ).fetchone()
+    if row is None:
+        raise Fenced(run_id, epoch)
+
+
+def require_room(scope: Scope, tenant: str, size: int) -> None:
+    """Refuse what is beyond the tenant's cap, and count it. Raises `TooLarge`."""
+    most, known = scope.tenant_bytes, scope.bytes_of
+    if most is None:
+        return
+    total, uses = known.pop(tenant, (0, _SUM_IS_KNOWN_FOR))
+    if uses >= _SUM_IS_KNOWN_FOR:
+        sql, uses = "SELECT COALESCE(SUM(bytes), 0) FROM runs WHERE tenant = ?", 0
+        total = int(scope.db.execute(sql, (escaped(tenant),)).fetchone()[0])
+    if total + size > most:  # and forget the sum: something may be removed before the next try
+        raise TooLarge(f"tenant {tenant!r}", "tenant_bytes", most)
+    known[tenant] = (total + size, uses + 1)
+
+
+class Create(Write[Created]):
+    """A new run with its root workflow."""
+
+    __slots__ = ("_queued", "_run", "_stored")
+
+    def __init__(self, run: NewRun, queued: bool) -> None:
+        super().__init__()
+        self._run = run
+        self._queued = queued
+        self._stored: _StoredWorkflow | None = None
+        self.size = len(run.root.source) + len(run.root.args or "")
+
+    def prepare(self, scope: Scope) -> None:
+        self._stored = self._stored or _StoredWorkflow(scope, self._run.root)
+
+    def run(self, scope: Scope) -> Created:
+        run = self._run
+        assert self._stored is not None
+        start_hash = scope.payloads.hash(canonical([run.root.source, run.root.args]))
+        if (there := self._there(scope, start_hash)) is not None:
+            return there
+        require_room(scope, run.tenant, self._stored.size)
+        owner, epoch = (None, 0) if self._queued else (scope.owner, 1)
+        scope.db.execute(
+            """INSERT INTO runs(run_id, tenant, start_key, start_hash, forked_from, forked_at, digest_key,
+            source_name, rules, state, owner, epoch, entries, bytes, created_at, updated_at, delete_after)
+            VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)""",
+            (
+                *(run.run_id, escaped(run.tenant), None if run.start_key is None else escaped(run.start_key)),
+                *(start_hash, run.forked_from, run.forked_at, scope.payloads.key),
+                *(escaped(run.root.source_name), encoded_rules(run.rules)),
+                *("queued" if self._queued else "running", owner, epoch),
+                *(self._stored.size, scope.now, scope.now, run.delete_after),
+            ),
+        )
+        self._stored.insert(scope, run.run_id)
+        if self._queued:
+            scope.told.add("")
+        return Created(run.run_id, None if self._queued else 1, True)
+
+    def _there(self, scope: Scope, start_hash: bytes) -> Created | None:
+        run, db = self._run, scope.db
+        if run.start_key is not None:
+            row = db.execute(
+                "SELECT run_id, start_hash FROM runs WHERE tenant = ? AND start_key = ?",
+                (escaped(run.tenant), escaped(run.start_key)),
+            ).fetchone()
+            if row is not None and bytes(row[1]) != start_hash:
+                what = "with another source or other args"
+                raise AlreadyThere(f"the start key {run.start_key!r} is that of run {row[0]}, {what}")
+            if row is not None:
+                return Created(row[0], None, False)
+        if db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run.run_id,)).fetchone() is not None:
+            raise AlreadyThere(f"the store has a run {run.run_id} already")
+        if run.forked_from is not None:
+            sql = "SELECT 1 FROM runs WHERE run_id = ?" + db.for_update
+            if db.execute(sql, (run.forked_from,)).fetchone() is None:
+                raise UnknownRun(run.forked_from)
+        return None
+
+
+class AddWorkflow(Write[None]):
+    """A child workflow."""
+
+    __slots__ = ("_epoch", "_run_id", "_stored", "_workflow")
+
+    def __init__(self, run_id: str, epoch: int, workflow: NewWorkflow) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._workflow = run_id, epoch, workflow
+        self._stored: _StoredWorkflow | None = None
+        self.size = len(workflow.source) + len(workflow.args or "")
+
+    def prepare(self, scope: Scope) -> None:
+        self._stored = self._stored or _StoredWorkflow(scope, self._workflow)
+
+    def run(self, scope: Scope) -> None:
+        assert self._stored is not None
+        require_owner(scope, self._run_id, self._epoch)
+        path = escaped(self._workflow.path)
+        row = scope.db.execute(
+            "SELECT source FROM workflows WHERE run_id = ? AND path = ?", (self._run_id, path)
+        ).fetchone()
+        if row is None:
+            self._stored.insert(scope, self._run_id)
+            scope.db.execute(
+                "UPDATE runs SET bytes = bytes + ? WHERE run_id = ?", (self._stored.size, self._run_id)
+            )
+        elif bytes(row[0]) != self._stored.source.blobs[0].hash:
+            where = self._workflow.path
+            raise AlreadyThere(
+                f"run {self._run_id} has another workflow at {where!r}: its source was changed"
+            )
+
+
+class _StoredWorkflow:
+    """A workflow, packed."""
+
+    def __init__(self, scope: Scope, workflow: NewWorkflow) -> None:
+        pack = scope.payloads.pack
+        self._path = escaped(workflow.path)
+        self.source = scope.payloads.pack_blob(encoded_text(workflow.source))
+        self._args = None if workflow.args is None else pack(encoded_text(workflow.args))
+        terms = {
+            "sourceName": workflow.source_name,
+            "dialect": workflow.dialect,
+            "budget": list(workflow.budget),
+            "limits": dict(workflow.limits),
+            "madeBy": dict(workflow.made_by),
+        }
+        self._terms = pack(json.dumps(terms, separators=(",", ":")).encode("ascii"))
+        self.size = sum(each.size for each in self._packed)
+
+    @property
+    def _packed(self) -> list[Packed]:
+        return [self.source, self._terms, *([] if self._args is None else [self._args])]
+
+    def insert(self, scope: Scope, run_id: str) -> None:
+        args = None if self._args is None else self._args.data
+        scope.db.execute(
+            "INSERT INTO workflows(run_id, path, source, args, terms) VALUES(?, ?, ?, ?, ?)",
+            (run_id, self._path, self.source.blobs[0].hash, args, self._terms.data),
+        )
+        scope.keep_blobs(run_id, [blob for each in self._packed for blob in each.blobs])
+
+
+class Append(Write[None]):
+    """Entries of one run."""
+
+    __slots__ = ("_entries", "_epoch", "_packed", "_run_id", "_seq", "_stored_size", "_took")
+
+    def __init__(
+        self, run_id: str, epoch: int, seq: int, entries: Sequence[EncodedEntry], took: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._seq = run_id, epoch, seq
+        self._entries, self._took = entries, took
+        self._packed: list[Packed] | None = None
+        self._stored_size = 0
+        self.size = sum(len(entry.data) for entry in entries)
+
+    def prepare(self, scope: Scope) -> None:
+        if self._packed is None:
+            self._packed = [scope.payloads.pack(entry.data) for entry in self._entries]
+            self._stored_size = sum(each.size for each in self._packed)
+
+    @classmethod
+    def run_all(cls, scope: Scope, writes: Sequence[Append]) -> None:
+        with scope.db.pipeline() as settle:
+            guards = [scope.db.execute(_GUARD, write._guarded(scope)) for write in writes]
+            settle()
+        kept = []
+        for write, guard in zip(writes, guards, strict=True):
+            if guard.rowcount == 1:
+                kept.append(write)
+            else:
+                write.error = write._why_not(scope)
+        if scope.tenant_bytes is not None:
+            for write in kept:
+                write._count_for_tenant(scope)
+        with scope.db.pipeline() as settle:
+            cls._insert(scope, kept)
+            settle()
+
+    @staticmethod
+    def _insert(scope: Scope, kept: Sequence[Append]) -> None:
+        rows = [row for write in kept for row in write._rows()]
+        if rows:
+            sql = "INSERT INTO entries(run_id, seq, at, epoch, data) VALUES(?, ?, ?, ?, ?)"
+            scope.db.executemany(sql, rows)
+        for write in kept:
+            scope.keep_blobs(write._run_id, [blob for each in write._packed or () for blob in each.blobs])
+            for request in write._took:
+                scope.db.execute(
+                    "UPDATE answers SET data = NULL WHERE run_id = ? AND request = ?",
+                    (write._run_id, escaped(request)),
+                )
+
+    def _guarded(self, scope: Scope) -> tuple[Any, ...]:
+        size = self._stored_size
+        most = _NO_CAP if scope.run_bytes is None else scope.run_bytes
+        whose = (self._run_id, self._epoch, scope.owner)
+        return (len(self._entries), size, scope.now, *whose, self._seq, size, most)
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        assert self._packed is not None
+        return [
+            (self._run_id, self._seq + index, entry.at, self._epoch, packed.data)
+            for index, (entry, packed) in enumerate(zip(self._entries, self._packed, strict=True))
+        ]
+
+    def _why_not(self, scope: Scope) -> Exception:
+        """Why the guard let this write not pass."""
+        row = scope.db.execute(
+            "SELECT epoch, owner, state, entries FROM runs WHERE run_id = ?", (self._run_id,)
+        ).fetchone()
+        if row is None or tuple(row[:3]) != (self._epoch, scope.owner, "running"):
+            return Fenced(self._run_id, self._epoch)
+        if row[3] != self._seq:
+            return StoreFailed(
+                f"run {self._run_id} has {row[3]} entries, so entry {self._seq} is not the next"
+            )
+        assert scope.run_bytes is not None
+        return TooLarge(f"run {self._run_id}", "run_bytes", scope.run_bytes)
+
+    def _count_for_tenant(self, scope: Scope) -> None:
+        """Count for the tenant; beyond its cap the group is done one by one, and this write is refused."""
+        row = scope.db.execute("SELECT tenant FROM runs WHERE run_id = ?", (self._run_id,)).fetchone()
+        require_room(scope, unescaped(row[0]), self._stored_size)

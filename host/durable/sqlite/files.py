@@ -1,0 +1,236 @@
+"""A store's file: made for its owner alone, recognised, checked, brought up to date; files of single runs.
+
+Beside ``runs.db`` lie SQLite's own files, ``runs.db.lock`` (`lock`) and ``runs.db.owners/`` (`owners`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flowcage.host.durable.errors import DamagedStore, StoreFailed, WrongStore
+from flowcage.host.durable.sql import schema
+from flowcage.host.durable.sqlite.connection import Connect, SqliteDatabase, connected, uri_of
+
+APPLICATION_ID = 0x666C6361  # "flca"
+_MAGIC = b"SQLite format 3\0"
+_CHECKED_UP_TO = 16 * 1024 * 1024  # bytes; checking reads all of the file
+_ADVICE = "restore it from a backup, or move it away to begin a new one"
+
+
+def create(path: Path) -> None:
+    """Make an empty file that only its owner may read, in a folder of the same kind, where there is none."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            raise WrongStore(f"{path} cannot be made: its disk is read-only; give another path") from None
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or the file's name may be lost with the power, and all that is in it
+    finally:
+        os.close(folder)
+
+
+def require_sqlite(path: Path) -> None:
+    """Refuse what is none of ours, or the first part of one, without opening it as a database.
+
+    Raises:
+        WrongStore, DamagedStore.
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+        size = file.seek(0, os.SEEK_END)
+    if not size:
+        return
+    if not _MAGIC.startswith(header[:16]):
+        raise WrongStore(f"{path} is no store of flowcage: it is no SQLite database; give another path")
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    wal = Path(f"{path}-wal")
+    is_whole_by_itself = not wal.exists() or not wal.stat().st_size
+    if len(header) < 100 or (is_whole_by_itself and size < (65536 if page == 1 else page) * pages):
+        raise DamagedStore(f"{path} is cut off at {size:,} bytes; {_ADVICE}")
+    # Tables are made with a journal beside the file, so that a store has its mark from the beginning on.
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID and not Path(f"{path}-journal").exists():
+        raise WrongStore(f"{path} is no store of flowcage: it is of another program; give another path")
+
+
+def prepare(path: Path, db: SqliteDatabase, now: int, key: bytes | None = None) -> bytes:
+    """Bring a store's tables up to date. Its key.
+
+    Args:
+        path: for messages.
+        db: a connection that nobody else writes beside.
+        now: milliseconds since 1970.
+        key: of a new store.
+
+    Raises:
+        WrongStore, DamagedStore, StoreFailed.
+    """
+    with explained(path):
+        db.begin()
+        try:
+            version = _version(path, db)
+            for statement in schema.statements_after(version, postgres=False):
+                db.execute(statement)
+            if version == 0:
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(
+                    "INSERT INTO flowcage_schema VALUES(?, ?, ?, ?)",
+                    (schema.VERSION, schema.OLDEST_READER, key or secrets.token_bytes(32), now),
+                )
+            elif version < schema.VERSION:
+                db.execute(
+                    "UPDATE flowcage_schema SET version = ?, oldest_reader = ?",
+                    (schema.VERSION, schema.OLDEST_READER),
+                )
+            db.commit()
+        finally:
+            db.rollback()
+        return store_key(path, db)
+
+
+def store_key(path: Path, db: SqliteDatabase) -> bytes:
+    """The key of a store that is up to date. Raises `WrongStore`."""
+    with explained(path):
+        _version(path, db)
+        row = db.execute("SELECT store_key FROM flowcage_schema").fetchone()
+    if row is None:
+        raise WrongStore(f"{path} is empty; a host that may write makes a store of it")
+    return bytes(row[0])
+
+
+def _version(path: Path, db: SqliteDatabase) -> int:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = {
+        name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    }
+    if not tables and not application:
+        return 0
+    if application != APPLICATION_ID or "flowcage_schema" not in tables:
+        raise WrongStore(f"{path} is no store of flowcage: it is of another program; give another path")
+    return require_version(
+        str(path), db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
+    )
+
+
+def require_version(name: str, row: tuple[int, int] | None) -> int:
+    """The version of a store's schema, if this code can use it. Raises `WrongStore`, `DamagedStore`."""
+    if row is None:
+        raise DamagedStore(f"{name} does not say its version; {_ADVICE}")
+    version, oldest_reader = row
+    if oldest_reader > schema.VERSION:
+        raise WrongStore(
+            f"{name} was written by a later flowcage: its schema is version {version}, this one reads up to "
+            f"{schema.VERSION}; use a flowcage that is no older than the one that wrote it"
+        )
+    return int(version)
+
+
+def check(path: Path, db: SqliteDatabase, *, whole: bool = False) -> None:
+    """Look for damage. A large file is looked at where that is asked for. Raises `DamagedStore`."""
+    if not whole and path.stat().st_size > _CHECKED_UP_TO:
+        return
+    with explained(path):
+        found = [row[0] for row in db.execute("PRAGMA quick_check(3)").fetchall()]
+    if found != ["ok"]:
+        raise DamagedStore(f"{path} is damaged: {'; '.join(map(str, found))}; {_ADVICE}")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Errors of SQLite as ours, with what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise DamagedStore(f"{path} is damaged: {error}; {_ADVICE}") from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreFailed(f"{path} is locked by another program; end that first") from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise WrongStore(f"{path} cannot be written: {error}; open it with read_only=True") from error
+        raise StoreFailed(f"{path}: {error}") from error
+    except OSError as error:  # of a file beside it
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise WrongStore(f"{path} cannot be written: {error}; open it with read_only=True") from error
+        raise StoreFailed(f"{path}: {error}") from error
+
+
+def reader(path: Path, connect: Connect = connected) -> SqliteDatabase:
+    """A connection that cannot write. On a disk that is read-only, the file is taken as it stands.
+
+    Raises:
+        WrongStore: neither works.
+    """
+    error: Exception | None = None
+    for mode in ("mode=ro", "mode=ro&immutable=1"):
+        db: SqliteDatabase | None = None
+        try:
+            db = SqliteDatabase(connect(uri_of(path, mode)))
+            db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            db.execute("PRAGMA query_only = ON")
+        except sqlite3.OperationalError as failed:  # a WAL database needs files beside it, to be read, too
+            if db is not None:
+                db.close()
+            error = failed
+        except sqlite3.DatabaseError as failed:
+            raise DamagedStore(f"{path} is damaged: {failed}; {_ADVICE}") from failed
+        else:
+            return db
+    raise WrongStore(f"{path} cannot be read: {error}") from error
+
+
+@contextmanager
+def exported(path: Path, key: bytes) -> Iterator[SqliteDatabase]:
+    """A new file for single runs; there is none where the block fails. Raises `WrongStore`."""
+    if path.exists():
+        raise WrongStore(f"{path} is there already; give a path for a new file")
+    create(path)
+    db = SqliteDatabase(connected(uri_of(path, "mode=rw")))
+    try:
+        prepare(path, db, 0, key)
+        db.begin()
+        yield db
+        db.commit()
+    except BaseException:
+        db.close()
+        path.unlink()
+        raise
+    db.close()
+
+
+@contextmanager
+def imported(path: Path) -> Iterator[SqliteDatabase]:
+    """A file of single runs, as a copy that is brought up to date. Raises `WrongStore`, `DamagedStore`."""
+    if not path.is_file():
+        raise WrongStore(f"there is no file {path}")
+    require_sqlite(path)
+    with tempfile.TemporaryDirectory(prefix="flowcage-import-") as folder:
+        there = Path(folder) / "runs.db"
+        for suffix in ("", "-wal"):
+            if Path(f"{path}{suffix}").exists():
+                shutil.copyfile(f"{path}{suffix}", f"{there}{suffix}")
+        db = SqliteDatabase(connected(uri_of(there, "mode=rw")))
+        try:
+            with explained(path):
+                check(path, db, whole=True)
+                if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                    raise WrongStore(f"{path} is empty")
+            prepare(path, db, 0)
+            yield db
+        finally:
+            db.close()
