@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sqlite.store import Durability, SqliteStore
@@ -21,6 +22,9 @@ from . import places
 
 def opened(address: str, options: StoreOptions = DEFAULTS, durability: Durability = "full") -> SqlStore:
     """The store of an address, as `Place` has it."""
+    server, _, schema = address.partition("|")
+    if schema:
+        return PostgresStore.open(server, options, schema=schema)
     return SqliteStore.open(Path(address), options, durability=durability)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from flowcage.host.durable.journal import Journal
+from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.records import DEFAULTS, NewRun, NewWorkflow, StoreOptions
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sqlite.store import SqliteStore
@@ -44,6 +46,23 @@ class SqlitePlace:
 
     def open(self, options: StoreOptions = DEFAULTS) -> SqlStore:
         return self._kind.open(Path(self.address), options)
+
+
+class PostgresPlace:
+    """A schema of a server's.
+
+    Args:
+        folder: for files beside it.
+        server: its address.
+    """
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.folder = folder
+        self.address = f"{server}|t_{secrets.token_hex(8)}"
+
+    def open(self, options: StoreOptions = DEFAULTS) -> SqlStore:
+        server, _, schema = self.address.partition("|")
+        return PostgresStore.open(server, options, schema=schema)
 
 
 @asynccontextmanager
@@ -104,6 +123,3 @@ async def written(journal: Journal, *inputs: Input) -> None:
     for index, given in enumerate(inputs):
         journal.record(float(journal.seq + index), given)
     await journal.flush()
-
-
-Clause = Callable[[Place], Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,17 @@ from flowcage.host.outcome.errors import FlowcageError
 
 from .broken import BROKEN
 from .clauses import CLAUSES, Clause
-from .places import Place, SqlitePlace
+from .places import Place, PostgresPlace, SqlitePlace
 
 # How a clause says that it was broken; anything else would be a fault of the test's.
 SAYS = (AssertionError, pytest.fail.Exception, FlowcageError, trio.TooSlowError, TimeoutError)
 
-PLACES: dict[str, Callable[[Path], Place]] = {"sqlite": SqlitePlace}
 
-
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return PLACES[request.param](tmp_path)
+    if request.param == "sqlite":
+        return SqlitePlace(tmp_path)
+    return PostgresPlace(tmp_path, request.getfixturevalue("postgres"))
 
 
 def as_store(store: SqliteStore) -> Store:

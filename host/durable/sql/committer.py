@@ -213,7 +213,9 @@ class Committer:
         self._fault("after-commit")
 
     def _has_committed(self, db: Database) -> bool:
-        row = db.execute("SELECT commits FROM owners WHERE owner = ?", (self._owner,)).fetchone()
+        """Whether the commit that is in doubt took place: one that still goes on is waited for."""
+        sql = f"SELECT commits FROM owners WHERE owner = ?{db.for_update}"
+        row = db.execute(sql, (self._owner,)).fetchone()
         return row is not None and row[0] > self.commits
 
     def _do(self, scope: Scope, batch: list[Write[Any]]) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from flowcage.host.durable.errors import DamagedStore, WrongStore
+
 VERSION = 1
 OLDEST_READER = 1
 
@@ -91,3 +93,16 @@ def escaped(text: str) -> str:
 def unescaped(stored: str) -> str:
     """The text again."""
     return str(json.loads(f'"{stored}"'))
+
+
+def require_version(name: str, row: tuple[int, int] | None) -> int:
+    """The version of a store's schema, if this code can use it. Raises `WrongStore`, `DamagedStore`."""
+    if row is None:
+        raise DamagedStore(f"{name} does not say its version; restore it from a backup")
+    version, oldest_reader = row
+    if oldest_reader > VERSION:
+        raise WrongStore(
+            f"{name} was written by a later flowcage: its schema is version {version}, this one reads up to "
+            f"{VERSION}; use a flowcage that is no older than the one that wrote it"
+        )
+    return int(version)

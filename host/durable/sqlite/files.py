@@ -122,22 +122,9 @@ def _version(path: Path, db: SqliteDatabase) -> int:
         return 0
     if application != APPLICATION_ID or "flowcage_schema" not in tables:
         raise WrongStore(f"{path} is no store of flowcage: it is of another program; give another path")
-    return require_version(
+    return schema.require_version(
         str(path), db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
     )
-
-
-def require_version(name: str, row: tuple[int, int] | None) -> int:
-    """The version of a store's schema, if this code can use it. Raises `WrongStore`, `DamagedStore`."""
-    if row is None:
-        raise DamagedStore(f"{name} does not say its version; {_ADVICE}")
-    version, oldest_reader = row
-    if oldest_reader > schema.VERSION:
-        raise WrongStore(
-            f"{name} was written by a later flowcage: its schema is version {version}, this one reads up to "
-            f"{schema.VERSION}; use a flowcage that is no older than the one that wrote it"
-        )
-    return int(version)
 
 
 def check(path: Path, db: SqliteDatabase, *, whole: bool = False) -> None:

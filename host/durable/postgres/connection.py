@@ -1,0 +1,86 @@
+"""Postgres as the statements need it, by psycopg 3, which ``flowcage[postgres]`` brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from flowcage.host.durable.sql.database import Rows
+from flowcage.host.durable.sql.write import Trouble
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+# A server that is cut off is noticed after half a minute, by both sides, unless the address says otherwise.
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+
+
+def connected(address: str, schema: str) -> Connection:
+    """A connection for one thread at a time, without transactions of its own."""
+    given = conninfo_to_dict(address)
+    more: dict[str, Any] = {name: value for name, value in _ALIVE.items() if name not in given}
+    connection: Connection = psycopg.connect(address, autocommit=True, **more)
+    connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+    return connection
+
+
+class PostgresDatabase:
+    """One connection."""
+
+    for_update = " FOR UPDATE"
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> Rows:
+        return self.connection.execute(_translated(sql), params)
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self.connection.cursor().executemany(_translated(sql), rows)
+
+    def pipeline(self) -> AbstractContextManager[Callable[[], None]]:
+        return self._pipeline()
+
+    @contextmanager
+    def _pipeline(self) -> Iterator[Callable[[], None]]:
+        with self.connection.pipeline() as pipeline:
+            yield pipeline.sync
+
+    def hold_blobs(self) -> None:
+        self.connection.execute("LOCK TABLE blob_uses IN SHARE ROW EXCLUSIVE MODE")
+
+    def begin(self) -> None:
+        self.connection.execute("BEGIN")
+
+    def begin_reading(self) -> None:
+        self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+@lru_cache(maxsize=256)
+def _translated(statement: str) -> str:
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+def trouble_of(error: Exception) -> Trouble | None:
+    """What an error means for a write."""
+    if not isinstance(error, psycopg.Error):
+        return None
+    if isinstance(error, psycopg.IntegrityError):
+        return Trouble.CONFLICT
+    lasting = isinstance(error, psycopg.ProgrammingError | psycopg.DataError | psycopg.NotSupportedError)
+    return Trouble.LASTS if lasting else Trouble.PASSES

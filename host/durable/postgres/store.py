@@ -1,0 +1,197 @@
+"""`PostgresStore`: the store for hosts on many machines.
+
+It keeps three connections: one that writes, in the committing thread; one that reads; and one that holds this
+host's lock and listens (`owners`). The tables are in a schema of their own. Statements of a group that wait
+for nothing of each other are sent in one go (pipeline mode).
+
+Commits are as durable as the server makes them: ``synchronous_commit`` and replication are its settings.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import psycopg
+from psycopg import sql
+
+from flowcage.host.durable.errors import StoreFailed, WrongStore
+from flowcage.host.durable.postgres import owners as liveness
+from flowcage.host.durable.postgres.connection import PostgresDatabase, connected, trouble_of
+from flowcage.host.durable.postgres.owners import Owners
+from flowcage.host.durable.records import DEFAULTS, StoreOptions
+from flowcage.host.durable.sql import schema as tables
+from flowcage.host.durable.sql.committer import Committer
+from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sql.sqlstore import SqlStore, wall_clock
+from flowcage.host.durable.sql.write import Trouble
+
+T = TypeVar("T")
+
+_MIGRATING = 0x666C_6361  # an advisory lock: two hosts that come first at once
+
+
+class PostgresStore(SqlStore):
+    """See `Store`. Made by `open`."""
+
+    _owners: Owners
+    _address: str
+    _schema: str
+
+    @classmethod
+    def open(
+        cls, address: str, options: StoreOptions = DEFAULTS, *, schema: str = "flowcage"
+    ) -> PostgresStore:
+        """Open a store, or make one. It waits for the server, so inside an event loop use a thread.
+
+        Args:
+            address: as libpq has it, ``postgresql://…`` or ``host=… dbname=…``.
+            options: caps, what is redacted or encrypted.
+            schema: that the tables are in.
+
+        Raises:
+            WrongStore, DamagedStore, StoreFailed: with what to do.
+        """
+        opened: list[PostgresDatabase | Owners] = []
+        try:
+            writer = PostgresDatabase(connected(address, schema))
+            opened.append(writer)
+            payloads = Payloads(_prepare(writer, schema, (options.clock or wall_clock)()), options.sealer)
+            owners = Owners(address, schema)
+            opened.append(owners)
+            reader = PostgresDatabase(connected(address, schema))
+            opened.append(reader)
+            backend = _Backend(address, schema, options, payloads, owners)
+            backend.register(writer)
+        except BaseException as error:
+            for each in opened:
+                each.close()
+            if isinstance(error, psycopg.Error):
+                raise StoreFailed(f"the store in Postgres cannot be opened: {error}") from error
+            raise
+        committer = Committer(
+            backend, owners.owner, options.pending_bytes, options.give_up_seconds, options.fault
+        )
+        store = cls(owners.owner, options, payloads, reader, committer)
+        store._owners, store._address, store._schema = owners, address, schema
+        committer.start(writer)
+        return store
+
+    async def news(self) -> None:
+        await self._owners.news()
+
+    def is_alive(self, owner: str) -> bool:
+        return liveness.is_alive(self._reader, owner)
+
+    def _give_up_ownership(self) -> None:
+        self._owners.close()
+
+    def _on_reader(self, read: Callable[[Database], T]) -> T:
+        try:
+            return read(self._reader)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            with suppress(Exception):
+                self._reader.close()
+        try:
+            self._reader = PostgresDatabase(connected(self._address, self._schema))
+            return read(self._reader)
+        except psycopg.Error as error:
+            raise StoreFailed(f"the store in Postgres cannot be read: {error}") from error
+
+
+def _prepare(db: PostgresDatabase, schema: str, now: int) -> bytes:
+    """Bring the tables up to date. The store's key."""
+    db.begin()
+    try:
+        db.execute("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
+        db.connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        version = _version(db, schema)
+        for statement in tables.statements_after(version, postgres=True):
+            db.execute(statement)
+        if version == 0:
+            db.execute(
+                "INSERT INTO flowcage_schema VALUES(?, ?, ?, ?)",
+                (tables.VERSION, tables.OLDEST_READER, secrets.token_bytes(32), now),
+            )
+        elif version < tables.VERSION:
+            db.execute(
+                "UPDATE flowcage_schema SET version = ?, oldest_reader = ?",
+                (tables.VERSION, tables.OLDEST_READER),
+            )
+        db.commit()
+    finally:
+        with suppress(psycopg.Error):
+            db.rollback()
+    return bytes(db.execute("SELECT store_key FROM flowcage_schema").fetchone()[0])
+
+
+def _version(db: PostgresDatabase, schema: str) -> int:
+    found = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", (schema,)).fetchall()
+    if not found:
+        return 0
+    name = f"the schema {schema!r}"
+    if ("flowcage_schema",) not in found:
+        raise WrongStore(f"{name} is no store of flowcage: it is of another program; give another schema")
+    row = db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
+    return tables.require_version(name, row)
+
+
+class _Backend:
+    """Postgres for the committing thread."""
+
+    def __init__(
+        self, address: str, schema: str, options: StoreOptions, payloads: Payloads, owners: Owners
+    ) -> None:
+        self._address, self._schema = address, schema
+        self._options = options
+        self._payloads = payloads
+        self._owners = owners
+        self._now = options.clock or wall_clock
+        self._bytes_of: dict[str, tuple[int, int]] = {}
+
+    def register(self, db: Database) -> None:
+        """Have a row that says which commit of this host was the last."""
+        for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
+            if not liveness.is_alive(db, owner):
+                db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
+        db.execute("INSERT INTO owners VALUES(?, 0, ?)", (self._owners.owner, self._now()))
+
+    def connect(self) -> Database:
+        return PostgresDatabase(connected(self._address, self._schema))
+
+    def scope(self, db: Database) -> Scope:
+        caps = (self._options.run_bytes, self._options.tenant_bytes)
+        owner = self._owners.owner
+        return Scope(
+            db,
+            self._now(),
+            owner,
+            lambda other: liveness.is_alive(db, other),
+            self._payloads,
+            *caps,
+            self._bytes_of,
+        )
+
+    def begin(self, db: Database) -> None:
+        db.begin()
+
+    def commit(self, db: Database, told: set[str]) -> None:
+        self._owners.tell(db, told)
+        db.commit()
+
+    def rollback(self, db: Database) -> None:
+        with suppress(Exception):
+            db.rollback()
+
+    def settled(self, db: Database) -> None:
+        pass
+
+    def finish(self, db: Database | None) -> None:
+        if db is not None:
+            db.close()
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        return trouble_of(error)
