@@ -47,25 +47,33 @@ def create(path: Path) -> None:
 def require_sqlite(path: Path) -> None:
     """Refuse what is none of ours, or the first part of one, without opening it as a database.
 
+    A file with a journal is that of a host that ended while it made the tables; SQLite undoes it. Tables are
+    made so, before there is a write-ahead log, that a store has its mark in the file from the beginning on.
+
     Raises:
         WrongStore, DamagedStore.
     """
     with path.open("rb") as file:
         header = file.read(100)
         size = file.seek(0, os.SEEK_END)
-    if not size:
+    if not size or _has_content(f"{path}-journal"):
         return
     if not _MAGIC.startswith(header[:16]):
         raise WrongStore(f"{path} is no store of flowcage: it is no SQLite database; give another path")
     page = int.from_bytes(header[16:18], "big")
     pages = int.from_bytes(header[28:32], "big")
-    wal = Path(f"{path}-wal")
-    is_whole_by_itself = not wal.exists() or not wal.stat().st_size
-    if len(header) < 100 or (is_whole_by_itself and size < (65536 if page == 1 else page) * pages):
+    whole = 0 if _has_content(f"{path}-wal") else (65536 if page == 1 else page) * pages
+    if len(header) < 100 or size < whole:
         raise DamagedStore(f"{path} is cut off at {size:,} bytes; {_ADVICE}")
-    # Tables are made with a journal beside the file, so that a store has its mark from the beginning on.
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID and not Path(f"{path}-journal").exists():
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise WrongStore(f"{path} is no store of flowcage: it is of another program; give another path")
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def prepare(path: Path, db: SqliteDatabase, now: int, key: bytes | None = None) -> bytes:

@@ -10,9 +10,10 @@ loses nothing, a loss of power the last commits, and what is left is a prefix in
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import platformdirs
 
@@ -40,6 +41,8 @@ def default_path() -> Path:
     """Where a user's runs are kept unless another path is given."""
     return Path(platformdirs.user_state_path("flowcage")) / "runs.db"
 
+
+T = TypeVar("T")
 
 Durability: TypeAlias = Literal["full", "relaxed", "off"]  # the last is for tests: it loses what it promises
 
@@ -124,6 +127,10 @@ class SqliteStore(SqlStore):
     async def news(self) -> None:
         assert self._owners is not None, "nobody tells a host that cannot act"
         await self._owners.news()
+
+    def _on_reader(self, read: Callable[[Database], T]) -> T:
+        with files.explained(self._path):
+            return read(self._reader)
 
     def is_alive(self, owner: str) -> bool:
         return self._owners is not None and self._owners.is_alive(owner)
