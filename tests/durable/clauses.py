@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -249,6 +250,7 @@ async def a_host_that_was_closed_or_killed_leaves_its_runs(place: Place) -> None
         assert await trio.to_thread.run_sync(process.stdout.readline) == "begun\n"
         async with host(place) as two:
             assert await two.claimable() == [("closed", "abandoned")]
+            process.send_signal(signal.SIGSTOP)  # silence is not death
             assert await two.claim("killed") is None
             process.kill()
             process.wait(DEADLINE_S)

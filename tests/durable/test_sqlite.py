@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -226,6 +227,36 @@ def test_two_hosts_that_make_one_store_at_once_make_one(tmp_path: Path) -> None:
             assert process.stdout is not None
             assert process.stdout.readline() == "there\n"
     assert {run.run_id for run in with_store(Path(place.address), lambda store: store.runs())} == {"1", "2"}
+
+
+def test_two_that_ask_at_once_whether_a_host_lives_do_not_see_each_other(path: Path) -> None:
+    async def body(store: SqliteStore) -> None:
+        left = Path(f"{path}.owners") / "gone"
+        await trio.Path(left).touch()
+        with left.open() as asking:
+            fcntl.flock(asking, fcntl.LOCK_SH)
+            assert not store.is_alive("gone")
+
+    with_store(path, body)
+
+
+def test_a_commit_waits_for_the_lock_between_hosts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcage.host.durable.sqlite.store.BUSY_SECONDS", 0.01)
+
+    async def body(store: SqliteStore) -> None:
+        journal = await begun(store, "r")
+        with open(f"{path}.lock") as other:  # noqa: ASYNC230
+            fcntl.flock(other, fcntl.LOCK_EX)
+            journal.record(1.0, Turn(""))
+            ticket = journal.flush()
+            with trio.fail_after(300):
+                while store.trouble is None:  # noqa: ASYNC110
+                    await trio.sleep(0.001)
+            assert "another host has held" in store.trouble
+            assert not ticket.is_done
+        await ticket
+
+    with_store(path, body)
 
 
 # ---- read-only -------------------------------------------------------------------------------
