@@ -16,7 +16,8 @@ import sys
 from collections.abc import Iterator
 from ctypes import c_uint32
 from types import CodeType
-from typing import Any
+
+from flowcage._hints import Any
 
 # The low half of the count, of versions that this was tested with (Include/object.h).
 _IMMORTAL = 0xFFFFFFFF

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.child.serve import serve
 
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
 if TYPE_CHECKING:  # `begin` loads it at run time, after `clear_environment`
     from flowcage.child.session import Reply, Session
 

@@ -21,8 +21,8 @@ import gc
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, NoReturn
 
+from flowcage._hints import NamedTuple, NoReturn
 from flowcage.child.cage import lockdown, process
 from flowcage.child.cage.plan import Plan
 from flowcage.child.life import run_session

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, assert_never
 
+from flowcage._hints import TypeAlias, assert_never
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
 from flowcage.child.sandbox.crossing import UsualLine

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from flowcage.child.stdio import INCOMING, OUTGOING, write_all
 
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
 if TYPE_CHECKING:
     from flowcage.child.session import Reply, Session
 

@@ -35,8 +35,8 @@ as `limit`, instead of a line that the host must take for a broken child.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple, NoReturn, Self, TypeAlias
 
+from flowcage._hints import NamedTuple, NoReturn, Self, TypeAlias
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.introduction import introduction, require_version
 from flowcage.child.reply_check import refusal_reason

@@ -12,8 +12,8 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from typing import Any, TypeAlias
 
+from flowcage._hints import Any, TypeAlias
 from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.life import run_session

@@ -51,8 +51,8 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple, NoReturn
 
+from flowcage._hints import NamedTuple, NoReturn
 from flowcage.child import immortal
 from flowcage.child.cage import libc, lockdown
 from flowcage.child.cage.architecture import current

@@ -35,8 +35,8 @@ import re
 from collections import deque
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, NamedTuple, TypeAlias
 
+from flowcage._hints import Any, NamedTuple, TypeAlias
 from flowcage.protocol import decode, encode, envelope, strictjson
 from flowcage.protocol.envelope import Failure, Incoming, Line, LineReader, Refused, Result, TooLong
 from flowcage.protocol.errors import (

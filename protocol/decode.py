@@ -10,8 +10,8 @@ Unknown members are ignored. An absent member of any JSON is `MISSING`, because 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
 
+from flowcage._hints import Any, Literal
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
 from flowcage.protocol.limits import MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, Limits
 from flowcage.protocol.members import Members

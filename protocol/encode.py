@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, assert_never
 
+from flowcage._hints import Any, assert_never
 from flowcage.protocol.limits import Limits, camel_case
 from flowcage.protocol.messages import (
     METHOD_NAMES,

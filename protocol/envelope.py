@@ -3,8 +3,7 @@
 A line ends at ``\n`` and nowhere else: U+2028, U+0085 and a bare carriage return are content.
 """
 
-from typing import Any, NamedTuple
-
+from flowcage._hints import Any, NamedTuple
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import (
     INVALID_REQUEST,

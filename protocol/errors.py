@@ -6,7 +6,7 @@ Codes below -32099 are JSON-RPC 2.0's own (https://www.jsonrpc.org/specification
 
 from __future__ import annotations
 
-from typing import Any
+from flowcage._hints import Any
 
 PARSE_ERROR = "parse_error"
 INVALID_REQUEST = "invalid_request"

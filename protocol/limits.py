@@ -7,7 +7,8 @@ gets, ``schemas/common.json`` and the table in docs/protocol.md (``make generate
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+
+from flowcage._hints import Literal, NamedTuple
 
 MIB = 1024 * 1024
 DEFAULT_MAX_MESSAGE_BYTES = 8 * MIB

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
+from flowcage._hints import Any, TypeVar
 from flowcage.protocol.errors import INVALID_PARAMS, ErrorReply
 from flowcage.protocol.messages import MISSING, Missing
 

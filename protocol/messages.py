@@ -5,8 +5,7 @@ build twenty of them would double its start-up time. Nor does a module with a na
 ``annotations`` from ``__future__``: typing would compile each annotation by itself.
 """
 
-from typing import Any, Literal, NamedTuple, TypeAlias
-
+from flowcage._hints import Any, Literal, NamedTuple, TypeAlias
 from flowcage.protocol.limits import NO_LIMITS, Limits
 
 Json: TypeAlias = Any

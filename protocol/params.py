@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
+from flowcage._hints import Any
 from flowcage.protocol.limits import FIELD_NAMES, LOWERABLE_WIRE_NAMES, MAX_LIMIT, NO_LIMITS, Limits
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (

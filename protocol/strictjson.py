@@ -10,7 +10,8 @@ import json
 import math
 import re
 from itertools import accumulate
-from typing import Any
+
+from flowcage._hints import Any
 
 # Deeper values occur in attacks only; Python's codec raises RecursionError from about 1,000 on.
 MAX_DEPTH = 512

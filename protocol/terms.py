@@ -5,8 +5,7 @@ A host that starts a child for itself has no terms: it asks for what it needs. T
 reads what it has in the answer to `initialize`.
 """
 
-from typing import Any, NamedTuple
-
+from flowcage._hints import Any, NamedTuple
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import FIELD_NAMES, MAX_LIMIT, MIB, WIRE_NAMES, Limits
 from flowcage.protocol.messages import ISOLATIONS, Isolation

@@ -5,7 +5,8 @@ Sources: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/uni
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from flowcage._hints import NamedTuple
 
 
 class Architecture(NamedTuple):

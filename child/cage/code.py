@@ -8,8 +8,8 @@ afterwards is a write to such a mapping, and ends the process with SIGSEGV.
 
 import ctypes
 import re
-from typing import NamedTuple
 
+from flowcage._hints import NamedTuple
 from flowcage.child.cage import libc
 from flowcage.protocol.messages import Layer
 

@@ -26,8 +26,8 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, NoReturn
 
+from flowcage._hints import NamedTuple, NoReturn
 from flowcage.child.cage import landlock, libc, namespaces, privileges, process, rlimits, seccomp
 from flowcage.child.cage.architecture import Architecture
 from flowcage.child.cage.highwater import OPEN_STATUS

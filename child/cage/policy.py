@@ -5,7 +5,8 @@ EACCES instead, so that a traceback or a late import raises an OSError, which Py
 """
 
 import errno
-from typing import NamedTuple
+
+from flowcage._hints import NamedTuple
 
 ANY_BITS = 2**64 - 1
 

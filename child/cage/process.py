@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 from contextlib import suppress
 from functools import cache
@@ -13,6 +12,12 @@ from flowcage.child.cage import libc
 from flowcage.child.environment import KEPT_VARIABLES
 from flowcage.child.stdio import STATUS
 from flowcage.protocol.messages import Layer
+
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without the enumerations, which take most of a millisecond to make
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, _PR_SET_MDWE = 1, 4, 65
 _MDWE_REFUSE_EXEC_GAIN = 1

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import resource
 import time
-from typing import TypeAlias
 
+from flowcage._hints import TypeAlias
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits
 from flowcage.protocol.messages import Layer
 

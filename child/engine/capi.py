@@ -20,8 +20,8 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any
 
+from flowcage._hints import Any
 from flowcage.child.engine.errors import EngineUnavailable
 
 TESTED_VERSION = "0.17"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ctypes import Array, byref, c_size_t, string_at
 from functools import cache
-from typing import Any
 
+from flowcage._hints import Any
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError, OutOfMemory

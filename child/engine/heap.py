@@ -31,8 +31,8 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import PYFUNCTYPE, byref, c_size_t, c_uint32, c_void_p
-from typing import Any
 
+from flowcage._hints import Any
 from flowcage.child.engine import capi
 from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.protocol.limits import MIB

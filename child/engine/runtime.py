@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from ctypes import byref, c_void_p
 from functools import partial
-from typing import Any, Protocol
 
+from flowcage._hints import Any, Protocol
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.heap import Heap, add_gc_sentinel

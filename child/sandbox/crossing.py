@@ -1,7 +1,6 @@
 """Values that cross between the host and the workflow: args, budget and answers in, the result out."""
 
-from typing import Any, NamedTuple, assert_never
-
+from flowcage._hints import Any, NamedTuple, assert_never
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.context import integer
 from flowcage.child.engine.errors import JavaScriptError

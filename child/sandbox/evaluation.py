@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
+from flowcage._hints import NoReturn
 from flowcage.child.engine.capi import PROMISE_PENDING, PROMISE_REJECTED, JSValue
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.sandbox.crossing import result_text, take_error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from flowcage._hints import Any
 from flowcage.child.engine.errors import Interrupted
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply

@@ -4,13 +4,17 @@ The grammar only locates. Which dialect a source is, and whether it is correct, 
 (`program`), because a grammar that recovers from errors can misread hostile text.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
 
-from tree_sitter import Node
-
+from flowcage._hints import NamedTuple, TypeAlias
 from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge, children, nodes, text_of, tree
+
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 # The tree of dense code of this size takes 60 MiB.
 MAX_PARSED_BYTES = 1 << 20

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
-from tree_sitter import Node
-
+from flowcage._hints import Any, TypeAlias
 from flowcage.child.sandbox.syntax_tree import Bounds, children, nodes, text_of, tree
+
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _LITERALS = frozenset(
     {"string", "number", "true", "false", "null", "undefined", "template_string", "comment"}

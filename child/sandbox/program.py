@@ -1,7 +1,6 @@
 """Compiles a workflow's source: decides its dialect, and refuses what cannot run."""
 
-from typing import Any, Literal, NamedTuple
-
+from flowcage._hints import Any, Literal, NamedTuple
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.sandbox import meta, source

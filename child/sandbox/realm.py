@@ -26,8 +26,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
+from flowcage._hints import Any
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
 from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, library

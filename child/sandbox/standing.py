@@ -23,8 +23,8 @@ Invariants:
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
 
+from flowcage._hints import Any, TypeVar
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.context import FALSE, TRUE
 from flowcage.child.engine.errors import Interrupted, JavaScriptError

@@ -11,10 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 
-from tree_sitter import Language, Node, Parser, Point
-
+from flowcage._hints import Any
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import MIB
+
+TYPE_CHECKING = False  # what type checkers take for True, without importing typing
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser, Point
 
 _MOST_BYTES = 256 * MIB  # most memory for one tree
 # Source of this size needs no bound: the worst text costs a kilobyte for each byte, and `Bounds` allows 16
@@ -144,17 +147,25 @@ def _every(count: int, may_go_on: Callable[[], bool]) -> Callable[[int, bool], b
     return must_stop
 
 
-def _load_parser() -> Parser:
-    # The package tree_sitter_javascript imports importlib.resources to read files that are not used here,
-    # which takes 10 ms of each child's start. So its extension module is loaded without the package.
-    package = find_spec("tree_sitter_javascript")
-    locations = package.submodule_search_locations if package else None
-    spec = PathFinder.find_spec("tree_sitter_javascript._binding", locations)
+def _extension(package: str) -> Any:
+    """The extension module of a package, without the package's own code.
+
+    That of tree_sitter imports `typing`, and that of the grammar importlib.resources, to read files that are
+    not used here: 13 ms of each child's start.
+    """
+    found = find_spec(package)
+    spec = PathFinder.find_spec(f"{package}._binding", found.submodule_search_locations if found else None)
     if spec is None or spec.loader is None:
-        raise ImportError("tree-sitter-javascript is not installed")
+        raise ImportError(f"{package} is not installed")
     binding = module_from_spec(spec)
     spec.loader.exec_module(binding)
-    return Parser(Language(binding.language()))
+    return binding
 
 
-_PARSER = _load_parser()
+def _new_parser() -> Parser:
+    library, grammar = _extension("tree_sitter"), _extension("tree_sitter_javascript")
+    parser: Parser = library.Parser(library.Language(grammar.language()))
+    return parser
+
+
+_PARSER = _new_parser()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
 
+from flowcage._hints import Any, TypeVar
 from flowcage.child.sandbox import source
 from flowcage.child.sandbox.failures import failure_kind
 from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT, Import, Parts, parse
