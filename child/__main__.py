@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 
+from flowcage._kept_modules import keep, use
 from flowcage.child.environment import clear_environment
 
 TYPE_CHECKING = False  # what type checkers take for True, without importing typing
@@ -18,6 +19,8 @@ USAGE = "usage: flowcage-child [--die-with PID] [--no-short-cut]  (JSON-RPC 2.0 
 def main() -> None:
     """Claim the wire, load the engine, serve, and exit without running the interpreter's clean-up."""
     clear_environment()  # first, and before other imports: it replaces the process
+    gc.disable()  # until all is loaded, which makes no garbage
+    use("flowcage.child.__main__")
     _serve()
 
 
@@ -50,6 +53,7 @@ def _begin(parent: int | None, takes_short_cuts: bool) -> Session:
 
     Session.takes_short_cuts = takes_short_cuts
     library()
+    keep()
     gc.freeze()  # what is loaded is no garbage
     gc.enable()
     return Session(partial(lockdown.enter, parent=parent), open_high_water())

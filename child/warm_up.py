@@ -14,6 +14,7 @@ import os
 import socket
 
 from flowcage._hints import Any, TypeAlias
+from flowcage._kept_modules import keep
 from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.life import run_session
@@ -56,6 +57,7 @@ def warm_up() -> Realm:
         raise RuntimeError(f"the warm-up run failed: {replies[-500:]!r}")
     realm.close()
     realm = Realm(Limits(), HighWater())
+    keep()
     gc.collect()
     gc.enable()
     gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share

@@ -39,7 +39,10 @@ def without_site(main: str) -> tuple[str, ...] | None:
     folders = _folders()
     if folders is None:
         return None
-    program = f"import gc, sys; gc.disable(); sys.path += {folders!r}; from {main} import main; main()"
+    program = (
+        f"import gc, sys; gc.disable(); sys.path += {folders!r}; "
+        f"from flowcage._kept_modules import use; use({main!r}); from {main} import main; main()"
+    )
     return (sys.executable, "-I", "-S", "-c", program)
 
 

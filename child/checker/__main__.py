@@ -13,6 +13,7 @@ import os
 import re
 import sys
 
+from flowcage._kept_modules import keep
 from flowcage.child.cage import lockdown, process, rlimits
 from flowcage.child.checker.schema import Schema, SchemaError
 from flowcage.child.environment import clear_environment
@@ -33,6 +34,7 @@ _ESCAPE = re.compile(rb"\\(?:u(?:d[89ab]..)\\u(?:d[c-f]..)|u(d[89a-f]..)|.)", re
 def main() -> None:
     """Close the cage, answer, and exit without running the interpreter's clean-up."""
     clear_environment()
+    keep()
     gc.enable()
     try:
         isolation, limits, parent = _arguments(sys.argv[1:])
