@@ -4,16 +4,18 @@
 
 Each kind spins, sleeps or hangs in another way, in a real run with a cage. The deadline is the run's timeout;
 the clock runs from there until `run_workflow` has raised, which is after the child is reaped and its pipes
-are closed.
+are closed. Where a heap is large, most of that time is the kernel's, which frees it page by page: 70 µs for
+each MiB, on a core that is idle.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import sys
+from statistics import median, quantiles
 
 import trio
+from tables.markdown import table
 
 from flowcage.host import AgentAnswer, AgentCall, RunOptions, RunTimedOut, run_workflow
 from flowcage.protocol.limits import Limits
@@ -35,6 +37,7 @@ ATTACKS = {
 LIMITS = Limits(step_timeout_ms=60_000)
 AT_ONCE = 2
 TIMEOUT_SECONDS = 0.25
+GOAL_MS = 20
 
 
 async def never(_call: AgentCall) -> AgentAnswer:
@@ -78,16 +81,15 @@ def main() -> None:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     times = trio.run(measure, kills)
     everything = [time for measured in times.values() for time in measured]
-    print(f"{len(everything)} kills of {kills}, {AT_ONCE} at once, {os.cpu_count()} cores")
-    print("ms from the deadline to reaped")
-    print(f"{'':<24} {'median':>8} {'p99':>8} {'max':>8}")
+    print(f"{len(everything)} kills of {kills}, {AT_ONCE} at once, {os.cpu_count()} cores\n")
+    rows, late = [], []
     for name, measured in [*times.items(), ("all", everything)]:
-        p99 = (
-            statistics.quantiles(measured, n=100, method="inclusive")[98]
-            if len(measured) > 1
-            else measured[0]
-        )
-        print(f"{name:<24} {statistics.median(measured):>8.2f} {p99:>8.2f} {max(measured):>8.2f}")
+        p99 = quantiles(measured, n=100, method="inclusive")[98] if len(measured) > 1 else measured[0]
+        rows.append([name, f"{median(measured):.1f}", f"{p99:.1f}", f"{max(measured):.1f}"])
+        if p99 >= GOAL_MS:
+            late.append(name)
+    print(table(["ms from the deadline to reaped", "median", "p99", "max"], rows))
+    print(f"\nGoal: p99 under {GOAL_MS} ms for each: {'no: ' + ', '.join(late) if late else 'yes'}")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ __all__ = [
     "NamedTuple",
     "NoReturn",
     "Protocol",
+    "Self",
     "TypeAlias",
     "TypeVar",
     "assert_never",
