@@ -150,7 +150,7 @@ def measure(program: str, layouts: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Print the table."""
-    from flowcage.host.cli.doctor import engine_build
+    from flowcage.host.cli.engine import engine_build
 
     layouts = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     print(f"CPU time of the evaluation, median and min in ms; {os.cpu_count()} cores")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
-import shutil
 import sys
 from functools import partial
 
 import psutil
 import trio
 
+from flowcage.host.cli.engine import engine_build
 from flowcage.host.outcome.errors import RunTimedOut
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.launch.spawn import Spawn
@@ -61,20 +60,3 @@ async def _initialize() -> Initialized:
             return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
-
-
-def engine_build() -> str:
-    """Whether quickjs-ng was built on this machine from source, or is the slower prebuilt wheel.
-
-    A wheel from the package index has a manylinux, musllinux or macOS platform tag in its WHEEL file; one
-    that pip has built has this machine's plain tag, such as linux_x86_64.
-    """
-    text = importlib.metadata.distribution("quickjs-ng").read_text("WHEEL") or ""
-    tags = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("Tag:")]
-    if any("linux_" in tag and "manylinux" not in tag and "musllinux" not in tag for tag in tags):
-        return "built from source (optimised)"
-    compiler = "a C compiler is installed" if shutil.which("cc") else "install a C compiler first"
-    return (
-        f"prebuilt wheel ({', '.join(tags) or 'no tag'}): 2 to 3 times slower than a build from source; "
-        f"{compiler}: pip install --force-reinstall --no-cache-dir --no-binary quickjs-ng quickjs-ng"
-    )

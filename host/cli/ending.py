@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from flowcage.host.cli import exits
+from flowcage.host.cli import engine, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, offer, say, warn, write_result
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
@@ -28,16 +28,18 @@ class Ending:
     Args:
         script: the workflow.
         fail_on: see `FailOn`.
+        quiet: whether notes are left out; warnings are not.
 
     Attributes:
         run: once there is one.
     """
 
-    def __init__(self, script: Script, fail_on: FailOn) -> None:
+    def __init__(self, script: Script, fail_on: FailOn, *, quiet: bool) -> None:
         self.run_id = new_run_id()
         self.run: Run | None = None
         self._script = script
         self._fail_on = fail_on
+        self._quiet = quiet
 
     def of(self, work: Callable[[], Awaitable[Outcome]]) -> NoReturn:
         """Carry out the run, tell how it ended, and leave.
@@ -62,7 +64,7 @@ class Ending:
         self._complete(outcome)
 
     def _complete(self, outcome: Outcome) -> NoReturn:
-        warn(outcome.report, self._script)
+        self._warn(outcome.report)
         loss = explain_loss(outcome.census, self._fail_on)
         if loss is not None:
             note(loss)
@@ -72,12 +74,18 @@ class Ending:
     def _fail(self, error: RunError) -> NoReturn:
         note(self._script.as_typed(exits.explain(error, self._script.text)))
         report = getattr(error, "report", None) or self._report(error.verdict)
-        warn(report, self._script)
+        self._warn(report)
         try:
             write_result(strictjson.dumps(failure_to_json(error, report)))
         except OSError as broken:  # the exit status tells of the run all the same
             note(f"the result cannot be written: {broken.strerror}")
         leave(exits.status(error))
+
+    def _warn(self, report: Report) -> None:
+        warn(report, self._script)
+        slow_engine = None if self._quiet else engine.note_on(report.usage)
+        if slow_engine is not None:
+            note(slow_engine)
 
     def _offer(self, verdict: Verdict, message: str) -> None:
         members: dict[str, Any] = interruption_to_json(verdict, message, self._report(verdict))

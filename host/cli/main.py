@@ -117,7 +117,7 @@ def run(file: Path, **given: Any) -> None:
         except InputError as error:
             fail(exits.USAGE, str(error))
 
-        ending = Ending(script, given["fail_on"])
+        ending = Ending(script, given["fail_on"], quiet=given["quiet"])
 
         async def work(listener: Listener | None) -> Outcome:
             ending.run = Run(replace(options, listener=listener), script.name, run_id=ending.run_id)
