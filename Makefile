@@ -52,23 +52,10 @@ types: $(READY_DEV)
 imports: $(READY_DEV)
 	$(BIN)/lint-imports
 
-# Every table of docs/performance.md, in its order, on an idle machine. BENCH_HOST="--all" measures each CPython that is installed.
-BENCH_HOST ?=
+# Prints every table of docs/performance.md, in its order: half an hour on an idle machine. bench/report.py --write puts them into the page.
 bench: $(READY_DEV)
 	$(BIN)/pip install --quiet -e '.[bench]'
-	$(BIN)/python bench/host.py --json bench.json $(BENCH_HOST)
-	$(BIN)/python bench/spawn.py
-	$(BIN)/python bench/kill.py
-	$(BIN)/python bench/compute.py
-	$(BIN)/python bench/cost.py
-	$(BIN)/python bench/child.py
-	$(BIN)/python bench/lockdown.py
-	$(BIN)/python bench/queues.py
-	$(BIN)/python bench/loops.py --fast
-	$(BIN)/python bench/embed.py
-	$(BIN)/python bench/schemas.py
-	$(BIN)/python bench/faults.py
-	$(BIN)/python bench/soak.py
+	$(BIN)/python bench/report.py
 
 # The engine first, from source if there is a C compiler: that build is 2 to 3 times faster than the
 # wheel. --no-cache-dir, because pip would otherwise take a wheel that it built or downloaded earlier.
