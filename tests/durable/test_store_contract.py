@@ -44,7 +44,7 @@ def test_a_store_keeps_the_contract(clause: Clause, place: Place) -> None:
 def test_a_clause_finds_the_store_that_breaks_it(
     clause: Clause, kind: type[SqliteStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.durable.clauses.DEADLINE_S", 0.5)  # for what will never come
+    monkeypatch.setattr("tests.durable.places.DEADLINE_S", 0.5)  # for what will never come
     with pytest.raises((*SAYS, BaseExceptionGroup)):
         trio.run(clause, SqlitePlace(tmp_path, kind))
 

@@ -1,0 +1,151 @@
+"""What is in the file of a store: hidden, removed, and of older versions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from flowcage.host.durable.errors import DamagedEntry, DamagedStore, StoreFailed
+from flowcage.host.durable.history.forms import withhold_prompts
+from flowcage.host.durable.records import Ending, StoreOptions
+from flowcage.host.durable.sql import schema
+from flowcage.host.durable.sqlite import files
+from flowcage.host.durable.sqlite.store import SqliteStore
+from flowcage.host.run.core.inputs import Answered, Said
+from flowcage.protocol.messages import AgentRequest
+
+from . import entries
+from .places import begun, new, written
+from .sqlite_file import loaded, made, with_store
+
+GOLDEN = Path(__file__).parent / "golden" / "store-1.sql"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "runs.db"
+
+
+# ---- what is in it ---------------------------------------------------------------------------
+
+
+class Rot13:
+    """An encryption that a test can see through."""
+
+    def __init__(self, by: int = 13) -> None:
+        self._by = by
+
+    def seal(self, data: bytes) -> bytes:
+        return b"rot" + bytes([self._by]) + bytes((each + self._by) % 256 for each in data)
+
+    def open(self, data: bytes) -> bytes:
+        if data[:4] != b"rot" + bytes([self._by]):
+            raise ValueError("another key")
+        return bytes((each - self._by) % 256 for each in data[4:])
+
+
+def test_a_sealer_hides_all_that_workflows_say(path: Path) -> None:
+    options = StoreOptions(sealer=Rot13())
+    secret = "correct horse battery staple"
+
+    async def body(store: SqliteStore) -> None:
+        run = new("r")
+        run = run._replace(root=run.root._replace(source=f"// {secret}", args=f'"{secret}"'))
+        await store.create(run)
+        await store.append("r", 1, 0, [])
+        journal = await begun(store, "s", Answered("1", secret))
+        await store.answer("s", Answered("2", secret))
+        assert journal.seq == 1
+        await store.end("r", 1, Ending("completed", secret))
+
+    with_store(path, body, options)
+    assert secret.encode() not in path.read_bytes()
+    assert loaded(path, options).workflows[""].source == f"// {secret}"
+    for sealer, why in ((None, "it is encrypted; open the store with the sealer"), (Rot13(7), "another key")):
+        with pytest.raises(DamagedEntry, match=why):
+            loaded(path, StoreOptions(sealer=sealer))
+
+
+def test_prompts_are_not_in_the_file_where_that_is_asked_for(path: Path) -> None:
+    said = Said("", requests=(AgentRequest("1", "correct horse battery staple"),))
+    with_store(path, lambda store: begun(store, "r", said), StoreOptions(redact=withhold_prompts))
+
+    assert b"battery" not in path.read_bytes()
+    assert loaded(path).entries[0].digests is not None
+
+
+def test_what_was_removed_is_overwritten(path: Path) -> None:
+    async def body(store: SqliteStore) -> None:
+        await begun(store, "r", Answered("1", "correct horse battery staple"))
+        await store.end("r", 1, Ending("completed"))
+        await store.delete("r")
+
+    with_store(path, body)
+    assert b"battery" not in path.read_bytes()
+
+
+def test_the_log_is_moved_into_the_database_from_time_to_time(path: Path) -> None:
+    async def body(store: SqliteStore) -> tuple[int, int]:
+        journal = await begun(store, "r")
+        for number in range(300):
+            await written(journal, Answered(str(number), os.urandom(25_000).hex()))
+        return os.stat(path).st_size, os.stat(f"{path}-wal").st_size
+
+    size, log = with_store(path, body, durability="relaxed")
+    assert size > 4_000_000
+    assert log < 13_000_000
+
+
+# ---- versions --------------------------------------------------------------------------------
+
+
+def golden(path: Path) -> None:
+    """The store of schema version 1, as it was written then."""
+    files.create(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(GOLDEN.read_text())
+        db.execute(f"PRAGMA application_id = {files.APPLICATION_ID}")
+
+
+def test_a_store_of_schema_version_1_is_read_for_ever(path: Path) -> None:
+    golden(path)
+    record = loaded(path)
+
+    assert [each.input for each in record.entries] == entries.INPUTS
+    assert set(record.workflows) == {"", "3"}
+    assert [each.answer for each in record.answers] == [Answered("9", "outside")]
+    assert record.ending is None
+    ended = with_store(path, lambda store: store.load("ended"))
+    assert ended.ending == Ending("completed", {"a": 1}, None, {"tokens": 3})
+
+
+def test_a_migration_is_whole_or_not_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    golden(path)
+    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "_MIGRATIONS", (*schema._MIGRATIONS, "CREATE TABLE more(x);\nNONSENSE;\n"))
+    with pytest.raises(StoreFailed, match="syntax error"):
+        SqliteStore.open(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (1,)
+        assert db.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchone() is None
+
+    monkeypatch.setattr(schema, "_MIGRATIONS", (*schema._MIGRATIONS[:1], "CREATE TABLE more(x);\n"))
+    assert loaded(path).summary.entries == len(entries.INPUTS)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (2,)
+        assert db.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchone() == (1,)
+
+
+def test_damage_anywhere_is_found_by_a_check(path: Path) -> None:
+    made(path)
+    with_store(path, lambda store: trio.to_thread.run_sync(store.check))
+    data = bytearray(path.read_bytes())
+    data[4 * 4096 : 4 * 4096 + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with closing(SqliteStore.open(path, read_only=True)) as store, pytest.raises(DamagedStore):
+        store.check()
