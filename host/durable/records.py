@@ -53,6 +53,7 @@ class NewRun(NamedTuple):
         start_key: of the caller's choice: a second start with it is the same run.
         forked_from, forked_at: the run whose answers it reuses, and the number of entries of it that it has.
         delete_after: when it may be removed, once it has ended.
+        settings: what a host needs besides to go on with it, such as the options of a command; never secrets.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class NewRun(NamedTuple):
     forked_from: str | None = None
     forked_at: int | None = None
     delete_after: int | None = None
+    settings: Json = None
 
 
 class Created(NamedTuple):
@@ -143,6 +145,7 @@ class RunRecord(NamedTuple):
         digest_key: that the digests of its entries were made with.
         workflows: by path, the root first.
         answers: from outside, those that were not taken in yet.
+        settings: as the run was made with.
     """
 
     summary: Summary
@@ -152,6 +155,7 @@ class RunRecord(NamedTuple):
     entries: Sequence[Entry]
     answers: Sequence[OutsideAnswer]
     ending: Ending | None
+    settings: Json = None
 
 
 class Claimable(NamedTuple):

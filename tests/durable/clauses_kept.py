@@ -40,9 +40,12 @@ async def another_host_finds_all_that_was_durable(place: Place) -> None:
         limits={"maxSleepMs": 5},
         made_by={"engine": "0.17 abc"},
     )
+    settings = {"model": "\ud800\0", "long": "x" * 100_000}
     kid = workflow("3", "export default 2", budget=Budget(None, 50))
     async with host(place) as store:
-        journal = await begun(store, "r", *entries.INPUTS, rules=rules, root=root, tenant="t\0\ud800")
+        journal = await begun(
+            store, "r", *entries.INPUTS, rules=rules, root=root, tenant="t\0\ud800", settings=settings
+        )
         await store.add_workflow("r", 1, kid)
         await written(journal, Turn(""))
     async with host(place) as store:
@@ -53,6 +56,7 @@ async def another_host_finds_all_that_was_durable(place: Place) -> None:
     assert {entry.epoch for entry in record.entries} == {1}
     assert record.rules == rules
     assert record.workflows == {"": root, "3": kid}
+    assert record.settings == settings
     assert record.summary.tenant == "t\0\ud800"
     assert (record.summary.entries, record.summary.state) == (len(entries.INPUTS) + 1, "running")
     assert (record.ending, list(record.answers)) == (None, [])

@@ -227,9 +227,14 @@ async def nothing_is_asked_of_a_run_that_is_over_or_unknown(place: Place) -> Non
                 await store.answer(run_id, Answered("1", "x"))
             with pytest.raises(error):
                 await store.cancel(run_id)
-        for read in (store.get, store.load, store.find):
-            with pytest.raises(UnknownRun):
-                await read("none")
+        for odd in ("none", "a/b", "\0", "\ud800", "", "x" * 200):
+            for read in (store.get, store.load, store.find, store.answers if odd != "none" else store.get):
+                with pytest.raises(UnknownRun):
+                    await read(odd)
+            for ticket in (store.claim(odd), store.cancel(odd), store.delete(odd)):
+                with pytest.raises(UnknownRun):
+                    await ticket
+        await begun(store, "another")
 
 
 @clause

@@ -201,6 +201,23 @@ def test_two_that_ask_at_once_whether_a_host_lives_do_not_see_each_other(path: P
     with_store(path, body)
 
 
+def test_what_a_host_has_started_does_not_keep_it_alive(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path)
+    program = """await begun(store, 'r')
+import subprocess, sys
+kept = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=sys.stdin, close_fds=False)
+print('begun', flush=True)
+import trio
+await trio.sleep_forever()"""
+    with other_host(place, program) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+        process.wait(300)
+        assert with_store(Path(place.address), lambda store: store.claim("r").durable()) == 2
+
+
 def test_a_commit_waits_for_the_lock_between_hosts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowcage.host.durable.sqlite.store.BUSY_SECONDS", 0.01)
 

@@ -119,7 +119,7 @@ def test_a_store_of_schema_version_1_is_read_for_ever(path: Path) -> None:
     assert [each.input for each in record.entries] == entries.INPUTS
     assert set(record.workflows) == {"", "3"}
     assert [each.answer for each in record.answers] == [Answered("9", "outside")]
-    assert record.ending is None
+    assert (record.ending, record.settings) == (None, {"model": "small"})
     ended = with_store(path, lambda store: store.load("ended"))
     assert ended.ending == Ending("completed", {"a": 1}, None, {"tokens": 3})
 

@@ -80,7 +80,7 @@ def trouble_of(error: Exception) -> Trouble | None:
     """What an error means for a write."""
     if not isinstance(error, psycopg.Error):
         return None
-    if isinstance(error, psycopg.IntegrityError):
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
         return Trouble.CONFLICT
-    lasting = isinstance(error, psycopg.ProgrammingError | psycopg.DataError | psycopg.NotSupportedError)
+    lasting = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
     return Trouble.LASTS if lasting else Trouble.PASSES

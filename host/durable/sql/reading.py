@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -137,12 +138,12 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
     """A run with its history."""
     with view(db):
         row = db.execute(
-            f"SELECT {SUMMARY}, rules, digest_key, ending FROM runs WHERE run_id = ?", (run_id,)
+            f"SELECT {SUMMARY}, settings, rules, digest_key, ending FROM runs WHERE run_id = ?", (run_id,)
         ).fetchone()
         if row is None:
             raise UnknownRun(run_id)
         unpack = unpacker(db, payloads)
-        summary, (rules, digest_key, ending) = summary_of(row[:-3]), row[-3:]
+        summary, (rules, digest_key, ending) = summary_of(row[:-4]), row[-3:]
         try:
             return RunRecord(
                 summary,
@@ -152,6 +153,7 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
                 _entries(db, unpack, summary),
                 answers(db, payloads, run_id),
                 None if ending is None else ending_of(summary.verdict or "", unpack(ending)),
+                json.loads(unpack(row[-4])),
             )
         except DamagedEntry:
             raise

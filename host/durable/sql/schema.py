@@ -37,7 +37,7 @@ CREATE INDEX blob_uses_by_hash ON blob_uses(hash);
 CREATE TABLE runs(
   run_id {id} PRIMARY KEY, tenant {id} NOT NULL, start_key {id}, start_hash {bytes} NOT NULL,
   forked_from {id}, forked_at BIGINT, digest_key {bytes} NOT NULL,
-  source_name TEXT NOT NULL, rules TEXT NOT NULL,
+  source_name TEXT NOT NULL, rules TEXT NOT NULL, settings {bytes} NOT NULL,
   state TEXT NOT NULL CHECK(state IN ('queued', 'running', 'asleep', 'diverged', 'ended')),
   verdict TEXT, ending {bytes},
   owner {id}, epoch BIGINT NOT NULL, entries BIGINT NOT NULL, bytes BIGINT NOT NULL,
@@ -72,7 +72,18 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "blob_uses": ("run_id", "hash"),
     "runs": (
         *("run_id", "tenant", "start_key", "start_hash", "forked_from", "forked_at", "digest_key"),
-        *("source_name", "rules", "state", "verdict", "ending", "owner", "epoch", "entries", "bytes"),
+        *(
+            "source_name",
+            "rules",
+            "settings",
+            "state",
+            "verdict",
+            "ending",
+            "owner",
+            "epoch",
+            "entries",
+            "bytes",
+        ),
         *("wake_at", "cancel_at", "cancel_reason", "created_at", "updated_at", "delete_after"),
     ),
 }

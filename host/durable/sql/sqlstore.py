@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import trio
 
-from flowcage.host.durable.errors import StoreFailed, Unstorable
+from flowcage.host.durable.errors import StoreFailed, UnknownRun, Unstorable
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.records import (
     ALL,
@@ -46,6 +46,11 @@ _RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 def wall_clock() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def _require_id(run_id: str) -> None:
+    if _RUN_ID.fullmatch(run_id) is None:
+        raise UnknownRun(run_id)
 
 
 class SqlStore(ABC):
@@ -94,37 +99,39 @@ class SqlStore(ABC):
         return write
 
     def claim(self, run_id: str, *, reopen: bool = False) -> Ticket[int | None]:
-        return self._put(life.Claim(run_id, reopen))
+        return self._put_for(run_id, life.Claim(run_id, reopen))
 
     def release(self, run_id: str, epoch: int) -> Ticket[None]:
-        return self._put(life.Leave(run_id, epoch, "queued"))
+        return self._put_for(run_id, life.Leave(run_id, epoch, "queued"))
 
     def sleep(self, run_id: str, epoch: int, wake_at: int | None = None) -> Ticket[bool]:
-        return self._put(life.FallAsleep(run_id, epoch, wake_at))
+        return self._put_for(run_id, life.FallAsleep(run_id, epoch, wake_at))
 
     def diverge(self, run_id: str, epoch: int, why: Ending) -> Ticket[None]:
-        return self._put(life.Leave(run_id, epoch, "diverged", why.verdict, encoded_ending(why)))
+        return self._put_for(run_id, life.Leave(run_id, epoch, "diverged", why.verdict, encoded_ending(why)))
 
     def end(self, run_id: str, epoch: int, ending: Ending) -> Ticket[None]:
-        return self._put(life.Leave(run_id, epoch, "ended", ending.verdict, encoded_ending(ending)))
+        return self._put_for(
+            run_id, life.Leave(run_id, epoch, "ended", ending.verdict, encoded_ending(ending))
+        )
 
     # ---- its history -------------------------------------------------------------------------
 
     def add_workflow(self, run_id: str, epoch: int, workflow: NewWorkflow) -> Ticket[None]:
-        return self._put(writes.AddWorkflow(run_id, epoch, workflow))
+        return self._put_for(run_id, writes.AddWorkflow(run_id, epoch, workflow))
 
     def append(
         self, run_id: str, epoch: int, seq: int, entries: Sequence[EncodedEntry], took: Sequence[str] = ()
     ) -> Ticket[None]:
-        return self._put(writes.Append(run_id, epoch, seq, entries, took))
+        return self._put_for(run_id, writes.Append(run_id, epoch, seq, entries, took))
 
     # ---- from outside ------------------------------------------------------------------------
 
     def answer(self, run_id: str, answer: Answered | Refused) -> Ticket[bool]:
-        return self._put(life.GiveAnswer(run_id, answer.id, self.encode(answer)))
+        return self._put_for(run_id, life.GiveAnswer(run_id, answer.id, self.encode(answer)))
 
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
-        return self._put(life.AskToCancel(run_id, reason))
+        return self._put_for(run_id, life.AskToCancel(run_id, reason))
 
     @abstractmethod
     async def news(self) -> None: ...
@@ -133,24 +140,29 @@ class SqlStore(ABC):
         return await self._read(lambda db: reading.claimable(db, self._now(), self.is_alive, limit))
 
     async def answers(self, run_id: str) -> list[OutsideAnswer]:
+        _require_id(run_id)
         return await self._read(lambda db: reading.answers(db, self._payloads, run_id))
 
     # ---- looking back ------------------------------------------------------------------------
 
     async def find(self, prefix: str, tenant: str | None = None) -> str:
+        if prefix != reading.LAST:
+            _require_id(prefix)
         return await self._read(lambda db: reading.find(db, prefix, tenant))
 
     async def get(self, run_id: str) -> Summary:
+        _require_id(run_id)
         return await self._read(lambda db: reading.get(db, run_id))
 
     async def load(self, run_id: str) -> RunRecord:
+        _require_id(run_id)
         return await self._read(lambda db: reading.load(db, self._payloads, run_id))
 
     async def runs(self, which: Filter = ALL) -> list[Summary]:
         return await self._read(lambda db: reading.runs(db, which))
 
     def delete(self, run_id: str) -> Ticket[None]:
-        return self._put(removal.Delete(run_id))
+        return self._put_for(run_id, removal.Delete(run_id))
 
     async def prune(self, before: int, tenant: str | None = None) -> list[str]:
         gone: list[str] = []
@@ -159,6 +171,7 @@ class SqlStore(ABC):
         return gone
 
     async def export(self, run_id: str, path: Path) -> list[str]:
+        _require_id(run_id)
         return await self._read(lambda db: self._export(db, run_id, path))
 
     def import_from(self, path: Path, tenant: str | None = None) -> Ticket[list[str]]:
@@ -181,6 +194,12 @@ class SqlStore(ABC):
 
     @abstractmethod
     def _give_up_ownership(self) -> None: ...
+
+    def _put_for(self, run_id: str, write: Write[T]) -> Ticket[T]:
+        if _RUN_ID.fullmatch(run_id) is None:  # databases have other ideas of a text than Python
+            settle([(write, None, UnknownRun(run_id))])
+            return write
+        return self._put(write)
 
     def _put(self, write: Write[T]) -> Ticket[T]:
         self.committer.put(write)

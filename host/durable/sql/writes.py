@@ -69,21 +69,24 @@ class Create(Write[Created]):
         start_hash = scope.payloads.hash(canonical([run.root.source, run.root.args]))
         if (there := self._there(scope, start_hash)) is not None:
             return there
-        require_room(scope, run.tenant, self._stored.size)
+        settings = scope.payloads.pack(json.dumps(run.settings, separators=(",", ":")).encode("ascii"))
+        size = self._stored.size + settings.size
+        require_room(scope, run.tenant, size)
         owner, epoch = (None, 0) if self._queued else (scope.owner, 1)
         scope.db.execute(
             """INSERT INTO runs(run_id, tenant, start_key, start_hash, forked_from, forked_at, digest_key,
-            source_name, rules, state, owner, epoch, entries, bytes, created_at, updated_at, delete_after)
-            VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)""",
+            source_name, rules, settings, state, owner, epoch, entries, bytes, created_at, updated_at,
+            delete_after) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)""",
             (
                 *(run.run_id, escaped(run.tenant), None if run.start_key is None else escaped(run.start_key)),
                 *(start_hash, run.forked_from, run.forked_at, scope.payloads.key),
-                *(escaped(run.root.source_name), encoded_rules(run.rules)),
+                *(escaped(run.root.source_name), encoded_rules(run.rules), settings.data),
                 *("queued" if self._queued else "running", owner, epoch),
-                *(self._stored.size, scope.now, scope.now, run.delete_after),
+                *(size, scope.now, scope.now, run.delete_after),
             ),
         )
         self._stored.insert(scope, run.run_id)
+        scope.keep_blobs(run.run_id, settings.blobs)
         if self._queued:
             scope.told.add("")
         return Created(run.run_id, None if self._queued else 1, True)
