@@ -131,6 +131,9 @@ class Store(Protocol):
     async def claimable(self, limit: int = 100) -> list[Claimable]:
         """Runs that no living host has: queued, abandoned, or asleep with something to wake up for."""
 
+    async def next_due(self) -> int | None:
+        """When the next of the runs wakes that sleep until a time; that is no news when it comes."""
+
     async def answers(self, run_id: str) -> list[OutsideAnswer]:
         """Those from outside that were not taken in."""
 

@@ -149,6 +149,7 @@ async def a_sleeping_run_is_due_at_its_time(place: Place) -> None:
             await begun(store, run_id)
             assert await store.sleep(run_id, 1, wake_at) is True
         assert await store.claimable() == []
+        assert await store.next_due() == clock.now + 10
         clock.now += 10
         assert await store.claimable() == [("a", "due")]
         clock.now += 10
@@ -156,6 +157,9 @@ async def a_sleeping_run_is_due_at_its_time(place: Place) -> None:
         assert await store.claimable(1) == [("a", "due")]
         assert await store.claim("a") == 2
         assert (await store.get("a")).wake_at is None
+        assert await store.next_due() == clock.now
+        assert await store.claim("b") == 2
+        assert await store.next_due() is None
         assert await store.claim("c") == 2  # whoever wants to may go on earlier
 
 

@@ -45,7 +45,10 @@ CREATE TABLE runs(
   created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, delete_after BIGINT,
   UNIQUE(tenant, start_key));
 CREATE INDEX runs_by_age ON runs(created_at, run_id);
-CREATE INDEX runs_open ON runs(state, wake_at) WHERE state IN ('queued', 'running', 'asleep');
+CREATE INDEX runs_queued ON runs(created_at) WHERE state = 'queued';
+CREATE INDEX runs_running ON runs(owner) WHERE state = 'running';
+CREATE INDEX runs_asleep ON runs(wake_at) WHERE state = 'asleep';
+CREATE INDEX runs_cancelled ON runs(cancel_at) WHERE state = 'asleep' AND cancel_at IS NOT NULL;
 CREATE INDEX runs_forks ON runs(forked_from) WHERE forked_from IS NOT NULL;
 
 CREATE TABLE workflows(
@@ -60,6 +63,7 @@ CREATE TABLE entries(
 CREATE TABLE answers(
   run_id {id} NOT NULL, request {id} NOT NULL, at BIGINT NOT NULL, data {bytes},
   PRIMARY KEY(run_id, request)){clustered};
+CREATE INDEX answers_waiting ON answers(run_id) WHERE data IS NOT NULL;
 """
 
 _MIGRATIONS = (_VERSION_1,)

@@ -139,6 +139,9 @@ class SqlStore(ABC):
     async def claimable(self, limit: int = 100) -> list[Claimable]:
         return await self._read(lambda db: reading.claimable(db, self._now(), self.is_alive, limit))
 
+    async def next_due(self) -> int | None:
+        return await self._read(reading.next_due)
+
     async def answers(self, run_id: str) -> list[OutsideAnswer]:
         _require_id(run_id)
         return await self._read(lambda db: reading.answers(db, self._payloads, run_id))
