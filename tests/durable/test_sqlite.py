@@ -337,7 +337,7 @@ def test_what_waits_too_long_for_the_disk_fails_and_the_rest_is_whole(small_disk
     async def body(store: SqliteStore) -> None:
         journal = await begun(store, "r", Turn(""))
         fill(ballast)
-        with pytest.raises(StoreFailed, match=r"the store takes nothing more: .*full") as caught:
+        with pytest.raises(StoreFailed, match=r"the store took nothing for too long: .*full") as caught:
             await written(journal, Answered("1", os.urandom(100_000).hex()))
         assert caught.value.child_alive
         ballast.unlink()

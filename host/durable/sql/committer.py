@@ -7,8 +7,9 @@ not the number of runs. What must hold:
 - A ticket is settled after its commit, or with the error that it was refused with.
 - A write that is refused leaves no trace: it was checked before it wrote, or its savepoint is rolled back.
 - What cannot be committed now is kept and tried again, because it holds answers that were paid for. After
-  `give_up_seconds`, or beyond `pending_bytes`, tickets fail with `StoreFailed`, in order: from then on
-  everything fails, so no later write is there without an earlier one.
+  `give_up_seconds`, or beyond `pending_bytes`, tickets fail with `StoreFailed`. A run that has lost a write
+  has lost its epoch: nothing more is written with it, so no later write is there without an earlier one.
+- After that the thread looks from time to time whether the disk takes something again.
 - Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
   of this host's last commit is read on a new connection; the old one is not used again.
 
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.errors import StoreError, StoreFailed, Unstorable
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.write import Backend, Trouble, Write
 from flowcage.host.durable.ticket import settle
@@ -34,6 +35,7 @@ MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 _PATIENCE_OF_CLOSING_SECONDS = 5.0
+_PROBE_SECONDS = 1.0
 
 
 class Committer:
@@ -65,7 +67,8 @@ class Committer:
         self._queue: queue.SimpleQueue[Write[Any] | None] = queue.SimpleQueue()
         self._pending = 0
         self._lock = threading.Lock()  # of `_pending` and of the order of `_broken` and the queue
-        self._broken: str | None = None
+        self._broken: str | None = None  # why nothing will be taken any more
+        self._lost: set[tuple[str, int]] = set()  # runs and epochs that a write is missing of
         self._is_closed = False
         self._db: Database | None = None
         self.trouble: str | None = None
@@ -80,15 +83,25 @@ class Committer:
     def put(self, write: Write[Any]) -> None:
         """Have something written."""
         with self._lock:
-            broken = "the store was closed" if self._is_closed else self._broken
-            if broken is None and self._pending + write.size > self._most_pending and self.trouble:
-                broken = f"more than {self._most_pending:,} bytes wait to be written: {self.trouble}"
-                self._broken = broken  # a later write must not be there without this one
-            if broken is None:
+            refused = self._refusal(write)
+            if refused is None:
                 self._pending += write.size
                 self._queue.put(write)
                 return
-        settle([(write, None, StoreFailed(broken))])
+            self._lose([write])
+        settle([(write, None, StoreFailed(refused))])
+
+    def _refusal(self, write: Write[Any]) -> str | None:
+        if self._is_closed or self._broken is not None:
+            return self._broken or "the store was closed"
+        if write.about in self._lost:
+            return "an earlier write of this run was lost"
+        if self.trouble is not None and self._pending + write.size > self._most_pending:
+            return f"more than {self._most_pending:,} bytes wait to be written: {self.trouble}"
+        return None
+
+    def _lose(self, writes: list[Write[Any]]) -> None:
+        self._lost.update(write.about for write in writes if write.about is not None)
 
     def refuse_all(self, why: str) -> None:
         """Take nothing, from the beginning on."""
@@ -122,21 +135,28 @@ class Committer:
                 self._backend.finish(self._db)
 
     def _gather(self, *, wait: bool) -> list[Write[Any]]:
+        """All that waits; nothing at the end."""
         batch: list[Write[Any]] = []
-        try:
-            while len(batch) < MOST_AT_ONCE:
-                write = self._queue.get(block=wait and not batch)
-                if write is None:  # the end: what came before is committed first
-                    if batch:
-                        self._queue.put(None)
+        while len(batch) < MOST_AT_ONCE:
+            try:
+                write = self._queue.get(wait and not batch, _PROBE_SECONDS if self.trouble else None)
+            except queue.Empty:
+                if batch or not wait:
                     break
-                batch.append(write)
-        except queue.Empty:
-            pass
+                self._commit([])  # to see whether the trouble is over
+                continue
+            if write is None:  # the end: what came before is committed first
+                if batch:
+                    self._queue.put(None)
+                break
+            batch.append(write)
         return batch
 
     def _fail(self, batch: list[Write[Any]]) -> None:
-        why = self._broken or "the store takes nothing more"
+        """Give up a batch, and what was put behind it meanwhile for the same runs."""
+        why = self._broken or f"the store took nothing for too long: {self.trouble}"
+        with self._lock:
+            self._lose(batch)
         self._done([(each, None, StoreFailed(why)) for each in batch])
 
     def _done(self, settled: list[tuple[Write[Any], Any, Exception | None]]) -> None:
@@ -146,6 +166,9 @@ class Committer:
 
     def _commit(self, batch: list[Write[Any]]) -> None:
         """Commit a batch, however long it takes, or fail it."""
+        if any(write.about in self._lost for write in batch):  # it was put before that was known
+            self._fail([write for write in batch if write.about in self._lost])
+            batch = [write for write in batch if write.about not in self._lost]
         pause, began, in_doubt = _FIRST_PAUSE_SECONDS, time.monotonic(), False
         while self._broken is None:
             try:
@@ -156,7 +179,9 @@ class Committer:
                     self._attempt(self._db, batch)
             except Exception as error:
                 in_doubt = in_doubt or isinstance(error, _InDoubt)
-                self._suffer(error.__cause__ or error, time.monotonic() - began + pause)
+                self._suffer(error.__cause__ or error)
+                if not batch or time.monotonic() - began + pause > self._patience:
+                    break
             else:
                 self._acknowledge(batch)
                 return
@@ -177,7 +202,11 @@ class Committer:
                 raise
             self._forget_connection()  # the next commit says whether it is serious
 
-    def _suffer(self, error: BaseException, seconds: float) -> None:
+    @property
+    def _patience(self) -> float:
+        return _PATIENCE_OF_CLOSING_SECONDS if self._is_closed else self._give_up_seconds
+
+    def _suffer(self, error: BaseException) -> None:
         """Take note of an error, and say that nothing more is taken where that is so."""
         assert isinstance(error, Exception)
         kind = self._backend.trouble(error)
@@ -185,8 +214,7 @@ class Committer:
             raise error
         self._forget_connection()
         self.trouble = str(error)
-        patience = _PATIENCE_OF_CLOSING_SECONDS if self._is_closed else self._give_up_seconds
-        if kind is not Trouble.PASSES or seconds > patience:
+        if kind is not Trouble.PASSES:
             self._refuse(f"the store takes nothing more: {error}")
 
     def _forget_connection(self) -> None:
@@ -198,12 +226,11 @@ class Committer:
 
     def _attempt(self, db: Database, batch: list[Write[Any]]) -> None:
         scope = self._backend.scope(db)
-        for write in batch:
-            write.value = write.error = None
-            write.prepare(scope)
+        scope.lost = self._lost
+        ready = [write for write in batch if _is_prepared(write, scope)]
         self._fault("before-begin")
         self._backend.begin(db)
-        self._do(scope, batch)
+        self._do(scope, ready)
         db.execute("UPDATE owners SET commits = ? WHERE owner = ?", (self.commits + 1, self._owner))
         self._fault("before-commit")
         try:
@@ -251,6 +278,16 @@ class Committer:
             return True
         db.execute("RELEASE SAVEPOINT write")
         return True
+
+
+def _is_prepared(write: Write[Any], scope: Scope) -> bool:
+    """Prepare a write. One that cannot be, such as for a sealer that fails, is refused and harms no other."""
+    write.value = write.error = None
+    try:
+        write.prepare(scope)
+    except Exception as error:
+        write.error = Unstorable(f"a write cannot be prepared: {error!r}")
+    return write.error is None
 
 
 class _InDoubt(Exception):

@@ -5,7 +5,7 @@ Statements have ``?`` for parameters and are the same text for all databases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -68,6 +68,7 @@ class Scope:
         tenant_bytes: cap on what is stored of a tenant.
         bytes_of: known sums by tenant, without what other hosts wrote since, and how often each was used.
         told: owners to be told that there is news; "" is everybody.
+        lost: runs of this host and epochs that a write is missing of, so that they have to be claimed anew.
     """
 
     db: Database
@@ -79,6 +80,7 @@ class Scope:
     tenant_bytes: int | None = None
     bytes_of: dict[str, tuple[int, int]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    lost: Set[tuple[str, int]] = frozenset()
 
     def keep_blobs(self, run_id: str, blobs: Sequence[Blob]) -> None:
         """Store what payloads refer to."""

@@ -24,7 +24,9 @@ class Claim(Write[int | None]):
         state, owner, epoch = _row(scope, self._run_id, "state, owner, epoch")
         if state in ("ended", "diverged") and not self._reopen:
             return None
-        if state == "running" and owner is not None and (owner == scope.owner or scope.is_alive(owner)):
+        is_mine = owner == scope.owner and (self._run_id, epoch) not in scope.lost
+        is_others = owner not in (None, scope.owner) and state == "running" and scope.is_alive(owner)
+        if state == "running" and (is_mine or is_others):
             return None
         scope.db.execute(
             """UPDATE runs SET owner = ?, epoch = ?, state = 'running', wake_at = NULL, verdict = NULL,
@@ -45,6 +47,7 @@ class Leave(Write[None]):
     ) -> None:
         super().__init__()
         self._run_id, self._epoch, self._state = run_id, epoch, state
+        self.about = (run_id, epoch)
         self._verdict, self._ending = verdict, ending
         self._packed: Packed | None = None
         self.size = len(ending or b"")
@@ -75,6 +78,7 @@ class FallAsleep(Write[bool]):
     def __init__(self, run_id: str, epoch: int, wake_at: int | None) -> None:
         super().__init__()
         self._run_id, self._epoch, self._wake_at = run_id, epoch, wake_at
+        self.about = (run_id, epoch)
 
     def run(self, scope: Scope) -> bool:
         require_owner(scope, self._run_id, self._epoch)  # an answer that comes now waits for this row

@@ -25,13 +25,15 @@ class Write(Ticket[T]):
 
     Attributes:
         size: bytes that it holds in memory.
+        about: run and epoch that it is written with, if there is one.
     """
 
-    __slots__ = ("error", "size", "value")
+    __slots__ = ("about", "error", "size", "value")
 
     def __init__(self) -> None:
         super().__init__()
         self.size = 0
+        self.about: tuple[str, int] | None = None
         self.value: Any = None
         self.error: Exception | None = None
 

@@ -120,6 +120,7 @@ class AddWorkflow(Write[None]):
     def __init__(self, run_id: str, epoch: int, workflow: NewWorkflow) -> None:
         super().__init__()
         self._run_id, self._epoch, self._workflow = run_id, epoch, workflow
+        self.about = (run_id, epoch)
         self._stored: _StoredWorkflow | None = None
         self.size = len(workflow.source) + len(workflow.args or "")
 
@@ -186,6 +187,7 @@ class Append(Write[None]):
     ) -> None:
         super().__init__()
         self._run_id, self._epoch, self._seq = run_id, epoch, seq
+        self.about = (run_id, epoch)
         self._entries, self._took = entries, took
         self._packed: list[Packed] | None = None
         self._stored_size = 0

@@ -209,10 +209,12 @@ class _Backend:
         db.begin()
 
     def commit(self, db: Database, told: set[str]) -> None:
-        db.commit()
-        self._lock.release()
-        if told and self.owners is not None:
-            self.owners.tell(told)
+        try:
+            db.commit()
+        finally:
+            self._lock.release()
+            if told and self.owners is not None:
+                self.owners.tell(told)  # also where it is in doubt: who looks in vain loses nothing
 
     def rollback(self, db: Database) -> None:
         with suppress(Exception):
