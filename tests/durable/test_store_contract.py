@@ -13,17 +13,10 @@ from flowcage.host.outcome.errors import FlowcageError
 
 from .broken import BROKEN
 from .clauses import CLAUSES, Clause
-from .places import Place, PostgresPlace, SqlitePlace
+from .places import Place, SqlitePlace
 
 # How a clause says that it was broken; anything else would be a fault of the test's.
 SAYS = (AssertionError, pytest.fail.Exception, FlowcageError, trio.TooSlowError, TimeoutError)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "sqlite":
-        return SqlitePlace(tmp_path)
-    return PostgresPlace(tmp_path, request.getfixturevalue("postgres"))
 
 
 def as_store(store: SqliteStore) -> Store:
