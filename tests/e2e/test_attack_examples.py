@@ -12,8 +12,9 @@ from .command import EXAMPLES, flowcage
 
 ATTACKS = sorted((EXAMPLES / "attacks").glob("*.js"))
 ANNOUNCED = re.compile(r"Verdict: (\w+), exit status (\d+)\.")
-# cpuSeconds and maxTotalAgents in their usual proportion: with the defaults, too, CPU must run out first.
-LIMITS = ("stepTimeoutMs=1500", "answerGraceSeconds=0.5", "cpuSeconds=2", "maxTotalAgents=33")
+# cpuSeconds and maxTotalAgents in their usual proportion: with the defaults, too, CPU must run out first. A
+# child may take two steps to answer `run`, and cpuSeconds must be more.
+LIMITS = ("stepTimeoutMs=700", "answerGraceSeconds=0.5", "cpuSeconds=2", "maxTotalAgents=33")
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda path: path.stem)

@@ -342,7 +342,7 @@ async def broken():
     raise ZeroDivisionError("ours")
 
 try:
-    Ending(Script("return 1", "w.js", "w.js"), "all").of(broken)
+    Ending(Script("return 1", "w.js", "w.js"), "all", quiet=True).of(broken)
 except* ZeroDivisionError:
     sys.exit(3)
 """
