@@ -66,6 +66,7 @@ class ChildRun:
         """
         match message:
             case Start():
+                self.limits = lowered(self.limits, message.limits)
                 return self._new_execution().start(message)
             case Run():
                 return self._run(message)

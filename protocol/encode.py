@@ -47,14 +47,10 @@ def params(message: Message) -> dict[str, Any]:
                 limits=message.limits.to_wire(),
                 isolation=message.isolation,
             )
-        case Start():
-            args = {} if message.args is MISSING else {"args": message.args}
-            describe = {"describe": True} if message.describe else {}
-            return _source(message) | {"budget": budget(message.budget)} | args | describe
-        case Run():
-            return _run(message)
+        case Start() | Run():
+            return _set(message)
         case Check():
-            return _source(message)
+            return {"source": message.source, "sourceName": message.source_name, "dialect": message.dialect}
         case Resolve():
             return _resolve(message)
         case Advance():
@@ -65,8 +61,8 @@ def params(message: Message) -> dict[str, Any]:
             assert_never(message)
 
 
-def _run(message: Run) -> dict[str, Any]:
-    defaults = Run._field_defaults
+def _set(message: Start | Run) -> dict[str, Any]:
+    defaults = message._field_defaults
     return {
         camel_case(name): _PARTS[name](value) if name in _PARTS else value
         for name, value in message._asdict().items()
@@ -76,10 +72,6 @@ def _run(message: Run) -> dict[str, Any]:
 
 def _resolve(message: Resolve) -> dict[str, Any]:
     return {"id": message.id, "resolution": resolution(message.resolution)}
-
-
-def _source(message: Start | Check) -> dict[str, Any]:
-    return {"source": message.source, "sourceName": message.source_name, "dialect": message.dialect}
 
 
 def resolution(value: Resolution) -> dict[str, Any]:

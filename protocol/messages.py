@@ -60,6 +60,7 @@ class Start(NamedTuple):
         source: JavaScript text.
         args: any JSON.
         describe: whether the result shall tell the dialect.
+        limits: limits to lower for this run; 0 leaves one as it is. Children without `run` ignore them.
     """
 
     source: str
@@ -68,15 +69,11 @@ class Start(NamedTuple):
     budget: Budget = Budget()
     dialect: Dialect = "auto"
     describe: bool = False
+    limits: Limits = NO_LIMITS
 
 
 class Run(NamedTuple):
-    """`Start` and the first `Drain` in one message.
-
-    Attributes:
-        source: as the fields behind it, that of `Start`.
-        limits: limits to lower for this run; 0 leaves one as it is.
-    """
+    """`Start` and the first `Drain` in one message, with the fields of `Start`."""
 
     source: str
     source_name: str = "workflow.js"

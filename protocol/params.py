@@ -66,7 +66,7 @@ def _source(members: Members) -> tuple[str, str, Any]:
 
 def _start(members: Members) -> Start:
     source, source_name, dialect = _source(members)
-    budget = members.object("budget")
+    budget, asked = members.object("budget"), members.object("limits")
     return Start(
         source,
         source_name,
@@ -74,12 +74,12 @@ def _start(members: Members) -> Start:
         _budget(budget) if budget else Budget(),
         dialect,
         "describe" in members and members.boolean("describe"),
+        limits(asked, NO_LIMITS, LOWERABLE_WIRE_NAMES) if asked else NO_LIMITS,
     )
 
 
 def _run(members: Members) -> Run:
-    start, asked = _start(members), members.object("limits")
-    return Run(*start, limits(asked, NO_LIMITS, LOWERABLE_WIRE_NAMES) if asked else NO_LIMITS)
+    return Run(*_start(members))
 
 
 def _resolve(members: Members) -> Resolve:

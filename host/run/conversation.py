@@ -16,7 +16,6 @@ from flowcage.host.outcome.errors import (
     HandlerFailed,
     ProtocolViolation,
     RunError,
-    WorkflowFailed,
     WorkflowStalled,
 )
 from flowcage.host.process.channel import Channel
@@ -30,7 +29,7 @@ from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
-from flowcage.protocol.errors import IMPORT, MISSING_DEFAULT, SYNTAX, LocalProtocolError
+from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
     Advance,
@@ -53,8 +52,6 @@ ROOM_BESIDE_THE_HEAP = 320 * MIB
 CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
 # Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
 MAX_REQUESTS_AT_ONCE = 250
-# What a source fails by that was never run. Other failures may come from compiling or from running it.
-COMPILATION_FAILURES = frozenset({SYNTAX, IMPORT, MISSING_DEFAULT})
 
 ERRORS: Mapping[Verdict, type[RunError]] = {
     Verdict.STALLED: WorkflowStalled,
@@ -141,12 +138,7 @@ class Conversation:
             channel, source, node.source_name, options.dialect, self._note
         )
         channel.send(self._opening(channel, source, args, child.to_lower))
-        try:
-            said = await channel.receive()
-        except WorkflowFailed as failed:
-            if failed.kind not in COMPILATION_FAILURES:  # what `run` ran has failed
-                self._tell_of_start(source, args)
-            raise
+        said = await channel.receive()
         assert isinstance(said, Started | Drained)
         dialect = None if isinstance(said.dialect, Missing) else said.dialect
         self._driver.feed(Compiled(node.path, dialect))
@@ -155,9 +147,10 @@ class Conversation:
 
     def _opening(self, channel: Channel, source: str, args: Json, lower: Limits) -> list[bytes]:
         node, budget = self._node, self._driver.core.tree.budget
-        is_one = self._has("run")
-        asked = (source, node.source_name, args, budget, node.options.dialect, True)
-        first = Run(*asked, limits=lower) if is_one else Start(*asked)
+        # Whoever listens is told that the source is compiled before it has run, perhaps for long.
+        is_one = self._has("run") and node.options.listener is None
+        asked = (source, node.source_name, args, budget, node.options.dialect, True, lower)
+        first = Run(*asked) if is_one else Start(*asked)
         try:
             line = channel.encode(first)
         except CANNOT_CROSS as error:

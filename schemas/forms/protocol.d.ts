@@ -552,6 +552,7 @@ export type StartParams = {
   dialect?: Dialect;
   /** Whether the answer tells the dialect. Left out: false. */
   describe?: boolean;
+  limits?: RunLimits;
 };
 
 /** The workflow compiled. An empty object, unless describe was true. */

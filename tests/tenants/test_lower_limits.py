@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,14 @@ def caged() -> set[int]:
 async def with_spares(made: Host) -> set[int]:
     """Run something, and return the spares when there are some."""
     await made.run("export default 1")
-    while len(found := caged()) < 2:
+    await until_spares_are_ready(made)
+    return caged()
+
+
+async def until_spares_are_ready(made: Host) -> None:
+    (tenancy,) = made._tenancies._by_name.values()
+    while tenancy.reserve.coming:
         await trio.lowlevel.checkpoint()
-    return found
 
 
 async def on_a_spare(source: str, limits: Mapping[str, float], options: RunOptions) -> Outcome | RunError:
@@ -100,6 +106,14 @@ def test_each_limit_that_is_lower_holds_on_a_spare(
     assert ended.report.limits.items() >= limits.items()
     if usual:  # it is for the lower limit that the run has failed
         assert isinstance(trio.run(on_a_spare, source, {}, LONG_STEPS), Outcome)
+
+
+def test_lower_limits_hold_where_somebody_listens_who_is_told_of_the_start_before_anything_runs() -> None:
+    heard: list[str] = []
+    options = replace(LONG_STEPS, listener=lambda event: heard.append(type(event).__name__))
+    ended = trio.run(on_a_spare, "log(1); for (;;);", {"stepTimeoutMs": 200}, options)
+    assert ended.report.verdict == Verdict.STEP_TIMEOUT
+    assert heard[-3:] == ["RunStarted", "Logged", "RunEnded"]
 
 
 def test_a_workflow_that_uses_up_its_cpu_by_itself_is_told_where_it_was() -> None:
@@ -157,9 +171,7 @@ def test_a_child_that_uses_cpu_while_nobody_waits_for_it_is_held_to_the_lower_li
         async with host(options=options, launcher=lambda: launcher) as made:
             with pytest.raises(HandlerFailed):
                 await made.run("export default agent('p')", handlers=Handlers(agent=fail))
-            (tenancy,) = made._tenancies._by_name.values()
-            while tenancy.reserve.coming:
-                await trio.lowlevel.checkpoint()
+            await until_spares_are_ready(made)
             with pytest.raises(CpuExceeded):
                 await made.run("export default agent('p')", limits={"cpuSeconds": 1})
 
