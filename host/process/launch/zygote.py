@@ -137,10 +137,17 @@ class Zygote:
         Raises:
             LaunchFailed: as `launch`.
         """
-        async with self._lock:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._lock.acquire_nowait()  # usually free; `acquire` would take a turn of the event loop
+        except trio.WouldBlock:
+            await self._lock.acquire()
+        try:
             if self._is_closed:
                 raise LaunchFailed("the launcher is closed")
             return await self._fork(descriptors, line)
+        finally:
+            self._lock.release()
 
     async def _fork(self, descriptors: tuple[int, int, int], line: bytes) -> tuple[int, int]:
         for _attempt in range(2):

@@ -93,7 +93,8 @@ class ZygoteProcess:
         process.returncode = 0  # `is_gone` reaps it; with this, Popen neither waits nor warns
         self._pid: int | None = process.pid
         self._group = process.pid
-        self._control = trio.socket.from_stdlib_socket(control)
+        control.setblocking(False)
+        self._control = control
 
     async def wait_ready(self) -> None:
         """Return once everything is loaded.
@@ -142,19 +143,20 @@ class ZygoteProcess:
     async def _ask(self, descriptors: tuple[int, int, int], line: bytes) -> bytes:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
         try:
-            await self._control.sendmsg([b"f" + line], [rights])
+            self._control.sendmsg([b"f" + line], [rights])  # there is room: only one is under way
         except OSError as error:
             raise ZygoteLost(f"the zygote has ended: {error.strerror}") from None
         return await self._receive()
 
     async def _receive(self) -> bytes:
+        await trio.lowlevel.wait_readable(self._control)  # first: a reply is never there yet
         try:
-            reply = await self._control.recv(_MAX_REPLY_BYTES)
+            reply = self._control.recv(_MAX_REPLY_BYTES)
         except OSError as error:
             raise ZygoteLost(f"the zygote has ended: {error.strerror}") from None
         if not reply:
             raise ZygoteLost("the zygote has ended")
-        return bytes(reply)
+        return reply
 
     def leave(self) -> None:
         """Close the socket, at whose end the process exits. Nothing can be forked from it afterwards."""
