@@ -37,7 +37,7 @@ class Limits(NamedTuple):
 
     def to_wire(self) -> dict[str, int]:
         """The JSON object of `initialize`; limits of 0 are left out."""
-        return {WIRE_NAMES[name]: value for name, value in self._asdict().items() if value}
+        return {name: value for name, value in zip(WIRE_NAMES.values(), self, strict=True) if value}
 
 
 class Limit(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 from flowcage.host.outcome.errors import CpuExceeded, OutputExceeded, RunError
+from flowcage.host.process.block import Block
 from flowcage.protocol.limits import MIB, Limits
 
 # Bounds of `pause_seconds`. The longer one is how late a sum that has grown without a reply may be noticed
@@ -52,20 +53,17 @@ class Allowance:
         """What a further process may be given: whole seconds, RLIMIT_CPU's unit, and at least 1."""
         return max(1, math.ceil(self._max_cpu_seconds - self.used_cpu_seconds))
 
-    @contextmanager
-    def process(self, cpu_seconds: Callable[[], float | None]) -> Iterator[None]:
+    def process(self, cpu_seconds: Callable[[], float | None]) -> Block[None]:
         """Charge a process while the block lasts; leave the block when the process has ended.
 
         Args:
             cpu_seconds: reads what the process has used, also after its end; None counts as 0.
         """
         key = object()
-        self._running[key] = cpu_seconds
-        try:
-            yield
-        finally:
-            del self._running[key]
-            self.charge_cpu(cpu_seconds() or 0.0)
+        return Block(partial(self._running.__setitem__, key, cpu_seconds), partial(self._end, key))
+
+    def _end(self, key: object) -> None:
+        self.charge_cpu(self._running.pop(key)() or 0.0)
 
     def charge_cpu(self, seconds: float) -> None:
         """Charge the CPU of a process that has ended and had no `process` block."""

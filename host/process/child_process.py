@@ -132,8 +132,9 @@ class ChildProcess:
         if self.ended is None and not self._is_killed:
             self._note_peak()
             self._exit.kill()
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            if not self.is_caged:  # else it is alone: the filter refuses clone(2)
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
             self._is_killed = True
 
     def cpu_seconds(self) -> float | None:

@@ -281,6 +281,8 @@ def _text(value: str) -> bytes:
 
 
 def _sendable(value: Json) -> bytes:
+    if type(value) is dict and not value:  # the usual args
+        return b"{}"
     written = strictjson.encoded(value)
     strictjson.check_structure(written, strictjson.MAX_VALUE_DEPTH)
     if _LONG_INTEGER.search(written):

@@ -35,6 +35,8 @@ from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.slots import Share, StartQueue
 
+_KIND_NAMES = frozenset(kind.name for kind in kinds.KINDS.values())
+
 # Keeps what happened to a run: given to a new core in the same order, it gives the same commands.
 Record: TypeAlias = Callable[[float, Input], None]
 
@@ -227,7 +229,6 @@ def _shown(error: Exception) -> str:
 
 
 def _answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
-    names = (kind.name for kind in kinds.KINDS.values())
-    return frozenset(
-        name for name in names if answerer is not None or getattr(options, name, None) is not None
-    )
+    if answerer is not None:
+        return _KIND_NAMES
+    return frozenset([name for name in _KIND_NAMES if getattr(options, name, None) is not None])

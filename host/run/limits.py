@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _AMOUNTS = ("timeout_seconds", "answer_grace_seconds", "max_received_bytes")
 _COUNTS = ("max_agents", "max_total_agents", "max_children", "max_total_children")
 _HOST_FIELDS = {camel_case(name): name for name in (*_AMOUNTS, *_COUNTS)}
+_values = attrgetter(*_HOST_FIELDS.values())
 # As on the wire; the same in Python's spelling are taken, too.
 NAMES = (*WIRE_NAMES.values(), *_HOST_FIELDS)
 _FIELDS = FIELD_NAMES | _HOST_FIELDS
@@ -72,12 +74,12 @@ def refuse_absurd_of_host(
 
 def limits_of_host(options: RunOptions) -> dict[str, Any]:
     """The host's own limits by field."""
-    return {field: getattr(options, field) for field in _HOST_FIELDS.values()}
+    return dict(zip(_HOST_FIELDS.values(), _values(options), strict=True))
 
 
 def host_limits(options: RunOptions) -> dict[str, float]:
     """The host's own limits, named as the child's are."""
-    return {name: getattr(options, field) for name, field in _HOST_FIELDS.items()}
+    return dict(zip(_HOST_FIELDS, _values(options), strict=True))
 
 
 def _spelled(limits: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from flowcage.host.outcome.judge import verdict_on, verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.greeting import initialize_message
+from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
@@ -33,6 +34,7 @@ class WorkflowRun(Node):
     Args:
         driver: of the whole tree.
         run_id, path, source_name, options, parent: as in `Node`.
+        launcher: starts its child, in place of that of the options.
         request: that it answers, by its id in the tree; "" for the root.
 
     Attributes:
@@ -48,11 +50,14 @@ class WorkflowRun(Node):
         path: str,
         source_name: str,
         options: RunOptions,
-        parent: WorkflowRun | None,
-        request: str,
+        launcher: Launcher,
+        *,
+        parent: WorkflowRun | None = None,
+        request: str = "",
     ) -> None:
         super().__init__(run_id, path, source_name, options, parent)
         self.driver = driver
+        self._launcher = launcher
         self._began = driver.seconds
         self._child: Child | None = None
         self._conversation = Conversation(self, driver)
@@ -79,8 +84,10 @@ class WorkflowRun(Node):
 
     async def run_child(self, request: str, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow that answers one of this workflow's requests; see `Caller`."""
-        path, options = self._path_below(request), self._options_of_child()
-        child = WorkflowRun(self.driver, new_run_id(), path, source_name, options, self, request)
+        path, options, launcher = self._path_below(request), *self._means_of_child()
+        child = WorkflowRun(
+            self.driver, new_run_id(), path, source_name, options, launcher, parent=self, request=request
+        )
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
         return (await child.execute(source, args)).result
 
@@ -110,9 +117,7 @@ class WorkflowRun(Node):
         try:
             with trio.fail_after(self.options.timeout_seconds):
                 share = driver.share
-                self._child = child = await Child.start(
-                    self.options.launcher, driver.allowance, share.glances
-                )
+                self._child = child = await Child.start(self._launcher, driver.allowance, share.glances)
 
                 async def converse(nursery: trio.Nursery) -> Json:
                     self.open(nursery)
@@ -163,16 +168,15 @@ class WorkflowRun(Node):
             path = f"{request}.{number}"
         return path
 
-    def _options_of_child(self) -> RunOptions:
+    def _means_of_child(self) -> tuple[RunOptions, Launcher]:
         """A child workflow gets the CPU that is left; what all use together is watched beside."""
         limits, left = self.options.limits, self.driver.allowance.left_cpu_seconds
         if left >= limits.cpu_seconds:
-            return self.options
+            return self.options, self._launcher
         limits = limits._replace(cpu_seconds=left)
         # Children that were kept ready have been told other limits.
         message = initialize_message(limits, self.options.isolation)
-        launcher = of_child_workflow(self.options.launcher, message)
-        return replace(self.options, limits=limits, launcher=launcher)
+        return replace(self.options, limits=limits), of_child_workflow(self._launcher, message)
 
     def _emit(self, kind: str, **members: Any) -> None:
         self.driver.emit(self, kind, members)
@@ -200,8 +204,10 @@ class Run(WorkflowRun):
         answerer: Answerer | None = None,
         record: Record | None = None,
     ) -> None:
-        driver = Driver(options, share or Share(), answerer, record)
-        super().__init__(driver, run_id or new_run_id(), "", source_name, options, None, "")
+        share = share or Share()
+        driver = Driver(options, share, answerer, record)
+        launcher = share.launcher or options.launcher
+        super().__init__(driver, run_id or new_run_id(), "", source_name, options, launcher)
 
     @property
     def cpu_seconds(self) -> float:

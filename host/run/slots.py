@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import trio
 
 from flowcage.host.process.glances import Glances
+from flowcage.host.process.launch.launcher import Launcher
 
 # Called when its slot is there; False gives the slot back at once, because nobody wants it any more.
 Begin: TypeAlias = Callable[[], bool]
@@ -126,6 +127,7 @@ class Share(NamedTuple):
         slots: that the tenant's runs share, by kind of request; each request at work needs one.
         checkers: slots for the checks of schemas; None for some of the run's own.
         glances: look at the children of all runs; None for some of each child's own.
+        launcher: starts the root's child; None for that of its options.
         process: entered with the id of each process and the memory it inherited, left when that has ended.
     """
 
@@ -134,3 +136,4 @@ class Share(NamedTuple):
     checkers: trio.CapacityLimiter | None = None
     process: Callable[[int, int], AbstractContextManager[None]] = _uncharged
     glances: Glances | None = None
+    launcher: Launcher | None = None

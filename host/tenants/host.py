@@ -241,11 +241,10 @@ class Host:
 
     async def _execute(self, turn: Turn, asked: Submission, began: Callable[[Run], None]) -> Outcome:
         options = asked.options
-        async with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
+        with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             slots = {"agent": tenancy.agents}
-            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self._glances)
             launcher = tenancy.reserve.of(initialize_message(*_cage(options)))
-            options = replace(options, launcher=launcher)
+            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self._glances, launcher)
             run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
             began(run)
             try:

@@ -28,10 +28,12 @@ tests/tenants/test_memory_budget.py tests these with made-up readings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 
 from flowcage.host.process import machine_memory
+from flowcage.host.process.block import Block
 from flowcage.protocol.limits import MIB
 
 EXPECTED_RUN_BYTES = 4 * MIB
@@ -55,8 +57,7 @@ class MemoryCharge:
         self.bytes = budget.expected_run_bytes
         self.since_reading = since_reading
 
-    @contextmanager
-    def process(self, pid: int, inherited_bytes: int = 0) -> Iterator[None]:
+    def process(self, pid: int, inherited_bytes: int = 0) -> Block[None]:
         """Measure a process for the run while the block lasts; leave the block when the process has ended.
 
         Args:
@@ -66,12 +67,11 @@ class MemoryCharge:
                 within the expected size.
         """
         shared = max(0, inherited_bytes - self._budget.expected_run_bytes)
-        self._processes[pid] = (shared, 0)
-        try:
-            yield
-        finally:
-            del self._processes[pid]
-            self._budget.recharge(self, self._sum())
+        return Block(partial(self._processes.__setitem__, pid, (shared, 0)), partial(self._end, pid))
+
+    def _end(self, pid: int) -> None:
+        del self._processes[pid]
+        self._budget.recharge(self, self._sum())
 
     def measure(self, private_bytes: Callable[[int], int]) -> int:
         """Read all processes of the run, and return what to charge now, in bytes."""
@@ -81,7 +81,7 @@ class MemoryCharge:
         return self._sum()
 
     def _sum(self) -> int:
-        return max(self._budget.expected_run_bytes, sum(held for _, held in self._processes.values()))
+        return max(self._budget.expected_run_bytes, sum([held for _, held in self._processes.values()]))
 
 
 class MemoryBudget:

@@ -6,12 +6,13 @@ Made at a tenant's first run, and closed when it has had none for `IDLE_SECONDS`
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 
 import trio
 
 from flowcage.host.agents.schema import checker
+from flowcage.host.process.block import Block
 from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.run.slots import Slots
@@ -74,20 +75,23 @@ class Tenancies:
     def __len__(self) -> int:
         return len(self._by_name)
 
-    @asynccontextmanager
-    async def hold(self, name: str, limits: TenantLimits) -> AsyncIterator[Tenancy]:
+    def hold(self, name: str, limits: TenantLimits) -> Block[Tenancy]:
         """The tenant's resources, made if there are none; they stay open for the length of the block."""
+        return Block(partial(self._take, name, limits), partial(self._give_back, name))
+
+    def _take(self, name: str, limits: TenantLimits) -> Tenancy:
         tenancy = self._by_name.get(name)
         if tenancy is None:
             launcher = self._new_launcher()
             tenancy = self._by_name[name] = Tenancy(launcher, self._new_reserve(launcher), limits)
         tenancy.users += 1
-        try:
-            yield tenancy
-        finally:
-            tenancy.users -= 1
-            tenancy.idle_since = trio.current_time()
-            self._by_name.move_to_end(name)
+        return tenancy
+
+    def _give_back(self, name: str) -> None:
+        tenancy = self._by_name[name]
+        tenancy.users -= 1
+        tenancy.idle_since = trio.current_time()
+        self._by_name.move_to_end(name)
 
     async def sweep(self) -> None:
         """Close what is idle for `IDLE_SECONDS`, or the oldest of more than `MAX_IDLE`; until cancelled."""

@@ -21,8 +21,8 @@ Invariants:
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -124,8 +124,7 @@ class Scheduler:
         self._waiting: dict[Place, Turn] = {}
         self._closed = False
 
-    @asynccontextmanager
-    async def turn(self, tenant: str) -> AsyncIterator[Turn]:
+    def turn(self, tenant: str) -> AbstractAsyncContextManager[Turn]:
         """Wait for the tenant's turn, and hold a slot for the length of the block.
 
         Args:
@@ -136,18 +135,22 @@ class Scheduler:
             HostClosing: `close` was called before, or while this waited.
             ValueError: the tenant's name is empty or too long.
         """
+        return _Holding(self, tenant)
+
+    async def wait(self, tenant: str) -> Turn:
+        """Wait for the tenant's turn, which `leave` ends; errors as `turn`."""
         turn = self._enter(tenant)
         try:
-            await turn._granted.wait()
+            if turn._granted.is_set():  # usually; to wait for it would take a turn of the event loop
+                await trio.lowlevel.checkpoint_if_cancelled()
+            else:
+                await turn._granted.wait()
             if self._closed:
                 raise HostClosing
         except BaseException:
-            self._leave(turn, begun=False)
+            self.leave(turn, begun=False)
             raise
-        try:
-            yield turn
-        finally:
-            self._leave(turn, begun=True)
+        return turn
 
     async def run(self) -> None:
         """Measure memory and start the runs that waited for it, until cancelled; start this task once."""
@@ -191,19 +194,22 @@ class Scheduler:
     def _enter(self, tenant: str) -> Turn:
         if self._closed:
             raise HostClosing
-        self._dispatch()  # a run that waits goes first, if a CPU debt was paid back since the last dispatch
+        if self._waiting:  # one of them goes first, if a CPU debt was paid back since the last dispatch
+            self._dispatch()
         place = self._queue.enter(tenant, trio.current_time(), room=self._memory.has_room())
         turn = self._waiting[place] = Turn(self, place)
         self._dispatch()
         return turn
 
-    def _leave(self, turn: Turn, *, begun: bool) -> None:
+    def leave(self, turn: Turn, *, begun: bool = True) -> None:
+        """Give a turn back, or a place that had none."""
         self._waiting.pop(turn._place, None)
         if turn._charge is not None:
             self._memory.release(turn._charge)
         leave = self._queue.finish if begun else self._queue.withdraw
         leave(turn._place, trio.current_time())
-        self._dispatch()
+        if self._waiting:
+            self._dispatch()
 
     def _dispatch(self) -> None:
         while not self._closed and self._memory.has_room():
@@ -213,3 +219,22 @@ class Scheduler:
             turn = self._waiting.pop(place)
             turn._charge = self._memory.admit()
             turn._granted.set()
+
+
+class _Holding(AbstractAsyncContextManager[Turn]):
+    """The block of `Scheduler.turn`. Each run enters one; a generator would cost three times as much."""
+
+    __slots__ = ("_scheduler", "_tenant", "_turn")
+
+    def __init__(self, scheduler: Scheduler, tenant: str) -> None:
+        self._scheduler = scheduler
+        self._tenant = tenant
+        self._turn: Turn | None = None
+
+    async def __aenter__(self) -> Turn:
+        self._turn = await self._scheduler.wait(self._tenant)
+        return self._turn
+
+    async def __aexit__(self, *raised: object) -> None:
+        assert self._turn is not None
+        self._scheduler.leave(self._turn)

@@ -44,6 +44,15 @@ def test_each_line_counts(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", CAGED)
+def test_each_line_counts_among_all_that_the_kernel_writes(name: str) -> None:
+    lines = {"Name": "python", "Threads": "1", "SigQ": "0/1", "CapInh": "0" * 16} | CAGED
+    lines |= {"CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2", "Seccomp_filters": "1"}
+    assert why_not_caged(status(lines)) is None
+    expected = f"{name} is 7, not {CAGED[name]}"
+    assert why_not_caged(status(lines | {name: "7"})) == expected
+
+
+@pytest.mark.parametrize("name", CAGED)
 def test_a_line_that_is_not_there_is_none_that_holds(name: str) -> None:
     assert why_not_caged(status({key: CAGED[key] for key in CAGED if key != name})) is not None
 

@@ -118,20 +118,17 @@ async def test_the_memory_of_a_check_is_the_runs() -> None:
 async def test_a_run_in_a_host_waits_for_the_slots_of_its_tenant() -> None:
     slots = [object() for _ in range(AT_ONCE)]
     with trio.fail_after(DEADLINE_SECONDS):
-        async with (
-            Host(options=RunOptions(agent=texts)) as made,
-            made._tenancies.hold("a", TenantLimits()) as tenancy,
-            trio.open_nursery() as nursery,
-        ):
-            for slot in slots:
-                tenancy.checkers.acquire_on_behalf_of_nowait(slot)
-            nursery.start_soon(partial(made.run, CHECKED + ASK % 1, tenant="a"))
-            while not tenancy.checkers.statistics().tasks_waiting:
-                await trio.testing.wait_all_tasks_blocked(0.01)
-            assert (await made.run(CHECKED + ASK % 1, tenant="b")).result == [["a"]]
-            assert tenancy.checkers.statistics().tasks_waiting == 1
-            for slot in slots:
-                tenancy.checkers.release_on_behalf_of(slot)
+        async with Host(options=RunOptions(agent=texts)) as made, trio.open_nursery() as nursery:
+            with made._tenancies.hold("a", TenantLimits()) as tenancy:
+                for slot in slots:
+                    tenancy.checkers.acquire_on_behalf_of_nowait(slot)
+                nursery.start_soon(partial(made.run, CHECKED + ASK % 1, tenant="a"))
+                while not tenancy.checkers.statistics().tasks_waiting:
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                assert (await made.run(CHECKED + ASK % 1, tenant="b")).result == [["a"]]
+                assert tenancy.checkers.statistics().tasks_waiting == 1
+                for slot in slots:
+                    tenancy.checkers.release_on_behalf_of(slot)
 
 
 def run_beside(shares: list[Share], source: str, **options: Any) -> list[float]:

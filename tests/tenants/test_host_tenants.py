@@ -61,14 +61,14 @@ async def test_a_tenant_that_comes_back_while_idle_ones_are_closed_keeps_its_lau
         async with trio.open_nursery() as nursery:
             tenancies = Tenancies(Slow, lambda launcher: Reserve(launcher, USUAL, nursery.start_soon))
             for name in names:
-                async with tenancies.hold(name, PLENTY):
+                with tenancies.hold(name, PLENTY):
                     pass
             nursery.start_soon(tenancies.sweep)
             await closing.wait()  # the first
-            async with tenancies.hold(names[1], PLENTY) as second:
+            with tenancies.hold(names[1], PLENTY) as second:
                 go_on.set()
                 await trio.testing.wait_all_tasks_blocked()
-                async with tenancies.hold(names[1], PLENTY) as again:
+                with tenancies.hold(names[1], PLENTY) as again:
                     assert again is second
             assert len(tenancies) == MAX_IDLE + 1
             nursery.cancel_scope.cancel()
