@@ -283,6 +283,8 @@ def test_a_line_that_is_too_long_is_not_sent_whoever_wrote_it() -> None:
 
 
 def test_the_switch_turns_both_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "IS_TYPED", True)  # whatever the environment says
+    monkeypatch.setattr(codec, "CHECKS_MESSAGES", False)
     assert codec.read_typed(line_of(EMPTY), 1, "drain") is not None
     assert codec.written(Drain()) == b"{}"
     monkeypatch.setattr(codec, "IS_TYPED", False)
@@ -291,6 +293,7 @@ def test_the_switch_turns_both_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_difference_is_told_where_messages_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "IS_TYPED", True)
     monkeypatch.setattr(codec, "CHECKS_MESSAGES", True)
     assert codec.read_typed(line_of(EMPTY), 1, "drain") is None  # right, and for the schema to see, too
     assert codec.written(told("x")) is None
