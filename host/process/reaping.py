@@ -81,16 +81,25 @@ def pidfd_of(pid: int) -> int:
 
 def end_spawned(spawned: Spawned) -> None:
     """End and reap a child that has no workflow yet, as `end_at_once`, and close its descriptors."""
-    end_at_once(spawned.pid)
+    end_at_once(spawned.pid, spawned.pidfd)
     close_all((spawned.stdin, spawned.stdout, spawned.stderr))
     if spawned.pidfd >= 0:
         os.close(spawned.pidfd)
 
 
-def end_at_once(pid: int) -> None:
-    """Kill and reap a child that has no workflow yet. This blocks until the kernel has ended it."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def end_at_once(pid: int, pidfd: int = -1) -> None:
+    """Kill and reap a child that has no workflow yet. This blocks until the kernel has ended it.
+
+    By its pidfd, where it has one: a spare waits for long, and if it was reaped meanwhile, by other code of
+    this program or by the kernel (SIGCHLD ignored), its pid can be that of any other process.
+    """
+    try:
+        if pidfd >= 0:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:  # reaped: a zombie can be sent signals
+        return
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
 

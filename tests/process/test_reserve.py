@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -97,6 +99,28 @@ def test_a_spare_was_sent_its_first_message_and_a_run_sends_it_no_other() -> Non
                 spare.usage.messages,
                 spare.usage.bytes_sent,
             )
+            reserve.close()
+
+    with_deadline(main)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfds")
+def test_a_spare_that_somebody_else_has_reaped_costs_no_other_process_its_life() -> None:
+    """The pid of such a spare may be another's; here it is that of a process which was started later."""
+
+    async def main() -> None:
+        async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
+            reserve = Reserve(launcher, USUAL, nursery.start_soon)
+            await ChildProcess(await reserve.launch()).close(kill=True)
+            await filled(reserve)
+            spares = reserve._usual.spares
+            dead, lives = spares.popleft(), spares.popleft()
+            os.kill(dead.pid, signal.SIGKILL)
+            os.waitpid(dead.pid, 0)
+            spares.append(dead._replace(pid=lives.pid))
+            reserve.distrust()
+            assert psutil.Process(lives.pid).status() != psutil.STATUS_ZOMBIE
+            await ChildProcess(lives).close(kill=True)
             reserve.close()
 
     with_deadline(main)
