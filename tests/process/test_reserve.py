@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -15,10 +14,12 @@ import trio.testing
 
 from flowcage.host import Host, LaunchFailed, RunOptions, run_workflow
 from flowcage.host.process.child_process import ChildProcess
-from flowcage.host.process.launch.greeting import initialize_message
+from flowcage.host.process.glances import Patience
+from flowcage.host.process.launch.greeting import Greeting, initialize_message
 from flowcage.host.process.launch.launcher import Spawned
-from flowcage.host.process.launch.reserve import Reserve
+from flowcage.host.process.launch.reserve import Reserve, _greeted
 from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.process.reaping import end_at_once, end_spawned, prepared
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Initialize
 
@@ -104,6 +105,39 @@ def test_a_spare_was_sent_its_first_message_and_a_run_sends_it_no_other() -> Non
     with_deadline(main)
 
 
+class HalfAnswering(Spawn):
+    """Children of which half an answer is there, and no more comes."""
+
+    async def launch(self) -> Spawned:
+        spawned = await super().launch()
+        os.close(spawned.stdout)
+        reading, self.writing = os.pipe()
+        os.write(self.writing, b'{"jsonrpc":')
+        return spawned._replace(stdout=reading)
+
+
+def test_half_an_answer_that_has_come_in_time_is_not_lost_for_the_run() -> None:
+    clock = trio.testing.MockClock()
+
+    async def main() -> None:
+        launcher = HalfAnswering()
+        child = prepared(await launcher.launch())
+        spare: list[Spawned] = []
+
+        async def greet() -> None:
+            spare.append(await _greeted(child, Greeting(USUAL)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(greet)
+            await trio.testing.wait_all_tasks_blocked()
+            clock.jump(Patience().wall_seconds + 1)
+        assert (spare[0].said, spare[0].initialized) == (b'{"jsonrpc":', None)
+        os.close(launcher.writing)
+        end_spawned(spare[0])
+
+    trio.run(main, clock=clock)
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfds")
 def test_a_spare_that_somebody_else_has_reaped_costs_no_other_process_its_life() -> None:
     """The pid of such a spare may be another's; here it is that of a process which was started later."""
@@ -115,8 +149,7 @@ def test_a_spare_that_somebody_else_has_reaped_costs_no_other_process_its_life()
             await filled(reserve)
             spares = reserve._usual.spares
             dead, lives = spares.popleft(), spares.popleft()
-            os.kill(dead.pid, signal.SIGKILL)
-            os.waitpid(dead.pid, 0)
+            end_at_once(dead.pid)
             spares.append(dead._replace(pid=lives.pid))
             reserve.distrust()
             assert psutil.Process(lives.pid).status() != psutil.STATUS_ZOMBIE

@@ -218,9 +218,11 @@ async def _greeted(child: Spawned, greeting: Greeting) -> Spawned:
     An answer that is not as it should be, or none in time, is left to the run that gets the child: there it
     ends as if the run had asked itself.
     """
+    said = bytearray()
     try:
         with trio.move_on_after(Patience().wall_seconds):
-            child = child._replace(said=await _line(child.stdout))
+            await _read_line(child.stdout, said)
+        child = child._replace(said=bytes(said))
         with suppress(RunError):
             child = child._replace(initialized=greeting.judge(child.pid, child.said))
     except BaseException:
@@ -229,13 +231,14 @@ async def _greeted(child: Spawned, greeting: Greeting) -> Spawned:
     return child
 
 
-async def _line(descriptor: int) -> bytes:
-    """What a child sends until a line or its output ends, or until it is longer than an answer can be."""
-    said = b""
+async def _read_line(descriptor: int, said: bytearray) -> None:
+    """Add what a child sends until a line or its output ends, or until it is longer than an answer can be.
+
+    What has come stays in `said` where this is cancelled: the run needs it to read on.
+    """
     while not said.endswith(b"\n") and len(said) <= DEFAULT_MAX_MESSAGE_BYTES:
         await trio.lowlevel.wait_readable(descriptor)
         piece = os.read(descriptor, _READ_BYTES)
         if not piece:
             break
         said += piece
-    return said
