@@ -53,7 +53,7 @@ class Interpreter(NamedTuple):
     def described(self) -> str:
         """Text for the head of a table."""
         built = "built with PGO" if self.is_optimised else "not configured for PGO (unknown)"
-        return f"CPython {self.version} ({self.path}): {built}; 60,000 calls in {self.loop_ms:.2f} ms"
+        return f"CPython {self.version}: {built}; 60,000 calls in {self.loop_ms:.2f} ms"
 
 
 def describe(path: str) -> Interpreter:
