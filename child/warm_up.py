@@ -12,9 +12,11 @@ from __future__ import annotations
 import gc
 import os
 import socket
+from collections.abc import Iterator
 
 from flowcage._hints import Any, TypeAlias
 from flowcage._kept_modules import keep
+from flowcage.child import gathering
 from flowcage.child.cage import lockdown
 from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.life import run_session
@@ -43,6 +45,13 @@ _LIFE: list[_Message] = [  # with some trips more: CPython 3.11 adapts what is c
         for identifier in range(3, 11)
     ),
 ]
+# The messages of a small run, as a host writes them.
+_SHORT_LIFE: list[_Message] = [
+    ("run", {"source": "export default await agent('a')", "describe": True, "budget": _BUDGET}),
+    ("advance", {"turns": [[{"id": "1", "resolution": _ANSWER}]]}),
+]
+# CPython 3.11 adapts bytecode after eight uses.
+_REHEARSALS = 10
 
 
 def warm_up() -> Realm:
@@ -62,6 +71,27 @@ def warm_up() -> Realm:
     gc.enable()
     gc.freeze()  # a collection in a child would write to, and so copy, the pages that all share
     return realm
+
+
+def rehearse() -> Iterator[None]:
+    """Gather the code that runs in each child, and adapt what runs once in a life.
+
+    Yields:
+        After each short life, between which the process may be forked.
+    """
+    addresses = gathering.code_that_runs(_live_shortly)
+    gathering.fill_holes()
+    gathering.gather(addresses)
+    for _ in range(_REHEARSALS):
+        yield
+        _live_shortly()
+
+
+def _live_shortly() -> None:
+    realm = Realm(Limits(), HighWater())
+    _live(realm, _SHORT_LIFE)
+    realm.close()
+    gc.collect()
 
 
 def _live(realm: Realm, messages: list[_Message]) -> bytes:

@@ -24,9 +24,11 @@ The order of `_run`, and what breaks if two steps swap:
 4. `warm_up` loads everything, and builds the realm that each child begins with.
 5. ``ready`` comes when a fork would succeed: the host waits for it with its own deadline.
 6. After `_FIRST_FORKS`, what the children with a line do is prepared once (`prepared`), which takes as long
-   as three forks. Then objects are made immortal (`immortal`), those of the preparation, too: a part at a
-   time while nobody asks for a fork, because it takes as long as the rest of the start. ``--no-plan`` and
-   ``--mortal`` leave them out.
+   as three forks. Then come parts of `_prepare_memory` while nobody asks for a fork, because all of them take
+   longer than the rest of the start: code that children run is put side by side and adapted (`rehearse`),
+   objects are made immortal (`immortal`), those of the preparation, too, and at last holes are filled
+   (`gathering`), which what comes before has left. ``--no-plan`` leaves out the preparation, ``--mortal`` the
+   immortal objects.
 
 Invariants:
 
@@ -60,6 +62,7 @@ from flowcage.child.cage.highwater import HighWater, open_high_water
 from flowcage.child.cage.process import die_with
 from flowcage.child.cage.rlimits import lower_to_ceilings
 from flowcage.child.environment import clear_environment
+from flowcage.child.gathering import fill_holes
 from flowcage.child.life import (
     exit_status_of,
     log_to_stderr,
@@ -72,7 +75,7 @@ from flowcage.child.prepared import Lines
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Reply, Session
 from flowcage.child.stdio import CONTROL, INCOMING, OUTGOING, STATUS, move_descriptors, replace_stdio
-from flowcage.child.warm_up import warm_up
+from flowcage.child.warm_up import rehearse, warm_up
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, Limits
 from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
@@ -148,12 +151,20 @@ def _run(options: _Options) -> None:
     die_with(parent)
     realm = warm_up()
     control.send(b"ready")
-    later = iter(()) if options.is_mortal or not immortal.is_possible() else immortal.immortalise()
+    later = _prepare_memory(is_mortal=options.is_mortal)
     begin = partial(_new_session, realm) if terms is None else partial(_new_session_under_terms, terms, realm)
     lines = None
     if options.has_plans and terms is None:
         lines = Lines(lambda cage: Session(cage, HighWater(STATUS), realm), partial(_live, begin), parent)
     _serve(control, partial(_live, begin, parent), lines, later)
+
+
+def _prepare_memory(*, is_mortal: bool) -> Iterator[None]:
+    """What makes children copy less of this process, a part at a time."""
+    yield from rehearse()
+    if not is_mortal and immortal.is_possible():
+        yield from immortal.immortalise()
+    fill_holes()
 
 
 def _claim() -> socket.socket:

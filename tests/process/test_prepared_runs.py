@@ -62,11 +62,11 @@ async def echo(call: AgentCall) -> AgentAnswer:
     return AgentAnswer(call.prompt)
 
 
-# A zygote whose prepared children can import nothing, and that makes all objects immortal at once.
+# A zygote whose prepared children can import nothing, and that uses its idle time up at once.
 _IMPORTING_NOTHING = """
 import sys
-from flowcage.child import immortal
-immortal._OBJECTS_AT_ONCE = sys.maxsize
+from flowcage.child import zygote
+zygote._is_asked = lambda _control: False
 
 class Refuse:
     def find_spec(self, name, *_):

@@ -190,9 +190,9 @@ def test_a_zygote_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 _NO_IMPORT_AFTER_THE_FORK = """
 import sys
-from flowcage.child import immortal, zygote
+from flowcage.child import zygote
 
-immortal._OBJECTS_AT_ONCE, zygote._FIRST_FORKS = sys.maxsize, 1
+zygote._is_asked, zygote._FIRST_FORKS = lambda _control: False, 1
 
 really_move = zygote.move_descriptors
 
@@ -212,7 +212,7 @@ zygote.main()
 def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import after the fork is paid for by every run, and copies pages that all could share.
 
-    The second child is one of a zygote whose objects are immortal, where the interpreter has such.
+    The second child is one of a zygote that has used its idle time up.
     """
     command = (*zygote_process._COMMAND[:2], "-c", _NO_IMPORT_AFTER_THE_FORK)
     monkeypatch.setattr(zygote_process, "_COMMAND", command)
