@@ -36,18 +36,16 @@ class Evaluation:
             ErrorReply: the run failed.
             Interrupted: a limit of time was reached.
         """
-        self._begin_module()
+        if self._module_promise is None:
+            self._begin_module()
         self._realm.run_jobs()
-        if self._workflow_promise is None and self._output is None:
-            self._begin_default()
+        if self._workflow_promise is None and self._output is None and self._begin_default():
             self._realm.run_jobs()
         if self._workflow_promise is not None and self._output is None:
             self._read_workflow(self._workflow_promise)
         return self._output
 
     def _begin_module(self) -> None:
-        if self._module_promise is not None:
-            return
         context = self._realm.context
         with context.scope():
             try:
@@ -57,13 +55,13 @@ class Evaluation:
             context.mark_handled(promise)  # `_begin_default` reads its rejection
             self._module_promise = context.keep(promise)
 
-    def _begin_default(self) -> None:
-        """Start what the module exports as default, once the module has evaluated."""
+    def _begin_default(self) -> bool:
+        """Start what the module exports as default. Returns False where the module has not evaluated yet."""
         context = self._realm.context
         assert self._module_promise is not None
         state = context.promise_state(self._module_promise)
         if state == PROMISE_PENDING:
-            return
+            return False
         if state == PROMISE_REJECTED:
             self._raise_rejection(self._module_promise, "workflow module evaluation rejected: ")
         with context.scope():
@@ -78,6 +76,7 @@ class Evaluation:
                 self._output = "null"
             else:
                 raise missing_default(names)
+        return True
 
     def _follow(self, value: JSValue) -> None:
         """Wait for a promise or thenable; take any other value as the result."""

@@ -117,13 +117,17 @@ class Execution(Standing):
         if self._failure is not None or self._output is not None:
             return None
         self._turns = [[]]  # carried out again above the engine, it has nothing left to settle
-        is_in_order = self._in_step(settle_turn, self._realm, line)
+        is_in_order = self._in_step(self._settle_and_run, line)
         if self._failure is not None:
             self._hand_out("forgetTurn")
-        elif is_in_order:
-            self._step()
         self._turns = []
         return self._drained() if is_in_order or self._failure is not None else None
+
+    def _settle_and_run(self, line: UsualLine) -> bool:
+        if not settle_turn(self._realm, line):
+            return False
+        self._run_on()
+        return True
 
     def _refuse_unknown(self, turn: int) -> None:
         seen = set()
@@ -202,6 +206,9 @@ class Execution(Standing):
         """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
         if self._failure is not None or self._output is not None:
             return
+        self._in_step(self._run_on)
+
+    def _run_on(self) -> None:
         self._is_examined = False
         assert self._evaluation is not None
-        self._output = self._in_step(self._evaluation.advance)
+        self._output = self._evaluation.advance()

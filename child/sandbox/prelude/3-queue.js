@@ -83,11 +83,8 @@ function ask(type, members, about = '', label = undefined) {
   // Created here, not when the promise is rejected, so that its stack shows the call.
   const error = new NativeError();
   const id = `${issued + 1}`;
-  const request = freeze({ __proto__: null, type, id });
-  lock(error, 'request', request, false);
-  rememberRequest(requestOf, error, request);
   const entry = {
-    __proto__: null, resolve: undefined, reject: undefined, promise: undefined, error, turn: 0,
+    __proto__: null, resolve: undefined, reject: undefined, promise: undefined, error, type, turn: 0,
     about: about.length > MAX_ABOUT ? slice(about, 0, MAX_ABOUT) : about,
     label: label !== undefined && label.length > MAX_ABOUT ? slice(label, 0, MAX_ABOUT) : label,
   };
@@ -113,13 +110,21 @@ function settle(id, type, value) {
   const entry = pending[id];
   outstanding -= 1;
   if (type === 'error') {
-    setHidden(entry.error, 'message', value);
-    setHidden(entry.error, 'stack', authorFrames(textOf(readStack(entry.error))));
-    entry.reject(entry.error);
+    entry.reject(rejectionOf(entry, id, value));
   } else {
     entry.resolve(type === 'ok' ? value : undefined);
   }
   delete pending[id];
+}
+
+// The error of a request, which nobody has seen yet, with what is known of it.
+function rejectionOf({ error, type }, id, message) {
+  const request = freeze({ __proto__: null, type, id });
+  lock(error, 'request', request, false);
+  rememberRequest(requestOf, error, request);
+  setHidden(error, 'message', message);
+  setHidden(error, 'stack', authorFrames(textOf(readStack(error))));
+  return error;
 }
 
 // Removes a request that was answered after the end of the run.

@@ -53,7 +53,7 @@ function leave() {
 function leaveSome(ids, isMeant) {
   for (let i = 0; i < ids.length && left.length < MAX_UNAWAITED; i++) {
     const entry = pending[ids[i]];
-    if (!isMeant(entry.error.request.type) || lostItsRace(entry)) continue;
+    if (!isMeant(entry.type) || lostItsRace(entry)) continue;
     if (!isOutstanding(ids[i])) continue;
     entry.reject(ids[i]);
     left[left.length] = ids[i];
@@ -66,8 +66,7 @@ function noteLeft(unheard) {
 }
 
 function noteUnawaited(id, isAwaited) {
-  const { error, about, label: given } = pending[id];
-  const { type } = error.request;
+  const { error, type, about, label: given } = pending[id];
   const label = given && wholePairs(given);
   // A sleep that was started as a timeout is normally unanswered in the end.
   if (isAwaited && type === 'sleep') return;
