@@ -125,7 +125,7 @@ class ChildProcess:
     @property
     def stderr_tail(self) -> str:
         """The end of the child's stderr, safe for a terminal; it may have several lines."""
-        return plain_text(self._stderr.tail)
+        return plain_text(self._stderr.tail) if self._stderr.tail else ""
 
     def kill(self) -> None:
         """SIGKILL to the child and its process group, unless it is reaped already."""

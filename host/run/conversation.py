@@ -93,18 +93,15 @@ class Conversation:
             RunError: the workflow failed, or has to end.
         """
         node, channel = self._node, child.channel
-        with node.listening:
-            said: object = await self._start(child, source, args)
-            while True:
-                if isinstance(said, Drained):  # else it is that a resolution has arrived
-                    self._require_bounds(channel, said)
-                    await self._take_in(said)
-                    node.check()
-                    if node.finish is not None:
-                        break
-                said = await channel.receive()
-        node.check()
-        return self._result()
+        said: object = await self._start(child, source, args)
+        while True:
+            if isinstance(said, Drained):  # else it is that a resolution has arrived
+                self._require_bounds(channel, said)
+                await self._take_in(said)
+                node.check()
+                if node.finish is not None:
+                    return self.result()
+            said = await channel.receive()
 
     def tell(self, resolves: tuple[Resolve, ...]) -> None:
         """Send resolutions and the drain that lets them take effect; it never waits."""
@@ -157,7 +154,8 @@ class Conversation:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         return [line] if is_one else [line, channel.encode(Drain())]
 
-    def _result(self) -> Json:
+    def result(self) -> Json:
+        """The workflow's; it raises the error where the core says that it has none."""
         finish = self._node.finish
         assert finish is not None
         if finish.verdict is Verdict.COMPLETED:

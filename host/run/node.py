@@ -40,7 +40,8 @@ class Node:
         source_name: name of the source in stacks; a path where the workflow came from a file.
         options: of this workflow; those of a child workflow have the CPU that is left.
         parent: None for the root.
-        listening: around the wait for the child's words, which ends where something else decides.
+        bounded: around launch and conversation, until the timeout; cancelled where something else decides.
+        is_stopped: whether it was something else, and came before the timeout.
         finish: how the workflow ended, where the core says so.
         failure: why the run must end, where the host found out.
     """
@@ -55,10 +56,12 @@ class Node:
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.phase_defaults = PhaseDefaults()
-        self.listening = trio.CancelScope()
+        self.bounded = trio.CancelScope(relative_deadline=options.timeout_seconds)
+        self.is_stopped = False
         self.finish: Finish | None = None
         self.failure: RunError | None = None
         self._nursery: trio.Nursery | None = None
+        self._is_closed = False
 
     @property
     def root(self) -> Node:
@@ -82,12 +85,18 @@ class Node:
         """Take how the workflow ended."""
         self.finish = finish
         if finish.verdict is not Verdict.COMPLETED:  # else the child has just said so, and nobody waits
-            self.listening.cancel()
+            self._stop()
 
     def abandon(self, failure: RunError) -> None:
         """Have the run end with this failure: no answer matters any more."""
         self.failure = self.failure or failure
-        self.listening.cancel()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._is_closed:  # its end is decided, and the child is about to be reaped
+            return
+        self.is_stopped = self.is_stopped or not self.bounded.cancel_called
+        self.bounded.cancel()
 
     def check(self) -> None:
         """Raise what `abandon` was given."""
@@ -103,8 +112,8 @@ class Node:
         self._context = copy_context()
 
     def close(self) -> None:
-        """Start nothing any more: the nursery is cancelled."""
-        self._nursery = None
+        """Start nothing any more, and let nothing stop it: the conversation is over."""
+        self._nursery, self._is_closed = None, True
 
     def spawn(self, task: Task, *args: Any) -> bool:
         """Start a task; False where the workflow is being ended."""

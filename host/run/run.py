@@ -113,26 +113,26 @@ class WorkflowRun(Node):
         return Outcome(result, self._end(Verdict.COMPLETED, None))
 
     async def _bounded(self, source: str, args: Json) -> Json:
-        driver = self.driver
-        try:
-            with trio.fail_after(self.options.timeout_seconds):
-                share = driver.share
-                self._child = child = await Child.start(self._launcher, driver.allowance, share.glances)
+        with self.bounded:
+            return await self._in_a_child(source, args)
+        if not self.is_stopped:
+            raise RunTimedOut(self.options.timeout_seconds)
+        self.check()
+        return self._conversation.result()
 
-                async def converse(nursery: trio.Nursery) -> Json:
-                    self.open(nursery)
-                    try:
-                        return await self._conversation.hold(child, source, args)
-                    finally:
-                        self.close()
+    async def _in_a_child(self, source: str, args: Json) -> Json:
+        driver, share = self.driver, self.driver.share
+        self._child = child = await Child.start(self._launcher, driver.allowance, share.glances)
 
-                with (
-                    share.process(child.pid, child.inherited_bytes),
-                    driver.allowance.process(child.cpu_seconds),
-                ):
-                    return await child.run(converse)
-        except trio.TooSlowError:
-            raise RunTimedOut(self.options.timeout_seconds) from None
+        async def converse(nursery: trio.Nursery) -> Json:
+            self.open(nursery)
+            try:
+                return await self._conversation.hold(child, source, args)
+            finally:
+                self.close()
+
+        with share.process(child.pid, child.inherited_bytes), driver.allowance.process(child.cpu_seconds):
+            return await child.run(converse)
 
     def _end(self, verdict: Verdict, error: str | None) -> Report:
         """Close the books of this workflow, and tell of its end."""

@@ -45,6 +45,7 @@ from flowcage.protocol.messages import Initialize
 # For each tenant. More would serve larger bursts, but every spare is an idle process with its memory.
 _SPARES = 2
 _READ_BYTES = 64 * 1024
+_PATIENCE_SECONDS = Patience().wall_seconds
 
 
 class _Shelf:
@@ -218,17 +219,16 @@ async def _greeted(child: Spawned, greeting: Greeting) -> Spawned:
     An answer that is not as it should be, or none in time, is left to the run that gets the child: there it
     ends as if the run had asked itself.
     """
-    said = bytearray()
+    said, initialized = bytearray(), None
     try:
-        with trio.move_on_after(Patience().wall_seconds):
+        with trio.move_on_after(_PATIENCE_SECONDS):
             await _read_line(child.stdout, said)
-        child = child._replace(said=bytes(said))
         with suppress(RunError):
-            child = child._replace(initialized=greeting.judge(child.pid, child.said))
+            initialized = greeting.judge(child.pid, bytes(said))
     except BaseException:
         end_spawned(child)
         raise
-    return child
+    return child._replace(said=bytes(said), initialized=initialized)
 
 
 async def _read_line(descriptor: int, said: bytearray) -> None:
