@@ -12,6 +12,7 @@ import ctypes
 import gc
 import sys
 from collections.abc import Callable
+from opcode import opmap
 from types import CodeType, FrameType, FunctionType
 
 from flowcage._hints import Any
@@ -33,7 +34,7 @@ _libc.free.argtypes, _libc.free.restype = (ctypes.c_size_t,), None
 _kept: list[object] = []
 
 
-def code_that_runs(work: Callable[[], None]) -> set[int]:
+def code_that_runs(work: Callable[[], object]) -> set[int]:
     """The addresses of the code objects that run during some work."""
     addresses: set[int] = set()
 
@@ -70,8 +71,14 @@ def _copy(code: CodeType, addresses: set[int], copies: dict[int, CodeType]) -> C
             _copy(each, addresses, copies) if type(each) is CodeType and id(each) in addresses else each
             for each in code.co_consts
         ]
-        copies[id(code)] = code.replace(co_consts=tuple(constants))
+        copies[id(code)] = code.replace(co_consts=tuple(constants), co_code=code.co_code + _padding(code))
     return copies[id(code)]
+
+
+def _padding(code: CodeType) -> bytes:
+    """Instructions behind the last one: small objects would lie apart, by their sizes."""
+    lacking = max(0, _LARGEST_BLOCK + _ALIGNMENT - sys.getsizeof(code))
+    return bytes([opmap["NOP"], 0]) * (lacking // 2)
 
 
 def fill_holes() -> None:

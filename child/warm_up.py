@@ -12,7 +12,8 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 from flowcage._hints import Any, TypeAlias
 from flowcage._kept_modules import keep
@@ -37,6 +38,7 @@ _ANSWER = {"type": "ok", "value": "word", "budget": _BUDGET}
 _RUN = {"source": _SOURCE, "sourceName": "workflow.js", "args": {"n": [1.5, "x", None]}, "budget": _BUDGET}
 _FIRST = ("initialize", {"protocolVersion": PROTOCOL_VERSION, "isolation": "none"})
 _Message: TypeAlias = tuple[str, dict[str, Any]]
+_Watch: TypeAlias = Callable[[Callable[[], object]], object]
 _LIFE: list[_Message] = [  # with some trips more: CPython 3.11 adapts what is called eight times
     ("run", _RUN),
     ("advance", {"turns": [[{"id": identifier, "resolution": _ANSWER}] for identifier in ("1", "2")]}),
@@ -50,8 +52,12 @@ _SHORT_LIFE: list[_Message] = [
     ("run", {"source": "export default await agent('a')", "describe": True, "budget": _BUDGET}),
     ("advance", {"turns": [[{"id": "1", "resolution": _ANSWER}]]}),
 ]
-# CPython 3.11 adapts bytecode after eight uses.
-_REHEARSALS = 10
+# CPython 3.11 adapts bytecode after eight uses, later versions after two.
+_REHEARSALS = 10 if sys.version_info < (3, 12) else 4
+
+
+def _do(work: Callable[[], object]) -> None:
+    work()
 
 
 def warm_up() -> Realm:
@@ -79,7 +85,8 @@ def rehearse() -> Iterator[None]:
     Yields:
         After each short life, between which the process may be forked.
     """
-    addresses = gathering.code_that_runs(_live_shortly)
+    addresses: set[int] = set()
+    _live_shortly(lambda work: addresses.update(gathering.code_that_runs(work)))
     gathering.fill_holes()
     gathering.gather(addresses)
     for _ in range(_REHEARSALS):
@@ -87,22 +94,27 @@ def rehearse() -> Iterator[None]:
         _live_shortly()
 
 
-def _live_shortly() -> None:
+def _live_shortly(watch: _Watch = _do) -> None:
     realm = Realm(Limits(), HighWater())
-    _live(realm, _SHORT_LIFE)
+    _live(realm, _SHORT_LIFE, watch)
     realm.close()
     gc.collect()
 
 
-def _live(realm: Realm, messages: list[_Message]) -> bytes:
-    """Everything that a session replies. The descriptors of a child are free before and afterwards."""
+def _live(realm: Realm, messages: list[_Message], watch: _Watch = _do) -> bytes:
+    """Everything that a session replies. The descriptors of a child are free before and afterwards.
+
+    Args:
+        realm: of the session.
+        messages: what it is told behind `initialize`.
+        watch: is given what a prepared child does, and does it.
+    """
     lines = [envelope.request(number, *message) for number, message in enumerate(messages, 1)]
     replies = _open_wire(lines)
     first = envelope.request(0, *_FIRST)
-    run_session(
-        lambda: Session(lockdown.apply_nothing, open_high_water(), realm),
-        lambda session: session.receive(first),
-    )
+    session = Session(lockdown.apply_nothing, open_high_water(), realm)
+    answers = tuple(session.receive(first))
+    watch(lambda: run_session(lambda: session, lambda _session: answers))
     for descriptor in (INCOMING, OUTGOING, STATUS):
         os.close(descriptor)
     with open(replies, "rb", buffering=0) as file:

@@ -151,7 +151,7 @@ def _run(options: _Options) -> None:
     die_with(parent)
     realm = warm_up()
     control.send(b"ready")
-    later = _prepare_memory(is_mortal=options.is_mortal)
+    later = _prepare_memory(realm, is_mortal=options.is_mortal)
     begin = partial(_new_session, realm) if terms is None else partial(_new_session_under_terms, terms, realm)
     lines = None
     if options.has_plans and terms is None:
@@ -159,12 +159,13 @@ def _run(options: _Options) -> None:
     _serve(control, partial(_live, begin, parent), lines, later)
 
 
-def _prepare_memory(*, is_mortal: bool) -> Iterator[None]:
+def _prepare_memory(realm: Realm, *, is_mortal: bool) -> Iterator[None]:
     """What makes children copy less of this process, a part at a time."""
     yield from rehearse()
     if not is_mortal and immortal.is_possible():
         yield from immortal.immortalise()
     fill_holes()
+    realm.runtime.heap.fill_holes()
 
 
 def _claim() -> socket.socket:

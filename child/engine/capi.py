@@ -165,6 +165,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_ToCStringLen2": (c_void_p, (c_void_p, POINTER(c_size_t), JSValue, c_bool)),
     "JS_FreeCString": (None, (c_void_p, c_void_p)),
     "js_strdup": (c_void_p, (c_void_p, c_char_p)),
+    "js_malloc_rt": (c_void_p, (c_void_p, c_size_t)),
 }
 
 

@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from ctypes import PYFUNCTYPE, byref, c_size_t, c_uint32, c_void_p
 
 from flowcage._hints import Any
-from flowcage.child.engine import capi
+from flowcage.child.engine import arenas, capi
 from flowcage.child.engine.errors import EngineUnavailable
 from flowcage.protocol.limits import MIB
 
@@ -161,6 +161,13 @@ class Heap:
         finally:
             self._watch(was_watched)
             self.watch_if_near_limit()
+
+    def fill_holes(self) -> None:
+        """Let what is allocated from here on lie side by side. What fills the holes is not counted."""
+        head = self._head
+        count, size = head.count, head.size
+        arenas.fill_holes(self._library, self._runtime)
+        head.count, head.size = count, size
 
     def _watch(self, watched: bool) -> None:
         self.is_watched = watched

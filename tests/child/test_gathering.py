@@ -58,7 +58,7 @@ def test_functions_with_gathered_code_do_what_they_did() -> None:
     gathering.gather({*map(id, before)})
     gc.unfreeze()
     after = [function.__code__ for function in (add, make_adder, adder, fail)]
-    assert after == before
+    assert all(new.co_code.startswith(old.co_code) for new, old in zip(after, before, strict=True))
     assert not {*map(id, before)} & {*map(id, after)}
     assert id(make_adder(1).__code__) == id(adder.__code__)
     assert (add(2), adder(4), make_adder(5)(6)) == (3, 7, 11)
