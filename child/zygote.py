@@ -81,6 +81,7 @@ from flowcage.protocol.messages import Isolation, Layer
 from flowcage.protocol.terms import Terms, parse_terms
 
 _WIRE = struct.pack("3i", INCOMING, OUTGOING, STATUS)
+_TRUNCATED = socket.MSG_TRUNC.value  # the flag itself would make each test a call of `enum`
 _EXPECTED = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _WIRE)]
 _ANCILLARY_BYTES = socket.CMSG_LEN(len(_WIRE))
 # A request with its line, which has the limits and the name of a program.
@@ -227,7 +228,7 @@ def _serve(
         line = bytes(memoryview(buffer)[1:size])
         prepared = lines.find(line) if line and lines is not None else None
         try:
-            pid = _fork_for_the_host() if ancillary == _EXPECTED and not flags & socket.MSG_TRUNC else -1
+            pid = _fork_for_the_host() if ancillary == _EXPECTED and not flags & _TRUNCATED else -1
         except OSError as error:
             control.send(b"-" + (error.strerror or "").encode())
         else:

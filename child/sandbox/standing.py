@@ -72,9 +72,13 @@ class Standing:
 
     def _in_step(self, work: Callable[..., _T], *given: Any) -> _T | None:
         """Do work in a step of the watchdog. What ends the run is kept in `_failure`; then this is None."""
+        watchdog = self._realm.watchdog
         try:
-            with self._realm.watchdog.step():
+            watchdog.begin_step()
+            try:
                 return work(*given)
+            finally:  # before an error is described, which must not be cut short
+                watchdog.end_step()
         except ErrorReply as failure:
             self._failure = failure
         except Interrupted as stopped:
