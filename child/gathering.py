@@ -12,7 +12,6 @@ import ctypes
 import gc
 import sys
 from collections.abc import Callable
-from opcode import opmap
 from types import CodeType, FrameType, FunctionType
 
 from flowcage._hints import Any
@@ -76,9 +75,9 @@ def _copy(code: CodeType, addresses: set[int], copies: dict[int, CodeType]) -> C
 
 
 def _padding(code: CodeType) -> bytes:
-    """Instructions behind the last one: small objects would lie apart, by their sizes."""
+    """What follows the last instruction: small objects would lie apart, by their sizes."""
     lacking = max(0, _LARGEST_BLOCK + _ALIGNMENT - sys.getsizeof(code))
-    return bytes([opmap["NOP"], 0]) * (lacking // 2)
+    return bytes(lacking // 2 * 2)  # opcodes 0, which are never reached
 
 
 def fill_holes() -> None:
