@@ -48,6 +48,8 @@ EVAL_GLOBAL = 0
 EVAL_MODULE = 1
 EVAL_COMPILE_ONLY = 1 << 5
 
+BYTECODE = 1  # of JS_WriteObject and JS_ReadObject: of a compiled script
+
 PROMISE_PENDING = 0
 PROMISE_FULFILLED = 1
 PROMISE_REJECTED = 2
@@ -164,6 +166,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_NewStringLen": (JSValue, (c_void_p, c_char_p, c_size_t)),
     "JS_ToCStringLen2": (c_void_p, (c_void_p, POINTER(c_size_t), JSValue, c_bool)),
     "JS_FreeCString": (None, (c_void_p, c_void_p)),
+    "JS_WriteObject": (c_void_p, (c_void_p, POINTER(c_size_t), JSValue, c_int)),
+    "JS_ReadObject": (JSValue, (c_void_p, c_char_p, c_size_t, c_int)),
+    "js_free": (None, (c_void_p, c_void_p)),
     "js_strdup": (c_void_p, (c_void_p, c_char_p)),
     "js_malloc_rt": (c_void_p, (c_void_p, c_size_t)),
 }

@@ -31,10 +31,6 @@ def integer(value: int) -> JSValue:
 
 FALSE, TRUE = JSValue(0, capi.TAG_BOOL), JSValue(1, capi.TAG_BOOL)
 
-# The engine polls its interrupt handler at every 10,000th branch or call. This function has 9,999 of them:
-# one for the call, one for each iteration, one for the end of the loop. So the next branch or call polls.
-EXHAUST_INTERRUPT_COUNTER = b"(() => { let left = 9997; while (left--); })"
-
 
 @cache  # ctypes keeps such a type only while it is used, and makes it anew for each call
 def _array_type(length: int) -> type[Array[JSValue]]:
@@ -90,7 +86,7 @@ class Context:
         """Bring the engine's counter to where the next branch or call polls the interrupt handler.
 
         Args:
-            exhauster: the function that `EXHAUST_INTERRUPT_COUNTER` evaluates to. An error of it is dropped.
+            exhauster: what `EXHAUST_INTERRUPT_COUNTER` evaluates to. An error of it is dropped.
         """
         self.release(self._library.JS_Call(self.pointer, exhauster, UNDEFINED, 0, None))
         self.release(self._library.JS_GetException(self.pointer))
@@ -127,6 +123,20 @@ class Context:
         encoded_name = name.encode("utf-8", "replace").replace(b"\0", b"?")
         options = capi.EvalOptions(1, flags, encoded_name, first_line)
         return self._own(self._library.JS_Eval2(self.pointer, source, len(source), byref(options)))
+
+    def bytecode(self, compiled: JSValue) -> bytes:
+        """What `compile` returned, for `read_bytecode` of another context in this process. Raises as that."""
+        place = self._library.JS_WriteObject(self.pointer, self._size_place, compiled, capi.BYTECODE)
+        if not place:
+            raise JavaScriptError
+        try:
+            return string_at(place, self._size.value)
+        finally:
+            self._library.js_free(self.pointer, place)
+
+    def read_bytecode(self, bytecode: bytes) -> JSValue:
+        """The value of `bytecode`, which is trusted. Raises as `compile`."""
+        return self._own(self._library.JS_ReadObject(self.pointer, bytecode, len(bytecode), capi.BYTECODE))
 
     def evaluate(self, compiled: JSValue) -> JSValue:
         """Run what `compile` returned.

@@ -13,6 +13,9 @@ from flowcage.child.engine.heap import Heap, add_gc_sentinel
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
+# The engine polls its interrupt handler at every 10,000th branch or call. This function has 9,999 of them:
+# one for the call, one for each iteration, one for the end of the loop. So the next branch or call polls.
+EXHAUST_INTERRUPT_COUNTER = b"(() => { let left = 9997; while (left--); })"
 _ROOM_TO_STOP = 256 * 1024  # of heap and of stack, for the uncatchable error and for code of the prelude
 
 

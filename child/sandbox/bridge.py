@@ -90,5 +90,16 @@ class Bridge:
 
     def _evaluate_prelude(self) -> JSValue:
         with self.context.scope():
-            compiled = self.context.compile(prelude_source.PRELUDE, PRELUDE_NAME, module=False)
-            return self.context.keep(self.context.evaluate(compiled))
+            return self.context.keep(self.context.evaluate(self._compiled_prelude()))
+
+    def _compiled_prelude(self) -> JSValue:
+        """The prelude as a compiled script: the first realm of a process compiles, later ones read it."""
+        global _bytecode
+        if _bytecode is not None:
+            return self.context.read_bytecode(_bytecode)
+        compiled = self.context.compile(prelude_source.PRELUDE, PRELUDE_NAME, module=False)
+        _bytecode = self.context.bytecode(compiled)
+        return compiled
+
+
+_bytecode: bytes | None = None

@@ -30,10 +30,10 @@ from functools import partial
 from flowcage._hints import Any
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.capi import TAG_NULL, TAG_UNINITIALIZED, JSValue
-from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, library
+from flowcage.child.engine.context import library
 from flowcage.child.engine.errors import JavaScriptError, OutOfMemory
 from flowcage.child.engine.rejections import UnhandledRejections
-from flowcage.child.engine.runtime import Runtime
+from flowcage.child.engine.runtime import EXHAUST_INTERRUPT_COUNTER, Runtime
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.child.sandbox.bridge import Bridge
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure

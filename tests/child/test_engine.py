@@ -8,9 +8,9 @@ import pytest
 
 from flowcage.child.engine import capi
 from flowcage.child.engine.capi import JSValue
-from flowcage.child.engine.context import EXHAUST_INTERRUPT_COUNTER, Context, library
+from flowcage.child.engine.context import Context, library
 from flowcage.child.engine.errors import Interrupted, JavaScriptError
-from flowcage.child.engine.runtime import Runtime
+from flowcage.child.engine.runtime import EXHAUST_INTERRUPT_COUNTER, Runtime
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.protocol.limits import Limits
 
@@ -155,3 +155,14 @@ def test_the_heap_ends_where_the_limit_says(context: Context) -> None:
             evaluate(context, "'x'.repeat(20 * 1024 * 1024).length")
         error = context.take_exception()
         assert context.text(context.get(error, "message")) == "out of memory"
+
+
+def test_bytecode_that_is_read_in_another_context_does_the_same(context: Context) -> None:
+    script = b"(() => { const words = ['a', /b+/.source]; return `${words} ${(() => 1).toString()}`; })()"
+    compiled = context.compile(script, "some.js", module=False)
+    bytecode, expected = context.bytecode(compiled), context.text(context.evaluate(compiled))
+    runtime = Runtime(library(), Limits())
+    other = Context(runtime)
+    assert other.text(other.evaluate(other.read_bytecode(bytecode))) == expected == "a,b+ () => 1"
+    other.close()
+    runtime.close()
