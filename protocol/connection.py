@@ -228,13 +228,18 @@ class HostConnection(_Endpoint):
         self.max_message_bytes = max_message_bytes
         self._next_id = 2
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `next_event` may find something before more bytes have come."""
+        return bool(self._pieces) or self._ended
+
     def next_event(self) -> HostEvent | None:
         """The next reply, or the end; None where more bytes are needed.
 
         Raises:
             RemoteProtocolError: the child has broken the contract. The connection is of no further use.
         """
-        line = self._next_line() if self._pieces or self._ended else None
+        line = self._next_line() if self.has_more else None
         if line is None:
             if self._reader.is_skipping:  # at once: the rest of the line may never come
                 raise RemoteProtocolError(f"the child sent over {self.max_message_bytes} bytes on one line")

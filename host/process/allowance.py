@@ -80,6 +80,8 @@ class Allowance:
             OutputExceeded, CpuExceeded: as `require`.
         """
         self._received_bytes += count
+        if self._over is None and self._received_bytes <= self._max_received_bytes and self._is_held_alone:
+            return  # nearly always
         self.require()
 
     def require(self) -> None:
@@ -110,8 +112,12 @@ class Allowance:
         return None
 
     @property
+    def _is_held_alone(self) -> bool:
+        """Whether there is one process, which the kernel holds to the limit."""
+        return not (self.cpu_seconds > 0 or len(self._running) > 1 or self._holds_alone)
+
+    @property
     def _beyond_seconds(self) -> float:
-        if self.cpu_seconds > 0 or len(self._running) > 1:
-            return 0.0
-        # A single process is ended by the kernel, or ends its workflow itself and then reports a stack.
-        return _ALONE_SECONDS if self._holds_alone else math.inf
+        if self._is_held_alone:  # or it ends its workflow itself, and then reports a stack
+            return math.inf
+        return 0.0 if self.cpu_seconds > 0 or len(self._running) > 1 else _ALONE_SECONDS

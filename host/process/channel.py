@@ -169,8 +169,10 @@ class Channel:
             ChildGone: the child ended first.
             CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
         """
-        while (event := self._next_event()) is None:
+        event = self._next_event() if self._connection.has_more else None
+        while event is None:
             self._take(await self._process.read())
+            event = self._next_event()
         self.answered += 1
         if isinstance(event, Failure):
             self.step.answered(more=False)
