@@ -132,7 +132,7 @@ class ChildProcess:
         if self.ended is None and not self._is_killed:
             self._note_peak()
             self._exit.kill()
-            if not self.is_caged:  # else it is alone: the filter refuses clone(2)
+            if not (self.is_caged and self.inherited_bytes):  # a caged fork is alone in its group
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
             self._is_killed = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
@@ -27,7 +27,7 @@ def new_run_id() -> str:
     milliseconds, rest = divmod(time.time_ns(), _NANOSECONDS_PER_MILLISECOND)
     fraction = (rest << 12) // _NANOSECONDS_PER_MILLISECOND
     head = (milliseconds << 80) | (7 << 76) | (fraction << 64) | (0b10 << 62)
-    digits = f"{head | secrets.randbits(62):032x}"
+    digits = f"{head | int.from_bytes(os.urandom(8), 'big') >> 2:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
