@@ -34,8 +34,8 @@ Invariants:
 
 - A child is a child of the host, not of the zygote (CLONE_PARENT, D27): the host reaps it by wait4(2), and a
   zygote that is killed takes no run with it (`test_a_run_goes_on_when_its_zygote_is_killed`).
-- Until its cage closes, a child is in the zygote's process group. The host finds a child that was forked but
-  never reported by that group (`test_a_child_that_was_forked_but_never_told_of_is_found_and_ended`).
+- A child stays in the zygote's session. The host finds a child that was forked but never reported by that
+  session (`test_a_child_that_was_forked_but_never_told_of_is_found_and_ended`).
 - The process has one thread: a fork copies the calling thread only, and seccomp and unshare(2) want one.
 - Per-process figures are taken after the fork: `open_high_water` opens the child's own status, and
   `Realm.adopt` applies the limits and counts stack and CPU from there.

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -129,6 +130,31 @@ def test_a_prepared_child_goes_on_when_its_zygote_is_killed() -> None:
             assert (await run_workflow("export default agent('x')", options=options)).result == "x"
 
     with_prepared(test)
+
+
+def test_a_prepared_child_that_was_never_told_of_is_ended_and_its_answer_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(launcher: Watched) -> None:
+        options = RunOptions(launcher=launcher)
+        assert (await run_workflow("return 1", options=options)).result == 1
+        real = zygote_process.ZygoteProcess._receive
+
+        async def lose(self: zygote_process.ZygoteProcess) -> bytes:
+            monkeypatch.setattr(zygote_process.ZygoteProcess, "_receive", real)
+            pid = int(await real(self))
+            while not _is_filtered(pid):  # then it has left the zygote's group, and answers
+                await trio.lowlevel.checkpoint()
+            raise zygote_process.ZygoteLost("the reply was lost")
+
+        monkeypatch.setattr(zygote_process.ZygoteProcess, "_receive", lose)
+        assert (await run_workflow("return 2", options=options)).result == 2
+
+    with_prepared(test)
+
+
+def _is_filtered(pid: int) -> bool:
+    return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
 
 
 def test_a_prepared_child_that_a_signal_ends_is_told_as_such() -> None:

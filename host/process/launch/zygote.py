@@ -15,7 +15,8 @@ A process is in one of four places: `_next` (loading, while the current one does
   would read the first one's pid.
 - A fork that was asked for is waited for, whatever is cancelled: a child of whose pid the host does not know
   would never be reaped. Where the zygote dies in between, `ZygoteProcess.end` finds such a child by its
-  process group.
+  session. The child that is launched in its place has pipes of its own, since that one may have answered the
+  first message already (tests/process/test_prepared_runs.py).
 - `_retire` only moves; the socket is closed by the next launch, under the lock, or by `aclose`. `distrust` is
   called without the lock, at a time when another task may wait for a reply on that socket.
 - A launch replaces a lost process once. If a new one cannot fork either, the launch fails
@@ -26,8 +27,10 @@ A process is in one of four places: `_next` (loading, while the current one does
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
+from typing import TypeVar
 
 import trio
 
@@ -37,6 +40,8 @@ from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProces
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.messages import Initialize
 from flowcage.protocol.terms import Terms
+
+_T = TypeVar("_T")
 
 # For so many runs a leaked layout stays of use. Starting a zygote costs what a hundred forks do.
 MAX_FORKS = 1_000
@@ -93,13 +98,16 @@ class Zygote:
             LaunchFailed: no descriptors or processes are left, the launcher is closed, or a second zygote
                 failed like the first.
         """
+        line = b"" if initialize is None else _line(initialize)
+        return await self._twice(partial(self._launch, initialize, line))
+
+    async def _launch(self, initialize: Initialize | None, line: bytes) -> Spawned:
         try:
             pipes = open_pipes()
         except OSError as error:
             raise not_launched("no child could be started", error) from error
         try:
-            line = b"" if initialize is None else _line(initialize)
-            pid, inherited_bytes = await self.fork(pipes.child_ends, line)
+            pid, inherited_bytes = await self._fork(pipes.child_ends, line)
         except BaseException:
             close_all(pipes.host_ends)
             raise
@@ -137,6 +145,9 @@ class Zygote:
         Raises:
             LaunchFailed: as `launch`.
         """
+        return await self._twice(partial(self._fork, descriptors, line))
+
+    async def _twice(self, fork: Callable[[], Awaitable[_T]]) -> _T:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._lock.acquire_nowait()  # usually free; `acquire` would take a turn of the event loop
@@ -145,20 +156,23 @@ class Zygote:
         try:
             if self._is_closed:
                 raise LaunchFailed("the launcher is closed")
-            return await self._fork(descriptors, line)
+            for _attempt in range(2):
+                try:
+                    return await fork()
+                except ZygoteLost as lost:
+                    reason = lost
         finally:
             self._lock.release()
+        raise LaunchFailed(f"no child could be forked, and a new zygote failed too: {reason}")
 
     async def _fork(self, descriptors: tuple[int, int, int], line: bytes) -> tuple[int, int]:
-        for _attempt in range(2):
-            zygote = self._serving()
-            try:
-                await zygote.wait_ready()
-                return await zygote.fork(descriptors, line), zygote.private_bytes
-            except ZygoteLost as lost:
-                reason = lost
-                await self._discard(zygote)
-        raise LaunchFailed(f"no child could be forked, and a new zygote failed too: {reason}")
+        zygote = self._serving()
+        try:
+            await zygote.wait_ready()
+            return await zygote.fork(descriptors, line), zygote.private_bytes
+        except ZygoteLost:
+            await self._discard(zygote)
+            raise
 
     def _serving(self) -> ZygoteProcess:
         """The process to fork from now; the lock is held."""

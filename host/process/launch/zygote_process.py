@@ -92,7 +92,7 @@ class ZygoteProcess:
                 raise not_launched("no zygote could be started", error) from error
         process.returncode = 0  # `is_gone` reaps it; with this, Popen neither waits nor warns
         self._pid: int | None = process.pid
-        self._group = process.pid
+        self._session = process.pid
         control.setblocking(False)
         self._control = control
 
@@ -112,7 +112,7 @@ class ZygoteProcess:
             raise ZygoteLost(f"the zygote did not load in {_START_SECONDS:g} s")
         if not self.private_bytes:
             with suppress(OSError):  # no descriptor is left; tried again before the next fork
-                self.private_bytes = machine_memory.private_bytes(self._group)
+                self.private_bytes = machine_memory.private_bytes(self._session)
 
     async def fork(self, descriptors: tuple[int, int, int], line: bytes = b"") -> int:
         """Fork one child with these as its stdin, stdout and stderr, and return its process id.
@@ -179,12 +179,20 @@ class ZygoteProcess:
             await _until(partial(_reap, stray))
 
     def _strays(self) -> list[int]:
-        """Children of this process that are in the zygote's group and were not reported by it.
+        """Children of this process that are in the zygote's session and were not reported by it.
 
-        A child is in that group from its fork until it closes its cage, and nothing else of the host's is.
+        A child stays in that session, and nothing else of the host's is in it. Its process group it leaves as
+        it closes its cage, which one that was given its first message does at once.
         """
         ours = (process.pid for process in psutil.Process().children())
-        return [pid for pid in ours if pid not in self._children and os.getpgid(pid) == self._group]
+        return [pid for pid in ours if pid not in self._children and _session_of(pid) == self._session]
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:  # reaped by other code, or by the kernel (SIGCHLD is ignored)
+        return -1
 
 
 def _options(
