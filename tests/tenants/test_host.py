@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +167,11 @@ async def test_a_spare_child_that_died_is_not_handed_out() -> None:
             assert (await made.run("export default 1")).result == 1
             await trio.testing.wait_all_tasks_blocked(0.05)
             for process in psutil.Process().children():
-                if os.getpgid(process.pid) == process.pid:  # caged: the spares; and the zygote
-                    process.kill()
-                    while process.status() != psutil.STATUS_ZOMBIE:
-                        await trio.lowlevel.checkpoint()
+                with suppress(psutil.NoSuchProcess, ProcessLookupError):  # a refill has ended and reaped it
+                    if os.getpgid(process.pid) == process.pid:  # caged: the spares; and the zygote
+                        process.kill()
+                        while process.status() != psutil.STATUS_ZOMBIE:
+                            await trio.lowlevel.checkpoint()
 
 
 @in_trio
