@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from flowcage.child.engine import watchdog
+from flowcage.child.sandbox import execution
 from flowcage.child.short_cut import usual_line
 from flowcage.child.stdio import write_all
 from flowcage.protocol import envelope
 from flowcage.protocol.limits import Limits
 
 from .short_cut_cases import ECHO, LIMITS, OK, OTHER_RUNS, OTHER_TURNS, SPENT, TURNS, USUAL_RUNS
-from .twins import Twins
+from .twins import Twins, answers
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,23 @@ def test_a_heap_that_is_not_far_from_its_limit_is_not_filled_by_parsing() -> Non
     twins.run(ECHO)
     twins.advance(("1", OK))
     assert twins.short.short == 0
+
+
+@pytest.mark.parametrize("method", ["run", "advance"])
+def test_an_address_space_that_is_full_ends_the_run(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: Any) -> None:
+        raise MemoryError
+
+    session = Twins().short
+    lines = [envelope.request(1, "run", {"source": ECHO}), envelope.request(3, "drain", {})]
+    if method == "advance":
+        answers(session, lines[:1])
+        lines[0] = envelope.request(2, "advance", {"turns": [[{"id": "1", "resolution": OK}]]})
+    monkeypatch.setattr(execution, "open_run" if method == "run" else "settle_turn", fill)
+    replies = [json.loads(answers(session, [line])) for line in lines]
+    assert session.short == (method == "advance")
+    assert [reply["error"]["data"]["kind"] for reply in replies] == ["memory", "memory"]
+    assert all("the address space is full" in reply["error"]["message"] for reply in replies)
 
 
 def test_an_answer_of_many_bytes_is_written_whole_to_a_pipe_that_is_full() -> None:
