@@ -57,6 +57,7 @@ MAY_SAY = {
     "a request outstanding": {"complete", "pending", "more"},
     "a request in this reply": {"complete", "pending", "more"},
     "a request settled": {"complete", "stalled", "more"},
+    "a request that is settled by this message": {"complete", "stalled", "more"},
     "after more": set(),
     "after more, a request outstanding": set(),
 }
@@ -103,7 +104,7 @@ def drained(**members: Any) -> dict[str, Any]:
 def in_state(state: str) -> Replies:
     replies = Replies()
     more = {"more": True} if state.startswith("after more") else {}
-    if state.endswith(("a request outstanding", "settled")):
+    if state.endswith(("a request outstanding", "settled", "by this message")):
         said(replies, "drain", drained(**ASKS, **more))
     elif more:
         said(replies, "drain", drained(**more))
@@ -116,11 +117,12 @@ def in_state(state: str) -> Replies:
 def test_a_drain_says_what_can_be_true_in_this_state(state: str, says: str) -> None:
     replies = in_state(state)
     result = drained(**SAYS[says], **(ASKS if state == "a request in this reply" else {}))
+    method = "advance" if state.endswith("by this message") else "drain"
     if says in MAY_SAY[state]:
-        said(replies, "drain", result)
+        said(replies, method, result)
         return
     with pytest.raises(ProtocolViolation):
-        said(replies, "drain", result)
+        said(replies, method, result)
 
 
 @pytest.mark.parametrize(("method", "kind"), [*product(MESSAGES, CODES)])

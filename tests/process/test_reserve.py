@@ -228,6 +228,30 @@ def test_limits_that_two_runs_in_a_row_ask_for_are_kept_ready_and_the_latest_rep
     with_deadline(main)
 
 
+def test_spares_on_their_way_for_limits_that_others_have_replaced_are_ended() -> None:
+    async def main() -> None:
+        slow = Slow()
+        launched: list[Spawned] = []
+        async with watched(lambda: slow) as launcher:
+            async with trio.open_nursery() as nursery:
+                reserve = Reserve(launcher, USUAL, nursery.start_soon)
+
+                async def launch(asked: Initialize) -> None:
+                    launched.append(await reserve.of(asked).launch())
+
+                for asked in (message(67), message(67), message(68), message(68)):
+                    nursery.start_soon(launch, asked)
+                    await trio.testing.wait_all_tasks_blocked()
+                slow.gate.set()
+            reserve.close()
+            assert len(launched) == 4 < len(launcher.pids)
+            for spawned in launched:
+                await ChildProcess(spawned).close(kill=True)
+            assert not any(map(psutil.pid_exists, launcher.pids))
+
+    with_deadline(main)
+
+
 def test_a_crash_ends_the_spares_of_all_limits() -> None:
     async def main() -> None:
         async with watched(Spawn) as launcher, trio.open_nursery() as nursery:
