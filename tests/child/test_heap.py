@@ -56,6 +56,17 @@ def test_a_full_heap_is_told_as_memory(child: ChildProcess, memory: int, source:
     assert f"memoryBytes {memory}" in failure.message
 
 
+@pytest.mark.parametrize("rest", ["", "agent('x'); await SW.extra.sleep(1); "])
+def test_a_null_that_parallel_has_swallowed_is_a_full_heap_where_one_was_that_full(
+    child: ChildProcess, rest: str
+) -> None:
+    """Without memory for an error the engine throws null; one native can bring it there between two checks."""
+    child.initialize()
+    source = "'x'.repeat(100 * 2 ** 20).length; throw null;"
+    failure = child.failure_of(f"await parallel([() => {{ {source} }}]); {rest}return 1", dialect="script")
+    assert failure.kind == "memory"
+
+
 @pytest.mark.parametrize("size", range(20))
 def test_a_heap_that_is_filled_inside_parallel_never_completes(child: ChildProcess, size: int) -> None:
     child.initialize(memoryBytes=8 * MIB + 4567 * size, stepTimeoutMs=15_000)
