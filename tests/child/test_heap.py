@@ -60,7 +60,7 @@ def test_a_full_heap_is_told_as_memory(child: ChildProcess, memory: int, source:
 def test_a_null_that_parallel_has_swallowed_is_a_full_heap_where_one_was_that_full(
     child: ChildProcess, rest: str
 ) -> None:
-    """Without memory for an error the engine throws null; one native can bring it there between two checks."""
+    """Without memory for an error the engine throws null; one native can fill it between two checks."""
     child.initialize()
     source = "'x'.repeat(100 * 2 ** 20).length; throw null;"
     failure = child.failure_of(f"await parallel([() => {{ {source} }}]); {rest}return 1", dialect="script")
