@@ -230,8 +230,7 @@ class HostConnection(_Endpoint):
 
     @property
     def has_more(self) -> bool:
-        """Whether `next_event` may find something before more bytes have come."""
-        return bool(self._pieces) or self._ended
+        return bool(self._pieces) or self._ended  # else `next_event` finds nothing
 
     def next_event(self) -> HostEvent | None:
         """The next reply, or the end; None where more bytes are needed.

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import trio
 
-from flowcage.host.process.signals import signal_name
+from flowcage.host.process.reaping import signal_name
 from flowcage.host.terminal.text import plain_text, tail
 
 MAX_STDOUT_BYTES = 8 * 1024 * 1024

@@ -38,8 +38,7 @@ from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.measured import Ended
 from flowcage.host.process import cpu_clock, machine_memory
 from flowcage.host.process.launch.launcher import Spawned, close_all
-from flowcage.host.process.reaping import ExitWatch, end_group, is_zombie, prepared
-from flowcage.host.process.signals import signal_name
+from flowcage.host.process.reaping import ExitWatch, end_group, is_zombie, prepared, signal_name
 from flowcage.host.process.stderr import Stderr
 from flowcage.host.terminal.text import plain_text
 

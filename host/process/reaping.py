@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 
 import trio
 
@@ -120,3 +121,12 @@ def end_group(pid: int) -> None:
     if is_zombie(pid):  # until it is reaped its pid, which is the group's id, is taken
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+
+
+@cache
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; ``signal 40`` for a real-time signal, which has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -43,8 +43,7 @@ import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process.launch.zygote import Zygote
-from flowcage.host.process.reaping import ExitWatch, end_at_once
-from flowcage.host.process.signals import signal_name
+from flowcage.host.process.reaping import ExitWatch, end_at_once, signal_name
 from flowcage.host.serve.handshake import NewChild, closed_its_cage
 from flowcage.host.serve.hangups import HangUps, has_hung_up
 from flowcage.host.serve.socket import peer_uid

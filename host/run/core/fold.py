@@ -113,9 +113,6 @@ class Core:
         """Carry out one input; the workflow whose queues may have moved."""
         if isinstance(given, Said):  # in the order of how often they come
             return self._take_in(self._workflow(given.path), given)
-        if isinstance(given, Turn):
-            self._turn(self._workflow(given.path))
-            return None
         if isinstance(given, _SETTLING):
             return self._settle(given)
         if isinstance(given, Opened):
@@ -123,6 +120,8 @@ class Core:
             return None
         workflow = self._workflow(given.path)
         match given:
+            case Turn():
+                self._turn(workflow)
             case Compiled():
                 workflow.dialect = given.dialect
             case Noted():
@@ -180,12 +179,9 @@ class Core:
     def _require_order(self, workflow: Workflow, said: Said) -> None:
         if not workflow.is_listening:
             raise OutOfOrder(f"the workflow {workflow.path!r} said something that nobody asked for")
-        requests = said.requests
-        if not requests:
-            return
-        if "/" in "".join([request.id for request in requests]):
+        if "/" in "".join([request.id for request in said.requests]):
             raise OutOfOrder("a request's id has a slash in it, which parts the names in a path")
-        ids = [workflow.id_of(request) for request in requests]
+        ids = [workflow.id_of(request) for request in said.requests]
         if (len(ids) > 1 and len(set(ids)) < len(ids)) or not workflow.calls.keys().isdisjoint(ids):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
 
