@@ -97,14 +97,21 @@ def resolutions() -> st.SearchStrategy[Resolution]:
 
 _RESOLVES = st.builds(Resolve, texts(), resolutions())
 _TURNS = st.lists(_RESOLVES, min_size=1, max_size=2).map(tuple)
-_START = (*_SOURCES, _ARGS, _BUDGETS | st.just(Budget()), st.sampled_from(DIALECTS), st.booleans())
+_START = (
+    *_SOURCES,
+    _ARGS,
+    _BUDGETS | st.just(Budget()),
+    st.sampled_from(DIALECTS),
+    st.booleans(),
+    run_limits(),
+)
 
 MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     "initialize": st.builds(
         Initialize, texts(), st.none() | _PEERS, limits(), st.none() | st.sampled_from(ISOLATIONS)
     ),
     "start": st.builds(Start, *_START),
-    "run": st.builds(Run, *_START, run_limits()),
+    "run": st.builds(Run, *_START),
     "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS)),
     "poll": st.builds(Poll),
     "take": st.builds(Take),
@@ -150,8 +157,13 @@ _PEER = record({"name": texts(), "version": texts()})
 _BUDGET = record({"total": st.none() | _AMOUNTS, "spent": _AMOUNTS})
 _LIMITS = record({}, **dict.fromkeys(FIELD_NAMES, _COUNTS))
 _SOURCE = {"sourceName": texts(), "dialect": st.sampled_from(DIALECTS)}
-_STARTED = {**_SOURCE, "args": json_values(), "budget": _BUDGET, "describe": st.booleans()}
-_RUN_LIMITS = record({}, **dict.fromkeys(LOWERABLE_WIRE_NAMES, _COUNTS))
+_STARTED = {
+    **_SOURCE,
+    "args": json_values(),
+    "budget": _BUDGET,
+    "describe": st.booleans(),
+    "limits": record({}, **dict.fromkeys(LOWERABLE_WIRE_NAMES, _COUNTS)),
+}
 _ID = st.text(min_size=1, max_size=3)
 _OUTPUT = record({"result": json_values()})
 
@@ -199,7 +211,7 @@ PARAMS: dict[str, JsonStrategy] = {
         {"protocolVersion": texts()}, client=_PEER, limits=_LIMITS, isolation=st.sampled_from(ISOLATIONS)
     ),
     "start": record({"source": texts()}, **_STARTED),
-    "run": record({"source": texts()}, **_STARTED, limits=_RUN_LIMITS),
+    "run": record({"source": texts()}, **_STARTED),
     "check": record({"source": texts()}, **_SOURCE),
     "poll": record({}),
     "take": record({}),
