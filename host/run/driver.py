@@ -35,7 +35,6 @@ from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.slots import Share, StartQueue
 
-_KIND_NAMES = frozenset(kind.name for kind in kinds.KINDS.values())
 
 # Keeps what happened to a run: given to a new core in the same order, it gives the same commands.
 Record: TypeAlias = Callable[[float, Input], None]
@@ -229,6 +228,5 @@ def _shown(error: Exception) -> str:
 
 
 def _answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
-    if answerer is not None:
-        return _KIND_NAMES
-    return frozenset([name for name in _KIND_NAMES if getattr(options, name, None) is not None])
+    names = [kind.name for kind in kinds.KINDS.values()]
+    return frozenset([each for each in names if answerer or getattr(options, each, None) is not None])
