@@ -51,6 +51,11 @@ class Journal:
         """The next answer for this request comes from the store: its row is taken in with the entry."""
         self._outside.add(request)
 
+    @property
+    def is_written(self) -> bool:
+        """Whether nothing is gathered."""
+        return not self._gathered
+
     def flush(self) -> Ticket[None]:
         """Have all that was gathered written; what was given before is durable no later than this."""
         gathered, took = self._gathered, tuple(self._took)

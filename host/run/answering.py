@@ -35,6 +35,7 @@ class Answering:
         schemas: makes what applies those of agent calls; called for the first that has one.
         feed: takes what comes of a request.
         emit: tells whoever watches that an agent was given its prompt.
+        keep: waits until what has happened is kept; called before an agent is asked once more.
         answerer: is asked instead of the handlers, if there is one.
     """
 
@@ -44,12 +45,14 @@ class Answering:
         schemas: Callable[[], SchemaChecks],
         feed: Callable[[Input], None],
         emit: Emit,
+        keep: Callable[[], Awaitable[None]],
         answerer: Answerer | None,
     ) -> None:
         self._tenant = tenant
         self._make_schemas = schemas
         self._feed = feed
         self._emit = emit
+        self._keep = keep
         self._answerer = answerer
         self._open: dict[str, Ask | None] = {}  # attempts at work, and the further try that each is to make
 
@@ -118,6 +121,9 @@ class Answering:
             self._open[asked.id] = None
             self._feed(await self._try(node, call, asked, began))
             if (further := self._open[asked.id]) is None:
+                return
+            await self._keep()
+            if node.is_failing:
                 return
             call = replace(call, problem=further.problem)
             asked, began = further, trio.current_time()

@@ -27,12 +27,14 @@ from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
+from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
     Advance,
+    Budget,
     Drain,
     Drained,
     Initialized,
@@ -146,6 +148,7 @@ class Conversation:
         node, budget = self._node, self._driver.core.tree.budget
         # Whoever listens is told that the source is compiled before it has run, perhaps for long.
         is_one = self._has("run") and node.options.listener is None
+        self._keep(source, args, budget)
         asked = (source, node.source_name, args, budget, node.options.dialect, True, lower)
         first = Run(*asked) if is_one else Start(*asked)
         try:
@@ -153,6 +156,15 @@ class Conversation:
         except CANNOT_CROSS as error:
             raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
         return [line] if is_one else [line, channel.encode(Drain())]
+
+    def _keep(self, source: str, args: Json, budget: Budget) -> None:
+        """Have the journal know what the child is told, before the run can go on from it."""
+        node, journal = self._node, self._driver.journal
+        if journal is not None:
+            limits = node.options.limits.to_wire()
+            journal.begin(
+                Begun(node.path, source, node.source_name, args, node.options.dialect, budget, limits)
+            )
 
     def result(self) -> Json:
         """The workflow's; it raises the error where the core says that it has none."""

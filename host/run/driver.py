@@ -5,6 +5,7 @@ things happened. A command may bring about another input at once (`Ready` its `T
 answers a live run's request): that one waits until the step at hand is done. What must hold:
 
 - `feed` is the only way to the core.
+- No handler is asked before the journal has kept all that led to it; what a child is told need not wait.
 - The task of a request ends in exactly one input for each `Ask`, or its run is over.
 - An `Ask` for a call whose task is still open is a further try of the same attempt: it goes to that task,
   which keeps its slot and its timeout. In a task of its own it would wait for a slot behind all others.
@@ -13,17 +14,17 @@ answers a live run's request): that one waits until the step at hand is done. Wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 import trio
 
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.events import records
-from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
+from flowcage.host.outcome.errors import FlowcageError, HandlerFailed, RunError
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.alarms import Alarms
 from flowcage.host.run.answering import Answerer, Answering
@@ -33,11 +34,9 @@ from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Due, Ended, Failed, Input, Turn
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.slots import Share, StartQueue
 
-
-# Keeps what happened to a run: given to a new core in the same order, it gives the same commands.
-Record: TypeAlias = Callable[[float, Input], None]
 
 
 class Driver:
@@ -47,7 +46,7 @@ class Driver:
         options: of the root.
         share: what the run may use of its tenant's.
         answerer: answers all requests in place of the options' handlers.
-        record: is given each input, and its time in seconds since the run began, before the core is.
+        journal: keeps the run; None where nobody does.
 
     Attributes:
         allowance: what all of the tree's processes may use together.
@@ -55,15 +54,15 @@ class Driver:
     """
 
     def __init__(
-        self, options: RunOptions, share: Share, answerer: Answerer | None, record: Record | None = None
+        self, options: RunOptions, share: Share, answerer: Answerer | None, journal: Journal | None = None
     ) -> None:
         self.options = options
         self.share = share
         self.core = Core(options.rules(_answered(options, answerer)), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
-        self._answering = Answering(share.tenant, self._schemas, self.feed, self.emit, answerer)
-        self._record = record
+        self._answering = Answering(share.tenant, self._schemas, self.feed, self.emit, self.keep, answerer)
+        self.journal = journal
         self._began = trio.current_time()
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
@@ -87,12 +86,24 @@ class Driver:
         try:
             while self._inputs:
                 given = self._inputs.popleft()
-                if self._record is not None:
-                    self._record(now, given)
+                if self.journal is not None:
+                    self.journal.record(now, given)
                 for command in self.core.step(now, given):
                     self._carry_out(command)
         finally:
             self._is_stepping = False
+        if self.journal is not None:
+            self.journal.flush()  # an answer is on its way to the disk before anything else is done
+
+    async def keep(self) -> None:
+        """Wait until all that has happened is kept. A journal that fails ends the run."""
+        if self.journal is None:
+            return
+        try:
+            await self.journal.kept()
+        except RunError as error:
+            if (root := self.nodes.get("")) is not None:
+                root.abandon(error)
 
     def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
         """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
@@ -170,8 +181,12 @@ class Driver:
 
     async def _answer(self, node: Node, asked: Ask, queue: StartQueue) -> None:
         """Hold a slot while a request is answered; one bad handler ends its run and nothing else."""
-        queue.started()
         try:
+            try:
+                if self.journal is not None:
+                    await self.keep()
+            finally:
+                queue.started()
             await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
             if not self._is_over(node):  # nor where the task that ends it has not run yet
                 self._unbegun.discard(asked.id)

@@ -19,10 +19,11 @@ from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
-from flowcage.host.run.driver import Driver, Record
+from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id
 from flowcage.host.run.options import Caller, RunOptions
+from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Json, Resolve
@@ -191,7 +192,7 @@ class Run(WorkflowRun):
         share: what it may use of its tenant's.
         run_id: its name in events; left out, a new one.
         answerer: answers its requests in place of the options' handlers.
-        record: is given all that happens to the run, before it has effects.
+        journal: keeps all that happens to the run, before it has effects.
     """
 
     def __init__(
@@ -202,10 +203,10 @@ class Run(WorkflowRun):
         *,
         run_id: str | None = None,
         answerer: Answerer | None = None,
-        record: Record | None = None,
+        journal: Journal | None = None,
     ) -> None:
         share = share or Share()
-        driver = Driver(options, share, answerer, record)
+        driver = Driver(options, share, answerer, journal)
         launcher = share.launcher or options.launcher
         super().__init__(driver, run_id or new_run_id(), "", source_name, options, launcher)
 

@@ -10,10 +10,10 @@ import trio
 from flowcage.host import RunOptions
 from flowcage.host.durable.history.digests import digests_of
 from flowcage.host.durable.history.forms import Redaction, withhold_prompts
-from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.records import Ending, NewRun, RunRecord, StoreOptions
 from flowcage.host.durable.reuse.calls import calls_of
 from flowcage.host.durable.reuse.content import Known
+from flowcage.host.resume.keeper import Keeper
 from flowcage.host.run.core.commands import Finish, Tell
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Said
@@ -39,12 +39,12 @@ def recorded(folder: Path, redact: Redaction | None) -> tuple[Run, RunRecord]:
 
     async def main() -> RunRecord:
         async with host(SqlitePlace(folder), StoreOptions(redact=redact)) as store:
-            journal = Journal(store, "r", 1)
-            made.append(Run(options, "w.js", record=journal.record))
-            rules = made[0].driver.core.tree.rules
+            rules = options.rules(frozenset({"agent", "workflow"}))
             await store.create(NewRun("r", "t", rules, workflow(source=SOURCE)))
+            keeper = Keeper(store, "r", 1)
+            made.append(Run(options, "w.js", journal=keeper))
             result: Json = (await made[0].execute(SOURCE, {})).result
-            await journal.flush()
+            await keeper.kept()
             await store.end("r", 1, Ending("completed", result))
             return await store.load("r")
 

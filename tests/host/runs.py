@@ -17,6 +17,8 @@ from flowcage.host import (
     run_workflow_blocking,
 )
 from flowcage.host.events.records import Event
+from flowcage.host.run.core.inputs import Input
+from flowcage.host.run.past.journal import Begun
 
 from .children import Launcher
 
@@ -75,6 +77,26 @@ class Listener:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of one type, in order."""
         return [event for event in self.heard if event["type"] == kind]
+
+
+class Inputs:
+    """A journal that takes everything and keeps it in memory."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[float, Input]] = []
+        self.begun: list[Begun] = []
+
+    def record(self, now: float, given: Input) -> None:
+        self.taken.append((now, given))
+
+    def begin(self, begun: Begun) -> None:
+        self.begun.append(begun)
+
+    def flush(self) -> None:
+        pass
+
+    async def kept(self) -> None:
+        await trio.lowlevel.checkpoint()
 
 
 class Crowd:

@@ -7,13 +7,12 @@ import trio
 from flowcage.host import RunOptions
 from flowcage.host.run.core.commands import Emit, Finish, Tell
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Input
 from flowcage.host.run.options import Caller
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 from ..host.children import Launcher
-from ..host.runs import Agent, Listener, busy
+from ..host.runs import Agent, Inputs, Listener, busy
 
 SOURCE = """phase('one', {detail: 'd'});
 const all = await parallel([1, 2, 3].map((n) => () => agent('a' + n, {retry: {maxAttempts: 2}})));
@@ -29,7 +28,7 @@ async def kid(caller: Caller, request: WorkflowRequest) -> Json:
 
 def test_the_inputs_of_a_real_run_bring_about_the_same_in_a_new_core() -> None:
     launcher, listener = Launcher(), Listener()
-    inputs: list[tuple[float, Input]] = []
+    journal = Inputs()
     agent = Agent("x", busy(), "y", "z", "kid", 5, "text")
     options = RunOptions(
         agent=agent,
@@ -42,14 +41,14 @@ def test_the_inputs_of_a_real_run_bring_about_the_same_in_a_new_core() -> None:
     made: list[Run] = []
 
     async def main() -> Json:
-        made.append(Run(options, "w.js", record=lambda now, given: inputs.append((now, given))))
+        made.append(Run(options, "w.js", journal=journal))
         return (await made[0].execute(SOURCE, {})).result
 
     result = trio.run(main)
     launcher.assert_nothing_left()
 
     again = Core(made[0].driver.core.tree.rules)
-    commands = [command for now, given in inputs for command in again.step(now, given)]
+    commands = [command for now, given in journal.taken for command in again.step(now, given)]
     assert [each.result for each in commands if isinstance(each, Finish) and each.path == ""] == [result]
     told = [resolve.id for each in commands if isinstance(each, Tell) for resolve in each.resolves]
     assert sorted(told) == ["1", "1", "2", "3", "4", "5", "6"]  # the child workflow's, too

@@ -5,12 +5,13 @@ from __future__ import annotations
 import trio
 
 from flowcage.host import RunError, RunOptions
-from flowcage.host.run.core.inputs import Input, Opened
+from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.options import Caller
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 from ..host.children import Launcher
+from ..host.runs import Inputs
 
 LEAVES_A_SLEEP = "SW.extra.sleep(3600000).catch(() => 0); await agent('a'); throw new Error('first')"
 
@@ -35,19 +36,16 @@ async def at_once(caller: Caller, _: WorkflowRequest) -> Json:
 
 
 def _run(handler: object) -> tuple[Json, list[str]]:
-    launcher, inputs = Launcher(), []
+    launcher, journal = Launcher(), Inputs()
     options = RunOptions(workflow=handler, launcher=launcher, timeout_seconds=120)  # type: ignore[arg-type]
 
-    def record(_now: float, given: Input) -> None:
-        inputs.append(given)
-
     async def main() -> Json:
-        run = Run(options, "w.js", record=record)
+        run = Run(options, "w.js", journal=journal)
         return (await run.execute("export default workflow('x')", None)).result
 
     result = trio.run(main)
     launcher.assert_nothing_left()
-    return result, [each.path for each in inputs if isinstance(each, Opened)]
+    return result, [each.path for _, each in journal.taken if isinstance(each, Opened)]
 
 
 def test_one_after_another() -> None:

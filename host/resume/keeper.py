@@ -1,0 +1,81 @@
+"""The journal of a run that a store keeps: which inputs are written, and when.
+
+Not all that happens to a run is to be gone on from. What ends it from outside, such as Ctrl-C, the end of its
+time or a fault of the host's program, ends its workflows and is no part of its history:
+
+- That the root has ended, or that a handler of its has failed, is not written at all.
+- That a child workflow has ended is held back until something happens that may follow from it. It ends with
+  its root mostly, and then nothing follows.
+"""
+
+from __future__ import annotations
+
+from flowcage.host.durable.journal import Journal
+from flowcage.host.durable.records import NewWorkflow
+from flowcage.host.durable.store import Store
+from flowcage.host.durable.ticket import Ticket
+from flowcage.host.resume.made_by import made_by
+from flowcage.host.run.core.inputs import Charged, Ended, Failed, Input
+from flowcage.host.run.past.journal import Begun
+from flowcage.protocol import strictjson
+
+
+class Keeper:
+    """See `flowcage.host.run.past.journal.Journal`.
+
+    Args:
+        store: that keeps the run.
+        run_id, epoch: of the claim.
+        seq: number of the next entry.
+    """
+
+    def __init__(self, store: Store, run_id: str, epoch: int, seq: int = 0) -> None:
+        self._store = store
+        self._journal = Journal(store, run_id, epoch, seq)
+        self._ticket: Ticket[None] | None = None
+        self._held: list[tuple[float, Ended]] = []
+        self.run_id = run_id
+        self.epoch = epoch
+
+    def record(self, now: float, given: Input) -> None:
+        if isinstance(given, Ended | Failed) and not given.path:
+            return
+        if isinstance(given, Ended):
+            self._held.append((now, given))
+            return
+        if self._held and not isinstance(given, Charged):
+            for at, ended in self._held:
+                self._journal.record(at, ended)
+            self._held.clear()
+        self._journal.record(now, given)
+
+    def begin(self, begun: Begun) -> None:
+        if begun.path:  # the root is written with its run
+            self._store.add_workflow(self.run_id, self.epoch, workflow_of(begun))
+
+    def flush(self) -> None:
+        self._flushed()
+
+    async def kept(self) -> None:
+        await self._flushed()
+
+    def _flushed(self) -> Ticket[None]:
+        """Of all that was taken. Ten calls that begin at once wait for one ticket."""
+        if self._ticket is None or not self._journal.is_written:
+            self._ticket = self._journal.flush()
+        return self._ticket
+
+
+def workflow_of(begun: Begun) -> NewWorkflow:
+    """A workflow as a store has it."""
+    args = strictjson.dumps(begun.args)
+    return NewWorkflow(
+        begun.path,
+        begun.source,
+        begun.source_name,
+        args,
+        begun.dialect,
+        begun.budget,
+        begun.limits,
+        made_by(),
+    )

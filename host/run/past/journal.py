@@ -1,0 +1,52 @@
+"""Who keeps a run, so that another host can go on with it: the seam between a run and its store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from flowcage.host.run.core.inputs import Input
+from flowcage.protocol.messages import Budget, Json
+
+
+class Begun(NamedTuple):
+    """A workflow as its child is told of it.
+
+    Attributes:
+        path: in the tree; "" is the root.
+        budget: that it begins with, and can see.
+        limits: of its child, by their names on the wire.
+    """
+
+    path: str
+    source: str
+    source_name: str
+    args: Json
+    dialect: str
+    budget: Budget
+    limits: Mapping[str, int]
+
+
+class Journal(Protocol):
+    """Keeps what happens to one run. The driver calls it in the order in which things happened."""
+
+    def record(self, now: float, given: Input) -> None:
+        """Take an input, before the core has it.
+
+        Args:
+            now: seconds since the run began.
+            given: what happened; given to a new core in the same order, it gives the same commands.
+        """
+
+    def begin(self, begun: Begun) -> None:
+        """Take a workflow whose child is about to be told its source."""
+
+    def flush(self) -> None:
+        """Have all that was taken written down; this waits for nothing."""
+
+    async def kept(self) -> None:
+        """Wait until all that was taken by now is kept.
+
+        Raises:
+            RunError: nothing is kept any more, and the run ends with this.
+        """
