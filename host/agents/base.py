@@ -31,6 +31,7 @@ class AgentCall:
         attempt: counted from 1; see ``options.retry``.
         deadline: on trio's clock, in seconds, when this attempt is cancelled; infinite without
             ``options.timeoutMs``.
+        interrupted: whether this attempt was begun before, by a host that ended: it may have had effects.
     """
 
     id: str
@@ -43,6 +44,7 @@ class AgentCall:
     phase: str | None = None
     attempt: int = 1
     deadline: float = math.inf
+    interrupted: bool = False
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -57,11 +59,13 @@ class AgentCall:
         phase: str | None = None,
         attempt: int = 1,
         deadline: float = math.inf,
+        interrupted: bool = False,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
         own["run_id"], own["root_run_id"], own["tenant"] = run_id, root_run_id, tenant
         own["phase"], own["attempt"], own["deadline"] = phase, attempt, deadline
+        own["interrupted"] = interrupted
 
     @property
     def schema(self) -> Json:

@@ -68,7 +68,7 @@ class Keeper:
 
 def workflow_of(begun: Begun) -> NewWorkflow:
     """A workflow as a store has it."""
-    args = strictjson.dumps(begun.args)
+    args = strictjson.dumps_ascii(begun.args)
     return NewWorkflow(
         begun.path,
         begun.source,

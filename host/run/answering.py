@@ -125,7 +125,7 @@ class Answering:
             await self._keep()
             if node.is_failing:
                 return
-            call = replace(call, problem=further.problem)
+            call = replace(call, problem=further.problem, interrupted=False)
             asked, began = further, trio.current_time()
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
@@ -154,13 +154,14 @@ class Answering:
             request.id,
             request.prompt,
             {} if isinstance(options, Missing) else node.phase_defaults.fill_in(options),
-            None,
+            asked.problem,
             node.id,
             node.id if node.parent is None else node.root.id,
             self._tenant,
             asked.phase or None,
             asked.attempt,
             deadline,
+            asked.interrupted,
         )
 
     def _tell_of_start(self, node: Node, call: AgentCall) -> None:

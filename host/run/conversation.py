@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import trio
@@ -27,7 +28,9 @@ from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
+from flowcage.host.run.past.catch_up import CatchUp
 from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import LocalProtocolError
@@ -84,6 +87,7 @@ class Conversation:
         self._driver = driver
         self._channel: Channel | None = None
         self.initialized: Initialized | None = None
+        self._past = None if driver.past is None else driver.past.workflows.get(node.path)
 
     async def hold(self, child: Child, source: str, args: Json) -> Json:
         """Cage the child, give it the source, and answer what it asks, until the workflow is over.
@@ -96,6 +100,11 @@ class Conversation:
         """
         node, channel = self._node, child.channel
         said: object = await self._start(child, source, args)
+        if self._past is not None:
+            said = await self._catch_up(self._past, said)
+            node.check()
+            if node.finish is not None:
+                return self.result()
         while True:
             if isinstance(said, Drained):  # else it is that a resolution has arrived
                 self._require_bounds(channel, said)
@@ -133,22 +142,27 @@ class Conversation:
         )
         steps = 2 if self._has("run") else 1  # it compiles and runs; `advance` settles and runs
         channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds, steps)
-        node.phase_defaults = await phase_defaults(
-            channel, source, node.source_name, options.dialect, self._note
-        )
+        past = self._past
+        note = _ignore if past is not None and (past.is_compiled or past.has_notes) else self._note
+        node.phase_defaults = await phase_defaults(channel, source, node.source_name, options.dialect, note)
         channel.send(self._opening(channel, source, args, child.to_lower))
         said = await channel.receive()
         assert isinstance(said, Started | Drained)
         dialect = None if isinstance(said.dialect, Missing) else said.dialect
-        self._driver.feed(Compiled(node.path, dialect))
+        if past is None or not past.is_compiled:
+            self._driver.feed(Compiled(node.path, dialect))
         self._tell_of_start(source, args)
         return said if isinstance(said, Drained) else None
 
     def _opening(self, channel: Channel, source: str, args: Json, lower: Limits) -> list[bytes]:
-        node, budget = self._node, self._driver.core.tree.budget
+        node, past = self._node, self._past
+        if past is not None and past.begun is not None:
+            budget = past.begun.budget
+        else:
+            budget = self._driver.core.tree.budget
+            self._keep(source, args, budget)
         # Whoever listens is told that the source is compiled before it has run, perhaps for long.
         is_one = self._has("run") and node.options.listener is None
-        self._keep(source, args, budget)
         asked = (source, node.source_name, args, budget, node.options.dialect, True, lower)
         first = Run(*asked) if is_one else Start(*asked)
         try:
@@ -166,6 +180,16 @@ class Conversation:
                 Begun(node.path, source, node.source_name, args, node.options.dialect, budget, limits)
             )
 
+    async def _catch_up(self, past: PastWorkflow, said: object) -> Drained | None:
+        """Tell the child what the one before it was told, and do again what was commanded."""
+        node, driver, channel = self._node, self._driver, self._channel
+        assert driver.past is not None
+        assert channel is not None
+        catch_up = CatchUp(driver.past, past, channel, partial(self._lines, channel))
+        new = await catch_up.replay(said)
+        driver.go_on(node)
+        return new
+
     def result(self) -> Json:
         """The workflow's; it raises the error where the core says that it has none."""
         finish = self._node.finish
@@ -175,7 +199,7 @@ class Conversation:
         raise ERRORS[finish.verdict](finish.message)
 
     async def _take_in(self, drained: Drained) -> None:
-        path, state, requests = self._node.path, _state(drained), drained.requests
+        path, state, requests = self._node.path, state_of(drained), drained.requests
         result = drained.output["result"] if isinstance(drained.output, dict) else None
         calls, notes = drained.calls, drained.diagnostics
         while len(requests) > MAX_REQUESTS_AT_ONCE and state is State.PENDING:
@@ -224,12 +248,8 @@ def _versions(told: Initialized) -> dict[str, str]:
     }
 
 
-def _state(drained: Drained) -> State:
-    if drained.more:
-        return State.MORE
-    if drained.complete:
-        return State.COMPLETE
-    return State.STALLED if drained.stalled else State.PENDING
+def _ignore(_diagnostic: Any) -> None:
+    pass
 
 
 def _sha256(text: str) -> str:

@@ -14,7 +14,7 @@ answers a live run's request): that one waits until the step at hand is done. Wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, assert_never
@@ -31,12 +31,12 @@ from flowcage.host.run.answering import Answerer, Answering
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Due, Ended, Failed, Input, Turn
+from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Turn
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.journal import Journal
+from flowcage.host.run.past.past import Past
 from flowcage.host.run.slots import Share, StartQueue
-
 
 
 class Driver:
@@ -47,6 +47,7 @@ class Driver:
         share: what the run may use of its tenant's.
         answerer: answers all requests in place of the options' handlers.
         journal: keeps the run; None where nobody does.
+        past: of a run that is gone on with.
 
     Attributes:
         allowance: what all of the tree's processes may use together.
@@ -54,20 +55,29 @@ class Driver:
     """
 
     def __init__(
-        self, options: RunOptions, share: Share, answerer: Answerer | None, journal: Journal | None = None
+        self,
+        options: RunOptions,
+        share: Share,
+        answerer: Answerer | None,
+        journal: Journal | None = None,
+        past: Past | None = None,
     ) -> None:
         self.options = options
         self.share = share
-        self.core = Core(options.rules(_answered(options, answerer)), kinds.KINDS)
+        self.past = past
+        self.core = past.core if past else Core(options.rules(answered(options, answerer)), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
-        self._answering = Answering(share.tenant, self._schemas, self.feed, self.emit, self.keep, answerer)
+        self._answering = Answering(
+            share.tenant, self._schemas, self._take_answer, self.emit, self.keep, answerer
+        )
         self.journal = journal
-        self._began = trio.current_time()
+        self._began = trio.current_time() - (past.seconds if past else 0.0)
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
         self._unbegun: set[str] = set()
+        self._taken_up: set[str] = set()
         self._alarms: Alarms | None = None
         self._emitted = 0
 
@@ -89,7 +99,8 @@ class Driver:
                 if self.journal is not None:
                     self.journal.record(now, given)
                 for command in self.core.step(now, given):
-                    self._carry_out(command)
+                    if self.past is None or not self.past.hold(command):
+                        self._carry_out(command)
         finally:
             self._is_stepping = False
         if self.journal is not None:
@@ -104,6 +115,43 @@ class Driver:
         except RunError as error:
             if (root := self.nodes.get("")) is not None:
                 root.abandon(error)
+
+    def go_on(self, node: Node) -> None:
+        """Do again what had been commanded for a workflow, whose child is where the old one was by now."""
+        assert self.past is not None
+        workflow = self.core.tree.workflows[node.path]
+        self.past.behind.discard(node.path)
+        if not node.path:
+            self._give_up(self.past.unasked())
+        if workflow.is_over:
+            return
+        for call in list(workflow.calls.values()):
+            if call.stage == "asked":
+                self._carry_out(self.past.asks[call.id]._replace(request=call.request))
+            elif call.stage == "waiting":
+                self._carry_out(self.past.wakes[call.id])
+        self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens
+
+    def takes_up(self, path: str) -> bool:
+        """Whether a child workflow of the past is to be gone on with, or its result to be given, for once."""
+        past = self.past
+        if past is None or path in self._taken_up or not (path in past.workflows or path in past.ended):
+            return False
+        self._taken_up.add(path)
+        return True
+
+    def _take_answer(self, given: Input) -> None:
+        if self.past is not None and isinstance(given, Answered | Refused):
+            self._give_up([each for each in self.past.below(given.id) if each not in self.nodes])
+        self.feed(given)
+
+    def _give_up(self, paths: Iterable[str]) -> None:
+        """End child workflows of the past that nobody has gone on with; those below others come first."""
+        assert self.past is not None
+        for path in sorted(paths, key=lambda each: -each.count("/")):
+            if path in self.core.tree.workflows:
+                self.feed(Ended(path))
+                self.past.behind.discard(path)
 
     def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
         """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
@@ -163,7 +211,8 @@ class Driver:
             case Wake():
                 self._wake(command.at, command.id)
             case Finish():
-                self.nodes[command.path].over(command)
+                if (node := self.nodes.get(command.path)) is not None:  # else it is gone on with later
+                    node.over(command)
             case _:
                 assert_never(command)
 
@@ -242,6 +291,7 @@ def _shown(error: Exception) -> str:
         return f"{type(error).__name__}, which has no text"
 
 
-def _answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
+def answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
+    """Names of the kinds of request that somebody answers."""
     names = [kind.name for kind in kinds.KINDS.values()]
     return frozenset([each for each in names if answerer or getattr(options, each, None) is not None])

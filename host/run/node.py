@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,12 @@ def new_run_id() -> str:
     head = (milliseconds << 80) | (7 << 76) | (fraction << 64) | (0b10 << 62)
     digits = f"{head | int.from_bytes(os.urandom(8), 'big') >> 2:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def run_id_below(root: str, path: str) -> str:
+    """The id of a child workflow of a run that is kept, on each host the same: a UUID of version 8."""
+    digits = hashlib.blake2b(f"{root}/{path}".encode(), digest_size=16).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
 class Node:

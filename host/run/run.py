@@ -21,9 +21,10 @@ from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
-from flowcage.host.run.node import Node, new_run_id
+from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, RunOptions
 from flowcage.host.run.past.journal import Journal
+from flowcage.host.run.past.past import Past
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Json, Resolve
@@ -62,7 +63,10 @@ class WorkflowRun(Node):
         self._began = driver.seconds
         self._child: Child | None = None
         self._conversation = Conversation(self, driver)
-        driver.feed(Opened(path, source_name, request))
+        if driver.past is None or path not in driver.past.workflows:
+            driver.feed(Opened(path, source_name, request))
+        else:
+            self.finish = driver.past.finishes.get(path)
         driver.nodes[path] = self
         self._workflow = driver.core.tree.workflows[path]
 
@@ -86,8 +90,15 @@ class WorkflowRun(Node):
     async def run_child(self, request: str, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow that answers one of this workflow's requests; see `Caller`."""
         path, options, launcher = self._path_below(request), *self._means_of_child()
+        past = self.driver.past
+        if past is not None:
+            if (finish := past.ended.get(path)) is not None:
+                return finish.result
+            if path in past.workflows and (begun := past.workflows[path].begun) is not None:
+                source, source_name, args = begun.source, begun.source_name, begun.args
+        run_id = new_run_id() if self.driver.journal is None else run_id_below(self.root.id, path)
         child = WorkflowRun(
-            self.driver, new_run_id(), path, source_name, options, launcher, parent=self, request=request
+            self.driver, run_id, path, source_name, options, launcher, parent=self, request=request
         )
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
         return (await child.execute(source, args)).result
@@ -163,8 +174,8 @@ class WorkflowRun(Node):
 
     def _path_below(self, request: str) -> str:
         """The request's own id; for each further workflow that its handler runs, one that was never used."""
-        path, number = request, 1
-        while path in self.driver.core.tree.opened:
+        driver, path, number = self.driver, request, 1
+        while path in driver.core.tree.opened and not driver.takes_up(path):
             number += 1
             path = f"{request}.{number}"
         return path
@@ -193,6 +204,7 @@ class Run(WorkflowRun):
         run_id: its name in events; left out, a new one.
         answerer: answers its requests in place of the options' handlers.
         journal: keeps all that happens to the run, before it has effects.
+        past: of a run that is gone on with; `execute` is given what it was begun with.
     """
 
     def __init__(
@@ -204,9 +216,10 @@ class Run(WorkflowRun):
         run_id: str | None = None,
         answerer: Answerer | None = None,
         journal: Journal | None = None,
+        past: Past | None = None,
     ) -> None:
         share = share or Share()
-        driver = Driver(options, share, answerer, journal)
+        driver = Driver(options, share, answerer, journal, past)
         launcher = share.launcher or options.launcher
         super().__init__(driver, run_id or new_run_id(), "", source_name, options, launcher)
 

@@ -26,6 +26,7 @@ class Ask(NamedTuple):
         timeout_ms: for the attempt with all of its tries.
         phase: that an agent's call is charged to.
         problem: what was wrong with the answer before, where the same attempt is asked once more.
+        interrupted: whether another host had asked, and ended before there was an answer.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Ask(NamedTuple):
     timeout_ms: float
     phase: str
     problem: str | None
+    interrupted: bool = False
 
 
 class Wake(NamedTuple):

@@ -1,0 +1,111 @@
+"""From the record of a run to its past: the log is given to a new core, and what it commands is sorted."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flowcage.host.durable.errors import DamagedEntry
+from flowcage.host.durable.history.digests import Digests, digests_of
+from flowcage.host.durable.records import Entry, NewWorkflow, RunRecord
+from flowcage.host.run.core.commands import Ask, Command, Finish, Tell, Verdict, Wake
+from flowcage.host.run.core.fold import Core, OutOfOrder
+from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said
+from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.past.past import Past, PastWorkflow, Reply
+from flowcage.protocol import strictjson
+
+
+def past_of(record: RunRecord, away_seconds: float, *, watched: bool) -> Past:
+    """The past of a run.
+
+    Args:
+        record: as the store has it.
+        away_seconds: since its last entry was written, on the wall clock.
+        watched: whether anybody will read its events.
+
+    Raises:
+        DamagedEntry: the log is none of a run's.
+    """
+    folding = _Folding(record, watched=watched)
+    for entry in record.entries:
+        folding.take(entry)
+    last = record.entries[-1].at if record.entries else 0.0
+    return folding.past(last + max(0.0, away_seconds))
+
+
+class _Folding:
+    def __init__(self, record: RunRecord, *, watched: bool) -> None:
+        self._record = record
+        self._core = Core(record.rules._replace(watched=watched))
+        self._workflows: dict[str, PastWorkflow] = {}
+        self._asks: dict[str, Ask] = {}
+        self._wakes: dict[str, Wake] = {}
+        self._finishes: dict[str, Finish] = {}
+        self._ended: dict[str, Finish] = {}
+
+    def past(self, seconds: float) -> Past:
+        core = self._core
+        core.tree.commands = []
+        return Past(core, seconds, self._workflows, self._asks, self._wakes, self._finishes, self._ended)
+
+    def take(self, entry: Entry) -> None:
+        run_id = self._record.summary.run_id
+        try:
+            commands = self._core.step(entry.at, entry.input)
+        except OutOfOrder as error:
+            raise DamagedEntry(run_id, entry.seq, f"cannot follow what is before it: {error}") from None
+        self._take_input(entry.input, entry.digests)
+        for command in commands:
+            self._take_command(command)
+
+    def _take_input(self, given: Input, digests: Digests | None) -> None:
+        match given:
+            case Opened(path):
+                kept = self._record.workflows.get(path)
+                self._workflows[path] = PastWorkflow(path, None if kept is None else begun_of(kept))
+            case Compiled(path):
+                self._workflows[path].is_compiled = True
+            case Noted(path):
+                self._workflows[path].has_notes = True
+            case Said(path):
+                assert digests is not None
+                self._workflows[path].said(_reply(given, digests, self._record.digest_key))
+            case Ended(path):
+                del self._workflows[path]
+                finish = self._finishes.get(path)
+                if finish is not None and finish.verdict is Verdict.COMPLETED:
+                    self._ended[path] = finish
+
+    def _take_command(self, command: Command) -> None:
+        match command:
+            case Ask():
+                self._asks[command.id] = command._replace(interrupted=True)
+            case Wake():
+                self._wakes[command.id] = command
+            case Finish():
+                self._finishes[command.path] = command
+            case Tell():
+                self._workflows[command.path].turns.append(command.resolves)
+
+
+def _reply(said: Said, digests: Digests, key: bytes) -> Reply:
+    ids = tuple(request.id for request in said.requests)
+    return Reply(ids, said.state, partial(_matches, digests.asked, key))
+
+
+def _matches(asked: str, key: bytes, said: Said) -> bool:
+    return digests_of(key, said._replace(calls=(), diagnostics=())).asked == asked
+
+
+def begun_of(workflow: NewWorkflow) -> Begun:
+    """A workflow as its child was told of it."""
+    args = {} if workflow.args is None else strictjson.loads(workflow.args.encode("utf-8", "surrogatepass"))
+    return Begun(
+        workflow.path,
+        workflow.source,
+        workflow.source_name,
+        args,
+        workflow.dialect,
+        workflow.budget,
+        workflow.limits,
+    )

@@ -1,0 +1,198 @@
+"""A run that a store keeps, from the host that has it: begun or claimed, carried out, and its end written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
+from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
+from flowcage.host.durable.sql.sqlstore import wall_clock
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.ending import explain
+from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.outcome.judge import verdict_on_interruption
+from flowcage.host.outcome.report import Outcome, Report
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.resume.fold import begun_of, past_of
+from flowcage.host.resume.keeper import Keeper, workflow_of
+from flowcage.host.run.answering import Answerer
+from flowcage.host.run.driver import answered
+from flowcage.host.run.limits import with_limits
+from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past.diverged import ReplayDiverged
+from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.run import Run
+from flowcage.host.run.slots import Share
+from flowcage.protocol.messages import Budget, Json
+
+# Ends that are not the workflow's own doing, so a run may be gone on with from before them.
+RESUMABLE = frozenset(
+    {
+        Verdict.CANCELLED,
+        Verdict.HOST_SHUTDOWN,
+        Verdict.WALL_TIMEOUT,
+        Verdict.CRASHED,
+        Verdict.NOT_STARTED,
+        Verdict.HOST_FAULT,
+    }
+)
+# For the last commit of a run whose host was told to end.
+_LAST_COMMIT_SECONDS = 10.0
+
+
+class NotResumable(FlowcageError):
+    """A run that cannot be gone on with: it goes on, has ended by itself, or has diverged."""
+
+
+class KeptRun:
+    """One run of a store, which this host has. Made by `begin` and `take_up`.
+
+    Attributes:
+        run_id: in the store, and in events.
+        record: of a run that is gone on with; None for a new one.
+    """
+
+    def __init__(
+        self, store: Store, keeper: Keeper, begun: Begun, record: RunRecord | None, away_seconds: float
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._away_seconds = away_seconds
+        self.begun = begun
+        self.record = record
+        self.run_id = keeper.run_id
+
+    def run(
+        self, options: RunOptions, share: Share | None = None, *, answerer: Answerer | None = None
+    ) -> Run:
+        """The run, to be given to `execute`.
+
+        Args:
+            options: of the run. Of one that is gone on with, rules and limits of the child are those it had.
+            share: what it may use of its tenant's.
+            answerer: answers its requests in place of the options' handlers.
+
+        Raises:
+            NotResumable: nobody would answer a kind of request that had been answered.
+            DamagedEntry: the log is none of a run's.
+        """
+        name, past = self.begun.source_name, None
+        if self.record is not None:
+            if missing := self.record.rules.handlers - answered(options, answerer):
+                raise NotResumable(f"run {self.run_id} needs a handler of {', '.join(sorted(missing))}")
+            watched = options.listener is not None
+            past = past_of(self.record, self._away_seconds, watched=watched)
+            options = with_limits(options, self.begun.limits)
+        return Run(
+            options,
+            name,
+            share,
+            run_id=self.run_id,
+            answerer=answerer,
+            journal=self._keeper,
+            past=past,
+        )
+
+    async def execute(self, run: Run) -> Outcome:
+        """Carry the run out; its end is written before it is told.
+
+        Raises:
+            RunError: as `Run.execute`; `Fenced` where another host has the run, `StoreFailed` where the store
+                takes nothing more, `ReplayDiverged`.
+        """
+        try:
+            outcome = await run.execute(self.begun.source, self.begun.args)
+        except (Fenced, StoreFailed):
+            raise
+        except RunError as error:
+            await self._end(error.verdict, error, run.report)
+            raise
+        except BaseException as interruption:
+            with trio.CancelScope(shield=True), trio.move_on_after(_LAST_COMMIT_SECONDS):
+                await self._end(verdict_on_interruption(interruption), None, run.report)
+            raise
+        await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
+        return outcome
+
+    async def _end(
+        self, verdict: Verdict, error: RunError | None, report: Report | None, **result: Json
+    ) -> None:
+        told: Any = None if error is None else explain(error)
+        usage = None if report is None else report.usage.to_json()
+        ending = Ending(verdict.value, error=told, usage=usage, **result)
+        keeper = self._keeper
+        keeper.flush()
+        if isinstance(error, ReplayDiverged):
+            await self._store.diverge(keeper.run_id, keeper.epoch, ending)
+        else:
+            await self._store.end(keeper.run_id, keeper.epoch, ending)
+
+
+async def begin(
+    store: Store,
+    run_id: str,
+    source: str,
+    source_name: str,
+    args: Json,
+    options: RunOptions,
+    *,
+    tenant: str = "",
+    answerer: Answerer | None = None,
+    settings: Json = None,
+) -> KeptRun:
+    """Have a store keep a new run.
+
+    Args:
+        store: that keeps it.
+        run_id: of the run.
+        source, source_name, args: as for `run_workflow`.
+        options: of the run.
+        tenant: whose it is.
+        answerer: as for `KeptRun.run`.
+        settings: what a host needs besides to go on with it; never secrets.
+
+    Raises:
+        AlreadyThere: the store has a run with this id.
+        StoreFailed: the store takes nothing.
+    """
+    budget = Budget(options.budget_tokens, 0)
+    limits = options.limits.to_wire()
+    begun = Begun("", source, source_name, args, options.dialect, budget, limits)
+    rules = options.rules(answered(options, answerer))
+    created = await store.create(NewRun(run_id, tenant, rules, workflow_of(begun), settings=settings))
+    assert created.epoch is not None  # there is no start key
+    return KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, 0.0)
+
+
+async def take_up(store: Store, run_id: str, tenant: str | None = None) -> KeptRun:
+    """Claim a run to go on with it.
+
+    Raises:
+        UnknownRun: there is none; one of another tenant is none.
+        NotResumable: it goes on, has ended by itself, or has diverged.
+        DamagedEntry: it cannot be read.
+    """
+    summary = await store.get(run_id)
+    _require_resumable(summary, tenant)
+    await store.load(run_id)  # what cannot be read is not claimed
+    epoch = await store.claim(run_id, reopen=summary.state == "ended")
+    if epoch is None:
+        raise NotResumable(f"run {run_id} goes on already, in another process")
+    record = await store.load(run_id)
+    begun = begun_of(record.workflows[""])
+    away = (wall_clock() - summary.updated_at) / 1000
+    keeper = Keeper(store, run_id, epoch, len(record.entries))
+    return KeptRun(store, keeper, begun, record, away)
+
+
+def _require_resumable(summary: Summary, tenant: str | None) -> None:
+    run_id = summary.run_id
+    if tenant is not None and summary.tenant != tenant:
+        raise UnknownRun(run_id)
+    if summary.state == "diverged":
+        raise NotResumable(f"run {run_id} has diverged: told the same, it did something else")
+    if summary.state == "ended" and summary.verdict not in {each.value for each in RESUMABLE}:
+        ended = "has completed" if summary.verdict == Verdict.COMPLETED else f"has ended: {summary.verdict}"
+        raise NotResumable(f"run {run_id} {ended}; there is nothing to go on with")

@@ -1,0 +1,27 @@
+"""How a replay ends that is none."""
+
+from __future__ import annotations
+
+from flowcage.host.outcome.errors import RunError
+
+
+class ReplayDiverged(RunError):
+    """A run that was to be gone on with did something else than before, when it was told the same.
+
+    What it does depends on something that is not in its history, such as another build of the engine.
+
+    Attributes:
+        path: of the workflow in its run's tree; "" is the root.
+        turn: the number of answers of the child before it.
+    """
+
+    child_alive = True
+
+    def __init__(self, path: str, turn: int, difference: str) -> None:
+        where = f"its child workflow {path}" if path else "it"
+        super().__init__(
+            f"the run cannot be gone on with: told the same, {where} did not do the same at turn {turn}: "
+            f"{difference}"
+        )
+        self.path = path
+        self.turn = turn

@@ -1,0 +1,165 @@
+"""What a run was before this host has it: its core, and of each workflow what its child was told and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Wake
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.inputs import Said, State
+from flowcage.host.run.past.diverged import ReplayDiverged
+from flowcage.host.run.past.journal import Begun
+from flowcage.protocol.messages import Drained, Json, Request, Resolve
+
+Turn = tuple[Resolve, ...]
+
+
+class Reply(NamedTuple):
+    """One `Said` of the past: what a replay compares.
+
+    Attributes:
+        ids: of the requests.
+        matches: whether another `Said` asks the same.
+    """
+
+    ids: tuple[str, ...]
+    state: State
+    matches: Callable[[Said], bool]
+
+
+@dataclass
+class PastWorkflow:
+    """A workflow that had not ended.
+
+    Attributes:
+        begun: as its child was told of it; None where it was not yet.
+        is_compiled: whether it is known that the source compiles.
+        has_notes: whether the host has noted what was wrong with its `meta`.
+        turns: the groups of resolutions that its child was told, each before one drain.
+        replies: what the child said to its start and to each turn, each a list of one `Reply` or more.
+        part: the beginning of a reply, the rest of which is not known.
+    """
+
+    path: str
+    begun: Begun | None = None
+    is_compiled: bool = False
+    has_notes: bool = False
+    turns: list[Turn] = field(default_factory=list)
+    replies: list[list[Reply]] = field(default_factory=list)
+    part: list[Reply] = field(default_factory=list)
+
+    def said(self, reply: Reply) -> None:
+        """Take what the child said next."""
+        self.part.append(reply)
+        if reply.state is not State.PARTIAL:
+            self.replies.append(self.part)
+            self.part = []
+
+    def compare(self, drained: Drained, parts: Sequence[Reply], number: int) -> list[Request]:
+        """Hold a drain to the reply that was given in its place. Its requests beyond that.
+
+        Args:
+            drained: what the new child says.
+            parts: of the reply; the rest is not known where the last is partial.
+            number: of the reply.
+
+        Raises:
+            ReplayDiverged: the child has asked for something else.
+        """
+        left = {request.id: request for request in drained.requests}
+        for part in parts:
+            requests = [left.pop(each) for each in part.ids if each in left]
+            said = Said(self.path, (), requests, state=part.state)
+            if part.state is not State.PARTIAL:
+                said = said._replace(state=state_of(drained), result=result_of(drained))
+            if not part.matches(said):
+                raise ReplayDiverged(self.path, number, _difference(part, said))
+        if left and parts[-1].state is not State.PARTIAL:
+            raise ReplayDiverged(self.path, number, f"it has asked for {', '.join(left)}, too")
+        return list(left.values())
+
+
+def _difference(part: Reply, said: Said) -> str:
+    asked = [request.id for request in said.requests]
+    if list(part.ids) != asked:
+        return f"it asked for {', '.join(part.ids) or 'nothing'}, and now for {', '.join(asked) or 'nothing'}"
+    if said.state is not part.state:
+        return f"it was {part.state}, and now it is {said.state}"
+    return "its result is another one" if said.state is State.COMPLETE else "it asked for something else"
+
+
+def result_of(drained: Drained) -> Json:
+    """The result of a workflow that is complete."""
+    return drained.output["result"] if isinstance(drained.output, dict) else None
+
+
+def state_of(drained: Drained) -> State:
+    """Where a drain leaves its workflow."""
+    if drained.more:
+        return State.MORE
+    if drained.complete:
+        return State.COMPLETE
+    return State.STALLED if drained.stalled else State.PENDING
+
+
+@dataclass
+class Past:
+    """Of one run with its child workflows.
+
+    Attributes:
+        core: that was given all inputs.
+        seconds: on the core's clock, by now.
+        workflows: those that had not ended, by path.
+        asks, wakes, finishes: the last command of each kind, by request or by path.
+        ended: how child workflows ended that are over, by path; without those that failed.
+        behind: workflows whose new child is not where the old one was. What is commanded for them waits.
+    """
+
+    core: Core
+    seconds: float
+    workflows: Mapping[str, PastWorkflow]
+    asks: dict[str, Ask]
+    wakes: dict[str, Wake]
+    finishes: dict[str, Finish]
+    ended: Mapping[str, Finish]
+    behind: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.behind.update(self.workflows)
+
+    def hold(self, command: Command) -> bool:
+        """Keep what is commanded for a workflow that is behind; False for another, or what need not wait."""
+        path = command.id.rpartition("/")[0] if isinstance(command, Wake) else command.path
+        if path not in self.behind:
+            return False
+        match command:
+            case Ask():
+                self.asks[command.id] = command
+            case Wake():
+                self.wakes[command.id] = command
+            case Finish():
+                self.finishes[path] = command
+                return False
+        return not isinstance(command, Emit)
+
+    def below(self, request: str) -> list[str]:
+        """Paths of child workflows that this request has started, and of those below them."""
+        roots = [path for path in self.workflows if path and request_of(path) == request]
+        return [path for path in self.workflows if any(f"{path}/".startswith(f"{root}/") for root in roots)]
+
+    def unasked(self) -> list[str]:
+        """Paths of child workflows whose request does not wait for an answer any more."""
+        tree, found = self.core.tree, []
+        for path in self.workflows:
+            call = tree.call(request_of(path))
+            if path and (call is None or call.stage != "asked"):
+                found += [path, *self.below(path)]
+        return list(dict.fromkeys(found))
+
+
+def request_of(path: str) -> str:
+    """The request that a child workflow answers."""
+    head, slash, last = path.rpartition("/")
+    return head + slash + last.partition(".")[0]
