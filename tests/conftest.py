@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from .host import zygote
 # A shell without job control starts what runs in the background with SIGINT ignored, which all that we start
 # here would inherit: tests that send one would then wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where `flowcage run` keeps its runs: not among those of whoever runs the tests.
+STATE = tempfile.mkdtemp(prefix="flowcage-tests-state-")
+os.environ["XDG_STATE_HOME"] = STATE
 
 # Where children are forked from one zygote; and what executes them there all the same, because it counts
 # processes, which must not see a zygote, or looks at what a child costs.
@@ -66,3 +72,4 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_sessionfinish() -> None:
     zygote.have_one(False)
     warm.have_one(False)
+    shutil.rmtree(STATE, ignore_errors=True)

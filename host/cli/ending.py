@@ -8,12 +8,15 @@ from typing import Any, Literal, NoReturn, TypeAlias
 from flowcage.host.cli import engine, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, offer, say, warn, write_result
+from flowcage.host.durable.errors import StoreError
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Census, Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.resume.kept import RESUMABLE, NotResumable
 from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
 from flowcage.host.run.node import new_run_id
+from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.run import Run
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
@@ -29,13 +32,16 @@ class Ending:
         script: the workflow.
         fail_on: see `FailOn`.
         quiet: whether notes are left out; warnings are not.
+        run_id: of a run that is gone on with.
 
     Attributes:
+        is_kept: whether a store has it, so that it can be resumed.
         run: once there is one.
     """
 
-    def __init__(self, script: Script, fail_on: FailOn, *, quiet: bool) -> None:
-        self.run_id = new_run_id()
+    def __init__(self, script: Script, fail_on: FailOn, *, quiet: bool, run_id: str | None = None) -> None:
+        self.run_id = run_id or new_run_id()
+        self.is_kept = False
         self.run: Run | None = None
         self._script = script
         self._fail_on = fail_on
@@ -52,10 +58,14 @@ class Ending:
             outcome = run_to_end_or_signal(work)
         except RunError as error:
             self._fail(error)
+        except (StoreError, NotResumable) as refused:
+            fail(exits.USAGE, str(refused))
         except Terminated as ended:
+            self._tell_how_to_resume()
             self._offer(Verdict.HOST_SHUTDOWN, f"ended by {ended}")
             fail(128 + ended.number, f"ended by {ended}")
         except KeyboardInterrupt:
+            self._tell_how_to_resume()
             self._offer(Verdict.HOST_SHUTDOWN, "interrupted")
             raise
         except Exception as error:
@@ -75,6 +85,8 @@ class Ending:
         note(self._script.as_typed(exits.explain(error, self._script.text)))
         report = getattr(error, "report", None) or self._report(error.verdict)
         self._warn(report)
+        if error.verdict in RESUMABLE and not isinstance(error, ReplayDiverged):
+            self._tell_how_to_resume()
         try:
             write_result(strictjson.dumps(failure_to_json(error, report)))
         except OSError as broken:  # the exit status tells of the run all the same
@@ -90,6 +102,10 @@ class Ending:
     def _offer(self, verdict: Verdict, message: str) -> None:
         members: dict[str, Any] = interruption_to_json(verdict, message, self._report(verdict))
         offer(strictjson.dumps(members))
+
+    def _tell_how_to_resume(self) -> None:
+        if self.is_kept:
+            note(f"resume with: flowcage resume {self.run_id}")
 
     def _report(self, verdict: Verdict) -> Report:
         """What is known of the run by now, which may not have begun."""

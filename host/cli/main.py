@@ -18,6 +18,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.runs.commands import ls, result, resume, show
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
@@ -95,6 +96,9 @@ def cli() -> None:
 @click.option("--child-command", metavar="CMD",
               help="Program to run as the child, in place of flowcage's own. It must close its cage itself; "
               "with --isolation strict the kernel is asked whether it has.")  # fmt: skip
+@click.option("--store", type=FilePath(), help="File of the store that keeps the run, so that flowcage "
+              "resume can go on with it [default: the user's].")  # fmt: skip
+@click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
@@ -104,6 +108,7 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.progress import watched
+    from flowcage.host.cli.runs import keeping
     from flowcage.host.run.run import Run
 
     with ExitStack() as stack:
@@ -113,15 +118,27 @@ def run(file: Path, **given: Any) -> None:
             script = arguments.script(files, file, given["root"])
             args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
             options = arguments.options(files, file, **given)
+            if given["store"] and given["no_store"]:
+                raise InputError("give one of --store and --no-store, not both")
             events = stack.enter_context(EventsFile(given["events"], files)) if given["events"] else None
         except InputError as error:
             fail(exits.USAGE, str(error))
 
         ending = Ending(script, given["fail_on"], quiet=given["quiet"])
 
+        def began(run: Run, is_kept: bool) -> None:
+            ending.run, ending.is_kept = run, is_kept
+
         async def work(listener: Listener | None) -> Outcome:
-            ending.run = Run(replace(options, listener=listener), script.name, run_id=ending.run_id)
-            return await ending.run.execute(script.text, args)
+            chosen = replace(options, listener=listener)
+            if given["no_store"]:
+                began(Run(chosen, script.name, run_id=ending.run_id), False)
+                assert ending.run is not None
+                return await ending.run.execute(script.text, args)
+            settings = keeping.settings_of(file, options, given)
+            return await keeping.carry_out(
+                given["store"], script, args, chosen, ending.run_id, settings=settings, began=began
+            )
 
         if events is not None and not events.has_reader and not given["quiet"]:
             note(f"note: --events {given['events']}: this pipe has no reader yet; the run does not wait")
@@ -167,7 +184,7 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-for command in (schema, conformance, serve):
+for command in (resume, ls, show, result, schema, conformance, serve):
     cli.add_command(command)
 
 

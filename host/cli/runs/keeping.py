@@ -1,0 +1,120 @@
+"""The store of the command line, and what it keeps of a run's options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowcage.host.cli import arguments
+from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.console import note
+from flowcage.host.cli.input_files import InputError, InputFiles
+
+if TYPE_CHECKING:
+    from flowcage.host.durable.records import NewWorkflow
+    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.outcome.report import Outcome
+    from flowcage.host.run.options import RunOptions
+    from flowcage.host.run.run import Run
+    from flowcage.protocol.messages import Json
+
+# Of `flowcage run`, those that a later command needs to go on with the run.
+_KEPT = (
+    *("agent", "agent_timeout", "timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
+    *("max_total_agents", "agent_failure", "dialect", "child_command", "fail_on"),
+)
+
+
+def store_path(given: Path | None) -> Path:
+    """The file of the store."""
+    from flowcage.host.durable.sqlite.store import default_path
+
+    return default_path() if given is None else given
+
+
+@asynccontextmanager
+async def opened(path: Path, *, read_only: bool = False) -> AsyncIterator[SqliteStore]:
+    """The store, for the length of a block. Raises as `SqliteStore.open`."""
+    import trio
+
+    from flowcage.host.durable.sqlite.store import SqliteStore
+
+    store = await trio.to_thread.run_sync(lambda: SqliteStore.open(path, read_only=read_only))
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def carry_out(
+    path: Path | None, script: Script, args: Json, options: RunOptions, run_id: str, **more: Any
+) -> Outcome:
+    """Run a workflow, kept in the store of this path; None for the default one, without which it runs, too.
+
+    Args:
+        path: of the store.
+        script, args, options, run_id: of the run.
+        more: `settings`, and `began`, which is given the run and whether it is kept.
+    """
+    from flowcage.host.durable.errors import StoreError, StoreFailed
+    from flowcage.host.resume.kept import begin
+    from flowcage.host.run.run import Run
+
+    began: Callable[[Run, bool], None] = more["began"]
+    try:
+        manager = opened(store_path(path))
+        store = await manager.__aenter__()
+    except (StoreError, StoreFailed, OSError) as error:
+        if path is not None:
+            raise
+        note(f"warning: the run is not kept, and cannot be resumed: {error}")
+        run = Run(options, script.name, run_id=run_id)
+        began(run, False)
+        return await run.execute(script.text, args)
+    try:
+        kept = await begin(store, run_id, script.text, script.name, args, options, settings=more["settings"])
+        run = kept.run(options)
+        began(run, True)
+        return await kept.execute(run)
+    finally:
+        await manager.__aexit__(None, None, None)
+
+
+def settings_of(file: Path, options: RunOptions, given: dict[str, Any]) -> Json:
+    """What a later command needs."""
+    from flowcage.host.run.limits import limits_of_host
+
+    return {
+        "v": 1,
+        "cwd": os.getcwd(),
+        "file": os.path.abspath(file),
+        "root": os.path.abspath(given["root"] or file.parent),
+        "given": {name: given[name] for name in _KEPT},
+        "limits": {**options.limits.to_wire(), **limits_of_host(options)},
+    }
+
+
+def options_of(settings: Any) -> RunOptions:
+    """The options of a run that the command line had begun.
+
+    Raises:
+        InputError: it was begun by another program, or its agent is not here.
+    """
+    from flowcage.host.run.limits import with_limits
+
+    if not isinstance(settings, dict) or settings.get("v") != 1:
+        raise InputError("the run was begun by a program and not by flowcage run; that has to resume it")
+    given = {**settings["given"], "root": Path(settings["root"]), "limits_file": None, "limit_pairs": ()}
+    if os.path.isdir(settings["cwd"]):
+        os.chdir(settings["cwd"])  # where the agent's program was started
+    options = arguments.options(InputFiles({}), Path(settings["file"]), **given)
+    names = {name: value for name, value in settings["limits"].items() if "_" in name}
+    return with_limits(options, names)
+
+
+def script_of(workflow: NewWorkflow) -> Script:
+    """The workflow that a run was begun with."""
+    return Script(workflow.source, workflow.source_name, workflow.source_name)

@@ -1,0 +1,44 @@
+"""An agent program that notes what it is asked, and sometimes kills the flowcage that asks.
+
+    python killing_agent.py NOTES SEED KILLS
+
+It kills at most KILLS times: before it answers, or some moment after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import signal
+import sys
+import time
+
+
+def main(notes: str, seed: str, kills: int) -> None:
+    prompt, host = sys.stdin.read(), os.getppid()
+    with open(notes, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        lines = file.read().splitlines()
+        rng = random.Random(f"{seed}/{len(lines)}")
+        killed = sum(line.startswith("kill ") for line in lines)
+        kind = rng.choice(["before", "after", "after", "", ""]) if killed < kills else ""
+        file.write(f"ask {prompt}\n")
+        if kind:
+            file.write(f"kill {kind}\n")
+        file.flush()
+    if kind == "before":
+        os.kill(host, signal.SIGKILL)
+    elif kind == "after" and os.fork() == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        time.sleep(rng.random() * 0.02)
+        os.kill(host, signal.SIGKILL)
+        os._exit(0)
+    print(f"<{prompt}>", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

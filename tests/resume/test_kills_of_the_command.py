@@ -1,0 +1,144 @@
+"""``flowcage run`` that is killed again and again, and ``flowcage resume`` until the run is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import trio
+
+from flowcage.host.durable.sqlite.store import SqliteStore
+from flowcage.host.run.core.inputs import Answered, Said
+from flowcage.protocol.messages import AgentRequest
+
+from ..e2e.command import FLOWCAGE
+
+AGENT = Path(__file__).parent / "killing_agent.py"
+DEADLINE_S = 300
+SOURCE = """
+const notes = await parallel([1, 2, 3, 4].map((n) => () => agent('note ' + n)));
+await SW.extra.sleep(20);
+const kids = await parallel(['x', 'y'].map((name) => () => workflow('kid', {name})));
+const steps = [];
+for (let i = 0; i < 12; i++) steps.push(await agent(`step ${i} after ${steps.at(-1)}`));
+log('done');
+export default {notes, kids, steps};"""
+KID = """
+const got = await parallel([1, 2].map((n) => () => agent(`${args.name} ${n}`)));
+export default [got, await agent(`${args.name} of ${got.join()}`)];"""
+
+
+class Command:
+    """The command on one store.
+
+    Args:
+        folder: of the workflows, the store and the notes.
+        seed, kills: of the agents.
+    """
+
+    def __init__(self, folder: Path, seed: int, kills: int) -> None:
+        folder.mkdir()
+        (folder / "w.js").write_text(SOURCE)
+        (folder / "kid.js").write_text(KID)
+        self.notes = folder / "notes"
+        self.notes.touch()
+        self.store = folder / "runs.db"
+        self._agent = f"command:{sys.executable} -S -E {AGENT} {self.notes} {seed} {kills}"
+        self._folder = folder
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        return self("run", self._folder / "w.js", "--agent", self._agent, "--quiet")
+
+    def resume(self) -> subprocess.CompletedProcess[str]:
+        return self("resume", "@last", "--quiet")
+
+    def __call__(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [FLOWCAGE, *words, "--store", self.store],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def asked(self) -> list[str]:
+        """Prompts, in the order of the asking."""
+        lines = self.notes.read_text().splitlines()
+        return [line.removeprefix("ask ") for line in lines if line.startswith("ask ")]
+
+    def answered(self) -> set[str]:
+        """Prompts of the calls whose answers the store has."""
+
+        async def read() -> set[str]:
+            store = SqliteStore.open(self.store, read_only=True)
+            try:
+                inputs = [each.input for each in (await store.load(await store.find("@last"))).entries]
+            finally:
+                await store.aclose()
+            prompts = {}
+            for given in inputs:
+                if isinstance(given, Said):
+                    for request in given.requests:
+                        if isinstance(request, AgentRequest):
+                            path = f"{given.path}/" if given.path else ""
+                            prompts[f"{path}{request.id}"] = request.prompt
+            return {prompts[each.id] for each in inputs if isinstance(each, Answered) and each.id in prompts}
+
+        return trio.run(read)
+
+
+def to_the_end(command: Command) -> tuple[object, int]:
+    """Resume until the run is done; its result, and how often it was killed."""
+    done, kills = command.run(), 0
+    while done.returncode == -signal.SIGKILL:
+        kills += 1
+        answered, before = command.answered(), len(command.asked())
+        done = command.resume()
+        again = answered & set(command.asked()[before:])
+        assert not again, f"life {kills}: asked again although the store has the answers: {again}"
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["result"], kills
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_command_that_is_killed_and_resumed_ends_as_one_that_is_not(tmp_path: Path, seed: int) -> None:
+    undisturbed, none = to_the_end(Command(tmp_path / "undisturbed", seed, 0))
+    command = Command(tmp_path / "killed", seed, 10)
+    result, kills = to_the_end(command)
+
+    assert none == 0
+    assert kills >= 5
+    assert result == undisturbed
+    assert set(command.asked()) == command.answered()
+    again = command.resume()
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "has completed; there is nothing to go on with" in again.stderr
+
+
+def test_a_run_whose_child_is_killed_is_resumed(tmp_path: Path) -> None:
+    command = Command(tmp_path / "w", 1, 0)
+    words = [FLOWCAGE, "run", tmp_path / "w" / "w.js", "--store", command.store, "--agent", command._agent]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "step 3" in line:
+                break
+        for child in psutil.Process(running.pid).children():
+            if str(AGENT) not in child.cmdline():
+                os.kill(child.pid, signal.SIGKILL)
+        out, err = running.communicate(timeout=DEADLINE_S)
+    assert running.returncode == 137, err
+    assert json.loads(out)["verdict"] == "crashed"
+    assert "resume with: flowcage resume" in err
+    answered, before = command.answered(), len(command.asked())
+    done = command.resume()
+    assert done.returncode == 0, done.stderr
+    assert not answered & set(command.asked()[before:])
