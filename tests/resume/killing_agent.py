@@ -15,8 +15,19 @@ import sys
 import time
 
 
+def kill(host: int) -> None:
+    """Kill the flowcage that asked; if it is gone, the number may be that of another process."""
+    try:
+        with open(f"/proc/{host}/cmdline", "rb") as file:
+            if b"/flowcage\0" in file.read():
+                os.kill(host, signal.SIGKILL)
+    except OSError:
+        return
+
+
 def main(notes: str, seed: str, kills: int) -> None:
-    prompt, host = sys.stdin.read(), os.getppid()
+    host = os.getppid()
+    prompt = sys.stdin.read()
     with open(notes, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
@@ -29,13 +40,13 @@ def main(notes: str, seed: str, kills: int) -> None:
             file.write(f"kill {kind}\n")
         file.flush()
     if kind == "before":
-        os.kill(host, signal.SIGKILL)
+        kill(host)
     elif kind == "after" and os.fork() == 0:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         time.sleep(rng.random() * 0.02)
-        os.kill(host, signal.SIGKILL)
+        kill(host)
         os._exit(0)
     print(f"<{prompt}>", flush=True)
 
