@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -67,7 +68,7 @@ class KeptRun:
     def run(
         self, options: RunOptions, share: Share | None = None, *, answerer: Answerer | None = None
     ) -> Run:
-        """The run, to be given to `execute`.
+        """The run, to be executed once.
 
         Args:
             options: of the run. Of one that is gone on with, rules and limits of the child are those it had.
@@ -84,8 +85,8 @@ class KeptRun:
                 raise NotResumable(f"run {self.run_id} needs a handler of {', '.join(sorted(missing))}")
             watched = options.listener is not None
             past = past_of(self.record, self._away_seconds, watched=watched)
-            options = with_limits(options, self.begun.limits)
-        return Run(
+            options = self.options(options)
+        run = _Run(
             options,
             name,
             share,
@@ -94,16 +95,26 @@ class KeptRun:
             journal=self._keeper,
             past=past,
         )
+        run.kept = self
+        return run
+
+    def options(self, options: RunOptions) -> RunOptions:
+        """Options with the limits of the child that the run had."""
+        return with_limits(options, self.begun.limits)
 
     async def execute(self, run: Run) -> Outcome:
-        """Carry the run out; its end is written before it is told.
+        """Carry out what `run` has made."""
+        return await run.execute(self.begun.source, self.begun.args)
+
+    async def ending(self, run: Run, execute: Callable[[str, Json], Awaitable[Outcome]]) -> Outcome:
+        """Carry a run out; its end is written before it is told.
 
         Raises:
             RunError: as `Run.execute`; `Fenced` where another host has the run, `StoreFailed` where the store
                 takes nothing more, `ReplayDiverged`.
         """
         try:
-            outcome = await run.execute(self.begun.source, self.begun.args)
+            outcome = await execute(self.begun.source, self.begun.args)
         except (Fenced, StoreFailed):
             raise
         except RunError as error:
@@ -128,6 +139,15 @@ class KeptRun:
             await self._store.diverge(keeper.run_id, keeper.epoch, ending)
         else:
             await self._store.end(keeper.run_id, keeper.epoch, ending)
+
+
+class _Run(Run):
+    """A run whose end is written; source and args are those of its store."""
+
+    kept: KeptRun
+
+    async def execute(self, _source: str, _args: Json) -> Outcome:
+        return await self.kept.ending(self, super().execute)
 
 
 async def begin(

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import trio
 
+from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing, RunError
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import HOST_SHUTDOWN
@@ -29,13 +30,13 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.run.arguments import require_callable, require_members, require_type
 from flowcage.host.run.event_loops import require_trio
-from flowcage.host.run.limits import with_limits
 from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
+from flowcage.host.tenants.kept_runs import Resuming, chosen_options, kept_by
 from flowcage.host.tenants.memory_budget import MemoryBudget
-from flowcage.host.tenants.named_runs import NamedRuns, Submission, submission
+from flowcage.host.tenants.named_runs import DEFAULT_TENANT, NamedRuns, Submission, submission
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
@@ -43,10 +44,8 @@ from flowcage.host.tenants.tenant import Tally, TenantLimits
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
 
-DEFAULT_TENANT = "default"
 
-
-class Host:
+class Host(Resuming):
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
@@ -60,6 +59,7 @@ class Host:
         memory: the budget of all runs together; by default `MemoryBudget()`.
         launcher: makes a tenant's launcher. By default a `Zygote` on Linux and `Spawn` elsewhere.
         options: of every run whose call has none; by default `RunOptions()`.
+        store: keeps every run, so that `resume` can go on with it; whoever opened it closes it afterwards.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type or out of range.
@@ -75,6 +75,7 @@ class Host:
         memory: MemoryBudget | None = None,
         launcher: Callable[[], ClosableLauncher] = Zygote if sys.platform == "linux" else Spawn,
         options: RunOptions | None = None,
+        store: Store | None = None,
     ) -> None:
         require_members("tenants", tenants, TenantLimits)
         require_callable("launcher", launcher)
@@ -86,7 +87,7 @@ class Host:
             if value is not None:
                 require_type(name, value, kind)
         self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
-        self._options = options or RunOptions()
+        self._options, self._store = options or RunOptions(), store
         self._tenancies = Tenancies(launcher, self._new_reserve)
         self._glances = Glances()
         self._counts = RunCounts()
@@ -202,13 +203,7 @@ class Host:
         """
         if options is not None:
             require_type("options", options, RunOptions)
-        chosen = options or self._options
-        if handlers is not None:
-            require_type("handlers", handlers, Handlers)
-            chosen = replace(chosen, **handlers._asdict())
-        if metadata is not None:
-            chosen = replace(chosen, metadata=metadata)
-        return chosen if limits is None else with_limits(chosen, limits)
+        return chosen_options(options or self._options, handlers, limits, metadata)
 
     def statistics(self) -> HostStatistics:
         """The figures of the whole host since it was made; reads counters only."""
@@ -240,12 +235,15 @@ class Host:
         raise HostClosing
 
     async def _execute(self, turn: Turn, asked: Submission, began: Callable[[Run], None]) -> Outcome:
-        options = asked.options
+        kept, options = await kept_by(self._store, asked)
         with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             slots = {"agent": tenancy.agents}
             launcher = tenancy.reserve.of(initialize_message(*_cage(options)))
             share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self._glances, launcher)
-            run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
+            if kept is None:
+                run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
+            else:
+                run = kept.run(options, share, answerer=asked.answerer)
             began(run)
             try:
                 outcome = await run.execute(asked.source, asked.args)

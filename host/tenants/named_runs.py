@@ -22,6 +22,8 @@ from flowcage.host.run.options import RunOptions
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json, Missing
 
+DEFAULT_TENANT = "default"
+
 
 class Submission(NamedTuple):
     """What is to be run.
@@ -29,6 +31,7 @@ class Submission(NamedTuple):
     Attributes:
         run_id: that the caller chose; None for a new one.
         answerer: answers the requests in place of the options' handlers.
+        resumes: whether it is a run of the host's store, which has its source and args.
     """
 
     tenant: str
@@ -38,6 +41,7 @@ class Submission(NamedTuple):
     options: RunOptions
     run_id: str | None = None
     answerer: Answerer | None = None
+    resumes: bool = False
 
 
 def submission(

@@ -49,11 +49,15 @@ class Command:
         self.notes = folder / "notes"
         self.notes.touch()
         self.store = folder / "runs.db"
-        self._agent = f"command:{sys.executable} -S -E {AGENT} {self.notes} {seed} {kills}"
+        self.agent = f"command:{sys.executable} -S -E {AGENT} {self.notes} {seed} {kills}"
         self._folder = folder
 
+    def words(self, *more: str) -> list[str | Path]:
+        """A first run of the workflow, for a test that looks on."""
+        return [FLOWCAGE, "run", self._folder / "w.js", "--store", self.store, *more]
+
     def run(self) -> subprocess.CompletedProcess[str]:
-        return self("run", self._folder / "w.js", "--agent", self._agent, "--quiet")
+        return self("run", self._folder / "w.js", "--agent", self.agent, "--quiet")
 
     def resume(self) -> subprocess.CompletedProcess[str]:
         return self("resume", "@last", "--quiet")
@@ -129,7 +133,15 @@ def test_of_two_that_resume_one_run_at_once_one_is_refused(tmp_path: Path) -> No
     command = Command(tmp_path / "w", 1, 0)
     waits = f"command:sh -c 'echo ask >> {command.notes}; cat {tmp_path}/pipe'"
     os.mkfifo(tmp_path / "pipe")
-    words: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w" / "w.js", "--store", command.store, "--agent", waits]
+    words: list[str | Path] = [
+        FLOWCAGE,
+        "run",
+        tmp_path / "w" / "w.js",
+        "--store",
+        command.store,
+        "--agent",
+        waits,
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert any("agent 4" in line for line in running.stderr)
@@ -157,7 +169,7 @@ def test_of_two_that_resume_one_run_at_once_one_is_refused(tmp_path: Path) -> No
 
 def test_a_run_whose_child_is_killed_is_resumed(tmp_path: Path) -> None:
     command = Command(tmp_path / "w", 1, 0)
-    words: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w" / "w.js", "--store", command.store, "--agent", command._agent]
+    words = command.words("--agent", command.agent)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:
