@@ -15,18 +15,17 @@ from flowcage.host.run.past.past import Past, PastWorkflow, Reply
 from flowcage.protocol import strictjson
 
 
-def past_of(record: RunRecord, away_seconds: float, *, watched: bool) -> Past:
+def past_of(record: RunRecord, away_seconds: float) -> Past:
     """The past of a run.
 
     Args:
         record: as the store has it.
         away_seconds: since its last entry was written, on the wall clock.
-        watched: whether anybody will read its events.
 
     Raises:
         DamagedEntry: the log is none of a run's.
     """
-    folding = _Folding(record, watched=watched)
+    folding = _Folding(record)
     for entry in record.entries:
         folding.take(entry)
     last = record.entries[-1].at if record.entries else 0.0
@@ -34,9 +33,9 @@ def past_of(record: RunRecord, away_seconds: float, *, watched: bool) -> Past:
 
 
 class _Folding:
-    def __init__(self, record: RunRecord, *, watched: bool) -> None:
+    def __init__(self, record: RunRecord) -> None:
         self._record = record
-        self._core = Core(record.rules._replace(watched=watched))
+        self._core = Core(record.rules._replace(watched=True))
         self._workflows: dict[str, PastWorkflow] = {}
         self._asks: dict[str, Ask] = {}
         self._wakes: dict[str, Wake] = {}

@@ -24,6 +24,7 @@ from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.past.past import Past
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Budget, Json
@@ -56,11 +57,11 @@ class KeptRun:
     """
 
     def __init__(
-        self, store: Store, keeper: Keeper, begun: Begun, record: RunRecord | None, away_seconds: float
+        self, store: Store, keeper: Keeper, begun: Begun, record: RunRecord | None, past: Past | None
     ) -> None:
         self._store = store
         self._keeper = keeper
-        self._away_seconds = away_seconds
+        self._past = past
         self.begun = begun
         self.record = record
         self.run_id = keeper.run_id
@@ -77,14 +78,11 @@ class KeptRun:
 
         Raises:
             NotResumable: nobody would answer a kind of request that had been answered.
-            DamagedEntry: the log is none of a run's.
         """
-        name, past = self.begun.source_name, None
+        name = self.begun.source_name
         if self.record is not None:
             if missing := self.record.rules.handlers - answered(options, answerer):
                 raise NotResumable(f"run {self.run_id} needs a handler of {', '.join(sorted(missing))}")
-            watched = options.listener is not None
-            past = past_of(self.record, self._away_seconds, watched=watched)
             options = self.options(options)
         run = _Run(
             options,
@@ -93,7 +91,7 @@ class KeptRun:
             run_id=self.run_id,
             answerer=answerer,
             journal=self._keeper,
-            past=past,
+            past=self._past,
         )
         run.kept = self
         return run
@@ -118,7 +116,9 @@ class KeptRun:
         except (Fenced, StoreFailed):
             raise
         except RunError as error:
-            await self._end(error.verdict, error, run.report)
+            past = run.driver.past
+            is_behind = past is not None and "" in past.behind  # a limit of this life, and not of the run's
+            await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
             with trio.CancelScope(shield=True), trio.move_on_after(_LAST_COMMIT_SECONDS):
@@ -183,7 +183,7 @@ async def begin(
     rules = options.rules(answered(options, answerer))
     created = await store.create(NewRun(run_id, tenant, rules, workflow_of(begun), settings=settings))
     assert created.epoch is not None  # there is no start key
-    return KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, 0.0)
+    return KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
 
 
 async def take_up(store: Store, run_id: str, tenant: str | None = None) -> KeptRun:
@@ -200,11 +200,15 @@ async def take_up(store: Store, run_id: str, tenant: str | None = None) -> KeptR
     epoch = await store.claim(run_id, reopen=summary.state == "ended")
     if epoch is None:
         raise NotResumable(f"run {run_id} goes on already, in another process")
-    record = await store.load(run_id)
-    begun = begun_of(record.workflows[""])
     away = (wall_clock() - summary.updated_at) / 1000
-    keeper = Keeper(store, run_id, epoch, len(record.entries))
-    return KeptRun(store, keeper, begun, record, away)
+    try:
+        record = await store.load(run_id)
+        past = past_of(record, away)
+    except BaseException:
+        store.release(run_id, epoch)
+        raise
+    begun = begun_of(record.workflows[""])
+    return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past)
 
 
 def _require_resumable(summary: Summary, tenant: str | None) -> None:

@@ -21,7 +21,7 @@ def shown(record: RunRecord) -> dict[str, Any]:
                 calls[f"{path}{request.id}"] = _call(f"{path}{request.id}", request)
         elif isinstance(given, Answered | Refused) and given.id in calls:
             _answer(calls[given.id], given)
-    tree = past_of(record, 0.0, watched=False).core.tree
+    tree = past_of(record, 0.0).core.tree
     waiting = {each.id for workflow in tree.workflows.values() for each in workflow.calls.values()}
     for identifier, call in calls.items():
         if identifier in waiting:
