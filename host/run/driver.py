@@ -14,7 +14,7 @@ answers a live run's request): that one waits until the step at hand is done. Wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, assert_never
@@ -34,6 +34,7 @@ from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Turn
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.slots import Share, StartQueue
@@ -77,7 +78,7 @@ class Driver:
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
         self._unbegun: set[str] = set()
-        self._taken_up: set[str] = set()
+        self._flushes = None if journal is None else Flushes(journal, self._alarm)
         self._alarms: Alarms | None = None
         self._emitted = 0
 
@@ -103,8 +104,8 @@ class Driver:
                         self._carry_out(command)
         finally:
             self._is_stepping = False
-        if self.journal is not None:
-            self.journal.flush()  # an answer is on its way to the disk before anything else is done
+        if self._flushes is not None:
+            self._flushes.after_step(is_told=isinstance(given, Turn))
 
     async def keep(self) -> None:
         """Wait until all that has happened is kept. A journal that fails ends the run."""
@@ -132,23 +133,15 @@ class Driver:
                 self._carry_out(self.past.wakes[call.id])
         self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens
 
-    def takes_up(self, path: str) -> bool:
-        """Whether a child workflow of the past is to be gone on with, or its result to be given, for once."""
-        past = self.past
-        if past is None or path in self._taken_up or not (path in past.workflows or path in past.ended):
-            return False
-        self._taken_up.add(path)
-        return True
-
     def _take_answer(self, given: Input) -> None:
         if self.past is not None and isinstance(given, Answered | Refused):
             self._give_up([each for each in self.past.below(given.id) if each not in self.nodes])
         self.feed(given)
 
     def _give_up(self, paths: Iterable[str]) -> None:
-        """End child workflows of the past that nobody has gone on with; those below others come first."""
+        """End child workflows of the past that nobody has gone on with."""
         assert self.past is not None
-        for path in sorted(paths, key=lambda each: -each.count("/")):
+        for path in paths:
             if path in self.core.tree.workflows:
                 self.feed(Ended(path))
                 self.past.behind.discard(path)
@@ -264,10 +257,13 @@ class Driver:
         self.fail(node, failure)
 
     def _wake(self, at: float, identifier: str) -> None:
+        self._alarm(self._began + at, lambda: self.feed(Due(identifier)))
+
+    def _alarm(self, at: float, callback: Callable[[], None]) -> None:
         if self._alarms is None:
             self._alarms = Alarms()
             self.nodes[""].spawn(self._alarms.watch)
-        self._alarms.at(self._began + at, lambda: self.feed(Due(identifier)))
+        self._alarms.at(at, callback)
 
     def _event(self, node: Node, kind: str, members: Mapping[str, Any]) -> records.Event:
         self._emitted += 1

@@ -175,7 +175,8 @@ class WorkflowRun(Node):
     def _path_below(self, request: str) -> str:
         """The request's own id; for each further workflow that its handler runs, one that was never used."""
         driver, path, number = self.driver, request, 1
-        while path in driver.core.tree.opened and not driver.takes_up(path):
+        past = driver.past
+        while path in driver.core.tree.opened and not (past is not None and past.takes_up(path)):
             number += 1
             path = f"{request}.{number}"
         return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,6 +125,7 @@ class Past:
     finishes: dict[str, Finish]
     ended: Mapping[str, Finish]
     behind: set[str] = field(default_factory=set)
+    _taken_up: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.behind.update(self.workflows)
@@ -144,10 +145,18 @@ class Past:
                 return False
         return not isinstance(command, Emit)
 
+    def takes_up(self, path: str) -> bool:
+        """Whether a child workflow is to be gone on with, or its result to be given, for once."""
+        if path in self._taken_up or not (path in self.workflows or path in self.ended):
+            return False
+        self._taken_up.add(path)
+        return True
+
     def below(self, request: str) -> list[str]:
-        """Paths of child workflows that this request has started, and of those below them."""
+        """Paths of child workflows that this request has started, and first of those below them."""
         roots = [path for path in self.workflows if path and request_of(path) == request]
-        return [path for path in self.workflows if any(f"{path}/".startswith(f"{root}/") for root in roots)]
+        found = [path for path in self.workflows if any(f"{path}/".startswith(f"{root}/") for root in roots)]
+        return _deepest_first(found)
 
     def unasked(self) -> list[str]:
         """Paths of child workflows whose request does not wait for an answer any more."""
@@ -156,7 +165,11 @@ class Past:
             call = tree.call(request_of(path))
             if path and (call is None or call.stage != "asked"):
                 found += [path, *self.below(path)]
-        return list(dict.fromkeys(found))
+        return _deepest_first(found)
+
+
+def _deepest_first(paths: Iterable[str]) -> list[str]:
+    return sorted(set(paths), key=lambda each: (-each.count("/"), each))
 
 
 def request_of(path: str) -> str:
