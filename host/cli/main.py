@@ -62,8 +62,9 @@ def cli() -> None:
 @click.option("--agent", default="echo", show_default=True, help="What answers agent(): echo or command:CMD.")
 @click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
               help="Seconds for one attempt of an agent.")  # fmt: skip
-@click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
-              help="Seconds for the whole run.")  # fmt: skip
+@click.option("--timeout", type=Seconds(),
+              help="Seconds for the whole run, and again each time it is resumed.  "
+              "[default: none, or 3600 with --no-store]")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
@@ -117,6 +118,7 @@ def run(file: Path, **given: Any) -> None:
             files = InputFiles(named)
             script = arguments.script(files, file, given["root"])
             args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+            given["timeout"] = given["timeout"] or keeping.default_timeout(given["no_store"])
             options = arguments.options(files, file, **given)
             if given["store"] and given["no_store"]:
                 raise InputError("give one of --store and --no-store, not both")

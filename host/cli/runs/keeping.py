@@ -26,6 +26,12 @@ _KEPT = (
     *("agent", "agent_timeout", "timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
     *("max_total_agents", "agent_failure", "dialect", "child_command", "fail_on"),
 )
+_TEN_YEARS_SECONDS = 315_360_000.0  # limits are finite
+
+
+def default_timeout(no_store: bool) -> float:
+    """Seconds for a run; one that is kept may wait for as long as it takes."""
+    return 3600.0 if no_store else _TEN_YEARS_SECONDS
 
 
 def store_path(given: Path | None) -> Path:
