@@ -27,8 +27,11 @@ for (let i = 0; i < 3; i++) order.push(await agent('s' + i + ' after ' + order.l
 const spent = budget.spent();
 export default {all, kids, order, spent, last: await agent('l', {schema: {type: 'string'}})};"""
 
-KID = """const got = await parallel([1, 2, 3].map((n) => () => agent(args.name + n)));
-export default [...got, await agent(args.name + ' of ' + got.join()), budget.spent() > 0];"""
+KID = """const since = budget.spent();
+const got = await parallel([1, 2, 3].map((n) => () => agent(args.name + n)));
+const all = [...got, await agent(args.name + ' of ' + got.join())];
+await agent(args.name + ' since ' + since);
+export default [...all, budget.spent() > 0];"""
 
 
 async def kid(caller: Caller, request: WorkflowRequest) -> Json:
@@ -48,7 +51,7 @@ class Agents:
 
     async def __call__(self, call: AgentCall) -> AgentAnswer:
         key = f"{call.run_id}/{call.id}"
-        assert not self.answered[call.idempotency_key], f"{call.prompt!r} was answered, and is asked again"
+        assert not self.answered[call.prompt], f"{call.prompt!r} was answered, and is asked again"
         if call.interrupted:
             self.interrupted.append(key)
         assert call.interrupted or not self.asked[key]
@@ -56,7 +59,7 @@ class Agents:
         self.on_call(call)
         for _ in range(len(call.prompt) % 3):
             await trio.lowlevel.checkpoint()
-        self.answered[call.idempotency_key] += 1
+        self.answered[call.prompt] += 1
         self.tokens[call.idempotency_key] = 0 if call.prompt == "busy" else len(call.prompt)
         if call.prompt == "busy":
             raise RequestRejected("busy")
