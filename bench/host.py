@@ -139,7 +139,7 @@ def main() -> None:
     print(file=sys.stderr)
     measured = Measured(
         datetime.date.today().isoformat(),
-        f"{os.cpu_count()} cores, {platform.system()} {platform.release()} {platform.machine()}",
+        f"{os.cpu_count()} cores, {platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         list(interpreters.values()),
         records,
     )
