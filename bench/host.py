@@ -126,6 +126,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _machine() -> str:
+    kernel, _, _ = platform.release().partition("-")
+    return f"{os.cpu_count()} cores, {platform.system()} {kernel} {platform.machine()}"
+
+
 def main() -> None:
     """Measure and print."""
     given = _arguments()
@@ -139,7 +144,7 @@ def main() -> None:
     print(file=sys.stderr)
     measured = Measured(
         datetime.date.today().isoformat(),
-        f"{os.cpu_count()} cores, {platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
+        _machine(),
         list(interpreters.values()),
         records,
     )
