@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -48,6 +49,11 @@ VERDICTS = {
     "LaunchFailed": Verdict.NOT_STARTED,
     "HandlerFailed": Verdict.HOST_FAULT,
     "SchemaDisagrees": Verdict.HOST_FAULT,  # a fault of flowcage's own, and only where a switch looks for it
+    # The run itself is whole: it can be resumed, or its store has to be looked at.
+    "Fenced": Verdict.HOST_FAULT,
+    "ReplayDiverged": Verdict.HOST_FAULT,
+    "StoreFailed": Verdict.HOST_FAULT,
+    "TooLarge": Verdict.HOST_FAULT,
 }
 
 
@@ -262,6 +268,8 @@ def _subclasses(error: type[RunError]) -> set[type[RunError]]:
 
 
 def test_every_error_of_a_run_has_the_verdict_that_its_name_promises() -> None:
+    for name in ("durable.errors", "process.codec", "run.past.diverged"):
+        importlib.import_module(f"flowcage.host.{name}")
     found = {
         error.__name__: error.verdict
         for error in _subclasses(RunError) - {RunError}
