@@ -36,7 +36,7 @@ class CatchUp:
     def __init__(
         self, past: Past, workflow: PastWorkflow, channel: Channel, lines: Callable[[Turn], list[bytes]]
     ) -> None:
-        self._calls = past.core.tree.workflows[workflow.path].calls
+        self._workflow = past.core.tree.workflows[workflow.path]
         self._past = workflow
         self._channel = channel
         self._lines = lines
@@ -96,7 +96,7 @@ class CatchUp:
     def _compare(self, drained: Drained, number: int) -> None:
         self._past.compare(drained, self._past.replies[number], number)
         for request in drained.requests:  # what was kept of one may have been redacted
-            if (call := self._calls.get(self._id_of(request.id))) is not None:
+            if (call := self._workflow.calls.get(self._workflow.id_of(request))) is not None:
                 call.request = request
 
     def _new(self, drained: Drained) -> Drained:
@@ -106,6 +106,3 @@ class CatchUp:
             return drained
         requests = past.compare(drained, past.part, len(past.replies))
         return drained._replace(calls=[], diagnostics=(), requests=requests)
-
-    def _id_of(self, request: str) -> str:
-        return f"{self._past.path}/{request}" if self._past.path else request
