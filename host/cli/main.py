@@ -18,7 +18,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.runs.commands import ls, result, resume, show
+from flowcage.host.cli.runs import table
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
@@ -186,7 +186,7 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-for command in (resume, ls, show, result, schema, conformance, serve):
+for command in (*table.COMMANDS, schema, conformance, serve):
     cli.add_command(command)
 
 

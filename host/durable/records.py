@@ -117,7 +117,11 @@ class Cancel(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A run without its history."""
+    """A run without its history.
+
+    Attributes:
+        is_abandoned: whether it is running and the host that has it is gone.
+    """
 
     run_id: str
     tenant: str
@@ -136,6 +140,7 @@ class Summary(NamedTuple):
     created_at: int
     updated_at: int
     delete_after: int | None
+    is_abandoned: bool = False
 
 
 class RunRecord(NamedTuple):
@@ -170,6 +175,7 @@ class Filter(NamedTuple):
 
     Attributes:
         prefix: of their ids.
+        abandoned: of those that are running, whether the host is gone; others are as without it.
         since, until: of `created_at`; `until` is excluded.
         limit: how many at most.
         before: continues behind this run of the list before.
@@ -184,6 +190,7 @@ class Filter(NamedTuple):
     forked_from: str | None = None
     limit: int = 100
     before: Summary | None = None
+    abandoned: bool | None = None
 
 
 ALL = Filter()

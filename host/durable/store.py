@@ -93,6 +93,13 @@ class Store(Protocol):
     def end(self, run_id: str, epoch: int, ending: Ending) -> Ticket[None]:
         """The run is over."""
 
+    def end_unowned(self, run_id: str, ending: Ending) -> Ticket[bool]:
+        """End a run that no living host has, in whatever state it is; False where one has it.
+
+        Raises (from the ticket):
+            UnknownRun, RunHasEnded.
+        """
+
     # ---- its history -------------------------------------------------------------------------
 
     def add_workflow(self, run_id: str, epoch: int, workflow: NewWorkflow) -> Ticket[None]:
@@ -125,8 +132,14 @@ class Store(Protocol):
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
         """Ask for a run to end: whether nobody had. Raises as `answer`."""
 
+    def follow(self, run_id: str) -> Ticket[None]:
+        """From now on `news` is also that something was appended to this run. Raises `UnknownRun`."""
+
     async def news(self) -> None:
-        """Wait until something may be there that was not: an answer, a request to cancel, a run to claim."""
+        """Wait until something may be there that was not: an answer, a request to cancel, a run to claim.
+
+        The end of a run is news for everybody. That a host was killed is no news.
+        """
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
         """Runs that no living host has: queued, abandoned, or asleep with something to wake up for."""
@@ -154,8 +167,14 @@ class Store(Protocol):
     def delete(self, run_id: str) -> Ticket[None]:
         """Remove a run that has ended or diverged. Raises `UnknownRun`, `RunIsOpen`, `RunIsReused`."""
 
-    async def prune(self, before: int, tenant: str | None = None) -> list[str]:
-        """Remove runs that ended before a time or are past their `delete_after`. Their ids."""
+    async def prune(self, before: int, tenant: str | None = None, *, dry_run: bool = False) -> list[str]:
+        """Remove runs that ended before a time or are past their `delete_after`. Their ids.
+
+        Args:
+            before: milliseconds since 1970.
+            tenant: whose; None for all.
+            dry_run: whether nothing is removed.
+        """
 
     async def export(self, run_id: str, path: Path) -> list[str]:
         """Write a run, and what it was forked from, to a new SQLite file. The ids in it."""

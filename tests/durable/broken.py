@@ -20,6 +20,7 @@ from flowcage.host.durable.records import (
 )
 from flowcage.host.durable.sql import life, removal, writes
 from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.transfer import Import
 from flowcage.host.durable.sql.write import Write
@@ -144,7 +145,10 @@ class Steals(SqliteStore):
         return self._put(_Steal(run_id, reopen))
 
 
-@breaks("a_host_that_was_closed_or_killed_leaves_its_runs")
+@breaks(
+    "a_host_that_was_closed_or_killed_leaves_its_runs",
+    "a_run_whose_host_is_gone_is_told_from_one_that_goes_on",
+)
 class NeverTakesOver(SqliteStore):
     """Takes death for silence."""
 
@@ -202,6 +206,24 @@ class TellsNobody(SqliteStore):
         raise TimeoutError
 
 
+class _EndAnyway(life.EndUnowned):
+    def run(self, scope: Scope) -> bool:
+        scope.owner, scope.is_alive = "", lambda _owner: False
+        return super().run(scope)
+
+
+@breaks("a_run_that_nobody_has_can_be_ended_and_no_other")
+class EndsTheLiving(SqliteStore):
+    def end_unowned(self, run_id: str, ending: Any) -> Any:
+        return self._put(_EndAnyway(run_id, ending.verdict, encoded_ending(ending)))
+
+
+@breaks("whoever_follows_a_run_is_told_of_what_is_appended")
+class HasNoFollowers(SqliteStore):
+    def follow(self, run_id: str) -> Any:
+        return self._put(removal.Delete(run_id)) if run_id == "none" else done()
+
+
 @breaks("a_prefix_names_one_run")
 class Guesses(SqliteStore):
     async def find(self, prefix: str, tenant: str | None = None) -> str:
@@ -232,8 +254,14 @@ class RemovesAnything(SqliteStore):
 
 @breaks("runs_are_pruned_by_age")
 class PrunesEverything(SqliteStore):
-    async def prune(self, before: int, tenant: str | None = None) -> Any:
-        return await super().prune(2**50, tenant)
+    async def prune(self, before: int, tenant: str | None = None, *, dry_run: bool = False) -> Any:
+        return await super().prune(2**50, tenant, dry_run=dry_run)
+
+
+@breaks("runs_are_pruned_by_age")
+class PrunesInADryRun(SqliteStore):
+    async def prune(self, before: int, tenant: str | None = None, *, dry_run: bool = False) -> Any:
+        return await super().prune(before, tenant)
 
 
 class _ImportOpen(Import):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clauses_archive, clauses_kept, clauses_owners
+from . import clauses_archive, clauses_kept, clauses_owners, clauses_watched
 from .contract import CLAUSES, Clause
 
-__all__ = ["CLAUSES", "Clause", "clauses_archive", "clauses_kept", "clauses_owners"]
+__all__ = ["CLAUSES", "Clause", "clauses_archive", "clauses_kept", "clauses_owners", "clauses_watched"]

@@ -123,6 +123,8 @@ async def runs_are_pruned_by_age(place: Place) -> None:
         await begun(store, "young", delete_after=150)
         await store.end("young", 1, DONE)
         assert await store.prune(0) == []
+        assert await store.prune(50, "t", dry_run=True) == ["chain", "old"]
+        assert sorted(await store.prune(50, dry_run=True)) == ["chain", "old", "other"]
         assert await store.prune(50, "t") == ["chain", "old"]
         assert await store.prune(50) == ["other"]
         clock.now = 150

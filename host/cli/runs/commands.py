@@ -147,6 +147,7 @@ def _read(store: Path | None, read: Callable[[Any], Awaitable[T]]) -> T:
 def _summary(run: Summary) -> dict[str, Any]:
     return {
         "runId": run.run_id,
+        "tenant": run.tenant,
         "state": run.state,
         "verdict": run.verdict,
         "sourceName": run.source_name,

@@ -157,7 +157,7 @@ class _Backend:
         for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
             if not liveness.is_alive(db, owner):
                 db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
-        db.execute("INSERT INTO owners VALUES(?, 0, ?)", (self._owners.owner, self._now()))
+        db.execute("INSERT INTO owners VALUES(?, 0, ?, NULL)", (self._owners.owner, self._now()))
 
     def connect(self) -> Database:
         return PostgresDatabase(connected(self._address, self._schema))

@@ -58,16 +58,33 @@ class Leave(Write[None]):
 
     def run(self, scope: Scope) -> None:
         require_owner(scope, self._run_id, self._epoch)
-        packed = self._packed or Packed(b"")
-        scope.db.execute(
-            """UPDATE runs SET owner = NULL, state = ?, wake_at = NULL, verdict = ?, ending = ?,
-            updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
-            (self._state, self._verdict, packed.data or None, scope.now, packed.size, self._run_id),
-        )
-        scope.keep_blobs(self._run_id, packed.blobs)
-        if self._state == "ended":
-            scope.db.execute("DELETE FROM answers WHERE run_id = ?", (self._run_id,))
-        scope.told.add("")
+        _leave(scope, self._run_id, self._state, self._verdict, self._packed or Packed(b""))
+
+
+class EndUnowned(Write[bool]):
+    """A run that no living host has is over. Whoever had it is fenced off, though it be dead."""
+
+    __slots__ = ("_ending", "_packed", "_run_id", "_verdict")
+
+    def __init__(self, run_id: str, verdict: str, ending: bytes) -> None:
+        super().__init__()
+        self._run_id, self._verdict, self._ending = run_id, verdict, ending
+        self._packed: Packed | None = None
+        self.size = len(ending)
+
+    def prepare(self, scope: Scope) -> None:
+        self._packed = self._packed or scope.payloads.pack(self._ending)
+
+    def run(self, scope: Scope) -> bool:
+        state, owner, verdict = _row(scope, self._run_id, "state, owner, verdict")
+        if state == "ended":
+            raise RunHasEnded(self._run_id, verdict)
+        if state == "running" and owner is not None and (owner == scope.owner or scope.is_alive(owner)):
+            return False
+        assert self._packed is not None
+        scope.db.execute("UPDATE runs SET epoch = epoch + 1 WHERE run_id = ?", (self._run_id,))
+        _leave(scope, self._run_id, "ended", self._verdict, self._packed)
+        return True
 
 
 class FallAsleep(Write[bool]):
@@ -139,6 +156,32 @@ class AskToCancel(Write[bool]):
         )
         scope.told.add(owner)
         return bool(done.rowcount == 1)
+
+
+class Follow(Write[None]):
+    """This host is told of what is appended to a run."""
+
+    __slots__ = ("_run_id",)
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+
+    def run(self, scope: Scope) -> None:
+        _row(scope, self._run_id, "state")
+        scope.db.execute("UPDATE owners SET follows = ? WHERE owner = ?", (self._run_id, scope.owner))
+
+
+def _leave(scope: Scope, run_id: str, state: State, verdict: str | None, ending: Packed) -> None:
+    scope.db.execute(
+        """UPDATE runs SET owner = NULL, state = ?, wake_at = NULL, verdict = ?, ending = ?,
+        updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
+        (state, verdict, ending.data or None, scope.now, ending.size, run_id),
+    )
+    scope.keep_blobs(run_id, ending.blobs)
+    if state == "ended":
+        scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
+    scope.told.add("")
 
 
 def _row(scope: Scope, run_id: str, columns: str) -> Row:

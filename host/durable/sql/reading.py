@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,9 +69,16 @@ def get(db: Database, run_id: str) -> Summary:
     return summary_of(row)
 
 
-def runs(db: Database, which: Filter, prefix_is: str = "run_id >= ? AND run_id < ?") -> list[Summary]:
+def runs(
+    db: Database,
+    which: Filter,
+    prefix_is: str = "run_id >= ? AND run_id < ?",
+    is_alive: Callable[[str], bool] = lambda _owner: True,
+) -> list[Summary]:
     """The runs of a filter, the newest first."""
     terms: list[tuple[str, tuple[Any, ...]]] = []
+    if which.abandoned is not None:
+        terms.append(_abandoned(_gone(db, is_alive), which.abandoned))
     if which.tenant is not None:
         terms.append(("tenant = ?", (escaped(which.tenant),)))
     if which.states is not None:
@@ -102,6 +109,28 @@ def _one_of(column: str, count: int) -> str:
     return f"{column} IN ({', '.join('?' * count)})" if count else "1 = 0"
 
 
+def _abandoned(gone: Sequence[str], wanted: bool) -> tuple[str, tuple[Any, ...]]:
+    """Of the runs that are running, those whose host is one of these, or is none of them."""
+    by_gone = f"(owner IS NULL OR {_one_of('owner', len(gone))})"
+    return f"(state <> 'running' OR {'' if wanted else 'NOT '}{by_gone})", tuple(gone)
+
+
+def _gone(db: Database, is_alive: Callable[[str], bool]) -> list[str]:
+    """Hosts that have a run and are gone."""
+    rows = db.execute("SELECT DISTINCT owner FROM runs WHERE state = 'running' AND owner IS NOT NULL")
+    return [owner for (owner,) in rows.fetchall() if not is_alive(owner)]
+
+
+def told_of_owners(summaries: Sequence[Summary], is_alive: Callable[[str], bool]) -> list[Summary]:
+    """Summaries that say whether the hosts of their runs are gone."""
+    owners = {each.owner for each in summaries if each.state == "running"}
+    gone = {owner for owner in owners if owner is None or not is_alive(owner)}
+    return [
+        each._replace(is_abandoned=True) if each.state == "running" and each.owner in gone else each
+        for each in summaries
+    ]
+
+
 # Each has an index of its own, so that ten thousand that sleep cost nothing.
 _CLAIMABLE: Mapping[Why, str] = {
     "queued": "SELECT run_id FROM runs WHERE state = 'queued' ORDER BY created_at LIMIT ?",
@@ -119,11 +148,10 @@ def claimable(db: Database, now: int, is_alive: Callable[[str], bool], limit: in
         rows = db.execute(sql, (now, limit) if why == "due" else (limit,)).fetchall()
         for (run_id,) in rows:
             found.setdefault(run_id, Claimable(run_id, why))
-    for (owner,) in db.execute("SELECT DISTINCT owner FROM runs WHERE state = 'running'").fetchall():
-        if owner is None or not is_alive(owner):
-            sql = "SELECT run_id FROM runs WHERE state = 'running' AND owner = ? ORDER BY created_at LIMIT ?"
-            for (run_id,) in db.execute(sql, (owner, limit)).fetchall():
-                found[run_id] = Claimable(run_id, "abandoned")
+    for owner in _gone(db, is_alive):
+        sql = "SELECT run_id FROM runs WHERE state = 'running' AND owner = ? ORDER BY created_at LIMIT ?"
+        for (run_id,) in db.execute(sql, (owner, limit)).fetchall():
+            found[run_id] = Claimable(run_id, "abandoned")
     return list(found.values())[:limit]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flowcage.host.durable.errors import RunIsOpen, RunIsReused, UnknownRun
-from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.schema import TABLES, escaped
 from flowcage.host.durable.sql.write import Write
 
@@ -44,17 +46,37 @@ class Prune(Write[list[str]]):
         self._before, self._tenant = before, tenant
 
     def run(self, scope: Scope) -> list[str]:
-        of_tenant = "" if self._tenant is None else "AND tenant = ?"
+        old, params = _old(self._before, scope.now, self._tenant)
         found = scope.db.execute(
-            f"""SELECT run_id FROM runs r
-            WHERE state = 'ended' AND (updated_at < ? OR delete_after <= ?) {of_tenant}
+            f"""SELECT run_id FROM runs r WHERE {old}
             AND NOT EXISTS(SELECT 1 FROM runs f WHERE f.forked_from = r.run_id)
             ORDER BY updated_at LIMIT {_AT_ONCE}{scope.db.for_update}""",
-            (self._before, scope.now, *([] if self._tenant is None else [escaped(self._tenant)])),
+            params,
         ).fetchall()
         for (run_id,) in found:
             _remove(scope, run_id)
         return [run_id for (run_id,) in found]
+
+
+def prunable(db: Database, before: int, now: int, tenant: str | None) -> list[str]:
+    """What would be pruned, the oldest first, and forks before what they reuse."""
+    old, params = _old(before, now, tenant)
+    rows = db.execute(f"SELECT run_id FROM runs WHERE {old} ORDER BY updated_at", params).fetchall()
+    forks: dict[str, set[str]] = {}
+    for run_id, origin in db.execute(
+        "SELECT run_id, forked_from FROM runs WHERE forked_from IS NOT NULL"
+    ).fetchall():
+        forks.setdefault(origin, set()).add(run_id)
+    left, gone = [run_id for (run_id,) in rows], dict[str, None]()
+    while free := [run_id for run_id in left if forks.get(run_id, set()) <= gone.keys()]:
+        gone.update(dict.fromkeys(free))
+        left = [run_id for run_id in left if run_id not in gone]
+    return list(gone)
+
+
+def _old(before: int, now: int, tenant: str | None) -> tuple[str, tuple[Any, ...]]:
+    of_tenant, params = ("", ()) if tenant is None else ("AND tenant = ?", (escaped(tenant),))
+    return f"state = 'ended' AND (updated_at < ? OR delete_after <= ?) {of_tenant}", (before, now, *params)
 
 
 def _remove(scope: Scope, run_id: str) -> None:

@@ -27,8 +27,9 @@ CREATE TABLE flowcage_schema(
   version INTEGER NOT NULL, oldest_reader INTEGER NOT NULL,
   store_key {bytes} NOT NULL, created_at BIGINT NOT NULL);
 
--- A host, for as long as its commits may be asked about: the number of the last one.
-CREATE TABLE owners(owner {id} PRIMARY KEY, commits BIGINT NOT NULL, opened_at BIGINT NOT NULL){clustered};
+-- A host, for as long as its commits may be asked about: the number of the last one. `follows` is a run.
+CREATE TABLE owners(
+  owner {id} PRIMARY KEY, commits BIGINT NOT NULL, opened_at BIGINT NOT NULL, follows {id}){clustered};
 
 CREATE TABLE blobs(hash {bytes} PRIMARY KEY, data {bytes} NOT NULL);
 CREATE TABLE blob_uses(run_id {id} NOT NULL, hash {bytes} NOT NULL, PRIMARY KEY(run_id, hash)){clustered};

@@ -115,6 +115,9 @@ class SqlStore(ABC):
             run_id, life.Leave(run_id, epoch, "ended", ending.verdict, encoded_ending(ending))
         )
 
+    def end_unowned(self, run_id: str, ending: Ending) -> Ticket[bool]:
+        return self._put_for(run_id, life.EndUnowned(run_id, ending.verdict, encoded_ending(ending)))
+
     # ---- its history -------------------------------------------------------------------------
 
     def add_workflow(self, run_id: str, epoch: int, workflow: NewWorkflow) -> Ticket[None]:
@@ -132,6 +135,9 @@ class SqlStore(ABC):
 
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
         return self._put_for(run_id, life.AskToCancel(run_id, reason))
+
+    def follow(self, run_id: str) -> Ticket[None]:
+        return self._put_for(run_id, life.Follow(run_id))
 
     @abstractmethod
     async def news(self) -> None: ...
@@ -155,19 +161,26 @@ class SqlStore(ABC):
 
     async def get(self, run_id: str) -> Summary:
         _require_id(run_id)
-        return await self._read(lambda db: reading.get(db, run_id))
+        return await self._read(lambda db: self._told([reading.get(db, run_id)])[0])
 
     async def load(self, run_id: str) -> RunRecord:
         _require_id(run_id)
-        return await self._read(lambda db: reading.load(db, self._payloads, run_id))
+
+        def read(db: Database) -> RunRecord:
+            record = reading.load(db, self._payloads, run_id)
+            return record._replace(summary=self._told([record.summary])[0])
+
+        return await self._read(read)
 
     async def runs(self, which: Filter = ALL) -> list[Summary]:
-        return await self._read(lambda db: reading.runs(db, which))
+        return await self._read(lambda db: self._told(reading.runs(db, which, is_alive=self.is_alive)))
 
     def delete(self, run_id: str) -> Ticket[None]:
         return self._put_for(run_id, removal.Delete(run_id))
 
-    async def prune(self, before: int, tenant: str | None = None) -> list[str]:
+    async def prune(self, before: int, tenant: str | None = None, *, dry_run: bool = False) -> list[str]:
+        if dry_run:
+            return await self._read(lambda db: removal.prunable(db, before, self._now(), tenant))
         gone: list[str] = []
         while some := await self._put(removal.Prune(before, tenant)):
             gone += some
@@ -207,6 +220,9 @@ class SqlStore(ABC):
     def _put(self, write: Write[T]) -> Ticket[T]:
         self.committer.put(write)
         return write
+
+    def _told(self, summaries: list[Summary]) -> list[Summary]:
+        return reading.told_of_owners(summaries, self.is_alive)
 
     def _now(self) -> int:
         return (self._options.clock or wall_clock)()

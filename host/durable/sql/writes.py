@@ -214,7 +214,11 @@ class Append(Write[None]):
                 write._count_for_tenant(scope)
         with scope.db.pipeline() as settle:
             cls._insert(scope, kept)
+            followers = scope.db.execute("SELECT follows, owner FROM owners WHERE follows IS NOT NULL")
             settle()
+        if rows := followers.fetchall():
+            appended = {write._run_id for write in kept}
+            scope.told.update(owner for run_id, owner in rows if run_id in appended)
 
     @staticmethod
     def _insert(scope: Scope, kept: Sequence[Append]) -> None:

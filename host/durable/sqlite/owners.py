@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ import trio
 
 _PIPE = ".news"
 _READ_AT_ONCE = 4096
+_NAME = re.compile(r"[0-9]+-[0-9a-f]{16}")  # one that comes from a store may be any text
 
 
 class Owners:
@@ -37,7 +39,7 @@ class Owners:
     """
 
     def __init__(self, database: Path) -> None:
-        self._folder = Path(f"{database}.owners")
+        self._folder = folder_of(database)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._sweep()
         self.owner = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -55,7 +57,7 @@ class Owners:
         """Whether a host holds its lock."""
         if owner == self.owner:
             return True
-        return _is_locked(self._folder / owner)
+        return is_alive(self._folder, owner)
 
     def tell(self, owners: set[str]) -> None:
         """Tell hosts that there is news; "" is all of them."""
@@ -99,9 +101,19 @@ class Owners:
                 left.unlink(missing_ok=True)
 
 
+def folder_of(database: Path) -> Path:
+    """Where the hosts of a store have their files."""
+    return Path(f"{database}.owners")
+
+
+def is_alive(folder: Path, owner: str) -> bool:
+    """Whether a host holds its lock."""
+    return _NAME.fullmatch(owner) is not None and _is_locked(folder / owner)
+
+
 def _is_locked(path: Path) -> bool:
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:

@@ -25,6 +25,7 @@ from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.sqlstore import SqlStore, wall_clock
 from flowcage.host.durable.sql.write import Trouble
 from flowcage.host.durable.sqlite import files
+from flowcage.host.durable.sqlite import owners as liveness
 from flowcage.host.durable.sqlite.connection import (
     BUSY_SECONDS,
     Connect,
@@ -133,7 +134,9 @@ class SqliteStore(SqlStore):
             return read(self._reader)
 
     def is_alive(self, owner: str) -> bool:
-        return self._owners is not None and self._owners.is_alive(owner)
+        if self._owners is None:  # of a store that is read only
+            return liveness.is_alive(liveness.folder_of(self._path), owner)
+        return self._owners.is_alive(owner)
 
     def _give_up_ownership(self) -> None:
         if self._owners is not None:
@@ -193,7 +196,7 @@ class _Backend:
         for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
             if not self.owners.is_alive(owner):
                 db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
-        db.execute("INSERT INTO owners VALUES(?, 0, ?)", (self.owners.owner, self._now()))
+        db.execute("INSERT INTO owners VALUES(?, 0, ?, NULL)", (self.owners.owner, self._now()))
         self.commit(db, set())
 
     def connect(self) -> Database:

@@ -1,0 +1,88 @@
+"""What the commands about kept runs share: their options, and a store for the length of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.console import FilePath, fail, say, to_the_end
+from flowcage.host.terminal.text import safe
+
+if TYPE_CHECKING:
+    from flowcage.host.durable.records import RunRecord
+    from flowcage.host.durable.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+STORE = click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+RUN = click.argument("run")
+
+
+def path_of(store: Path | None) -> Path:
+    """The file of the store that a command works on."""
+    from flowcage.host.cli.runs import keeping
+
+    return keeping.store_path(store).absolute()
+
+
+def read(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
+    """Do something with a store that is opened for reading alone, or leave with a message."""
+    return _with(path_of(store), work, read_only=True)
+
+
+def write(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]], *, makes: bool = False) -> T:
+    """Do something with a store that may be written, or leave with a message.
+
+    Args:
+        store: its file.
+        work: what is done.
+        makes: whether a store is made where there is none.
+    """
+    path = path_of(store)
+    if not makes and not path.exists():
+        fail(exits.USAGE, f"there is no store {path}")
+    return _with(path, work, read_only=False)
+
+
+def _with(path: Path, work: Callable[[SqliteStore], Awaitable[T]], *, read_only: bool) -> T:
+    from flowcage.host.cli.runs import keeping
+    from flowcage.host.durable.errors import StoreError, StoreFailed
+
+    async def to_its_end() -> T:
+        async with keeping.opened(path, read_only=read_only) as opened:
+            return await work(opened)
+
+    try:
+        return to_the_end(to_its_end)
+    except StoreError as error:
+        refuse(error)
+    except StoreFailed as error:
+        fail(exits.OUR_FAULT, str(error))
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Leave because a run or a store cannot be used."""
+    fail(exits.USAGE, str(error))
+
+
+def looked_up(store: Path | None, run: str) -> RunRecord:
+    """A run with its history, or leave with a message."""
+
+    async def look(opened: SqliteStore) -> RunRecord:
+        return await opened.load(await opened.find(run))
+
+    return read(store, look)
+
+
+def say_all(lines: Sequence[str], members: Any, *, as_json: bool) -> None:
+    """Write what a command has done or found to stdout: lines for a person, or JSON."""
+    if as_json:
+        say(json.dumps(members))
+    elif lines:
+        say("\n".join(map(safe, lines)))

@@ -1,0 +1,80 @@
+"""Times and lengths of time as a person writes and reads them."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LENGTH = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhdw])")
+_MOST_SECONDS = 100 * 365 * 86_400
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds of a length such as 90s, 2h or 30d; None for another text."""
+    found = _LENGTH.fullmatch(text.strip())
+    return None if found is None else float(found[1]) * _UNITS[found[2]]
+
+
+class Length(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """An option that is a length of time, in seconds."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is none, and what is longer than a century."""
+        seconds = value if isinstance(value, float) else seconds_of(value)
+        if seconds is None or seconds > _MOST_SECONDS:
+            self.fail(
+                f"{value!r} is no length of time; write a number and s, m, h, d or w: 90s, 2h, 30d",
+                param,
+                ctx,
+            )
+        return seconds
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """An option that is a time, in milliseconds since 1970: a date, or how long ago it was."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Refuse what is neither."""
+        if isinstance(value, int):
+            return value
+        seconds = seconds_of(value)
+        if seconds is not None and seconds <= _MOST_SECONDS:
+            return int((time.time() - seconds) * 1000)
+        try:
+            return int(datetime.fromisoformat(value).timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{value!r} is no time; write how long ago, 2h or 30d, or a date, 2026-11-28T09:30",
+                param,
+                ctx,
+            )
+
+
+def told(milliseconds: int) -> str:
+    """A time on this machine's clock; a store may hold any number."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "?" * 19
+
+
+def length(seconds: float) -> str:
+    """A length of time in at most seven characters."""
+    if seconds < 10:
+        return f"{seconds:.2f}s"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours < 48 else f"{hours // 24}d{hours % 24:02}h"

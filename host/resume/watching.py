@@ -1,0 +1,31 @@
+"""Waiting for what another host does with a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import trio
+
+from flowcage.host.durable.records import Summary
+from flowcage.host.durable.store import Store
+
+# That a host was killed is no news, so it is looked at from time to time whether it lives.
+_LOOK_SECONDS = 2.0
+
+
+async def changes(store: Store, run_id: str) -> AsyncIterator[Summary]:
+    """How a run stands: at first, and whenever it may have changed, as long as its host lives.
+
+    The last is that of a run that is over, or that no living host has.
+
+    Raises:
+        UnknownRun: there is none, or none any more.
+    """
+    await store.follow(run_id)
+    while True:
+        summary = await store.get(run_id)
+        yield summary
+        if summary.state in ("ended", "diverged") or summary.is_abandoned:
+            return
+        with trio.move_on_after(_LOOK_SECONDS):
+            await store.news()
