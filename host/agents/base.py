@@ -142,6 +142,16 @@ class AgentUsage:
         return names | {"cacheRead": self.cache_read, "cacheWrite": self.cache_write}
 
 
+def usage_of(told: Json) -> AgentUsage | None:
+    """The usage that has this JSON; None for anything else, which a damaged store may have."""
+    if not isinstance(told, dict):
+        return None
+    try:
+        return AgentUsage(told["input"], told["output"], told["cacheRead"], told["cacheWrite"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 @dataclass(frozen=True, init=False)
 class AgentAnswer:
     """What the workflow gets, and what it cost.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
-from flowcage.host.agents.base import AgentCall, AgentUsage
+from flowcage.host.agents.base import AgentCall, AgentUsage, usage_of
 from flowcage.host.outcome.report import Census, Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.limits import camel_case
@@ -261,6 +261,12 @@ EVENT_TYPES: dict[type[Event], str] = {
     RunEnded: "ended",
 }
 BY_TYPE = {name: kind for kind, name in EVENT_TYPES.items()}
+
+
+def of_answer(members: Mapping[str, Any], *, withhold_value: bool = False) -> dict[str, Any]:
+    """Members of an `AgentCompleted`, from those that the core emits, which are JSON."""
+    told = {name: value for name, value in members.items() if name != "value" or not withhold_value}
+    return told | {"usage": usage_of(members.get("usage"))}
 
 
 def _members(request: Any) -> dict[str, Any]:

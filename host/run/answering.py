@@ -195,4 +195,5 @@ def _spent(began: float, answer: AgentAnswer | None = None) -> Spent:
 def _facts(answer: AgentAnswer) -> Facts:
     if answer.usage is None and answer.model is None and answer.session_id is None:
         return NO_FACTS
-    return {"usage": answer.usage, "model": answer.model, "session_id": answer.session_id}
+    usage = None if answer.usage is None else answer.usage.to_json()
+    return {"usage": usage, "model": answer.model, "session_id": answer.session_id}

@@ -267,8 +267,8 @@ class Driver:
 
     def _event(self, node: Node, kind: str, members: Mapping[str, Any]) -> records.Event:
         self._emitted += 1
-        if kind == "agent_completed" and self.options.withhold_values:
-            members = {name: value for name, value in members.items() if name != "value"}
+        if kind == "agent_completed":
+            members = records.of_answer(members, withhold_value=self.options.withhold_values)
         return records.BY_TYPE[kind](
             run_id=node.id,
             at=round(self.seconds, 6),

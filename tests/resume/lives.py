@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
+from flowcage.host import AgentAnswer, AgentCall, AgentUsage, RequestRejected, RunOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import begin, take_up
@@ -63,7 +63,8 @@ class Agents:
         self.tokens[call.idempotency_key] = 0 if call.prompt == "busy" else len(call.prompt)
         if call.prompt == "busy":
             raise RequestRejected("busy")
-        return AgentAnswer(f"<{call.prompt}>", tokens=len(call.prompt))
+        usage = AgentUsage(1, 2, 3, 4)
+        return AgentAnswer(f"<{call.prompt}>", tokens=len(call.prompt), usage=usage, model="m")
 
 
 def options(agent: Any, **more: Any) -> RunOptions:

@@ -1,0 +1,1 @@
+"""What a kept run did, from its history: as events, and call by call."""

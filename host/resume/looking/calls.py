@@ -1,0 +1,268 @@
+"""The calls of a kept run, as a fold of its history: what was asked, of whom, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from flowcage.host.durable.records import Entry, RunRecord
+from flowcage.host.resume.kept import RESUMABLE
+from flowcage.host.resume.looking.telling import Telling
+from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
+from flowcage.host.run.core.inputs import Answered, Ended, Opened, Reason, Refused, Said
+from flowcage.host.run.core.tree import Totals
+from flowcage.protocol.messages import MISSING, AgentRequest, Json, Missing, Rejected, Request, UnknownRequest
+
+# How a call stands. `queued` has not begun; `open` has, and has no end; `done` needed no answer of a value.
+CallState: TypeAlias = Literal["queued", "open", "answered", "done", "failed", "refused", "cancelled"]
+
+
+class RefusedAnswer(NamedTuple):
+    """An answer that did not fit the call's schema, and what was wrong with it."""
+
+    text: str | None
+    problem: str
+
+
+@dataclass
+class Attempt:
+    """One time that somebody was asked.
+
+    Attributes:
+        began, ended: seconds since the run was made; `ended` is None while it is at work.
+        refused: answers that were of no use.
+        error: why there is no answer.
+        lives: hosts that were at it; more than one where it was interrupted and asked again.
+    """
+
+    number: int
+    began: float
+    ended: float | None = None
+    refused: list[RefusedAnswer] = field(default_factory=list)
+    error: str | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    lives: int = 1
+
+
+@dataclass
+class Call:
+    """One request of a run's tree.
+
+    Attributes:
+        id: in the tree, ``3``, or ``3/1`` of the child workflow that request 3 started.
+        path: of the workflow that made it.
+        kind: of the request, as the wire names it.
+        request: as it was kept; a prompt may have been withheld.
+        phase: that it is counted in.
+        value: what it was answered with; `MISSING` where it was not.
+        error: why it has failed.
+        model, session_id: as the agent told.
+        reused: whether the answer comes from another run.
+    """
+
+    id: str
+    path: str
+    kind: str
+    request: Request
+    label: str | None
+    phase: str | None
+    asked: float
+    state: CallState = "queued"
+    attempts: list[Attempt] = field(default_factory=list)
+    value: Json | Missing = MISSING
+    error: str | None = None
+    model: str | None = None
+    session_id: str | None = None
+    reused: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Of all attempts."""
+        return sum(attempt.tokens for attempt in self.attempts)
+
+    @property
+    def cost_usd(self) -> float:
+        """Of all attempts."""
+        return sum(attempt.cost_usd for attempt in self.attempts)
+
+    @property
+    def seconds(self) -> float:
+        """At work, over all attempts that have ended."""
+        return sum(each.ended - each.began for each in self.attempts if each.ended is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the prompt's further text, options and answer: a line of `flowcage show --json`."""
+        told: dict[str, Any] = {"id": self.id, "kind": self.kind, "label": self.label, "phase": self.phase}
+        if isinstance(self.request, AgentRequest):
+            told["prompt"] = self.request.prompt
+        return told | {
+            "outcome": self.state,
+            "attempts": len(self.attempts),
+            "model": self.model,
+            "tokens": self.tokens,
+            "costUsd": round(self.cost_usd, 9),
+            "seconds": round(self.seconds, 6),
+            "reused": self.reused,
+            "error": self.error,
+        }
+
+
+class Story(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        calls: by id, in the order in which they were made.
+        workflows: name of the source of each workflow of the tree, by path.
+        totals: counts of the whole tree.
+        phases: names, in the order in which they were entered.
+    """
+
+    calls: Mapping[str, Call]
+    workflows: Mapping[str, str]
+    totals: Totals
+    phases: tuple[str, ...]
+
+
+def story_of(record: RunRecord) -> Story:
+    """The calls of a run.
+
+    Raises:
+        DamagedEntry: its log is none of a run's.
+    """
+    calls = _Calls(Telling(record.summary, record.rules))
+    for entry in record.entries:
+        calls.take(entry)
+    if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
+        calls.cancel(calls.calls.values())  # the end of the root is no entry
+    return Story(calls.calls, calls.workflows, calls.telling.core.tree.totals, tuple(calls.phases))
+
+
+class _Calls:
+    def __init__(self, telling: Telling) -> None:
+        self.telling = telling
+        self.calls: dict[str, Call] = {}
+        self.workflows: dict[str, str] = {}
+        self.phases: dict[str, None] = {}
+        self._epoch: int | None = None
+
+    def take(self, entry: Entry) -> None:
+        given, at = entry.input, entry.at
+        self._begin_life(entry.epoch)
+        if isinstance(given, Answered | Refused) and (call := self.calls.get(given.id)) is not None:
+            _answer(call, given, at)
+        commands, _ = self.telling.take(entry)
+        if isinstance(given, Opened):
+            self.workflows[given.path] = given.source_name
+        if isinstance(given, Said):
+            self._ask_all(given, at)
+        for command in commands:
+            self._take_command(command, at)
+        if isinstance(given, Ended):
+            self.cancel(call for call in self.calls.values() if call.path == given.path)
+
+    def _begin_life(self, epoch: int) -> None:
+        if self._epoch not in (None, epoch):
+            for call in self.calls.values():
+                if call.state == "open" and call.attempts and call.attempts[-1].ended is None:
+                    call.attempts[-1].lives += 1
+        self._epoch = epoch
+
+    def _ask_all(self, said: Said, at: float) -> None:
+        workflow = self.telling.core.tree.workflows.get(said.path)
+        phase = workflow.phase if workflow is not None else ""
+        for request in said.requests:
+            call = _new(said.path, request, phase, at)
+            self.phases.setdefault(call.phase or "")
+            self.calls.setdefault(call.id, call)
+
+    def _take_command(self, command: Command, at: float) -> None:
+        match command:
+            case Ask():
+                if (call := self.calls.get(command.id)) is not None:
+                    call.state = "open"
+                    if command.tries == 1:
+                        call.attempts.append(Attempt(command.attempt, at))
+            case Emit(path, "agent_failed" | "agent_cancelled" as kind, members):
+                if (call := self.calls.get(_id(path, members["request_id"]))) is not None:
+                    _fail(call, kind, members)
+            case Tell(path):
+                for resolve in command.resolves:
+                    if (call := self.calls.get(_id(path, resolve.id))) is not None:
+                        _settle(call, resolve.resolution)
+
+    def cancel(self, calls: Iterable[Call]) -> None:
+        """Their workflow is over."""
+        for call in calls:
+            if call.state in ("queued", "open"):
+                call.state = "cancelled"
+
+
+def _new(path: str, request: Request, phase: str, at: float) -> Call:
+    kind = request.type if isinstance(request, UnknownRequest) else _kind(request)
+    options = getattr(request, "options", MISSING)
+    texts = options if isinstance(options, dict) else {}
+    label, own = texts.get("label"), texts.get("phase", phase)
+    return Call(
+        _id(path, request.id),
+        path,
+        kind,
+        request,
+        label if isinstance(label, str) else None,
+        own if isinstance(own, str) and own else None,
+        at,
+    )
+
+
+def _kind(request: Request) -> str:
+    words = type(request).__name__.removesuffix("Request")
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in words).lstrip("_")
+
+
+def _id(path: str, identifier: str) -> str:
+    return f"{path}/{identifier}" if path else identifier
+
+
+def _answer(call: Call, given: Answered | Refused, at: float) -> None:
+    """Note what was answered, before the core has said what follows."""
+    if call.state in ("cancelled", "failed", "answered"):
+        return
+    attempt = call.attempts[-1] if call.attempts else None
+    if attempt is not None:
+        attempt.tokens += given.spent.tokens
+        attempt.cost_usd += given.spent.cost_usd
+        attempt.ended = at
+    if isinstance(given, Answered):
+        call.state, call.value = "answered", given.value
+        call.model, call.session_id = _text(given.facts, "model"), _text(given.facts, "session_id")
+        call.reused = bool(given.facts.get("cached"))
+    elif attempt is not None and given.reason is Reason.WRONG_ANSWER:
+        attempt.refused.append(RefusedAnswer(given.text, given.message))
+    elif attempt is not None:
+        attempt.error = given.message
+    if isinstance(given, Refused) and call.kind != "agent":
+        call.state, call.error = "failed", given.message
+
+
+def _fail(call: Call, kind: str, members: Mapping[str, Any]) -> None:
+    if kind == "agent_cancelled":
+        call.state = "cancelled"
+    elif not members["will_retry"]:
+        call.state = "failed" if members["attempt"] else "refused"
+        call.error = members["message"]
+    else:
+        call.state = "queued"
+
+
+def _settle(call: Call, resolution: Any) -> None:
+    """Note how a call ended that nobody was asked about, such as a sleep."""
+    if call.state in ("queued", "open"):
+        is_refused = isinstance(resolution, Rejected)
+        call.state = "refused" if is_refused else "done"
+        call.error = resolution.message if is_refused else None
+
+
+def _text(facts: Mapping[str, Any], name: str) -> str | None:
+    value = facts.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,214 @@
+"""A kept run as events: those that a listener would have been told, and what only a history has.
+
+The events are what a new core emits as it is given the history. Their times are the core's clock since the
+run was made, which goes on between two lives of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from flowcage.host.durable.errors import DamagedEntry
+from flowcage.host.durable.records import Entry, RunRecord, Summary
+from flowcage.host.events import records
+from flowcage.host.events.records import Event
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.run.core.commands import Ask, Command, Emit, Finish
+from flowcage.host.run.core.fold import Core, OutOfOrder
+from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said, State
+from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.node import run_id_below
+from flowcage.protocol.messages import AgentRequest, Json, Missing
+
+
+@dataclass(frozen=True)
+class _OfHistory(Event):
+    TYPE: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Event.to_json`."""
+        members = {"type": self.TYPE, "runId": self.run_id, "at": self.at, "seq": self.seq, "time": self.time}
+        return members | {"rootRunId": self.root_run_id, "tenant": self.tenant}
+
+
+@dataclass(frozen=True)
+class Diagnosed(_OfHistory):
+    """The child or the host has noted something about the workflow."""
+
+    TYPE = "diagnostic"
+    diagnostic: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """With the members of the diagnostic."""
+        return super().to_json() | {"diagnostic": dict(self.diagnostic)}
+
+
+@dataclass(frozen=True)
+class Resumed(_OfHistory):
+    """The run goes on in another host; `life` counts them from 1."""
+
+    TYPE = "resumed"
+    life: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """With the number."""
+        return super().to_json() | {"life": self.life}
+
+
+class Telling:
+    """Of one run, entry by entry.
+
+    Args:
+        summary: of the run.
+        rules: that its core decides by.
+
+    Attributes:
+        core: that has all entries until now.
+        next: number of the entry that comes next.
+    """
+
+    def __init__(self, summary: Summary, rules: Rules) -> None:
+        self.core = Core(rules._replace(watched=True))
+        self.next = 0
+        self._summary = summary
+        self._epoch: int | None = None
+        self._life = 1
+        self._names: dict[str, str] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._told: list[Event] = []
+        self._seq = 0
+        self._at = 0.0
+
+    def take(self, entry: Entry) -> tuple[list[Command], list[Event]]:
+        """What the next entry led to.
+
+        Raises:
+            DamagedEntry: the log is none of a run's.
+        """
+        self._told, self._at = [], entry.at
+        if self._epoch not in (None, entry.epoch):
+            self._life += 1
+            self._tell("", Resumed, life=self._life)
+        self._epoch, self.next = entry.epoch, entry.seq + 1
+        self._before(entry.input)
+        try:
+            commands = self.core.step(entry.at, entry.input)
+        except OutOfOrder as error:
+            why = f"cannot follow what is before it: {error}"
+            raise DamagedEntry(self._summary.run_id, entry.seq, why) from None
+        for command in commands:
+            self._take_command(command)
+        self._behind(entry.input)
+        return commands, self._told
+
+    def end(self, record: RunRecord) -> Event | None:
+        """The last event, where the run is over."""
+        ending = record.ending
+        if ending is None or record.summary.state not in ("ended", "diverged"):
+            return None
+        error = ending.error.get("message") if isinstance(ending.error, dict) else None
+        at = (record.summary.updated_at - record.summary.created_at) / 1000
+        self._told, self._at = [], at
+        verdict: Any = ending.verdict  # of a later version it may be another word
+        self._tell("", records.RunEnded, verdict=verdict, error=error)
+        return self._told[0]
+
+    def _before(self, given: Input) -> None:
+        """Tell of what the core emits nothing about."""
+        match given:
+            case Opened(path, source_name):
+                self._names[path] = source_name
+                if path:
+                    run_id = run_id_below(self._summary.run_id, path)
+                    self._tell(
+                        _above(path), records.ChildStarted, child_run_id=run_id, source_name=source_name
+                    )
+            case Compiled(path, dialect):
+                parent = self._run_id(_above(path)) if path else None
+                self._tell(
+                    path,
+                    records.RunStarted,
+                    source_name=self._names.get(path, ""),
+                    parent_run_id=parent,
+                    dialect=dialect,
+                )
+            case Noted(path, diagnostic):
+                self._tell(path, Diagnosed, diagnostic=diagnostic)
+
+    def _behind(self, given: Input) -> None:
+        match given:
+            case Said(path):
+                for diagnostic in given.diagnostics:
+                    self._tell(path, Diagnosed, diagnostic=diagnostic)
+                if given.state is State.MORE:
+                    self._verdicts[path] = Verdict.FAILED
+            case Ended(path) if path:
+                verdict = self._verdicts.get(path, Verdict.CANCELLED)
+                run_id = run_id_below(self._summary.run_id, path)
+                error = None if verdict is Verdict.COMPLETED else str(verdict)
+                self._tell(
+                    _above(path), records.ChildEnded, child_run_id=run_id, verdict=verdict, error=error
+                )
+
+    def _take_command(self, command: Command) -> None:
+        match command:
+            case Emit(path, "agent_completed", members):
+                known = {name: value for name, value in members.items() if name in _OF_ANSWER}
+                self._tell(path, records.AgentCompleted, **records.of_answer(known))
+            case Emit(path, kind, members):
+                self._tell(path, records.BY_TYPE[kind], **members)
+            case Ask(request=AgentRequest()) if command.tries == 1:
+                self._tell_of_start(command)
+            case Finish(path, verdict):
+                self._verdicts[path] = Verdict(verdict.value)
+
+    def _tell_of_start(self, asked: Ask) -> None:
+        request = asked.request
+        assert isinstance(request, AgentRequest)
+        options = {} if isinstance(request.options, Missing) else request.options
+        texts = {name: text if isinstance(text := options.get(name), str) else None for name in _TEXTS}
+        self._tell(
+            asked.path,
+            records.AgentStarted,
+            request_id=request.id,
+            prompt=request.prompt,
+            attempt=asked.attempt,
+            options=options,
+            **texts | {"phase": asked.phase or None},
+        )
+
+    def _tell(self, path: str, kind: type[Event], **members: Any) -> None:
+        self._seq += 1
+        summary = self._summary
+        told = kind(
+            run_id=self._run_id(path),
+            at=self._at,
+            seq=self._seq,
+            time=time_of(summary, self._at),
+            root_run_id=summary.run_id,
+            tenant=summary.tenant,
+            **members,
+        )
+        self._told.append(told)
+
+    def _run_id(self, path: str) -> str:
+        return run_id_below(self._summary.run_id, path) if path else self._summary.run_id
+
+
+_OF_ANSWER = {each.name for each in fields(records.AgentCompleted)}
+_TEXTS = ("label", "phase", "model", "provider")
+
+
+def time_of(summary: Summary, at: float) -> str:
+    """The time of the day, in UTC; "" for a number that is none, as a damaged store may have it."""
+    try:
+        return datetime.fromtimestamp(summary.created_at / 1000 + at, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
