@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         prometheus_collector as prometheus_collector,
         prometheus_text as prometheus_text,
     )
+    from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
         AgentLimitReached as AgentLimitReached,
         BudgetExhausted as BudgetExhausted,
@@ -105,6 +106,7 @@ _HOMES = {
         "prometheus_collector",
         "prometheus_text",
     ),
+    "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
         "AgentLimitReached",
         "BudgetExhausted",

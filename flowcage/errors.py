@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         AgentSpecError as AgentSpecError,
         WrongAnswer as WrongAnswer,
     )
+    from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
         AgentLimitReached as AgentLimitReached,
         BudgetExhausted as BudgetExhausted,
@@ -46,6 +47,7 @@ _HOMES = {
         "AgentSpecError",
         "WrongAnswer",
     ),
+    "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
         "AgentLimitReached",
         "BudgetExhausted",

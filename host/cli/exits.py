@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DONE, FAILED, OUR_FAULT = Exit.DONE, Exit.FAILED, Exit.OUR_FAULT
 # Those that do not depend on how a run ended.
 USAGE = 2
-INTERRUPTED = 130  # 128 + SIGINT
+INTERRUPTED = Exit.INTERRUPTED
 
 _WINDOW = 120  # characters of a line that an excerpt shows
 _MAX_NOTES = 20  # of one kind

@@ -51,10 +51,14 @@ class Journal:
         """The next answer for this request comes from the store: its row is taken in with the entry."""
         self._outside.add(request)
 
+    def discard_outside(self, request: str) -> None:
+        """An answer from the store is of no use to the run: its row is taken in without an entry."""
+        self._took.append(request)
+
     @property
     def is_written(self) -> bool:
         """Whether nothing is gathered."""
-        return not self._gathered
+        return not (self._gathered or self._took)
 
     def flush(self) -> Ticket[None]:
         """Have all that was gathered written; what was given before is durable no later than this."""

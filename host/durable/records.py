@@ -100,6 +100,21 @@ class OutsideAnswer(NamedTuple):
     at: int
 
 
+class Cancel(NamedTuple):
+    """Somebody asked for the run to end."""
+
+    at: int
+    reason: str
+
+
+class FromOutside(NamedTuple):
+    """What was given to a run from outside and is not taken in: answered requests, and a wish to end it."""
+
+    run_id: str
+    requests: frozenset[str]
+    cancel: Cancel | None
+
+
 class Ending(NamedTuple):
     """How a run ended, or why it diverged. `error` and `usage` are whatever the host tells of them."""
 
@@ -107,13 +122,6 @@ class Ending(NamedTuple):
     result: Json | Missing = MISSING
     error: Json = None
     usage: Json = None
-
-
-class Cancel(NamedTuple):
-    """Somebody asked for the run to end."""
-
-    at: int
-    reason: str
 
 
 class Summary(NamedTuple):

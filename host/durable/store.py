@@ -13,6 +13,8 @@ clause:
 5. A run does not fall asleep over an answer or a request to cancel that it has not seen.
 6. A start with the key of an earlier one is that run.
 7. A run that is open, or whose answers a fork reuses, is not removed.
+8. A host learns with one question which of its running runs were given something from outside.
+9. A run whose end was not of its own doing, so that it can be gone on with, keeps what it was answered.
 
 Every write is put into one queue and committed in its order by one thread, in groups. It gives a `Ticket`,
 which can be awaited: ``await store.claim(run_id)``. Reads are made beside, on what is committed.
@@ -38,6 +40,7 @@ from flowcage.host.durable.records import (
     EncodedEntry,
     Ending,
     Filter,
+    FromOutside,
     NewRun,
     NewWorkflow,
     OutsideAnswer,
@@ -140,6 +143,9 @@ class Store(Protocol):
 
         The end of a run is news for everybody. That a host was killed is no news.
         """
+
+    async def outside(self) -> list[FromOutside]:
+        """What was given from outside to the running runs of this host; cheap, however many there are."""
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
         """Runs that no living host has: queued, abandoned, or asleep with something to wake up for."""

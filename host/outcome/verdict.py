@@ -20,6 +20,7 @@ class Exit(IntEnum):
     FAILED = 1
     TIMEOUT = 124  # as timeout(1)
     OUR_FAULT = 125
+    INTERRUPTED = 130  # 128 + SIGINT
     KILLED = 137  # 128 + SIGKILL
 
 
@@ -141,7 +142,12 @@ class Verdict(StrEnum):
         "another signal, or an exit before the end: a bug in the engine, or code that exploited one",
         "137 for SIGKILL",
     )
-    CANCELLED = "cancelled", None, _LATER, "a cancel scope of the host's program"
+    CANCELLED = (
+        "cancelled",
+        Exit.INTERRUPTED,
+        _LATER,
+        "a cancel scope of the host's program, or somebody who asked for the run to end",
+    )
     HOST_SHUTDOWN = "host_shutdown", None, _LATER, "a signal to the host", "129, 130, 143"
     NOT_STARTED = (
         "not_started",
@@ -152,3 +158,16 @@ class Verdict(StrEnum):
         "2 for what cannot be sent",
     )
     HOST_FAULT = "host_fault", Exit.OUR_FAULT, _OF_HOST, "a handler or a listener of the host's program"
+
+
+# Ends that are not the workflow's own doing, so a run may be gone on with from before them.
+RESUMABLE = frozenset(
+    {
+        Verdict.CANCELLED,
+        Verdict.HOST_SHUTDOWN,
+        Verdict.WALL_TIMEOUT,
+        Verdict.CRASHED,
+        Verdict.NOT_STARTED,
+        Verdict.HOST_FAULT,
+    }
+)

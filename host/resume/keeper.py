@@ -53,6 +53,13 @@ class Keeper:
         if begun.path:  # the root is written with its run
             self._store.add_workflow(self.run_id, self.epoch, workflow_of(begun))
 
+    def expect_outside(self, request: str) -> None:
+        self._journal.expect_outside(request)
+
+    def discard_outside(self, request: str) -> None:
+        self._journal.discard_outside(request)
+        self.flush()
+
     def flush(self) -> None:
         self._flushed()
 

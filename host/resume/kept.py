@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import trio
@@ -11,13 +12,16 @@ from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
 from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
 from flowcage.host.durable.sql.sqlstore import wall_clock
 from flowcage.host.durable.store import Store
+from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
 from flowcage.host.outcome.errors import FlowcageError, RunError
 from flowcage.host.outcome.judge import verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
-from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.outcome.verdict import RESUMABLE, Verdict
 from flowcage.host.resume.fold import begun_of, past_of
+from flowcage.host.resume.given import Given
 from flowcage.host.resume.keeper import Keeper, workflow_of
+from flowcage.host.resume.outside import Outside
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.driver import answered
 from flowcage.host.run.limits import with_limits
@@ -29,17 +33,6 @@ from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Budget, Json
 
-# Ends that are not the workflow's own doing, so a run may be gone on with from before them.
-RESUMABLE = frozenset(
-    {
-        Verdict.CANCELLED,
-        Verdict.HOST_SHUTDOWN,
-        Verdict.WALL_TIMEOUT,
-        Verdict.CRASHED,
-        Verdict.NOT_STARTED,
-        Verdict.HOST_FAULT,
-    }
-)
 # For the last commit of a run whose host was told to end.
 _LAST_COMMIT_SECONDS = 10.0
 
@@ -65,9 +58,15 @@ class KeptRun:
         self.begun = begun
         self.record = record
         self.run_id = keeper.run_id
+        self._outside: Outside | None = None
 
     def run(
-        self, options: RunOptions, share: Share | None = None, *, answerer: Answerer | None = None
+        self,
+        options: RunOptions,
+        share: Share | None = None,
+        *,
+        answerer: Answerer | None = None,
+        outside: Outside | None = None,
     ) -> Run:
         """The run, to be executed once.
 
@@ -75,6 +74,7 @@ class KeptRun:
             options: of the run. Of one that is gone on with, rules and limits of the child are those it had.
             share: what it may use of its tenant's.
             answerer: answers its requests in place of the options' handlers.
+            outside: tells it what it is given from outside, while it is carried out.
 
         Raises:
             NotResumable: nobody would answer a kind of request that had been answered.
@@ -94,6 +94,7 @@ class KeptRun:
             past=self._past,
         )
         run.kept = self
+        self._outside = outside
         return run
 
     def options(self, options: RunOptions) -> RunOptions:
@@ -112,12 +113,14 @@ class KeptRun:
                 takes nothing more, `ReplayDiverged`.
         """
         try:
-            outcome = await execute(self.begun.source, self.begun.args)
+            with self._hearing(run):
+                outcome = await execute(self.begun.source, self.begun.args)
         except (Fenced, StoreFailed):
             raise
         except RunError as error:
             past = run.driver.past
-            is_behind = past is not None and "" in past.behind  # a limit of this life, and not of the run's
+            # Then it is a limit of this life, and not of the run's.
+            is_behind = past is not None and "" in past.behind and not isinstance(error, CancelRequested)
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
@@ -126,6 +129,12 @@ class KeptRun:
             raise
         await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
         return outcome
+
+    def _hearing(self, run: Run) -> AbstractContextManager[None]:
+        if self._outside is None:
+            return nullcontext()
+        given = Given(self._keeper, run)
+        return self._outside.hearing(self.run_id, given.take, given.end, is_new=self.record is None)
 
     async def _end(
         self, verdict: Verdict, error: RunError | None, report: Report | None, **result: Json
@@ -186,16 +195,24 @@ async def begin(
     return KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
 
 
-async def take_up(store: Store, run_id: str, tenant: str | None = None) -> KeptRun:
+async def take_up(
+    store: Store, run_id: str, tenant: str | None = None, *, even_if_cancelled: bool = False
+) -> KeptRun:
     """Claim a run to go on with it.
+
+    Args:
+        store: that keeps it.
+        run_id: of the run.
+        tenant: whose it must be.
+        even_if_cancelled: whether a run goes on that somebody had asked to end.
 
     Raises:
         UnknownRun: there is none; one of another tenant is none.
-        NotResumable: it goes on, has ended by itself, or has diverged.
+        NotResumable: it goes on, has ended by itself or by request, or has diverged.
         DamagedEntry: it cannot be read.
     """
     summary = await store.get(run_id)
-    _require_resumable(summary, tenant)
+    _require_resumable(summary, tenant, even_if_cancelled)
     await store.load(run_id)  # what cannot be read is not claimed
     epoch = await store.claim(run_id, reopen=summary.state == "ended")
     if epoch is None:
@@ -211,12 +228,16 @@ async def take_up(store: Store, run_id: str, tenant: str | None = None) -> KeptR
     return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past)
 
 
-def _require_resumable(summary: Summary, tenant: str | None) -> None:
+def _require_resumable(summary: Summary, tenant: str | None, even_if_cancelled: bool) -> None:
     run_id = summary.run_id
     if tenant is not None and summary.tenant != tenant:
         raise UnknownRun(run_id)
     if summary.state == "diverged":
         raise NotResumable(f"run {run_id} has diverged: told the same, it did something else")
+    if summary.state == "ended" and summary.cancel is not None and not even_if_cancelled:
+        why = f": {summary.cancel.reason}" if summary.cancel.reason else ""
+        how = "even_if_cancelled (--even-if-cancelled) goes on with it all the same"
+        raise NotResumable(f"run {run_id} was cancelled{why}; {how}")
     if summary.state == "ended" and summary.verdict not in {each.value for each in RESUMABLE}:
         ended = "has completed" if summary.verdict == Verdict.COMPLETED else f"has ended: {summary.verdict}"
         raise NotResumable(f"run {run_id} {ended}; there is nothing to go on with")

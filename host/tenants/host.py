@@ -87,7 +87,8 @@ class Host(Resuming):
             if value is not None:
                 require_type(name, value, kind)
         self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
-        self._options, self._store = options or RunOptions(), store
+        self._options = options or RunOptions()
+        self._keep_runs(store)
         self._tenancies = Tenancies(launcher, self._new_reserve)
         self._glances = Glances()
         self._counts = RunCounts()
@@ -243,7 +244,7 @@ class Host(Resuming):
             if kept is None:
                 run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
             else:
-                run = kept.run(options, share, answerer=asked.answerer)
+                run = kept.run(options, share, answerer=asked.answerer, outside=self._outside)
             began(run)
             try:
                 outcome = await run.execute(asked.source, asked.args)
@@ -267,6 +268,7 @@ class Host(Resuming):
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
                 nursery.start_soon(self._glances.run)
+                nursery.start_soon(self._watch_store)
                 self._nursery = nursery
                 try:
                     yield

@@ -9,6 +9,7 @@ from dataclasses import replace
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
+from flowcage.host.resume.outside import Outside
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
@@ -29,7 +30,8 @@ async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | Non
         return None, options
     if asked.resumes:
         assert asked.run_id is not None
-        kept = await take_up(store, asked.run_id, asked.tenant)
+        again = asked.even_if_cancelled
+        kept = await take_up(store, asked.run_id, asked.tenant, even_if_cancelled=again)
         return kept, kept.options(options)
     kept = await begin(
         store,
@@ -63,6 +65,14 @@ class Resuming(ABC):
     """The part of a host that goes on with runs of its store."""
 
     _store: Store | None
+    _outside: Outside | None
+
+    def _keep_runs(self, store: Store | None) -> None:
+        self._store, self._outside = store, None if store is None else Outside(store)
+
+    async def _watch_store(self) -> None:
+        if self._outside is not None:
+            await self._outside.watch()
 
     @abstractmethod
     def options(
@@ -83,10 +93,12 @@ class Resuming(ABC):
         tenant: str = DEFAULT_TENANT,
         handlers: Handlers | None = None,
         options: RunOptions | None = None,
+        even_if_cancelled: bool = False,
     ) -> Outcome:
         """Wait for the tenant's turn and go on with a run of the store, which had ended before it was done.
 
         What was answered is not asked again. Source, args, limits of the child and rules are those it had.
+        A run that was cancelled by request goes on with `even_if_cancelled` only.
 
         Raises:
             UnknownRun, NotResumable: there is nothing to go on with.
@@ -96,4 +108,4 @@ class Resuming(ABC):
         if self._store is None:
             raise ValueError("a host without a store has no runs to resume; give it one, Host(store=…)")
         asked = submission(tenant, "", "", MISSING, self.options(handlers, None, options), run_id)
-        return await self._admit(asked._replace(resumes=True))
+        return await self._admit(asked._replace(resumes=True, even_if_cancelled=even_if_cancelled))

@@ -32,6 +32,7 @@ class Submission(NamedTuple):
         run_id: that the caller chose; None for a new one.
         answerer: answers the requests in place of the options' handlers.
         resumes: whether it is a run of the host's store, which has its source and args.
+        even_if_cancelled: whether such a run goes on although it was cancelled by request.
     """
 
     tenant: str
@@ -42,6 +43,7 @@ class Submission(NamedTuple):
     run_id: str | None = None
     answerer: Answerer | None = None
     resumes: bool = False
+    even_if_cancelled: bool = False
 
 
 def submission(

@@ -14,6 +14,7 @@ from flowcage.host.durable.records import (
     Created,
     EncodedEntry,
     Filter,
+    FromOutside,
     NewRun,
     NewWorkflow,
     StoreOptions,
@@ -192,6 +193,26 @@ class FallsAsleep(SqliteStore):
     def sleep(self, run_id: str, epoch: int, wake_at: int | None = None) -> Any:
         self._put(life.Leave(run_id, epoch, "asleep"))
         return done(True)
+
+
+@breaks("a_host_learns_at_once_what_its_runs_were_given")
+class TellsOfOthers(SqliteStore):
+    async def outside(self) -> Any:
+        sql = "SELECT run_id, request FROM answers WHERE data IS NOT NULL"
+        rows = await self._read(lambda db: db.execute(sql, ()).fetchall())
+        return [FromOutside(run_id, frozenset({request}), None) for run_id, request in rows]
+
+
+class _Forgets(life.Leave):
+    def run(self, scope: Scope) -> None:
+        super().run(scope)
+        scope.db.execute("DELETE FROM answers WHERE run_id = ?", (self._run_id,))
+
+
+@breaks("a_run_that_was_broken_off_keeps_its_answers")
+class ForgetsAnswers(SqliteStore):
+    def end(self, run_id: str, epoch: int, ending: Any) -> Any:
+        return self._put(_Forgets(run_id, epoch, "ended", ending.verdict, encoded_ending(ending)))
 
 
 @breaks("nothing_is_asked_of_a_run_that_is_over_or_unknown")

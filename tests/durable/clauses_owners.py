@@ -242,6 +242,60 @@ async def nothing_is_asked_of_a_run_that_is_over_or_unknown(place: Place) -> Non
 
 
 @clause
+async def a_host_learns_at_once_what_its_runs_were_given(place: Place) -> None:
+    async with host(place) as one, host(place) as two:
+        journal = await begun(one, "answered")
+        for run_id in ("cancelled", "nothing", "asleep", "ended"):
+            await begun(one, run_id)
+        await begun(two, "another")
+        assert await one.sleep("asleep", 1) is True
+        await one.end("ended", 1, Ending("host_shutdown"))
+        for run_id in ("answered", "asleep", "ended", "another"):
+            for request in ("1", "3/1\0"):
+                await two.answer(run_id, Answered(request, "x"))
+        for run_id in ("cancelled", "asleep", "another"):
+            await two.cancel(run_id, "why\ud800")
+        found = {each.run_id: each for each in await one.outside()}
+        assert set(found) == {"answered", "cancelled"}
+        assert found["answered"].requests == {"1", "3/1\0"}
+        assert found["answered"].cancel is None
+        assert found["cancelled"].requests == frozenset()
+        cancel = found["cancelled"].cancel
+        assert cancel is not None
+        assert cancel.reason == "why\ud800"
+        journal.expect_outside("1")
+        await written(journal, Answered("1", "x"))
+        journal.discard_outside("3/1\0")
+        await journal.flush()
+        assert [each.run_id for each in await one.outside()] == ["cancelled"]
+        assert (await one.load("answered")).summary.entries == 1
+        assert [each.run_id for each in await two.outside()] == ["another"]
+
+
+@clause
+async def a_run_that_was_broken_off_keeps_its_answers(place: Place) -> None:
+    async with host(place) as one, host(place) as two:
+        await begun(one, "r")
+        await two.answer("r", Answered("1", "before"))
+        await one.end("r", 1, Ending("host_shutdown"))
+        assert await two.answer("r", Answered("2", "after")) is True
+        assert await two.answer("r", Answered("1", "again")) is False
+        assert await two.claim("r", reopen=True) == 2
+        assert {each.request for each in await two.answers("r")} == {"1", "2"}
+        await two.cancel("r")
+        await two.end("r", 2, Ending("cancelled"))
+        with pytest.raises(RunHasEnded):  # by request
+            await one.answer("r", Answered("3", "x"))
+        summary = await one.get("r")
+        assert (summary.state, summary.verdict) == ("ended", "cancelled")
+        assert summary.cancel is not None
+        await begun(one, "done")
+        await two.answer("done", Answered("1", "x"))
+        await one.end("done", 1, DONE)
+        assert await two.answers("done") == []
+
+
+@clause
 async def hosts_are_told_of_news(place: Place) -> None:
     async with host(place) as one, host(place) as two:
         await begun(one, "r")

@@ -40,6 +40,7 @@ VERDICTS = {
     "OutputExceeded": Verdict.OUTPUT_LIMIT,
     "AgentLimitReached": Verdict.AGENT_LIMIT,
     "BudgetExhausted": Verdict.BUDGET_EXHAUSTED,
+    "CancelRequested": Verdict.CANCELLED,
     "ChildDied": Verdict.CRASHED,
     "ChildGone": Verdict.HOST_FAULT,  # never leaves the host: it becomes ChildDied or ProtocolViolation
     "ProtocolViolation": Verdict.PROTOCOL_VIOLATION,

@@ -11,7 +11,7 @@ from flowcage.host.cli import exits
 from flowcage.host.outcome import errors
 from flowcage.host.outcome.verdict import Exit, Verdict
 
-ENDED_BY_A_SIGNAL_OF_THE_COMMAND = {Verdict.CANCELLED, Verdict.HOST_SHUTDOWN}
+ENDED_BY_A_SIGNAL_OF_THE_COMMAND = {Verdict.HOST_SHUTDOWN}
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -48,7 +48,7 @@ def test_an_error_of_a_run_is_no_completed_run_and_has_an_exit_status(kind: type
         (ChildDied("SIGKILL", None, ""), Verdict.CRASHED, 137),
         (ChildDied("SIGKILL", None, ""), Verdict.CPU_LIMIT, 124),
         (ChildDied("SIGSEGV", None, ""), Verdict.CRASHED, 125),
-        (RunError("x"), Verdict.CANCELLED, 125),
+        (RunError("x"), Verdict.CANCELLED, 130),
     ],
 )
 def test_what_the_verdict_does_not_tell_by_itself(error: RunError, verdict: Verdict, status: int) -> None:

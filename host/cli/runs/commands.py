@@ -32,7 +32,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_STORE
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
-def resume(run: str, store: Path | None, events: Path | None, quiet: bool) -> None:
+@click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
+def resume(run: str, store: Path | None, events: Path | None, quiet: bool, even_if_cancelled: bool) -> None:
     """Go on with RUN, which was ended before it was done: an id, the beginning of one, or @last.
 
     What agents had answered is not asked again. A call that an agent was at work on is asked again.
@@ -44,6 +45,7 @@ def resume(run: str, store: Path | None, events: Path | None, quiet: bool) -> No
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
+    from flowcage.host.resume.outside import watched as watching
 
     path = keeping.store_path(store and store.absolute())
     events = events and events.absolute()
@@ -58,9 +60,9 @@ def resume(run: str, store: Path | None, events: Path | None, quiet: bool) -> No
         ending = Ending(script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
 
         async def work(listener: Listener | None) -> Outcome:
-            async with keeping.opened(path) as opened:
-                kept = await take_up(opened, run_id)
-                ending.run = kept.run(replace(options, listener=listener))
+            async with keeping.opened(path) as opened, watching(opened) as outside:
+                kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
+                ending.run = kept.run(replace(options, listener=listener), outside=outside)
                 ending.is_kept = True
                 return await kept.execute(ending.run)
 

@@ -67,6 +67,7 @@ async def carry_out(
     """
     from flowcage.host.durable.errors import StoreError, StoreFailed
     from flowcage.host.resume.kept import begin
+    from flowcage.host.resume.outside import watched
     from flowcage.host.run.run import Run
 
     began: Callable[[Run, bool], None] = more["began"]
@@ -81,10 +82,12 @@ async def carry_out(
         began(run, False)
         return await run.execute(script.text, args)
     try:
-        kept = await begin(store, run_id, script.text, script.name, args, options, settings=more["settings"])
-        run = kept.run(options)
-        began(run, True)
-        return await kept.execute(run)
+        async with watched(store) as outside:
+            settings = more["settings"]
+            kept = await begin(store, run_id, script.text, script.name, args, options, settings=settings)
+            run = kept.run(options, outside=outside)
+            began(run, True)
+            return await kept.execute(run)
     finally:
         await manager.__aexit__(None, None, None)
 

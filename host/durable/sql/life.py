@@ -9,6 +9,7 @@ from flowcage.host.durable.sql.payloads import Packed
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import require_owner
+from flowcage.host.outcome.verdict import RESUMABLE
 
 
 class Claim(Write[int | None]):
@@ -126,7 +127,7 @@ class GiveAnswer(Write[bool]):
         self._packed = self._packed or scope.payloads.pack(self._answer)
 
     def run(self, scope: Scope) -> bool:
-        owner = _open_run(scope, self._run_id)
+        owner = _open_run(scope, self._run_id, or_resumable=True)
         assert self._packed is not None
         done = scope.db.execute(
             "INSERT INTO answers(run_id, request, at, data) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -179,7 +180,7 @@ def _leave(scope: Scope, run_id: str, state: State, verdict: str | None, ending:
         (state, verdict, ending.data or None, scope.now, ending.size, run_id),
     )
     scope.keep_blobs(run_id, ending.blobs)
-    if state == "ended":
+    if state == "ended" and verdict not in RESUMABLE:
         scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
     scope.told.add("")
 
@@ -192,9 +193,10 @@ def _row(scope: Scope, run_id: str, columns: str) -> Row:
     return row
 
 
-def _open_run(scope: Scope, run_id: str) -> str:
-    """The owner of a run that has not ended; "" without one."""
-    state, owner, verdict = _row(scope, run_id, "state, owner, verdict")
-    if state == "ended":
+def _open_run(scope: Scope, run_id: str, *, or_resumable: bool = False) -> str:
+    """The owner of a run that has not ended, or may be gone on with; "" without one."""
+    state, owner, verdict, cancel_at = _row(scope, run_id, "state, owner, verdict, cancel_at")
+    goes_on = or_resumable and verdict in RESUMABLE and cancel_at is None
+    if state == "ended" and not goes_on:
         raise RunHasEnded(run_id, verdict)
     return owner or ""

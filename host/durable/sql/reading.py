@@ -9,9 +9,11 @@ from typing import Any
 
 from flowcage.host.durable.errors import AmbiguousRun, DamagedEntry, DamagedStore, UnknownRun
 from flowcage.host.durable.records import (
+    Cancel,
     Claimable,
     Entry,
     Filter,
+    FromOutside,
     NewWorkflow,
     OutsideAnswer,
     RunRecord,
@@ -30,7 +32,7 @@ from flowcage.host.durable.sql.rows import (
     summary_of,
     workflow_of,
 )
-from flowcage.host.durable.sql.schema import escaped
+from flowcage.host.durable.sql.schema import escaped, unescaped
 
 LAST = "@last"
 _MOST_NAMED = 10
@@ -153,6 +155,25 @@ def claimable(db: Database, now: int, is_alive: Callable[[str], bool], limit: in
         for (run_id,) in db.execute(sql, (owner, limit)).fetchall():
             found[run_id] = Claimable(run_id, "abandoned")
     return list(found.values())[:limit]
+
+
+# Both parts begin with an index of what is asked of runs, and not of runs.
+_OUTSIDE = """SELECT a.run_id, a.request, NULL, NULL FROM answers a CROSS JOIN runs r
+WHERE a.data IS NOT NULL AND r.run_id = a.run_id AND r.state = 'running' AND r.owner = ?
+UNION ALL SELECT run_id, NULL, cancel_at, cancel_reason FROM runs
+WHERE cancel_at IS NOT NULL AND state = 'running' AND owner = ?"""
+
+
+def outside(db: Database, owner: str) -> list[FromOutside]:
+    """What was given from outside to the running runs of a host."""
+    found: dict[str, FromOutside] = {}
+    for run_id, request, cancel_at, reason in db.execute(_OUTSIDE, (owner, owner)).fetchall():
+        known = found.get(run_id, FromOutside(run_id, frozenset(), None))
+        if request is None:
+            found[run_id] = known._replace(cancel=Cancel(cancel_at, unescaped(reason)))
+        else:
+            found[run_id] = known._replace(requests=known.requests | {unescaped(request)})
+    return list(found.values())
 
 
 def next_due(db: Database) -> int | None:

@@ -21,6 +21,7 @@ from flowcage.host.durable.records import (
     EncodedEntry,
     Ending,
     Filter,
+    FromOutside,
     NewRun,
     NewWorkflow,
     OutsideAnswer,
@@ -141,6 +142,9 @@ class SqlStore(ABC):
 
     @abstractmethod
     async def news(self) -> None: ...
+
+    async def outside(self) -> list[FromOutside]:
+        return await self._read(lambda db: reading.outside(db, self._owner))
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
         return await self._read(lambda db: reading.claimable(db, self._now(), self.is_alive, limit))

@@ -63,7 +63,7 @@ CREATE INDEX runs_by_age ON runs(created_at, run_id);
 CREATE INDEX runs_queued ON runs(created_at) WHERE state = 'queued';
 CREATE INDEX runs_running ON runs(owner) WHERE state = 'running';
 CREATE INDEX runs_asleep ON runs(wake_at) WHERE state = 'asleep';
-CREATE INDEX runs_cancelled ON runs(cancel_at) WHERE state = 'asleep' AND cancel_at IS NOT NULL;
+CREATE INDEX runs_cancelled ON runs(state) WHERE cancel_at IS NOT NULL;
 CREATE INDEX runs_forks ON runs(forked_from) WHERE forked_from IS NOT NULL;
 CREATE INDEX answers_waiting ON answers(run_id) WHERE data IS NOT NULL;
 COMMIT;
