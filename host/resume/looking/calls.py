@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from flowcage.host.durable.records import Entry, RunRecord
-from flowcage.host.resume.kept import RESUMABLE
+from flowcage.host.outcome.verdict import RESUMABLE
 from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
 from flowcage.host.run.core.inputs import Answered, Ended, Opened, Reason, Refused, Said
