@@ -39,6 +39,7 @@ from flowcage.host.durable.records import (
     Created,
     EncodedEntry,
     Ending,
+    Entry,
     Filter,
     FromOutside,
     NewRun,
@@ -166,6 +167,9 @@ class Store(Protocol):
 
     async def load(self, run_id: str) -> RunRecord:
         """A run with its history. Raises `UnknownRun`, `DamagedEntry`."""
+
+    async def entries(self, run_id: str, since: int) -> list[Entry]:
+        """The part of a run's history from this number on. Raises `UnknownRun`, `DamagedEntry`."""
 
     async def runs(self, which: Filter = ALL) -> list[Summary]:
         """The runs of a filter, the newest first."""

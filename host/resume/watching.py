@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import trio
 
@@ -13,7 +13,7 @@ from flowcage.host.durable.store import Store
 _LOOK_SECONDS = 2.0
 
 
-async def changes(store: Store, run_id: str) -> AsyncIterator[Summary]:
+async def changes(store: Store, run_id: str) -> AsyncGenerator[Summary]:
     """How a run stands: at first, and whenever it may have changed, as long as its host lives.
 
     The last is that of a run that is over, or that no living host has.

@@ -239,6 +239,12 @@ class EndsTheLiving(SqliteStore):
         return self._put(_EndAnyway(run_id, ending.verdict, encoded_ending(ending)))
 
 
+@breaks("a_history_is_read_on_from_any_entry")
+class RepeatsItself(SqliteStore):
+    async def entries(self, run_id: str, since: int) -> Any:
+        return await super().entries(run_id, max(0, since - 1))
+
+
 @breaks("whoever_follows_a_run_is_told_of_what_is_appended")
 class HasNoFollowers(SqliteStore):
     def follow(self, run_id: str) -> Any:

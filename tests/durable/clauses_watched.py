@@ -7,7 +7,7 @@ import trio
 
 from flowcage.host.durable.errors import Fenced, RunHasEnded, UnknownRun
 from flowcage.host.durable.records import Ending, Filter
-from flowcage.host.run.core.inputs import Answered, Turn
+from flowcage.host.run.core.inputs import Answered, Input, Turn
 from flowcage.protocol.messages import MISSING
 
 from . import places
@@ -71,6 +71,17 @@ async def a_run_that_nobody_has_can_be_ended_and_no_other(place: Place) -> None:
         assert await two.claim("gone", reopen=True) == 3
         with pytest.raises(UnknownRun):
             await two.end_unowned("none", ending)
+
+
+@clause
+async def a_history_is_read_on_from_any_entry(place: Place) -> None:
+    async with host(place) as store:
+        inputs: list[Input] = [Answered("1", "x" * 100_000), Turn(""), Turn("x")]
+        await begun(store, "r", *inputs)
+        for since in range(5):
+            assert await store.entries("r", since) == list((await store.load("r")).entries)[since:]
+        with pytest.raises(UnknownRun):
+            await store.entries("none", 0)
 
 
 @clause

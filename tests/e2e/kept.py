@@ -12,6 +12,7 @@ import trio
 from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 
+from ..durable import entries
 from ..durable.places import begun
 from .command import Finished, flowcage
 
@@ -38,16 +39,16 @@ def with_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]], **option
     return trio.run(main)
 
 
-def make(path: Path, *run_ids: str, **more: Any) -> None:
+def make(path: Path, *run_ids: str, clock_at: int | None = None, inputs: bool = False) -> None:
     """A store with runs; those whose id begins with ``done`` are over, the others are abandoned."""
 
     async def work(store: SqliteStore) -> None:
         for run_id in run_ids:
-            await begun(store, run_id, **more)
+            await begun(store, run_id, *(entries.INPUTS if inputs else ()))
             if run_id.startswith("done"):
                 await store.end(run_id, 1, DONE)
 
-    with_store(path, work)
+    with_store(path, work, clock=None if clock_at is None else lambda: clock_at)
 
 
 def on(path: Path, *words: str | Path) -> Finished:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import FilePath, fail, say, to_the_end
-from flowcage.host.terminal.text import safe
+from flowcage.host.cli.console import FilePath, fail, to_the_end, write_result
+from flowcage.host.terminal.text import leave, safe
+from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord
     from flowcage.host.durable.sqlite.store import SqliteStore
 
 T = TypeVar("T")
+
+# 128 + SIGPIPE, as for a program that does not ignore it.
+PIPE_CLOSED = 141
 
 STORE = click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -82,7 +86,20 @@ def looked_up(store: Path | None, run: str) -> RunRecord:
 
 def say_all(lines: Sequence[str], members: Any, *, as_json: bool) -> None:
     """Write what a command has done or found to stdout: lines for a person, or JSON."""
-    if as_json:
-        say(json.dumps(members))
-    elif lines:
-        say("\n".join(map(safe, lines)))
+    text = strictjson.dumps_ascii(members) if as_json else "\n".join(map(safe, lines))
+    if not text:
+        return
+    try:
+        write_result(text if as_json else for_stdout(text))
+    except BrokenPipeError:  # whoever reads it has seen enough
+        leave(PIPE_CLOSED)
+    except OSError as error:
+        fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
+
+
+def for_stdout(text: str) -> str:
+    """A text for a person, with escapes where stdout has an encoding that lacks its characters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if encoding.lower().replace("-", "") == "utf8":
+        return text
+    return text.encode("ascii", "backslashreplace").decode("ascii")

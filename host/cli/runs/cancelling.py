@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +55,13 @@ async def _until_ended(opened: SqliteStore, run_id: str, reason: str) -> tuple[C
     from flowcage.host.durable.errors import RunHasEnded
     from flowcage.host.resume import cancelling, watching
 
-    async for summary in watching.changes(opened, run_id):
-        if summary.state != "running" or summary.is_abandoned:
-            with suppress(RunHasEnded):
-                await cancelling.cancel(opened, run_id, reason)
-            if (now := await opened.get(run_id)).state == "ended":
-                return "ended", now
+    async with aclosing(watching.changes(opened, run_id)) as changes:
+        async for summary in changes:
+            if summary.state != "running" or summary.is_abandoned:
+                with suppress(RunHasEnded):
+                    await cancelling.cancel(opened, run_id, reason)
+                if (now := await opened.get(run_id)).state == "ended":
+                    return "ended", now
     return await _until_ended(opened, run_id, reason)  # another host has it by now
 
 

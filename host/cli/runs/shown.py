@@ -1,67 +1,220 @@
-"""What ``flowcage show`` tells of a run: its calls, as a fold of its history."""
+"""What ``flowcage show`` tells of a run: its calls as a tree by phase, and one of them with all there is."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
+from flowcage.host.cli.runs.columns import aligned, one_line
+from flowcage.host.cli.runs.summaries import INTERRUPTED, standing
+from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.resume.fold import past_of
-from flowcage.host.run.core.inputs import Answered, Refused, Said, Spent
-from flowcage.protocol.messages import AgentRequest, Missing, Request
+from flowcage.host.resume.looking.calls import Attempt, Call, Story
+from flowcage.host.run.past.past import request_of
+from flowcage.host.terminal.text import safe
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import MISSING, AgentRequest, Request, SleepRequest, WorkflowRequest
+
+_Row: TypeAlias = tuple[str, ...]
+_RIGHT = frozenset({3, 4, 5, 6})  # columns with numbers
+_NAME, _ERROR = 44, 100  # characters
 
 
-def shown(record: RunRecord) -> dict[str, Any]:
-    """Calls with how each stands, what they cost, and how the run ended."""
-    calls: dict[str, dict[str, Any]] = {}
-    for entry in record.entries:
-        given = entry.input
-        if isinstance(given, Said):
-            for request in given.requests:
-                path = f"{given.path}/" if given.path else ""
-                calls[f"{path}{request.id}"] = _call(f"{path}{request.id}", request)
-        elif isinstance(given, Answered | Refused) and given.id in calls:
-            _answer(calls[given.id], given)
-    tree = past_of(record, 0.0).core.tree
-    waiting = {each.id for workflow in tree.workflows.values() for each in workflow.calls.values()}
-    for identifier, call in calls.items():
-        if identifier in waiting:
-            call["outcome"] = "open"
-    totals, ending = tree.totals, record.ending
+# ---- the run ---------------------------------------------------------------------------------
+
+
+def members(record: RunRecord, story: Story) -> dict[str, Any]:
+    """As JSON, beside the members of its summary."""
+    totals, ending = story.totals, record.ending
     return {
-        "usage": {"agents": totals.started, "tokens": totals.tokens, "costUsd": totals.cost_usd},
+        "usage": {
+            "agents": totals.started,
+            "tokens": totals.tokens,
+            "costUsd": round(totals.cost_usd, 9),
+        },
         "error": None if ending is None else ending.error,
-        "calls": list(calls.values()),
+        "workflows": dict(story.workflows),
+        "calls": [call.to_json() for call in story.calls.values()],
     }
 
 
-def _call(identifier: str, request: Request) -> dict[str, Any]:
-    call: dict[str, Any] = {"id": identifier, "kind": type(request).__name__.removesuffix("Request").lower()}
-    if isinstance(request, AgentRequest):
-        options = {} if isinstance(request.options, Missing) else request.options
-        call |= {"label": options.get("label"), "phase": options.get("phase"), "prompt": request.prompt}
-    return call | {"outcome": "settled", "attempts": 0, "tokens": 0, "seconds": 0.0}
+def lines(record: RunRecord, story: Story) -> list[str]:
+    """For a person."""
+    return [*_head(record, story), *_tree(story)]
 
 
-def _answer(call: dict[str, Any], given: Answered | Refused) -> None:
-    spent: Spent = given.spent
-    call["outcome"] = "answered" if isinstance(given, Answered) else "failed"
-    call["attempts"] += 1
-    call["tokens"] += spent.tokens
-    call["seconds"] = round(call["seconds"] + spent.seconds, 6)
+def _head(record: RunRecord, story: Story) -> Iterator[str]:
+    run, totals, ending = record.summary, story.totals, record.ending
+    yield f"run       {run.run_id}"
+    yield f"workflow  {one_line(run.source_name, _ERROR)}"
+    if run.tenant:
+        yield f"tenant    {one_line(run.tenant, _ERROR)}"
+    if run.forked_from:
+        yield f"forked    from {run.forked_from}"
+    yield f"state     {_state(record)}"
+    yield f"begun     {told(run.created_at)}, last written {told(run.updated_at)}"
+    failed, costs = totals.failed + totals.refused, _costs(totals.tokens, totals.cost_usd)
+    yield f"agents    {_count(totals.started, 'call')}, {failed} failed{costs}"
+    error = ending.error.get("message") if ending is not None and isinstance(ending.error, dict) else None
+    if error:
+        yield f"error     {one_line(str(error), 1000)}"
 
 
-def shown_as_text(found: dict[str, Any]) -> str:
-    """The same for a person."""
-    usage = found["usage"]
-    lines = [
-        f"run      {found['runId']}",
-        f"workflow {found['sourceName']}",
-        f"state    {found['verdict'] or found['state']}",
-        f"agents   {usage['agents']}, {usage['tokens']} tokens",
+def _state(record: RunRecord) -> str:
+    run = record.summary
+    word = one_line(standing(run), 30)
+    if word == INTERRUPTED:
+        return f"{word}: the process that had it is gone; go on with: flowcage resume {run.run_id}"
+    if run.wake_at is not None:
+        word += f" until {told(run.wake_at)}"
+    return word if run.cancel is None or run.state == "ended" else f"{word}, and was asked to end"
+
+
+def _tree(story: Story) -> list[str]:
+    parts = list(_of_workflow(story, "", ""))
+    rows = iter(aligned([part for part in parts if isinstance(part, tuple)], _RIGHT))
+    return [part if isinstance(part, str) else next(rows) for part in parts]
+
+
+def _of_workflow(story: Story, path: str, indent: str) -> Iterator[str | _Row]:
+    """Headings, and the rows of calls, of one workflow with those below it."""
+    calls = [call for call in story.calls.values() if call.path == path]
+    phases = [each for each in story.phases if any((call.phase or "") == each for call in calls)]
+    for phase in phases:
+        group = [call for call in calls if (call.phase or "") == phase]
+        if phase or len(phases) > 1:
+            yield ""
+            yield f"{indent}{one_line(phase, _ERROR) or '(no phase)'}  {_sum(group)}"
+        elif not path:
+            yield ""
+        for call in sorted(group, key=lambda each: each.kind != "agent"):
+            yield _row(call, indent)
+            yield from _below(story, call, indent)
+
+
+def _below(story: Story, call: Call, indent: str) -> Iterator[str | _Row]:
+    for path, name in story.workflows.items():
+        if path and request_of(path) == call.id:
+            yield f"{indent}    {one_line(name, _ERROR)}"
+            yield from _of_workflow(story, path, f"{indent}    ")
+
+
+def _row(call: Call, indent: str) -> _Row:
+    attempts = len(call.attempts)
+    return (
+        f"{indent}  {call.id}",
+        f"{'' if call.kind == 'agent' else call.kind + ' '}{one_line(_name(call), _NAME)}",
+        call.state,
+        f"{attempts} attempts" if attempts > 1 else "",
+        f"{call.tokens:,} tokens" if call.tokens else "",
+        f"${call.cost_usd:.4f}" if call.cost_usd else "",
+        length(call.seconds) if any(each.ended is not None for each in call.attempts) else "",
+        one_line(call.model or "", 30),
+        _note(call),
+    )
+
+
+def _name(call: Call) -> str:
+    if call.label:
+        return call.label
+    match call.request:
+        case AgentRequest(prompt=prompt):
+            return prompt
+        case WorkflowRequest(ref=ref):
+            return ref if isinstance(ref, str) else strictjson.dumps(ref)
+        case SleepRequest(duration_ms=duration):
+            return length(duration / 1000)
+    return ""
+
+
+def _note(call: Call) -> str:
+    notes = ["reused"] if call.reused else []
+    if any(attempt.lives > 1 for attempt in call.attempts):
+        notes.append("interrupted and asked again")
+    if call.error and call.state in ("failed", "refused"):
+        notes.append(one_line(call.error, _ERROR))
+    return "; ".join(notes)
+
+
+def _sum(calls: Sequence[Call]) -> str:
+    agents = [call for call in calls if call.kind == "agent"]
+    told = [_count(len(agents), "call")] if agents else []
+    others = len(calls) - len(agents)
+    told += [_count(others, "other request")] if others else []
+    return ", ".join(told) + _costs(sum(c.tokens for c in agents), sum(c.cost_usd for c in agents))
+
+
+def _costs(tokens: int, cost_usd: float) -> str:
+    return (f", {tokens:,} tokens" if tokens else "") + (f", ${cost_usd:.4f}" if cost_usd else "")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+# ---- one call --------------------------------------------------------------------------------
+
+
+def call_members(call: Call) -> dict[str, Any]:
+    """One call as JSON: `answer` is left out where there is none."""
+    told = call.to_json() | {"options": _options(call.request), "sessionId": call.session_id}
+    told["attempts"] = [
+        {
+            "number": each.number,
+            "began": each.began,
+            "ended": each.ended,
+            "refused": [answer._asdict() for answer in each.refused],
+            "error": each.error,
+            "tokens": each.tokens,
+            "costUsd": round(each.cost_usd, 9),
+            "lives": each.lives,
+        }
+        for each in call.attempts
     ]
-    if found["error"]:
-        lines.append(f"error    {found['error'].get('message')}")
-    for call in found["calls"]:
-        name = str(call.get("label") or call.get("prompt") or "").split("\n", 1)[0][:60]
-        lines.append(f"  {call['id']:>6} {call['kind']:<9} {call['outcome']:<9} {call['tokens']:>7} {name}")
-    return "\n".join(lines)
+    return told if call.value is MISSING else told | {"answer": call.value}
+
+
+def _options(request: Request) -> Any:
+    """What was asked beside the prompt."""
+    if isinstance(request, AgentRequest):
+        return {} if request.options is MISSING else request.options
+    return {name: value for name, value in request._asdict().items() if name != "id" and value is not MISSING}
+
+
+def call_lines(call: Call) -> list[str]:
+    """One call for a person: texts of the workflow and of the agent are indented."""
+    found = [f"call      {call.id}  {call.kind}", f"state     {call.state}"]
+    for name, text in (
+        ("label", call.label),
+        ("phase", call.phase),
+        ("model", call.model),
+        ("session", call.session_id),
+    ):
+        if text:
+            found.append(f"{name:<9} {one_line(text, _ERROR)}")
+    if isinstance(call.request, AgentRequest):
+        found += ["prompt", *_text(call.request.prompt)]
+    found += ["options", *_text(strictjson.dumps(_options(call.request)))]
+    for attempt in call.attempts:
+        found += _attempt(attempt)
+    if call.error and call.error != (call.attempts[-1].error if call.attempts else None):
+        found += ["error", *_text(call.error)]
+    if call.value is not MISSING:
+        value = call.value
+        found += ["answer", *_text(value if isinstance(value, str) else strictjson.dumps(value))]
+    return found
+
+
+def _attempt(attempt: Attempt) -> Iterator[str]:
+    ended = "at work" if attempt.ended is None else length(attempt.ended - attempt.began)
+    again = ", interrupted and asked again" if attempt.lives > 1 else ""
+    yield f"attempt {attempt.number} {ended}{_costs(attempt.tokens, attempt.cost_usd)}{again}"
+    for answer in attempt.refused:
+        yield f"  refused: {one_line(answer.problem, _ERROR)}"
+        yield from _text(answer.text or "")
+    if attempt.error:
+        yield from ["  error", *_text(attempt.error)]
+
+
+def _text(text: str) -> list[str]:
+    return [f"    {safe(line)}" for line in text.split("\n")]

@@ -221,14 +221,29 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
             raise DamagedEntry(run_id, None, str(error)) from None
 
 
+def entries(db: Database, payloads: Payloads, run_id: str, since: int) -> list[Entry]:
+    """The entries of a run from this number on."""
+    get(db, run_id)
+    sql = "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? AND seq >= ? ORDER BY seq"
+    with view(db):
+        rows: list[Row] = db.execute(sql, (run_id, since)).fetchall()
+        unpack = unpacker(db, payloads)
+        _require_no_gap(run_id, rows, since)
+        return [entry_of(run_id, row, unpack) for row in rows]
+
+
+def _require_no_gap(run_id: str, rows: Sequence[Row], since: int = 0) -> None:
+    for index, row in enumerate(rows, since):
+        if row[0] != index:
+            raise DamagedEntry(run_id, index, "is missing")
+
+
 def _entries(db: Database, unpack: Unpack, summary: Summary) -> list[Entry]:
     run_id = summary.run_id
     rows: list[Row] = db.execute(
         "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? ORDER BY seq", (run_id,)
     ).fetchall()
-    for index, row in enumerate(rows):
-        if row[0] != index:
-            raise DamagedEntry(run_id, index, "is missing")
+    _require_no_gap(run_id, rows)
     if len(rows) != summary.entries:
         raise DamagedEntry(run_id, min(len(rows), summary.entries), f"{summary.entries} were written")
     return [entry_of(run_id, row, unpack) for row in rows]

@@ -20,6 +20,7 @@ from flowcage.host.durable.records import (
     Created,
     EncodedEntry,
     Ending,
+    Entry,
     Filter,
     FromOutside,
     NewRun,
@@ -175,6 +176,10 @@ class SqlStore(ABC):
             return record._replace(summary=self._told([record.summary])[0])
 
         return await self._read(read)
+
+    async def entries(self, run_id: str, since: int) -> list[Entry]:
+        _require_id(run_id)
+        return await self._read(lambda db: reading.entries(db, self._payloads, run_id, since))
 
     async def runs(self, which: Filter = ALL) -> list[Summary]:
         return await self._read(lambda db: self._told(reading.runs(db, which, is_alive=self.is_alive)))

@@ -185,7 +185,7 @@ class Telling:
         summary = self._summary
         told = kind(
             run_id=self._run_id(path),
-            at=self._at,
+            at=round(self._at, 6),
             seq=self._seq,
             time=time_of(summary, self._at),
             root_run_id=summary.run_id,
