@@ -52,6 +52,7 @@ class NewRun(NamedTuple):
         rules: that its core decides by.
         start_key: of the caller's choice: a second start with it is the same run.
         forked_from, forked_at: the run whose answers it reuses, and the number of entries of it that it has.
+        expires_at: from when on it is not woken any more.
         delete_after: when it may be removed, once it has ended.
         settings: what a host needs besides to go on with it, such as the options of a command; never secrets.
     """
@@ -65,6 +66,7 @@ class NewRun(NamedTuple):
     forked_at: int | None = None
     delete_after: int | None = None
     settings: Json = None
+    expires_at: int | None = None
 
 
 class Created(NamedTuple):
@@ -129,6 +131,8 @@ class Summary(NamedTuple):
 
     Attributes:
         is_abandoned: whether it is running and the host that has it is gone.
+        sleeps: how often it fell asleep.
+        written_at: when its last entry was committed, or the run, where it has none.
     """
 
     run_id: str
@@ -144,9 +148,12 @@ class Summary(NamedTuple):
     entries: int
     bytes: int
     wake_at: int | None
+    sleeps: int
     cancel: Cancel | None
     created_at: int
     updated_at: int
+    written_at: int
+    expires_at: int | None
     delete_after: int | None
     is_abandoned: bool = False
 

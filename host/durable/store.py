@@ -63,6 +63,9 @@ class Store(Protocol):
     def trouble(self) -> str | None:
         """Why nothing can be written at the moment; while it is not None, `create` is refused."""
 
+    def now(self) -> int:
+        """Milliseconds since 1970, by the clock that the store goes by."""
+
     def encode(self, given: Input) -> bytes:
         """An input as it is stored: redacted, with this store's digests. Raises `Unstorable`."""
 
@@ -142,7 +145,8 @@ class Store(Protocol):
     async def news(self) -> None:
         """Wait until something may be there that was not: an answer, a request to cancel, a run to claim.
 
-        The end of a run is news for everybody. That a host was killed is no news.
+        The end of a run is news for everybody. That a host was killed is no news. Any number of tasks may
+        wait; each is told of what came since its last call.
         """
 
     async def outside(self) -> list[FromOutside]:

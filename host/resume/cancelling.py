@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from flowcage.host.durable.errors import RunHasEnded
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.verdict import Verdict
@@ -22,7 +23,8 @@ async def cancel(store: Store, run_id: str, reason: str = "") -> Cancelling:
     """
     message = f"cancelled: {reason}" if reason else "cancelled"
     ending = Ending(Verdict.CANCELLED.value, error={"kind": Verdict.CANCELLED.value, "message": message})
-    if await store.end_unowned(run_id, ending):
-        return "ended"
     await store.cancel(run_id, reason)
-    return "asked"
+    try:
+        return "ended" if await store.end_unowned(run_id, ending) else "asked"
+    except RunHasEnded:  # between the two
+        return "ended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from flowcage.host.durable.errors import DamagedEntry
@@ -15,12 +16,13 @@ from flowcage.host.run.past.past import Past, PastWorkflow, Reply
 from flowcage.protocol import strictjson
 
 
-def past_of(record: RunRecord, away_seconds: float) -> Past:
+def past_of(record: RunRecord, now: int | None = None) -> Past:
     """The past of a run.
 
     Args:
         record: as the store has it.
-        away_seconds: since its last entry was written, on the wall clock.
+        now: on the store's clock; None for the time of the last entry. One that has been set back stands
+            still, so a sleep is never longer than it was.
 
     Raises:
         DamagedEntry: the log is none of a run's.
@@ -29,7 +31,18 @@ def past_of(record: RunRecord, away_seconds: float) -> Past:
     for entry in record.entries:
         folding.take(entry)
     last = record.entries[-1].at if record.entries else 0.0
-    return folding.past(last + max(0.0, away_seconds))
+    away = 0 if now is None else max(0, now - record.summary.written_at)
+    return folding.past(last + away / 1000, active_seconds(record.entries))
+
+
+def active_seconds(entries: Sequence[Entry]) -> float:
+    """How long hosts have had a run together, each from the first to the last entry that it wrote."""
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    for entry in entries:
+        first.setdefault(entry.epoch, entry.at)
+        last[entry.epoch] = entry.at
+    return sum(last[epoch] - first[epoch] for epoch in first)
 
 
 class _Folding:
@@ -42,10 +55,11 @@ class _Folding:
         self._finishes: dict[str, Finish] = {}
         self._ended: dict[str, Finish] = {}
 
-    def past(self, seconds: float) -> Past:
+    def past(self, seconds: float, active: float) -> Past:
         core = self._core
         core.tree.commands = []
-        return Past(core, seconds, self._workflows, self._asks, self._wakes, self._finishes, self._ended)
+        known = (self._workflows, self._asks, self._wakes, self._finishes, self._ended)
+        return Past(core, seconds, active, *known)
 
     def take(self, entry: Entry) -> None:
         run_id = self._record.summary.run_id

@@ -10,7 +10,6 @@ import trio
 
 from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
 from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
-from flowcage.host.durable.sql.sqlstore import wall_clock
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
@@ -217,10 +216,9 @@ async def take_up(
     epoch = await store.claim(run_id, reopen=summary.state == "ended")
     if epoch is None:
         raise NotResumable(f"run {run_id} goes on already, in another process")
-    away = (wall_clock() - summary.updated_at) / 1000
     try:
         record = await store.load(run_id)
-        past = past_of(record, away)
+        past = past_of(record, store.now())
     except BaseException:
         store.release(run_id, epoch)
         raise

@@ -305,18 +305,21 @@ async def hosts_are_told_of_news(place: Place) -> None:
             ([one, two], lambda: one.create(new("q"), queued=True)),
             ([one, two], lambda: one.release("r", 1)),
         ):
-            for store in (one, two):  # of what was before
-                with trio.move_on_after(0):
-                    while True:
-                        await store.news()
-            heard: list[object] = []
+            listeners = told * 2  # each of the tasks that wait is told
+            heard = [trio.Event() for _ in listeners]
 
-            async def listen(store: SqlStore) -> None:
-                await store.news()
-                heard.append(store)  # noqa: B023
+            async def listen(number: int, store: SqlStore) -> None:
+                while True:
+                    await store.news()
+                    heard[number].set()  # noqa: B023
 
             with trio.fail_after(places.DEADLINE_S):
                 async with trio.open_nursery() as nursery:
-                    for store in told:
-                        nursery.start_soon(listen, store)
+                    for number, store in enumerate(listeners):
+                        nursery.start_soon(listen, number, store)
+                    await trio.testing.wait_all_tasks_blocked()  # what was before is known by then
+                    heard[:] = [trio.Event() for _ in listeners]
                     await tell()
+                    for event in heard:
+                        await event.wait()
+                    nursery.cancel_scope.cancel()

@@ -300,7 +300,7 @@ def test_ctrl_c_ends_following_and_not_the_run(run: Run) -> None:
         ("completed", 0),
         ("failed", 1),
         ("wall_timeout", 124),
-        ("cancelled", 1),
+        ("cancelled", 130),
         ("host_fault", 125),
         ("later", 125),
     ],

@@ -10,7 +10,7 @@ from flowcage.host.cli.runs.summaries import INTERRUPTED, standing
 from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.resume.looking.calls import Attempt, Call, Story
-from flowcage.host.run.past.past import request_of
+from flowcage.host.run.core.tree import request_of
 from flowcage.host.terminal.text import safe
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import MISSING, AgentRequest, Request, SleepRequest, WorkflowRequest

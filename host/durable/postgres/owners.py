@@ -73,10 +73,10 @@ class Owners:
 
     async def news(self) -> None:
         """Wait until somebody has told of news since the last call, or the connection was made anew."""
-        while True:
+        await trio.lowlevel.checkpoint()
+        while True:  # what was read is told: a task that is cancelled then would take it from the others
             try:
                 if self._has_news():
-                    await trio.lowlevel.checkpoint()
                     return
                 await trio.lowlevel.wait_readable(self._connection.fileno())
             except (psycopg.Error, OSError):

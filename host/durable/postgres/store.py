@@ -80,7 +80,7 @@ class PostgresStore(SqlStore):
         committer.start(writer)
         return store
 
-    async def news(self) -> None:
+    async def _read_news(self) -> None:
         await self._owners.news()
 
     def is_alive(self, owner: str) -> bool:

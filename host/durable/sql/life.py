@@ -105,7 +105,8 @@ class FallAsleep(Write[bool]):
         if scope.db.execute(sql, (self._run_id,)).fetchone() is not None:
             return False
         scope.db.execute(
-            "UPDATE runs SET owner = NULL, state = 'asleep', wake_at = ?, updated_at = ? WHERE run_id = ?",
+            """UPDATE runs SET owner = NULL, state = 'asleep', wake_at = ?, sleeps = sleeps + 1,
+            updated_at = ? WHERE run_id = ?""",
             (self._wake_at, scope.now, self._run_id),
         )
         scope.told.add("")

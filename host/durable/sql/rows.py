@@ -19,19 +19,21 @@ from flowcage.protocol.messages import MISSING, Budget
 Unpack = Callable[[bytes], bytes]
 
 SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch,
-entries, bytes, wake_at, cancel_at, cancel_reason, created_at, updated_at, delete_after"""
+entries, bytes, wake_at, sleeps, cancel_at, cancel_reason, created_at, updated_at, written_at, expires_at,
+delete_after"""
 
 
 def summary_of(row: Row) -> Summary:
     """A run, from the columns of `SUMMARY`."""
     (run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch) = row[:10]
-    (entries, size, wake_at, cancel_at, reason, created_at, updated_at, delete_after) = row[10:]
+    (entries, size, wake_at, sleeps, cancel_at, reason, created_at, updated_at) = row[10:18]
+    (written_at, expires_at, delete_after) = row[18:]
     return Summary(
         *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
         None if start_key is None else unescaped(start_key),
-        *(forked_from, forked_at, owner, epoch, entries, size, wake_at),
+        *(forked_from, forked_at, owner, epoch, entries, size, wake_at, sleeps),
         None if cancel_at is None else Cancel(cancel_at, unescaped(reason or "")),
-        *(created_at, updated_at, delete_after),
+        *(created_at, updated_at, written_at, expires_at, delete_after),
     )
 
 

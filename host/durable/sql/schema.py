@@ -42,8 +42,9 @@ CREATE TABLE runs(
   state TEXT NOT NULL CHECK(state IN ('queued', 'running', 'asleep', 'diverged', 'ended')),
   verdict TEXT, ending {bytes},
   owner {id}, epoch BIGINT NOT NULL, entries BIGINT NOT NULL, bytes BIGINT NOT NULL,
-  wake_at BIGINT, cancel_at BIGINT, cancel_reason TEXT,
-  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, delete_after BIGINT,
+  wake_at BIGINT, sleeps BIGINT NOT NULL, cancel_at BIGINT, cancel_reason TEXT,
+  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, written_at BIGINT NOT NULL,
+  expires_at BIGINT, delete_after BIGINT,
   UNIQUE(tenant, start_key));
 CREATE INDEX runs_by_age ON runs(created_at, run_id);
 CREATE INDEX runs_queued ON runs(created_at) WHERE state = 'queued';
@@ -89,7 +90,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
             "entries",
             "bytes",
         ),
-        *("wake_at", "cancel_at", "cancel_reason", "created_at", "updated_at", "delete_after"),
+        *("wake_at", "sleeps", "cancel_at", "cancel_reason", "created_at", "updated_at", "written_at"),
+        *("expires_at", "delete_after"),
     ),
 }
 

@@ -14,6 +14,7 @@ import trio
 
 from flowcage.host.durable.errors import StoreFailed, UnknownRun, Unstorable
 from flowcage.host.durable.history import codec
+from flowcage.host.durable.news import News
 from flowcage.host.durable.records import (
     ALL,
     Claimable,
@@ -74,6 +75,7 @@ class SqlStore(ABC):
         self._payloads = payloads
         self._reader = reader
         self._reading = threading.Lock()
+        self._news = News(self._read_news)
         self.committer = committer
 
     @property
@@ -83,6 +85,9 @@ class SqlStore(ABC):
     @property
     def trouble(self) -> str | None:
         return self.committer.trouble
+
+    def now(self) -> int:
+        return (self._options.clock or wall_clock)()
 
     def encode(self, given: Input) -> bytes:
         return codec.encode(given, self._payloads.key, self._options.redact)
@@ -141,14 +146,14 @@ class SqlStore(ABC):
     def follow(self, run_id: str) -> Ticket[None]:
         return self._put_for(run_id, life.Follow(run_id))
 
-    @abstractmethod
-    async def news(self) -> None: ...
+    async def news(self) -> None:
+        await self._news.wait()
 
     async def outside(self) -> list[FromOutside]:
         return await self._read(lambda db: reading.outside(db, self._owner))
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
-        return await self._read(lambda db: reading.claimable(db, self._now(), self.is_alive, limit))
+        return await self._read(lambda db: reading.claimable(db, self.now(), self.is_alive, limit))
 
     async def next_due(self) -> int | None:
         return await self._read(reading.next_due)
@@ -189,7 +194,7 @@ class SqlStore(ABC):
 
     async def prune(self, before: int, tenant: str | None = None, *, dry_run: bool = False) -> list[str]:
         if dry_run:
-            return await self._read(lambda db: removal.prunable(db, before, self._now(), tenant))
+            return await self._read(lambda db: removal.prunable(db, before, self.now(), tenant))
         gone: list[str] = []
         while some := await self._put(removal.Prune(before, tenant)):
             gone += some
@@ -214,6 +219,10 @@ class SqlStore(ABC):
         self._give_up_ownership()
 
     @abstractmethod
+    async def _read_news(self) -> None:
+        """Wait until this host was told of something since the last call."""
+
+    @abstractmethod
     def is_alive(self, owner: str) -> bool:
         """Whether a host lives. Called in threads."""
 
@@ -232,9 +241,6 @@ class SqlStore(ABC):
 
     def _told(self, summaries: list[Summary]) -> list[Summary]:
         return reading.told_of_owners(summaries, self.is_alive)
-
-    def _now(self) -> int:
-        return (self._options.clock or wall_clock)()
 
     async def _read(self, read: Callable[[Database], T]) -> T:
         return await trio.to_thread.run_sync(self._read_locked, read)

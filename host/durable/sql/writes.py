@@ -16,7 +16,7 @@ from flowcage.host.durable.sql.schema import escaped, unescaped
 from flowcage.host.durable.sql.write import Write
 
 # One statement checks the epoch, the number and the cap of a run, and counts.
-_GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?
+_GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?, written_at = ?
 WHERE run_id = ? AND epoch = ? AND owner = ? AND state = 'running' AND entries = ? AND bytes + ? <= ?"""
 _NO_CAP = 2**62
 # How many appends a tenant's known sum is used for, before it is read anew.
@@ -75,14 +75,15 @@ class Create(Write[Created]):
         owner, epoch = (None, 0) if self._queued else (scope.owner, 1)
         scope.db.execute(
             """INSERT INTO runs(run_id, tenant, start_key, start_hash, forked_from, forked_at, digest_key,
-            source_name, rules, settings, state, owner, epoch, entries, bytes, created_at, updated_at,
-            delete_after) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)""",
+            source_name, rules, settings, state, owner, epoch, entries, bytes, sleeps, created_at,
+            updated_at, written_at, expires_at, delete_after)
+            VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)""",
             (
                 *(run.run_id, escaped(run.tenant), None if run.start_key is None else escaped(run.start_key)),
                 *(start_hash, run.forked_from, run.forked_at, scope.payloads.key),
                 *(escaped(run.root.source_name), encoded_rules(run.rules), settings.data),
                 *("queued" if self._queued else "running", owner, epoch),
-                *(size, scope.now, scope.now, run.delete_after),
+                *(size, scope.now, scope.now, scope.now, run.expires_at, run.delete_after),
             ),
         )
         self._stored.insert(scope, run.run_id)
@@ -238,7 +239,7 @@ class Append(Write[None]):
         size = self._stored_size
         most = _NO_CAP if scope.run_bytes is None else scope.run_bytes
         whose = (self._run_id, self._epoch, scope.owner)
-        return (len(self._entries), size, scope.now, *whose, self._seq, size, most)
+        return (len(self._entries), size, scope.now, scope.now, *whose, self._seq, size, most)
 
     def _rows(self) -> list[tuple[Any, ...]]:
         assert self._packed is not None

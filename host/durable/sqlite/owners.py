@@ -76,13 +76,13 @@ class Owners:
 
     async def news(self) -> None:
         """Wait until somebody has told of news since the last call."""
-        while True:
+        await trio.lowlevel.checkpoint()
+        while True:  # what was read is told: a task that is cancelled then would take it from the others
             try:
                 os.read(self._pipe, _READ_AT_ONCE)
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._pipe)
             else:
-                await trio.lowlevel.checkpoint()
                 return
 
     def close(self) -> None:

@@ -125,7 +125,7 @@ class SqliteStore(SqlStore):
         """Look for damage in all of the file. Raises `DamagedStore`."""
         self._read_locked(lambda db: files.check(self._path, db, whole=True))  # type: ignore[arg-type]
 
-    async def news(self) -> None:
+    async def _read_news(self) -> None:
         assert self._owners is not None, "nobody tells a host that cannot act"
         await self._owners.news()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowcage.host.run.core.commands import Ask, Verdict, Wake
+from flowcage.host.run.core.commands import Ask, Verdict
 from flowcage.host.run.core.inputs import Answered, Charged, Reason, Refused
 from flowcage.host.run.core.terms import terms_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
@@ -92,9 +92,7 @@ class AgentCalls:
             message = f"the agent gave no valid answer in {call.tries} tries: {message}"
         if call.attempt < call.terms.max_attempts and refusal.reason is not Reason.BAD_CALL:
             self._tell_of_failure(call, message, seconds, will_retry=True)
-            self._tree.give_place_back(call)
-            wait = call.terms.backoff_seconds(call.attempt)
-            self._tree.commands.append(Wake(self._tree.now + wait, call.id))
+            self._tree.wait(call, call.terms.backoff_seconds(call.attempt))
         else:
             self._fail(call, message, refusal.reason, seconds)
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from flowcage.host.run.core.agent_calls import AgentCalls
-from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict, Wake
+from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict
 from flowcage.host.run.core.inputs import (
     Answered,
     Charged,
@@ -222,9 +222,8 @@ class Core:
             self._reject_unknown(workflow, call, request)
 
     def _sleep(self, call: Call, request: SleepRequest) -> None:
-        call.stage, tree = "waiting", self.tree
-        tree.emit(call.path, "sleep", request_id=request.id, duration_ms=request.duration_ms)
-        tree.commands.append(Wake(tree.now + request.duration_ms / 1000, call.id))
+        self.tree.emit(call.path, "sleep", request_id=request.id, duration_ms=request.duration_ms)
+        self.tree.wait(call, request.duration_ms / 1000)
 
     def _reject_unknown(self, workflow: Workflow, call: Call, request: Any) -> None:
         """What a later version may ask: the workflow may go on without it, and the report says why."""

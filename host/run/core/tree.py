@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict
+from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
 from flowcage.host.run.core.inputs import Dialect, Facts, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
@@ -63,6 +63,7 @@ class Call:
         attempt: of an agent's call, counted from 1; 0 before the first.
         tries: answers that this attempt has had, the one that is awaited included.
         refused_text: the last answer that did not fit the call's schema.
+        due: when it is woken, where it waits for a time.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Call:
     tries: int = 0
     stage: Stage = "queued"
     refused_text: str | None = None
+    due: float = 0.0
 
 
 @dataclass(slots=True)
@@ -194,6 +196,12 @@ class Tree:
                     self._take_place(queue, call)
                     yield call
 
+    def wait(self, call: Call, seconds: float) -> None:
+        """Have a call wait for a time, without a place at work."""
+        self.give_place_back(call)
+        call.stage, call.due = "waiting", self.now + seconds
+        self.commands.append(Wake(call.due, call.id))
+
     def give_place_back(self, call: Call) -> None:
         """A call is not at work any more."""
         if call.stage == "asked":
@@ -244,3 +252,9 @@ class Tree:
         if queue is None:
             queue = queues[call.kind.name] = Queue(getattr(self.rules, call.kind.cap))
         return queue
+
+
+def request_of(path: str) -> str:
+    """The request that a child workflow answers; a handler may begin several, "3", "3.2" and so on."""
+    head, slash, last = path.rpartition("/")
+    return head + slash + last.partition(".")[0]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Wake
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Said, State
+from flowcage.host.run.core.tree import request_of
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
 from flowcage.protocol.messages import Drained, Json, Request, Resolve
@@ -111,6 +112,7 @@ class Past:
     Attributes:
         core: that was given all inputs.
         seconds: on the core's clock, by now.
+        active_seconds: of its time, without that in which no host had it.
         workflows: those that had not ended, by path.
         asks, wakes, finishes: the last command of each kind, by request or by path.
         ended: how child workflows ended that are over, by path; without those that failed.
@@ -119,6 +121,7 @@ class Past:
 
     core: Core
     seconds: float
+    active_seconds: float
     workflows: Mapping[str, PastWorkflow]
     asks: dict[str, Ask]
     wakes: dict[str, Wake]
@@ -170,9 +173,3 @@ class Past:
 
 def _deepest_first(paths: Iterable[str]) -> list[str]:
     return sorted(set(paths), key=lambda each: (-each.count("/"), each))
-
-
-def request_of(path: str) -> str:
-    """The request that a child workflow answers."""
-    head, slash, last = path.rpartition("/")
-    return head + slash + last.partition(".")[0]

@@ -1,0 +1,35 @@
+"""When nothing is left to a run but to wait: whether it could as well have no process."""
+
+from __future__ import annotations
+
+import math
+
+from flowcage.host.run.core.tree import Call, Tree, request_of
+
+# The kind whose handler runs a workflow of the same tree, and waits for that alone.
+_WORKFLOW = "workflow"
+
+
+def rests_until(tree: Tree) -> float | None:
+    """When the first of its waits is over, in seconds of the core's clock; None where something goes on.
+
+    Something goes on while a child works or has not been told what is there, and while anybody is asked.
+    """
+    if not tree.workflows:
+        return None
+    first = math.inf
+    for workflow in tree.workflows.values():
+        if workflow.is_over or workflow.is_listening or workflow.ready:
+            return None
+        for call in workflow.calls.values():
+            if call.stage == "waiting":
+                first = min(first, call.due)
+            elif call.stage == "asked" and not _waits_for_a_workflow(tree, call):
+                return None
+    return first if first < math.inf else None
+
+
+def _waits_for_a_workflow(tree: Tree, call: Call) -> bool:
+    if call.kind is None or call.kind.name != _WORKFLOW:
+        return False
+    return any(path and request_of(path) == call.id for path in tree.workflows)
