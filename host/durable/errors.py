@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.outcome.verdict import Verdict
 
 
 class Fenced(RunError):
@@ -26,6 +27,17 @@ class Fenced(RunError):
         )
         self.run_id = run_id
         self.epoch = epoch
+
+
+class RunExpired(RunError):
+    """The run was to be woken, or gone on with, after the time at which it expires."""
+
+    child_alive = True
+    verdict = Verdict.EXPIRED
+
+    def __init__(self, expires_at: str) -> None:
+        super().__init__(f"the run expired at {expires_at}, before it was over")
+        self.expires_at = expires_at
 
 
 class StoreFailed(RunError):

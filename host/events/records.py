@@ -206,6 +206,26 @@ class Sleeping(Event):
 
 
 @dataclass(frozen=True)
+class FellAsleep(Event):
+    """Nothing but waits is left to the run: its children were ended, and its store keeps it.
+
+    Attributes:
+        wake_at: when it is woken, in UTC (RFC 3339); None where only an answer from outside wakes it.
+        seconds: until then.
+    """
+
+    wake_at: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Awoke(Event):
+    """The run goes on, after so many seconds without a process."""
+
+    slept_seconds: float
+
+
+@dataclass(frozen=True)
 class Requested(Event):
     """A live run's request waits for `LiveRun.answer` or `LiveRun.reject`; it has a slot already.
 
@@ -256,6 +276,8 @@ EVENT_TYPES: dict[type[Event], str] = {
     ChildStarted: "child_started",
     ChildEnded: "child_ended",
     Sleeping: "sleep",
+    FellAsleep: "asleep",
+    Awoke: "awake",
     Requested: "requested",
     Gap: "gap",
     RunEnded: "ended",

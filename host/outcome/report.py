@@ -151,6 +151,7 @@ class Report:
         stderr: the last the child said there, without escapes.
         census: what became of the agent calls.
         tenant, metadata: as whoever started the run gave them.
+        sleeps: how often the run was asleep, without a process.
     """
 
     run_id: str
@@ -171,17 +172,19 @@ class Report:
     root_run_id: str = ""
     tenant: str = ""
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    sleeps: int = 0
 
     def to_json(self, **ending: Json) -> dict[str, Any]:
         """The part of the report that ``flowcage run`` prints, with the result or the error in its place.
 
-        What was dropped is told only where something was, and `isolationMissing` only where a layer is.
+        Sleeps and what was dropped are told only where there are any, `isolationMissing` only where a layer
+        is.
         """
         members: dict[str, Any] = {"runId": self.run_id, "verdict": self.verdict, **ending}
         members |= {"usage": self.usage.to_json(), "census": self.census.to_json()}
         members |= {"phases": [self._phase(title) for title in self.phases]}
         members |= {"diagnostics": list(self.diagnostics)}
-        for name in ("logs_dropped", "phases_dropped", "diagnostics_dropped"):
+        for name in ("logs_dropped", "phases_dropped", "diagnostics_dropped", "sleeps"):
             if count := getattr(self, name):
                 members[camel_case(name)] = count
         if missing := self.missing_layers:

@@ -89,6 +89,12 @@ class Verdict(StrEnum):
         "SIGXCPU, or `cpuSeconds` used by the kernel's count, by the run with all of its child workflows",
     )
     WALL_TIMEOUT = "wall_timeout", Exit.TIMEOUT, _OF_WORKFLOW, "`timeoutSeconds` passed"
+    EXPIRED = (
+        "expired",
+        Exit.TIMEOUT,
+        _OF_WORKFLOW,
+        "a run of a store was to be woken, or gone on with, more than `expiresSeconds` after it was begun",
+    )
     MEMORY_LIMIT = (
         "memory_limit",
         Exit.KILLED,

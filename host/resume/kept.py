@@ -13,16 +13,18 @@ from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
-from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.outcome.errors import FlowcageError, RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import RESUMABLE, Verdict
+from flowcage.host.resume.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.driver import answered
+from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged
@@ -40,12 +42,25 @@ class NotResumable(FlowcageError):
     """A run that cannot be gone on with: it goes on, has ended by itself, or has diverged."""
 
 
+class StartedBefore(Exception):
+    """A start with this key has led to a run before.
+
+    Attributes:
+        run_id: of that run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the start has led to run {run_id} before")
+        self.run_id = run_id
+
+
 class KeptRun:
     """One run of a store, which this host has. Made by `begin` and `take_up`.
 
     Attributes:
         run_id: in the store, and in events.
         record: of a run that is gone on with; None for a new one.
+        expires_at: from when on it is not woken any more, in milliseconds since 1970.
     """
 
     def __init__(
@@ -58,6 +73,7 @@ class KeptRun:
         self.record = record
         self.run_id = keeper.run_id
         self._outside: Outside | None = None
+        self.expires_at = None if record is None else record.summary.expires_at
 
     def run(
         self,
@@ -66,6 +82,7 @@ class KeptRun:
         *,
         answerer: Answerer | None = None,
         outside: Outside | None = None,
+        hibernation: Hibernation | None = None,
     ) -> Run:
         """The run, to be executed once.
 
@@ -74,6 +91,7 @@ class KeptRun:
             share: what it may use of its tenant's.
             answerer: answers its requests in place of the options' handlers.
             outside: tells it what it is given from outside, while it is carried out.
+            hibernation: when it falls asleep; None for never.
 
         Raises:
             NotResumable: nobody would answer a kind of request that had been answered.
@@ -91,6 +109,7 @@ class KeptRun:
             answerer=answerer,
             journal=self._keeper,
             past=self._past,
+            hibernation=hibernation,
         )
         run.kept = self
         self._outside = outside
@@ -108,6 +127,7 @@ class KeptRun:
         """Carry a run out; its end is written before it is told.
 
         Raises:
+            Asleep: it is not over, and this host does not have it any more.
             RunError: as `Run.execute`; `Fenced` where another host has the run, `StoreFailed` where the store
                 takes nothing more, `ReplayDiverged`.
         """
@@ -117,9 +137,11 @@ class KeptRun:
         except (Fenced, StoreFailed):
             raise
         except RunError as error:
+            if run.driver.asleep is not None:
+                raise await fall_asleep(self._store, self._keeper, run, self.expires_at) from None
             past = run.driver.past
-            # Then it is a limit of this life, and not of the run's.
-            is_behind = past is not None and "" in past.behind and not isinstance(error, CancelRequested)
+            is_behind = past is not None and "" in past.behind  # a limit of this life, and not of the run's
+            is_behind = is_behind and not isinstance(error, RunTimedOut | CancelRequested)
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
@@ -169,6 +191,7 @@ async def begin(
     tenant: str = "",
     answerer: Answerer | None = None,
     settings: Json = None,
+    start_key: str | None = None,
 ) -> KeptRun:
     """Have a store keep a new run.
 
@@ -180,29 +203,45 @@ async def begin(
         tenant: whose it is.
         answerer: as for `KeptRun.run`.
         settings: what a host needs besides to go on with it; never secrets.
+        start_key: of the caller's choice: a second start with it is the same run.
 
     Raises:
-        AlreadyThere: the store has a run with this id.
+        StartedBefore: there is a run with this start key, of the same source and args.
+        AlreadyThere: the store has a run with this id, or another one with this start key.
         StoreFailed: the store takes nothing.
     """
     budget = Budget(options.budget_tokens, 0)
     limits = options.limits.to_wire()
     begun = Begun("", source, source_name, args, options.dialect, budget, limits)
     rules = options.rules(answered(options, answerer))
-    created = await store.create(NewRun(run_id, tenant, rules, workflow_of(begun), settings=settings))
-    assert created.epoch is not None  # there is no start key
-    return KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
+    expires = options.expires_seconds
+    expires_at = None if expires is None else store.now() + round(expires * 1000)
+    new = NewRun(
+        run_id, tenant, rules, workflow_of(begun), start_key, settings=settings, expires_at=expires_at
+    )
+    created = await store.create(new)
+    if created.epoch is None:
+        raise StartedBefore(created.run_id)
+    kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
+    kept.expires_at = expires_at
+    return kept
 
 
 async def take_up(
-    store: Store, run_id: str, tenant: str | None = None, *, even_if_cancelled: bool = False
+    store: Store,
+    run_id: str,
+    tenant: str | None = None,
+    *,
+    after: Asleep | None = None,
+    even_if_cancelled: bool = False,
 ) -> KeptRun:
     """Claim a run to go on with it.
 
     Args:
         store: that keeps it.
         run_id: of the run.
-        tenant: whose it must be.
+        tenant: whose it must be; None for anybody's.
+        after: what its life before told, where that was this host's.
         even_if_cancelled: whether a run goes on that somebody had asked to end.
 
     Raises:
@@ -213,12 +252,18 @@ async def take_up(
     summary = await store.get(run_id)
     _require_resumable(summary, tenant, even_if_cancelled)
     await store.load(run_id)  # what cannot be read is not claimed
-    epoch = await store.claim(run_id, reopen=summary.state == "ended")
+    epoch = None if after is None else after.epoch
+    if epoch is None:
+        epoch = await store.claim(run_id, reopen=summary.state == "ended")
     if epoch is None:
         raise NotResumable(f"run {run_id} goes on already, in another process")
+    await require_time(store, summary, epoch)
     try:
         record = await store.load(run_id)
         past = past_of(record, store.now())
+        past.emitted, past.sleeps = 0 if after is None else after.emitted, summary.sleeps
+        if summary.state == "asleep":
+            past.slept_seconds = max(0, store.now() - summary.updated_at) / 1000
     except BaseException:
         store.release(run_id, epoch)
         raise

@@ -223,9 +223,9 @@ class Conversation:
         self._driver.feed(Noted(self._node.path, diagnostic))
 
     def _tell_of_start(self, source: str, args: Json) -> None:
-        node, told = self._node, self.initialized
-        if node.options.listener is None or told is None:
-            return
+        node, told, past = self._node, self.initialized, self._driver.past
+        if node.options.listener is None or told is None or (past is not None and past.emitted):
+            return  # who hears that it is awake has heard that it was started
         members = {
             "source_name": node.source_name,
             "parent_run_id": node.parent.id if node.parent else None,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, assert_never
 
@@ -23,8 +22,7 @@ import trio
 
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checks import SchemaChecks
-from flowcage.host.events import records
-from flowcage.host.outcome.errors import FlowcageError, HandlerFailed, RunError
+from flowcage.host.outcome.errors import HandlerFailed, RunError
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.alarms import Alarms
 from flowcage.host.run.answering import Answerer, Answering
@@ -32,12 +30,14 @@ from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Turn
+from flowcage.host.run.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.slots import Share, StartQueue
+from flowcage.host.run.telling import Telling, shown
 
 
 class Driver:
@@ -49,10 +49,14 @@ class Driver:
         answerer: answers all requests in place of the options' handlers.
         journal: keeps the run; None where nobody does.
         past: of a run that is gone on with.
+        hibernation: when the run falls asleep; None for never.
 
     Attributes:
         allowance: what all of the tree's processes may use together.
         nodes: the workflows that are not over, by path.
+        asleep: that the run falls asleep: from then on nothing happens to it.
+        fed_at: when something happened last, by trio's clock.
+        telling: tells of it.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Driver:
         answerer: Answerer | None,
         journal: Journal | None = None,
         past: Past | None = None,
+        hibernation: Hibernation | None = None,
     ) -> None:
         self.options = options
         self.share = share
@@ -74,13 +79,17 @@ class Driver:
         )
         self.journal = journal
         self._began = trio.current_time() - (past.seconds if past else 0.0)
+        emitted = past.emitted if past else 0
+        self.telling = Telling(options, share.tenant, lambda: self.seconds, self.fail, emitted)
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
         self._unbegun: set[str] = set()
-        self._flushes = None if journal is None else Flushes(journal, self._alarm)
+        self._flushes = None if journal is None else Flushes(journal, self.alarm)
         self._alarms: Alarms | None = None
-        self._emitted = 0
+        self.fed_at = trio.current_time()
+        self.asleep: FallsAsleep | None = None
+        self._idleness = None if hibernation is None else Idleness(hibernation, self)
 
     @property
     def seconds(self) -> float:
@@ -89,11 +98,14 @@ class Driver:
 
     def feed(self, given: Input) -> None:
         """Tell the core of something, and carry out what it commands."""
+        if self.asleep is not None:
+            return
         self._inputs.append(given)
         if self._is_stepping:
             return
         self._is_stepping = True
-        now = trio.current_time() - self._began
+        self.fed_at = trio.current_time()
+        now = self.fed_at - self._began
         try:
             while self._inputs:
                 given = self._inputs.popleft()
@@ -124,6 +136,8 @@ class Driver:
         self.past.behind.discard(node.path)
         if not node.path:
             self._give_up(self.past.unasked())
+            if self.past.slept_seconds is not None:
+                self.emit(node, "awake", {"slept_seconds": self.past.slept_seconds})
         if workflow.is_over:
             return
         for call in list(workflow.calls.values()):
@@ -148,16 +162,7 @@ class Driver:
 
     def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
         """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
-        listener = self.options.listener
-        if listener is None:
-            return
-        try:
-            listener(self._event(node, kind, members))
-        except Exception as error:
-            said = str(error) if isinstance(error, FlowcageError) else _shown(error)
-            failure = HandlerFailed(f"the listener failed: {said}")
-            failure.__cause__ = error
-            self.fail(node.root, failure)
+        self.telling.emit(node, kind, members)
 
     def fail(self, node: Node, failure: HandlerFailed) -> None:
         """End a workflow because the host's own program failed."""
@@ -252,39 +257,27 @@ class Driver:
 
     def _fail(self, node: Node, asked: Ask, error: Exception) -> None:
         name = type(asked.request).__name__
-        failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {_shown(error)}")
+        failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {shown(error)}")
         failure.__cause__ = error
         self.fail(node, failure)
 
-    def _wake(self, at: float, identifier: str) -> None:
-        self._alarm(self._began + at, lambda: self.feed(Due(identifier)))
+    def fall_asleep(self, until: float) -> None:
+        """End all children and take nothing in any more: what the journal has is where the run goes on."""
+        self.asleep = FallsAsleep(until)
+        self.telling.is_silent = True
+        self.nodes[""].abandon(self.asleep)
 
-    def _alarm(self, at: float, callback: Callable[[], None]) -> None:
+    def _wake(self, at: float, identifier: str) -> None:
+        if self._idleness is not None:
+            self._idleness.begin()
+        self.alarm(self._began + at, lambda: self.feed(Due(identifier)))
+
+    def alarm(self, at: float, callback: Callable[[], None]) -> None:
+        """Have something called at a time of trio's clock."""
         if self._alarms is None:
             self._alarms = Alarms()
             self.nodes[""].spawn(self._alarms.watch)
         self._alarms.at(at, callback)
-
-    def _event(self, node: Node, kind: str, members: Mapping[str, Any]) -> records.Event:
-        self._emitted += 1
-        if kind == "agent_completed":
-            members = records.of_answer(members, withhold_value=self.options.withhold_values)
-        return records.BY_TYPE[kind](
-            run_id=node.id,
-            at=round(self.seconds, 6),
-            seq=self._emitted,
-            time=datetime.now(UTC).isoformat(timespec="microseconds"),
-            root_run_id=node.root.id,
-            tenant=self.share.tenant,
-            **members,
-        )
-
-
-def _shown(error: Exception) -> str:
-    try:
-        return repr(error)
-    except Exception:  # the class is somebody else's
-        return f"{type(error).__name__}, which has no text"
 
 
 def answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:

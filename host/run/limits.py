@@ -68,7 +68,7 @@ def refuse_absurd_of_host(
         name = spelled.get(field, field)
         if field in _COUNTS and (type(value) is not int or value < 1):
             raise ValueError(f"{name} must be at least 1, not {value!r}")
-        if field in _AMOUNTS and not (_is_number(value) and 0 < value < math.inf):
+        if field in (*_AMOUNTS, "expires_seconds") and not (_is_number(value) and 0 < value < math.inf):
             raise ValueError(f"{name} must be finite and above 0, not {value!r}")
 
 

@@ -75,7 +75,10 @@ class RunOptions:
         dialect: ``auto``, ``module`` or ``script``.
         isolation: None means ``strict`` on Linux.
         limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
-        timeout_seconds: wall clock of the whole run; the child is killed then.
+        timeout_seconds: wall clock of the whole run, without the time in which it was asleep or no host had
+            it; the child is killed then.
+        expires_seconds: of a run that a store keeps: so long after it was begun it is not woken, or gone on
+            with, any more; None for never.
         answer_grace_seconds: how much longer than a step may take the child may be silent, before it is
             killed: some natives of the engine never look at the clock.
         max_received_bytes: all that the child may say in the run, child workflows included.
@@ -102,6 +105,7 @@ class RunOptions:
     isolation: Isolation | None = None
     limits: Limits = field(default_factory=Limits)
     timeout_seconds: float = 3600.0
+    expires_seconds: float | None = None
     answer_grace_seconds: float = 5.0
     max_received_bytes: int = 1024 * MIB
     max_agents: int = 16
@@ -120,6 +124,8 @@ class RunOptions:
         self._require_types()
         refuse_absurd(self.limits)
         refuse_absurd_of_host(limits_of_host(self))
+        if self.expires_seconds is not None:
+            refuse_absurd_of_host({"expires_seconds": self.expires_seconds})
         tokens = self.budget_tokens
         if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_LIMIT):
             raise ValueError(f"budget_tokens must be a whole number from 0 to {MAX_LIMIT}, not {tokens!r}")

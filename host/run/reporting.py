@@ -42,6 +42,7 @@ class Ending(NamedTuple):
 
     Attributes:
         waiting: the wire's ids of the requests without an answer at the end.
+        sleeps: how often the run was asleep.
     """
 
     verdict: Verdict
@@ -50,6 +51,7 @@ class Ending(NamedTuple):
     limits: Mapping[str, float]
     waiting: tuple[str, ...]
     tenant: str
+    sleeps: int
 
 
 def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Report:
@@ -74,6 +76,7 @@ def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Rep
         root_run_id=node.root.id,
         tenant=ending.tenant,
         metadata=node.options.metadata,
+        sleeps=ending.sleeps,
     )
 
 

@@ -20,6 +20,7 @@ from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
+from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, RunOptions
@@ -170,6 +171,7 @@ class WorkflowRun(Node):
             limits.to_wire() | host_limits(self.options),
             waiting,
             self.driver.share.tenant,
+            0 if self.driver.past is None else self.driver.past.sleeps,
         )
 
     def _path_below(self, request: str) -> str:
@@ -206,6 +208,7 @@ class Run(WorkflowRun):
         answerer: answers its requests in place of the options' handlers.
         journal: keeps all that happens to the run, before it has effects.
         past: of a run that is gone on with; `execute` is given what it was begun with.
+        hibernation: when it falls asleep; None for never.
     """
 
     def __init__(
@@ -218,11 +221,19 @@ class Run(WorkflowRun):
         answerer: Answerer | None = None,
         journal: Journal | None = None,
         past: Past | None = None,
+        hibernation: Hibernation | None = None,
     ) -> None:
         share = share or Share()
-        driver = Driver(options, share, answerer, journal, past)
+        driver = Driver(options, share, answerer, journal, past, hibernation)
         launcher = share.launcher or options.launcher
         super().__init__(driver, run_id or new_run_id(), "", source_name, options, launcher)
+        if past is not None:
+            self.bounded.relative_deadline = max(0.0, options.timeout_seconds - past.active_seconds)
+
+    def tell_of_sleep(self, wake_at: str | None, seconds: float | None) -> None:
+        """Tell the listener that the run has fallen asleep."""
+        self.driver.telling.is_silent = False
+        self._emit("asleep", wake_at=wake_at, seconds=seconds)
 
     @property
     def cpu_seconds(self) -> float:

@@ -116,6 +116,9 @@ class Past:
         workflows: those that had not ended, by path.
         asks, wakes, finishes: the last command of each kind, by request or by path.
         ended: how child workflows ended that are over, by path; without those that failed.
+        slept_seconds: how long the run was asleep; None where it was not.
+        sleeps: how often it was asleep by now.
+        emitted: how many events its lives in this process have told.
         behind: workflows whose new child is not where the old one was. What is commanded for them waits.
     """
 
@@ -127,6 +130,9 @@ class Past:
     wakes: dict[str, Wake]
     finishes: dict[str, Finish]
     ended: Mapping[str, Finish]
+    slept_seconds: float | None = None
+    sleeps: int = 0
+    emitted: int = 0
     behind: set[str] = field(default_factory=set)
     _taken_up: set[str] = field(default_factory=set)
 

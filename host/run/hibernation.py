@@ -1,0 +1,122 @@
+"""A run that only waits for the clock needs no process: when that is worth it, and how the run is left.
+
+To wake a run its workflow is carried out again from its journal, which costs the CPU that it has used by now.
+So a run falls asleep only where the wait that is left is long, and long beside that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import trio
+
+from flowcage.host.outcome.errors import RunError
+from flowcage.host.process.allowance import Allowance
+from flowcage.host.run.arguments import require_type
+from flowcage.host.run.core.fold import Core
+from flowcage.host.run.core.rest import rests_until
+from flowcage.host.run.past.past import Past
+
+
+class Hibernation(NamedTuple):
+    """When a run of a store falls asleep.
+
+    Attributes:
+        idle_seconds: how long nothing must have happened to it.
+        min_wait_seconds: how long it must have to wait then, at least.
+        cpu_factor: and how many times as long as the CPU that its children have used.
+    """
+
+    idle_seconds: float = 5.0
+    min_wait_seconds: float = 10.0
+    cpu_factor: float = 100.0
+
+
+DEFAULT = Hibernation()
+# Between two looks at a run that cannot fall asleep, however short `idle_seconds` is.
+_SHORTEST_PAUSE_SECONDS = 0.1
+
+
+class FallsAsleep(RunError):
+    """The children of a run are ended although it is not over; whoever keeps it puts it to sleep.
+
+    Attributes:
+        until: when the first of its waits is over, on the core's clock.
+    """
+
+    child_alive = True
+
+    def __init__(self, until: float) -> None:
+        super().__init__("the run falls asleep")
+        self.until = until
+
+
+class Resting(Protocol):
+    """What is asked of the run; a driver has it."""
+
+    core: Core
+    past: Past | None
+    allowance: Allowance
+    fed_at: float
+
+    @property
+    def seconds(self) -> float: ...
+
+    def alarm(self, at: float, callback: Callable[[], None]) -> None: ...
+
+    def fall_asleep(self, until: float) -> None: ...
+
+
+class Idleness:
+    """Looks, in a run that waits for a time, whether it may fall asleep, and has it do so.
+
+    Args:
+        policy: when it may.
+        run: that waits.
+    """
+
+    def __init__(self, policy: Hibernation, run: Resting) -> None:
+        self._policy = policy
+        self._run = run
+        self._is_looking = False
+
+    def begin(self) -> None:
+        """The run waits for a time: look from now on."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._run.alarm(trio.current_time() + self._policy.idle_seconds, self._look)
+
+    def _look(self) -> None:
+        again, now = self._run.fed_at + self._policy.idle_seconds, trio.current_time()
+        if again <= now:
+            until = self._rests_until()
+            if until is not None and self._is_worth_it(until - self._run.seconds):
+                self._run.fall_asleep(until)
+                return
+            again = now + max(self._policy.idle_seconds, _SHORTEST_PAUSE_SECONDS)
+        self._run.alarm(again, self._look)
+
+    def _rests_until(self) -> float | None:
+        """When the first of its waits is over; None where something goes on, or is not done again yet."""
+        past = self._run.past
+        return None if past is not None and past.behind else rests_until(self._run.core.tree)
+
+    def _is_worth_it(self, left: float) -> bool:
+        policy = self._policy
+        enough = max(policy.min_wait_seconds, policy.cpu_factor * self._run.allowance.used_cpu_seconds)
+        return left >= enough
+
+
+def require_hibernation(given: object) -> None:
+    """Check a policy.
+
+    Raises:
+        TypeError, ValueError: it is none, or one of its numbers is impossible.
+    """
+    require_type("hibernation", given, Hibernation)
+    assert isinstance(given, Hibernation)
+    for name, value in given._asdict().items():
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise ValueError(f"hibernation: {name} must be a finite number, 0 or more, not {value!r}")
