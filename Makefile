@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run fast test test-thoroughly test-as-user lint types imports check bench generated clean
+.PHONY: run fast test test-thoroughly test-switches test-as-user lint types imports check bench generated clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
@@ -28,6 +28,19 @@ test: $(READY_DEV)
 # With the sweeps: every broken child and host of the conformance kit, attacks with one layer less, wheel and sdist in new environments.
 test-thoroughly: $(READY_DEV)
 	FLOWCAGE_FUZZ_EXAMPLES=100 $(BIN)/pytest --numprocesses=auto --dist=worksteal
+	$(MAKE) test-switches
+
+# The suites of whole runs with each switch of host/process/switches.py off, and with all of them off at once.
+SWITCHES := FLOWCAGE_TYPED_CODEC FLOWCAGE_JOINED_MESSAGES FLOWCAGE_SHORT_CUT FLOWCAGE_PREPARED_CAGES FLOWCAGE_IMMORTAL_OBJECTS FLOWCAGE_GATHERED_MEMORY
+SWITCHED ?= $(addprefix tests/,child process run escape contract conformance resume)
+
+test-switches: $(addprefix off/,$(SWITCHES)) off/all
+
+off/all: $(READY_DEV)
+	$(SWITCHES:%=%=0) $(BIN)/pytest --quiet --numprocesses=auto --dist=worksteal -m 'not thorough' $(SWITCHED)
+
+off/%: $(READY_DEV)
+	$*=0 $(BIN)/pytest --quiet --numprocesses=auto --dist=worksteal -m 'not thorough' $(SWITCHED)
 
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)

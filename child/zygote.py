@@ -28,7 +28,7 @@ The order of `_run`, and what breaks if two steps swap:
    longer than the rest of the start: code that children run is put side by side and adapted (`rehearse`),
    objects are made immortal (`immortal`), those of the preparation, too, and at last holes are filled
    (`gathering`), which what comes before has left. ``--no-plan`` leaves out the preparation, ``--mortal`` the
-   immortal objects.
+   immortal objects, ``--scattered`` what is done about code and holes.
 
 Invariants:
 
@@ -104,6 +104,7 @@ class _Options(NamedTuple):
     Attributes:
         parent: the host's process id.
         is_mortal: whether objects are left as they are (``--mortal``).
+        is_scattered: whether code and holes are left where they are (``--scattered``).
         has_plans: whether children may be prepared (not ``--no-plan``).
         terms: those of a server's peers, who talk to the children (``--terms``).
         takes_short_cuts: whether sessions do (not ``--no-short-cut``).
@@ -111,6 +112,7 @@ class _Options(NamedTuple):
 
     parent: int
     is_mortal: bool
+    is_scattered: bool
     has_plans: bool
     terms: Terms | None
     takes_short_cuts: bool
@@ -124,8 +126,8 @@ def main() -> None:
         options = _options(sys.argv[1:])
     except ValueError:
         log_to_stderr(
-            "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--no-plan] [--terms JSON] "
-            "[--no-short-cut] < SOCKET"
+            "usage: python -m flowcage.child.zygote --die-with PID [--mortal] [--scattered] [--no-plan] "
+            "[--terms JSON] [--no-short-cut] < SOCKET"
         )
         os._exit(os.EX_USAGE)
     os._exit(exit_status_of(lambda: _run(options)))
@@ -134,14 +136,14 @@ def main() -> None:
 def _options(words: list[str]) -> _Options:
     words, takes_short_cuts = parse_short_cut(words)
     parent, rest = parse_die_with(words[:2]), words[2:]
-    is_mortal = rest[:1] == ["--mortal"]
-    rest = rest[is_mortal:]
-    has_plans = rest[:1] != ["--no-plan"]
-    rest = rest[not has_plans :]
-    if parent is None or rest[:1] not in ([], ["--terms"]) or len(rest) not in (0, 2):
+    terms = None
+    if rest[-2:-1] == ["--terms"]:
+        terms, rest = parse_terms(rest[-1]), rest[:-2]
+    if parent is None or not {*rest} <= {"--mortal", "--scattered", "--no-plan"}:
         raise ValueError(words)
-    terms = parse_terms(rest[1]) if rest else None
-    return _Options(parent, is_mortal, has_plans, terms, takes_short_cuts)
+    return _Options(
+        parent, "--mortal" in rest, "--scattered" in rest, "--no-plan" not in rest, terms, takes_short_cuts
+    )
 
 
 def _run(options: _Options) -> None:
@@ -152,7 +154,7 @@ def _run(options: _Options) -> None:
     die_with(parent)
     realm = warm_up()
     control.send(b"ready")
-    later = _prepare_memory(realm, is_mortal=options.is_mortal)
+    later = _prepare_memory(realm, options)
     begin = partial(_new_session, realm) if terms is None else partial(_new_session_under_terms, terms, realm)
     lines = None
     if options.has_plans and terms is None:
@@ -160,13 +162,15 @@ def _run(options: _Options) -> None:
     _serve(control, partial(_live, begin, parent), lines, later)
 
 
-def _prepare_memory(realm: Realm, *, is_mortal: bool) -> Iterator[None]:
+def _prepare_memory(realm: Realm, options: _Options) -> Iterator[None]:
     """What makes children copy less of this process, a part at a time."""
-    yield from rehearse()
-    if not is_mortal and immortal.is_possible():
+    if not options.is_scattered:
+        yield from rehearse()
+    if not options.is_mortal and immortal.is_possible():
         yield from immortal.immortalise()
-    fill_holes()
-    realm.runtime.heap.fill_holes()
+    if not options.is_scattered:
+        fill_holes()
+        realm.runtime.heap.fill_holes()
 
 
 def _claim() -> socket.socket:

@@ -3,8 +3,7 @@
 `typed` is several times as fast as the decoder, and leaves to it what is not usual. The decoder is a hundred
 times as fast as jsonschema and refuses the same messages; a parity test
 (tests/protocol/test_schema_parity.py) compares the two on generated messages. With FLOWCAGE_CHECK_MESSAGES=1
-every message that the host sends or receives is put to all that know it, and a difference ends the run. With
-FLOWCAGE_TYPED_CODEC=0 nothing is put to `typed`.
+every message that the host sends or receives is put to all that know it, and a difference ends the run.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.process import typed
+from flowcage.host.process import switches, typed
 from flowcage.protocol import decode, encode, envelope, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Drained, Message
 
 CHECKS_MESSAGES = os.environ.get("FLOWCAGE_CHECK_MESSAGES", "") not in ("", "0")
-IS_TYPED = os.environ.get("FLOWCAGE_TYPED_CODEC", "1") not in ("", "0")
+IS_TYPED = switches.TYPED_CODEC
 
 
 class SchemaDisagrees(RunError):

@@ -19,6 +19,7 @@ from flowcage.host.outcome.errors import (
     RunError,
     WorkflowStalled,
 )
+from flowcage.host.process import switches
 from flowcage.host.process.channel import Channel
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
@@ -55,6 +56,8 @@ from flowcage.protocol.version import PACKAGE_VERSION
 ROOM_BESIDE_THE_HEAP = 320 * MIB
 # Why a value cannot be sent: too long, too deep, or not JSON.
 CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
+# Messages that stand for several others.
+_JOINING = ("run", "advance")
 # Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
 MAX_REQUESTS_AT_ONCE = 250
 
@@ -131,7 +134,8 @@ class Conversation:
         return [*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())]
 
     def _has(self, method: str) -> bool:
-        return self.initialized is not None and method in self.initialized.methods
+        is_known = self.initialized is not None and method in self.initialized.methods
+        return is_known and (switches.JOINED_MESSAGES or method not in _JOINING)
 
     async def _start(self, child: Child, source: str, args: Json) -> Drained | None:
         node, options = self._node, self._node.options

@@ -11,10 +11,12 @@ from flowcage.conformance.check import expect
 from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.peer import Refused as Refused
 from flowcage.conformance.process import Program
+from flowcage.host.process import switches
 
 from ..host import zygote
 
-COMMAND = (sys.executable, "-I", "-m", "flowcage.child")
+PROGRAM = (sys.executable, "-I", "-m", "flowcage.child")
+COMMAND = (*PROGRAM, *switches.child_options())
 DEADLINE_S = 120.0  # only a child that hangs gets there: five seconds of CPU take long on a busy machine
 
 

@@ -16,7 +16,7 @@ import pytest
 from flowcage.child.__main__ import USAGE
 
 from .caged import Caged, wait_for_end
-from .child_process import COMMAND, DEADLINE_S
+from .child_process import DEADLINE_S, PROGRAM
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 
@@ -105,7 +105,7 @@ def test_a_child_whose_parent_is_gone_before_it_could_ask_leaves_at_once() -> No
 
 
 def test_a_child_that_shall_die_with_somebody_else_says_so_and_leaves_at_once() -> None:
-    with Caged((*COMMAND, "--die-with", str(os.getppid()))) as process:
+    with Caged((*PROGRAM, "--die-with", str(os.getppid()))) as process:
         process.send_request("initialize", {"protocolVersion": "1.0"})
         status, said, complaint = process.expect_end()
         assert (status, said) == (0, b"")
@@ -113,7 +113,7 @@ def test_a_child_that_shall_die_with_somebody_else_says_so_and_leaves_at_once() 
 
 
 def test_isolation_none_does_not_tie_the_child_to_anybody() -> None:
-    with Caged((*COMMAND, "--die-with", str(os.getpid()))) as process:
+    with Caged((*PROGRAM, "--die-with", str(os.getpid()))) as process:
         assert not process.enter("none")["isolation"]["parent_death"]["applied"]
 
 
@@ -133,7 +133,7 @@ def test_isolation_none_does_not_tie_the_child_to_anybody() -> None:
 )
 def test_a_wrong_option_is_answered_with_the_usage_and_status_64(arguments: str) -> None:
     done = subprocess.run(
-        [*COMMAND, *arguments.split()], capture_output=True, stdin=subprocess.DEVNULL, check=False
+        [*PROGRAM, *arguments.split()], capture_output=True, stdin=subprocess.DEVNULL, check=False
     )
     assert (done.returncode, done.stdout) == (64, b"")
     assert done.stderr.decode() == f"flowcage-child: {USAGE}\n"

@@ -8,7 +8,7 @@ import pytest
 
 from flowcage.protocol import envelope
 
-from .child_process import COMMAND, ChildProcess
+from .child_process import PROGRAM, ChildProcess
 from .short_cut_cases import OK
 
 HOG = "const a = []; for (;;) a.push(new Array(10000).fill(0));"
@@ -45,6 +45,6 @@ def replies(command: tuple[str, ...], source: str) -> list[bytes]:
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_a_full_heap_is_told_alike(source: str) -> None:
-    short = replies(COMMAND, source)
-    assert short == replies((*COMMAND, "--no-short-cut"), source)
+    short = replies(PROGRAM, source)
+    assert short == replies((*PROGRAM, "--no-short-cut"), source)
     assert any(b'"kind":"memory"' in line for line in short)

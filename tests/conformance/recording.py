@@ -9,13 +9,14 @@ from pathlib import Path
 from flowcage.conformance.check import Check
 from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.process import Program
+from flowcage.host.process import switches
 
 from .broken.mutant import Mutant, Turn
 
 ROOT = Path(__file__).parents[2]
 # Without an environment, so that the child need not start over to leave one behind.
 _BARE = ("env", "-i", "TZ=UTC0", f"PYTHONPATH={ROOT}", sys.executable)
-GOOD_CHILD = (*_BARE, "-m", "flowcage.child")
+GOOD_CHILD = (*_BARE, "-m", "flowcage.child", *switches.child_options())
 
 
 def broken_child(identifier: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.runner import run_checks
 from flowcage.conformance.subject import ChildSubject
 
-from ..child.child_process import DEADLINE_S
+from ..child.child_process import COMMAND, DEADLINE_S
 from ..e2e.command import KIT_DEADLINE, flowcage
 from ..host.zygote import Forked
 from .broken.mutants import MUTANTS, check_of
@@ -55,7 +55,7 @@ def test_flowcages_own_child_passes_when_it_is_forked() -> None:
 
 @pytest.mark.thorough
 def test_flowcages_own_child_passes() -> None:
-    child = shlex.join((sys.executable, "-I", "-m", "flowcage.child"))
+    child = shlex.join(COMMAND)
     finished = flowcage("conformance", "--child", child, deadline=KIT_DEADLINE)
     assert finished.status == 0, finished.stdout
     assert finished.stdout.splitlines()[-1] == f"{len(CHECKS)} checks, {len(CHECKS)} passed, 0 failed"

@@ -13,6 +13,7 @@ import pytest
 from flowcage.conformance.on_child import CHILD_CHECKS
 from flowcage.conformance.on_host import HOST_CHECKS
 
+from ..child.child_process import COMMAND
 from ..e2e.command import FLOWCAGE, flowcage
 from .recording import GOOD_CHILD, broken_child
 
@@ -161,7 +162,7 @@ def test_bad_usage_is_status_2(words: list[str], told: str) -> None:
 def test_run_takes_another_child(tmp_path: Path) -> None:
     workflow = tmp_path / "w.js"
     workflow.write_text("export default 6 * 7;")
-    child = shlex.join((sys.executable, "-I", "-m", "flowcage.child"))
+    child = shlex.join(COMMAND)
     assert flowcage("run", workflow, "--child-command", child).json["result"] == 42
     missing = flowcage("run", workflow, "--child-command", "/no/such/child")
     assert missing.status == 125

@@ -20,11 +20,11 @@ from flowcage.protocol import encode
 from flowcage.protocol.envelope import Result
 from flowcage.protocol.messages import MISSING, Missing, Start, Started
 
-from ..child.child_process import ChildProcess
+from ..child.child_process import COMMAND, ChildProcess
 
 PYTHON = ("env", f"PYTHONPATH={Path(__file__).parents[2]}", sys.executable, "-m")
 CHILDREN = {
-    "today": (sys.executable, "-I", "-m", "flowcage.child"),
+    "today": COMMAND,
     "later": (*PYTHON, "tests.contract.later", "tests.contract.later_child"),
 }
 HOSTS = {

@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 
 from flowcage._child_command import child_command
 from flowcage.conformance.process import Program
+from flowcage.host.process import switches
 from flowcage.host.process.machine_memory import private_bytes
 
 COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
@@ -44,6 +45,8 @@ class Zygote:
     """
 
     def __init__(self, command: Sequence[str] = COMMAND, *options: str) -> None:
+        switched = (each for each in switches.zygote_options() if each not in options)
+        options = (*switched, *options, *switches.child_options())
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_DEADLINE_S)
         with theirs:

@@ -10,15 +10,16 @@ import pytest
 from flowcage.host import LaunchFailed, RunOptions, Spawn, run_workflow_blocking
 from flowcage.host.outcome.verdict import Verdict
 
+from ..child.child_process import COMMAND
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked on Linux only")
 
-CHILD = (sys.executable, "-I", "-m", "flowcage.child")
-COMMAND_LINE = " ".join(CHILD)
+COMMAND_LINE = " ".join(COMMAND)
 WRAPPERS = {
     "sh": ("sh", "-c", f"{COMMAND_LINE}; exit $?"),
-    "setsid": ("setsid", "--wait", *CHILD),
-    "timeout": ("timeout", "100", *CHILD),
-    "unshare": ("unshare", "--fork", *CHILD),
+    "setsid": ("setsid", "--wait", *COMMAND),
+    "timeout": ("timeout", "100", *COMMAND),
+    "unshare": ("unshare", "--fork", *COMMAND),
 }
 
 
@@ -39,12 +40,12 @@ def test_a_wrapper_is_told_that_it_is_one_and_what_to_do(name: str) -> None:
 
 def test_a_wrapper_that_left_at_once_is_told_the_same() -> None:
     with pytest.raises(LaunchFailed, match=r"'setsid'.* probably a wrapper"):
-        run(("setsid", *CHILD))
+        run(("setsid", *COMMAND))
 
 
 @pytest.mark.parametrize(
     "command",
-    [("sh", "-c", f"exec {COMMAND_LINE}"), ("nice", *CHILD), ("env", *CHILD)],
+    [("sh", "-c", f"exec {COMMAND_LINE}"), ("nice", *COMMAND), ("env", *COMMAND)],
     ids=lambda command: str(command[0]),
 )
 def test_what_executes_the_child_in_its_place_is_no_wrapper(command: tuple[str, ...]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -15,6 +18,7 @@ import trio.testing
 from flowcage.host import RunOptions, run_workflow
 from flowcage.host.agents.base import AgentAnswer, AgentCall
 from flowcage.host.outcome.errors import LaunchFailed
+from flowcage.host.process import switches
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch import zygote_process
 from flowcage.host.process.launch.launcher import Spawned
@@ -229,24 +233,38 @@ def test_a_child_finds_everything_loaded(monkeypatch: pytest.MonkeyPatch) -> Non
     with_zygote(test)
 
 
-@pytest.mark.parametrize("immortal_objects", [True, False])
-def test_a_zygote_is_told_whether_its_objects_may_be_immortal(immortal_objects: bool) -> None:
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize(
+    ("switch", "option"),
+    [
+        ("immortal_objects", "--mortal"),
+        ("prepared_cages", "--no-plan"),
+        ("gathered_memory", "--scattered"),
+        ("short_cut", "--no-short-cut"),
+    ],
+)
+def test_a_zygote_is_told_what_to_leave_out(switch: str, option: str, is_on: bool) -> None:
     async def test(launcher: Watched) -> None:
-        await trivial(launcher)
+        for _ in range(5):  # the last ones are forked behind the work of its idle time
+            await trivial(launcher)
         words = psutil.Process(only_zygote(launcher)).cmdline()
-        assert ("--mortal" in words) is not immortal_objects
+        assert (option in words) is not is_on
 
-    with_zygote(test, lambda: Zygote(immortal_objects=immortal_objects))
+    switched: dict[str, Any] = {switch: is_on}
+    with_zygote(test, lambda: Zygote(**switched))
 
 
-@pytest.mark.parametrize("short_cut", [True, False])
-def test_a_zygote_is_told_whether_its_children_take_the_short_cut(short_cut: bool) -> None:
-    async def test(launcher: Watched) -> None:
-        await trivial(launcher)
-        words = psutil.Process(only_zygote(launcher)).cmdline()
-        assert ("--no-short-cut" in words) is not short_cut
-
-    with_zygote(test, lambda: Zygote(short_cut=short_cut))
+def test_each_variable_turns_off_one_switch() -> None:
+    program = (
+        "from flowcage.host.process import switches;"
+        "print(*(name for name, is_on in vars(switches).items() if is_on is False))"
+    )
+    names = [name for name in vars(switches) if name.isupper()]
+    for name in names:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env={f"FLOWCAGE_{name}": "0"}, stdout=subprocess.PIPE, check=True)
+        assert done.stdout.decode().split() == [name]
+    assert len(names) == 6
 
 
 def test_descriptors_that_run_out_while_a_zygote_loads_cost_no_launch() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from flowcage._child_command import child_command
+from flowcage.host.process import switches
 from flowcage.host.process.launch.launcher import (
     CHILD_ENVIRONMENT,
     Spawned,
@@ -54,7 +55,7 @@ def spawn(command: tuple[str, ...] | None = None) -> Spawned:
     try:
         child_in, child_out, child_err = pipes.child_ends
         process = subprocess.Popen(
-            command or (*_CHILD_COMMAND, "--die-with", str(os.getpid())),
+            command or (*_CHILD_COMMAND, "--die-with", str(os.getpid()), *switches.child_options()),
             stdin=child_in,
             stdout=child_out,
             stderr=child_err,

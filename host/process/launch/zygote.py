@@ -35,6 +35,7 @@ from typing import TypeVar
 import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
+from flowcage.host.process import switches
 from flowcage.host.process.launch.launcher import Spawned, close_all, not_launched, open_pipes
 from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProcess
 from flowcage.protocol.connection import HostConnection
@@ -62,6 +63,7 @@ class Zygote:
             its children copy fewer pages.
         prepared_cages: whether a zygote prepares the cage of children with a first message that it was told
             before, so that they close it by a list of system calls.
+        gathered_memory: whether an idle zygote puts what its children write to on few pages.
         short_cut: whether children let the engine parse what is in order (`child/short_cut.py`).
     """
 
@@ -70,17 +72,18 @@ class Zygote:
         max_forks: int = MAX_FORKS,
         terms: Terms | None = None,
         *,
-        immortal_objects: bool = True,
-        prepared_cages: bool = True,
-        short_cut: bool = True,
+        immortal_objects: bool = switches.IMMORTAL_OBJECTS,
+        prepared_cages: bool = switches.PREPARED_CAGES,
+        gathered_memory: bool = switches.GATHERED_MEMORY,
+        short_cut: bool = switches.SHORT_CUT,
     ) -> None:
-        self._start = partial(
-            ZygoteProcess,
-            terms,
-            immortal_objects=immortal_objects,
+        own = switches.zygote_options(
             prepared_cages=prepared_cages,
-            short_cut=short_cut,
+            immortal_objects=immortal_objects,
+            gathered_memory=gathered_memory,
         )
+        under = () if terms is None else ("--terms", terms.to_argument())
+        self._start = partial(ZygoteProcess, *own, *under, *switches.child_options(short_cut=short_cut))
         self._max_forks = max_forks
         self._lock = trio.Lock()
         self._current: ZygoteProcess | None = None

@@ -24,7 +24,6 @@ from flowcage._child_command import child_command
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process import machine_memory
 from flowcage.host.process.launch.launcher import CHILD_ENVIRONMENT, not_launched
-from flowcage.protocol.terms import Terms
 
 _COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
 # Children find all symbols of libraries bound, each of which they would look up on pages of their own.
@@ -50,24 +49,13 @@ class ZygoteProcess:
         private_bytes: its own memory once it has loaded, which every child inherits; 0 before.
 
     Args:
-        terms: as in `Zygote`.
-        immortal_objects: as in `Zygote`.
-        prepared_cages: as in `Zygote`.
-        short_cut: as in `Zygote`.
+        options: the end of its command line.
 
     Raises:
         LaunchFailed: the process cannot be started.
     """
 
-    def __init__(
-        self,
-        terms: Terms | None = None,
-        *,
-        immortal_objects: bool = True,
-        prepared_cages: bool = True,
-        short_cut: bool = True,
-    ) -> None:
-        options = _options(terms, immortal_objects, prepared_cages, short_cut)
+    def __init__(self, *options: str) -> None:
         self.forks = 0
         self.private_bytes = 0
         self._is_ready = False
@@ -193,15 +181,6 @@ def _session_of(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:  # reaped by other code, or by the kernel (SIGCHLD is ignored)
         return -1
-
-
-def _options(
-    terms: Terms | None, immortal_objects: bool, prepared_cages: bool, short_cut: bool
-) -> tuple[str, ...]:
-    mortal = () if immortal_objects else ("--mortal",)
-    plan = () if prepared_cages else ("--no-plan",)
-    under = () if terms is None else ("--terms", terms.to_argument())
-    return (*mortal, *plan, *under, *(() if short_cut else ("--no-short-cut",)))
 
 
 def _kill(pid: int) -> None:
