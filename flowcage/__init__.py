@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         AgentCall as AgentCall,
         AgentUsage as AgentUsage,
     )
+    from flowcage.host.agents.people import Option as Option, Question as Question
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import (
         prometheus_collector as prometheus_collector,
@@ -101,6 +102,7 @@ _HOMES = {
         "AgentCall",
         "AgentUsage",
     ),
+    "flowcage.host.agents.people": ("Option", "Question"),
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": (
         "prometheus_collector",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         Listener as Listener,
         Logged as Logged,
         PhaseEntered as PhaseEntered,
+        QuestionAnswered as QuestionAnswered,
+        QuestionAsked as QuestionAsked,
         Requested as Requested,
         RunEnded as RunEnded,
         RunStarted as RunStarted,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import spans as spans
     from flowcage.protocol.messages import (
+        AskRequest as AskRequest,
         SandboxExecRequest as SandboxExecRequest,
         WorkflowRequest as WorkflowRequest,
     )
@@ -47,6 +50,8 @@ _HOMES = {
         "Listener",
         "Logged",
         "PhaseEntered",
+        "QuestionAnswered",
+        "QuestionAsked",
         "Requested",
         "RunEnded",
         "RunStarted",
@@ -55,6 +60,7 @@ _HOMES = {
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": ("spans",),
     "flowcage.protocol.messages": (
+        "AskRequest",
         "SandboxExecRequest",
         "WorkflowRequest",
     ),

@@ -18,6 +18,7 @@ from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
+    AskRequest,
     Call,
     Checked,
     Drained,
@@ -170,6 +171,31 @@ def _program(members: Members) -> dict[str, Any]:
     return dict(members.items())
 
 
+def ask(identifier: str, members: Members, withheld: str | None = None) -> AskRequest:
+    """Build an `AskRequest`; `withheld` stands for its question, where that is not there."""
+    question = members.string("question", minimum=1) if withheld is None else withheld
+    schema, choices = _schema(members), _choices(members)
+    label = members.string("label") if "label" in members else MISSING
+    return AskRequest(identifier, question, schema, choices, label)
+
+
+def _schema(members: Members) -> dict[str, Any] | bool | Missing:
+    if isinstance(members.any("schema"), bool):
+        return members.boolean("schema")
+    return members.mapping("schema")
+
+
+def _choices(members: Members) -> list[dict[str, Any]] | Missing:
+    """The member `choices` of an `AskRequest`: at least one, each with label and value."""
+    if "choices" not in members:
+        return MISSING
+    choices = members.filled_objects("choices")
+    for choice in choices:
+        choice.string("label", minimum=1)
+        choice.required("value")
+    return [dict(choice.items()) for choice in choices]
+
+
 def _layer(members: Members) -> Layer:
     return Layer(members.boolean("applied"), members.string("detail"))
 
@@ -202,6 +228,7 @@ _REQUESTS: dict[str, Callable[[str, Members], Request]] = {
     "sandbox_exec": lambda id, it: SandboxExecRequest(
         id, it.string("profile"), _program(it.nested("request"))
     ),
+    "ask": ask,
 }
 _RESULTS: dict[str, Callable[[Any], Any]] = {
     "initialize": initialized,

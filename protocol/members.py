@@ -121,6 +121,11 @@ class Members:
         items = enumerate(self.array(name))
         return [Members(item, self._schema, self, (name, index)) for index, item in items]
 
+    def filled_objects(self, name: str) -> list[Members]:
+        """An array of objects, required; it must not be empty."""
+        self._filled(self.array(name), self.at(name))
+        return self.objects(name)
+
     def groups(self, name: str) -> list[list[Members]]:
         """An array of arrays of objects, required; none of the arrays may be empty."""
         found = []

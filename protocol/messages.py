@@ -231,6 +231,23 @@ class SandboxExecRequest(NamedTuple):
     request: dict[str, Json]
 
 
+class AskRequest(NamedTuple):
+    """``ask(question, options)`` waits for a person, who may take days.
+
+    Attributes:
+        schema: a JSON Schema of the answer.
+        choices: the workflow's ``options``: each has a label, and the value that is the answer where it is
+            chosen. No other is one.
+        label: what the question is called.
+    """
+
+    id: str
+    question: str
+    schema: dict[str, Json] | bool | Missing = MISSING
+    choices: list[dict[str, Json]] | Missing = MISSING
+    label: str | Missing = MISSING
+
+
 class UnknownRequest(NamedTuple):
     """A request of a type that this version does not have. The host rejects it and reports that."""
 
@@ -238,7 +255,9 @@ class UnknownRequest(NamedTuple):
     type: str
 
 
-Request: TypeAlias = AgentRequest | WorkflowRequest | SleepRequest | SandboxExecRequest | UnknownRequest
+Request: TypeAlias = (
+    AgentRequest | WorkflowRequest | SleepRequest | SandboxExecRequest | AskRequest | UnknownRequest
+)
 
 
 class Started(NamedTuple):

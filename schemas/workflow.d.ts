@@ -117,6 +117,7 @@ declare const SW: { readonly extra: WorkflowExtra; readonly sandbox: WorkflowSan
 
 declare module 'workflow:extra' {
   export const sleep: WorkflowExtra['sleep'];
+  export const ask: WorkflowExtra['ask'];
   const extra: WorkflowExtra;
   export default extra;
 }
@@ -137,6 +138,16 @@ interface WorkflowExtra {
    * @param ms milliseconds, rounded up to a whole one
    */
   readonly sleep: (ms: number) => Promise<void>;
+
+  /**
+   * Asks a person, and resolves to the answer, however long that takes.
+   *
+   * Rejects with an Error where the host asks nobody, where the person refuses, and where `schema` is none. Throws a
+   * TypeError at once for an empty question, and for options of another form.
+   *
+   * @typeParam T type of the answer, as you know it; nothing checks it at run time but `options`
+   */
+  readonly ask: <T = any>(question: string, options?: AskOptions | null) => Promise<T>;
 }
 
 interface WorkflowSandbox {
@@ -148,6 +159,16 @@ interface WorkflowSandbox {
    * @param profile name of a set of programs and rights that the host knows
    */
   readonly exec: <T = any>(profile: string, request: ExecRequest) => Promise<T>;
+}
+
+/** Options of `ask()`. */
+interface AskOptions {
+  /** The JSON Schema that the answer must satisfy. Left out: the answer may be any JSON. */
+  readonly schema?: { readonly [keyword: string]: unknown } | boolean | null | undefined;
+  /** What may be answered: one of these texts, or the value of one of these. Left out: anything that fits `schema`. */
+  readonly options?: readonly (string | { readonly label: string; readonly value: unknown })[] | null | undefined;
+  /** What the question is called. */
+  readonly label?: string | null | undefined;
 }
 
 /** A program for the host to run. */

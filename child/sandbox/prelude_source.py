@@ -11,7 +11,7 @@ _FOLDER = os.path.join(os.path.dirname(__file__), "prelude")
 PRELUDE_NAME = "flowcage:prelude"  # in stacks, from which the prelude removes its own frames by it
 
 VIRTUAL_MODULES = {
-    b"workflow:extra": b"const { extra } = SW;\nexport const { sleep } = extra;\nexport default extra;",
+    b"workflow:extra": b"const { extra } = SW;\nexport const { sleep, ask } = extra;\nexport default extra;",
     b"workflow:sandbox": b"const { sandbox } = SW;\nexport const { exec } = sandbox;\n"
     b"export default sandbox;",
 }

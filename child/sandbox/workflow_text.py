@@ -15,7 +15,7 @@ from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
 
 _POSITION = re.compile(r":(\d+):(\d+)\)?$")
-_EXPORTS = {"workflow:extra": "sleep", "workflow:sandbox": "exec"}
+_EXPORTS = {"workflow:extra": "sleep, ask", "workflow:sandbox": "exec"}
 _MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
 # The engine's messages where it met the end of the text.
 _NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")

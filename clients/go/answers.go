@@ -43,7 +43,7 @@ func (a *answers) admit(requests []Request) error {
 	most := orDefault(a.options.Limits.MaxPendingRequests, defaultMaxPending)
 	for _, request := range requests {
 		switch request.Type {
-		case "agent", "workflow", "sleep", "sandbox_exec":
+		case "agent", "workflow", "sleep", "sandbox_exec", "ask":
 		default:
 			return violation("sent a request of an unknown type: %s", shorten(request.Type))
 		}
@@ -112,6 +112,11 @@ func (a *answers) answer(request Request) (any, error) {
 		return nil, a.sleep(milliseconds(*request.DurationMs))
 	case "agent":
 		return a.use(a.agents, a.options.Agent, request)
+	case "ask": // a person takes no place at work
+		if a.options.Ask == nil {
+			return nil, Rejection("ask() is refused: this host asks nobody")
+		}
+		return a.options.Ask(a.ctx, request)
 	case "workflow":
 		return a.use(a.children, a.options.Workflow, request)
 	}

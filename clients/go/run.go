@@ -33,12 +33,13 @@ type Options struct {
 	Limits     Limits    // of the child
 	Budget     *Budget   // what the workflow sees as budget; no ceiling
 
-	// Agent answers agent(), Workflow workflow() and SandboxExec SW.sandbox.exec(); nil rejects. Their return value
-	// becomes JSON; a Rejection rejects the one request, any other error ends the run. They must return when the
+	// Agent answers agent(), Workflow workflow(), SandboxExec SW.sandbox.exec() and Ask ask(); nil rejects. Their return
+	// value becomes JSON; a Rejection rejects the one request, any other error ends the run. They must return when the
 	// context is done: Run waits for them.
 	Agent       func(context.Context, Request) (any, error)
 	Workflow    func(context.Context, Request) (any, error)
 	SandboxExec func(context.Context, Request) (any, error)
+	Ask         func(context.Context, Request) (any, error)
 
 	OnLog   func(values []json.RawMessage)
 	OnPhase func(name string, options map[string]any)

@@ -68,7 +68,7 @@ type Call struct {
 
 // Request is what a promise of the workflow waits for. Which members are there depends on the type.
 type Request struct {
-	Type       string          `json:"type"` // agent, workflow, sleep, sandbox_exec
+	Type       string          `json:"type"` // agent, workflow, sleep, sandbox_exec, ask
 	ID         string          `json:"id"`
 	Prompt     *string         `json:"prompt"`
 	Options    map[string]any  `json:"options"`
@@ -77,6 +77,16 @@ type Request struct {
 	DurationMs *int64          `json:"durationMs"`
 	Profile    *string         `json:"profile"`
 	Program    *Program        `json:"request"`
+	Question   *string         `json:"question"`
+	Schema     json.RawMessage `json:"schema"`
+	Choices    []Choice        `json:"choices"`
+	Label      string          `json:"label"`
+}
+
+// Choice is one of the answers that a question may have, where it does not take any.
+type Choice struct {
+	Label string          `json:"label"`
+	Value json.RawMessage `json:"value"`
 }
 
 // WorkflowRef names a child workflow: exactly one member is set.
@@ -193,6 +203,13 @@ func (r Request) isWhole() bool {
 		return r.DurationMs != nil && *r.DurationMs >= 0
 	case r.Type == "sandbox_exec":
 		return r.Profile != nil && r.Program != nil && r.Program.Command != ""
+	case r.Type == "ask":
+		for _, choice := range r.Choices {
+			if choice.Label == "" || choice.Value == nil {
+				return false
+			}
+		}
+		return r.Question != nil && *r.Question != ""
 	}
 	return true // only a later version of the contract has it
 }

@@ -58,6 +58,8 @@ export interface RunOptions {
   workflow?(ref: WorkflowRef, args: unknown, request: Asked<'workflow'>): unknown;
   /** Answers `SW.sandbox.exec()`. */
   sandboxExec?(profile: string, program: ExecRequest, request: Asked<'sandbox_exec'>): unknown;
+  /** Answers `ask()` of `workflow:extra`; it may take as long as `timeoutMs` allows. */
+  ask?(question: string, request: Asked<'ask'>): unknown;
   /** What the workflow sees as `budget`. Change `spent` as tokens are used: each answer carries it. */
   budget?: Budget;
   /** Of the child. */

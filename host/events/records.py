@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from flowcage.host.agents.base import AgentCall, AgentUsage, usage_of
+from flowcage.host.events.event import EVENT_TYPES as EVENT_TYPES
+from flowcage.host.events.event import Event as Event
+from flowcage.host.events.waits import Awoke as Awoke
+from flowcage.host.events.waits import FellAsleep as FellAsleep
+from flowcage.host.events.waits import QuestionAnswered as QuestionAnswered
+from flowcage.host.events.waits import QuestionAsked as QuestionAsked
+from flowcage.host.events.waits import Sleeping as Sleeping
 from flowcage.host.outcome.report import Census, Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import MISSING, Json
 
 VERSION = 2
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened in a run.
-
-    Attributes:
-        run_id: which run; a child workflow has its own.
-        at: seconds since the root run began, on a monotonic clock.
-        seq: counts the events of the root run and all of its child workflows, from 1.
-        time: of the day, in UTC (RFC 3339).
-        root_run_id: of the run that the host started.
-        tenant: whose run it is; "" where no `Host` runs it.
-    """
-
-    run_id: str
-    at: float
-    seq: int = field(default=0, kw_only=True)
-    time: str = field(default="", kw_only=True)
-    root_run_id: str = field(default="", kw_only=True)
-    tenant: str = field(default="", kw_only=True)
-
-    def to_json(self) -> dict[str, Any]:
-        """One line of an events file: ``type`` first, names in camelCase; what is `MISSING` is left out."""
-        members: dict[str, Any] = {"type": EVENT_TYPES[type(self)]}
-        for each in fields(self):  # not `asdict`: it copies logged values, and recurses into them
-            value = getattr(self, each.name)
-            if value is not MISSING:
-                members[camel_case(each.name)] = value.to_json() if hasattr(value, "to_json") else value
-        return members
 
 
 @dataclass(frozen=True)
@@ -198,34 +175,6 @@ class AgentCancelled(Event):
 
 
 @dataclass(frozen=True)
-class Sleeping(Event):
-    """The workflow called ``sleep(ms)``."""
-
-    request_id: str
-    duration_ms: int
-
-
-@dataclass(frozen=True)
-class FellAsleep(Event):
-    """Nothing but waits is left to the run: its children were ended, and its store keeps it.
-
-    Attributes:
-        wake_at: when it is woken, in UTC (RFC 3339); None where only an answer from outside wakes it.
-        seconds: until then.
-    """
-
-    wake_at: str | None
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Awoke(Event):
-    """The run goes on, after so many seconds without a process."""
-
-    slept_seconds: float
-
-
-@dataclass(frozen=True)
 class Requested(Event):
     """A live run's request waits for `LiveRun.answer` or `LiveRun.reject`; it has a slot already.
 
@@ -263,7 +212,7 @@ class RunEnded(Event):
 
 Listener: TypeAlias = Callable[[Event], None]
 
-EVENT_TYPES: dict[type[Event], str] = {
+EVENT_TYPES |= {
     RunStarted: "started",
     PhaseEntered: "phase",
     Logged: "log",
@@ -278,6 +227,8 @@ EVENT_TYPES: dict[type[Event], str] = {
     Sleeping: "sleep",
     FellAsleep: "asleep",
     Awoke: "awake",
+    QuestionAsked: "question_asked",
+    QuestionAnswered: "question_answered",
     Requested: "requested",
     Gap: "gap",
     RunEnded: "ended",

@@ -98,7 +98,7 @@ class KeptRun:
         """
         name = self.begun.source_name
         if self.record is not None:
-            if missing := self.record.rules.handlers - answered(options, answerer):
+            if missing := self.record.rules.handlers - answered(options, answerer, is_kept=True):
                 raise NotResumable(f"run {self.run_id} needs a handler of {', '.join(sorted(missing))}")
             options = self.options(options)
         run = _Run(
@@ -152,10 +152,10 @@ class KeptRun:
         return outcome
 
     def _hearing(self, run: Run) -> AbstractContextManager[None]:
+        given = Given(self._store, self._keeper, run)
         if self._outside is None:
             return nullcontext()
-        given = Given(self._keeper, run)
-        return self._outside.hearing(self.run_id, given.take, given.end, is_new=self.record is None)
+        return self._outside.hearing(self.run_id, given, is_new=self.record is None)
 
     async def _end(
         self, verdict: Verdict, error: RunError | None, report: Report | None, **result: Json
@@ -213,7 +213,7 @@ async def begin(
     budget = Budget(options.budget_tokens, 0)
     limits = options.limits.to_wire()
     begun = Begun("", source, source_name, args, options.dialect, budget, limits)
-    rules = options.rules(answered(options, answerer))
+    rules = options.rules(answered(options, answerer, is_kept=True))
     expires = options.expires_seconds
     expires_at = None if expires is None else store.now() + round(expires * 1000)
     new = NewRun(

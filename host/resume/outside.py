@@ -9,10 +9,10 @@ therefore it looks from time to time without any, too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol
 
 import trio
 
@@ -20,21 +20,31 @@ from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.records import Cancel, FromOutside
 from flowcage.host.durable.store import Store
 from flowcage.host.run.core.inputs import Answered, Refused
+from flowcage.protocol.messages import AskRequest
 
 POLL_SECONDS = 10.0
 # Before a store that cannot be read is asked again.
 _PAUSE_SECONDS = 1.0
 
-Take: TypeAlias = Callable[[Answered | Refused], None]
-End: TypeAlias = Callable[[Cancel], None]
+
+class Ear(Protocol):
+    """A live run, as it is told what it is given. Its methods must not raise."""
+
+    def take(self, answer: Answered | Refused) -> None:
+        """An answer; each comes once."""
+
+    def end(self, cancel: Cancel) -> None:
+        """Somebody asked for the run to end; this comes once."""
+
+    def question(self, request: str) -> AskRequest | None:
+        """The question with this id, if the run waits for its answer."""
 
 
 @dataclass
 class _Hearing:
     """One live run, and what it has been told."""
 
-    take: Take
-    end: End
+    ear: Ear
     told: set[str] = field(default_factory=set)
     is_cancelled: bool = False
 
@@ -81,22 +91,26 @@ class Outside:
         return self._count
 
     @contextmanager
-    def hearing(self, run_id: str, take: Take, end: End, *, is_new: bool) -> Iterator[None]:
+    def hearing(self, run_id: str, ear: Ear, *, is_new: bool) -> Iterator[None]:
         """Tell a run what it is given, for the length of a block.
 
         Args:
             run_id: in the store; this host has it.
-            take: is called once with each answer. It must not raise.
-            end: is called once, if somebody asks for the run to end. It must not raise.
+            ear: is told.
             is_new: whether this host began it, so that nothing can have been given to it before.
         """
-        self._runs[run_id] = _Hearing(take, end)
+        self._runs[run_id] = _Hearing(ear)
         if not is_new or run_id in self._unheard:
             self.look()
         try:
             yield
         finally:
             del self._runs[run_id]
+
+    def question(self, run_id: str, request: str) -> AskRequest | None:
+        """A question of a live run of this host's."""
+        hearing = self._runs.get(run_id)
+        return None if hearing is None else hearing.ear.question(request)
 
     def look(self) -> None:
         """Have the store looked at without news."""
@@ -119,14 +133,14 @@ class Outside:
     async def _tell(self, found: FromOutside, hearing: _Hearing) -> None:
         if found.cancel is not None and not hearing.is_cancelled:
             hearing.is_cancelled = True
-            hearing.end(found.cancel)
+            hearing.ear.end(found.cancel)
         new = found.requests - hearing.told
         if not new:
             return
         hearing.told |= new
         for given in await self._store.answers(found.run_id):
             if given.request in new and self._runs.get(found.run_id) is hearing:
-                hearing.take(given.answer)
+                hearing.ear.take(given.answer)
 
 
 @asynccontextmanager

@@ -36,8 +36,11 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
+from flowcage.host.run.people.faults import faults_of_handler
+from flowcage.host.run.people.questions import Questions
 from flowcage.host.run.slots import Share, StartQueue
 from flowcage.host.run.telling import Telling, shown
+from flowcage.protocol.messages import AskRequest
 
 
 class Driver:
@@ -71,12 +74,14 @@ class Driver:
         self.options = options
         self.share = share
         self.past = past
-        self.core = past.core if past else Core(options.rules(answered(options, answerer)), kinds.KINDS)
+        handlers = answered(options, answerer, is_kept=journal is not None)
+        self.core = past.core if past else Core(options.rules(handlers), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
         self._answering = Answering(
             share.tenant, self._schemas, self._take_answer, self.emit, self.keep, answerer
         )
+        self.questions = Questions(self, self._answering, answerer)
         self.journal = journal
         self._began = trio.current_time() - (past.seconds if past else 0.0)
         emitted = past.emitted if past else 0
@@ -141,7 +146,7 @@ class Driver:
         if workflow.is_over:
             return
         for call in list(workflow.calls.values()):
-            if call.stage == "asked":
+            if call.stage in ("asked", "person"):
                 self._carry_out(self.past.asks[call.id]._replace(request=call.request))
             elif call.stage == "waiting":
                 self._carry_out(self.past.wakes[call.id])
@@ -195,10 +200,7 @@ class Driver:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Ask():
-                if not self._answering.take_over(command):
-                    self._unbegun.add(command.id)
-                    queue = self._queue(command)
-                    queue.join(partial(self._begin, command, queue))
+                self._ask(command)
             case Ready():
                 self._inputs.append(Turn(command.path))
             case Tell():
@@ -213,6 +215,15 @@ class Driver:
                     node.over(command)
             case _:
                 assert_never(command)
+
+    def _ask(self, asked: Ask) -> None:
+        if isinstance(asked.request, AskRequest):
+            self._wait()
+            self.questions.put(asked)
+        elif not self._answering.take_over(asked):
+            self._unbegun.add(asked.id)
+            queue = self._queue(asked)
+            queue.join(partial(self._begin, asked, queue))
 
     def _queue(self, asked: Ask) -> StartQueue:
         kind = asked.kind
@@ -229,25 +240,16 @@ class Driver:
     async def _answer(self, node: Node, asked: Ask, queue: StartQueue) -> None:
         """Hold a slot while a request is answered; one bad handler ends its run and nothing else."""
         try:
-            try:
-                if self.journal is not None:
-                    await self.keep()
-            finally:
-                queue.started()
-            await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
-            if not self._is_over(node):  # nor where the task that ends it has not run yet
-                self._unbegun.discard(asked.id)
-                await self._answering.answer(node, asked)
-        except BaseExceptionGroup as group:  # a handler's own nursery: our cancellation beside its errors
-            cancelled, errors = group.split(trio.Cancelled)
-            if errors is not None:
-                if not isinstance(errors, ExceptionGroup):
-                    raise  # KeyboardInterrupt, SystemExit
-                self._fail(node, asked, errors)
-            if cancelled is not None:
-                raise cancelled from None
-        except Exception as error:
-            self._fail(node, asked, error)
+            with faults_of_handler(partial(self.fail_request, node, asked)):
+                try:
+                    if self.journal is not None:
+                        await self.keep()
+                finally:
+                    queue.started()
+                await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
+                if not self._is_over(node):  # nor where the task that ends it has not run yet
+                    self._unbegun.discard(asked.id)
+                    await self._answering.answer(node, asked)
         finally:
             queue.release()
 
@@ -255,11 +257,17 @@ class Driver:
         workflow = self.core.tree.workflows.get(node.path)
         return workflow is None or workflow.is_over or node.is_failing
 
-    def _fail(self, node: Node, asked: Ask, error: Exception) -> None:
+    def fail_request(self, node: Node, asked: Ask, error: Exception) -> None:
+        """End a workflow because the handler of its request failed."""
         name = type(asked.request).__name__
         failure = HandlerFailed(f"the handler of {name} {asked.request.id} raised {shown(error)}")
         failure.__cause__ = error
         self.fail(node, failure)
+
+    @property
+    def asks_handler(self) -> bool:
+        """Whether a program of the host's has a question to answer, which would be lost."""
+        return self.questions.is_handled
 
     def fall_asleep(self, until: float) -> None:
         """End all children and take nothing in any more: what the journal has is where the run goes on."""
@@ -267,9 +275,13 @@ class Driver:
         self.telling.is_silent = True
         self.nodes[""].abandon(self.asleep)
 
-    def _wake(self, at: float, identifier: str) -> None:
+    def _wait(self) -> None:
+        """From now on the run may have nothing to do but to wait."""
         if self._idleness is not None:
             self._idleness.begin()
+
+    def _wake(self, at: float, identifier: str) -> None:
+        self._wait()
         self.alarm(self._began + at, lambda: self.feed(Due(identifier)))
 
     def alarm(self, at: float, callback: Callable[[], None]) -> None:
@@ -280,7 +292,8 @@ class Driver:
         self._alarms.at(at, callback)
 
 
-def answered(options: RunOptions, answerer: Answerer | None) -> frozenset[str]:
-    """Names of the kinds of request that somebody answers."""
+def answered(options: RunOptions, answerer: Answerer | None, *, is_kept: bool) -> frozenset[str]:
+    """Names of the kinds of request that somebody answers. Of a run that is kept, people do from outside."""
     names = [kind.name for kind in kinds.KINDS.values()]
-    return frozenset([each for each in names if answerer or getattr(options, each, None) is not None])
+    found = {each for each in names if answerer or getattr(options, each, None) is not None}
+    return frozenset(found | {"ask"} if is_kept else found)

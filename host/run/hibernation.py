@@ -64,6 +64,9 @@ class Resting(Protocol):
     @property
     def seconds(self) -> float: ...
 
+    @property
+    def asks_handler(self) -> bool: ...
+
     def alarm(self, at: float, callback: Callable[[], None]) -> None: ...
 
     def fall_asleep(self, until: float) -> None: ...
@@ -101,7 +104,8 @@ class Idleness:
     def _rests_until(self) -> float | None:
         """When the first of its waits is over; None where something goes on, or is not done again yet."""
         past = self._run.past
-        return None if past is not None and past.behind else rests_until(self._run.core.tree)
+        is_busy = self._run.asks_handler or (past is not None and past.behind)
+        return None if is_busy else rests_until(self._run.core.tree)
 
     def _is_worth_it(self, left: float) -> bool:
         policy = self._policy

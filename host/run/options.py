@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
+from flowcage.host.agents.people import AskHandler
 from flowcage.host.events.records import Listener
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.spawn import Spawn
@@ -62,6 +63,7 @@ class Handlers(NamedTuple):
     agent: Agent = echo
     workflow: WorkflowHandler | None = None
     sandbox_exec: SandboxExecHandler | None = None
+    ask: AskHandler | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class RunOptions:
         agent: answers ``agent()``; raise `RequestRejected` in it, or in the other handlers, to reject.
         workflow: answers ``workflow()``; None rejects.
         sandbox_exec: answers ``SW.sandbox.exec()``; None rejects.
+        ask: answers ``ask()`` of ``workflow:extra``. Without one, a run that a store keeps waits for an
+            answer from outside, and in any other ``ask()`` rejects.
         dialect: ``auto``, ``module`` or ``script``.
         isolation: None means ``strict`` on Linux.
         limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
@@ -101,6 +105,7 @@ class RunOptions:
     agent: Agent = echo
     workflow: WorkflowHandler | None = None
     sandbox_exec: SandboxExecHandler | None = None
+    ask: AskHandler | None = None
     dialect: Dialect = "auto"
     isolation: Isolation | None = None
     limits: Limits = field(default_factory=Limits)
@@ -152,7 +157,7 @@ class RunOptions:
     def _require_types(self) -> None:
         require_type("limits", self.limits, Limits)
         require_callable("agent", self.agent)
-        for name in ("workflow", "sandbox_exec", "listener"):
+        for name in ("workflow", "sandbox_exec", "ask", "listener"):
             if getattr(self, name) is not None:
                 require_callable(name, getattr(self, name))
         require_callable("launcher.launch", getattr(self.launcher, "launch", None))

@@ -57,6 +57,8 @@ class Telling:
 
     def _event(self, node: Node, kind: str, members: Mapping[str, Any]) -> records.Event:
         self.emitted += 1
+        if kind == "question_answered" and self._options.withhold_values:
+            members = {name: value for name, value in members.items() if name != "value"}
         if kind == "agent_completed":
             members = records.of_answer(members, withhold_value=self._options.withhold_values)
         return records.BY_TYPE[kind](

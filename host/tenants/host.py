@@ -34,6 +34,7 @@ from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
+from flowcage.host.tenants.answers import Answers
 from flowcage.host.tenants.kept_runs import Resuming, chosen_options, kept_by
 from flowcage.host.tenants.memory_budget import MemoryBudget
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, NamedRuns, Submission, submission
@@ -45,7 +46,7 @@ from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
 
 
-class Host(Resuming):
+class Host(Resuming, Answers):
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run

@@ -142,7 +142,27 @@ export type Request =
     /** Name of a set of programs and rights that the host knows. */
     profile: string;
     request: ExecRequest;
+  }
+  | {
+    type: 'ask';
+    id: RequestId;
+    /** What a person is asked. */
+    question: string;
+    /** A JSON Schema that the answer has to satisfy. */
+    schema?: Record<string, unknown> | boolean;
+    /** What may be chosen: the value of one of them is the answer, and nothing else is. */
+    choices?: AskChoice[];
+    /** What the question is called. */
+    label?: string;
   };
+
+/** One of the answers that a question may have, where it does not take any. */
+export type AskChoice = {
+  /** What the person reads. */
+  label: string;
+  /** The answer where it is chosen: any JSON. */
+  value: unknown;
+};
 
 /** A name that the host knows, or the path of a file. */
 export type WorkflowRef = string | {

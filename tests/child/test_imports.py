@@ -77,14 +77,18 @@ def test_a_thousand_refused_imports_are_refused_one_by_one(child: ChildProcess) 
 
 
 MISSING = {
-    "a name": ("import { sleep, nope } from 'workflow:extra'; export default 1", 17, "sleep and default"),
+    "a name": (
+        "import { sleep, nope } from 'workflow:extra'; export default 1",
+        17,
+        "sleep, ask and default",
+    ),
     "a renamed one": (
         "import { nope as exec } from 'workflow:sandbox'; export default 1",
         10,
         "exec and default",
     ),
-    "a reexport": ("export { nope as default } from 'workflow:extra';", 10, "sleep and default"),
-    "in a script": ("import { nope } from 'workflow:extra'; return 1", 10, "sleep and default"),
+    "a reexport": ("export { nope as default } from 'workflow:extra';", 10, "sleep, ask and default"),
+    "in a script": ("import { nope } from 'workflow:extra'; return 1", 10, "sleep, ask and default"),
 }
 
 

@@ -19,7 +19,7 @@ const fetchPage = (url) => {
   if (pagesInAll >= limits.maxPages) fail('limit', `more than maxPages (${limits.maxPages})`);
   pages += 1;
   pagesInAll += 1;
-  return ask('fetch', `,"url":${encode(url)}`);
+  return issue('fetch', `,"url":${encode(url)}`);
 };
 bridge.takePages = () => {
   const text = `${pages}`;

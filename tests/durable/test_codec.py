@@ -112,7 +112,7 @@ def test_what_version_1_wrote_is_read_for_ever() -> None:
             "/requests/0: member 'prompt' is required",
         ),
         (
-            '{"v":1,"t":"said","p":"","asked":"","said":"","requests":[{"type":"ask","id":"1"}]}',
+            '{"v":1,"t":"said","p":"","asked":"","said":"","requests":[{"type":"wish","id":"1"}]}',
             "/requests/0/type: must be one of ",
         ),
         (

@@ -192,6 +192,12 @@ _REQUEST = st.one_of(
     ),
     record({"type": st.just("sleep"), "id": _ID, "durationMs": _AMOUNTS}),
     record({"type": st.just("sandbox_exec"), "id": _ID, "profile": texts(), "request": _EXEC}),
+    record(
+        {"type": st.just("ask"), "id": _ID, "question": _ID},
+        schema=_records() | st.booleans(),
+        choices=st.lists(record({"label": _ID, "value": json_values(2)}), min_size=1, max_size=2),
+        label=texts(),
+    ),
 )
 _DIAGNOSTIC = record({"kind": texts(), "message": texts()})
 _DRAINED = {"calls": st.lists(_CALL, max_size=2), "requests": st.lists(_REQUEST, max_size=2)}

@@ -36,6 +36,7 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.WorkflowRequest: case("request", "workflow"),
     messages.SleepRequest: case("request", "sleep"),
     messages.SandboxExecRequest: case("request", "sandbox_exec"),
+    messages.AskRequest: case("request", "ask"),
     messages.Ok: case("resolution", "ok"),
     messages.OkUndefined: case("resolution", "ok_undefined"),
     messages.Rejected: case("resolution", "error"),

@@ -24,6 +24,7 @@ const lossOf = uncurry(Map.prototype.get);
 
 const RESULT = { name: 'result', of: '' };
 const AGENT_OPTIONS = { name: 'options', of: ' of agent()' };
+const ASK_OPTIONS = { name: 'options', of: ' of ask()' };
 const PHASE_OPTIONS = { name: 'options', of: ' of phase()' };
 const WORKFLOW_ARGS = { name: 'args', of: ' of workflow()' };
 

@@ -76,7 +76,7 @@ function takeAll(queue) {
 }
 
 // Numbers a request, queues it, and returns the promise that `settle` settles. `about` and `label` name it in notes.
-function ask(type, members, about = '', label = undefined) {
+function issue(type, members, about = '', label = undefined) {
   if (outstanding >= limits.maxPendingRequests) {
     fail('limit', `more than maxPendingRequests (${limits.maxPendingRequests}) requests at once`);
   }

@@ -1,4 +1,4 @@
-// The functions that an author calls: agent, workflow, log, phase, sleep, exec.
+// The functions that an author calls: agent, workflow, log, phase, sleep, exec, ask.
 
 let currentPhase;
 let budgetTotal = null;
@@ -13,7 +13,7 @@ const agent = (prompt, options) => {
   }
   const text = `,"prompt":${quote(prompt)}${agentOptions(options)}`;
   noteObjectsIn(prompt);
-  return ask('agent', text, prompt, labelIn(options));
+  return issue('agent', text, prompt, labelIn(options));
 };
 
 const labelIn = (options) => {
@@ -60,7 +60,7 @@ const workflow = (ref, args) => {
   }
   const refText = typeof ref === 'string' ? quote(ref) : `{"scriptPath":${quote(path)}}`;
   const argsText = args === undefined ? '' : `,"args":${encode(args, WORKFLOW_ARGS)}`;
-  return ask('workflow', `,"ref":${refText}${argsText}`, path ?? ref);
+  return issue('workflow', `,"ref":${refText}${argsText}`, path ?? ref);
 };
 
 const log = (...values) => {
@@ -89,7 +89,7 @@ const sleep = (ms) => {
     throw new NativeRangeError('sleep(ms) duration exceeds the maximum allowed delay');
   }
   const text = encode(rounded);
-  return ask('sleep', `,"durationMs":${text}`, `${text} ms`);
+  return issue('sleep', `,"durationMs":${text}`, `${text} ms`);
 };
 
 const exec = (profile, request) => {
@@ -105,7 +105,7 @@ const exec = (profile, request) => {
   text += execMember('cwd', own(request, 'cwd'), isString, 'a string');
   text += execMember('env', own(request, 'env'), isStringRecord, 'an object of strings');
   text += execMember('stdin', own(request, 'stdin'), isString, 'a string');
-  return ask('sandbox_exec', `,"profile":${quote(profile)},"request":{${text}}`, command);
+  return issue('sandbox_exec', `,"profile":${quote(profile)},"request":{${text}}`, command);
 };
 
 function execMember(name, value, isRight, expected) {
@@ -114,6 +114,62 @@ function execMember(name, value, isRight, expected) {
   const text = isRight(value) ? encode(value) : 'null';
   if (!isRight(parse(text))) throw new NativeTypeError(`exec(): request.${name} must be ${expected}`);
   return `,"${name}":${text}`;
+}
+
+const ask = (question, options) => {
+  if (typeof question !== 'string' || question === '') {
+    throw new NativeTypeError(
+      `ask(question, options) takes a text as its question, not ${question === '' ? 'an empty one' : kindOf(question)}`);
+  }
+  // All is read from the copy that crosses, which has no getters.
+  const given = options === undefined || options === null
+    ? {} : parse(optionsText('ask(question, options)', options, ASK_OPTIONS));
+  refuseUnknown(given);
+  const label = own(given, 'label');
+  let text = `,"question":${quote(question)}`;
+  text += askMember('schema', own(given, 'schema'), isSchema, 'a JSON Schema: an object, true or false', encode);
+  text += askMember('choices', own(given, 'options'), areChoices, CHOICES, choicesText, 'options');
+  text += askMember('label', label, isString, 'a string', encode);
+  return issue('ask', text, question, label ?? undefined);
+};
+
+const CHOICES = 'a list of texts that are not empty, or of {label, value}, at least one';
+
+function refuseUnknown(given) {
+  const names = keys(given);
+  for (let i = 0; i < names.length; i++) {
+    if (names[i] !== 'schema' && names[i] !== 'options' && names[i] !== 'label') {
+      throw new NativeTypeError(`ask(): there is no option ${quote(names[i])}; there are schema, options and label`);
+    }
+  }
+}
+
+function askMember(name, value, isRight, expected, textFor, option = name) {
+  if (value === undefined || value === null) return '';
+  if (!isRight(value)) throw new NativeTypeError(`ask(): options.${option} must be ${expected}`);
+  return `,"${name}":${textFor(value)}`;
+}
+
+const isSchema = (value) => typeof value === 'boolean' || (isPlain(value) && !isArray(value));
+const isLabel = (value) => typeof value === 'string' && value !== '';
+
+function areChoices(value) {
+  if (!isArray(value) || value.length === 0) return false;
+  for (let i = 0; i < value.length; i++) {
+    const one = value[i];
+    if (!isLabel(one) && !(isPlain(one) && isLabel(own(one, 'label')) && hasOwn(one, 'value'))) return false;
+  }
+  return true;
+}
+
+function choicesText(choices) {
+  let text = '';
+  for (let i = 0; i < choices.length; i++) {
+    const one = choices[i];
+    const isText = typeof one === 'string'; // then the answer is the label
+    text += `${text && ','}{"label":${quote(isText ? one : one.label)},"value":${encode(isText ? one : one.value)}}`;
+  }
+  return `[${text}]`;
 }
 
 const isString = (value) => typeof value === 'string';

@@ -78,7 +78,7 @@ const namespace = (members) => {
   return freeze(members);
 };
 
-const extra = namespace({ sleep });
+const extra = namespace({ sleep, ask });
 const sandbox = namespace({ exec });
 const SW = namespace({ extra, sandbox });
 let context;

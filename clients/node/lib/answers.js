@@ -5,7 +5,7 @@ import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, Work
 import { Slots } from './slots.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const TYPES = ['agent', 'workflow', 'sleep', 'sandbox_exec'];
+const TYPES = ['agent', 'workflow', 'sleep', 'sandbox_exec', 'ask'];
 // Errors of a handler that reject one request. The failure of a child workflow is among them: its parent may catch it.
 const REJECTIONS = [RequestRejected, WorkflowFailed, WorkflowStalled];
 
@@ -110,7 +110,7 @@ export class Answers {
   }
 
   #answer(request) {
-    const { agent, workflow, sandboxExec } = this.#handlers;
+    const { agent, workflow, sandboxExec, ask } = this.#handlers;
     const context = { ...request, signal: this.#signal };
     switch (request.type) {
       case 'sleep':
@@ -119,6 +119,9 @@ export class Answers {
         return this.#use(this.#agents, agent, request, [request.prompt, request.options ?? {}, context]);
       case 'workflow':
         return this.#use(this.#children, workflow, request, [request.ref, request.args, context]);
+      case 'ask': // a person takes no place at work
+        if (!ask) throw new RequestRejected('ask() is refused: this host asks nobody');
+        return ask(request.question, context);
       default: // sandbox_exec
         return this.#use(this.#children, sandboxExec, request, [request.profile, request.request, context]);
     }

@@ -10,6 +10,8 @@ const isPeer = (value) => isObject(value) && isText(value.name) && isText(value.
 const isListOf = (isItem) => (value) => Array.isArray(value) && value.every(isItem);
 const isTextMap = (value) => isObject(value) && Object.values(value).every(isText);
 
+const isChoice = (it) => isObject(it) && isText(it.label) && it.label !== '' && 'value' in it;
+
 const REQUESTS = {
   agent: (it) => isText(it.prompt) && isOptions(it.options),
   workflow: (it) => isText(it.ref) || (isObject(it.ref) && isText(it.ref.scriptPath)),
@@ -17,6 +19,8 @@ const REQUESTS = {
   sandbox_exec: (it) => isText(it.profile) && isObject(it.request) && isText(it.request.command)
     && isListOf(isText)(it.request.args ?? []) && isTextMap(it.request.env ?? {})
     && isText(it.request.cwd ?? '') && isText(it.request.stdin ?? ''),
+  ask: (it) => isText(it.question) && it.question !== '' && (typeof it.schema === 'boolean' || isOptions(it.schema))
+    && isText(it.label ?? '') && (it.choices === undefined || (isListOf(isChoice)(it.choices) && it.choices.length > 0)),
 };
 
 const CALLS = {

@@ -16,6 +16,7 @@ from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
+    AskRequest,
     Call,
     Json,
     Log,
@@ -38,6 +39,7 @@ _MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
         "workflow": frozenset({"type", "id", "ref", "args", "withheld"}),
         "sleep": frozenset({"type", "id", "durationMs"}),
         "sandbox_exec": frozenset({"type", "id", "profile", "request", "withheld"}),
+        "ask": frozenset({"type", "id", "question", "schema", "choices", "label", "withheld"}),
     }
 )
 
@@ -65,11 +67,13 @@ class Withheld(str):
 
 
 def withhold_prompts(request: Request, digest: Callable[[Json], str]) -> Request:
-    """A `Redaction` that stores digests in place of prompts, args of workflows, and programs.
+    """A `Redaction` that stores digests in place of prompts, questions, args, and programs.
 
     Options stay: caps, retries and phases follow from them when a run is folded again.
     """
     match request:
+        case AskRequest():
+            return request._replace(question=Withheld(digest(request.question)))
         case AgentRequest():
             return request._replace(prompt=Withheld(digest(request.prompt)))
         case WorkflowRequest() if request.args is not MISSING:
@@ -96,6 +100,12 @@ def request_form(request: Request) -> Object:
             form = {"type": "sandbox_exec", "id": identifier, "profile": profile}
             command = program.get("command")
             _put(form, "request", command if isinstance(command, Withheld) else program)
+            return form
+        case AskRequest(identifier, question, schema, choices, label):
+            form = {"type": "ask", "id": identifier}
+            _put(form, "question", question)
+            for name, value in (("schema", schema), ("choices", choices), ("label", label)):
+                _put(form, name, value)
             return form
         case UnknownRequest(identifier, kind):
             return {"unknown": kind, "id": identifier}
@@ -130,6 +140,9 @@ def _redacted(kind: str, members: Members, withheld: Members) -> Request:
     if kind == "agent":
         only(withheld, {"prompt"})
         return AgentRequest(identifier, Withheld(withheld.string("prompt")), members.mapping("options"))
+    if kind == "ask":
+        only(withheld, {"question"})
+        return decode.ask(identifier, members, Withheld(withheld.string("question")))
     if kind == "workflow":
         only(withheld, {"args"})
         bare = decode.request(members)

@@ -19,6 +19,7 @@ from flowcage.host.durable.history.forms import Withheld
 from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
+    AskRequest,
     Json,
     Request,
     SandboxExecRequest,
@@ -68,6 +69,10 @@ def content_of(request: Request, identifier: str, known: Known) -> Content | Non
             command = program.get("command")
             what = command if isinstance(command, Withheld) else program
             return Content("sandbox_exec", {"profile": profile, "request": what})
+        case AskRequest(_, question, schema, choices):
+            named = {"schema": schema, "choices": choices}
+            given = {name: value for name, value in named.items() if value is not MISSING}
+            return Content("ask", {"question": question, **given})
     return None
 
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
+from flowcage.host.run.core import waits
 from flowcage.host.run.core.agent_calls import AgentCalls
 from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict
 from flowcage.host.run.core.inputs import (
@@ -50,9 +51,8 @@ from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import (
     AgentRequest,
+    AskRequest,
     Log,
-    Ok,
-    OkUndefined,
     Phase,
     Rejected,
     Request,
@@ -212,18 +212,16 @@ class Core:
         if kind is not None and kind.name in self.tree.rules.handlers:
             if isinstance(request, AgentRequest):
                 self._agents.begin(workflow, call, request)
+            elif isinstance(request, AskRequest):
+                waits.ask(self.tree, call, request)
             else:
                 self._begin_other(call)
         elif kind is not None:
             self.tree.settle(call, Rejected(kind.absent))
         elif isinstance(request, SleepRequest):
-            self._sleep(call, request)
+            waits.sleep(self.tree, call, request)
         else:
             self._reject_unknown(workflow, call, request)
-
-    def _sleep(self, call: Call, request: SleepRequest) -> None:
-        self.tree.emit(call.path, "sleep", request_id=request.id, duration_ms=request.duration_ms)
-        self.tree.wait(call, request.duration_ms / 1000)
 
     def _reject_unknown(self, workflow: Workflow, call: Call, request: Any) -> None:
         """What a later version may ask: the workflow may go on without it, and the report says why."""
@@ -256,8 +254,7 @@ class Core:
 
     def _settle(self, given: Answered | Refused | Due | Charged) -> Workflow | None:
         call = self.tree.call(given.id)
-        awaited = "waiting" if isinstance(given, Due) else "asked"
-        if call is None or call.stage != awaited:
+        if call is None or not isinstance(given, waits.TAKES[call.stage]):
             return None
         is_agent, workflow = isinstance(call.request, AgentRequest), self.tree.workflows[call.path]
         if workflow.is_over:
@@ -265,18 +262,16 @@ class Core:
                 self._agents.too_late(call, given)
             return workflow
         match given:
-            case Answered() if is_agent:
+            case _ if not is_agent:
+                waits.settle(self.tree, call, given)
+            case Answered():
                 self._agents.answered(call, given)
             case Due():
-                self._agents.again(call) if is_agent else self.tree.settle(call, OkUndefined())
-            case Answered():
-                self.tree.settle(call, Ok(given.value, self.tree.budget))
-            case Charged() if is_agent:
+                self._agents.again(call)
+            case Charged():
                 self.tree.charge(call, given.spent)
-            case Refused() if is_agent:
-                self._agents.refused(call, given)
             case Refused():
-                self.tree.settle(call, Rejected(given.message))
+                self._agents.refused(call, given)
         return workflow
 
     def _turn(self, workflow: Workflow) -> None:

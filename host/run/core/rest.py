@@ -13,20 +13,23 @@ _WORKFLOW = "workflow"
 def rests_until(tree: Tree) -> float | None:
     """When the first of its waits is over, in seconds of the core's clock; None where something goes on.
 
-    Something goes on while a child works or has not been told what is there, and while anybody is asked.
+    Something goes on while a child works or has not been told what is there, and while anybody is asked but
+    people. Where these alone are waited for, it is infinity.
     """
     if not tree.workflows:
         return None
-    first = math.inf
+    first, asks = math.inf, False
     for workflow in tree.workflows.values():
         if workflow.is_over or workflow.is_listening or workflow.ready:
             return None
         for call in workflow.calls.values():
             if call.stage == "waiting":
                 first = min(first, call.due)
+            elif call.stage == "person":
+                asks = True
             elif call.stage == "asked" and not _waits_for_a_workflow(tree, call):
                 return None
-    return first if first < math.inf else None
+    return first if asks or first < math.inf else None
 
 
 def _waits_for_a_workflow(tree: Tree, call: Call) -> bool:

@@ -25,8 +25,8 @@ MAX_PHASES = 100
 MAX_PHASE_NAME = 200
 OTHER_PHASES = "(other phases)"
 
-# What a request waits for: a place at work, an answer, or a time.
-Stage: TypeAlias = Literal["queued", "asked", "waiting"]
+# What a request waits for: a place at work, an answer, a time, or a person's answer.
+Stage: TypeAlias = Literal["queued", "asked", "waiting", "person"]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Questions for people, and what handlers raise that is no answer."""
