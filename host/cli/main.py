@@ -100,6 +100,7 @@ def cli() -> None:
 @click.option("--store", type=FilePath(), help="File of the store that keeps the run, so that flowcage "
               "resume can go on with it [default: the user's].")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
+@click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
@@ -110,6 +111,7 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
+    from flowcage.host.cli.runs.prompt import prompt
     from flowcage.host.run.run import Run
 
     with ExitStack() as stack:
@@ -127,12 +129,13 @@ def run(file: Path, **given: Any) -> None:
             fail(exits.USAGE, str(error))
 
         ending = Ending(script, given["fail_on"], quiet=given["quiet"])
+        ask = prompt(is_wanted=not given["no_prompt"], is_kept=not given["no_store"])
 
         def began(run: Run, is_kept: bool) -> None:
             ending.run, ending.is_kept = run, is_kept
 
         async def work(listener: Listener | None) -> Outcome:
-            chosen = replace(options, listener=listener)
+            chosen = replace(options, listener=listener, ask=ask)
             if given["no_store"]:
                 began(Run(chosen, script.name, run_id=ending.run_id), False)
                 assert ending.run is not None
@@ -144,7 +147,7 @@ def run(file: Path, **given: Any) -> None:
 
         if events is not None and not events.has_reader and not given["quiet"]:
             note(f"note: --events {given['events']}: this pipe has no reader yet; the run does not wait")
-        ending.of(lambda: watched(work, events, quiet=given["quiet"]))
+        ending.of(lambda: watched(work, events, quiet=given["quiet"], has_prompt=ask is not None))
 
 
 @cli.command()

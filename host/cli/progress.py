@@ -12,6 +12,7 @@ from flowcage.host.events.records import Event, Listener
 from flowcage.host.terminal import text
 from flowcage.host.terminal.text import indented
 from flowcage.protocol import strictjson
+from flowcage.protocol.messages import MISSING
 
 T = TypeVar("T")
 _OfAgent: TypeAlias = (
@@ -24,14 +25,18 @@ _OfAgent: TypeAlias = (
 
 
 async def watched(
-    run: Callable[[Listener | None], Awaitable[T]], events_file: EventsFile | None, *, quiet: bool
+    run: Callable[[Listener | None], Awaitable[T]],
+    events_file: EventsFile | None,
+    *,
+    quiet: bool,
+    has_prompt: bool = False,
 ) -> T:
     """Run something with the listener that the command line asked for.
 
     Raises:
         HandlerFailed: the events file cannot be written.
     """
-    show = None if quiet else (_coloured() if text.wants_colour() else _plain())
+    show = None if quiet else (_coloured if text.wants_colour() else _plain)(Narrator(has_prompt=has_prompt))
     if events_file is None:
         return await run(show)
     return await events_file.record(lambda record: run(_both(record, show)))
@@ -46,8 +51,7 @@ def _both(record: Listener, show: Listener | None) -> Listener:
     return tell
 
 
-def _plain() -> Listener:
-    narrator = Narrator()
+def _plain(narrator: Narrator) -> Listener:
 
     def show(event: Event) -> None:
         line = narrator.line(event)
@@ -57,14 +61,12 @@ def _plain() -> Listener:
     return show
 
 
-def _coloured() -> Listener:
+def _coloured(narrator: Narrator) -> Listener:
     from rich.console import Console
 
     # rich only renders: if it wrote, it would wait for the terminal. `no_color` and `force_terminal` keep it
     # from reading the environment, where FORCE_COLOR=0 would mean colour to it; see `wants_colour`.
     console = Console(file=StringIO(), highlight=False, emoji=False, no_color=False, force_terminal=True)
-
-    narrator = Narrator()
 
     def show(event: Event) -> None:
         line = narrator.line(event)
@@ -77,9 +79,14 @@ def _coloured() -> Listener:
 
 
 class Narrator:
-    """Tells events as lines. It remembers what each agent call is called until the call is over."""
+    """Tells events as lines. It remembers what each agent call is called until the call is over.
 
-    def __init__(self) -> None:
+    Args:
+        has_prompt: whether questions are shown by somebody else.
+    """
+
+    def __init__(self, *, has_prompt: bool = False) -> None:
+        self._has_prompt = has_prompt
         self._names: dict[tuple[str, str], str] = {}
 
     def line(self, event: Event) -> tuple[str, str] | None:
@@ -88,6 +95,14 @@ class Narrator:
             return "bold cyan", f"== {event.name}"
         if isinstance(event, records.Logged):
             return "", "   " + " ".join(map(_text, event.values))
+        if isinstance(event, records.QuestionAsked):
+            name = f" {_first_line(event.label)}" if event.label else ""
+            asked = f"?? question {event.question_id}{name}: {_first_line(event.question)}"
+            how = f"answer with: flowcage answer {event.root_run_id} {event.question_id} JSON"
+            return None if self._has_prompt else ("bold yellow", f"{asked}\n{how}")
+        if isinstance(event, records.QuestionAnswered):
+            refused = "" if event.message is MISSING else ": nobody answers it"
+            return "green", f"<- question {event.question_id} is settled{refused}"
         if isinstance(event, records.ChildStarted):
             return "cyan", f"-> workflow {event.source_name}"
         return self._line_of_agent(event)

@@ -38,9 +38,10 @@ class Awoke(Event):
 
 @dataclass(frozen=True)
 class QuestionAsked(Event):
-    """The workflow called ``ask(question, options)``. `schema` and `options` are as the wire has them."""
+    """The workflow called ``ask(question, options)``. `Host.answer` takes `root_run_id` and `question_id`."""
 
     request_id: str
+    question_id: str
     question: str
     label: str | None = None
     schema: Json | Missing = MISSING
@@ -52,5 +53,6 @@ class QuestionAnswered(Event):
     """A question has its answer; `message` is there in its place where whoever was asked refused."""
 
     request_id: str
+    question_id: str
     value: Json | Missing = MISSING
     message: str | Missing = MISSING

@@ -43,8 +43,13 @@ class Asleep(Exception):
         self.epoch = epoch
 
 
-def wake_at(store: Store, seconds: float, expires_at: int | None) -> int:
-    """When a run is due that waits so many seconds more; one that expires is woken to be ended."""
+def wake_at(store: Store, seconds: float, expires_at: int | None) -> int | None:
+    """When a run is due that waits so many seconds more; one that expires is woken to be ended.
+
+    One that waits for people alone has no such time: their answer wakes it.
+    """
+    if seconds == math.inf:
+        return expires_at
     due = store.now() + math.ceil(max(0.0, seconds) * 1000)
     return due if expires_at is None else min(due, expires_at)
 
@@ -69,7 +74,10 @@ async def fall_asleep(store: Store, keeper: Keeper, run: Run, expires_at: int | 
     keeper.flush()
     if not await store.sleep(keeper.run_id, keeper.epoch, due):
         return Asleep(keeper.run_id, None, run.driver.telling.emitted, keeper.epoch)
-    run.tell_of_sleep(as_text(due), max(0, due - store.now()) / 1000)
+    if due is None:
+        run.tell_of_sleep(None, None)
+    else:
+        run.tell_of_sleep(as_text(due), max(0, due - store.now()) / 1000)
     return Asleep(keeper.run_id, due, run.driver.telling.emitted)
 
 

@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 @access.STORE
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
+@click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
-def resume(run: str, store: Path | None, events: Path | None, quiet: bool, even_if_cancelled: bool) -> None:
+def resume(
+    run: str,
+    store: Path | None,
+    events: Path | None,
+    quiet: bool,
+    no_prompt: bool,
+    even_if_cancelled: bool,
+) -> None:
     """Go on with RUN, which was ended before it was done: an id, the beginning of one, or @last.
 
     What agents had answered is not asked again. A call that an agent was at work on is asked again.
@@ -35,6 +43,7 @@ def resume(run: str, store: Path | None, events: Path | None, quiet: bool, even_
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
+    from flowcage.host.cli.runs.prompt import prompt
     from flowcage.host.resume.kept import take_up
     from flowcage.host.resume.outside import watched as watching
 
@@ -49,12 +58,14 @@ def resume(run: str, store: Path | None, events: Path | None, quiet: bool, even_
         except InputError as error:
             fail(exits.USAGE, str(error))
         ending = Ending(script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
+        ask = prompt(is_wanted=not no_prompt, is_kept=True)
 
         async def work(listener: Listener | None) -> Outcome:
             async with keeping.opened(path) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
-                ending.run = kept.run(replace(options, listener=listener), outside=outside)
+                chosen = replace(options, listener=listener, ask=ask)
+                ending.run = kept.run(chosen, outside=outside)
                 ending.is_kept = True
                 return await kept.execute(ending.run)
 
-        ending.of(lambda: watched(work, file, quiet=quiet))
+        ending.of(lambda: watched(work, file, quiet=quiet, has_prompt=ask is not None))

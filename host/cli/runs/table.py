@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowcage.host.cli.runs.answer import answer
 from flowcage.host.cli.runs.cancelling import cancel
 from flowcage.host.cli.runs.commands import resume
 from flowcage.host.cli.runs.following import logs, wait
@@ -10,4 +11,4 @@ from flowcage.host.cli.runs.moving import export_run, import_runs
 from flowcage.host.cli.runs.removing import prune, rm
 from flowcage.host.cli.runs.showing import result, show
 
-COMMANDS = (resume, ls, show, logs, result, wait, cancel, rm, prune, export_run, import_runs)
+COMMANDS = (resume, answer, ls, show, logs, result, wait, cancel, rm, prune, export_run, import_runs)

@@ -33,7 +33,7 @@ def ask(tree: Tree, call: Call, request: AskRequest) -> None:
     call.stage, call.attempt, call.tries = "person", 1, 1
     asked = {"question": request.question, "schema": request.schema, "options": request.choices}
     label = None if request.label is MISSING else request.label
-    tree.emit(call.path, "question_asked", request_id=request.id, label=label, **asked)
+    tree.emit(call.path, "question_asked", request_id=request.id, question_id=call.id, label=label, **asked)
     timeout = call.terms.timeout_ms
     tree.commands.append(Ask(call.id, call.path, call.kind, request, 1, 1, timeout, call.phase, None))
 
@@ -53,4 +53,5 @@ def settle(tree: Tree, call: Call, given: Input) -> None:
 
 def _tell_of_answer(tree: Tree, call: Call, **told: Json) -> None:
     if call.stage == "person":
-        tree.emit(call.path, "question_answered", request_id=call.request.id, **told)
+        ids: dict[str, Json] = {"request_id": call.request.id, "question_id": call.id}
+        tree.emit(call.path, "question_answered", **ids, **told)

@@ -1,0 +1,92 @@
+"""``flowcage answer``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.console import Command, fail, say
+from flowcage.host.cli.runs import access
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.people import Question
+    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.protocol.messages import Json
+
+_MOST_BYTES = 64 * 1024 * 1024  # of a file; what a run takes is less, and its own limit
+
+
+@click.command(cls=Command)
+@access.RUN
+@click.argument("words", nargs=-1, metavar="[REQUEST] ANSWER")
+@click.option("--reject", metavar="MESSAGE", help="Give no answer: in the workflow, ask() rejects with this.")
+@access.STORE
+def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | None) -> None:
+    """Answer a question of RUN: an id, the beginning of one, or @last.
+
+    REQUEST is the question's, as flowcage show has it; it may be left out where RUN asks one only. ANSWER is
+    JSON, the label of one of the question's options, or text where the question takes text; @FILE reads a
+    file, and - stdin. The first answer counts. A run that is not at work takes it in when it goes on.
+    """
+    from flowcage.host.agents.base import AgentError
+    from flowcage.host.resume.questions import AnswerDoesNotFit, QuestionNotOpen
+    from flowcage.protocol import strictjson
+
+    wanted = 0 if reject is not None else 1
+    if not wanted <= len(words) <= wanted + 1:
+        given = "REQUEST" if wanted == 0 else "an answer, and before it the REQUEST if there are several"
+        fail(exits.USAGE, f"give RUN and {given}" + ("" if words or wanted == 0 else ", or --reject MESSAGE"))
+    request = words[0] if len(words) > wanted else None
+    typed = None if reject is not None else _text(words[-1])
+    try:
+        told = access.write(store, lambda opened: _given(opened, run, request, typed, reject or ""))
+    except (QuestionNotOpen, AnswerDoesNotFit, AgentError) as refused:
+        access.refuse(refused)
+    say(strictjson.dumps(told))
+
+
+async def _given(
+    store: SqliteStore, run: str, request: str | None, typed: str | None, message: str
+) -> dict[str, Any]:
+    from flowcage.host.resume import questions
+
+    run_id = await store.find(run)
+    question, most = await questions.find_question(store, run_id, request)
+    told: dict[str, Any] = {"runId": run_id, "request": question.id}
+    if typed is None:
+        await questions.reject(store, question, message)
+        return told | {"rejected": message}
+    value = _value(question, typed)
+    await questions.answer(store, question, value, most)
+    return told | {"answer": value}
+
+
+def _value(question: Question, typed: str) -> Json:
+    from flowcage.host.resume.questions import AnswerDoesNotFit
+
+    try:
+        return question.read(typed)
+    except ValueError as error:
+        raise AnswerDoesNotFit(question.id, str(error)) from None
+
+
+def _text(word: str) -> str:
+    """The answer as it was typed, or what is in the file that it names."""
+    if word != "-" and not word.startswith("@"):
+        return word
+    name = "stdin" if word == "-" else word[1:]
+    try:
+        with open(sys.stdin.fileno() if word == "-" else word[1:], "rb", closefd=word != "-") as file:
+            data = file.read(_MOST_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        fail(exits.USAGE, f"{name} cannot be read: {error.strerror or error}")
+    except UnicodeDecodeError:
+        fail(exits.USAGE, f"{name} is not UTF-8")
+    if len(data) > _MOST_BYTES:
+        fail(exits.USAGE, f"{name} has more than {_MOST_BYTES:,} bytes, which no answer may have")
+    return text.removesuffix("\n")
