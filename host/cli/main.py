@@ -109,9 +109,9 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli import arguments
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
-    from flowcage.host.cli.runs.prompt import prompt
     from flowcage.host.run.run import Run
 
     with ExitStack() as stack:

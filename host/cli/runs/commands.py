@@ -41,9 +41,9 @@ def resume(
 
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
-    from flowcage.host.cli.runs.prompt import prompt
     from flowcage.host.resume.kept import take_up
     from flowcage.host.resume.outside import watched as watching
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowcage.host.cli.runs.answer import answer
+from flowcage.host.cli.people.answer import answer
 from flowcage.host.cli.runs.cancelling import cancel
 from flowcage.host.cli.runs.commands import resume
 from flowcage.host.cli.runs.following import logs, wait

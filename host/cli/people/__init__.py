@@ -1,0 +1,1 @@
+"""People at the command line: whom a workflow asks, and who answers."""
