@@ -13,7 +13,7 @@ from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Census, Outcome, Report
 from flowcage.host.outcome.verdict import RESUMABLE, Verdict
-from flowcage.host.resume.kept import NotResumable
+from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.past.diverged import ReplayDiverged

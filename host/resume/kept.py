@@ -13,7 +13,7 @@ from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
-from flowcage.host.outcome.errors import FlowcageError, RunError, RunTimedOut
+from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import RESUMABLE, Verdict
@@ -22,6 +22,7 @@ from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
+from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.driver import answered
 from flowcage.host.run.hibernation import Hibernation
@@ -35,23 +36,7 @@ from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Budget, Json
 
 # For the last commit of a run whose host was told to end.
-_LAST_COMMIT_SECONDS = 10.0
-
-
-class NotResumable(FlowcageError):
-    """A run that cannot be gone on with: it goes on, has ended by itself, or has diverged."""
-
-
-class StartedBefore(Exception):
-    """A start with this key has led to a run before.
-
-    Attributes:
-        run_id: of that run.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"the start has led to run {run_id} before")
-        self.run_id = run_id
+LAST_COMMIT_SECONDS = 10.0
 
 
 class KeptRun:
@@ -60,6 +45,7 @@ class KeptRun:
     Attributes:
         run_id: in the store, and in events.
         record: of a run that is gone on with; None for a new one.
+        is_left: whether the end of its host leaves it to whoever takes it up; otherwise it is ended then.
         expires_at: from when on it is not woken any more, in milliseconds since 1970.
     """
 
@@ -73,6 +59,7 @@ class KeptRun:
         self.record = record
         self.run_id = keeper.run_id
         self._outside: Outside | None = None
+        self.is_left = False
         self.expires_at = None if record is None else record.summary.expires_at
 
     def run(
@@ -98,8 +85,7 @@ class KeptRun:
         """
         name = self.begun.source_name
         if self.record is not None:
-            if missing := self.record.rules.handlers - answered(options, answerer, is_kept=True):
-                raise NotResumable(f"run {self.run_id} needs a handler of {', '.join(sorted(missing))}")
+            _require_handlers(self.record, answered(options, answerer, is_kept=True))
             options = self.options(options)
         run = _Run(
             options,
@@ -145,7 +131,7 @@ class KeptRun:
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
-            with trio.CancelScope(shield=True), trio.move_on_after(_LAST_COMMIT_SECONDS):
+            with trio.CancelScope(shield=True), trio.move_on_after(LAST_COMMIT_SECONDS):
                 await self._end(verdict_on_interruption(interruption), None, run.report)
             raise
         await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
@@ -157,6 +143,11 @@ class KeptRun:
             return nullcontext()
         return self._outside.hearing(self.run_id, given, is_new=self.record is None)
 
+    async def give_up(self, verdict: Verdict) -> None:
+        """End a run that never had a life here."""
+        with trio.CancelScope(shield=True), trio.move_on_after(LAST_COMMIT_SECONDS):
+            await self._end(verdict, None, None)
+
     async def _end(
         self, verdict: Verdict, error: RunError | None, report: Report | None, **result: Json
     ) -> None:
@@ -165,7 +156,9 @@ class KeptRun:
         ending = Ending(verdict.value, error=told, usage=usage, **result)
         keeper = self._keeper
         keeper.flush()
-        if isinstance(error, ReplayDiverged):
+        if verdict is Verdict.HOST_SHUTDOWN and self.is_left:
+            await self._store.release(keeper.run_id, keeper.epoch)
+        elif isinstance(error, ReplayDiverged):
             await self._store.diverge(keeper.run_id, keeper.epoch, ending)
         else:
             await self._store.end(keeper.run_id, keeper.epoch, ending)
@@ -234,6 +227,7 @@ async def take_up(
     *,
     after: Asleep | None = None,
     even_if_cancelled: bool = False,
+    handlers: frozenset[str] | None = None,
 ) -> KeptRun:
     """Claim a run to go on with it.
 
@@ -243,6 +237,7 @@ async def take_up(
         tenant: whose it must be; None for anybody's.
         after: what its life before told, where that was this host's.
         even_if_cancelled: whether a run goes on that somebody had asked to end.
+        handlers: names of the kinds of request that are answered; None where that is looked at later.
 
     Raises:
         UnknownRun: there is none; one of another tenant is none.
@@ -251,12 +246,14 @@ async def take_up(
     """
     summary = await store.get(run_id)
     _require_resumable(summary, tenant, even_if_cancelled)
-    await store.load(run_id)  # what cannot be read is not claimed
+    record = await store.load(run_id)  # what cannot be read is not claimed
+    if handlers is not None:
+        _require_handlers(record, handlers)
     epoch = None if after is None else after.epoch
     if epoch is None:
         epoch = await store.claim(run_id, reopen=summary.state == "ended")
     if epoch is None:
-        raise NotResumable(f"run {run_id} goes on already, in another process")
+        raise GoesOn(run_id)
     await require_time(store, summary, epoch)
     try:
         record = await store.load(run_id)
@@ -269,6 +266,12 @@ async def take_up(
         raise
     begun = begun_of(record.workflows[""])
     return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past)
+
+
+def _require_handlers(record: RunRecord, handlers: frozenset[str]) -> None:
+    if missing := record.rules.handlers - handlers:
+        run_id = record.summary.run_id
+        raise NotResumable(f"run {run_id} needs a handler of {', '.join(sorted(missing))}")
 
 
 def _require_resumable(summary: Summary, tenant: str | None, even_if_cancelled: bool) -> None:

@@ -1,7 +1,7 @@
 """Many runs of many tenants in one trio program.
 
-A run passes `Host.run` (arguments are checked), `_admit` (its turn) and `_execute` (its child). While it is
-admitted its cancel scope is in `_live`, by which `_close` ends it. Leaving the block goes in this order, of
+A run passes `Host.run` (arguments are checked), `_admit` and `Lives` (its turn, its child). While it is
+admitted its cancel scope is in `_scopes`, by which `_close` ends it. Leaving the block goes in this order, of
 which no step may be moved: refuse new runs and cancel those that there are; wait until all have ended, for
 they use the tenants' launchers; end the spares; cancel the host's tasks; close the launchers, shielded.
 """
@@ -9,7 +9,7 @@ they use the tenants' launchers; end the spares; cancel the host's tasks; close 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,10 +19,8 @@ from typing import Any, Self
 import trio
 
 from flowcage.host.durable.store import Store
-from flowcage.host.outcome.errors import HostClosing, RunError
+from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.outcome.verdict import HOST_SHUTDOWN
-from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.reserve import Reserve
@@ -30,23 +28,29 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.run.arguments import require_callable, require_members, require_type
 from flowcage.host.run.event_loops import require_trio
+from flowcage.host.run.hibernation import DEFAULT as HIBERNATION
+from flowcage.host.run.hibernation import Hibernation, require_hibernation
 from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
-from flowcage.host.run.slots import Share
 from flowcage.host.tenants.answers import Answers
-from flowcage.host.tenants.kept_runs import Resuming, chosen_options, kept_by
+from flowcage.host.tenants.kept_runs import Resuming, chosen_options
+from flowcage.host.tenants.lives import Lives, cage
 from flowcage.host.tenants.memory_budget import MemoryBudget
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, NamedRuns, Submission, submission
 from flowcage.host.tenants.resources import Tenancies
-from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler, Turn
+from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler
+from flowcage.host.tenants.scopes import Scopes
+from flowcage.host.tenants.sleepers import Sleepers
+from flowcage.host.tenants.started import Handles
+from flowcage.host.tenants.starting import Starting
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
 from flowcage.host.tenants.tenant import Tally, TenantLimits
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import MISSING, Isolation, Json, Missing
+from flowcage.protocol.messages import MISSING, Json, Missing
 
 
-class Host(Resuming, Answers):
+class Host(Resuming, Starting, Answers):
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
@@ -61,6 +65,9 @@ class Host(Resuming, Answers):
         launcher: makes a tenant's launcher. By default a `Zygote` on Linux and `Spawn` elsewhere.
         options: of every run whose call has none; by default `RunOptions()`.
         store: keeps every run, so that `resume` can go on with it; whoever opened it closes it afterwards.
+        hibernation: when a run that only waits falls asleep in the store; None for never.
+        takes_up: whether the host goes on with runs of the store that nobody has: those of hosts that ended,
+            and those that are asleep and due or were answered. They have the host's `options`.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type or out of range.
@@ -77,9 +84,16 @@ class Host(Resuming, Answers):
         launcher: Callable[[], ClosableLauncher] = Zygote if sys.platform == "linux" else Spawn,
         options: RunOptions | None = None,
         store: Store | None = None,
+        hibernation: Hibernation | None = HIBERNATION,
+        takes_up: bool = False,
     ) -> None:
         require_members("tenants", tenants, TenantLimits)
         require_callable("launcher", launcher)
+        require_type("takes_up", takes_up, bool)
+        if hibernation is not None:
+            require_hibernation(hibernation)
+        if takes_up and store is None:
+            raise ValueError("takes_up needs a store; give the host one, Host(store=…)")
         for name, value, kind in (
             ("default", default, TenantLimits),
             ("memory", memory, MemoryBudget),
@@ -91,11 +105,14 @@ class Host(Resuming, Answers):
         self._options = options or RunOptions()
         self._keep_runs(store)
         self._tenancies = Tenancies(launcher, self._new_reserve)
-        self._glances = Glances()
         self._counts = RunCounts()
+        take_up = (lambda run_id: self._handles.take_up(run_id, self._options)) if takes_up else None
+        self._sleepers = None if store is None else Sleepers(store, take_up)
+        of_host = (self._scheduler, self._tenancies, self._counts)
+        self._lives = Lives(store, *of_host, hibernation, self._sleepers, self._outside, takes_up)
+        self._handles = Handles(self._lives, self._scheduler, store, self._sleepers, self._spawn)
         self._named = NamedRuns()
-        self._live: dict[trio.CancelScope, None] = {}
-        self._all_gone = trio.Event()
+        self._scopes = Scopes()
         self._nursery: trio.Nursery | None = None
         self._manager = self._open()
         self._was_entered = False
@@ -150,6 +167,7 @@ class Host(Resuming, Answers):
         """
         chosen = self.options(handlers, limits, options, metadata)
         asked = submission(tenant, source, source_name, args, chosen, run_id)
+        self._handles.require_unused(run_id)
         joined = await self._named.join(asked)
         return await self._admit(asked) if joined is None else joined
 
@@ -225,41 +243,17 @@ class Host(Resuming, Answers):
     async def _take_turn(self, asked: Submission, began: Callable[[Run], None]) -> Outcome:
         if self._nursery is None:
             raise HostClosing
-        with trio.CancelScope() as scope:
-            self._live[scope] = None
-            try:
-                async with self._scheduler.turn(asked.tenant) as turn:
-                    return await self._execute(turn, asked, began)
-            finally:
-                del self._live[scope]
-                if not self._live:
-                    self._all_gone.set()
+        with trio.CancelScope() as scope, self._scopes.hold(scope):
+            return await self._lives.to_the_end(asked, began)
         raise HostClosing
 
-    async def _execute(self, turn: Turn, asked: Submission, began: Callable[[Run], None]) -> Outcome:
-        kept, options = await kept_by(self._store, asked)
-        with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
-            slots = {"agent": tenancy.agents}
-            launcher = tenancy.reserve.of(initialize_message(*_cage(options)))
-            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self._glances, launcher)
-            if kept is None:
-                run = Run(options, asked.source_name, share, run_id=asked.run_id, answerer=asked.answerer)
-            else:
-                run = kept.run(options, share, answerer=asked.answerer, outside=self._outside)
-            began(run)
-            try:
-                outcome = await run.execute(asked.source, asked.args)
-            except RunError as error:
-                self._counts.add(error.report)
-                raise
-            finally:
-                turn.charge_cpu(run.cpu_seconds)
-            self._counts.add(outcome.report)
-            return outcome
+    def _spawn(self, scope: trio.CancelScope, task: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        self._scopes.spawn(self._nursery, scope, task)
 
     def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
         assert self._nursery is not None  # only a run with a turn comes here, and a closing host gives none
-        return Reserve(launcher, initialize_message(*_cage(self._options)), self._nursery.start_soon)
+        return Reserve(launcher, initialize_message(*cage(self._options)), self._nursery.start_soon)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
@@ -268,7 +262,9 @@ class Host(Resuming, Answers):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
-                nursery.start_soon(self._glances.run)
+                nursery.start_soon(self._lives.glances.run)
+                if self._sleepers is not None:
+                    nursery.start_soon(self._sleepers.run)
                 nursery.start_soon(self._watch_store)
                 self._nursery = nursery
                 try:
@@ -287,14 +283,6 @@ class Host(Resuming, Answers):
 
     async def _close(self) -> None:
         self._nursery = None
+        self._handles.close()
         self._scheduler.close()
-        for scope in self._live:
-            scope.cancel(reason=HOST_SHUTDOWN)
-        while self._live:
-            await self._all_gone.wait()
-            self._all_gone = trio.Event()
-
-
-def _cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
-    """What the first message to a child depends on; a spare serves runs whose values equal the host's."""
-    return options.limits, options.isolation
+        await self._scopes.end()

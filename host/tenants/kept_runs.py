@@ -11,6 +11,7 @@ from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
 from flowcage.host.resume.outside import Outside
 from flowcage.host.run.arguments import require_type
+from flowcage.host.run.driver import answered
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import Handlers, RunOptions
@@ -30,8 +31,15 @@ async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | Non
         return None, options
     if asked.resumes:
         assert asked.run_id is not None
-        again = asked.even_if_cancelled
-        kept = await take_up(store, asked.run_id, asked.tenant, even_if_cancelled=again)
+        handlers, again = answered(options, asked.answerer, is_kept=True), asked.even_if_cancelled
+        kept = await take_up(
+            store,
+            asked.run_id,
+            asked.tenant,
+            after=asked.after,
+            even_if_cancelled=again,
+            handlers=handlers,
+        )
         return kept, kept.options(options)
     kept = await begin(
         store,

@@ -16,6 +16,7 @@ import trio
 
 from flowcage.host.outcome.errors import RunCancelled
 from flowcage.host.outcome.report import Outcome
+from flowcage.host.resume.asleep import Asleep
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_run_id, require_workflow
 from flowcage.host.run.options import RunOptions
@@ -33,6 +34,7 @@ class Submission(NamedTuple):
         answerer: answers the requests in place of the options' handlers.
         resumes: whether it is a run of the host's store, which has its source and args.
         even_if_cancelled: whether such a run goes on although it was cancelled by request.
+        after: what its life before told, where it was this host's.
     """
 
     tenant: str
@@ -44,6 +46,11 @@ class Submission(NamedTuple):
     answerer: Answerer | None = None
     resumes: bool = False
     even_if_cancelled: bool = False
+    after: Asleep | None = None
+
+    def woken(self, asleep: Asleep) -> Submission:
+        """The same run, to be gone on with."""
+        return self._replace(source="", args=None, run_id=asleep.run_id, resumes=True, after=asleep)
 
 
 def submission(

@@ -13,7 +13,7 @@ Invariants:
   withdrawn with it and dispatch runs again, or the slot would be lost
   (tests/tenants/test_scheduler.py::test_a_waiter_cancelled_in_the_moment_of_its_turn_still_gives_the_slot_on).
 - Memory is charged in `_dispatch`, before the next run is looked at, and released when the place is left.
-- `_enter` dispatches before it enters: a hold that has ended in the meantime gives the slot to a run that
+- `enter` dispatches before it enters: a hold that has ended in the meantime gives the slot to a run that
   waits, not to the one that has just come.
 - `close` wakes all that wait; they leave with `HostClosing`. `_dispatch` starts nothing from then on.
 """
@@ -139,7 +139,14 @@ class Scheduler:
 
     async def wait(self, tenant: str) -> Turn:
         """Wait for the tenant's turn, which `leave` ends; errors as `turn`."""
-        turn = self._enter(tenant)
+        return await self.granted(self.enter(tenant))
+
+    async def granted(self, turn: Turn) -> Turn:
+        """Wait for the turn of a place that `enter` gave, which is left if it does not come.
+
+        Raises:
+            HostClosing: as `turn`.
+        """
         try:
             if turn._granted.is_set():  # usually; to wait for it would take a turn of the event loop
                 await trio.lowlevel.checkpoint_if_cancelled()
@@ -191,7 +198,12 @@ class Scheduler:
         """The names of the tenants that are remembered."""
         return self._queue.tenants()
 
-    def _enter(self, tenant: str) -> Turn:
+    def enter(self, tenant: str) -> Turn:
+        """Take a place among those that wait for their turn; `granted` or `leave` must follow.
+
+        Raises:
+            Overloaded, HostClosing, ValueError: as `turn`.
+        """
         if self._closed:
             raise HostClosing
         if self._waiting:  # one of them goes first, if a CPU debt was paid back since the last dispatch

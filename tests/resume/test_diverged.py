@@ -9,7 +9,8 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import NotResumable, begin, take_up
+from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged
 

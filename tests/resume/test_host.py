@@ -11,7 +11,7 @@ from flowcage import Host
 from flowcage.host.durable.errors import UnknownRun
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import NotResumable
+from flowcage.host.resume.refusals import NotResumable
 
 from .lives import SOURCE, Agents, options
 

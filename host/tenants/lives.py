@@ -1,0 +1,176 @@
+"""Runs of a host with their turn: one life each, or all until the end.
+
+A life begins with the tenant's turn and ends with the run, or where it falls asleep. While it sleeps it has
+no turn, so others have theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.errors import HostClosing, Overloaded, RunError
+from flowcage.host.outcome.judge import verdict_on_interruption
+from flowcage.host.outcome.report import Outcome
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.glances import Glances
+from flowcage.host.process.launch.greeting import initialize_message
+from flowcage.host.resume.asleep import Asleep, end_sleeper
+from flowcage.host.resume.kept import KeptRun
+from flowcage.host.resume.outside import Outside
+from flowcage.host.run.hibernation import Hibernation
+from flowcage.host.run.options import RunOptions
+from flowcage.host.run.run import Run
+from flowcage.host.run.slots import Share
+from flowcage.host.tenants.kept_runs import kept_by
+from flowcage.host.tenants.named_runs import Submission
+from flowcage.host.tenants.resources import Tenancies
+from flowcage.host.tenants.scheduler import Scheduler, Turn
+from flowcage.host.tenants.sleepers import Sleepers
+from flowcage.host.tenants.statistics import RunCounts
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import Isolation
+
+# Told of each life's run before it is carried out.
+Began = Callable[[Run], None]
+# Between two tries of a run that was woken while its tenant had no place in the queue.
+OVERLOADED_SECONDS = 1.0
+
+
+class Lives:
+    """Of the runs of one host.
+
+    Args:
+        store, scheduler, tenancies, counts: of the host.
+        hibernation: when a kept run falls asleep; None for never.
+        sleepers: wakes them; None without a store.
+        outside: tells them what they are given from outside; None without a store.
+        takes_up: whether the next host goes on with what this one leaves.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        scheduler: Scheduler,
+        tenancies: Tenancies,
+        counts: RunCounts,
+        hibernation: Hibernation | None,
+        sleepers: Sleepers | None,
+        outside: Outside | None,
+        takes_up: bool,
+    ) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._tenancies = tenancies
+        self._counts = counts
+        self._hibernation = hibernation
+        self._sleepers = sleepers
+        self._outside = outside
+        self._takes_up = takes_up
+        self.glances = Glances()
+
+    async def to_the_end(self, asked: Submission, began: Began) -> Outcome:
+        """Carry a run out through all of its sleeps.
+
+        Raises:
+            FlowcageError: as `Host.run`.
+        """
+        while True:
+            try:
+                return await self.one(asked, began)
+            except Asleep as told:
+                asleep = told
+            asked = asked.woken(asleep)
+            if asleep.epoch is None:
+                await self._until_woken(asleep)
+
+    async def one(self, asked: Submission, began: Began) -> Outcome:
+        """Wait for the tenant's turn, and carry out one life.
+
+        Raises:
+            Asleep: it is not over.
+            FlowcageError: as `Host.run`.
+        """
+        try:
+            turn = await self._turn(asked)
+        finally:
+            if self._sleepers is not None and asked.run_id is not None:
+                self._sleepers.begun(asked.run_id)
+        try:
+            kept, options = await kept_by(self._store, asked)
+            return await self._execute(turn, asked._replace(options=options), began, kept)
+        finally:
+            self._scheduler.leave(turn)
+
+    async def first(self, asked: Submission, began: Began, turn: Turn, kept: KeptRun | None) -> Outcome:
+        """The first life of a run that has a place in the queue, and is kept; as `one`."""
+        if kept is not None:
+            kept.is_left = self._takes_up
+        try:
+            await self._scheduler.granted(turn)
+        except BaseException as interruption:
+            if kept is not None:
+                is_closing = isinstance(interruption, HostClosing)
+                verdict = verdict_on_interruption(interruption)
+                await kept.give_up(Verdict.HOST_SHUTDOWN if is_closing else verdict)
+            raise
+        try:
+            return await self._execute(turn, asked, began, kept)
+        finally:
+            self._scheduler.leave(turn)
+
+    async def _turn(self, asked: Submission) -> Turn:
+        while True:
+            try:
+                return await self._scheduler.wait(asked.tenant)
+            except Overloaded:
+                if asked.after is None:
+                    raise
+            await trio.sleep(OVERLOADED_SECONDS)
+
+    async def _until_woken(self, asleep: Asleep) -> None:
+        assert self._store is not None
+        assert self._sleepers is not None
+        woken = trio.Event()
+        self._sleepers.add(asleep.run_id, asleep.wake_at, woken.set)
+        try:
+            await woken.wait()
+        except BaseException as interruption:
+            self._sleepers.forget(asleep.run_id)
+            self._sleepers.begun(asleep.run_id)
+            if (verdict := verdict_on_interruption(interruption)) is not Verdict.HOST_SHUTDOWN:
+                with trio.CancelScope(shield=True):
+                    await end_sleeper(self._store, asleep.run_id, verdict, "cancelled")
+            raise
+
+    async def _execute(self, turn: Turn, asked: Submission, began: Began, kept: KeptRun | None) -> Outcome:
+        with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
+            slots = {"agent": tenancy.agents}
+            launcher = tenancy.reserve.of(initialize_message(*cage(asked.options)))
+            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self.glances, launcher)
+            run = self._run(asked, share, kept)
+            began(run)
+            try:
+                outcome = await run.execute(asked.source, asked.args)
+            except RunError as error:
+                self._counts.add(error.report)
+                raise
+            finally:
+                turn.charge_cpu(run.cpu_seconds)
+            self._counts.add(outcome.report)
+            return outcome
+
+    def _run(self, asked: Submission, share: Share, kept: KeptRun | None) -> Run:
+        options, answerer = asked.options, asked.answerer
+        if kept is None:
+            return Run(options, asked.source_name, share, run_id=asked.run_id, answerer=answerer)
+        kept.is_left = self._takes_up
+        policy, outside = self._hibernation, self._outside
+        return kept.run(options, share, answerer=answerer, hibernation=policy, outside=outside)
+
+
+def cage(options: RunOptions) -> tuple[Limits, Isolation | None]:
+    """What the first message to a child depends on; a spare serves runs whose values equal the host's."""
+    return options.limits, options.isolation

@@ -1,0 +1,273 @@
+"""Runs that outlive the call that started them: the host has their tasks, and callers have handles.
+
+While a run is asleep it has no task either. What is left is its handle, by which the host knows whose it is
+and what answers its requests; `Sleepers` starts the next task. A task of a handle ends in one of these ways:
+
+- the run is over, and the handle is told how;
+- it is asleep: it is given to `Sleepers`;
+- another host has it: it is followed from the store until it is over, or nobody has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
+import trio
+
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded, RunCancelled
+from flowcage.host.outcome.report import Outcome
+from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.resume.asleep import Asleep, end_sleeper
+from flowcage.host.resume.kept import LAST_COMMIT_SECONDS, KeptRun, begin
+from flowcage.host.resume.outcomes import outcome_of
+from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
+from flowcage.host.run.node import new_run_id
+from flowcage.host.run.options import RunOptions
+from flowcage.host.run.run import Run
+from flowcage.host.tenants.handles import RunHandle
+from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
+from flowcage.host.tenants.named_runs import Submission
+from flowcage.host.tenants.scheduler import Scheduler
+from flowcage.host.tenants.sleepers import (
+    LOOK_FOR_DEAD_SECONDS,
+    MOST_CLAIMABLE,
+    REFUSED_SECONDS,
+    Sleepers,
+)
+
+# One life of a run, which ends with its outcome.
+Life: TypeAlias = Callable[[Callable[[Run], None]], Awaitable[Outcome]]
+
+
+class Handles:
+    """Those of one host.
+
+    Args:
+        lives: carries runs out.
+        scheduler: gives turns.
+        store: of the host.
+        sleepers: wakes runs; None without a store.
+        spawn: starts a task of the host's in a scope, which is cancelled when the host closes.
+    """
+
+    def __init__(
+        self,
+        lives: Lives,
+        scheduler: Scheduler,
+        store: Store | None,
+        sleepers: Sleepers | None,
+        spawn: Callable[[trio.CancelScope, Callable[[], Awaitable[None]]], None],
+    ) -> None:
+        self._lives = lives
+        self._scheduler = scheduler
+        self._store = store
+        self._sleeping = sleepers
+        self._spawn = spawn
+        self._open: dict[str, RunHandle] = {}
+        self._is_closed = False
+
+    @property
+    def _sleepers(self) -> Sleepers:
+        assert self._sleeping is not None, "without a store no run sleeps"
+        return self._sleeping
+
+    def require_unused(self, run_id: str | None) -> None:
+        """Refuse an id whose run goes on. Raises ValueError."""
+        if self.get(run_id) is not None:
+            raise ValueError(f"run_id {run_id!r} is already in use: that run was started, and goes on")
+
+    def get(self, run_id: str | None) -> RunHandle | None:
+        """That of a run that is not over."""
+        return None if run_id is None else self._open.get(run_id)
+
+    async def start(self, asked: Submission, key: str | None) -> RunHandle:
+        """Start a run, or find the one that was started with this key.
+
+        Raises:
+            Overloaded: at once: a quota is used up.
+            AlreadyThere, StoreFailed, ValueError: as `Host.start`.
+        """
+        asked = asked._replace(run_id=asked.run_id or new_run_id())
+        self.require_unused(asked.run_id)
+        turn = self._scheduler.enter(asked.tenant)
+        try:
+            kept = await self._keep(asked, key)
+        except StartedBefore as before:
+            self._scheduler.leave(turn, begun=False)
+            return self._join(asked._replace(run_id=before.run_id))
+        except BaseException:
+            self._scheduler.leave(turn, begun=False)
+            raise
+        handle = self._new(asked)
+        self._drive(handle, lambda began: self._lives.first(asked, began, turn, kept))
+        return handle
+
+    def take_up(self, run_id: str, options: RunOptions) -> None:
+        """Go on with a run of the store that nobody has; `Sleepers` is told where that cannot be."""
+        self._spawn(trio.CancelScope(), partial(self._adopt, run_id, options))
+
+    async def cancel(self, handle: RunHandle) -> None:
+        """End a run."""
+        handle.is_cancelled = True
+        if handle.state == "elsewhere":
+            assert self._store is not None
+            await self._store.cancel(handle.run_id)
+        elif handle.scope is not None:
+            handle.scope.cancel()
+            await handle.wait()
+        elif handle.state == "asleep":
+            self._sleepers.forget(handle.run_id)
+            await self._end_sleeper(handle)
+            self._over(handle, RunCancelled("cancel() was called"))
+
+    def close(self) -> None:
+        """Nothing is woken any more: whoever waits for a run that is asleep is told so."""
+        self._is_closed = True
+        for handle in list(self._open.values()):
+            if handle.scope is None:
+                self._over(handle, HostClosing())
+
+    async def _keep(self, asked: Submission, key: str | None) -> KeptRun | None:
+        if self._store is None:
+            return None
+        assert asked.run_id is not None
+        return await begin(
+            self._store,
+            asked.run_id,
+            asked.source,
+            asked.source_name,
+            asked.args,
+            asked.options,
+            tenant=asked.tenant,
+            start_key=key,
+        )
+
+    def _join(self, asked: Submission) -> RunHandle:
+        """The run of an earlier start, of this host or of another."""
+        if (there := self.get(asked.run_id)) is not None:
+            return there
+        handle = self._new(asked._replace(source="", args=None, resumes=True))
+        self._drive(handle, partial(self._found, handle))
+        return handle
+
+    async def _found(self, handle: RunHandle, began: Callable[[Run], None]) -> Outcome:
+        """What has become of an earlier start; one that its host had to leave is gone on with."""
+        assert self._store is not None
+        summary = await self._store.get(handle.run_id)
+        if summary.state in ("ended", "diverged") and summary.verdict != Verdict.HOST_SHUTDOWN:
+            return outcome_of(await self._store.load(handle.run_id))
+        return await self._lives.one(handle.asked, began)
+
+    def _new(self, asked: Submission) -> RunHandle:
+        handle = RunHandle(asked, self.cancel)
+        self._open[handle.run_id] = handle
+        return handle
+
+    async def _adopt(self, run_id: str, options: RunOptions) -> None:
+        assert self._store is not None
+        try:
+            tenant = (await self._store.get(run_id)).tenant
+        except FlowcageError:
+            self._sleepers.refuse(run_id)
+            return
+        if run_id in self._open:
+            self._sleepers.begun(run_id)
+            return
+        handle = self._new(Submission(tenant, "", run_id, None, options, run_id, resumes=True))
+        handle.is_adopted = True
+        self._drive(handle, partial(self._lives.one, handle.asked))
+
+    def _wake(self, handle: RunHandle) -> None:
+        handle.state = "waiting"
+        self._drive(handle, partial(self._lives.one, handle.asked))
+
+    def _drive(self, handle: RunHandle, life: Life) -> None:
+        if self._is_closed:
+            self._over(handle, HostClosing())
+            return
+        scope = handle.scope = trio.CancelScope()
+        self._spawn(scope, partial(self._live, handle, life))
+
+    async def _live(self, handle: RunHandle, life: Life) -> None:
+        """One task of a run. Whatever becomes of it, its handle is told, and no other run."""
+        ended: Outcome | Exception | Asleep | None = None
+        assert handle.scope is not None
+        try:
+            with handle.scope:
+                ended = await self._ended(handle, life)
+        finally:
+            if isinstance(ended, Asleep) and not (self._is_closed or handle.is_cancelled):
+                handle.sleep(ended)
+                self._sleepers.add(handle.run_id, ended.wake_at, partial(self._wake, handle))
+            else:
+                if ended is None or isinstance(ended, Asleep):
+                    is_ended = handle.is_cancelled
+                    if is_ended and self._store is not None:
+                        await self._end_sleeper(handle)
+                    ended = RunCancelled("cancel() was called") if is_ended else HostClosing()
+                self._over(handle, ended)
+
+    async def _ended(self, handle: RunHandle, life: Life) -> Outcome | Exception | Asleep:
+        while True:
+            try:
+                return await life(handle.began)
+            except Asleep as asleep:
+                if asleep.epoch is None:
+                    return asleep
+                handle.asked = handle.asked.woken(asleep)
+            except GoesOn as error:
+                if handle.is_adopted:
+                    return error
+                if (found := await self._followed(handle)) is not None:
+                    return found
+            except NotResumable as error:
+                return await self._stored(handle.run_id) or self._refused(handle, error)
+            except Exception as error:
+                return self._refused(handle, error)
+            life = partial(self._lives.one, handle.asked)
+
+    def _refused(self, handle: RunHandle, error: Exception) -> Exception:
+        """An error of a run; one that was taken up, and that had no life here, is left alone for a while."""
+        if handle.is_adopted and not handle.has_begun:
+            pause = OVERLOADED_SECONDS if isinstance(error, Overloaded) else REFUSED_SECONDS
+            self._sleepers.refuse(handle.run_id, pause)
+        return error
+
+    async def _followed(self, handle: RunHandle) -> Outcome | Exception | Asleep | None:
+        """Wait for what another host makes of a run: how it ended, that it is asleep; None for nobody's."""
+        assert self._store is not None
+        handle.state = "elsewhere"
+        while True:
+            summary = await self._store.get(handle.run_id)
+            if summary.state == "asleep":
+                return Asleep(handle.run_id, summary.wake_at, 0)
+            if (stored := await self._stored(handle.run_id)) is not None:
+                return stored
+            if any(each.run_id == handle.run_id for each in await self._store.claimable(MOST_CLAIMABLE)):
+                handle.state = "waiting"
+                return None
+            with trio.move_on_after(LOOK_FOR_DEAD_SECONDS):
+                await self._store.news()
+
+    async def _stored(self, run_id: str) -> Outcome | Exception | None:
+        """How a run of the store has ended; None where it has not."""
+        assert self._store is not None
+        record = await self._store.load(run_id)
+        if record.ending is None:
+            return None
+        try:
+            return outcome_of(record)
+        except FlowcageError as error:
+            return error
+
+    async def _end_sleeper(self, handle: RunHandle) -> None:
+        assert self._store is not None
+        with trio.CancelScope(shield=True), trio.move_on_after(LAST_COMMIT_SECONDS):
+            await end_sleeper(self._store, handle.run_id, Verdict.CANCELLED, "cancelled")
+
+    def _over(self, handle: RunHandle, ended: Outcome | Exception) -> None:
+        self._open.pop(handle.run_id, None)
+        handle.settle(ended)

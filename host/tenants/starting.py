@@ -1,0 +1,76 @@
+"""The part of a host that starts runs which outlive the call that started them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import trio
+
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.errors import HostClosing
+from flowcage.host.run.arguments import require_type
+from flowcage.host.run.options import Handlers, RunOptions
+from flowcage.host.tenants.handles import RunHandle
+from flowcage.host.tenants.named_runs import DEFAULT_TENANT, submission
+from flowcage.host.tenants.started import Handles
+from flowcage.protocol.limits import Limits
+from flowcage.protocol.messages import MISSING, Json, Missing
+
+_LONGEST_KEY = 500
+
+
+class Starting(ABC):
+    """Starts runs; the host has their tasks."""
+
+    _store: Store | None
+    _handles: Handles
+    _nursery: trio.Nursery | None
+
+    @abstractmethod
+    def options(
+        self,
+        handlers: Handlers | None,
+        limits: Limits | Mapping[str, float] | None,
+        options: RunOptions | None,
+        metadata: Mapping[str, Json] | None = None,
+    ) -> RunOptions: ...
+
+    async def start(
+        self,
+        source: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        source_name: str = "workflow.js",
+        args: Json | Missing = MISSING,
+        handlers: Handlers | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
+        key: str | None = None,
+    ) -> RunHandle:
+        """Start a run, and return as soon as the host's store keeps it; it goes on in a task of the host's.
+
+        The arguments are those of `run`, but for one:
+
+        Args:
+            key: of the caller's choice, up to 500 characters; needs a store. A second start of the tenant
+                with it gives a handle of the same run, also when that has ended.
+
+        Raises:
+            AlreadyThere: the store has the key for another source or other args, or another run with this id.
+            StoreFailed: the store takes nothing.
+            Overloaded, HostClosing, TypeError, ValueError: as `run`.
+        """
+        chosen = self.options(handlers, limits, options, metadata)
+        asked = submission(tenant, source, source_name, args, chosen, run_id)
+        if key is not None:
+            require_type("key", key, str)
+            if self._store is None:
+                raise ValueError("key needs a store that remembers it; give the host one, Host(store=…)")
+            if not 0 < len(key) <= _LONGEST_KEY:
+                raise ValueError(f"key must have 1 to {_LONGEST_KEY} characters, not {len(key)}")
+        if self._nursery is None:
+            raise HostClosing
+        return await self._handles.start(asked, key)
