@@ -150,6 +150,7 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         isolation=given["isolation"],
         limits=Limits(memory_bytes=given["memory"] * MIB),
         timeout_seconds=given["timeout"],
+        expires_seconds=given.get("expires_in"),
         max_agents=given["max_agents"],
         max_total_agents=given["max_total_agents"],
         budget_tokens=given["budget"],

@@ -47,6 +47,10 @@ class Ending:
         self._fail_on = fail_on
         self._quiet = quiet
 
+    def begin(self, run: Run, is_kept: bool) -> None:
+        """The run, or another life of it, is about to be carried out."""
+        self.run, self.is_kept = run, is_kept
+
     def of(self, work: Callable[[], Awaitable[Outcome]]) -> NoReturn:
         """Carry out the run, tell how it ended, and leave.
 

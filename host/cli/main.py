@@ -19,6 +19,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import table
+from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
@@ -63,8 +64,10 @@ def cli() -> None:
 @click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
               help="Seconds for one attempt of an agent.")  # fmt: skip
 @click.option("--timeout", type=Seconds(),
-              help="Seconds for the whole run, and again each time it is resumed.  "
-              "[default: none, or 3600 with --no-store]")  # fmt: skip
+              help="Seconds for the whole run, without the time in which it is asleep or nobody goes on with "
+              "it.  [default: none, or 3600 with --no-store]")  # fmt: skip
+@click.option("--expires-in", type=Length(), help="A time such as 12h or 30d, after which a run that is kept "
+              "is not gone on with any more.")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
@@ -131,18 +134,15 @@ def run(file: Path, **given: Any) -> None:
         ending = Ending(script, given["fail_on"], quiet=given["quiet"])
         ask = prompt(is_wanted=not given["no_prompt"], is_kept=not given["no_store"])
 
-        def began(run: Run, is_kept: bool) -> None:
-            ending.run, ending.is_kept = run, is_kept
-
         async def work(listener: Listener | None) -> Outcome:
             chosen = replace(options, listener=listener, ask=ask)
             if given["no_store"]:
-                began(Run(chosen, script.name, run_id=ending.run_id), False)
+                ending.begin(Run(chosen, script.name, run_id=ending.run_id), False)
                 assert ending.run is not None
                 return await ending.run.execute(script.text, args)
             settings = keeping.settings_of(file, options, given)
             return await keeping.carry_out(
-                given["store"], script, args, chosen, ending.run_id, settings=settings, began=began
+                given["store"], script, args, chosen, ending.run_id, settings=settings, began=ending.begin
             )
 
         if events is not None and not events.has_reader and not given["quiet"]:

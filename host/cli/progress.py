@@ -105,6 +105,10 @@ class Narrator:
             return "green", f"<- question {event.question_id} is settled{refused}"
         if isinstance(event, records.ChildStarted):
             return "cyan", f"-> workflow {event.source_name}"
+        if isinstance(event, records.FellAsleep):
+            return "dim", "zz asleep" + (f" until {event.wake_at}" if event.wake_at else "")
+        if isinstance(event, records.Awoke):
+            return "dim", f"zz awake after {event.slept_seconds:.0f} s"
         return self._line_of_agent(event)
 
     def _line_of_agent(self, event: Event) -> tuple[str, str] | None:

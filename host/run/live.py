@@ -126,8 +126,9 @@ class LiveRun:
         """
 
         def begin(run: Run) -> None:
-            self._run = run
-            task_status.started()
+            is_first, self._run = self._run is None, run
+            if is_first:  # it may fall asleep, and have another life
+                task_status.started()
 
         try:
             with self._scope:

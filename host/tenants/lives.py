@@ -19,7 +19,9 @@ from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.resume.asleep import Asleep, end_sleeper
 from flowcage.host.resume.kept import KeptRun
+from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.outside import Outside
+from flowcage.host.resume.refusals import GoesOn, NotResumable
 from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
@@ -28,7 +30,7 @@ from flowcage.host.tenants.kept_runs import kept_by
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import Scheduler, Turn
-from flowcage.host.tenants.sleepers import Sleepers
+from flowcage.host.tenants.sleepers import LOOK_FOR_DEAD_SECONDS, MOST_CLAIMABLE, Sleepers
 from flowcage.host.tenants.statistics import RunCounts
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Isolation
@@ -37,6 +39,7 @@ from flowcage.protocol.messages import Isolation
 Began = Callable[[Run], None]
 # Between two tries of a run that was woken while its tenant had no place in the queue.
 OVERLOADED_SECONDS = 1.0
+_OVER = ("ended", "diverged")
 
 
 class Lives:
@@ -77,14 +80,54 @@ class Lives:
         Raises:
             FlowcageError: as `Host.run`.
         """
+        try:
+            return await self.one(asked, began)
+        except Asleep as told:
+            asleep = told
+        try:
+            return await self._through_sleeps(asked, began, asleep)
+        except BaseException as interruption:
+            if isinstance(interruption, Exception):
+                raise
+            if (verdict := verdict_on_interruption(interruption)) is not Verdict.HOST_SHUTDOWN:
+                assert self._store is not None
+                with trio.CancelScope(shield=True):
+                    await end_sleeper(self._store, asleep.run_id, verdict, "cancelled")
+            raise
+
+    async def _through_sleeps(self, asked: Submission, began: Began, asleep: Asleep) -> Outcome:
         while True:
-            try:
-                return await self.one(asked, began)
-            except Asleep as told:
-                asleep = told
             asked = asked.woken(asleep)
             if asleep.epoch is None:
                 await self._until_woken(asleep)
+            try:
+                try:
+                    return await self.one(asked, began)
+                except NotResumable as error:
+                    return await self.elsewhere(asleep.run_id, error)
+            except Asleep as told:
+                asleep = told
+
+    async def elsewhere(self, run_id: str, why: NotResumable) -> Outcome:
+        """What others have made of a run that cannot be taken up, or make of it yet.
+
+        Raises:
+            Asleep: it is asleep, or nobody has it.
+            FlowcageError: as `outcome_of`, or why it cannot be taken up.
+        """
+        assert self._store is not None
+        if not isinstance(why, GoesOn) and (await self._store.get(run_id)).state not in _OVER:
+            raise why
+        while True:
+            summary = await self._store.get(run_id)
+            if summary.state in _OVER:
+                return outcome_of(await self._store.load(run_id))
+            if summary.state == "asleep":
+                raise Asleep(run_id, summary.wake_at, 0)
+            if any(each.run_id == run_id for each in await self._store.claimable(MOST_CLAIMABLE)):
+                raise Asleep(run_id, self._store.now(), 0)
+            with trio.move_on_after(LOOK_FOR_DEAD_SECONDS):
+                await self._store.news()
 
     async def one(self, asked: Submission, began: Began) -> Outcome:
         """Wait for the tenant's turn, and carry out one life.
@@ -93,16 +136,18 @@ class Lives:
             Asleep: it is not over.
             FlowcageError: as `Host.run`.
         """
+        turn: Turn | None = None
         try:
-            turn = await self._turn(asked)
-        finally:
-            if self._sleepers is not None and asked.run_id is not None:
-                self._sleepers.begun(asked.run_id)
-        try:
-            kept, options = await kept_by(self._store, asked)
+            try:
+                turn = await self._turn(asked)
+                kept, options = await kept_by(self._store, asked)
+            finally:  # only now no other look at the store finds the run
+                if self._sleepers is not None and asked.run_id is not None:
+                    self._sleepers.begun(asked.run_id)
             return await self._execute(turn, asked._replace(options=options), began, kept)
         finally:
-            self._scheduler.leave(turn)
+            if turn is not None:
+                self._scheduler.leave(turn)
 
     async def first(self, asked: Submission, began: Began, turn: Turn, kept: KeptRun | None) -> Outcome:
         """The first life of a run that has a place in the queue, and is kept; as `one`."""
@@ -131,18 +176,14 @@ class Lives:
             await trio.sleep(OVERLOADED_SECONDS)
 
     async def _until_woken(self, asleep: Asleep) -> None:
-        assert self._store is not None
         assert self._sleepers is not None
         woken = trio.Event()
         self._sleepers.add(asleep.run_id, asleep.wake_at, woken.set)
         try:
             await woken.wait()
-        except BaseException as interruption:
+        except BaseException:
             self._sleepers.forget(asleep.run_id)
             self._sleepers.begun(asleep.run_id)
-            if (verdict := verdict_on_interruption(interruption)) is not Verdict.HOST_SHUTDOWN:
-                with trio.CancelScope(shield=True):
-                    await end_sleeper(self._store, asleep.run_id, verdict, "cancelled")
             raise
 
     async def _execute(self, turn: Turn, asked: Submission, began: Began, kept: KeptRun | None) -> Outcome:

@@ -20,11 +20,13 @@ from heapq import heappop, heappush
 import trio
 
 from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.records import Filter
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.asleep import LOOK_SECONDS
 
 # Runs that were woken, or are taken up, and have no turn yet.
 MAX_WAKING = 50
+_ALL = 2**31
 # Runs that are looked at beyond those that were refused before.
 MOST_CLAIMABLE = 1000
 # A host that takes up runs looks for dead owners as often.
@@ -51,6 +53,7 @@ class Sleepers:
         self._waking: set[str] = set()
         self._refused: dict[str, float] = {}
         self._changed = trio.Event()
+        self._counted_at = -math.inf
 
     def add(self, run_id: str, wake_at: int | None, wake: Callable[[], None]) -> None:
         """Have `wake` called when there is something to do for a run that has fallen asleep.
@@ -113,6 +116,9 @@ class Sleepers:
     async def _look(self) -> None:
         """Wake what was answered or is to end; take up what nobody has."""
         now = trio.current_time()
+        if now - self._counted_at >= LOOK_SECONDS:
+            self._counted_at = now
+            await self._wake_what_sleeps_no_more()
         self._refused = {run_id: until for run_id, until in self._refused.items() if until > now}
         known = len(self._refused) + len(self._waking)
         for run_id, _why in await self._store.claimable(MOST_CLAIMABLE + known):
@@ -123,6 +129,14 @@ class Sleepers:
             elif self._take_up is not None and run_id not in self._refused and run_id not in self._waking:
                 self._waking.add(run_id)
                 self._take_up(run_id)
+
+    async def _wake_what_sleeps_no_more(self) -> None:
+        """Another host has woken these runs, or ended them: whoever waits for them finds out."""
+        if not (names := set(self._wake)):
+            return
+        asleep = await self._store.runs(Filter(states=("asleep",), limit=_ALL))
+        for run_id in names - {each.run_id for each in asleep}:
+            self._wake_one(run_id)
 
     def _wake_one(self, run_id: str) -> None:
         wake = self._wake.pop(run_id, None)

@@ -32,8 +32,6 @@ from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.scheduler import Scheduler
 from flowcage.host.tenants.sleepers import (
-    LOOK_FOR_DEAD_SECONDS,
-    MOST_CLAIMABLE,
     REFUSED_SECONDS,
     Sleepers,
 )
@@ -94,13 +92,19 @@ class Handles:
         self.require_unused(asked.run_id)
         turn = self._scheduler.enter(asked.tenant)
         try:
-            kept = await self._keep(asked, key)
+            with trio.CancelScope(shield=True):  # it is kept, or it is not
+                kept = await self._keep(asked, key)
         except StartedBefore as before:
             self._scheduler.leave(turn, begun=False)
             return self._join(asked._replace(run_id=before.run_id))
         except BaseException:
             self._scheduler.leave(turn, begun=False)
             raise
+        if self._is_closed:
+            self._scheduler.leave(turn, begun=False)
+            if kept is not None:
+                await kept.give_up(Verdict.HOST_SHUTDOWN)
+            raise HostClosing
         handle = self._new(asked)
         self._drive(handle, lambda began: self._lives.first(asked, began, turn, kept))
         return handle
@@ -198,17 +202,22 @@ class Handles:
         try:
             with handle.scope:
                 ended = await self._ended(handle, life)
+        except Exception as error:
+            ended = error
         finally:
             if isinstance(ended, Asleep) and not (self._is_closed or handle.is_cancelled):
                 handle.sleep(ended)
                 self._sleepers.add(handle.run_id, ended.wake_at, partial(self._wake, handle))
+            elif ended is None or isinstance(ended, Asleep):
+                await self._interrupted(handle)
             else:
-                if ended is None or isinstance(ended, Asleep):
-                    is_ended = handle.is_cancelled
-                    if is_ended and self._store is not None:
-                        await self._end_sleeper(handle)
-                    ended = RunCancelled("cancel() was called") if is_ended else HostClosing()
                 self._over(handle, ended)
+
+    async def _interrupted(self, handle: RunHandle) -> None:
+        if handle.is_cancelled and self._store is not None:
+            await self._end_sleeper(handle)
+        ended = RunCancelled("cancel() was called") if handle.is_cancelled else HostClosing()
+        self._over(handle, ended)
 
     async def _ended(self, handle: RunHandle, life: Life) -> Outcome | Exception | Asleep:
         while True:
@@ -218,16 +227,22 @@ class Handles:
                 if asleep.epoch is None:
                     return asleep
                 handle.asked = handle.asked.woken(asleep)
-            except GoesOn as error:
-                if handle.is_adopted:
-                    return error
-                if (found := await self._followed(handle)) is not None:
-                    return found
             except NotResumable as error:
-                return await self._stored(handle.run_id) or self._refused(handle, error)
+                if handle.is_adopted:
+                    return error if isinstance(error, GoesOn) else self._refused(handle, error)
+                return await self._elsewhere(handle, error)
             except Exception as error:
                 return self._refused(handle, error)
             life = partial(self._lives.one, handle.asked)
+
+    async def _elsewhere(self, handle: RunHandle, why: NotResumable) -> Outcome | Exception | Asleep:
+        handle.state = "elsewhere"
+        try:
+            return await self._lives.elsewhere(handle.run_id, why)
+        except Asleep as asleep:
+            return asleep
+        except Exception as error:
+            return error
 
     def _refused(self, handle: RunHandle, error: Exception) -> Exception:
         """An error of a run; one that was taken up, and that had no life here, is left alone for a while."""
@@ -235,33 +250,6 @@ class Handles:
             pause = OVERLOADED_SECONDS if isinstance(error, Overloaded) else REFUSED_SECONDS
             self._sleepers.refuse(handle.run_id, pause)
         return error
-
-    async def _followed(self, handle: RunHandle) -> Outcome | Exception | Asleep | None:
-        """Wait for what another host makes of a run: how it ended, that it is asleep; None for nobody's."""
-        assert self._store is not None
-        handle.state = "elsewhere"
-        while True:
-            summary = await self._store.get(handle.run_id)
-            if summary.state == "asleep":
-                return Asleep(handle.run_id, summary.wake_at, 0)
-            if (stored := await self._stored(handle.run_id)) is not None:
-                return stored
-            if any(each.run_id == handle.run_id for each in await self._store.claimable(MOST_CLAIMABLE)):
-                handle.state = "waiting"
-                return None
-            with trio.move_on_after(LOOK_FOR_DEAD_SECONDS):
-                await self._store.news()
-
-    async def _stored(self, run_id: str) -> Outcome | Exception | None:
-        """How a run of the store has ended; None where it has not."""
-        assert self._store is not None
-        record = await self._store.load(run_id)
-        if record.ending is None:
-            return None
-        try:
-            return outcome_of(record)
-        except FlowcageError as error:
-            return error
 
     async def _end_sleeper(self, handle: RunHandle) -> None:
         assert self._store is not None

@@ -45,6 +45,7 @@ def resume(
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
+    from flowcage.host.resume.lives import to_the_end
     from flowcage.host.resume.outside import watched as watching
 
     path = access.path_of(store)
@@ -63,9 +64,7 @@ def resume(
         async def work(listener: Listener | None) -> Outcome:
             async with keeping.opened(path) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
-                chosen = replace(options, listener=listener, ask=ask)
-                ending.run = kept.run(chosen, outside=outside)
-                ending.is_kept = True
-                return await kept.execute(ending.run)
+                life = keeping.lives(replace(options, listener=listener, ask=ask), outside, ending.begin)
+                return await to_the_end(opened, kept, life)
 
         ending.of(lambda: watched(work, file, quiet=quiet, has_prompt=ask is not None))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flowcage.host.durable.records import NewWorkflow
     from flowcage.host.durable.sqlite.store import SqliteStore
     from flowcage.host.outcome.report import Outcome
+    from flowcage.host.resume.kept import KeptRun
+    from flowcage.host.resume.outside import Outside
     from flowcage.host.run.options import RunOptions
     from flowcage.host.run.run import Run
     from flowcage.protocol.messages import Json
@@ -67,6 +69,7 @@ async def carry_out(
     """
     from flowcage.host.durable.errors import StoreError, StoreFailed
     from flowcage.host.resume.kept import begin
+    from flowcage.host.resume.lives import to_the_end
     from flowcage.host.resume.outside import watched
     from flowcage.host.run.run import Run
 
@@ -85,11 +88,23 @@ async def carry_out(
         async with watched(store) as outside:
             settings = more["settings"]
             kept = await begin(store, run_id, script.text, script.name, args, options, settings=settings)
-            run = kept.run(options, outside=outside)
-            began(run, True)
-            return await kept.execute(run)
+            return await to_the_end(store, kept, lives(options, outside, began))
     finally:
         await manager.__aexit__(None, None, None)
+
+
+def lives(
+    options: RunOptions, outside: Outside, began: Callable[[Run, bool], None]
+) -> Callable[[KeptRun], Run]:
+    """What makes each life of a run that a store keeps."""
+    from flowcage.host.run.hibernation import DEFAULT
+
+    def life(kept: KeptRun) -> Run:
+        run = kept.run(options, outside=outside, hibernation=DEFAULT)
+        began(run, True)
+        return run
+
+    return life
 
 
 def settings_of(file: Path, options: RunOptions, given: dict[str, Any]) -> Json:
