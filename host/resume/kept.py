@@ -235,7 +235,7 @@ async def take_up(
         store: that keeps it.
         run_id: of the run.
         tenant: whose it must be; None for anybody's.
-        after: what its life before told, where that was this host's.
+        after: what its life before told, where it is woken; otherwise it may have ended, and is reopened.
         even_if_cancelled: whether a run goes on that somebody had asked to end.
         handlers: names of the kinds of request that are answered; None where that is looked at later.
 
@@ -245,13 +245,13 @@ async def take_up(
         DamagedEntry: it cannot be read.
     """
     summary = await store.get(run_id)
-    _require_resumable(summary, tenant, even_if_cancelled)
+    _require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
     record = await store.load(run_id)  # what cannot be read is not claimed
     if handlers is not None:
         _require_handlers(record, handlers)
     epoch = None if after is None else after.epoch
     if epoch is None:
-        epoch = await store.claim(run_id, reopen=summary.state == "ended")
+        epoch = await store.claim(run_id, reopen=after is None and summary.state == "ended")
     if epoch is None:
         raise GoesOn(run_id)
     await require_time(store, summary, epoch)
@@ -274,7 +274,9 @@ def _require_handlers(record: RunRecord, handlers: frozenset[str]) -> None:
         raise NotResumable(f"run {run_id} needs a handler of {', '.join(sorted(missing))}")
 
 
-def _require_resumable(summary: Summary, tenant: str | None, even_if_cancelled: bool) -> None:
+def _require_resumable(
+    summary: Summary, tenant: str | None, even_if_cancelled: bool, *, reopens: bool
+) -> None:
     run_id = summary.run_id
     if tenant is not None and summary.tenant != tenant:
         raise UnknownRun(run_id)
@@ -284,6 +286,6 @@ def _require_resumable(summary: Summary, tenant: str | None, even_if_cancelled: 
         why = f": {summary.cancel.reason}" if summary.cancel.reason else ""
         how = "even_if_cancelled (--even-if-cancelled) goes on with it all the same"
         raise NotResumable(f"run {run_id} was cancelled{why}; {how}")
-    if summary.state == "ended" and summary.verdict not in {each.value for each in RESUMABLE}:
+    if summary.state == "ended" and not (reopens and summary.verdict in {each.value for each in RESUMABLE}):
         ended = "has completed" if summary.verdict == Verdict.COMPLETED else f"has ended: {summary.verdict}"
         raise NotResumable(f"run {run_id} {ended}; there is nothing to go on with")

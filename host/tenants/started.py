@@ -180,7 +180,8 @@ class Handles:
         if run_id in self._open:
             self._sleepers.begun(run_id)
             return
-        handle = self._new(Submission(tenant, "", run_id, None, options, run_id, resumes=True))
+        asked = Submission(tenant, "", run_id, None, options, run_id)
+        handle = self._new(asked.woken(Asleep(run_id, None, 0)))
         handle.is_adopted = True
         self._drive(handle, partial(self._lives.one, handle.asked))
 
