@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         AgentUsage as AgentUsage,
     )
     from flowcage.host.agents.people import Option as Option, Question as Question
+    from flowcage.host.durable.errors import RunExpired as RunExpired
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import (
         prometheus_collector as prometheus_collector,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
         run_workflow as run_workflow,
         run_workflow_blocking as run_workflow_blocking,
     )
+    from flowcage.host.run.past.hibernation import Hibernation as Hibernation
     from flowcage.host.run.live import LiveRun as LiveRun
     from flowcage.host.run.options import (
         Caller as Caller,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         RunOptions as RunOptions,
     )
     from flowcage.host.run.reporting import RunStatistics as RunStatistics
+    from flowcage.host.tenants.started.handle import RunHandle as RunHandle
     from flowcage.host.tenants.host import Host as Host
     from flowcage.host.tenants.memory_budget import MemoryBudget as MemoryBudget
     from flowcage.host.tenants.tenant import TenantLimits as TenantLimits
@@ -103,6 +106,7 @@ _HOMES = {
         "AgentUsage",
     ),
     "flowcage.host.agents.people": ("Option", "Question"),
+    "flowcage.host.durable.errors": ("RunExpired",),
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": (
         "prometheus_collector",
@@ -151,6 +155,7 @@ _HOMES = {
         "run_workflow",
         "run_workflow_blocking",
     ),
+    "flowcage.host.run.past.hibernation": ("Hibernation",),
     "flowcage.host.run.live": ("LiveRun",),
     "flowcage.host.run.options": (
         "Caller",
@@ -158,6 +163,7 @@ _HOMES = {
         "RunOptions",
     ),
     "flowcage.host.run.reporting": ("RunStatistics",),
+    "flowcage.host.tenants.started.handle": ("RunHandle",),
     "flowcage.host.tenants.host": ("Host",),
     "flowcage.host.tenants.memory_budget": ("MemoryBudget",),
     "flowcage.host.tenants.tenant": ("TenantLimits",),

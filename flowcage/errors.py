@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         AgentSpecError as AgentSpecError,
         WrongAnswer as WrongAnswer,
     )
+    from flowcage.host.durable.errors import RunExpired as RunExpired
     from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
         AgentLimitReached as AgentLimitReached,
@@ -47,6 +48,7 @@ _HOMES = {
         "AgentSpecError",
         "WrongAnswer",
     ),
+    "flowcage.host.durable.errors": ("RunExpired",),
     "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
         "AgentLimitReached",

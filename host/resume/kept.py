@@ -25,10 +25,10 @@ from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.driver import answered
-from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged
+from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.run import Run

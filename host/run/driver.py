@@ -30,16 +30,16 @@ from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Turn
-from flowcage.host.run.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
+from flowcage.host.run.past.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.people.faults import faults_of_handler
 from flowcage.host.run.people.questions import Questions
+from flowcage.host.run.reporting import Telling, shown
 from flowcage.host.run.slots import Share, StartQueue
-from flowcage.host.run.telling import Telling, shown
 from flowcage.protocol.messages import AskRequest
 
 

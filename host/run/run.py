@@ -20,10 +20,10 @@ from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
-from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, RunOptions
+from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of

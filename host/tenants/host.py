@@ -28,10 +28,10 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.run.arguments import require_callable, require_members, require_type
 from flowcage.host.run.event_loops import require_trio
-from flowcage.host.run.hibernation import DEFAULT as HIBERNATION
-from flowcage.host.run.hibernation import Hibernation, require_hibernation
 from flowcage.host.run.live import LiveRun
 from flowcage.host.run.options import Handlers, RunOptions
+from flowcage.host.run.past.hibernation import DEFAULT as HIBERNATION
+from flowcage.host.run.past.hibernation import Hibernation, require_hibernation
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.answers import Answers
 from flowcage.host.tenants.kept_runs import Resuming, chosen_options
@@ -42,8 +42,8 @@ from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler
 from flowcage.host.tenants.scopes import Scopes
 from flowcage.host.tenants.sleepers import Sleepers
-from flowcage.host.tenants.started import Handles
-from flowcage.host.tenants.starting import Starting
+from flowcage.host.tenants.started.handles import Handles
+from flowcage.host.tenants.started.starting import Starting
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
 from flowcage.host.tenants.tenant import Tally, TenantLimits
 from flowcage.protocol.limits import Limits

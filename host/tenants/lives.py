@@ -22,8 +22,8 @@ from flowcage.host.resume.kept import KeptRun
 from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable
-from flowcage.host.run.hibernation import Hibernation
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
 from flowcage.host.tenants.kept_runs import kept_by

@@ -55,6 +55,8 @@ VERDICTS = {
     "ReplayDiverged": Verdict.HOST_FAULT,
     "StoreFailed": Verdict.HOST_FAULT,
     "TooLarge": Verdict.HOST_FAULT,
+    "RunExpired": Verdict.EXPIRED,
+    "FallsAsleep": Verdict.HOST_FAULT,  # never leaves a host: whoever keeps the run puts it to sleep
 }
 
 

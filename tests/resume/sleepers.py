@@ -13,7 +13,7 @@ from flowcage import AgentAnswer, AgentCall, Host, RunOptions
 from flowcage.events import Event
 from flowcage.host.durable.records import StoreOptions, Summary
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.run.hibernation import Hibernation
+from flowcage.host.run.past.hibernation import Hibernation
 
 # Nobody looks how much CPU a child has used: how busy the machine is must not matter.
 AT_ONCE = Hibernation(idle_seconds=0, min_wait_seconds=1, cpu_factor=0)

@@ -97,7 +97,7 @@ def lives(
     options: RunOptions, outside: Outside, began: Callable[[Run, bool], None]
 ) -> Callable[[KeptRun], Run]:
     """What makes each life of a run that a store keeps."""
-    from flowcage.host.run.hibernation import DEFAULT
+    from flowcage.host.run.past.hibernation import DEFAULT
 
     def life(kept: KeptRun) -> Run:
         run = kept.run(options, outside=outside, hibernation=DEFAULT)

@@ -1,1 +1,1 @@
-"""What a run has behind it: who keeps its inputs, and how a new child is brought where the old one was."""
+"""What a run has behind it: who keeps its inputs, when it is left, and how a new child is brought there."""

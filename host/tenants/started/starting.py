@@ -11,9 +11,9 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.options import Handlers, RunOptions
-from flowcage.host.tenants.handles import RunHandle
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, submission
-from flowcage.host.tenants.started import Handles
+from flowcage.host.tenants.started.handle import RunHandle
+from flowcage.host.tenants.started.handles import Handles
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 

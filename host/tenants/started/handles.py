@@ -27,7 +27,6 @@ from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
-from flowcage.host.tenants.handles import RunHandle
 from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.scheduler import Scheduler
@@ -35,6 +34,7 @@ from flowcage.host.tenants.sleepers import (
     REFUSED_SECONDS,
     Sleepers,
 )
+from flowcage.host.tenants.started.handle import RunHandle
 
 # One life of a run, which ends with its outcome.
 Life: TypeAlias = Callable[[Callable[[Run], None]], Awaitable[Outcome]]
