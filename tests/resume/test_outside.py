@@ -16,8 +16,8 @@ from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.records import Cancel
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.resume.kept import NotResumable
 from flowcage.host.resume.outside import Outside
+from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.core.inputs import Answered, Refused
 
 from ..durable.places import begun
