@@ -42,6 +42,10 @@ class Asleep(Exception):
         self.emitted = emitted
         self.epoch = epoch
 
+    def bare(self) -> Asleep:
+        """A copy to keep: without a traceback, whose frames have all of the life that has ended."""
+        return Asleep(self.run_id, self.wake_at, self.emitted, self.epoch)
+
 
 def wake_at(store: Store, seconds: float, expires_at: int | None) -> int | None:
     """When a run is due that waits so many seconds more; one that expires is woken to be ended.

@@ -27,7 +27,7 @@ async def to_the_end(store: Store, kept: KeptRun, make_run: Callable[[KeptRun], 
         try:
             return await kept.execute(make_run(kept))
         except Asleep as told:
-            asleep = told
+            asleep = told.bare()
         if asleep.epoch is None:
             await until_due(store, kept.run_id)
         kept = await take_up(store, kept.run_id, after=asleep)

@@ -83,7 +83,7 @@ class Lives:
         try:
             return await self.one(asked, began)
         except Asleep as told:
-            asleep = told
+            asleep = told.bare()
         try:
             return await self._through_sleeps(asked, began, asleep)
         except BaseException as interruption:
@@ -106,7 +106,7 @@ class Lives:
                 except NotResumable as error:
                     return await self.elsewhere(asleep.run_id, error)
             except Asleep as told:
-                asleep = told
+                asleep = told.bare()
 
     async def elsewhere(self, run_id: str, why: NotResumable) -> Outcome:
         """What others have made of a run that cannot be taken up, or make of it yet.

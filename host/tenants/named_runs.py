@@ -50,7 +50,7 @@ class Submission(NamedTuple):
 
     def woken(self, asleep: Asleep) -> Submission:
         """The same run, to be gone on with."""
-        return self._replace(source="", args=None, run_id=asleep.run_id, resumes=True, after=asleep)
+        return self._replace(source="", args=None, run_id=asleep.run_id, resumes=True, after=asleep.bare())
 
 
 def submission(

@@ -8,7 +8,6 @@ from typing import Literal, TypeAlias
 
 import trio
 
-from flowcage.host.outcome.errors import RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.asleep import Asleep
 from flowcage.host.run.reporting import RunStatistics
@@ -28,6 +27,11 @@ class RunHandle:
             host has it, ``ended``.
     """
 
+    __slots__ = (
+        *("run_id", "tenant", "state", "asked", "scope", "is_cancelled", "is_adopted", "has_begun"),
+        *("_cancel", "_run", "_outcome", "_error", "_over"),
+    )
+
     def __init__(self, asked: Submission, cancel: Callable[[RunHandle], Awaitable[None]]) -> None:
         assert asked.run_id is not None
         self.run_id: str = asked.run_id
@@ -39,8 +43,8 @@ class RunHandle:
         self._cancel = cancel
         self._run: Run | None = None
         self._outcome: Outcome | None = None
-        self._error: Exception = RunCancelled("cancel() was called")
-        self._over = trio.Event()
+        self._error: Exception | None = None
+        self._over: trio.Event | None = None  # once somebody waits: ten thousand may be asleep
 
     async def outcome(self) -> Outcome:
         """Wait for the end of the run, through all of its sleeps.
@@ -50,9 +54,10 @@ class RunHandle:
             RunCancelled: it was cancelled.
             HostClosing: the host's block was left first.
         """
-        await self._over.wait()
-        if self._outcome is None:
+        await self.wait()
+        if self._error is not None:
             raise copy.copy(self._error) from self._error  # each caller adds to the traceback of its own
+        assert self._outcome is not None
         return self._outcome
 
     async def cancel(self) -> None:
@@ -74,10 +79,16 @@ class RunHandle:
         else:
             self._outcome = ended
         self.state, self.scope = "ended", None
-        self._over.set()
+        if self._over is not None:
+            self._over.set()
 
     async def wait(self) -> None:
         """Wait for the end, whatever it is."""
+        if self.state == "ended":
+            await trio.lowlevel.checkpoint()
+            return
+        if self._over is None:
+            self._over = trio.Event()
         await self._over.wait()
 
     def sleep(self, asleep: Asleep) -> None:
