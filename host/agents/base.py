@@ -5,15 +5,32 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
+# Of what `AgentCall.remember` takes, in UTF-8: a name of a session, and not the session.
+MAX_HANDLE_BYTES = 8 * 1024
+
 # Options that say how a call is made and shown, not what is asked.
 _NOT_IN_KEY = frozenset({"label", "phase", "retry", "timeoutMs"})
+
+
+class Memory(Protocol):
+    """Where one attempt leaves notes for the next life of its host.
+
+    Attributes:
+        request: id of the request in the run's tree.
+    """
+
+    @property
+    def request(self) -> str: ...
+
+    async def keep(self, handle: str) -> None:
+        """Keep a note. Raises RuntimeError where the attempt is over."""
 
 
 @dataclass(frozen=True, init=False)
@@ -32,6 +49,9 @@ class AgentCall:
         deadline: on trio's clock, in seconds, when this attempt is cancelled; infinite without
             ``options.timeoutMs``.
         interrupted: whether this attempt was begun before, by a host that ended: it may have had effects.
+        handle: what `remember` was given last in this attempt, by an earlier host or for the answer that had
+            a `problem`; None for nothing.
+        memory: what `remember` uses.
     """
 
     id: str
@@ -45,6 +65,8 @@ class AgentCall:
     attempt: int = 1
     deadline: float = math.inf
     interrupted: bool = False
+    handle: str | None = None
+    memory: Memory | None = field(default=None, repr=False, compare=False)
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -60,12 +82,14 @@ class AgentCall:
         attempt: int = 1,
         deadline: float = math.inf,
         interrupted: bool = False,
+        handle: str | None = None,
+        memory: Memory | None = None,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
         own["run_id"], own["root_run_id"], own["tenant"] = run_id, root_run_id, tenant
         own["phase"], own["attempt"], own["deadline"] = phase, attempt, deadline
-        own["interrupted"] = interrupted
+        own["interrupted"], own["handle"], own["memory"] = interrupted, handle, memory
 
     @property
     def schema(self) -> Json:
@@ -104,12 +128,44 @@ class AgentCall:
 
     @property
     def idempotency_key(self) -> str:
-        """``run/request/attempt``: the same for each try of one attempt, another for a retry."""
-        return f"{self.run_id}/{self.id}/{self.attempt}"
+        """``run/request/attempt``, with the ids of the root run and of the request in its tree.
+
+        It is the same where an attempt that was interrupted is asked once more, and another for a retry. A
+        second try after a wrong answer is another question, and its key ends in ``.2``.
+        """
+        request = self.id if self.memory is None else self.memory.request
+        again = "" if self.problem is None else ".2"
+        return f"{self.root_run_id or self.run_id}/{request}/{self.attempt}{again}"
+
+    async def remember(self, handle: str) -> None:
+        """Leave a note for the host that may have to ask this again, such as the name of a session.
+
+        Of a run with a store it is durable when this returns. Of several notes the last counts.
+
+        Args:
+            handle: text of at most `MAX_HANDLE_BYTES` in UTF-8, without NUL.
+
+        Raises:
+            TypeError, ValueError: it is no text, too long, or has a NUL.
+            RuntimeError: the call has ended.
+        """
+        _require_handle(handle)
+        if self.memory is not None:
+            await self.memory.keep(handle)
 
     def _text(self, name: str) -> str | None:
         value = self.options.get(name)
         return value if isinstance(value, str) else None
+
+
+def _require_handle(handle: object) -> None:
+    if not isinstance(handle, str):
+        raise TypeError(f"a handle must be text, not {type(handle).__name__}")
+    size = len(handle.encode("utf-8", "surrogatepass"))
+    if size > MAX_HANDLE_BYTES:
+        raise ValueError(f"a handle may have {MAX_HANDLE_BYTES:,} bytes of UTF-8, not {size:,}")
+    if "\0" in handle:
+        raise ValueError("a handle must have no NUL: programs find it in their environment")
 
 
 def _sorted(value: Any) -> Any:

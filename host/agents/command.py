@@ -13,13 +13,19 @@ from flowcage.protocol import strictjson
 
 OPTIONS_VARIABLE = "FLOWCAGE_AGENT_OPTIONS"
 ID_VARIABLE = "FLOWCAGE_AGENT_ID"
+KEY_VARIABLE = "FLOWCAGE_AGENT_IDEMPOTENCY_KEY"
+INTERRUPTED_VARIABLE = "FLOWCAGE_AGENT_INTERRUPTED"
+HANDLE_VARIABLE = "FLOWCAGE_AGENT_HANDLE"
 
 
 def command_agent(argv: Sequence[str], *, timeout_s: float) -> Agent:
     """Make an agent that runs a program for each call.
 
     The program is trusted and not caged: it inherits the host's environment, plus the call's options as JSON
-    in ``FLOWCAGE_AGENT_OPTIONS`` and its id in ``FLOWCAGE_AGENT_ID``. Without a schema its answer is the text
+    in ``FLOWCAGE_AGENT_OPTIONS``, its id in ``FLOWCAGE_AGENT_ID``, its idempotency key in
+    ``FLOWCAGE_AGENT_IDEMPOTENCY_KEY``; ``FLOWCAGE_AGENT_INTERRUPTED`` is 1 where the same attempt was begun
+    before, by a host that ended, and ``FLOWCAGE_AGENT_HANDLE`` is what was remembered in it; otherwise both
+    are empty. Without a schema its answer is the text
     that it writes, less one newline at the end. With a schema it must write a JSON instance; if it does not,
     the run asks once more, and then the prompt ends in what was wrong.
 
@@ -53,7 +59,13 @@ class _Command:
     async def _run(self, call: AgentCall, prompt: str) -> str:
         options = strictjson.dumps(dict(call.options))
         # Through os.fsdecode the variable is UTF-8 in any locale: it is encoded back to the same bytes.
-        variables = {OPTIONS_VARIABLE: os.fsdecode(options.encode()), ID_VARIABLE: call.id}
+        variables = {
+            OPTIONS_VARIABLE: os.fsdecode(options.encode()),
+            ID_VARIABLE: call.id,
+            KEY_VARIABLE: call.idempotency_key,
+            INTERRUPTED_VARIABLE: "1" if call.interrupted else "",
+            HANDLE_VARIABLE: os.fsdecode((call.handle or "").encode("utf-8", "replace")),
+        }
         try:
             output = await output_of(
                 self.argv,

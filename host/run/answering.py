@@ -20,7 +20,8 @@ from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Facts, Input, Reason, Refused, Spent
 from flowcage.host.run.node import Node
-from flowcage.protocol.messages import AgentRequest, Missing
+from flowcage.host.run.past.memory import Memory
+from flowcage.protocol.messages import AgentRequest, Missing, SandboxExecRequest
 
 # Answers requests of every kind in place of the handlers: kind by name, and what is asked.
 Answerer: TypeAlias = Callable[[str, Any], Awaitable[AgentAnswer]]
@@ -35,7 +36,8 @@ class Answering:
         schemas: makes what applies those of agent calls; called for the first that has one.
         feed: takes what comes of a request.
         emit: tells whoever watches that an agent was given its prompt.
-        keep: waits until what has happened is kept; called before an agent is asked once more.
+        keep: waits until what has happened is kept, and says whether it is; called before an agent is asked
+            once more.
         answerer: is asked instead of the handlers, if there is one.
     """
 
@@ -45,7 +47,7 @@ class Answering:
         schemas: Callable[[], SchemaChecks],
         feed: Callable[[Input], None],
         emit: Emit,
-        keep: Callable[[], Awaitable[None]],
+        keep: Callable[[], Awaitable[bool]],
         answerer: Answerer | None,
     ) -> None:
         self._tenant = tenant
@@ -81,6 +83,7 @@ class Answering:
 
     async def _answer_other(self, node: Node, asked: Ask) -> None:
         try:
+            _require_repeatable(node, asked)
             value = await self._handle(node, asked)
             require_sendable(value, node.options.limits.max_message_bytes)
         except RequestRejected as refusal:
@@ -99,7 +102,8 @@ class Answering:
 
     async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
         began = trio.current_time()
-        call = self._call(node, asked, request, began + asked.timeout_ms / 1000)
+        memory = Memory(asked.id, self._feed, self._keep)
+        call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory)
         if node.options.listener is not None:
             self._tell_of_start(node, call)
             if node.is_failing:  # the listener raised: nobody waits for an answer
@@ -114,6 +118,7 @@ class Answering:
             message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
             self._feed(Refused(asked.id, message, Reason.TIMEOUT, spent=_spent(began)))
         finally:
+            memory.is_over = True
             self._open.pop(asked.id, None)
 
     async def _tries(self, node: Node, call: AgentCall, asked: Ask, began: float) -> None:
@@ -125,7 +130,7 @@ class Answering:
             await self._keep()
             if node.is_failing:
                 return
-            call = replace(call, problem=further.problem, interrupted=False)
+            call = replace(call, problem=further.problem, interrupted=False, handle=further.handle)
             asked, began = further, trio.current_time()
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
@@ -148,7 +153,9 @@ class Answering:
     def _agent(self, answerer: Answerer, asked: Ask) -> Agent:
         return partial(answerer, asked.kind.name)
 
-    def _call(self, node: Node, asked: Ask, request: AgentRequest, deadline: float) -> AgentCall:
+    def _call(
+        self, node: Node, asked: Ask, request: AgentRequest, deadline: float, memory: Memory
+    ) -> AgentCall:
         options = request.options
         return AgentCall(
             request.id,
@@ -162,6 +169,8 @@ class Answering:
             asked.attempt,
             deadline,
             asked.interrupted,
+            asked.handle,
+            memory,
         )
 
     def _tell_of_start(self, node: Node, call: AgentCall) -> None:
@@ -177,6 +186,17 @@ class Answering:
             "key": call.key,
         }
         self._emit(node, "agent_started", members)
+
+
+def _require_repeatable(node: Node, asked: Ask) -> None:
+    request = asked.request
+    if not (asked.interrupted and isinstance(request, SandboxExecRequest)):
+        return
+    if node.options.on_interrupted.get(request.profile, "again") == "reject":
+        raise RequestRejected(
+            f"the program of profile {request.profile[:100]!r} was at work when the host ended: it may have "
+            "run, and is not run again"
+        )
 
 
 def _input(identifier: str, reply: Reply, spent: Spent) -> Answered | Refused:

@@ -124,15 +124,16 @@ class Driver:
         if self._flushes is not None:
             self._flushes.after_step(is_told=isinstance(given, Turn))
 
-    async def keep(self) -> None:
-        """Wait until all that has happened is kept. A journal that fails ends the run."""
-        if self.journal is None:
-            return
+    async def keep(self) -> bool:
+        """Wait until all that has happened is kept; False where a journal fails, which ends the run."""
         try:
-            await self.journal.kept()
+            if self.journal is not None:
+                await self.journal.kept()
         except RunError as error:
             if (root := self.nodes.get("")) is not None:
                 root.abandon(error)
+            return False
+        return True
 
     def go_on(self, node: Node) -> None:
         """Do again what had been commanded for a workflow, whose child is where the old one was by now."""
@@ -147,7 +148,7 @@ class Driver:
             return
         for call in list(workflow.calls.values()):
             if call.stage in ("asked", "person"):
-                self._carry_out(self.past.asks[call.id]._replace(request=call.request))
+                self._carry_out(self.past.asks[call.id]._replace(request=call.request, handle=call.handle))
             elif call.stage == "waiting":
                 self._carry_out(self.past.wakes[call.id])
         self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens

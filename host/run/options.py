@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from flowcage.host.agents.base import Agent
 from flowcage.host.agents.echo import echo
@@ -55,6 +55,9 @@ class Caller(Protocol):
 # Answers ``workflow(ref, args)``.
 WorkflowHandler: TypeAlias = Callable[[Caller, WorkflowRequest], Awaitable[Json]]
 SandboxExecHandler: TypeAlias = Callable[[SandboxExecRequest], Awaitable[Json]]
+# What becomes of a program that was at work when its host ended.
+OnInterrupted: TypeAlias = Literal["again", "reject"]
+ON_INTERRUPTED: tuple[OnInterrupted, ...] = ("again", "reject")
 
 
 class Handlers(NamedTuple):
@@ -76,6 +79,9 @@ class RunOptions:
         sandbox_exec: answers ``SW.sandbox.exec()``; None rejects.
         ask: answers ``ask()`` of ``workflow:extra``. Without one, a run that a store keeps waits for an
             answer from outside, and in any other ``ask()`` rejects.
+        on_interrupted: by profile of ``SW.sandbox.exec()``: where the host ended while a program was at work,
+            it is run ``again`` when the run is gone on with, or its call is rejected (``reject``), as it may
+            have run. ``again`` is that of profiles which are not named.
         dialect: ``auto``, ``module`` or ``script``.
         isolation: None means ``strict`` on Linux.
         limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
@@ -106,6 +112,7 @@ class RunOptions:
     workflow: WorkflowHandler | None = None
     sandbox_exec: SandboxExecHandler | None = None
     ask: AskHandler | None = None
+    on_interrupted: Mapping[str, OnInterrupted] = field(default_factory=dict)
     dialect: Dialect = "auto"
     isolation: Isolation | None = None
     limits: Limits = field(default_factory=Limits)
@@ -161,6 +168,9 @@ class RunOptions:
             if getattr(self, name) is not None:
                 require_callable(name, getattr(self, name))
         require_callable("launcher.launch", getattr(self.launcher, "launch", None))
+        require_type("on_interrupted", self.on_interrupted, Mapping)
+        for profile, choice in self.on_interrupted.items():
+            require_choice(f"on_interrupted[{profile!r}]", choice, ON_INTERRUPTED)
         require_choice("dialect", self.dialect, DIALECTS)
         if self.isolation is not None:
             require_choice("isolation", self.isolation, ISOLATIONS)

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_options_and_id_are_in_the_environment_beside_the_hosts_own(
     options = {"label": "größe 🐋 \u0000", "phase": None, "lone": "\ud800"}
     answer = ask(spec, options=options)
     assert json.loads(answer.value) == [options, "7", "of the host"]
+
+
+def test_a_program_is_told_what_became_of_its_attempt_before(tmp_path: Path) -> None:
+    names = ("IDEMPOTENCY_KEY", "INTERRUPTED", "HANDLE")
+    spec = agent_program(tmp_path, f"print([os.environ['FLOWCAGE_AGENT_' + name] for name in {names}])")
+    agent = parse_agent(spec, timeout_s=60)
+    first = AgentCall("7", "p", {}, run_id="r")
+    second = replace(first, interrupted=True, handle="größe 7")
+
+    assert trio.run(agent, first).value == "['r/7/1', '', '']"
+    assert trio.run(agent, second).value == "['r/7/1', '1', 'größe 7']"
 
 
 def test_without_options_the_variable_is_an_empty_object(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from flowcage.host.run.core.inputs import (
     Ended,
     Failed,
     Input,
+    Lived,
     Noted,
     Opened,
     Reason,
     Refused,
+    Remembered,
     Said,
     Spent,
     State,
@@ -77,6 +79,8 @@ INPUTS: list[Input] = [
     Failed("", "the handler of AgentRequest 1 raised ValueError()"),
     Ended("3", frozenset({"3/1", "3/2"})),
     Ended(""),
+    Remembered("1", "session \ud800 7"),
+    Lived(0.25),
 ]
 
 _IDS = texts().filter(bool)
@@ -141,6 +145,8 @@ inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(Answered, texts(), json_values(), _SPENT, _OBJECTS),
     st.builds(Refused, texts(), texts(), st.sampled_from(Reason), st.none() | texts(), _SPENT),
     st.builds(Charged, texts(), _SPENT),
+    st.builds(Remembered, texts(), texts()),
+    st.builds(Lived, st.integers(0, 9) | st.floats(0, 1e308)),
     st.builds(Due, texts()),
     st.builds(Failed, _PATHS, texts()),
     st.builds(Ended, _PATHS, st.frozensets(texts(), max_size=3)),

@@ -139,6 +139,8 @@ _WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
         "answered": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
         "refused": _refused,
         "charged": lambda it: {"id": it.id, "spent": list(it.spent)},
+        "remembered": lambda it: {"id": it.id, "handle": it.handle},
+        "lived": lambda it: {"cpu": it.cpu_seconds},
         "due": lambda it: {"id": it.id},
         "failed": lambda it: {"p": it.path, "message": it.message},
         "ended": lambda it: {"p": it.path} | ({"unbegun": sorted(it.unbegun)} if it.unbegun else {}),
@@ -216,6 +218,13 @@ def _read_refused(it: Members) -> Decoded:
     return Decoded(inputs.Refused(it.string("id"), it.string("message"), reason, text, _perhaps_spent(it)))
 
 
+def _read_lived(it: Members) -> Decoded:
+    seconds = it.required("cpu")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise it.error(it.at("cpu"), "must be a number of 0 or more")
+    return Decoded(inputs.Lived(seconds))
+
+
 def _strict(known: str, read: Callable[[Members], Decoded]) -> Callable[[Members], Decoded]:
     names = frozenset(known.split()) | {"v", "t"}
 
@@ -239,6 +248,10 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
         "answered": _strict("id value spent facts", _read_answered),
         "refused": _strict("id message reason text spent", _read_refused),
         "charged": _strict("id spent", lambda it: Decoded(inputs.Charged(it.string("id"), _read_spent(it)))),
+        "remembered": _strict(
+            "id handle", lambda it: Decoded(inputs.Remembered(it.string("id"), it.string("handle")))
+        ),
+        "lived": _strict("cpu", _read_lived),
         "due": _strict("id", lambda it: Decoded(inputs.Due(it.string("id")))),
         "failed": _strict(
             "p message", lambda it: Decoded(inputs.Failed(it.string("p"), it.string("message")))

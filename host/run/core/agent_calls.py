@@ -60,7 +60,7 @@ class AgentCalls:
         if call.attempt == 0:
             for totals in self._tree.totals_of(call):
                 totals.started += 1
-        call.attempt, call.tries, call.refused_text = call.attempt + 1, 1, None
+        call.attempt, call.tries, call.refused_text, call.handle = call.attempt + 1, 1, None, None
         self._ask(call, None)
 
     def again(self, call: Call) -> None:
@@ -135,6 +135,7 @@ class AgentCalls:
                 call.terms.timeout_ms,
                 call.phase,
                 problem,
+                handle=call.handle,
             )
         )
 

@@ -27,6 +27,7 @@ class Ask(NamedTuple):
         phase: that an agent's call is charged to.
         problem: what was wrong with the answer before, where the same attempt is asked once more.
         interrupted: whether another host had asked, and ended before there was an answer.
+        handle: that was remembered last in this attempt.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Ask(NamedTuple):
     phase: str
     problem: str | None
     interrupted: bool = False
+    handle: str | None = None
 
 
 class Wake(NamedTuple):

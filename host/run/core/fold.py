@@ -39,9 +39,11 @@ from flowcage.host.run.core.inputs import (
     Ended,
     Failed,
     Input,
+    Lived,
     Noted,
     Opened,
     Refused,
+    Remembered,
     Said,
     State,
     Turn,
@@ -52,8 +54,6 @@ from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import (
     AgentRequest,
     AskRequest,
-    Log,
-    Phase,
     Rejected,
     Request,
     SleepRequest,
@@ -118,6 +118,9 @@ class Core:
         if isinstance(given, Opened):
             self._open(given)
             return None
+        if isinstance(given, Remembered | Lived):
+            self.tree.keep(given)
+            return None
         workflow = self._workflow(given.path)
         match given:
             case Turn():
@@ -158,7 +161,7 @@ class Core:
             return None
         self._require_order(workflow, said)
         for call in said.calls:
-            self._tell_of(workflow, call)
+            self.tree.tell_of(workflow, call)
         for note in said.diagnostics:
             self.tree.diagnose(workflow, note)
         match said.state:
@@ -184,18 +187,6 @@ class Core:
         ids = [workflow.id_of(request) for request in said.requests]
         if (len(ids) > 1 and len(set(ids)) < len(ids)) or not workflow.calls.keys().isdisjoint(ids):
             raise OutOfOrder(f"the workflow {workflow.path!r} gave two requests one id")
-
-    def _tell_of(self, workflow: Workflow, call: Log | Phase) -> None:
-        match call:
-            case Log(values):
-                workflow.kept.log(values)
-                self.tree.emit(workflow.path, "log", values=tuple(values))
-            case Phase(name, options):
-                workflow.phase = name
-                workflow.kept.phase(name, options)
-                self.tree.emit(workflow.path, "phase", name=name, options=options)
-            case _:
-                assert_never(call)
 
     def _begin_all(self, workflow: Workflow, said: Said) -> None:
         for request in said.requests:

@@ -114,6 +114,19 @@ class Charged(NamedTuple):
     spent: Spent
 
 
+class Remembered(NamedTuple):
+    """Whoever was asked has left a note for itself, to find it where this attempt is asked once more."""
+
+    id: str
+    handle: str
+
+
+class Lived(NamedTuple):
+    """The processes of the run have used so much CPU since this was told last."""
+
+    cpu_seconds: float
+
+
 class Due(NamedTuple):
     """A time that `Wake` asked for has come."""
 
@@ -138,5 +151,17 @@ class Ended(NamedTuple):
 
 
 Input: TypeAlias = (
-    Opened | Compiled | Said | Noted | Turn | Answered | Refused | Charged | Due | Failed | Ended
+    Opened
+    | Compiled
+    | Said
+    | Noted
+    | Turn
+    | Answered
+    | Refused
+    | Charged
+    | Remembered
+    | Lived
+    | Due
+    | Failed
+    | Ended
 )

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, assert_never
 
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
-from flowcage.host.run.core.inputs import Dialect, Facts, Spent
+from flowcage.host.run.core.inputs import Dialect, Facts, Lived, Remembered, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.core.terms import NO_TERMS, Terms
 from flowcage.protocol.limits import MAX_LIMIT
-from flowcage.protocol.messages import Budget, Request, Resolution, Resolve
+from flowcage.protocol.messages import Budget, Log, Phase, Request, Resolution, Resolve
 
 # Phases have names that workflows choose, so what is kept by phase has bounds.
 MAX_PHASES = 100
@@ -64,6 +64,7 @@ class Call:
         tries: answers that this attempt has had, the one that is awaited included.
         refused_text: the last answer that did not fit the call's schema.
         due: when it is woken, where it waits for a time.
+        handle: that was remembered last in this attempt.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Call:
     stage: Stage = "queued"
     refused_text: str | None = None
     due: float = 0.0
+    handle: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ class Tree:
         self.kinds = kinds
         self.is_watched = rules.watched
         self.now = 0.0
+        self.cpu_seconds = 0.0  # as `Lived` has told
         self.workflows: dict[str, Workflow] = {}
         self.opened: set[str] = set()  # also of workflows that are gone: their answers and times may be late
         self.queues: dict[str, Queue] = {}
@@ -157,6 +160,26 @@ class Tree:
         """The call with this id in the tree, unless it is settled or its workflow is gone."""
         workflow = self.workflows.get(identifier.rpartition("/")[0])
         return None if workflow is None else workflow.calls.get(identifier)
+
+    def tell_of(self, workflow: Workflow, call: Log | Phase) -> None:
+        """Keep what a workflow says, and tell of it."""
+        match call:
+            case Log(values):
+                workflow.kept.log(values)
+                self.emit(workflow.path, "log", values=tuple(values))
+            case Phase(name, options):
+                workflow.phase = name
+                workflow.kept.phase(name, options)
+                self.emit(workflow.path, "phase", name=name, options=options)
+            case _:
+                assert_never(call)
+
+    def keep(self, given: Remembered | Lived) -> None:
+        """Keep what has no effect in this life."""
+        if isinstance(given, Lived):
+            self.cpu_seconds += given.cpu_seconds
+        elif (call := self.call(given.id)) is not None and call.stage == "asked":
+            call.handle = given.handle
 
     def emit(self, path: str, kind: str, **members: Any) -> None:
         """Tell of something, if anybody watches."""
