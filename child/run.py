@@ -19,16 +19,27 @@ from flowcage._hints import TypeAlias, assert_never
 from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
 from flowcage.child.sandbox.crossing import UsualLine
-from flowcage.child.sandbox.execution import Execution
 from flowcage.child.sandbox.failures import interruption, without_run
 from flowcage.child.sandbox.program import check
 from flowcage.child.sandbox.realm import Realm
+from flowcage.child.sandbox.replay.execution import Replaying
 from flowcage.protocol import encode, errors, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.limits import Limits, lowered
-from flowcage.protocol.messages import Advance, Check, Drain, Poll, Resolve, Run, Start, Take
+from flowcage.protocol.messages import (
+    Advance,
+    Check,
+    Drain,
+    Poll,
+    Replay,
+    Resolve,
+    Run,
+    Sites,
+    Start,
+    Take,
+)
 
-OfARun: TypeAlias = Start | Run | Check | Poll | Take | Drain | Resolve | Advance
+OfARun: TypeAlias = Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Replay | Sites
 
 
 class ChildRun:
@@ -47,7 +58,7 @@ class ChildRun:
 
     def __init__(self, high_water: HighWater, realm: Realm | None, on_full: Callable[[Realm], None]) -> None:
         self.limits = Limits()
-        self.execution: Execution | None = None
+        self.execution: Replaying | None = None
         self._high_water = high_water
         self._on_full = on_full
         self._ready_realm = realm
@@ -72,7 +83,7 @@ class ChildRun:
                 return self._run(message)
             case Check():
                 return self._check(message)
-            case Poll() | Take() | Drain() | Resolve() | Advance():
+            case Poll() | Take() | Drain() | Resolve() | Advance() | Replay() | Sites():
                 return self._use_execution(message)
             case _:
                 assert_never(message)
@@ -88,7 +99,7 @@ class ChildRun:
         execution = self.execution
         if execution is None or not execution.can_parse(len(line.data)):
             return None
-        return execution.advance_line(line)
+        return execution.replay_line(line) if line.method == "replay" else execution.advance_line(line)
 
     def expect(self, limits: Limits) -> None:
         """Take note of the effective limits. A realm that is there learns them now: a fork finds them."""
@@ -123,7 +134,7 @@ class ChildRun:
             self.execution.fail_and_free(failure)
         return failure
 
-    def _use_execution(self, message: Poll | Take | Drain | Resolve | Advance) -> str:
+    def _use_execution(self, message: Poll | Take | Drain | Resolve | Advance | Replay | Sites) -> str:
         if (execution := self.execution) is None:
             assert self._start_failure is not None
             raise without_run(message, self._start_failure)
@@ -138,6 +149,10 @@ class ChildRun:
                 return execution.resolve(message)
             case Advance():
                 return execution.advance(message.turns)
+            case Replay():
+                return execution.replay(message.turns)
+            case Sites():
+                return execution.sites()
             case _:
                 assert_never(message)
 
@@ -155,7 +170,7 @@ class ChildRun:
             return None
         realm = self._ready_realm
         assert realm is not None
-        execution = Execution(realm)
+        execution = Replaying(realm)
         if not execution.can_parse(len(line.data)):
             return None
         self.execution, self._ready_realm = execution, None
@@ -163,13 +178,13 @@ class ChildRun:
             self.execution, self._ready_realm = None, realm
         return result
 
-    def _new_execution(self) -> Execution:
+    def _new_execution(self) -> Replaying:
         try:
             realm = self._new_realm()
         except ErrorReply as failure:
             self._start_failure = failure
             raise
-        self.execution = Execution(realm)
+        self.execution = Replaying(realm)
         return self.execution
 
     def _new_realm(self) -> Realm:

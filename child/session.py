@@ -58,6 +58,7 @@ from flowcage.protocol.messages import (
     Layer,
     Message,
     Poll,
+    Replay,
     RequestId,
     Resolve,
     Run,
@@ -71,7 +72,7 @@ from flowcage.protocol.state import READY
 CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
 # Messages that compile or run JavaScript: replies that are ready must not wait for them.
-_TAKES_TIME = (Start, Run, Check, Poll, Take, Drain, Advance)
+_TAKES_TIME = (Start, Run, Check, Poll, Take, Drain, Advance, Replay)
 
 
 def _is_closed_already(_limits: Limits, _isolation: Isolation | None) -> NoReturn:

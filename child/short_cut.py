@@ -38,7 +38,7 @@ from flowcage.protocol import strictjson
 # What one read brings: longer lines are rare, and their parsing is not what takes the time.
 _MOST_BYTES = 64 * 1024
 _HEAD = re.compile(
-    rb'\{"jsonrpc":"2\.0","id":(0|[1-9][0-9]{0,8}),"method":"(run|advance)","params":\{', re.DOTALL
+    rb'\{"jsonrpc":"2\.0","id":(0|[1-9][0-9]{0,8}),"method":"(run|advance|replay)","params":\{', re.DOTALL
 )
 _BUDGET = re.compile(rb'"budget":\{"total":(?:null|0|[1-9][0-9]{0,15}),"spent":(?:0|[1-9][0-9]{0,15})\}')
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
@@ -61,7 +61,7 @@ def usual_line(data: bytes, max_message_bytes: int) -> UsualLine | None:
     budgets = data.count(b'"budget"')
     if budgets and len(_BUDGET.findall(data)) != budgets:
         return None
-    return UsualLine(data, "run" if found[2] == b"run" else "advance", int(found[1]), budgets)
+    return UsualLine(data, found[2].decode(), int(found[1]), budgets)
 
 
 def _is_read_alike(data: bytes, start: int) -> bool:

@@ -7,7 +7,7 @@ SCENARIO is a name of `scenarios.SCENARIOS`, or STEP/FAULT: correct until this s
 ``begin`` (before anything is read), ``initialize``, ``check``, ``start``, ``drain``, ``waiting`` (the first
 drain was answered), ``resolve``, ``again`` (a later drain) or ``shutdown``. Where a host sends them, `run` is
 both ``start`` and ``drain``, and `advance` both ``resolve`` and ``again``. After ``older:`` all is played by
-a child that names no methods, and has neither `run` nor `advance`.
+a child that names no methods, and has none that was added to 1.0 later.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ RESULT = "conformance-result-7b1e"
 UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
 OLDER = "older:"
+ADDED = ("run", "advance", "replay", "sites")  # to 1.0, later
 MAX_LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
 LIMITS = Limits().to_wire()
@@ -52,7 +53,7 @@ class Transcript:
 
 
 class Model:
-    """A correct child with one fixed workflow; an older one has neither `run` nor `advance`."""
+    """A correct child with one fixed workflow; an older one has no method of `ADDED`."""
 
     def __init__(self, is_older: bool = False) -> None:
         self.is_older = is_older
@@ -67,7 +68,7 @@ class Model:
             return self._initialize()
         if method == "shutdown":
             return {"result": {}}
-        if self.is_older and method in ("run", "advance"):
+        if self.is_older and method in ADDED:
             return error("method_not_found")
         if not self.initialized or (method not in ("start", "run", "check") and not self.started):
             return error("invalid_state", state="new")
@@ -78,11 +79,16 @@ class Model:
             "take": lambda: {"requests": self._take()},
             "drain": self._drain,
             "run": lambda: {**self._start(), **self._drain()},
+            "sites": lambda: {"sites": [{"id": each, "line": 1, "column": 1} for each in self.outstanding]},
         }
         if method == "resolve":
             return self._resolve(params.get("id"))
         if method == "advance":
             return self._advance(params.get("turns"))
+        if method == "replay":  # its workflow queues nothing in a turn
+            answered = self._advance(params.get("turns"))
+            counts = {"counts": [0] * len(params["turns"])}
+            return {"result": answered["result"] | counts} if "result" in answered else answered
         return {"result": known[method]()} if method in known else error("method_not_found")
 
     def _initialize(self) -> Message:

@@ -30,6 +30,7 @@ from flowcage.protocol.messages import (
     Phase,
     Request,
     SandboxExecRequest,
+    Site,
     SleepRequest,
     Started,
     UnknownRequest,
@@ -38,7 +39,7 @@ from flowcage.protocol.messages import (
 from flowcage.protocol.params import PARAMS, limits, peer
 
 # The methods that are answered with a `Drained`.
-DRAINS = ("drain", "run", "advance")
+DRAINS = ("drain", "run", "advance", "replay")
 
 
 def message(method: str, params: Any) -> Message:
@@ -53,7 +54,7 @@ def message(method: str, params: Any) -> Message:
 
 
 def result(method: str, value: Any) -> Any:
-    """Build the result of a method: `Initialized`, `Started`, `Checked`, `Drained`, or an empty object.
+    """Build the result of a method; that of one without a type of its own is an empty object.
 
     It accepts what the published schema allows, and requests of unknown types, which become `UnknownRequest`
     behind the other requests of their drain.
@@ -111,7 +112,20 @@ def drained(result: Any, method: str = "drain") -> Drained:
         tuple(map(_diagnostic, members.objects("diagnostics"))) if "diagnostics" in members else (),
         "more" in members and members.boolean("more"),
         _dialect(members) if method == "run" else MISSING,
+        tuple(members.counts("counts", MAX_LIMIT)) if method == "replay" else (),
     )
+
+
+def sites(result: Any) -> tuple[Site, ...]:
+    """Build the result of `sites`."""
+    return tuple(map(_site, Members(result, "sites.result").objects("sites")))
+
+
+def _site(members: Members) -> Site:
+    line, column = (
+        members.integer(name, 1, MAX_LIMIT) if name in members else None for name in ("line", "column")
+    )
+    return Site(members.string("id", minimum=1), line, column)
 
 
 def call(members: Members) -> Call:
@@ -234,4 +248,5 @@ _RESULTS: dict[str, Callable[[Any], Any]] = {
     "initialize": initialized,
     "start": started,
     "check": checked,
+    "sites": sites,
 }

@@ -22,10 +22,12 @@ from flowcage.protocol.messages import (
     Peer,
     Poll,
     Rejected,
+    Replay,
     Resolution,
     Resolve,
     Run,
     Shutdown,
+    Sites,
     Start,
     Started,
     Take,
@@ -53,9 +55,9 @@ def params(message: Message) -> dict[str, Any]:
             return {"source": message.source, "sourceName": message.source_name, "dialect": message.dialect}
         case Resolve():
             return _resolve(message)
-        case Advance():
+        case Advance() | Replay():
             return {"turns": [list(map(_resolve, turn)) for turn in message.turns]}
-        case Poll() | Take() | Drain() | Shutdown():
+        case Poll() | Take() | Drain() | Sites() | Shutdown():
             return {}
         case _:
             assert_never(message)

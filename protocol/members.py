@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from flowcage._hints import Any, TypeVar
 from flowcage.protocol.errors import INVALID_PARAMS, ErrorReply
 from flowcage.protocol.messages import MISSING, Missing
@@ -151,6 +153,16 @@ class Members:
                 raise self.error(f"{self.at(name)}/{index}", f"must be a string, not {_kind(item)}")
         return self.array(name)
 
+    def counts(self, name: str, maximum: int) -> list[int]:
+        """An array of integers from 0 to a maximum, required and not empty."""
+        items = self._filled(self.array(name), self.at(name))
+        for index, item in enumerate(items):
+            if type(item) is not int:
+                raise self.error(f"{self.at(name)}/{index}", f"must be an integer, not {_kind(item)}")
+            if not 0 <= item <= maximum:
+                raise self.error(f"{self.at(name)}/{index}", f"must be from 0 to {maximum}")
+        return items
+
     def mapping(self, name: str) -> dict[str, Any] | Missing:
         """An object as it is, or `MISSING`."""
         nested = self.object(name)
@@ -165,6 +177,11 @@ class Members:
     def nested(self, name: str) -> Members:
         """An object to read, required."""
         return Members(self.required(name), self._schema, self, (name,))
+
+    @property
+    def names(self) -> Set[str]:
+        """The names of all members, known or not."""
+        return self._members.keys()
 
     def items(self) -> list[tuple[str, Any]]:
         """All members, known or not."""

@@ -137,11 +137,23 @@ class Advance(NamedTuple):
     turns: tuple[tuple[Resolve, ...], ...]
 
 
+class Replay(NamedTuple):
+    """Carry out turns as so many messages with one each, and hand out together what each of them queued."""
+
+    turns: tuple[tuple[Resolve, ...], ...]
+
+
+class Sites(NamedTuple):
+    """Tell where in its source the workflow made the requests that are outstanding."""
+
+
 class Shutdown(NamedTuple):
     """Answer, then exit 0."""
 
 
-Message: TypeAlias = Initialize | Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Shutdown
+Message: TypeAlias = (
+    Initialize | Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Replay | Sites | Shutdown
+)
 
 METHODS: dict[str, type[Message]] = {
     "initialize": Initialize,
@@ -153,6 +165,8 @@ METHODS: dict[str, type[Message]] = {
     "drain": Drain,
     "resolve": Resolve,
     "advance": Advance,
+    "replay": Replay,
+    "sites": Sites,
     "shutdown": Shutdown,
 }
 METHOD_NAMES: dict[type[Message], str] = {kind: name for name, kind in METHODS.items()}
@@ -274,7 +288,7 @@ class Checked(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """The result of `drain`, `run` and `advance`: what the workflow has called and requested, and its state.
+    """What answers `drain`, `run`, `advance` and `replay`: calls and requests of the workflow, and its state.
 
     Attributes:
         complete: whether the workflow has a result, which is in `output`.
@@ -283,6 +297,7 @@ class Drained(NamedTuple):
         diagnostics: notes for its author that were not handed out before.
         more: whether the run has failed after these calls and requests: the next message gets the failure.
         dialect: as in `Started`; in the result of `run` alone.
+        counts: how many of the requests each turn has queued that was carried out; of `replay` alone.
     """
 
     calls: list[Call]
@@ -293,3 +308,12 @@ class Drained(NamedTuple):
     diagnostics: tuple[dict[str, Json], ...] = ()
     more: bool = False
     dialect: Literal["module", "script"] | Missing = MISSING
+    counts: tuple[int, ...] = ()
+
+
+class Site(NamedTuple):
+    """Where an outstanding request was made; `line` and `column` are None where the child does not know."""
+
+    id: str
+    line: int | None = None
+    column: int | None = None

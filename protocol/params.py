@@ -21,10 +21,12 @@ from flowcage.protocol.messages import (
     Peer,
     Poll,
     Rejected,
+    Replay,
     Resolution,
     Resolve,
     Run,
     Shutdown,
+    Sites,
     Start,
     Take,
 )
@@ -90,6 +92,10 @@ def _advance(members: Members) -> Advance:
     return Advance(tuple(tuple(map(_resolve, turn)) for turn in members.groups("turns")))
 
 
+def _replay(members: Members) -> Replay:
+    return Replay(*_advance(members))
+
+
 def _resolution(members: Members) -> Resolution:
     kind = members.choice("type", ("ok", "ok_undefined", "error"))
     if kind == "error":
@@ -118,5 +124,7 @@ PARAMS: dict[str, Callable[[Members], Message]] = {
     "drain": lambda _: Drain(),
     "resolve": _resolve,
     "advance": _advance,
+    "replay": _replay,
+    "sites": lambda _: Sites(),
     "shutdown": lambda _: Shutdown(),
 }

@@ -52,6 +52,8 @@ MAY_FAIL: dict[str, frozenset[str]] = {
     # It runs nothing, but the child may lack the memory for the value that it carries.
     "resolve": frozenset({errors.MEMORY}),
     "advance": errors.RUN_FAILURES,
+    "replay": errors.RUN_FAILURES,
+    "sites": errors.RUN_FAILURES,
     "shutdown": frozenset(),
 }
 

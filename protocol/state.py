@@ -24,12 +24,16 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (RUNNING, "drain"): RUNNING,
     (RUNNING, "resolve"): RUNNING,
     (RUNNING, "advance"): RUNNING,
+    (RUNNING, "replay"): RUNNING,
+    (RUNNING, "sites"): RUNNING,
     (RUNNING, "shutdown"): CLOSED,
     (FAILED, "poll"): FAILED,
     (FAILED, "take"): FAILED,
     (FAILED, "drain"): FAILED,
     (FAILED, "resolve"): FAILED,
     (FAILED, "advance"): FAILED,
+    (FAILED, "replay"): FAILED,
+    (FAILED, "sites"): FAILED,
     (FAILED, "shutdown"): CLOSED,
 }
 
@@ -42,6 +46,8 @@ ON_FAILURE: dict[tuple[str, str], str] = {
     (RUNNING, "take"): FAILED,
     (RUNNING, "drain"): FAILED,
     (RUNNING, "advance"): FAILED,
+    (RUNNING, "replay"): FAILED,
+    (RUNNING, "sites"): FAILED,
 }
 
 

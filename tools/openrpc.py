@@ -19,8 +19,9 @@ _REFUSALS = {
     "initialize": ("isolation_unavailable", "protocol_version"),
     "resolve": ("unknown_request",),
     "advance": ("unknown_request",),
+    "replay": ("unknown_request",),
 }
-_MAY_FAIL_THE_RUN = ("check", "start", "run", "poll", "take", "drain", "advance")
+_MAY_FAIL_THE_RUN = ("check", "start", "run", "poll", "take", "drain", "advance", "replay", "sites")
 
 
 def openrpc() -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Values that cross between the host and the workflow: args, budget and answers in, the result out."""
 
+import json
+
 from flowcage._hints import Any, NamedTuple, assert_never
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.context import integer
@@ -99,6 +101,33 @@ def settle_turn(realm: Realm, line: UsualLine) -> bool:
     try:
         settled = realm.call_on_json("settleTurn", line.data, integer(line.id), integer(line.budgets))
         return settled is not None and settled.is_true()
+    except JavaScriptError:
+        raise thrown_failure(take_error(realm), _BEFORE_ANSWER) from None
+
+
+def open_replay(realm: Realm, line: UsualLine) -> bool:
+    """Take the turns of the line of a `replay`. Returns whether it was in order; nothing is settled yet."""
+    try:
+        opened = realm.call_on_json("openReplay", line.data, integer(line.id), integer(line.budgets))
+        return opened is not None and opened.is_true()
+    except JavaScriptError:
+        realm.clear_error()
+        return False
+
+
+def ids_of_turn(line: UsualLine, number: int) -> list[str]:
+    """The ids of one turn of a line that was in order."""
+    return [settled["id"] for settled in json.loads(line.data)["params"]["turns"][number]]
+
+
+def settle_next(realm: Realm) -> bool:
+    """Settle the requests of the next turn that `open_replay` has taken. Raises as `install`.
+
+    Returns:
+        Whether there was one, and all of its requests were outstanding.
+    """
+    try:
+        return realm.is_true("settleNext")
     except JavaScriptError:
         raise thrown_failure(take_error(realm), _BEFORE_ANSWER) from None
 

@@ -50,7 +50,7 @@ class Execution(Standing):
     def __init__(self, realm: Realm) -> None:
         super().__init__(realm)
         self._evaluation: Evaluation | None = None
-        self._turns: list[list[Resolve]] = []  # of an `advance` that is being carried out: what is left of it
+        self._turns: list[list[Resolve]] = []  # of an `advance` or a `replay`: what is left of it
         self._started = Started()
         self._message_prefix = ""  # before a failure's message, while something else than the workflow runs
 
@@ -114,7 +114,7 @@ class Execution(Standing):
 
     def advance_line(self, line: UsualLine) -> str | None:
         """As `advance`, for a line with one turn; None where it is not in order, and nothing was changed."""
-        if self._failure is not None or self._output is not None:
+        if self._is_over:
             return None
         self._turns = [[]]  # carried out again above the engine, it has nothing left to settle
         is_in_order = self._in_step(self._settle_and_run, line)
@@ -122,6 +122,13 @@ class Execution(Standing):
             self._hand_out("forgetTurn")
         self._turns = []
         return self._drained() if is_in_order or self._failure is not None else None
+
+    def sites(self) -> str:
+        """Where the requests were made that are outstanding. No code of the workflow runs."""
+        sites = self._hand_out("sites")
+        if self._failure is not None:
+            raise self._failure
+        return f'{{"sites":[{sites}]}}'
 
     def _settle_and_run(self, line: UsualLine) -> bool:
         if not settle_turn(self._realm, line):
@@ -145,7 +152,7 @@ class Execution(Standing):
         del self._turns[0]
         if self._turns:
             self._examine()
-        return self._failure is None and self._output is None
+        return not self._is_over
 
     def resolve(self, message: Resolve) -> str:
         """Settle an outstanding request. No code of the workflow runs: it resumes at the next step."""
@@ -204,7 +211,7 @@ class Execution(Standing):
 
     def _step(self) -> None:
         """Run to quiet, unless the run is over. What ends it is kept in `_failure` or `_output`."""
-        if self._failure is not None or self._output is not None:
+        if self._is_over:
             return
         self._in_step(self._run_on)
 

@@ -6,7 +6,7 @@ from flowcage._hints import Any
 from flowcage.child.engine.errors import Interrupted
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Advance, Message, Resolve
+from flowcage.protocol.messages import Advance, Message, Replay, Resolve
 
 OUT_OF_MEMORY = {"name": "InternalError", "message": "out of memory", "stack": ""}
 
@@ -67,7 +67,7 @@ def without_run(message: Message, failure: ErrorReply) -> ErrorReply:
     match message:
         case Resolve():
             return unknown_request(message.id)
-        case Advance():
+        case Advance() | Replay():
             return unknown_request(message.turns[0][0].id, 0)
         case _:
             return failure

@@ -142,6 +142,11 @@ class Realm(Bridge):
         return compiled
 
     @property
+    def max_message_bytes(self) -> int:
+        """Longest answer."""
+        return self._limits.max_message_bytes
+
+    @property
     def has_unhandled_rejections(self) -> bool:
         """Whether promises are rejected that nothing handles."""
         return self._unhandled_rejections.are_there

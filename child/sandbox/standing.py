@@ -106,9 +106,12 @@ class Standing:
             self._output = None
             self._failure = out_of_memory()
 
+    @property
+    def _is_over(self) -> bool:
+        return self._failure is not None or self._output is not None
+
     def _is_stalled(self) -> bool:
-        over = self._failure is not None or self._output is not None
-        return not over and self._outstanding == 0
+        return not self._is_over and self._outstanding == 0
 
     def _hand_out(self, name: str, *arguments: JSValue) -> str:
         """Call a function of the prelude that gathers what is queued; the run fails for want of memory."""

@@ -108,6 +108,31 @@ func (c *Child) Advance(turns ...[]Settlement) (*Drained, error) {
 	return c.drained("advance", advance{turns})
 }
 
+// Replay carries out turns from earlier, for a child that has it among its Methods: Counts has how many of the requests
+// each turn has queued that was carried out. Send the others again.
+func (c *Child) Replay(turns ...[]Settlement) (*Drained, error) {
+	drained, err := c.drained("replay", advance{turns})
+	if err == nil && (len(drained.Counts) == 0 || len(drained.Counts) > len(turns)) {
+		return nil, c.Fail(violation("counted %d turns of %d", len(drained.Counts), len(turns)))
+	}
+	return drained, err
+}
+
+// Sites is where in its source the workflow made the requests that are outstanding, for a child that has it among its
+// Methods.
+func (c *Child) Sites() ([]Site, error) {
+	var told struct {
+		Sites *[]Site `json:"sites"`
+	}
+	if err := c.ask("sites", struct{}{}, &told); err != nil {
+		return nil, err
+	}
+	if told.Sites == nil {
+		return nil, c.Fail(violation("sent no sites"))
+	}
+	return *told.Sites, nil
+}
+
 func (c *Child) drained(method string, params any) (*Drained, error) {
 	var drained Drained
 	if err := c.ask(method, params, &drained); err != nil {

@@ -93,7 +93,7 @@ from flowcage.child.__main__ import main
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.params import PARAMS
 METHODS.clear()
-for added in ("run", "advance"):
+for added in ("run", "advance", "replay", "sites"):
     del PARAMS[added]
 main()
 `}
@@ -408,6 +408,33 @@ func TestByHandAChildIsRunAndAdvanced(t *testing.T) {
 	var refused *RunRefused
 	if _, err := child.Advance(ok("3")); !errors.As(err, &refused) || refused.Kind != "unknown_request" {
 		t.Fatalf("it is told as %v", err)
+	}
+}
+
+func TestByHandAChildReplaysAndTellsSites(t *testing.T) {
+	child, err := Open(context.Background(), Spawn{realChild(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer child.Close()
+	if initialized, err := child.Initialize(Limits{}, ""); err != nil || !initialized.Has("replay") {
+		t.Fatal(initialized, err)
+	}
+	if _, err := child.Run(Start{Source: "await agent('a'); await agent('b');\nreturn await agent('c')"}); err != nil {
+		t.Fatal(err)
+	}
+	ok := func(id string) []Settlement { return []Settlement{{id, Resolution{Type: "ok", Value: id}}} }
+	replayed, err := child.Replay(ok("1"), ok("2"))
+	if err != nil || len(*replayed.Requests) != 2 || len(replayed.Counts) != 2 || replayed.Counts[1] != 1 {
+		t.Fatal(replayed, err)
+	}
+	sites, err := child.Sites()
+	if err != nil || len(sites) != 1 || sites[0].ID != "3" || sites[0].Line != 2 {
+		t.Fatal(sites, err)
+	}
+	last, err := child.Replay(ok("3"))
+	if err != nil || string(last.Output.Result) != `"3"` {
+		t.Fatal(last, err)
 	}
 }
 

@@ -139,6 +139,14 @@ type Drained struct {
 	Stalled     bool         `json:"stalled"`
 	More        bool         `json:"more"`
 	Diagnostics []Diagnostic `json:"diagnostics"`
+	Counts      []int        `json:"counts"` // of Replay: how many requests each turn has queued that was carried out
+}
+
+// Site is where an outstanding request was made; Line and Column are 0 where the child does not know.
+type Site struct {
+	ID     string `json:"id"`
+	Line   int64  `json:"line"`
+	Column int64  `json:"column"`
 }
 
 // Settlement is one request, and how it is settled.

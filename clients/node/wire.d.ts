@@ -519,6 +519,29 @@ export type PollParams = Record<string, unknown>;
 /** The workflow ran to quiet; the oldest call, else the oldest untaken request, else completion, else pending. */
 export type PollResult = Event;
 
+/**
+ * Carry out turns that another child was told, as so many advance with one turn each, and hand out together
+ * what each of them has queued.
+ */
+export type ReplayParams = {
+  /**
+   * Each turn settles its requests, in their order, and runs to quiet in a step of its own. A turn with an id
+   * that is not outstanding then, or that it has twice, is not carried out, and none behind it; in the first
+   * turn that is error unknown_request.
+   */
+  turns: Settlement[][];
+};
+
+/**
+ * What all turns that were carried out have queued, one after the other, also requests that a later one of
+ * them has settled; and where the workflow stands after the last. The child may answer before all turns are
+ * carried out, and is sent the others again.
+ */
+export type ReplayResult = Drained & {
+  /** How many of the requests each turn has queued that was carried out. */
+  counts: number[];
+};
+
 /** Settle one outstanding request; the workflow resumes at the next poll, take, drain or advance. */
 export type ResolveParams = {
   /** The id that the child gave the request. One that is not outstanding is error unknown_request. */
@@ -561,6 +584,25 @@ export type ShutdownParams = Record<string, unknown>;
 /** The child leaves with exit status 0. An empty object. Members are ignored. */
 export type ShutdownResult = Record<string, unknown>;
 
+/**
+ * Ask where in its source the workflow made the requests that are outstanding. None of its code runs. Members
+ * are ignored.
+ */
+export type SitesParams = Record<string, unknown>;
+
+/** The place in the author's file of the innermost call that led to each outstanding request. */
+export type SitesResult = {
+  /** In the order in which they were made. */
+  sites: ({
+    /** The id of the request. */
+    id: string;
+    /** From 1. Left out, with column, where the place is not known. */
+    line?: number;
+    /** From 1, in UTF-16 code units. */
+    column?: number;
+  })[];
+};
+
 /** Compile one workflow; none of its code runs yet. A child runs one workflow. */
 export type StartParams = {
   source: Source;
@@ -600,9 +642,11 @@ export interface Methods {
   drain: { params: DrainParams; result: DrainResult };
   initialize: { params: InitializeParams; result: InitializeResult };
   poll: { params: PollParams; result: PollResult };
+  replay: { params: ReplayParams; result: ReplayResult };
   resolve: { params: ResolveParams; result: ResolveResult };
   run: { params: RunParams; result: RunResult };
   shutdown: { params: ShutdownParams; result: ShutdownResult };
+  sites: { params: SitesParams; result: SitesResult };
   start: { params: StartParams; result: StartResult };
   take: { params: TakeParams; result: TakeResult };
 }

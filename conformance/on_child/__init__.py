@@ -18,6 +18,8 @@ from flowcage.conformance.on_child import take as take
 from flowcage.conformance.on_child import drain as drain
 from flowcage.conformance.on_child import resolve as resolve
 from flowcage.conformance.on_child import advance as advance
+from flowcage.conformance.on_child import replay as replay
+from flowcage.conformance.on_child import sites as sites
 from flowcage.conformance.on_child import values as values
 from flowcage.conformance.on_child import limits as limits
 from flowcage.conformance.on_child import failures as failures

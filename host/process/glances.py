@@ -68,6 +68,10 @@ class Patience(NamedTuple):
             is_of_limits=True,
         )
 
+    def times(self, count: int) -> Patience:
+        """The same for so many steps in one message."""
+        return self._replace(cpu_seconds=count * self.cpu_seconds, wall_seconds=count * self.wall_seconds)
+
 
 class Watched(Protocol):
     """A conversation, as far as glances need it: `Channel`.

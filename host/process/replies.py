@@ -19,7 +19,7 @@ Invariants:
   repeated one.
 - `outstanding` has the ids that were handed out and whose resolution was not answered with a result: one
   that is under way still counts, and so the child cannot be told to be idle too early. What an `advance`
-  settles is gone before its own drain is judged.
+  settles is gone before its own drain is judged. What a `replay` settles may be what it hands out.
 - After `more` only the failure that it announces may follow.
 - No reply is turned into a fault of the host. A message that deserves a refusal is never sent, because
   `Channel.encode` holds each to the contract, so an error that accuses the host is a lie
@@ -43,7 +43,7 @@ from flowcage.host.terminal.text import cut
 from flowcage.protocol import encode, errors
 from flowcage.protocol.envelope import Failure, Result
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Advance, Drained, Message, Resolve
+from flowcage.protocol.messages import Advance, Drained, Message, Replay, Resolve
 from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 
 # Characters of a child's message that an error quotes.
@@ -54,6 +54,7 @@ _SHOWN_OF_ID = 40
 class _Asked(NamedTuple):
     method: str
     settles: tuple[str, ...]  # requests, by their ids
+    turns: tuple[tuple[Resolve, ...], ...] = ()  # of a `replay`, which may be carried out in part
 
 
 class Replies:
@@ -72,7 +73,8 @@ class Replies:
 
     def expect(self, message: Message) -> None:
         """Register the reply to a message that is about to be sent."""
-        self._asked.append(_Asked(encode.method(message), _settled_by(message)))
+        turns = message.turns if isinstance(message, Replay) else ()
+        self._asked.append(_Asked(encode.method(message), _settled_by(message), turns))
 
     def take(self, reply: Result | Failure) -> object:
         """The decoded result of a reply.
@@ -91,12 +93,23 @@ class Replies:
         if asked.settles:
             self._outstanding.difference_update(asked.settles)
         if isinstance(result, Drained):
-            self._take_in(result)
+            self._take_in(result, self._settled(asked.turns, result))
         return result
 
-    def _take_in(self, drained: Drained) -> None:
+    def _settled(self, turns: tuple[tuple[Resolve, ...], ...], drained: Drained) -> list[str]:
+        """The requests that the turns of a `replay` have settled, some of which it hands out itself."""
+        counts = drained.counts
+        if not turns and not counts:
+            return []
+        if len(counts) > len(turns) or sum(counts) != len(drained.requests):
+            raise ProtocolViolation("the child counts other turns or requests than there are")
+        return [each.id for turn in turns[: len(counts)] for each in turn]
+
+    def _take_in(self, drained: Drained, settled: list[str]) -> None:
         if drained.requests:
             self._hand_out([request.id for request in drained.requests])
+        if settled:
+            self._outstanding.difference_update(settled)
         said = _said(drained)
         if said is Said.PENDING and self._outstanding and not self._is_failing:
             return  # nearly always; enums are slow as keys

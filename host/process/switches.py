@@ -14,7 +14,7 @@ def _is_on(name: str) -> bool:
     return os.environ.get(name, "1") not in ("", "0")
 
 
-# The host's: the codec of `process/typed.py`, and `run` and `advance` in place of the messages they join.
+# The host's: the codec of `process/typed.py`; `run`, `advance` and `replay` in place of what they join.
 TYPED_CODEC = _is_on("FLOWCAGE_TYPED_CODEC")
 JOINED_MESSAGES = _is_on("FLOWCAGE_JOINED_MESSAGES")
 # A child's: the engine parses lines of the usual form (child/short_cut.py).

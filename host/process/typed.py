@@ -51,6 +51,7 @@ from flowcage.protocol.messages import (
     OkUndefined,
     Phase,
     Rejected,
+    Replay,
     Request,
     Resolution,
     Resolve,
@@ -147,6 +148,7 @@ class _Drained(Struct, forbid_unknown_fields=True):
     state: Literal["pending", "complete"]
     output: _Output | UnsetType = UNSET
     dialect: Literal["module", "script"] | UnsetType = UNSET
+    counts: list[Annotated[int, Meta(ge=0, le=MAX_LIMIT)]] | UnsetType = UNSET
 
 
 class _Reply(Struct, forbid_unknown_fields=True):
@@ -160,7 +162,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def reply(line: bytes, identifier: int, method: str) -> Drained | None:
-    """The result of a drain, a `run` or an `advance`; None where the line has to be read the usual way.
+    """The result of one of `DRAINS`; None where the line has to be read the usual way.
 
     Args:
         line: as the child sent it.
@@ -184,6 +186,8 @@ def _drained(read: _Drained, method: str) -> Drained | None:
     complete, output, dialect = read.state == "complete", read.output, read.dialect
     if complete is (output is UNSET) or (dialect is not UNSET and method != "run"):
         return None
+    if (read.counts is UNSET) is (method == "replay") or read.counts == []:
+        return None
     return Drained(
         [each.value() for each in read.calls] if read.calls else [],
         [each.value() for each in read.requests] if read.requests else [],
@@ -193,7 +197,11 @@ def _drained(read: _Drained, method: str) -> Drained | None:
         (),
         False,
         MISSING if dialect is UNSET else dialect,
+        () if read.counts is UNSET else tuple(read.counts),
     )
+
+
+_OF_TURNS = (Advance, Replay)
 
 
 class _Unusual(Exception):
@@ -205,13 +213,13 @@ def params(message: Message) -> bytes | None:
     if type(message) is Drain:
         return b"{}"
     try:
-        written = _advance(message) if type(message) is Advance else _run(message)
+        written = _turns(message) if type(message) in _OF_TURNS else _run(message)
     except (_Unusual, msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return None
     return written if len(written) < strictjson.MAX_VALUES else None  # so it has fewer values than that
 
 
-def _advance(message: Advance) -> bytes:
+def _turns(message: Any) -> bytes:
     if len(message.turns) == 1 and len(message.turns[0]) == 1:  # nearly always
         return b'{"turns":[[%b]]}' % _resolve(message.turns[0][0])
     turns = [b",".join([_resolve(each) for each in turn]) for turn in message.turns]

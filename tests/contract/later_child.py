@@ -10,7 +10,8 @@ from typing import Any
 
 from flowcage.child import run
 from flowcage.child.__main__ import main
-from flowcage.child.sandbox import execution, prelude_source
+from flowcage.child.sandbox import prelude_source
+from flowcage.child.sandbox.replay import execution
 
 _GLOBAL = b"""
 let pages = 0;
@@ -33,7 +34,7 @@ return bridge;
 prelude_source.PRELUDE = prelude_source.PRELUDE.replace(b"return bridge;", _GLOBAL)
 
 
-class LaterExecution(execution.Execution):
+class LaterExecution(execution.Replaying):
     """One with a member more in its drains."""
 
     def _usual_drain(self) -> str:
@@ -44,5 +45,5 @@ class LaterExecution(execution.Execution):
 
 
 _run: Any = run
-_run.Execution = LaterExecution
+_run.Replaying = LaterExecution
 main()

@@ -1,4 +1,4 @@
-"""The child as it was before `run` and `advance`: it has neither, and names no methods."""
+"""The child as it was before methods were added to 1.0: it has none of them, and names no methods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flowcage.child.__main__ import main
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.params import PARAMS
 
-for added in ("run", "advance"):
+for added in ("run", "advance", "replay", "sites"):
     del PARAMS[added]
 METHODS.clear()
 main()

@@ -25,6 +25,7 @@ from flowcage.protocol.messages import (
     Ok,
     OkUndefined,
     Rejected,
+    Replay,
     Resolve,
     Run,
 )
@@ -37,6 +38,7 @@ ASKS: dict[str, Message] = {
     "drain": Drain(),
     "run": Run("export default 1"),
     "advance": Advance(((Resolve("1", OkUndefined()),),)),
+    "replay": Replay(((Resolve("1", OkUndefined()),),)),
 }
 GOLDEN = sorted({line for path in FOLDER.glob("*.jsonl") for line in load(path).said_by("child")})
 EMPTY = {"calls": [], "requests": [], "state": "pending"}
@@ -72,7 +74,7 @@ def assert_same(line: bytes, method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "result"),
     [
-        *product(ASKS, [EMPTY, {**EMPTY, "calls": [CALL], "requests": [AGENT]}]),
+        *product(["drain", "run", "advance"], [EMPTY, {**EMPTY, "calls": [CALL], "requests": [AGENT]}]),
         ("drain", {**EMPTY, "requests": [{**AGENT, "options": {"label": "é", "schema": {"a": [1]}}}]}),
         ("drain", {**EMPTY, "requests": [{"durationMs": MAX_LIMIT, "id": "7", "type": "sleep"}]}),
         ("drain", {**EMPTY, "requests": [{"type": "workflow", "id": "1", "ref": "r", "args": None}]}),
@@ -85,6 +87,7 @@ def assert_same(line: bytes, method: str) -> None:
         ("drain", {**EMPTY, "calls": [{"type": "phase", "name": "n", "options": {}}]}),
         ("advance", {**EMPTY, "state": "complete", "output": {"result": [None, 1e300, -0.0, 2**64]}}),
         ("run", {**EMPTY, "dialect": "script"}),
+        ("replay", {**EMPTY, "requests": [AGENT], "counts": [0, 1, MAX_LIMIT]}),
     ],
 )
 def test_what_is_usual_is_read_by_types(method: str, result: Any) -> None:
@@ -200,7 +203,7 @@ def test_lines_that_were_damaged_are_the_same_by_both(data: st.DataObject) -> No
 # ---- what the host writes ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["drain", "run", "advance"])
+@pytest.mark.parametrize("method", ASKS)
 @given(data=st.data())
 def test_params_are_the_same_by_both(method: str, data: st.DataObject) -> None:
     message = data.draw(MESSAGES[method])

@@ -35,10 +35,12 @@ from flowcage.protocol.messages import (
     Peer,
     Poll,
     Rejected,
+    Replay,
     Resolution,
     Resolve,
     Run,
     Shutdown,
+    Sites,
     Start,
     Started,
     Take,
@@ -118,6 +120,8 @@ MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     "drain": st.builds(Drain),
     "resolve": _RESOLVES,
     "advance": st.builds(Advance, st.lists(_TURNS, min_size=1, max_size=2).map(tuple)),
+    "replay": st.builds(Replay, st.lists(_TURNS, min_size=1, max_size=2).map(tuple)),
+    "sites": st.builds(Sites),
     "shutdown": st.builds(Shutdown),
 }
 
@@ -204,13 +208,16 @@ _DRAINED = {"calls": st.lists(_CALL, max_size=2), "requests": st.lists(_REQUEST,
 _NOTES = {"diagnostics": st.lists(_DIAGNOSTIC, max_size=2), "stalled": st.booleans(), "more": st.booleans()}
 
 
-def _drains(**optional: JsonStrategy) -> JsonStrategy:
-    more = {**_NOTES, **optional}
+def _drains(required: dict[str, JsonStrategy] | None = None, **optional: JsonStrategy) -> JsonStrategy:
+    more, drained = {**_NOTES, **optional}, {**_DRAINED, **(required or {})}
     return st.one_of(
-        record({**_DRAINED, "state": st.just("pending")}, **more, output=json_values(2)),
-        record({**_DRAINED, "state": st.just("complete"), "output": _OUTPUT}, **more),
+        record({**drained, "state": st.just("pending")}, **more, output=json_values(2)),
+        record({**drained, "state": st.just("complete"), "output": _OUTPUT}, **more),
     )
 
+
+_SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS)
+_OF_TURNS = record({"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)})
 
 PARAMS: dict[str, JsonStrategy] = {
     "initialize": record(
@@ -223,9 +230,9 @@ PARAMS: dict[str, JsonStrategy] = {
     "take": record({}),
     "drain": record({}),
     "resolve": _SETTLEMENT,
-    "advance": record(
-        {"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)}
-    ),
+    "advance": _OF_TURNS,
+    "replay": _OF_TURNS,
+    "sites": record({}),
     "shutdown": record({}),
 }
 
@@ -248,6 +255,8 @@ RESULTS: dict[str, JsonStrategy] = {
     "drain": _drains(),
     "run": _drains(dialect=st.sampled_from(["module", "script"])),
     "advance": _drains(),
+    "replay": _drains({"counts": st.lists(_AMOUNTS, min_size=1, max_size=3)}),
+    "sites": record({"sites": st.lists(_SITES, max_size=2)}),
 }
 
 # Every kind has what any kind needs: members that are not its own are ignored.

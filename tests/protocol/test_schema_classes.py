@@ -43,7 +43,10 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.Initialized: document("initialize.result"),
     messages.Started: document("start.result"),
     messages.Checked: document("check.result"),
-    messages.Drained: join(COMMON["drained"], document("run.result")),
+    messages.Drained: join(
+        join(COMMON["drained"], document("replay.result") | {"required": []}), document("run.result")
+    ),
+    messages.Site: document("sites.result")["properties"]["sites"]["items"],
 }
 # Drained says `complete` where the wire has the word: "state": "complete". Its output is another shape's.
 RENAMED = {(messages.Drained, "complete"): "state"}

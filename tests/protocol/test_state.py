@@ -19,9 +19,11 @@ from flowcage.protocol.messages import (
     Message,
     OkUndefined,
     Poll,
+    Replay,
     Resolve,
     Run,
     Shutdown,
+    Sites,
     Start,
     Take,
 )
@@ -36,11 +38,13 @@ MESSAGES: dict[str, Message] = {
     "drain": Drain(),
     "resolve": Resolve("1", OkUndefined()),
     "advance": Advance(((Resolve("1", OkUndefined()),),)),
+    "replay": Replay(((Resolve("1", OkUndefined()),),)),
+    "sites": Sites(),
     "shutdown": Shutdown(),
 }
 
 # Written down here once more, from the contract: method by method, where each state leads.
-AT_WORK = {"poll", "take", "drain", "resolve", "advance"}
+AT_WORK = {"poll", "take", "drain", "resolve", "advance", "replay", "sites"}
 ALLOWED: dict[str, dict[str, str]] = {
     "new": {"initialize": "ready", "shutdown": "closed"},
     "ready": {"check": "ready", "start": "running", "run": "running", "shutdown": "closed"},
@@ -117,7 +121,7 @@ def test_carrying_a_message_out_moves_the_child_on(name: str, method: str) -> No
 def test_a_failure_that_ends_the_run_leaves_the_child_failed(name: str, method: str) -> None:
     child = child_in(name)
     child.carried_out(MESSAGES[method], failed=True)
-    ends = {"ready": {"start", "run"}, "running": {"poll", "take", "drain", "advance"}}
+    ends = {"ready": {"start", "run"}, "running": {"poll", "take", "drain", "advance", "replay", "sites"}}
     assert child.state == ("failed" if method in ends.get(name, ()) else name)
 
 

@@ -75,6 +75,21 @@ function takeAll(queue) {
   return text;
 }
 
+// What one turn of a `replay` has queued: how many requests, the calls, the requests. '' where the run is not as usual
+// (see `report`), or that is more than there is room for, and nothing is handed out.
+function gather(room) {
+  if (failure !== undefined || swallowedNull || outstanding === 0 || queued > room) return '';
+  const count = countRequests();
+  return `${count}\n${takeAll(calls)}\n${takeAll(requests)}`;
+}
+
+// How many requests `takeAll` would hand out.
+function countRequests() {
+  let count = 0;
+  for (let i = requests.head; i < requests.tail; i++) if (requests.items[i].key in pending) count += 1;
+  return count;
+}
+
 // Numbers a request, queues it, and returns the promise that `settle` settles. `about` and `label` name it in notes.
 function issue(type, members, about = '', label = undefined) {
   if (outstanding >= limits.maxPendingRequests) {

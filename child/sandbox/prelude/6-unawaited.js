@@ -80,6 +80,18 @@ function noteUnawaited(id, isAwaited) {
     + lineAndColumn(site)));
 }
 
+// Where the author's file has the calls that have no answer, as JSON text.
+function sites() {
+  const ids = keys(pending);
+  let text = '';
+  for (let i = 0; i < ids.length; i++) {
+    if (!isOutstanding(ids[i])) continue;
+    const site = siteIn(textOf(readStack(pending[ids[i]].error)));
+    text += `${text && ','}{"id":"${ids[i]}"${lineAndColumn(site)}}`;
+  }
+  return text;
+}
+
 // A text that was cut at MAX_ABOUT, without half of a surrogate pair at its end.
 function wholePairs(text) {
   if (text.length < MAX_ABOUT) return text;

@@ -32,11 +32,21 @@ function isExact(value) {
   return true;
 }
 
-function isAnswer(answer) {
-  if (!isPlain(answer) || !isMember(answer, 'id', 'string') || !hasOwn(answer, 'resolution')) return false;
-  const { id, resolution } = answer;
+function isAwaited(id) {
   if (!isOutstanding(id) || pending[id].turn === turns) return false;
   pending[id].turn = turns; // twice in one turn, it is unknown
+  return true;
+}
+
+const areAwaited = (answers) => {
+  turns += 1;
+  for (let i = 0; i < answers.length; i++) if (!isAwaited(answers[i].id)) return false;
+  return true;
+};
+
+function isAnswer(answer) {
+  if (!isPlain(answer) || !isMember(answer, 'id', 'string') || !hasOwn(answer, 'resolution')) return false;
+  const { resolution } = answer;
   if (!isPlain(resolution) || !isMember(resolution, 'type', 'string')) return false;
   const { type } = resolution;
   if (type === 'ok') {
@@ -46,30 +56,62 @@ function isAnswer(answer) {
   return type === 'ok_undefined' || (type === 'error' && isMember(resolution, 'message', 'string'));
 }
 
-function answersIn(message, id, budgets) {
-  if (!isRequest(message, id, 'advance')) return undefined;
+// The turns of a message, of which the first can be carried out; undefined where it is not in order.
+function turnsIn(message, id, method, budgets) {
+  if (!isRequest(message, id, method)) return undefined;
   const { params } = message;
-  if (!hasOwn(params, 'turns') || !isArray(params.turns) || params.turns.length !== 1) return undefined;
-  const answers = params.turns[0];
-  if (!isArray(answers) || answers.length === 0) return undefined;
-  turns += 1;
+  if (!hasOwn(params, 'turns') || !isArray(params.turns) || params.turns.length === 0) return undefined;
   let count = 0;
-  for (let i = 0; i < answers.length; i++) {
-    if (!isAnswer(answers[i])) return undefined;
-    if (hasOwn(answers[i].resolution, 'budget')) count += 1;
+  for (let i = 0; i < params.turns.length; i++) {
+    const answers = params.turns[i];
+    if (!isArray(answers) || answers.length === 0) return undefined;
+    for (let j = 0; j < answers.length; j++) {
+      if (!isAnswer(answers[j])) return undefined;
+      if (hasOwn(answers[j].resolution, 'budget')) count += 1;
+    }
   }
-  return count === budgets ? answers : undefined;
+  return count === budgets && areAwaited(params.turns[0]) ? params.turns : undefined;
 }
 
 // Settles the requests of an `advance` with one turn. Returns whether it was in order.
 function settleTurn(message, id, budgets) {
   let answers;
   try {
-    answers = answersIn(message, id, budgets);
+    answers = turnsIn(message, id, 'advance', budgets);
   } catch {
     return false; // no stack or memory to judge with, which the usual way may need less of
   }
-  if (answers === undefined) return false;
+  if (answers === undefined || answers.length !== 1) return false;
+  settleAll(answers[0]);
+  return true;
+}
+
+let replayed; // turns of a `replay` that is being carried out
+let replayedAt = 0;
+
+// Takes the turns of a `replay`. Returns whether it was in order.
+function openReplay(message, id, budgets) {
+  try {
+    replayed = turnsIn(message, id, 'replay', budgets);
+  } catch {
+    return false;
+  }
+  replayedAt = 0;
+  return replayed !== undefined;
+}
+
+// Settles the requests of the next turn. Returns whether there was one, and all of them were outstanding.
+function settleNext() {
+  if (replayedAt === replayed.length) return false;
+  const answers = replayed[replayedAt];
+  if (replayedAt > 0 && !areAwaited(answers)) return false;
+  replayed[replayedAt] = undefined;
+  replayedAt += 1;
+  settleAll(answers);
+  return true;
+}
+
+function settleAll(answers) {
   unsettled = answers;
   for (let i = 0; i < answers.length; i++) {
     const { id: request, resolution } = answers[i];
@@ -81,7 +123,6 @@ function settleTurn(message, id, budgets) {
     settle(request, type, type === 'ok' ? resolution.value : resolution.message);
   }
   unsettled = undefined;
-  return true;
 }
 
 // Removes the requests of a turn at which the run has ended.

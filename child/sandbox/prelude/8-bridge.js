@@ -45,12 +45,17 @@ const bridge = {
   where,
   isOutstanding,
   settleTurn,
+  openReplay,
+  settleNext,
   forgetTurn,
   openRun,
   settle: (id, type, text) => settle(id, type, parse(text)),
   forget,
   leave,
   noteLeft,
+  gather,
+  countRequests: () => `${countRequests()}`,
+  sites,
   setBudget,
   refuseImport(specifier, frame) {
     const error = new NativeTypeError('workflow imports are restricted: '

@@ -114,6 +114,19 @@ export class Child {
     return this.request('advance', { turns });
   }
 
+  /**
+   * Carry out turns from earlier, for a child whose `methods` have it: `counts` of the answer has how many of its
+   * requests each turn has queued that was carried out. Send the others again.
+   */
+  replay(turns) {
+    return this.request('replay', { turns });
+  }
+
+  /** Where in its source the workflow made the requests that are outstanding, for a child whose `methods` have it. */
+  sites() {
+    return this.request('sites');
+  }
+
   shutdown() {
     return this.request('shutdown');
   }

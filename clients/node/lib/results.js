@@ -36,6 +36,9 @@ const isNote = (it) => isObject(it) && isText(it.kind) && isText(it.message);
 const isDialect = (value) => value === undefined || isText(value);
 const isOutput = (it) => isObject(it) && 'result' in it;
 
+const isPlace = (it) => it === undefined || (isCount(it) && it > 0);
+const isSite = (it) => isObject(it) && isText(it.id) && it.id !== '' && isPlace(it.line) && isPlace(it.column);
+
 const LIMITS = [
   'memoryBytes', 'stackBytes', 'stepTimeoutMs', 'cpuSeconds', 'maxSleepMs', 'maxMessageBytes',
   'maxPendingRequests', 'maxQueuedBytes',
@@ -76,6 +79,8 @@ const RESULTS = {
   drain: DRAINED,
   run: { ...DRAINED, dialect: isDialect },
   advance: DRAINED,
+  replay: { ...DRAINED, counts: (it) => isListOf(isCount)(it) && it.length > 0 },
+  sites: { sites: isListOf(isSite) },
   resolve: {},
   shutdown: {},
 };

@@ -239,6 +239,22 @@ test('by hand: run and advance, where methods has them', async () => {
   }
 });
 
+test('by hand: replay and sites, where methods has them', async () => {
+  const child = await flowcage.Child.open(spawned().transport);
+  try {
+    await child.initialize();
+    await child.run({ source: 'await agent("a"); await agent("b");\nreturn await agent("c")' });
+    const ok = (id) => [{ id, resolution: { type: 'ok', value: id } }];
+    const { counts, requests } = await child.replay([ok('1'), ok('2')]);
+    assert.deepEqual([counts, requests.map(({ prompt }) => prompt)], [[1, 1], ['b', 'c']]);
+    assert.deepEqual((await child.sites()).sites.map(({ id, line }) => [id, line]), [['3', 2]]);
+    const { state, output } = await child.replay([ok('3')]);
+    assert.deepEqual([state, output], ['complete', { result: '3' }]);
+  } finally {
+    await child.close();
+  }
+});
+
 test('agents wait in order for one of maxAgents places', async () => {
   let now = 0;
   let most = 0;

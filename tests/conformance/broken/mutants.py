@@ -6,6 +6,7 @@ from .mutant import Mutant
 from .of_engine import OF_ENGINE
 from .of_handshake import OF_HANDSHAKE
 from .of_joined import OF_JOINED
+from .of_replayed import OF_REPLAYED
 from .of_runs import OF_RUNS
 from .of_wire import OF_WIRE
 
@@ -15,4 +16,4 @@ def check_of(broken: str) -> str:
     return broken.partition(": ")[0]
 
 
-MUTANTS: dict[str, Mutant] = {**OF_WIRE, **OF_HANDSHAKE, **OF_RUNS, **OF_JOINED, **OF_ENGINE}
+MUTANTS: dict[str, Mutant] = {**OF_WIRE, **OF_HANDSHAKE, **OF_RUNS, **OF_JOINED, **OF_REPLAYED, **OF_ENGINE}

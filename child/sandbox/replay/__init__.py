@@ -1,0 +1,1 @@
+"""A run that is told from the beginning what another child was told."""
