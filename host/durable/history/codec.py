@@ -78,7 +78,7 @@ def decode(data: bytes, run_id: str, seq: int) -> Decoded:
     try:
         members = Members(_DECODER.decode(data.decode("ascii")), SCHEMA)
         _require_version(members)
-        return _READERS[members.choice("t", tuple(_READERS))](members)
+        return _READERS[members.choice("t", _NAMES)](members)
     except ErrorReply as error:
         raise DamagedEntry(run_id, seq, str(error)) from None
     except (ValueError, RecursionError) as error:
@@ -165,13 +165,17 @@ def _no_constant(text: str) -> None:
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
+_STATES = tuple([each.value for each in State])
+_REASONS = tuple([each.value for each in Reason])
+
+
 def _read_said(it: Members) -> Decoded:
     said = Said(
         it.string("p"),
         tuple(map(call_of, it.objects("calls"))) if "calls" in it else (),
         tuple(map(request_of, it.objects("requests"))) if "requests" in it else (),
         tuple(map(_note, it.objects("notes"))) if "notes" in it else (),
-        State(it.choice("state", tuple(each.value for each in State), State.PENDING.value)),
+        State(it.choice("state", _STATES)) if "state" in it else State.PENDING,
         it.required("result") if "result" in it else None,
     )
     return Decoded(said, Digests(it.string("asked"), it.string("said")))
@@ -213,7 +217,7 @@ def _read_answered(it: Members) -> Decoded:
 
 
 def _read_refused(it: Members) -> Decoded:
-    reason = Reason(it.choice("reason", tuple(each.value for each in Reason), Reason.REFUSED.value))
+    reason = Reason(it.choice("reason", _REASONS)) if "reason" in it else Reason.REFUSED
     text = it.string("text") if "text" in it else None
     return Decoded(inputs.Refused(it.string("id"), it.string("message"), reason, text, _perhaps_spent(it)))
 
@@ -262,3 +266,4 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
         ),
     }
 )
+_NAMES = tuple(_READERS)

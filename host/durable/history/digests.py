@@ -42,7 +42,12 @@ def digest(key: bytes, value: Json) -> str:
 
 def digests_of(key: bytes, said: Said) -> Digests:
     """What a reply is compared by."""
-    requests = [request_form(each) for each in said.requests]
     calls = [call_form(each) for each in said.calls]
     notes = [dict(note) for note in said.diagnostics]
-    return Digests(digest(key, [requests, said.state, said.result]), digest(key, [calls, notes]))
+    return Digests(digest_of_asked(key, said), digest(key, [calls, notes]))
+
+
+def digest_of_asked(key: bytes, said: Said) -> str:
+    """As `Digests.asked`."""
+    requests = [request_form(each) for each in said.requests]
+    return digest(key, [requests, said.state, said.result])

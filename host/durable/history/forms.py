@@ -181,6 +181,5 @@ def only(members: Members, known: frozenset[str] | set[str]) -> None:
     Raises:
         ErrorReply: there is one.
     """
-    for name in [name for name, _ in members.items()]:
-        if name not in known:
-            raise members.error(members.at(name), "is no member of this version's entries")
+    for name in sorted(members.names - known):
+        raise members.error(members.at(name), "is no member of this version's entries")

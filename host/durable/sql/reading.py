@@ -35,6 +35,9 @@ from flowcage.host.durable.sql.rows import (
 from flowcage.host.durable.sql.schema import escaped, unescaped
 
 LAST = "@last"
+# What comes of a value of another type or form than it was written with.
+_WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_MOST_BYTES_OF_A_KEY = 64
 _MOST_NAMED = 10
 
 
@@ -208,7 +211,7 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
             return RunRecord(
                 summary,
                 rules_of(run_id, rules),
-                bytes(digest_key),
+                _key_of(digest_key),
                 _workflows(db, unpack, run_id),
                 _entries(db, unpack, summary),
                 answers(db, payloads, run_id),
@@ -219,6 +222,8 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
             raise
         except DamagedStore as error:
             raise DamagedEntry(run_id, None, str(error)) from None
+        except _WRONG as error:  # where a store was changed by hand
+            raise DamagedEntry(run_id, None, f"what is kept beside its entries is wrong: {error!r}") from None
 
 
 def entries(db: Database, payloads: Payloads, run_id: str, since: int) -> list[Entry]:
@@ -236,6 +241,12 @@ def _require_no_gap(run_id: str, rows: Sequence[Row], since: int = 0) -> None:
     for index, row in enumerate(rows, since):
         if row[0] != index:
             raise DamagedEntry(run_id, index, "is missing")
+
+
+def _key_of(data: bytes) -> bytes:
+    if not 0 < len(data) <= _MOST_BYTES_OF_A_KEY:
+        raise DamagedStore("the key of its digests has a wrong length")
+    return bytes(data)
 
 
 def _entries(db: Database, unpack: Unpack, summary: Summary) -> list[Entry]:

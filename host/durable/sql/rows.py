@@ -12,7 +12,8 @@ from flowcage.host.durable.records import Cancel, Ending, Entry, NewWorkflow, Ou
 from flowcage.host.durable.sql.database import Row
 from flowcage.host.durable.sql.schema import unescaped
 from flowcage.host.run.core.inputs import Answered, Refused
-from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.rules import AGENT_FAILURES, Rules
+from flowcage.protocol.limits import FIELD_NAMES, Limits, refuse_absurd
 from flowcage.protocol.messages import MISSING, Budget
 
 # Unpacks a payload: its bytes, with blobs fetched.
@@ -65,13 +66,27 @@ def rules_of(run_id: str, text: str) -> Rules:
         raise DamagedEntry(
             run_id, None, f"its rules have {names}, which this flowcage does not know; use a newer one"
         )
-    return Rules(**members | {"handlers": frozenset(members["handlers"])})
+    rules = Rules(**members | {"handlers": frozenset(members["handlers"])})
+    for name, value in rules._asdict().items():
+        if not _may_be(name, value):
+            raise DamagedEntry(run_id, None, f"its rule {name} cannot be {value!r}")
+    return rules
+
+
+def _may_be(name: str, value: Any) -> bool:
+    if name == "handlers":
+        return all(type(each) is str for each in value)
+    if name == "agent_failure":
+        return value is None or value in AGENT_FAILURES
+    usual = Rules._field_defaults[name]
+    return (value is None and usual is None) or type(value) is (int if usual is None else type(usual))
 
 
 def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
     """A workflow, from path, args and terms."""
     path, args, terms_data = row
     terms = json.loads(unpack(terms_data))
+    refuse_absurd(Limits()._replace(**{FIELD_NAMES[name]: value for name, value in terms["limits"].items()}))
     return NewWorkflow(
         unescaped(path),
         decoded_text(source),
@@ -87,6 +102,8 @@ def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
 def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:
     """An entry, from seq, at, epoch and data. Raises `DamagedEntry`."""
     seq, at, epoch, data = row
+    if type(at) not in (int, float):
+        raise DamagedEntry(run_id, seq, "has no time")
     try:
         plain = unpack(data)
     except DamagedStore as error:
