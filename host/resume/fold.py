@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from flowcage.host.durable.errors import DamagedEntry
-from flowcage.host.durable.history.digests import Digests, digests_of
+from flowcage.host.durable.history.digests import Digests, digest_of_asked
 from flowcage.host.durable.records import Entry, NewWorkflow, RunRecord
 from flowcage.host.run.core.commands import Ask, Command, Finish, Tell, Verdict, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said
+from flowcage.host.run.core.tree import Tree
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import Past, PastWorkflow, Reply
 from flowcage.protocol import strictjson
@@ -27,12 +29,39 @@ def past_of(record: RunRecord, now: int | None = None) -> Past:
     Raises:
         DamagedEntry: the log is none of a run's.
     """
-    folding = _Folding(record)
-    for entry in record.entries:
-        folding.take(entry)
+    folding = _folded(record)
     last = record.entries[-1].at if record.entries else 0.0
     away = 0 if now is None else max(0, now - record.summary.written_at)
     return folding.past(last + away / 1000, active_seconds(record.entries))
+
+
+class History(NamedTuple):
+    """All that children of a run were told and said.
+
+    Attributes:
+        workflows: by path, the root first, and each before those below it; also those that had ended.
+        finishes: how workflows ended, where the core says so.
+        open: the paths of those that had not ended.
+        tree: the state that all inputs have led to.
+    """
+
+    workflows: Mapping[str, PastWorkflow]
+    finishes: Mapping[str, Finish]
+    open: frozenset[str]
+    tree: Tree
+
+
+def history_of(record: RunRecord) -> History:
+    """The history of a run. Raises as `past_of`."""
+    folding = _folded(record)
+    return History(folding.workflows, folding.finishes, frozenset(folding.open), folding.core.tree)
+
+
+def _folded(record: RunRecord) -> _Folding:
+    folding = _Folding(record)
+    for entry in record.entries:
+        folding.take(entry)
+    return folding
 
 
 def active_seconds(entries: Sequence[Entry]) -> float:
@@ -48,23 +77,25 @@ def active_seconds(entries: Sequence[Entry]) -> float:
 class _Folding:
     def __init__(self, record: RunRecord) -> None:
         self._record = record
-        self._core = Core(record.rules._replace(watched=True))
-        self._workflows: dict[str, PastWorkflow] = {}
+        self.core = Core(record.rules._replace(watched=False))  # nobody reads what was told then
+        self.workflows: dict[str, PastWorkflow] = {}
+        self.open: set[str] = set()
         self._asks: dict[str, Ask] = {}
         self._wakes: dict[str, Wake] = {}
-        self._finishes: dict[str, Finish] = {}
+        self.finishes: dict[str, Finish] = {}
         self._ended: dict[str, Finish] = {}
 
     def past(self, seconds: float, active: float) -> Past:
-        core = self._core
-        core.tree.commands = []
-        known = (self._workflows, self._asks, self._wakes, self._finishes, self._ended)
+        core = self.core
+        core.tree.commands, core.tree.is_watched = [], True
+        workflows = {path: each for path, each in self.workflows.items() if path in self.open}
+        known = (workflows, self._asks, self._wakes, self.finishes, self._ended)
         return Past(core, seconds, active, *known)
 
     def take(self, entry: Entry) -> None:
         run_id = self._record.summary.run_id
         try:
-            commands = self._core.step(entry.at, entry.input)
+            commands = self.core.step(entry.at, entry.input)
         except OutOfOrder as error:
             raise DamagedEntry(run_id, entry.seq, f"cannot follow what is before it: {error}") from None
         self._take_input(entry.input, entry.digests)
@@ -75,19 +106,27 @@ class _Folding:
         match given:
             case Opened(path):
                 kept = self._record.workflows.get(path)
-                self._workflows[path] = PastWorkflow(path, None if kept is None else begun_of(kept))
+                self.workflows[path] = PastWorkflow(path, None if kept is None else self._begun(kept))
+                self.open.add(path)
             case Compiled(path):
-                self._workflows[path].is_compiled = True
+                self.workflows[path].is_compiled = True
             case Noted(path):
-                self._workflows[path].has_notes = True
+                self.workflows[path].has_notes = True
             case Said(path):
                 assert digests is not None
-                self._workflows[path].said(_reply(given, digests, self._record.digest_key))
+                self.workflows[path].said(_reply(given, digests, self._record.digest_key))
             case Ended(path):
-                del self._workflows[path]
-                finish = self._finishes.get(path)
+                self.open.discard(path)
+                finish = self.finishes.get(path)
                 if finish is not None and finish.verdict is Verdict.COMPLETED:
                     self._ended[path] = finish
+
+    def _begun(self, kept: NewWorkflow) -> Begun:
+        try:
+            return begun_of(kept)
+        except ValueError as error:
+            why = f"the args of its workflow {kept.path!r} are no JSON: {error}"
+            raise DamagedEntry(self._record.summary.run_id, None, why) from None
 
     def _take_command(self, command: Command) -> None:
         match command:
@@ -96,18 +135,17 @@ class _Folding:
             case Wake():
                 self._wakes[command.id] = command
             case Finish():
-                self._finishes[command.path] = command
+                self.finishes[command.path] = command
             case Tell():
-                self._workflows[command.path].turns.append(command.resolves)
+                self.workflows[command.path].turns.append(command.resolves)
 
 
 def _reply(said: Said, digests: Digests, key: bytes) -> Reply:
-    ids = tuple(request.id for request in said.requests)
-    return Reply(ids, said.state, partial(_matches, digests.asked, key))
+    return Reply(said, partial(_matches, digests.asked, key))
 
 
 def _matches(asked: str, key: bytes, said: Said) -> bool:
-    return digests_of(key, said._replace(calls=(), diagnostics=())).asked == asked
+    return digest_of_asked(key, said) == asked
 
 
 def begun_of(workflow: NewWorkflow) -> Begun:

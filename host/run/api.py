@@ -13,9 +13,9 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.arguments import require_choice, require_type, require_workflow
-from flowcage.host.run.conversation import CANNOT_CROSS
 from flowcage.host.run.event_loops import require_no_event_loop, require_trio, run_to_end
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past.telling import CANNOT_CROSS
 from flowcage.host.run.run import Run
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import DIALECTS, MISSING, Check, Checked, Dialect, Json, Missing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import trio
@@ -13,13 +12,12 @@ from flowcage.host.events.records import VERSION
 from flowcage.host.outcome.errors import (
     AgentLimitReached,
     BudgetExhausted,
-    CannotSend,
     HandlerFailed,
     ProtocolViolation,
     RunError,
+    WorkflowFailed,
     WorkflowStalled,
 )
-from flowcage.host.process import switches
 from flowcage.host.process.channel import Channel
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
@@ -29,24 +27,20 @@ from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
-from flowcage.host.run.past.catch_up import CatchUp
+from flowcage.host.run.past.catch_up import CatchUp, raise_failure
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import PastWorkflow, state_of
+from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
 from flowcage.protocol import strictjson
-from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
-    Advance,
     Budget,
-    Drain,
     Drained,
     Initialized,
     Json,
     Missing,
-    Rejected,
     Resolve,
-    Run,
     Start,
     Started,
 )
@@ -54,10 +48,6 @@ from flowcage.protocol.version import PACKAGE_VERSION
 
 # For the interpreter and for messages on their way.
 ROOM_BESIDE_THE_HEAP = 320 * MIB
-# Why a value cannot be sent: too long, too deep, or not JSON.
-CANNOT_CROSS = (LocalProtocolError, TypeError, ValueError, RecursionError)
-# Messages that stand for several others.
-_JOINING = ("run", "advance")
 # Requests that are begun at once: meanwhile the event loop, and with it every other run, is held up.
 MAX_REQUESTS_AT_ONCE = 250
 
@@ -89,6 +79,7 @@ class Conversation:
         self._node = node
         self._driver = driver
         self._channel: Channel | None = None
+        self._telling: Telling | None = None
         self.initialized: Initialized | None = None
         self._past = None if driver.past is None else driver.past.workflows.get(node.path)
 
@@ -102,7 +93,12 @@ class Conversation:
             RunError: the workflow failed, or has to end.
         """
         node, channel = self._node, child.channel
-        said: object = await self._start(child, source, args)
+        try:
+            said: object = await self._start(child, source, args)
+        except WorkflowFailed as failed:
+            if self._past is None or not self._past.replies:
+                raise
+            raise_failure(self._past, 0, failed)
         if self._past is not None:
             said = await self._catch_up(self._past, said)
             node.check()
@@ -120,22 +116,11 @@ class Conversation:
     def tell(self, resolves: tuple[Resolve, ...]) -> None:
         """Send resolutions and the drain that lets them take effect; it never waits."""
         assert self._channel is not None
+        assert self._telling is not None
         try:
-            self._channel.send(self._lines(self._channel, resolves))
+            self._channel.send(self._telling.turn(resolves))
         except RunError as error:  # the child's fault, and not that of the task that brought the answer
             self._node.abandon(error)
-
-    def _lines(self, channel: Channel, resolves: tuple[Resolve, ...]) -> list[bytes]:
-        if resolves and self._has("advance"):
-            try:
-                return [channel.encode(Advance((resolves,)))]
-            except CANNOT_CROSS:  # one of them, or all on one line
-                pass
-        return [*(_encode_resolve(channel, each) for each in resolves), channel.encode(Drain())]
-
-    def _has(self, method: str) -> bool:
-        is_known = self.initialized is not None and method in self.initialized.methods
-        return is_known and (switches.JOINED_MESSAGES or method not in _JOINING)
 
     async def _start(self, child: Child, source: str, args: Json) -> Drained | None:
         node, options = self._node, self._node.options
@@ -144,12 +129,13 @@ class Conversation:
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
         )
-        steps = 2 if self._has("run") else 1  # it compiles and runs; `advance` settles and runs
+        self._telling = telling = Telling(channel, self.initialized.methods)
+        steps = 2 if "run" in telling.methods else 1  # it compiles and runs; `advance` settles and runs
         channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds, steps)
         past = self._past
         note = _ignore if past is not None and (past.is_compiled or past.has_notes) else self._note
         node.phase_defaults = await phase_defaults(channel, source, node.source_name, options.dialect, note)
-        channel.send(self._opening(channel, source, args, child.to_lower))
+        channel.send(self._opening(telling, source, args, child.to_lower))
         said = await channel.receive()
         assert isinstance(said, Started | Drained)
         dialect = None if isinstance(said.dialect, Missing) else said.dialect
@@ -158,7 +144,7 @@ class Conversation:
         self._tell_of_start(source, args)
         return said if isinstance(said, Drained) else None
 
-    def _opening(self, channel: Channel, source: str, args: Json, lower: Limits) -> list[bytes]:
+    def _opening(self, telling: Telling, source: str, args: Json, lower: Limits) -> list[bytes]:
         node, past = self._node, self._past
         if past is not None and past.begun is not None:
             budget = past.begun.budget
@@ -166,14 +152,9 @@ class Conversation:
             budget = self._driver.core.tree.budget
             self._keep(source, args, budget)
         # Whoever listens is told that the source is compiled before it has run, perhaps for long.
-        is_one = self._has("run") and node.options.listener is None
-        asked = (source, node.source_name, args, budget, node.options.dialect, True, lower)
-        first = Run(*asked) if is_one else Start(*asked)
-        try:
-            line = channel.encode(first)
-        except CANNOT_CROSS as error:
-            raise CannotSend(f"the workflow or its args cannot be sent to the child: {error}") from error
-        return [line] if is_one else [line, channel.encode(Drain())]
+        is_one = "run" in telling.methods and node.options.listener is None
+        start = Start(source, node.source_name, args, budget, node.options.dialect, True, lower)
+        return telling.opening(start, is_one=is_one)
 
     def _keep(self, source: str, args: Json, budget: Budget) -> None:
         """Have the journal know what the child is told, before the run can go on from it."""
@@ -189,7 +170,8 @@ class Conversation:
         node, driver, channel = self._node, self._driver, self._channel
         assert driver.past is not None
         assert channel is not None
-        catch_up = CatchUp(driver.past, past, channel, partial(self._lines, channel))
+        assert self._telling is not None
+        catch_up = CatchUp(past, channel, self._telling, driver.past.renew)
         new = await catch_up.replay(said)
         driver.go_on(node)
         return new
@@ -258,11 +240,3 @@ def _ignore(_diagnostic: Any) -> None:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _encode_resolve(channel: Channel, resolve: Resolve) -> bytes:
-    """Encode an answer; one that cannot cross becomes a rejection that says why."""
-    try:
-        return channel.encode(resolve)
-    except CANNOT_CROSS as error:
-        return channel.encode(Resolve(resolve.id, Rejected(f"the host's answer cannot be sent: {error}")))

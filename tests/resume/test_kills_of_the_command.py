@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -61,6 +62,13 @@ class Command:
 
     def resume(self) -> subprocess.CompletedProcess[str]:
         return self("resume", "@last", "--quiet")
+
+    def verify(self) -> dict[str, Any]:
+        """What a replay says of the run."""
+        done = self("replay", "@last", "--verify", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)["runs"][0]
+        return report
 
     def __call__(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -124,6 +132,10 @@ def test_a_command_that_is_killed_and_resumed_ends_as_one_that_is_not(tmp_path: 
     assert kills >= 3
     assert result == undisturbed
     assert set(command.asked()) == command.answered()
+    report = command.verify()
+    assert report["same"]
+    assert [each["end"] for each in report["workflows"] if not each["path"]] == ["complete"]
+    assert report["turns"] > len(command.answered()) / 2
     again = command.resume()
     assert (again.returncode, again.stdout) == (2, "")
     assert "has completed; there is nothing to go on with" in again.stderr

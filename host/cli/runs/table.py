@@ -9,6 +9,11 @@ from flowcage.host.cli.runs.following import logs, wait
 from flowcage.host.cli.runs.listing import ls
 from flowcage.host.cli.runs.moving import export_run, import_runs
 from flowcage.host.cli.runs.removing import prune, rm
+from flowcage.host.cli.runs.replaying import replay
 from flowcage.host.cli.runs.showing import result, show
+from flowcage.host.cli.runs.stack import stack
 
-COMMANDS = (resume, answer, ls, show, logs, result, wait, cancel, rm, prune, export_run, import_runs)
+COMMANDS = (
+    *(resume, answer, ls, show, logs, result, wait, stack, replay, cancel, rm, prune),
+    *(export_run, import_runs),
+)

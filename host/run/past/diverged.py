@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowcage.host.outcome.errors import RunError
+from flowcage.host.run.core.inputs import Said
 
 
 class ReplayDiverged(RunError):
@@ -13,11 +14,15 @@ class ReplayDiverged(RunError):
     Attributes:
         path: of the workflow in its run's tree; "" is the root.
         turn: the number of answers of the child before it.
+        difference: in words.
+        before, now: what the child had said and what it says, as far as that differs; None for nothing.
     """
 
     child_alive = True
 
-    def __init__(self, path: str, turn: int, difference: str) -> None:
+    def __init__(
+        self, path: str, turn: int, difference: str, before: Said | None = None, now: Said | None = None
+    ) -> None:
         where = f"its child workflow {path}" if path else "it"
         super().__init__(
             f"the run cannot be gone on with: told the same, {where} did not do the same at turn {turn}: "
@@ -25,3 +30,6 @@ class ReplayDiverged(RunError):
         )
         self.path = path
         self.turn = turn
+        self.difference = difference
+        self.before = before
+        self.now = now

@@ -12,22 +12,29 @@ from flowcage.host.run.core.inputs import Said, State
 from flowcage.host.run.core.tree import request_of
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
-from flowcage.protocol.messages import Drained, Json, Request, Resolve
-
-Turn = tuple[Resolve, ...]
+from flowcage.host.run.past.telling import Turn
+from flowcage.protocol.messages import Drained, Json, Request
 
 
 class Reply(NamedTuple):
     """One `Said` of the past: what a replay compares.
 
     Attributes:
-        ids: of the requests.
+        said: as it is kept; of its requests parts may have been withheld.
         matches: whether another `Said` asks the same.
     """
 
-    ids: tuple[str, ...]
-    state: State
+    said: Said
     matches: Callable[[Said], bool]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of the requests."""
+        return tuple([request.id for request in self.said.requests])
+
+    @property
+    def state(self) -> State:
+        return self.said.state
 
 
 @dataclass
@@ -76,9 +83,10 @@ class PastWorkflow:
             if part.state is not State.PARTIAL:
                 said = said._replace(state=state_of(drained), result=result_of(drained))
             if not part.matches(said):
-                raise ReplayDiverged(self.path, number, _difference(part, said))
+                raise ReplayDiverged(self.path, number, _difference(part, said), part.said, said)
         if left and parts[-1].state is not State.PARTIAL:
-            raise ReplayDiverged(self.path, number, f"it has asked for {', '.join(left)}, too")
+            more = Said(self.path, (), list(left.values()))
+            raise ReplayDiverged(self.path, number, f"it has asked for {', '.join(left)}, too", None, more)
         return list(left.values())
 
 
@@ -153,6 +161,12 @@ class Past:
                 self.finishes[path] = command
                 return False
         return not isinstance(command, Emit)
+
+    def renew(self, path: str, request: Request) -> None:
+        """Take a request as the new child has asked for it: what is kept of it may have been redacted."""
+        workflow = self.core.tree.workflows[path]
+        if (call := workflow.calls.get(workflow.id_of(request))) is not None:
+            call.request = request
 
     def takes_up(self, path: str) -> bool:
         """Whether a child workflow is to be gone on with, or its result to be given, for once."""
