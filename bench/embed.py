@@ -22,8 +22,8 @@ from pathlib import Path
 
 import trio
 
+from flowcage import run_workflow
 from flowcage.host.agents.base import AgentAnswer, AgentCall
-from flowcage.host.run.api import run_workflow
 from flowcage.host.run.options import RunOptions
 
 TRIPS = 200

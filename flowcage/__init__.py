@@ -27,7 +27,18 @@ if TYPE_CHECKING:
         AgentUsage as AgentUsage,
     )
     from flowcage.host.agents.people import Option as Option, Question as Question
-    from flowcage.host.durable.errors import RunExpired as RunExpired
+    from flowcage.host.durable.errors import (
+        Fenced as Fenced,
+        RunExpired as RunExpired,
+        StoreError as StoreError,
+        StoreFailed as StoreFailed,
+        UnknownRun as UnknownRun,
+    )
+    from flowcage.host.durable.history.forms import withhold_prompts as withhold_prompts
+    from flowcage.host.durable.postgres.store import PostgresStore as PostgresStore
+    from flowcage.host.durable.records import StoreOptions as StoreOptions
+    from flowcage.host.durable.sqlite.store import SqliteStore as SqliteStore
+    from flowcage.host.durable.store import Store as Store
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import (
         prometheus_collector as prometheus_collector,
@@ -71,11 +82,21 @@ if TYPE_CHECKING:
     from flowcage.host.outcome.verdict import Verdict as Verdict
     from flowcage.host.process.launch.spawn import Spawn as Spawn
     from flowcage.host.process.launch.zygote import Zygote as Zygote
-    from flowcage.host.run.api import (
-        check_workflow as check_workflow,
+    from flowcage.host.resume.api import (
         run_workflow as run_workflow,
         run_workflow_blocking as run_workflow_blocking,
     )
+    from flowcage.host.resume.refusals import NotResumable as NotResumable
+    from flowcage.host.resume.looking.calls import (
+        CallAttempt as CallAttempt,
+        RunCall as RunCall,
+        RefusedAnswer as RefusedAnswer,
+    )
+    from flowcage.host.resume.looking.details import (
+        RunDetails as RunDetails,
+        RunSummary as RunSummary,
+    )
+    from flowcage.host.run.api import check_workflow as check_workflow
     from flowcage.host.run.past.hibernation import Hibernation as Hibernation
     from flowcage.host.run.live import LiveRun as LiveRun
     from flowcage.host.run.options import (
@@ -83,6 +104,7 @@ if TYPE_CHECKING:
         Handlers as Handlers,
         RunOptions as RunOptions,
     )
+    from flowcage.host.run.past.diverged import ReplayDiverged as ReplayDiverged
     from flowcage.host.run.reporting import RunStatistics as RunStatistics
     from flowcage.host.tenants.started.handle import RunHandle as RunHandle
     from flowcage.host.tenants.host import Host as Host
@@ -106,7 +128,18 @@ _HOMES = {
         "AgentUsage",
     ),
     "flowcage.host.agents.people": ("Option", "Question"),
-    "flowcage.host.durable.errors": ("RunExpired",),
+    "flowcage.host.durable.errors": (
+        "Fenced",
+        "RunExpired",
+        "StoreError",
+        "StoreFailed",
+        "UnknownRun",
+    ),
+    "flowcage.host.durable.history.forms": ("withhold_prompts",),
+    "flowcage.host.durable.postgres.store": ("PostgresStore",),
+    "flowcage.host.durable.records": ("StoreOptions",),
+    "flowcage.host.durable.sqlite.store": ("SqliteStore",),
+    "flowcage.host.durable.store": ("Store",),
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": (
         "prometheus_collector",
@@ -150,11 +183,21 @@ _HOMES = {
     "flowcage.host.outcome.verdict": ("Verdict",),
     "flowcage.host.process.launch.spawn": ("Spawn",),
     "flowcage.host.process.launch.zygote": ("Zygote",),
-    "flowcage.host.run.api": (
-        "check_workflow",
+    "flowcage.host.resume.api": (
         "run_workflow",
         "run_workflow_blocking",
     ),
+    "flowcage.host.resume.refusals": ("NotResumable",),
+    "flowcage.host.resume.looking.calls": (
+        "CallAttempt",
+        "RunCall",
+        "RefusedAnswer",
+    ),
+    "flowcage.host.resume.looking.details": (
+        "RunDetails",
+        "RunSummary",
+    ),
+    "flowcage.host.run.api": ("check_workflow",),
     "flowcage.host.run.past.hibernation": ("Hibernation",),
     "flowcage.host.run.live": ("LiveRun",),
     "flowcage.host.run.options": (
@@ -162,6 +205,7 @@ _HOMES = {
         "Handlers",
         "RunOptions",
     ),
+    "flowcage.host.run.past.diverged": ("ReplayDiverged",),
     "flowcage.host.run.reporting": ("RunStatistics",),
     "flowcage.host.tenants.started.handle": ("RunHandle",),
     "flowcage.host.tenants.host": ("Host",),

@@ -10,7 +10,23 @@ if TYPE_CHECKING:
         AgentSpecError as AgentSpecError,
         WrongAnswer as WrongAnswer,
     )
-    from flowcage.host.durable.errors import RunExpired as RunExpired
+    from flowcage.host.durable.errors import (
+        AlreadyThere as AlreadyThere,
+        AmbiguousRun as AmbiguousRun,
+        DamagedEntry as DamagedEntry,
+        DamagedStore as DamagedStore,
+        Fenced as Fenced,
+        RunExpired as RunExpired,
+        RunHasEnded as RunHasEnded,
+        RunIsOpen as RunIsOpen,
+        RunIsReused as RunIsReused,
+        StoreError as StoreError,
+        StoreFailed as StoreFailed,
+        TooLarge as TooLarge,
+        UnknownRun as UnknownRun,
+        Unstorable as Unstorable,
+        WrongStore as WrongStore,
+    )
     from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
         AgentLimitReached as AgentLimitReached,
@@ -40,6 +56,8 @@ if TYPE_CHECKING:
     )
     from flowcage.host.outcome.quota import Quota as Quota
     from flowcage.host.outcome.verdict import Verdict as Verdict
+    from flowcage.host.resume.refusals import NotResumable as NotResumable
+    from flowcage.host.run.past.diverged import ReplayDiverged as ReplayDiverged
 
 # Public names, by the module that each is imported from.
 _HOMES = {
@@ -48,7 +66,23 @@ _HOMES = {
         "AgentSpecError",
         "WrongAnswer",
     ),
-    "flowcage.host.durable.errors": ("RunExpired",),
+    "flowcage.host.durable.errors": (
+        "AlreadyThere",
+        "AmbiguousRun",
+        "DamagedEntry",
+        "DamagedStore",
+        "Fenced",
+        "RunExpired",
+        "RunHasEnded",
+        "RunIsOpen",
+        "RunIsReused",
+        "StoreError",
+        "StoreFailed",
+        "TooLarge",
+        "UnknownRun",
+        "Unstorable",
+        "WrongStore",
+    ),
     "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
         "AgentLimitReached",
@@ -78,6 +112,8 @@ _HOMES = {
     ),
     "flowcage.host.outcome.quota": ("Quota",),
     "flowcage.host.outcome.verdict": ("Verdict",),
+    "flowcage.host.resume.refusals": ("NotResumable",),
+    "flowcage.host.run.past.diverged": ("ReplayDiverged",),
 }
 
 # Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.

@@ -16,7 +16,6 @@ from flowcage.host.outcome.verdict import RESUMABLE, Verdict
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
 from flowcage.host.run.node import new_run_id
-from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.run import Run
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
@@ -89,7 +88,7 @@ class Ending:
         note(self._script.as_typed(exits.explain(error, self._script.text)))
         report = getattr(error, "report", None) or self._report(error.verdict)
         self._warn(report)
-        if error.verdict in RESUMABLE and not isinstance(error, ReplayDiverged):
+        if error.verdict in RESUMABLE:
             self._tell_how_to_resume()
         try:
             write_result(strictjson.dumps(failure_to_json(error, report)))

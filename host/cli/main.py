@@ -18,7 +18,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.runs import table
+from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
@@ -104,6 +104,7 @@ def cli() -> None:
               "resume can go on with it [default: the user's].")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
+@detaching.options
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
@@ -117,6 +118,11 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.runs import keeping
     from flowcage.host.run.run import Run
 
+    if given["detach"] and given["no_store"]:
+        fail(exits.USAGE, "--detach needs a store, by which the run is found again; leave --no-store out")
+    detaching.start_if(given)
+    if given["detached"] is not None:
+        given["store"] = keeping.store_path(given["store"]).absolute()  # without it, nothing is run
     with ExitStack() as stack:
         try:
             named = {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
@@ -132,7 +138,11 @@ def run(file: Path, **given: Any) -> None:
             fail(exits.USAGE, str(error))
 
         ending = Ending(script, given["fail_on"], quiet=given["quiet"])
-        ask = prompt(is_wanted=not given["no_prompt"], is_kept=not given["no_store"])
+        ask = prompt(
+            is_wanted=not given["no_prompt"] and given["detached"] is None, is_kept=not given["no_store"]
+        )
+
+        began = detaching.announced(given["detached"], given["store"], ending.begin)
 
         async def work(listener: Listener | None) -> Outcome:
             chosen = replace(options, listener=listener, ask=ask)
@@ -142,7 +152,7 @@ def run(file: Path, **given: Any) -> None:
                 return await ending.run.execute(script.text, args)
             settings = keeping.settings_of(file, options, given)
             return await keeping.carry_out(
-                given["store"], script, args, chosen, ending.run_id, settings=settings, began=ending.begin
+                given["store"], script, args, chosen, ending.run_id, settings=settings, began=began
             )
 
         if events is not None and not events.has_reader and not given["quiet"]:

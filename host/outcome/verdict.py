@@ -164,6 +164,13 @@ class Verdict(StrEnum):
         "2 for what cannot be sent",
     )
     HOST_FAULT = "host_fault", Exit.OUR_FAULT, _OF_HOST, "a handler or a listener of the host's program"
+    DIVERGED = (
+        "diverged",
+        Exit.OUR_FAULT,
+        _OF_HOST,
+        "a kept run that was to be [gone on with](durable.md#when-a-run-diverges): told the same, its "
+        "workflow asked for something else",
+    )
 
 
 # Ends that are not the workflow's own doing, so a run may be gone on with from before them.

@@ -127,7 +127,7 @@ class KeptRun:
                 raise await fall_asleep(self._store, self._keeper, run, self.expires_at) from None
             past = run.driver.past
             is_behind = past is not None and "" in past.behind  # a limit of this life, and not of the run's
-            is_behind = is_behind and not isinstance(error, RunTimedOut | CancelRequested)
+            is_behind = is_behind and not isinstance(error, RunTimedOut | CancelRequested | ReplayDiverged)
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:

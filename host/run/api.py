@@ -1,4 +1,4 @@
-"""Run one workflow: the public calls, async for trio programs and blocking for scripts."""
+"""Check one workflow, without running it."""
 
 from __future__ import annotations
 
@@ -8,68 +8,18 @@ import trio
 
 from flowcage.host.outcome.errors import CannotSend, RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on
-from flowcage.host.outcome.report import Outcome
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.supervisor import Child
-from flowcage.host.run.arguments import require_choice, require_type, require_workflow
-from flowcage.host.run.event_loops import require_no_event_loop, require_trio, run_to_end
+from flowcage.host.run.arguments import require_choice, require_workflow
+from flowcage.host.run.event_loops import require_trio
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.telling import CANNOT_CROSS
-from flowcage.host.run.run import Run
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import DIALECTS, MISSING, Check, Checked, Dialect, Json, Missing
+from flowcage.protocol.messages import DIALECTS, Check, Checked, Dialect
 
 # For the whole of it; what compiling itself may take is a step's time.
 CHECK_TIMEOUT_SECONDS = 90.0
-
-
-async def run_workflow(
-    source: str,
-    *,
-    source_name: str = "workflow.js",
-    args: Json | Missing = MISSING,
-    options: RunOptions | None = None,
-) -> Outcome:
-    """Run one workflow in its own child process.
-
-    Args:
-        source: JavaScript text, in either dialect.
-        source_name: what stacks and errors call it. The workflow can read it: give no absolute path.
-        args: any JSON value, the workflow's ``args``; left out it is ``{}``.
-        options: handlers and limits; the defaults answer ``agent()`` with `echo`.
-
-    Returns:
-        The result and a report. The child is gone and reaped.
-
-    Raises:
-        RunError: one of its subclasses, with the same report in ``report``; `WorkflowFailed` is the
-            workflow's own doing, `RunTimedOut` and `WorkflowStalled` its never finishing.
-        TypeError, ValueError: an argument is of the wrong type, or `args` are no JSON; nothing was started.
-        WrongEventLoop: trio does not run here.
-    """
-    require_trio("run_workflow()")
-    _require_arguments(source, source_name, args, options)
-    run = Run(options or RunOptions(), source_name)
-    return await run.execute(source, {} if args is MISSING else args)
-
-
-def run_workflow_blocking(
-    source: str,
-    *,
-    source_name: str = "workflow.js",
-    args: Json | Missing = MISSING,
-    options: RunOptions | None = None,
-) -> Outcome:
-    """`run_workflow` for programs without an event loop; the same arguments, result and errors.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the child is gone by then.
-        WrongEventLoop: this thread has an event loop, which would be held up.
-    """
-    require_no_event_loop("run_workflow_blocking()")
-    _require_arguments(source, source_name, args, options)  # here: in the event loop, errors come in groups
-    return run_to_end(partial(run_workflow, source, source_name=source_name, args=args, options=options))
 
 
 async def check_workflow(
@@ -120,11 +70,3 @@ async def check_workflow(
                 raise
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
-
-
-def _require_arguments(
-    source: str, source_name: str, args: Json | Missing, options: RunOptions | None
-) -> None:
-    require_workflow(source, source_name, args)
-    if options is not None:
-        require_type("options", options, RunOptions)

@@ -15,6 +15,7 @@ from flowcage.host.run.driver import answered
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import Handlers, RunOptions
+from flowcage.host.tenants.looking_back import LookingBack
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, Submission, submission
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json
@@ -69,10 +70,9 @@ def chosen_options(
     return chosen if limits is None else with_limits(chosen, limits)
 
 
-class Resuming(ABC):
+class Resuming(LookingBack, ABC):
     """The part of a host that goes on with runs of its store."""
 
-    _store: Store | None
     _outside: Outside | None
 
     def _keep_runs(self, store: Store | None) -> None:
@@ -113,7 +113,6 @@ class Resuming(ABC):
             ReplayDiverged: told the same, the workflow did something else.
             Overloaded, RunError, HostClosing, TypeError, ValueError: as `run`.
         """
-        if self._store is None:
-            raise ValueError("a host without a store has no runs to resume; give it one, Host(store=…)")
+        self._kept_in()
         asked = submission(tenant, "", "", MISSING, self.options(handlers, None, options), run_id)
         return await self._admit(asked._replace(resumes=True, even_if_cancelled=even_if_cancelled))

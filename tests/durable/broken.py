@@ -305,5 +305,5 @@ class GoesOnInTwoPlaces(SqliteStore):
 @breaks("caps_on_bytes_are_kept")
 class HasNoCaps(SqliteStore):
     @classmethod
-    def open(cls, path: Path, options: StoreOptions = DEFAULTS, **more: Any) -> Any:
+    def open(cls, path: Any, options: StoreOptions = DEFAULTS, **more: Any) -> Any:
         return super().open(path, options._replace(tenant_bytes=None), **more)

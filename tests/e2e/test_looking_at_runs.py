@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcage.host.cli.runs.listing import STATES
+from flowcage.host.cli.runs.looking.listing import STATES
 from flowcage.host.durable import records
 from flowcage.host.durable.sqlite.store import SqliteStore
 

@@ -52,7 +52,7 @@ VERDICTS = {
     "SchemaDisagrees": Verdict.HOST_FAULT,  # a fault of flowcage's own, and only where a switch looks for it
     # The run itself is whole: it can be resumed, or its store has to be looked at.
     "Fenced": Verdict.HOST_FAULT,
-    "ReplayDiverged": Verdict.HOST_FAULT,
+    "ReplayDiverged": Verdict.DIVERGED,
     "StoreFailed": Verdict.HOST_FAULT,
     "TooLarge": Verdict.HOST_FAULT,
     "RunExpired": Verdict.EXPIRED,

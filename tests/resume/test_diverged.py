@@ -55,7 +55,8 @@ def test_a_workflow_that_asks_for_something_else_diverges(tmp_path: Path, was: s
             kept.begun = kept.begun._replace(source=SOURCE.replace(was, becomes))
             with pytest.raises(ReplayDiverged):
                 await kept.execute(kept.run(options))
-            assert (await store.get("run")).state == "diverged"
+            summary = await store.get("run")
+            assert (summary.state, summary.verdict) == ("diverged", "diverged")
             with pytest.raises(NotResumable, match="has diverged"):
                 await take_up(store, "run")
         finally:

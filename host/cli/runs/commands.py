@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs import access, detaching
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Listener
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
+@detaching.options
 def resume(
     run: str,
     store: Path | None,
@@ -32,6 +33,7 @@ def resume(
     quiet: bool,
     no_prompt: bool,
     even_if_cancelled: bool,
+    **given: Any,
 ) -> None:
     """Go on with RUN, which was ended before it was done: an id, the beginning of one, or @last.
 
@@ -48,6 +50,7 @@ def resume(
     from flowcage.host.resume.lives import to_the_end
     from flowcage.host.resume.outside import watched as watching
 
+    detaching.start_if(given)
     path = access.path_of(store)
     events = events and events.absolute()
     record = access.looked_up(path, run)
@@ -59,12 +62,13 @@ def resume(
         except InputError as error:
             fail(exits.USAGE, str(error))
         ending = Ending(script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
-        ask = prompt(is_wanted=not no_prompt, is_kept=True)
+        ask = prompt(is_wanted=not no_prompt and given["detached"] is None, is_kept=True)
 
         async def work(listener: Listener | None) -> Outcome:
             async with keeping.opened(path) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
-                life = keeping.lives(replace(options, listener=listener, ask=ask), outside, ending.begin)
+                began = detaching.announced(given["detached"], path, ending.begin)
+                life = keeping.lives(replace(options, listener=listener, ask=ask), outside, began)
                 return await to_the_end(opened, kept, life)
 
         ending.of(lambda: watched(work, file, quiet=quiet, has_prompt=ask is not None))

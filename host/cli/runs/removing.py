@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, note
-from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.terminal.text import leave
 
@@ -42,6 +43,7 @@ def rm(runs: tuple[str, ...], store: Path | None, as_json: bool) -> None:
         return gone, refusals
 
     gone, refusals = access.write(store, remove)
+    _remove_logs(access.path_of(store), gone)
     access.say_all(gone, gone, as_json=as_json)
     for refusal in refusals:
         note(refusal)
@@ -64,4 +66,13 @@ def prune(older_than: float, tenant: str | None, dry_run: bool, store: Path | No
     before = int((time.time() - older_than) * 1000)
     doing = access.read if dry_run else access.write
     gone = doing(store, lambda opened: opened.prune(before, tenant, dry_run=dry_run))
+    if not dry_run:
+        _remove_logs(access.path_of(store), gone)
     access.say_all(gone, gone, as_json=as_json)
+
+
+def _remove_logs(store: Path, run_ids: list[str]) -> None:
+    """The messages of runs that were detached go with them."""
+    for run_id in run_ids:
+        with suppress(OSError):
+            detaching.log_of(store, run_id).unlink()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flowcage.host.cli.people.answer import answer
 from flowcage.host.cli.runs.cancelling import cancel
 from flowcage.host.cli.runs.commands import resume
-from flowcage.host.cli.runs.following import logs, wait
-from flowcage.host.cli.runs.listing import ls
+from flowcage.host.cli.runs.looking.following import logs, wait
+from flowcage.host.cli.runs.looking.listing import ls
+from flowcage.host.cli.runs.looking.showing import result, show
 from flowcage.host.cli.runs.moving import export_run, import_runs
 from flowcage.host.cli.runs.removing import prune, rm
 from flowcage.host.cli.runs.replaying import replay
-from flowcage.host.cli.runs.showing import result, show
 from flowcage.host.cli.runs.stack import stack
 
 COMMANDS = (

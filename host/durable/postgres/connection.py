@@ -7,14 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
-
+from flowcage.host.durable.postgres.driver import psycopg, sql
 from flowcage.host.durable.sql.database import Rows
 from flowcage.host.durable.sql.write import Trouble
 
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 # A server that is cut off is noticed after half a minute, by both sides, unless the address says otherwise.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
@@ -22,7 +19,7 @@ _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3
 
 def connected(address: str, schema: str) -> Connection:
     """A connection for one thread at a time, without transactions of its own."""
-    given = conninfo_to_dict(address)
+    given = psycopg.conninfo.conninfo_to_dict(address)
     more: dict[str, Any] = {name: value for name, value in _ALIVE.items() if name not in given}
     connection: Connection = psycopg.connect(address, autocommit=True, **more)
     connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))

@@ -15,11 +15,10 @@ import secrets
 import socket
 from hashlib import blake2b
 
-import psycopg
 import trio
-from psycopg import sql
 
 from flowcage.host.durable.postgres.connection import Connection, connected
+from flowcage.host.durable.postgres.driver import psycopg, sql
 from flowcage.host.durable.sql.database import Database
 
 _PAUSE_SECONDS = 1.0  # between attempts to reach the server again

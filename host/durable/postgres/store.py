@@ -14,12 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-import psycopg
-from psycopg import sql
-
 from flowcage.host.durable.errors import StoreFailed, WrongStore
 from flowcage.host.durable.postgres import owners as liveness
 from flowcage.host.durable.postgres.connection import PostgresDatabase, connected, trouble_of
+from flowcage.host.durable.postgres.driver import psycopg, require_driver, sql
 from flowcage.host.durable.postgres.owners import Owners
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql import schema as tables
@@ -54,7 +52,9 @@ class PostgresStore(SqlStore):
 
         Raises:
             WrongStore, DamagedStore, StoreFailed: with what to do.
+            ImportError: psycopg is not installed; ``flowcage[postgres]`` installs it.
         """
+        require_driver()
         opened: list[PostgresDatabase | Owners] = []
         try:
             writer = PostgresDatabase(connected(address, schema))

@@ -61,7 +61,7 @@ class SqliteStore(SqlStore):
     @classmethod
     def open(
         cls,
-        path: Path,
+        path: Path | str,
         options: StoreOptions = DEFAULTS,
         *,
         durability: Durability = "full",
@@ -80,6 +80,7 @@ class SqliteStore(SqlStore):
         Raises:
             WrongStore, DamagedStore, StoreFailed: with what to do.
         """
+        path = Path(path)
         if read_only:
             return cls._open_for_reading(path, options, connect)
         with files.explained(path):

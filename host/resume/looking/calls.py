@@ -26,7 +26,7 @@ class RefusedAnswer(NamedTuple):
 
 
 @dataclass
-class Attempt:
+class CallAttempt:
     """One time that somebody was asked.
 
     Attributes:
@@ -47,7 +47,7 @@ class Attempt:
 
 
 @dataclass
-class Call:
+class RunCall:
     """One request of a run's tree.
 
     Attributes:
@@ -70,12 +70,17 @@ class Call:
     phase: str | None
     asked: float
     state: CallState = "queued"
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[CallAttempt] = field(default_factory=list)
     value: Json | Missing = MISSING
     error: str | None = None
     model: str | None = None
     session_id: str | None = None
     reused: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """What an agent was asked; "" for another kind of request."""
+        return self.request.prompt if isinstance(self.request, AgentRequest) else ""
 
     @property
     def tokens(self) -> int:
@@ -119,7 +124,7 @@ class Story(NamedTuple):
         phases: names, in the order in which they were entered.
     """
 
-    calls: Mapping[str, Call]
+    calls: Mapping[str, RunCall]
     workflows: Mapping[str, str]
     totals: Totals
     phases: tuple[str, ...]
@@ -142,7 +147,7 @@ def story_of(record: RunRecord) -> Story:
 class _Calls:
     def __init__(self, telling: Telling) -> None:
         self.telling = telling
-        self.calls: dict[str, Call] = {}
+        self.calls: dict[str, RunCall] = {}
         self.workflows: dict[str, str] = {}
         self.phases: dict[str, None] = {}
         self._epoch: int | None = None
@@ -183,7 +188,7 @@ class _Calls:
                 if (call := self.calls.get(command.id)) is not None:
                     call.state = "open"
                     if command.tries == 1:
-                        call.attempts.append(Attempt(command.attempt, at))
+                        call.attempts.append(CallAttempt(command.attempt, at))
             case Emit(path, "agent_failed" | "agent_cancelled" as kind, members):
                 if (call := self.calls.get(_id(path, members["request_id"]))) is not None:
                     _fail(call, kind, members)
@@ -192,19 +197,19 @@ class _Calls:
                     if (call := self.calls.get(_id(path, resolve.id))) is not None:
                         _settle(call, resolve.resolution)
 
-    def cancel(self, calls: Iterable[Call]) -> None:
+    def cancel(self, calls: Iterable[RunCall]) -> None:
         """Their workflow is over."""
         for call in calls:
             if call.state in ("queued", "open"):
                 call.state = "cancelled"
 
 
-def _new(path: str, request: Request, phase: str, at: float) -> Call:
+def _new(path: str, request: Request, phase: str, at: float) -> RunCall:
     kind = request.type if isinstance(request, UnknownRequest) else _kind(request)
     options = getattr(request, "options", MISSING)
     texts = options if isinstance(options, dict) else {}
     label, own = texts.get("label"), texts.get("phase", phase)
-    return Call(
+    return RunCall(
         _id(path, request.id),
         path,
         kind,
@@ -224,7 +229,7 @@ def _id(path: str, identifier: str) -> str:
     return f"{path}/{identifier}" if path else identifier
 
 
-def _answer(call: Call, given: Answered | Refused, at: float) -> None:
+def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
     """Note what was answered, before the core has said what follows."""
     if call.state in ("cancelled", "failed", "answered"):
         return
@@ -245,7 +250,7 @@ def _answer(call: Call, given: Answered | Refused, at: float) -> None:
         call.state, call.error = "failed", given.message
 
 
-def _fail(call: Call, kind: str, members: Mapping[str, Any]) -> None:
+def _fail(call: RunCall, kind: str, members: Mapping[str, Any]) -> None:
     if kind == "agent_cancelled":
         call.state = "cancelled"
     elif not members["will_retry"]:
@@ -255,7 +260,7 @@ def _fail(call: Call, kind: str, members: Mapping[str, Any]) -> None:
         call.state = "queued"
 
 
-def _settle(call: Call, resolution: Any) -> None:
+def _settle(call: RunCall, resolution: Any) -> None:
     """Note how a call ended that nobody was asked about, such as a sleep."""
     if call.state in ("queued", "open"):
         is_refused = isinstance(resolution, Rejected)

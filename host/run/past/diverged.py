@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowcage.host.outcome.errors import RunError
+from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.run.core.inputs import Said
 
 
@@ -19,6 +20,7 @@ class ReplayDiverged(RunError):
     """
 
     child_alive = True
+    verdict = Verdict.DIVERGED
 
     def __init__(
         self, path: str, turn: int, difference: str, before: Said | None = None, now: Said | None = None

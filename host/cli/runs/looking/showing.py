@@ -9,7 +9,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, fail, say
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.runs.summaries import result_json, standing, summary_json
+from flowcage.host.cli.runs.looking.summaries import result_json, standing, summary_json
 from flowcage.host.terminal.text import leave
 
 
@@ -23,7 +23,7 @@ def show(run: str, agent: str | None, store: Path | None, as_json: bool) -> None
 
     A call of a child workflow has the id of the request that started it before its own: 3/1.
     """
-    from flowcage.host.cli.runs import shown
+    from flowcage.host.cli.runs.looking import shown
     from flowcage.host.durable.errors import StoreError
     from flowcage.host.resume.looking.calls import story_of
 

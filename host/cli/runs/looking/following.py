@@ -12,7 +12,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, note, write_result
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.runs.summaries import result_json
+from flowcage.host.cli.runs.looking.summaries import result_json
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
 
@@ -35,7 +35,7 @@ def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
 
     With --json each line is an event; what a history does not have of one is empty.
     """
-    from flowcage.host.cli.runs.narrated import Lines
+    from flowcage.host.cli.runs.looking.narrated import Lines
 
     async def work(opened: SqliteStore) -> Summary | None:
         run_id = await opened.find(run)

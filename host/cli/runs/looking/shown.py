@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from flowcage.host.cli.runs.columns import aligned, one_line
-from flowcage.host.cli.runs.summaries import INTERRUPTED, standing
+from flowcage.host.cli.runs.looking.columns import aligned, one_line
+from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing
 from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.resume.looking.calls import Attempt, Call, Story
+from flowcage.host.resume.looking.calls import CallAttempt, RunCall, Story
 from flowcage.host.run.core.tree import request_of
 from flowcage.host.terminal.text import safe
 from flowcage.protocol import strictjson
@@ -92,14 +92,14 @@ def _of_workflow(story: Story, path: str, indent: str) -> Iterator[str | _Row]:
             yield from _below(story, call, indent)
 
 
-def _below(story: Story, call: Call, indent: str) -> Iterator[str | _Row]:
+def _below(story: Story, call: RunCall, indent: str) -> Iterator[str | _Row]:
     for path, name in story.workflows.items():
         if path and request_of(path) == call.id:
             yield f"{indent}    {one_line(name, _ERROR)}"
             yield from _of_workflow(story, path, f"{indent}    ")
 
 
-def _row(call: Call, indent: str) -> _Row:
+def _row(call: RunCall, indent: str) -> _Row:
     attempts = len(call.attempts)
     return (
         f"{indent}  {call.id}",
@@ -114,7 +114,7 @@ def _row(call: Call, indent: str) -> _Row:
     )
 
 
-def _name(call: Call) -> str:
+def _name(call: RunCall) -> str:
     if call.label:
         return call.label
     match call.request:
@@ -127,7 +127,7 @@ def _name(call: Call) -> str:
     return ""
 
 
-def _note(call: Call) -> str:
+def _note(call: RunCall) -> str:
     notes = ["reused"] if call.reused else []
     if any(attempt.lives > 1 for attempt in call.attempts):
         notes.append("interrupted and asked again")
@@ -136,7 +136,7 @@ def _note(call: Call) -> str:
     return "; ".join(notes)
 
 
-def _sum(calls: Sequence[Call]) -> str:
+def _sum(calls: Sequence[RunCall]) -> str:
     agents = [call for call in calls if call.kind == "agent"]
     told = [_count(len(agents), "call")] if agents else []
     others = len(calls) - len(agents)
@@ -155,7 +155,7 @@ def _count(number: int, word: str) -> str:
 # ---- one call --------------------------------------------------------------------------------
 
 
-def call_members(call: Call) -> dict[str, Any]:
+def call_members(call: RunCall) -> dict[str, Any]:
     """One call as JSON: `answer` is left out where there is none."""
     told = call.to_json() | {"options": _options(call.request), "sessionId": call.session_id}
     told["attempts"] = [
@@ -181,7 +181,7 @@ def _options(request: Request) -> Any:
     return {name: value for name, value in request._asdict().items() if name != "id" and value is not MISSING}
 
 
-def call_lines(call: Call) -> list[str]:
+def call_lines(call: RunCall) -> list[str]:
     """One call for a person: texts of the workflow and of the agent are indented."""
     found = [f"call      {call.id}  {call.kind}", f"state     {call.state}"]
     for name, text in (
@@ -205,7 +205,7 @@ def call_lines(call: Call) -> list[str]:
     return found
 
 
-def _attempt(attempt: Attempt) -> Iterator[str]:
+def _attempt(attempt: CallAttempt) -> Iterator[str]:
     ended = "at work" if attempt.ended is None else length(attempt.ended - attempt.began)
     again = ", interrupted and asked again" if attempt.lives > 1 else ""
     yield f"attempt {attempt.number} {ended}{_costs(attempt.tokens, attempt.cost_usd)}{again}"

@@ -9,8 +9,8 @@ import click
 
 from flowcage.host.cli.console import Command, note
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.runs.columns import aligned, one_line
-from flowcage.host.cli.runs.summaries import INTERRUPTED, standing, summary_json
+from flowcage.host.cli.runs.looking.columns import aligned, one_line
+from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing, summary_json
 from flowcage.host.cli.runs.times import Since, told
 from flowcage.host.outcome.verdict import Verdict
 

@@ -1,0 +1,118 @@
+"""``--detach``: the command goes on in a process of its own, without the terminal.
+
+The second process is the same command in a session of its own. Until its run is kept it has the terminal's
+streams, so what is wrong is told as ever, with the same exit status. Then it lets go of them, and says so
+through a pipe; the first process prints that and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from flowcage.host.cli.console import say
+from flowcage.host.cli.exits import DONE
+from flowcage.host.terminal.text import leave, wait_until_told
+from flowcage.protocol import strictjson
+
+if TYPE_CHECKING:
+    from flowcage.host.run.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MOST_BYTES = 65_536  # of what the second process says
+
+
+def options(command: F) -> F:
+    """The options of a command that can be detached."""
+    told = click.option("--detached", type=click.IntRange(0), hidden=True)
+    asked = click.option(
+        "--detach",
+        is_flag=True,
+        help="Go on in the background, and print the run's id and the file for its messages once it is kept.",
+    )
+    return asked(told(command))
+
+
+def start_if(given: dict[str, Any]) -> None:
+    """Where the command is to be detached, start the second process and leave."""
+    if given["detach"] and given["detached"] is None:
+        _start()
+
+
+def _start() -> NoReturn:
+    """Start the second process, and leave when its run is kept, or with its exit status."""
+    reader, writer = os.pipe()
+    name, *rest = sys.argv[1:]
+    program = "from flowcage.host.cli.entry import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", program, name, f"--detached={writer}", *rest],
+        pass_fds=(writer,),
+        start_new_session=True,
+        env={**os.environ, "NO_COLOR": "1"},  # its messages go to a file
+    )
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as pipe:
+            told = pipe.read(_MOST_BYTES)
+        if told:
+            say(told.decode())
+            leave(DONE)
+        status = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        raise
+    leave(128 - status if status < 0 else status)
+
+
+def announced(
+    descriptor: int | None, store: Path | None, began: Callable[[Run, bool], None]
+) -> Callable[[Run, bool], None]:
+    """`began` of a run, which in the second process lets go of the terminal when the first life begins.
+
+    Args:
+        descriptor: of the pipe to the first process; None in a process that is not detached.
+        store: that keeps the run.
+        began: is given a run, and whether it is kept.
+    """
+    if descriptor is None:
+        return began
+    assert store is not None
+    pipes = [descriptor]
+
+    def begin(run: Run, is_kept: bool) -> None:
+        began(run, is_kept)
+        if is_kept and pipes:
+            _let_go(pipes.pop(), run.id, store)
+
+    return begin
+
+
+def _let_go(descriptor: int, run_id: str, store: Path) -> None:
+    log = log_of(store, run_id)
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    wait_until_told()
+    for stream, target in ((0, nothing), (1, nothing), (2, file)):
+        os.dup2(target, stream)
+    os.close(file)
+    os.close(nothing)
+    try:
+        os.write(descriptor, strictjson.dumps({"runId": run_id, "log": str(log)}).encode())
+        os.close(descriptor)
+    except OSError:  # the first process was killed; the run goes on all the same
+        return
+
+
+def log_of(store: Path, run_id: str) -> Path:
+    """The file for the messages of a run that is detached."""
+    return Path(f"{store}.logs") / f"{run_id}.log"
