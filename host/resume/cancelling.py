@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 from flowcage.host.durable.errors import RunHasEnded
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.store import Store
-from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.outcome.cancel import CancelRequested
+from flowcage.host.outcome.ending import explain
 
 # It is over, since nobody had it; or its host was asked to end it.
 Cancelling: TypeAlias = Literal["ended", "asked"]
@@ -21,8 +22,8 @@ async def cancel(store: Store, run_id: str, reason: str = "") -> Cancelling:
         RunHasEnded: it is over.
         StoreFailed: the store takes nothing.
     """
-    message = f"cancelled: {reason}" if reason else "cancelled"
-    ending = Ending(Verdict.CANCELLED.value, error={"kind": Verdict.CANCELLED.value, "message": message})
+    error = CancelRequested(reason)  # as the host of a live run has it
+    ending = Ending(error.verdict.value, error={**explain(error)})
     await store.cancel(run_id, reason)
     try:
         return "ended" if await store.end_unowned(run_id, ending) else "asked"

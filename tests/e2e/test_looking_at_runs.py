@@ -294,6 +294,24 @@ def test_ctrl_c_ends_following_and_not_the_run(run: Run) -> None:
     assert on(run.store, "ls", "--json").json[0]["state"] == "running"
 
 
+def test_a_run_of_another_process_is_cancelled_and_resumed_by_request_only(run: Run) -> None:
+    cancelled = on(run.store, "cancel", "@last", "--wait", "--reason", "too dear")
+    assert (cancelled.status, cancelled.stdout.partition(" has ")[2]) == (0, "ended: cancelled\n")
+    out, _ = run.process.communicate(timeout=DEADLINE)
+    assert json.loads(out)["error"]["message"] == "the run was cancelled: too dear"
+    assert on(run.store, "ls").stdout.splitlines()[1].split()[3] == "cancelled"
+    refused = on(run.store, "resume", "@last", "--quiet")
+    assert (refused.status, refused.stdout) == (2, "")
+    with subprocess.Popen(
+        [FLOWCAGE, "resume", "@last", "--even-if-cancelled", "--quiet", "--store", run.store],
+        stdout=subprocess.PIPE,
+    ) as resumed:
+        run.pipe.read_text()
+        run.let_go()
+        out, _ = resumed.communicate(timeout=DEADLINE)
+    assert json.loads(out)["verdict"] == "completed"
+
+
 @pytest.mark.parametrize(
     ("verdict", "status"),
     [

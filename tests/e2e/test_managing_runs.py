@@ -130,8 +130,9 @@ def test_a_run_that_nobody_has_is_ended_at_once_and_once(path: Path) -> None:
     assert (ended.status, ended.stdout) == (0, "run open has ended: cancelled\n")
     assert on(path, "result", "open", "--json").json["error"] == {
         "kind": "cancelled",
-        "message": "cancelled: too dear",
+        "message": "the run was cancelled: too dear",
     }
+    assert on(path, "show", "open", "--json").json["cancel"]["reason"] == "too dear"
     again = on(path, "cancel", "open", "--json")
     assert (again.status, again.json) == (1, {"runId": "open", "state": "ended", "verdict": "cancelled"})
 

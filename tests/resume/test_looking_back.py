@@ -92,7 +92,7 @@ def test_a_host_ends_what_nobody_has_and_asks_whoever_has_a_run(tmp_path: Path) 
                 assert await host.cancel("left", "why", tenant="t") == "ended"
                 assert (await host.get("left", tenant="t")).error == {
                     "kind": "cancelled",
-                    "message": "cancelled: why",
+                    "message": "the run was cancelled: why",
                 }
                 with pytest.raises(RunHasEnded):
                     await host.cancel("left", tenant="t")

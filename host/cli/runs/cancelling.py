@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool) -> None:
     """End RUN as cancelled, whether it goes on in another process or waits to be resumed.
 
-    A run that goes on is asked to end; its agents are stopped. Exit status 1 where it had ended already.
+    A run that goes on is asked to end; its agents are stopped. Afterwards it is resumed with
+    --even-if-cancelled only. Exit status 1 where it had ended already.
     flowcage resume goes on with a cancelled run only with --even-if-cancelled.
     """
     from flowcage.host.durable.errors import RunHasEnded
