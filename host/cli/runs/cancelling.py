@@ -30,7 +30,6 @@ def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool)
 
     A run that goes on is asked to end; its agents are stopped. Afterwards it is resumed with
     --even-if-cancelled only. Exit status 1 where it had ended already.
-    flowcage resume goes on with a cancelled run only with --even-if-cancelled.
     """
     from flowcage.host.durable.errors import RunHasEnded
     from flowcage.host.resume import cancelling
