@@ -174,3 +174,19 @@ def test_a_history_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
         entries=[*record.entries[:2], wild], summary=record.summary._replace(created_at=2**62)
     )
     assert told(damaged)[0].time == ""
+
+
+def test_an_answer_that_was_there_already_is_told_as_reused(tmp_path: Path) -> None:
+    trio.run(first_life, tmp_path / "runs.db", options(Agents()), "export default agent('x')")
+    record = record_of(tmp_path / "runs.db")
+    facts = {"cached": True, "model": "m"}
+    entries = [
+        each._replace(input=each.input._replace(facts=facts)) if isinstance(each.input, Answered) else each
+        for each in record.entries
+    ]
+    for found, reused in ((record, False), (record._replace(entries=entries), True)):
+        (call,) = story_of(found).calls.values()
+        assert (call.state, call.value, call.reused, call.model) == ("answered", "<x>", reused, "m")
+    assert any(
+        isinstance(each, AgentCompleted) and each.cached for each in told(record._replace(entries=entries))
+    )

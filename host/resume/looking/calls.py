@@ -12,7 +12,17 @@ from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
 from flowcage.host.run.core.inputs import Answered, Ended, Opened, Reason, Refused, Said
 from flowcage.host.run.core.tree import Totals
-from flowcage.protocol.messages import MISSING, AgentRequest, Json, Missing, Rejected, Request, UnknownRequest
+from flowcage.protocol.messages import (
+    MISSING,
+    AgentRequest,
+    Json,
+    Missing,
+    Ok,
+    Rejected,
+    Request,
+    Resolution,
+    UnknownRequest,
+)
 
 # How a call stands. `queued` has not begun; `open` has, and has no end; `done` needed no answer of a value.
 CallState: TypeAlias = Literal["queued", "open", "answered", "done", "failed", "refused", "cancelled"]
@@ -60,6 +70,7 @@ class RunCall:
         error: why it has failed.
         model, session_id: as the agent told.
         reused: whether the answer comes from another run.
+        reused_from: that run, and the request of it that had the answer, as far as it is known.
     """
 
     id: str
@@ -76,6 +87,7 @@ class RunCall:
     model: str | None = None
     session_id: str | None = None
     reused: bool = False
+    reused_from: tuple[str, str] | None = None
 
     @property
     def prompt(self) -> str:
@@ -110,6 +122,7 @@ class RunCall:
             "costUsd": round(self.cost_usd, 9),
             "seconds": round(self.seconds, 6),
             "reused": self.reused,
+            "reusedFrom": None if self.reused_from is None else list(self.reused_from),
             "error": self.error,
         }
 
@@ -189,9 +202,9 @@ class _Calls:
                     call.state = "open"
                     if command.tries == 1:
                         call.attempts.append(CallAttempt(command.attempt, at))
-            case Emit(path, "agent_failed" | "agent_cancelled" as kind, members):
+            case Emit(path, kind, members) if kind in _ENDS:
                 if (call := self.calls.get(_id(path, members["request_id"]))) is not None:
-                    _fail(call, kind, members)
+                    _end(call, kind, members)
             case Tell(path):
                 for resolve in command.resolves:
                     if (call := self.calls.get(_id(path, resolve.id))) is not None:
@@ -241,7 +254,6 @@ def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
     if isinstance(given, Answered):
         call.state, call.value = "answered", given.value
         call.model, call.session_id = _text(given.facts, "model"), _text(given.facts, "session_id")
-        call.reused = bool(given.facts.get("cached"))
     elif attempt is not None and given.reason is Reason.WRONG_ANSWER:
         attempt.refused.append(RefusedAnswer(given.text, given.message))
     elif attempt is not None:
@@ -250,22 +262,42 @@ def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
         call.state, call.error = "failed", given.message
 
 
-def _fail(call: RunCall, kind: str, members: Mapping[str, Any]) -> None:
+# Events that an agent's call may end with.
+_ENDS = frozenset({"agent_completed", "agent_failed", "agent_cancelled"})
+
+
+def _end(call: RunCall, kind: str, members: Mapping[str, Any]) -> None:
     if kind == "agent_cancelled":
         call.state = "cancelled"
-    elif not members["will_retry"]:
+    elif kind == "agent_completed":
+        if members.get("cached"):  # else it is known from the answer
+            _reuse(call, members)
+    elif members["will_retry"]:
+        call.state = "queued"
+    else:
         call.state = "failed" if members["attempt"] else "refused"
         call.error = members["message"]
-    else:
-        call.state = "queued"
 
 
-def _settle(call: RunCall, resolution: Any) -> None:
-    """Note how a call ended that nobody was asked about, such as a sleep."""
-    if call.state in ("queued", "open"):
-        is_refused = isinstance(resolution, Rejected)
-        call.state = "refused" if is_refused else "done"
-        call.error = resolution.message if is_refused else None
+def _reuse(call: RunCall, members: Mapping[str, Any]) -> None:
+    """Note an answer that was there already."""
+    call.state, call.value, call.reused = "answered", members["value"], True
+    call.model = _text(members, "model")
+    run_id, request = _text(members, "from_run_id"), _text(members, "from_request_id")
+    call.reused_from = None if run_id is None or request is None else (run_id, request)
+
+
+def _settle(call: RunCall, resolution: Resolution) -> None:
+    """Note how a call ended that nobody has answered, such as a sleep."""
+    if call.state not in ("queued", "open"):
+        return
+    match resolution:
+        case Rejected(message):
+            call.state, call.error = "refused", message
+        case Ok(value):  # that of a child workflow which another run had
+            call.state, call.value, call.reused = "answered", value, True
+        case _:
+            call.state = "done"
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str | None:

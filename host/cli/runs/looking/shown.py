@@ -129,6 +129,8 @@ def _name(call: RunCall) -> str:
 
 def _note(call: RunCall) -> str:
     notes = ["reused"] if call.reused else []
+    if call.reused_from is not None:
+        notes = [f"reused from {one_line(call.reused_from[0], 40)} #{one_line(call.reused_from[1], 20)}"]
     if any(attempt.lives > 1 for attempt in call.attempts):
         notes.append("interrupted and asked again")
     if call.error and call.state in ("failed", "refused"):
