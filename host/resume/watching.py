@@ -13,6 +13,11 @@ from flowcage.host.durable.store import Store
 _LOOK_SECONDS = 2.0
 
 
+def may_change(summary: Summary) -> bool:
+    """Whether a host may do something with a run: it has it, or may wake it or take it from a queue."""
+    return summary.state not in ("ended", "diverged") and not summary.is_abandoned
+
+
 async def changes(store: Store, run_id: str) -> AsyncGenerator[Summary]:
     """How a run stands: at first, and whenever it may have changed, as long as its host lives.
 
@@ -25,7 +30,7 @@ async def changes(store: Store, run_id: str) -> AsyncGenerator[Summary]:
     while True:
         summary = await store.get(run_id)
         yield summary
-        if summary.state in ("ended", "diverged") or summary.is_abandoned:
+        if not may_change(summary):
             return
         with trio.move_on_after(_LOOK_SECONDS):
             await store.news()

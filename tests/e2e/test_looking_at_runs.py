@@ -341,3 +341,32 @@ def test_a_damaged_history_is_told_by_the_entry(path: Path) -> None:
         refused = on(path, *words)
         assert (refused.status, refused.stdout) == (2, ""), words
         assert "run run, entry 2: " in refused.stderr
+
+
+def test_a_store_of_a_later_version_is_refused_with_what_to_do(path: Path) -> None:
+    kept.make(path, "done")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE flowcage_schema SET version = 99, oldest_reader = 99")
+    db.close()
+    for words in (
+        ("ls",),
+        ("show", "@last"),
+        ("logs", "-f", "@last"),
+        ("cancel", "@last"),
+        ("wait", "@last"),
+    ):
+        refused = on(path, *words)
+        assert (refused.status, refused.stdout) == (2, ""), words
+        assert "was written by a later flowcage" in refused.stderr
+
+
+def test_what_has_ended_is_followed_and_waited_for_without_writing(path: Path) -> None:
+    kept.make(path, "done", "gone")
+    before = sorted(path.parent.rglob("*"))
+    assert on(path, "logs", "-f", "done").stdout.endswith("the run ended: completed\n")
+    assert on(path, "wait", "done").status == 0
+    assert on(path, "wait", "gone").status == 137
+    with sqlite3.connect(path) as db:
+        assert len(db.execute("SELECT owner FROM owners").fetchall()) == 1
+    db.close()
+    assert sorted(path.parent.rglob("*")) == before

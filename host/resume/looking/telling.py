@@ -48,7 +48,7 @@ class Diagnosed(_OfHistory):
 
 @dataclass(frozen=True)
 class Resumed(_OfHistory):
-    """The run goes on in another host; `life` counts them from 1."""
+    """The run goes on after it was left or had slept; `life` counts how often it was taken up, from 1."""
 
     TYPE = "resumed"
     life: int = 1

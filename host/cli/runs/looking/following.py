@@ -37,6 +37,8 @@ def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
     """
     from flowcage.host.cli.runs.looking.narrated import Lines
 
+    follow = follow and _may_go_on(store, run)
+
     async def work(opened: SqliteStore) -> Summary | None:
         run_id = await opened.find(run)
         lines, summary = Lines(), None
@@ -69,19 +71,32 @@ def wait(run: str, store: Path | None) -> None:
     """
     from flowcage.host.resume import watching
 
+    may_go_on = _may_go_on(store, run)
+
     async def work(opened: SqliteStore) -> RunRecord:
         run_id = await opened.find(run)
-        async with aclosing(watching.changes(opened, run_id)) as changes:
-            async for _ in changes:
-                pass
+        if may_go_on:
+            async with aclosing(watching.changes(opened, run_id)) as changes:
+                async for _ in changes:
+                    pass
         return await opened.load(run_id)
 
-    record = access.write(store, work)
+    record = (access.write if may_go_on else access.read)(store, work)
     summary = record.summary
     if summary.is_abandoned:
         note(f"run {summary.run_id} was interrupted; go on with: flowcage resume {summary.run_id}")
     access.say_all([], result_json(record), as_json=True)
     leave(_status(record))
+
+
+def _may_go_on(store: Path | None, run: str) -> bool:
+    """Whether there is anything to follow. If not, the store need not be one that can be written."""
+    from flowcage.host.resume import watching
+
+    async def look(opened: SqliteStore) -> bool:
+        return watching.may_change(await opened.get(await opened.find(run)))
+
+    return access.read(store, look)
 
 
 async def _events(

@@ -41,7 +41,7 @@ class Lines:
             case records.Sleeping():
                 return f"   sleeps for {event.duration_ms / 1000:g} s"
             case Resumed():
-                return f"resumed: the run goes on in another process, number {event.life}"
+                return f"resumed: the run goes on, in its life {event.life}"
             case Diagnosed():
                 return f"note: {event.diagnostic.get('message')}"
         found = self._narrator.line(event)
