@@ -134,13 +134,11 @@ class Story(NamedTuple):
         calls: by id, in the order in which they were made.
         workflows: name of the source of each workflow of the tree, by path.
         totals: counts of the whole tree.
-        phases: names, in the order in which they were entered.
     """
 
     calls: Mapping[str, RunCall]
     workflows: Mapping[str, str]
     totals: Totals
-    phases: tuple[str, ...]
 
 
 def story_of(record: RunRecord) -> Story:
@@ -154,7 +152,7 @@ def story_of(record: RunRecord) -> Story:
         calls.take(entry)
     if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
         calls.cancel(calls.calls.values())  # the end of the root is no entry
-    return Story(calls.calls, calls.workflows, calls.telling.core.tree.totals, tuple(calls.phases))
+    return Story(calls.calls, calls.workflows, calls.telling.core.tree.totals)
 
 
 class _Calls:
@@ -162,7 +160,7 @@ class _Calls:
         self.telling = telling
         self.calls: dict[str, RunCall] = {}
         self.workflows: dict[str, str] = {}
-        self.phases: dict[str, None] = {}
+        self._of_path: dict[str, list[RunCall]] = {}
         self._epoch: int | None = None
 
     def take(self, entry: Entry) -> None:
@@ -178,7 +176,7 @@ class _Calls:
         for command in commands:
             self._take_command(command, at)
         if isinstance(given, Ended):
-            self.cancel(call for call in self.calls.values() if call.path == given.path)
+            self.cancel(self._of_path.pop(given.path, []))
 
     def _begin_life(self, epoch: int) -> None:
         if self._epoch not in (None, epoch):
@@ -192,8 +190,8 @@ class _Calls:
         phase = workflow.phase if workflow is not None else ""
         for request in said.requests:
             call = _new(said.path, request, phase, at)
-            self.phases.setdefault(call.phase or "")
-            self.calls.setdefault(call.id, call)
+            self.calls[call.id] = call
+            self._of_path.setdefault(call.path, []).append(call)
 
     def _take_command(self, command: Command, at: float) -> None:
         match command:

@@ -18,6 +18,7 @@ from flowcage.protocol.messages import MISSING, AgentRequest, Request, SleepRequ
 _Row: TypeAlias = tuple[str, ...]
 _RIGHT = frozenset({3, 4, 5, 6})  # columns with numbers
 _NAME, _ERROR = 44, 100  # characters
+_DEPTH = 50  # of child workflows that are shown below each other
 
 
 # ---- the run ---------------------------------------------------------------------------------
@@ -71,32 +72,41 @@ def _state(record: RunRecord) -> str:
 
 
 def _tree(story: Story) -> list[str]:
-    parts = list(_of_workflow(story, "", ""))
+    parts = list(_Tree(story).of("", ""))
     rows = iter(aligned([part for part in parts if isinstance(part, tuple)], _RIGHT))
     return [part if isinstance(part, str) else next(rows) for part in parts]
 
 
-def _of_workflow(story: Story, path: str, indent: str) -> Iterator[str | _Row]:
-    """Headings, and the rows of calls, of one workflow with those below it."""
-    calls = [call for call in story.calls.values() if call.path == path]
-    phases = [each for each in story.phases if any((call.phase or "") == each for call in calls)]
-    for phase in phases:
-        group = [call for call in calls if (call.phase or "") == phase]
-        if phase or len(phases) > 1:
-            yield ""
-            yield f"{indent}{one_line(phase, _ERROR) or '(no phase)'}  {_sum(group)}"
-        elif not path:
-            yield ""
-        for call in sorted(group, key=lambda each: each.kind != "agent"):
-            yield _row(call, indent)
-            yield from _below(story, call, indent)
+class _Tree:
+    """Headings, and the rows of calls, of each workflow with those below it."""
 
+    def __init__(self, story: Story) -> None:
+        self._names = story.workflows
+        self._calls: dict[str, dict[str, list[RunCall]]] = {}  # by path and phase
+        self._below: dict[str, list[str]] = {}  # paths, by the request that started them
+        for call in story.calls.values():
+            self._calls.setdefault(call.path, {}).setdefault(call.phase or "", []).append(call)
+        for path in story.workflows:
+            if path:
+                self._below.setdefault(request_of(path), []).append(path)
 
-def _below(story: Story, call: RunCall, indent: str) -> Iterator[str | _Row]:
-    for path, name in story.workflows.items():
-        if path and request_of(path) == call.id:
-            yield f"{indent}    {one_line(name, _ERROR)}"
-            yield from _of_workflow(story, path, f"{indent}    ")
+    def of(self, path: str, indent: str) -> Iterator[str | _Row]:
+        """Those of one workflow."""
+        phases = self._calls.get(path, {})
+        for phase, calls in phases.items():
+            if phase or len(phases) > 1:
+                yield ""
+                yield f"{indent}{one_line(phase, _ERROR) or '(no phase)'}  {_sum(calls)}"
+            elif not path:
+                yield ""
+            for call in sorted(calls, key=lambda each: each.kind != "agent"):
+                yield _row(call, indent)
+                for below in self._below.get(call.id, ()):
+                    if below.count("/") >= _DEPTH:
+                        yield f"{indent}    … further workflows below are not shown"
+                        break
+                    yield f"{indent}    {one_line(self._names[below], _ERROR)}"
+                    yield from self.of(below, f"{indent}    ")
 
 
 def _row(call: RunCall, indent: str) -> _Row:
