@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -51,12 +51,21 @@ class Place:
         self.go.write_text(f"{word}\n")
 
 
+@contextmanager
+def killed(store: Path) -> Iterator[None]:
+    """Whatever becomes of the block, no detached process is left."""
+    try:
+        yield
+    finally:
+        for process in processes_of(store):
+            process.kill()
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
-    yield made
-    for process in processes_of(made.store):
-        process.kill()
+    with killed(made.store):
+        yield made
 
 
 def processes_of(store: Path) -> list[psutil.Process]:
@@ -146,3 +155,20 @@ def test_a_script_from_stdin_is_detached_and_a_module_of_the_folder_is_not_impor
     )  # fmt: skip
     assert (command.returncode, command.stderr) == (0, b"")
     assert on(store, "wait", json.loads(command.stdout)["runId"]).json["result"] == 1
+
+
+def test_a_question_of_a_detached_run_is_shown_with_how_to_answer_it(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    (tmp_path / "w.js").write_text(
+        "import { ask } from 'workflow:extra'; export default await ask('Shall we\\ngo on?', {label: 'go'})"
+    )
+    run_id = on(store, "run", tmp_path / "w.js", "--detach").json["runId"]
+    with killed(store):
+        shown = on(store, "show", run_id).stdout
+        assert f"asks      Shall we go on?; answer with: flowcage answer {run_id} 1 JSON\n" in shown
+        (call,) = on(store, "show", run_id, "--json").json["calls"]
+        assert (call["kind"], call["label"], call["outcome"]) == ("ask", "go", "open")
+        assert call["prompt"] == "Shall we\ngo on?"
+        assert flowcage("answer", run_id, "1", "true", "--store", store).status == 0
+        assert on(store, "wait", run_id).json["result"] is True
+        assert "asks" not in on(store, "show", run_id).stdout

@@ -1,28 +1,11 @@
-"""The calls of a kept run, as a fold of its history: what was asked, of whom, and what became of it."""
+"""Values that tell of the calls of a kept run: what was asked, of whom, and what became of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from flowcage.host.durable.records import Entry, RunRecord
-from flowcage.host.outcome.verdict import RESUMABLE
-from flowcage.host.resume.looking.telling import Telling
-from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
-from flowcage.host.run.core.inputs import Answered, Ended, Opened, Reason, Refused, Said
-from flowcage.host.run.core.tree import Totals
-from flowcage.protocol.messages import (
-    MISSING,
-    AgentRequest,
-    Json,
-    Missing,
-    Ok,
-    Rejected,
-    Request,
-    Resolution,
-    UnknownRequest,
-)
+from flowcage.protocol.messages import MISSING, AgentRequest, AskRequest, Json, Missing, Request
 
 # How a call stands. `queued` has not begun; `open` has, and has no end; `done` needed no answer of a value.
 CallState: TypeAlias = Literal["queued", "open", "answered", "done", "failed", "refused", "cancelled"]
@@ -91,8 +74,11 @@ class RunCall:
 
     @property
     def prompt(self) -> str:
-        """What an agent was asked; "" for another kind of request."""
-        return self.request.prompt if isinstance(self.request, AgentRequest) else ""
+        """What an agent, or a person, was asked; "" for another kind of request."""
+        match self.request:
+            case AgentRequest(prompt=text) | AskRequest(question=text):
+                return text
+        return ""
 
     @property
     def tokens(self) -> int:
@@ -112,8 +98,8 @@ class RunCall:
     def to_json(self) -> dict[str, Any]:
         """Without the prompt's further text, options and answer: a line of `flowcage show --json`."""
         told: dict[str, Any] = {"id": self.id, "kind": self.kind, "label": self.label, "phase": self.phase}
-        if isinstance(self.request, AgentRequest):
-            told["prompt"] = self.request.prompt
+        if self.prompt:
+            told["prompt"] = self.prompt
         return told | {
             "outcome": self.state,
             "attempts": len(self.attempts),
@@ -125,179 +111,3 @@ class RunCall:
             "reusedFrom": None if self.reused_from is None else list(self.reused_from),
             "error": self.error,
         }
-
-
-class Story(NamedTuple):
-    """What became of a run.
-
-    Attributes:
-        calls: by id, in the order in which they were made.
-        workflows: name of the source of each workflow of the tree, by path.
-        totals: counts of the whole tree.
-    """
-
-    calls: Mapping[str, RunCall]
-    workflows: Mapping[str, str]
-    totals: Totals
-
-
-def story_of(record: RunRecord) -> Story:
-    """The calls of a run.
-
-    Raises:
-        DamagedEntry: its log is none of a run's.
-    """
-    calls = _Calls(Telling(record.summary, record.rules))
-    for entry in record.entries:
-        calls.take(entry)
-    if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
-        calls.cancel(calls.calls.values())  # the end of the root is no entry
-    return Story(calls.calls, calls.workflows, calls.telling.core.tree.totals)
-
-
-class _Calls:
-    def __init__(self, telling: Telling) -> None:
-        self.telling = telling
-        self.calls: dict[str, RunCall] = {}
-        self.workflows: dict[str, str] = {}
-        self._of_path: dict[str, list[RunCall]] = {}
-        self._epoch: int | None = None
-
-    def take(self, entry: Entry) -> None:
-        given, at = entry.input, entry.at
-        self._begin_life(entry.epoch)
-        if isinstance(given, Answered | Refused) and (call := self.calls.get(given.id)) is not None:
-            _answer(call, given, at)
-        commands, _ = self.telling.take(entry)
-        if isinstance(given, Opened):
-            self.workflows[given.path] = given.source_name
-        if isinstance(given, Said):
-            self._ask_all(given, at)
-        for command in commands:
-            self._take_command(command, at)
-        if isinstance(given, Ended):
-            self.cancel(self._of_path.pop(given.path, []))
-
-    def _begin_life(self, epoch: int) -> None:
-        if self._epoch not in (None, epoch):
-            for call in self.calls.values():
-                if call.state == "open" and call.attempts and call.attempts[-1].ended is None:
-                    call.attempts[-1].lives += 1
-        self._epoch = epoch
-
-    def _ask_all(self, said: Said, at: float) -> None:
-        workflow = self.telling.core.tree.workflows.get(said.path)
-        phase = workflow.phase if workflow is not None else ""
-        for request in said.requests:
-            call = _new(said.path, request, phase, at)
-            self.calls[call.id] = call
-            self._of_path.setdefault(call.path, []).append(call)
-
-    def _take_command(self, command: Command, at: float) -> None:
-        match command:
-            case Ask():
-                if (call := self.calls.get(command.id)) is not None:
-                    call.state = "open"
-                    if command.tries == 1:
-                        call.attempts.append(CallAttempt(command.attempt, at))
-            case Emit(path, kind, members) if kind in _ENDS:
-                if (call := self.calls.get(_id(path, members["request_id"]))) is not None:
-                    _end(call, kind, members)
-            case Tell(path):
-                for resolve in command.resolves:
-                    if (call := self.calls.get(_id(path, resolve.id))) is not None:
-                        _settle(call, resolve.resolution)
-
-    def cancel(self, calls: Iterable[RunCall]) -> None:
-        """Their workflow is over."""
-        for call in calls:
-            if call.state in ("queued", "open"):
-                call.state = "cancelled"
-
-
-def _new(path: str, request: Request, phase: str, at: float) -> RunCall:
-    kind = request.type if isinstance(request, UnknownRequest) else _kind(request)
-    options = getattr(request, "options", MISSING)
-    texts = options if isinstance(options, dict) else {}
-    label, own = texts.get("label"), texts.get("phase", phase)
-    return RunCall(
-        _id(path, request.id),
-        path,
-        kind,
-        request,
-        label if isinstance(label, str) else None,
-        own if isinstance(own, str) and own else None,
-        at,
-    )
-
-
-def _kind(request: Request) -> str:
-    words = type(request).__name__.removesuffix("Request")
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in words).lstrip("_")
-
-
-def _id(path: str, identifier: str) -> str:
-    return f"{path}/{identifier}" if path else identifier
-
-
-def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
-    """Note what was answered, before the core has said what follows."""
-    if call.state in ("cancelled", "failed", "answered"):
-        return
-    attempt = call.attempts[-1] if call.attempts else None
-    if attempt is not None:
-        attempt.tokens += given.spent.tokens
-        attempt.cost_usd += given.spent.cost_usd
-        attempt.ended = at
-    if isinstance(given, Answered):
-        call.state, call.value = "answered", given.value
-        call.model, call.session_id = _text(given.facts, "model"), _text(given.facts, "session_id")
-    elif attempt is not None and given.reason is Reason.WRONG_ANSWER:
-        attempt.refused.append(RefusedAnswer(given.text, given.message))
-    elif attempt is not None:
-        attempt.error = given.message
-    if isinstance(given, Refused) and call.kind != "agent":
-        call.state, call.error = "failed", given.message
-
-
-# Events that an agent's call may end with.
-_ENDS = frozenset({"agent_completed", "agent_failed", "agent_cancelled"})
-
-
-def _end(call: RunCall, kind: str, members: Mapping[str, Any]) -> None:
-    if kind == "agent_cancelled":
-        call.state = "cancelled"
-    elif kind == "agent_completed":
-        if members.get("cached"):  # else it is known from the answer
-            _reuse(call, members)
-    elif members["will_retry"]:
-        call.state = "queued"
-    else:
-        call.state = "failed" if members["attempt"] else "refused"
-        call.error = members["message"]
-
-
-def _reuse(call: RunCall, members: Mapping[str, Any]) -> None:
-    """Note an answer that was there already."""
-    call.state, call.value, call.reused = "answered", members["value"], True
-    call.model = _text(members, "model")
-    run_id, request = _text(members, "from_run_id"), _text(members, "from_request_id")
-    call.reused_from = None if run_id is None or request is None else (run_id, request)
-
-
-def _settle(call: RunCall, resolution: Resolution) -> None:
-    """Note how a call ended that nobody has answered, such as a sleep."""
-    if call.state not in ("queued", "open"):
-        return
-    match resolution:
-        case Rejected(message):
-            call.state, call.error = "refused", message
-        case Ok(value):  # that of a child workflow which another run had
-            call.state, call.value, call.reused = "answered", value, True
-        case _:
-            call.state = "done"
-
-
-def _text(facts: Mapping[str, Any], name: str) -> str | None:
-    value = facts.get(name)
-    return value if isinstance(value, str) else None

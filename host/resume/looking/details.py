@@ -9,7 +9,8 @@ from flowcage.host.durable.errors import UnknownRun
 from flowcage.host.durable.records import Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Census
-from flowcage.host.resume.looking.calls import RunCall, story_of
+from flowcage.host.resume.looking.calls import RunCall
+from flowcage.host.resume.looking.story import story_of
 from flowcage.host.run.reporting import census_of
 from flowcage.protocol.messages import MISSING, Json, Missing
 

@@ -149,7 +149,7 @@ def _status(record: RunRecord) -> int:
 
 def _status_of_completed(record: RunRecord) -> int:
     from flowcage.host.cli.ending import explain_loss
-    from flowcage.host.resume.looking.calls import story_of
+    from flowcage.host.resume.looking.story import story_of
     from flowcage.host.run.reporting import census_of
 
     given = record.settings.get("given") if isinstance(record.settings, dict) else None

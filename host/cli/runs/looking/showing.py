@@ -25,7 +25,7 @@ def show(run: str, agent: str | None, store: Path | None, as_json: bool) -> None
     """
     from flowcage.host.cli.runs.looking import shown
     from flowcage.host.durable.errors import StoreError
-    from flowcage.host.resume.looking.calls import story_of
+    from flowcage.host.resume.looking.story import story_of
 
     record = access.looked_up(store, run)
     try:

@@ -9,15 +9,24 @@ from flowcage.host.cli.runs.looking.columns import aligned, one_line
 from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing
 from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.resume.looking.calls import CallAttempt, RunCall, Story
+from flowcage.host.resume.looking.calls import CallAttempt, RunCall
+from flowcage.host.resume.looking.story import Story
 from flowcage.host.run.core.tree import request_of
 from flowcage.host.terminal.text import safe
 from flowcage.protocol import strictjson
-from flowcage.protocol.messages import MISSING, AgentRequest, Request, SleepRequest, WorkflowRequest
+from flowcage.protocol.messages import (
+    MISSING,
+    AgentRequest,
+    AskRequest,
+    Request,
+    SleepRequest,
+    WorkflowRequest,
+)
 
 _Row: TypeAlias = tuple[str, ...]
 _RIGHT = frozenset({3, 4, 5, 6})  # columns with numbers
 _NAME, _ERROR = 44, 100  # characters
+_QUESTIONS = 5
 _DEPTH = 50  # of child workflows that are shown below each other
 
 
@@ -56,9 +65,20 @@ def _head(record: RunRecord, story: Story) -> Iterator[str]:
     yield f"begun     {told(run.created_at)}, last written {told(run.updated_at)}"
     failed, costs = totals.failed + totals.refused, _costs(totals.tokens, totals.cost_usd)
     yield f"agents    {_count(totals.started, 'call')}, {failed} failed{costs}"
+    for call in _questions(record, story):
+        text = one_line(call.prompt, _ERROR)
+        yield f"asks      {text}; answer with: flowcage answer {run.run_id} {one_line(call.id, 20)} JSON"
     error = ending.error.get("message") if ending is not None and isinstance(ending.error, dict) else None
     if error:
         yield f"error     {one_line(str(error), 1000)}"
+
+
+def _questions(record: RunRecord, story: Story) -> list[RunCall]:
+    """Those that wait for a person, some of them."""
+    given = {answer.request for answer in record.answers}
+    calls = story.calls.values() if record.summary.state not in ("ended", "diverged") else ()
+    open_ones = (call for call in calls if isinstance(call.request, AskRequest) and call.state == "open")
+    return [call for call in open_ones if call.id not in given][:_QUESTIONS]
 
 
 def _state(record: RunRecord) -> str:
@@ -128,8 +148,8 @@ def _name(call: RunCall) -> str:
     if call.label:
         return call.label
     match call.request:
-        case AgentRequest(prompt=prompt):
-            return prompt
+        case AgentRequest() | AskRequest():
+            return call.prompt
         case WorkflowRequest(ref=ref):
             return ref if isinstance(ref, str) else strictjson.dumps(ref)
         case SleepRequest(duration_ms=duration):
@@ -204,8 +224,8 @@ def call_lines(call: RunCall) -> list[str]:
     ):
         if text:
             found.append(f"{name:<9} {one_line(text, _ERROR)}")
-    if isinstance(call.request, AgentRequest):
-        found += ["prompt", *_text(call.request.prompt)]
+    if call.prompt:
+        found += ["prompt", *_text(call.prompt)]
     found += ["options", *_text(strictjson.dumps(_options(call.request)))]
     for attempt in call.attempts:
         found += _attempt(attempt)
