@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -246,3 +248,13 @@ def test_a_path_with_characters_of_an_address_names_a_store(path: Path, tmp_path
     shutil.move(path, folder / "runs.db")
     done = flowcage("rm", "done", "--store", "a b%20?#/runs.db", cwd=tmp_path)
     assert (done.status, done.stdout) == (0, "done\n")
+
+
+def test_a_store_that_another_program_has_locked_is_looked_at_and_not_waited_for(path: Path) -> None:
+    kept.make(path, "done")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        assert kept.ids(path) == ["done"]
+        refused = on(path, "rm", "done")
+    assert (refused.status, refused.stdout) == (125, "")
+    assert refused.stderr == f"flowcage: {path} is locked by another program; end that first\n"

@@ -58,16 +58,20 @@ def _with(path: Path, work: Callable[[SqliteStore], Awaitable[T]], *, read_only:
     from flowcage.host.cli.runs import keeping
     from flowcage.host.durable.errors import StoreError, StoreFailed
 
-    async def to_its_end() -> T:
-        async with keeping.opened(path, read_only=read_only) as opened:
-            return await work(opened)
+    async def to_its_end() -> T | StoreFailed:
+        try:
+            async with keeping.opened(path, read_only=read_only) as opened:
+                return await work(opened)
+        except StoreFailed as failure:  # of no run here, so its verdict says nothing
+            return failure
 
     try:
-        return to_the_end(to_its_end)
+        done = to_the_end(to_its_end)
     except StoreError as error:
         refuse(error)
-    except StoreFailed as error:
-        fail(exits.OUR_FAULT, str(error))
+    if isinstance(done, StoreFailed):
+        fail(exits.OUR_FAULT, str(done))
+    return done
 
 
 def refuse(error: Exception) -> NoReturn:
