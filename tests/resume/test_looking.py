@@ -190,3 +190,17 @@ def test_an_answer_that_was_there_already_is_told_as_reused(tmp_path: Path) -> N
     assert any(
         isinstance(each, AgentCompleted) and each.cached for each in told(record._replace(entries=entries))
     )
+
+
+def test_facts_of_a_store_that_no_event_has_are_left_out(tmp_path: Path) -> None:
+    trio.run(first_life, tmp_path / "runs.db", options(Agents()), "export default agent('x')")
+    record = record_of(tmp_path / "runs.db")
+    facts = {"tokens": "all", "kind": 1, "request_id": 2, "self": 3, "call": 4, "usage": "none", "later": 5}
+    entries = [
+        each._replace(input=each.input._replace(facts=facts)) if isinstance(each.input, Answered) else each
+        for each in record.entries
+    ]
+    (completed,) = [
+        each for each in told(record._replace(entries=entries)) if isinstance(each, AgentCompleted)
+    ]
+    assert (completed.request_id, completed.tokens, completed.usage) == ("1", 1, None)

@@ -7,7 +7,7 @@ run was made, which goes on between two lives of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -156,8 +156,7 @@ class Telling:
     def _take_command(self, command: Command) -> None:
         match command:
             case Emit(path, "agent_completed", members):
-                known = {name: value for name, value in members.items() if name in _OF_ANSWER}
-                self._tell(path, records.AgentCompleted, **records.of_answer(known))
+                self._tell(path, records.AgentCompleted, **records.of_answer(members))
             case Emit(path, kind, members):
                 self._tell(path, records.BY_TYPE[kind], **members)
             case Ask(request=AgentRequest()) if command.tries == 1:
@@ -198,7 +197,6 @@ class Telling:
         return run_id_below(self._summary.run_id, path) if path else self._summary.run_id
 
 
-_OF_ANSWER = {each.name for each in fields(records.AgentCompleted)}
 _TEXTS = ("label", "phase", "model", "provider")
 
 

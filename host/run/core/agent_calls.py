@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowcage.host.run.core.commands import Ask, Verdict
-from flowcage.host.run.core.inputs import Answered, Charged, Reason, Refused
+from flowcage.host.run.core.inputs import Answered, Charged, Facts, Reason, Refused
 from flowcage.host.run.core.terms import terms_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
@@ -20,6 +20,8 @@ from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
 MAX_TRIES = 2
 # How often a workflow may go on asking after a cap was reached; as often as the cap allows if that is more.
 MIN_REFUSALS = 100
+# Names of what whoever answered may have told beside the answer.
+_FACTS = frozenset({"usage", "model", "session_id", "cached"})
 # Characters of a refused answer that events and reports keep.
 MAX_REFUSED_TEXT = 2_000
 
@@ -238,7 +240,7 @@ class AgentCalls:
             seconds=answer.spent.seconds,
             tokens=answer.spent.tokens,
             cost_usd=answer.spent.cost_usd,
-            **answer.facts,
+            **known(answer.facts),
         )
 
     def _tell_of_failure(self, call: Call, message: str, seconds: float, *, will_retry: bool = False) -> None:
@@ -255,6 +257,11 @@ class AgentCalls:
 
     def _emit(self, call: Call, kind: str, **members: Any) -> None:
         self._tree.emit(call.path, kind, request_id=call.request.id, **members)
+
+
+def known(facts: Facts) -> Facts:
+    """Those that the event has a member for; a store may hold any."""
+    return {name: fact for name, fact in facts.items() if name in _FACTS} if facts else facts
 
 
 def text_of(options: Mapping[str, Json], name: str) -> str | None:
