@@ -20,6 +20,7 @@ from flowcage.host.outcome.verdict import RESUMABLE, Verdict
 from flowcage.host.resume.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
+from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, claimed, give_back, made
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
@@ -35,16 +36,13 @@ from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import Budget, Json
 
-# For the last commit of a run whose host was told to end.
-LAST_COMMIT_SECONDS = 10.0
-
 
 class KeptRun:
     """One run of a store, which this host has. Made by `begin` and `take_up`.
 
     Attributes:
         run_id: in the store, and in events.
-        record: of a run that is gone on with; None for a new one.
+        record: of a run that is gone on with, with the ending that it had; None for a new one.
         is_left: whether the end of its host leaves it to whoever takes it up; otherwise it is ended then.
         expires_at: from when on it is not woken any more, in milliseconds since 1970.
     """
@@ -55,6 +53,7 @@ class KeptRun:
         self._store = store
         self._keeper = keeper
         self._past = past
+        self._was_carried_out = False
         self.begun = begun
         self.record = record
         self.run_id = keeper.run_id
@@ -101,6 +100,12 @@ class KeptRun:
         self._outside = outside
         return run
 
+    async def leave(self) -> None:
+        """Give the run back as it was, where this host does not carry it out after all."""
+        if not self._was_carried_out:
+            before = Ending(Verdict.NOT_STARTED) if self.record is None else self.record.ending
+            await give_back(self._store, self.run_id, self._keeper.epoch, before)
+
     def options(self, options: RunOptions) -> RunOptions:
         """Options with the limits of the child that the run had."""
         return with_limits(options, self.begun.limits)
@@ -117,6 +122,7 @@ class KeptRun:
             RunError: as `Run.execute`; `Fenced` where another host has the run, `StoreFailed` where the store
                 takes nothing more, `ReplayDiverged`.
         """
+        self._was_carried_out = True
         try:
             with self._hearing(run):
                 outcome = await execute(self.begun.source, self.begun.args)
@@ -212,7 +218,7 @@ async def begin(
     new = NewRun(
         run_id, tenant, rules, workflow_of(begun), start_key, settings=settings, expires_at=expires_at
     )
-    created = await store.create(new)
+    created = await made(store, new)
     if created.epoch is None:
         raise StartedBefore(created.run_id)
     kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
@@ -247,11 +253,12 @@ async def take_up(
     summary = await store.get(run_id)
     _require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
     record = await store.load(run_id)  # what cannot be read is not claimed
+    before = record.ending
     if handlers is not None:
         _require_handlers(record, handlers)
     epoch = None if after is None else after.epoch
     if epoch is None:
-        epoch = await store.claim(run_id, reopen=after is None and summary.state == "ended")
+        epoch = await claimed(store, summary, before, reopen=after is None and summary.state == "ended")
     if epoch is None:
         raise GoesOn(run_id)
     await require_time(store, summary, epoch)
@@ -262,9 +269,10 @@ async def take_up(
         if summary.state == "asleep":
             past.slept_seconds = max(0, store.now() - summary.updated_at) / 1000
     except BaseException:
-        store.release(run_id, epoch)
+        await give_back(store, run_id, epoch, before)
         raise
     begun = begun_of(record.workflows[""])
+    record = record._replace(ending=before)
     return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past)
 
 

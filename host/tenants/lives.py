@@ -144,7 +144,7 @@ class Lives:
             finally:  # only now no other look at the store finds the run
                 if self._sleepers is not None and asked.run_id is not None:
                     self._sleepers.begun(asked.run_id)
-            return await self._execute(turn, asked._replace(options=options), began, kept)
+            return await self._carry_out(turn, asked._replace(options=options), began, kept)
         finally:
             if turn is not None:
                 self._scheduler.leave(turn)
@@ -162,7 +162,7 @@ class Lives:
                 await kept.give_up(Verdict.HOST_SHUTDOWN if is_closing else verdict)
             raise
         try:
-            return await self._execute(turn, asked, began, kept)
+            return await self._carry_out(turn, asked, began, kept)
         finally:
             self._scheduler.leave(turn)
 
@@ -185,6 +185,13 @@ class Lives:
             self._sleepers.forget(asleep.run_id)
             self._sleepers.begun(asleep.run_id)
             raise
+
+    async def _carry_out(self, turn: Turn, asked: Submission, began: Began, kept: KeptRun | None) -> Outcome:
+        try:
+            return await self._execute(turn, asked, began, kept)
+        finally:
+            if kept is not None:
+                await kept.leave()
 
     async def _execute(self, turn: Turn, asked: Submission, began: Began, kept: KeptRun | None) -> Outcome:
         with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:

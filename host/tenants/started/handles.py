@@ -21,7 +21,8 @@ from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded,
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.asleep import Asleep, end_sleeper
-from flowcage.host.resume.kept import LAST_COMMIT_SECONDS, KeptRun, begin
+from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS
+from flowcage.host.resume.kept import KeptRun, begin
 from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.run.node import new_run_id

@@ -1,0 +1,53 @@
+"""A run that a host has claimed and does not carry out is left as it was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import trio
+
+from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
+from flowcage.host.durable.records import Created, Ending, NewRun, Summary
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.verdict import Verdict
+
+# For the last commit of a run whose host was told to end.
+LAST_COMMIT_SECONDS = 10.0
+
+
+async def give_back(store: Store, run_id: str, epoch: int, before: Ending | None) -> None:
+    """Leave a run of which nothing was carried out; where it is not this host's, this does nothing.
+
+    Args:
+        store: that keeps it.
+        run_id, epoch: of the claim.
+        before: how it had ended; None where it had not.
+    """
+    ticket = store.release(run_id, epoch) if before is None else store.end(run_id, epoch, before)
+    with trio.move_on_after(LAST_COMMIT_SECONDS, shield=True), suppress(Fenced, StoreFailed, UnknownRun):
+        await ticket
+
+
+async def made(store: Store, run: NewRun) -> Created:
+    """Have a store keep a new run. Raises as `Store.create`."""
+    try:
+        return await store.create(run)
+    except trio.Cancelled:  # it may be there all the same
+        await give_back(store, run.run_id, 1, Ending(Verdict.CANCELLED))
+        raise
+
+
+async def claimed(store: Store, summary: Summary, before: Ending | None, *, reopen: bool) -> int | None:
+    """Claim a run. Its epoch; None where another host has it.
+
+    Args:
+        store: that keeps it.
+        summary: of the run.
+        before: as for `give_back`.
+        reopen: as for `Store.claim`.
+    """
+    try:
+        return await store.claim(summary.run_id, reopen=reopen)
+    except trio.Cancelled:  # it may be this host's all the same
+        await give_back(store, summary.run_id, summary.epoch + 1, before)
+        raise
