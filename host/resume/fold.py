@@ -90,7 +90,9 @@ class _Folding:
         core.tree.commands, core.tree.is_watched = [], True
         workflows = {path: each for path, each in self.workflows.items() if path in self.open}
         known = (workflows, self._asks, self._wakes, self.finishes, self._ended)
-        return Past(core, seconds, active, *known)
+        past = Past(core, seconds, active, *known)
+        past.begun = {path: each.begun for path, each in self.workflows.items() if path and each.begun}
+        return past
 
     def take(self, entry: Entry) -> None:
         run_id = self._record.summary.run_id

@@ -27,6 +27,14 @@ from flowcage.protocol.messages import (
 )
 
 
+class KeptChild(NamedTuple):
+    """A child workflow as a store has it."""
+
+    source: str
+    source_name: str
+    args: Json
+
+
 class Caller(Protocol):
     """The workflow that called ``workflow()``, as its handler sees it.
 
@@ -34,6 +42,8 @@ class Caller(Protocol):
         id: the run's name in events.
         source_name: name of the source in stacks; a path where the workflow came from a file.
         depth: 0 for a run the host started, 1 for a child workflow of it.
+        kept: the child workflow that the next `run_child` goes on with, whatever source that is given: one
+            that this request had started before the host ended. None for a new one.
     """
 
     @property
@@ -42,6 +52,8 @@ class Caller(Protocol):
     def source_name(self) -> str: ...
     @property
     def depth(self) -> int: ...
+    @property
+    def kept(self) -> KeptChild | None: ...
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
         """Run a child workflow with the caller's slots, tokens, limits and cancellation.

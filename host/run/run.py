@@ -22,7 +22,7 @@ from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id, run_id_below
-from flowcage.host.run.options import Caller, RunOptions
+from flowcage.host.run.options import Caller, KeptChild, RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
@@ -250,6 +250,12 @@ class _Caller:
         self.id = run.id
         self.source_name = run.source_name
         self.depth = run.depth
+
+    @property
+    def kept(self) -> KeptChild | None:
+        past = self.run.driver.past
+        begun = None if past is None else past.next_below(self.request)
+        return None if begun is None else KeptChild(begun.source, begun.source_name, begun.args)
 
     async def run_child(self, source: str, source_name: str, args: Json) -> Json:
         require_workflow(source, source_name, args)

@@ -20,7 +20,7 @@ from flowcage.host.outcome.errors import (
     WorkflowFailed,
     WorkflowStalled,
 )
-from flowcage.host.run.options import Caller
+from flowcage.host.run.options import Caller, KeptChild
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
@@ -85,17 +85,22 @@ class ChildWorkflows:
         """
         if caller.depth > 0:
             raise RequestRejected("a child workflow cannot start workflows of its own")
-        args = {} if request.args is MISSING else request.args
         asked = request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
-        find = self._named if isinstance(request.ref, str) else self._at_path
         try:
-            # In a thread: a disk, or whoever serves the file system, may take its time.
-            name, source = await trio.to_thread.run_sync(
-                find, self._beside(caller), asked, abandon_on_cancel=True
-            )
-            return await caller.run_child(source, name, args)
+            return await caller.run_child(*await self._found(caller, request, asked))
         except (SourceFileError, RunError) as error:
             raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
+
+    async def _found(self, caller: Caller, request: WorkflowRequest, asked: str) -> KeptChild:
+        if caller.kept is not None:  # what became of the file does not matter
+            return caller.kept
+        args = {} if request.args is MISSING else request.args
+        find = self._named if isinstance(request.ref, str) else self._at_path
+        # In a thread: a disk, or whoever serves the file system, may take its time.
+        name, source = await trio.to_thread.run_sync(
+            find, self._beside(caller), asked, abandon_on_cancel=True
+        )
+        return KeptChild(source, name, args)
 
     def _beside(self, caller: Caller) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""

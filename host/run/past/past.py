@@ -127,6 +127,7 @@ class Past:
         slept_seconds: how long the run was asleep; None where it was not.
         sleeps: how often it was asleep by now.
         emitted: how many events its lives in this process have told.
+        begun: child workflows as their children were told of them, by path; also those that are over.
         behind: workflows whose new child is not where the old one was. What is commanded for them waits.
     """
 
@@ -141,6 +142,7 @@ class Past:
     slept_seconds: float | None = None
     sleeps: int = 0
     emitted: int = 0
+    begun: Mapping[str, Begun] = field(default_factory=dict)
     behind: set[str] = field(default_factory=set)
     _taken_up: set[str] = field(default_factory=set)
 
@@ -175,6 +177,12 @@ class Past:
         self._taken_up.add(path)
         return True
 
+    def next_below(self, request: str) -> Begun | None:
+        """The child workflow of this request that is taken up next, as it was begun; None where none is."""
+        paths = [path for path in (*self.workflows, *self.ended) if request_of(path) == request]
+        left = sorted(set(paths) - self._taken_up - {""}, key=_number)
+        return self.begun.get(left[0]) if left else None
+
     def below(self, request: str) -> list[str]:
         """Paths of child workflows that this request has started, and first of those below them."""
         roots = [path for path in self.workflows if path and request_of(path) == request]
@@ -193,3 +201,8 @@ class Past:
 
 def _deepest_first(paths: Iterable[str]) -> list[str]:
     return sorted(set(paths), key=lambda each: (-each.count("/"), each))
+
+
+def _number(path: str) -> int:
+    """Which of the child workflows of its request it is, from 1."""
+    return int(path.rpartition("/")[2].partition(".")[2] or 1)
