@@ -103,6 +103,8 @@ def cli() -> None:
 @click.option("--store", type=FilePath(), help="File of the store that keeps the run, so that flowcage "
               "resume can go on with it [default: the user's].")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
+@click.option("--no-store-prompts", is_flag=True,
+              help="Keep digests of prompts and of programs, and no args of child workflows.")  # fmt: skip
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @detaching.options
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")

@@ -23,6 +23,10 @@ Why: TypeAlias = Literal["queued", "abandoned", "due", "answered", "cancelled"]
 Texts: TypeAlias = Mapping[str, str]
 
 
+# In the place of the args of a child workflow that are not stored: it is no JSON.
+WITHHELD = "not stored"
+
+
 class NewWorkflow(NamedTuple):
     """A workflow of a run's tree, as it was begun.
 
@@ -231,7 +235,8 @@ class StoreOptions(NamedTuple):
             for a tenant counts with a delay.
         pending_bytes: of writes that wait while the disk or the server takes none.
         give_up_seconds: how long they wait before their runs end as `StoreFailed`.
-        redact: what is stored of a request; `withhold_prompts` keeps digests only.
+        redact: what is stored of a request; `withhold_prompts` keeps digests only. With one, the args of
+            child workflows are not stored either.
         sealer: encrypts.
         clock: milliseconds since 1970.
         fault: is told what the committing thread is about to do. For tests, which end the process there.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.history.digests import Digests, digest_of_asked
-from flowcage.host.durable.records import Entry, NewWorkflow, RunRecord
+from flowcage.host.durable.records import WITHHELD, Entry, NewWorkflow, RunRecord
 from flowcage.host.run.core.commands import Ask, Command, Finish, Tell, Verdict, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said
@@ -16,6 +16,7 @@ from flowcage.host.run.core.tree import Tree
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import Past, PastWorkflow, Reply
 from flowcage.protocol import strictjson
+from flowcage.protocol.messages import MISSING, Json, Missing
 
 
 def past_of(record: RunRecord, now: int | None = None) -> Past:
@@ -152,7 +153,10 @@ def _matches(asked: str, key: bytes, said: Said) -> bool:
 
 def begun_of(workflow: NewWorkflow) -> Begun:
     """A workflow as its child was told of it."""
-    args = {} if workflow.args is None else strictjson.loads(workflow.args.encode("utf-8", "surrogatepass"))
+    args: Json | Missing = {}
+    if workflow.args is not None:
+        told = workflow.args.encode("utf-8", "surrogatepass")
+        args = MISSING if workflow.args == WITHHELD else strictjson.loads(told)
     return Begun(
         workflow.path,
         workflow.source,

@@ -22,17 +22,18 @@ from flowcage.protocol.messages import (
     Dialect,
     Isolation,
     Json,
+    Missing,
     SandboxExecRequest,
     WorkflowRequest,
 )
 
 
 class KeptChild(NamedTuple):
-    """A child workflow as a store has it."""
+    """A child workflow as a store has it. `args` are `MISSING` where prompts are not stored."""
 
     source: str
     source_name: str
-    args: Json
+    args: Json | Missing
 
 
 class Caller(Protocol):

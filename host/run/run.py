@@ -28,7 +28,7 @@ from flowcage.host.run.past.journal import Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
-from flowcage.protocol.messages import Json, Resolve
+from flowcage.protocol.messages import Json, Missing, Resolve
 
 
 class WorkflowRun(Node):
@@ -96,7 +96,8 @@ class WorkflowRun(Node):
             if (finish := past.ended.get(path)) is not None:
                 return finish.result
             if path in past.workflows and (begun := past.workflows[path].begun) is not None:
-                source, source_name, args = begun.source, begun.source_name, begun.args
+                source, source_name = begun.source, begun.source_name
+                args = args if isinstance(begun.args, Missing) else begun.args
         run_id = new_run_id() if self.driver.journal is None else run_id_below(self.root.id, path)
         child = WorkflowRun(
             self.driver, run_id, path, source_name, options, launcher, parent=self, request=request

@@ -92,9 +92,9 @@ class ChildWorkflows:
             raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
 
     async def _found(self, caller: Caller, request: WorkflowRequest, asked: str) -> KeptChild:
-        if caller.kept is not None:  # what became of the file does not matter
-            return caller.kept
         args = {} if request.args is MISSING else request.args
+        if (kept := caller.kept) is not None:  # what became of the file does not matter
+            return kept._replace(args=args) if kept.args is MISSING else kept
         find = self._named if isinstance(request.ref, str) else self._at_path
         # In a thread: a disk, or whoever serves the file system, may take its time.
         name, source = await trio.to_thread.run_sync(

@@ -65,7 +65,7 @@ def resume(
         ask = prompt(is_wanted=not no_prompt and given["detached"] is None, is_kept=True)
 
         async def work(listener: Listener | None) -> Outcome:
-            async with keeping.opened(path) as opened, watching(opened) as outside:
+            async with keeping.opened(path, settings=record.settings) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
                 began = detaching.announced(given["detached"], path, ending.begin)
                 life = keeping.lives(replace(options, listener=listener, ask=ask), outside, began)

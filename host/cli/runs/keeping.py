@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _KEPT = (
     *("agent", "agent_timeout", "timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
     *("max_total_agents", "agent_failure", "dialect", "child_command", "fail_on"),
+    "no_store_prompts",
 )
 _TEN_YEARS_SECONDS = 315_360_000.0  # limits are finite
 
@@ -44,13 +45,26 @@ def store_path(given: Path | None) -> Path:
 
 
 @asynccontextmanager
-async def opened(path: Path, *, read_only: bool = False) -> AsyncIterator[SqliteStore]:
-    """The store, for the length of a block. Raises as `SqliteStore.open`."""
+async def opened(path: Path, *, read_only: bool = False, settings: Any = None) -> AsyncIterator[SqliteStore]:
+    """The store, for the length of a block.
+
+    Args:
+        path: of its file.
+        read_only: whether nothing is to be written.
+        settings: of the run that is carried out; they say whether its prompts are kept.
+
+    Raises:
+        StoreError, StoreFailed: as `SqliteStore.open`.
+    """
     import trio
 
+    from flowcage.host.durable.history.forms import withhold_prompts
+    from flowcage.host.durable.records import StoreOptions
     from flowcage.host.durable.sqlite.store import SqliteStore
 
-    store = await trio.to_thread.run_sync(lambda: SqliteStore.open(path, read_only=read_only))
+    withholds = settings is not None and settings["given"].get("no_store_prompts")
+    chosen = StoreOptions(redact=withhold_prompts if withholds else None)
+    store = await trio.to_thread.run_sync(lambda: SqliteStore.open(path, chosen, read_only=read_only))
     try:
         yield store
     finally:
@@ -75,7 +89,7 @@ async def carry_out(
 
     began: Callable[[Run, bool], None] = more["began"]
     try:
-        manager = opened(store_path(path))
+        manager = opened(store_path(path), settings=more["settings"])
         store = await manager.__aenter__()
     except (StoreError, StoreFailed, OSError) as error:
         if path is not None:

@@ -55,7 +55,7 @@ class Withheld(str):
     digest: str
 
     def __new__(cls, digest: str) -> Withheld:
-        made = super().__new__(cls, "[withheld]")
+        made = super().__new__(cls, "[not stored]")
         made.digest = digest
         return made
 

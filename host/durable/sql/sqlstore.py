@@ -17,6 +17,7 @@ from flowcage.host.durable.history import codec
 from flowcage.host.durable.news import News
 from flowcage.host.durable.records import (
     ALL,
+    WITHHELD,
     Claimable,
     Created,
     EncodedEntry,
@@ -128,6 +129,8 @@ class SqlStore(ABC):
     # ---- its history -------------------------------------------------------------------------
 
     def add_workflow(self, run_id: str, epoch: int, workflow: NewWorkflow) -> Ticket[None]:
+        if self._options.redact is not None and workflow.args is not None:  # the prompts are made of them
+            workflow = workflow._replace(args=WITHHELD)
         return self._put_for(run_id, writes.AddWorkflow(run_id, epoch, workflow))
 
     def append(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from flowcage.host.run.core.inputs import Input
-from flowcage.protocol.messages import Budget, Json
+from flowcage.protocol.messages import Budget, Json, Missing
 
 
 class Begun(NamedTuple):
@@ -14,6 +14,7 @@ class Begun(NamedTuple):
 
     Attributes:
         path: in the tree; "" is the root.
+        args: `MISSING` where they were not kept; the handler that begins it again has them.
         budget: that it begins with, and can see.
         limits: of its child, by their names on the wire.
     """
@@ -21,7 +22,7 @@ class Begun(NamedTuple):
     path: str
     source: str
     source_name: str
-    args: Json
+    args: Json | Missing
     dialect: str
     budget: Budget
     limits: Mapping[str, int]
