@@ -25,6 +25,8 @@ from . import entries
 from .places import SqlitePlace, begun, new, other_host, written
 from .sqlite_file import changed, loaded, made, with_store
 
+LAST = len(entries.INPUTS) - 1  # number of the last entry
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -149,7 +151,7 @@ def test_a_bit_that_was_turned_in_an_entry_is_found_when_it_is_read(path: Path) 
     ("statement", "why"),
     [
         ("DELETE FROM entries WHERE seq = 3", "run r, entry 3: is missing"),
-        ("DELETE FROM entries WHERE seq = 19", "run r, entry 19: 20 were written"),
+        (f"DELETE FROM entries WHERE seq = {LAST}", f"run r, entry {LAST}: {LAST + 1} were written"),
         ("UPDATE entries SET data = x'00' WHERE seq = 2", "run r, entry 2: it is no value of this version's"),
         ("DELETE FROM blobs", "run r: the source of its workflow '' is missing"),
         ("DELETE FROM workflows", "run r: its root workflow is missing"),
