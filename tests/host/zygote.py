@@ -45,8 +45,6 @@ class Zygote:
     """
 
     def __init__(self, command: Sequence[str] = COMMAND, *options: str) -> None:
-        switched = (each for each in switches.zygote_options() if each not in options)
-        options = (*switched, *options, *switches.child_options())
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_DEADLINE_S)
         with theirs:
@@ -95,7 +93,7 @@ def have_one(wanted: bool) -> None:
     """Start one, or end it: tests that count processes and descriptors are to see none of it."""
     global _at_work
     if wanted and _at_work is None:
-        _at_work = Zygote()
+        _at_work = Zygote(COMMAND, *switches.zygote_options(), *switches.child_options())
     elif not wanted and _at_work is not None:
         _at_work.end()
         _at_work = None

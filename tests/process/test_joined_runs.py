@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from flowcage.host import CpuExceeded, RunOptions, run_workflow, run_workflow_blocking
+from flowcage.host.process import switches
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.reserve import Reserve
@@ -21,6 +22,8 @@ from flowcage.protocol.limits import Limits
 from ..host.children import Launcher
 from ..host.launchers import watched
 from .test_reserve import filled
+
+pytestmark = pytest.mark.skipif(not switches.JOINED_MESSAGES, reason="FLOWCAGE_JOINED_MESSAGES=0")
 
 SCRIPTED = Path(__file__).parents[1] / "host" / "scripted_child.py"
 PEER = {"name": "scripted", "version": "0"}
