@@ -123,6 +123,7 @@ class KeptRun:
                 takes nothing more, `ReplayDiverged`.
         """
         self._was_carried_out = True
+        run.tell_of_waking()  # before anything that it is given from outside
         try:
             with self._hearing(run):
                 outcome = await execute(self.begun.source, self.begun.args)

@@ -142,8 +142,6 @@ class Driver:
         self.past.behind.discard(node.path)
         if not node.path:
             self._give_up(self.past.unasked())
-            if self.past.slept_seconds is not None:
-                self.emit(node, "awake", {"slept_seconds": self.past.slept_seconds})
         if workflow.is_over:
             return
         for call in list(workflow.calls.values()):

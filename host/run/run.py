@@ -231,6 +231,12 @@ class Run(WorkflowRun):
         if past is not None:
             self.bounded.relative_deadline = max(0.0, options.timeout_seconds - past.active_seconds)
 
+    def tell_of_waking(self) -> None:
+        """Tell the listener that the run goes on, where it was asleep."""
+        past = self.driver.past
+        if past is not None and past.slept_seconds is not None:
+            self._emit("awake", slept_seconds=past.slept_seconds)
+
     def tell_of_sleep(self, wake_at: str | None, seconds: float | None) -> None:
         """Tell the listener that the run has fallen asleep."""
         self.driver.telling.is_silent = False

@@ -175,6 +175,18 @@ class Oversleeps(SqliteStore):
         return super().sleep(run_id, epoch)
 
 
+class _Wrote(life.Claim):
+    def run(self, scope: Scope) -> int | None:
+        scope.db.execute("UPDATE runs SET written_at = ? WHERE run_id = ?", (scope.now, self._run_id))
+        return super().run(scope)
+
+
+@breaks("what_a_run_has_slept_and_when_it_was_written_is_known")
+class TakesAClaimForAnEntry(SqliteStore):
+    def claim(self, run_id: str, *, reopen: bool = False) -> Any:
+        return self._put(_Wrote(run_id, reopen))
+
+
 class _LastWins(life.GiveAnswer):
     def run(self, scope: Scope) -> bool:
         where = (self._run_id, escaped(self._request))

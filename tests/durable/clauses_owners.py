@@ -163,6 +163,34 @@ async def a_sleeping_run_is_due_at_its_time(place: Place) -> None:
         assert await store.claim("c") == 2  # whoever wants to may go on earlier
 
 
+@clause
+async def what_a_run_has_slept_and_when_it_was_written_is_known(place: Place) -> None:
+    clock = Clock()
+    async with host(place, StoreOptions(clock=clock)) as store:
+        began = clock.now
+        journal = await begun(store, "r", expires_at=began + 1000)
+        for sleeps in (1, 2):
+            clock.now += 10
+            await written(journal, Turn(str(sleeps)))
+            wrote = clock.now
+            clock.now += 10
+            assert await store.sleep("r", sleeps, clock.now + 10) is True
+            clock.now += 10
+            assert await store.claim("r") == sleeps + 1
+            summary = await store.get("r")
+            assert (summary.sleeps, summary.written_at) == (sleeps, wrote)
+            assert summary.expires_at == began + 1000
+            journal = Journal(store, "r", sleeps + 1, sleeps)
+        await begun(store, "new")
+        assert (await store.get("new")).written_at == clock.now
+        assert await store.sleep("new", 1) is True
+        await store.answer("new", Answered("1", "x"))
+        assert await store.claim("new") == 2
+        assert await store.sleep("new", 2) is False
+        assert (await store.get("new")).sleeps == 1  # it has not slept over the answer
+        assert store.now() == clock.now
+
+
 # ---- from outside ----------------------------------------------------------------------------
 
 

@@ -11,8 +11,10 @@ import trio
 import trio.testing
 
 from flowcage import AgentAnswer, AgentCall, Host, Outcome, RunCancelled
+from flowcage.errors import CancelRequested
 from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
+from flowcage.host.run.core.inputs import Answered
 from flowcage.host.tenants import sleepers
 from flowcage.host.tenants.tenant import TenantLimits
 
@@ -164,6 +166,41 @@ def test_a_call_of_run_that_ends_in_the_sleep_of_its_run(tmp_path: Path, by: str
                 assert (summary.state, summary.verdict) == ("ended", "cancelled")
             else:  # it is left asleep, to be woken by another host
                 assert (summary.state, summary.verdict) == ("asleep", None)
+
+    trio.run(main)
+
+
+ASKING = """
+const before = await agent('before');
+const said = await SW.extra.ask('ready?');
+export default [before, said, await agent('after')];"""
+
+
+@pytest.mark.parametrize("by", ["answer", "cancel"])
+def test_a_run_that_waits_for_a_person_sleeps_until_there_is_an_answer(tmp_path: Path, by: str) -> None:
+    async def main() -> None:
+        agents, heard = Agents(), Heard()
+        async with (
+            opened(tmp_path, Clock()) as one,
+            opened(tmp_path, Clock()) as two,
+            host(one, agents, options={"listener": heard}) as made,
+        ):
+            handle = await made.start(ASKING)
+            assert (await until(one, handle.run_id, "asleep")).wake_at is None
+            with trio.fail_after(DEADLINE_S):
+                if by == "answer":
+                    assert await two.answer(handle.run_id, Answered("2", "yes"))
+                    outcome = await handle.outcome()
+                    assert outcome.result == ["<before>", "yes", "<after>"]
+                    assert outcome.report.sleeps == 1
+                else:
+                    await two.cancel(handle.run_id, "no use")
+                    with pytest.raises(CancelRequested, match="no use"):
+                        await handle.outcome()
+        names = heard.names("asleep", "awake", "question_asked", "question_answered", "ended")
+        answered = ["question_answered"] if by == "answer" else []
+        assert names == ["question_asked", "asleep", "awake", *answered, "ended"]
+        assert agents.asked == (["before", "after"] if by == "answer" else ["before"])
 
     trio.run(main)
 
