@@ -36,6 +36,8 @@ class NewWorkflow(NamedTuple):
         budget: at its start, which the workflow can see.
         limits: those that the workflow can see or run into, by their names on the wire.
         made_by: versions and builds of flowcage, protocol, prelude and engine.
+        agent: identity of who answers its ``agent()``.
+        reuse: of the root of a fork: what it reuses of the run that it was forked from.
     """
 
     path: str
@@ -46,6 +48,8 @@ class NewWorkflow(NamedTuple):
     budget: Budget = Budget()
     limits: Mapping[str, int] = MappingProxyType({})
     made_by: Texts = MappingProxyType({})
+    agent: str = ""
+    reuse: Json = None
 
 
 class NewRun(NamedTuple):

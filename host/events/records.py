@@ -132,7 +132,8 @@ class AgentCompleted(Event):
     Attributes:
         tokens, usage, cost_usd, model, session_id: as in `AgentAnswer`.
         tries: answers that were needed.
-        cached: whether the answer was there already.
+        cached: whether the answer was there already: it is that of another run, of which `from_run_id` and
+            `from_request_id` tell, and it was not paid for again. `attempt` and `tries` are 0.
         value: the answer; `MISSING` where the run's options withhold values.
     """
 
@@ -147,6 +148,8 @@ class AgentCompleted(Event):
     session_id: str | None = None
     cached: bool = False
     value: Json = MISSING
+    from_run_id: str | None = None
+    from_request_id: str | None = None
 
 
 @dataclass(frozen=True)

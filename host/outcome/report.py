@@ -51,6 +51,7 @@ class Census:
         failed: calls that were begun and finally rejected, or became null.
         refused: calls that were not begun: for a limit, for the budget, or for invalid options.
         cancelled: calls that had no end of their own when their workflow ended.
+        reused: calls with the answer of another run; `started` and `completed` do not count them.
         unawaited: requests without an answer when their workflow completed. The child reports the first 20.
         swallowed_errors: errors that ``parallel`` and ``pipeline`` turned into null. Each child reports the
             first hundred.
@@ -63,6 +64,12 @@ class Census:
     cancelled: int = 0
     unawaited: int = 0
     swallowed_errors: int = 0
+    reused: int = 0
+
+    @property
+    def calls(self) -> int:
+        """All calls: begun, refused or reused."""
+        return self.started + self.refused + self.reused
 
     @property
     def has_failures(self) -> bool:
@@ -72,7 +79,7 @@ class Census:
     @property
     def is_total_loss(self) -> bool:
         """Whether calls were made, and none has an answer."""
-        return self.has_failures and self.completed == 0
+        return self.has_failures and self.completed + self.reused == 0
 
     def to_json(self) -> dict[str, int]:
         """In the wire's camelCase."""
@@ -89,6 +96,8 @@ class Usage:
         peak_rss_bytes: of the child (VmHWM, proc(5)); 0 where it ended before that could be read.
         agents: ``agent()`` calls that were begun, those of child workflows included.
         tokens, cost_usd: as the agents reported.
+        reused_agents, reused_tokens: calls with the answer of another run, and what these had cost then. They
+            are in none of the other figures; the workflow's `budget` counts their tokens.
         messages, bytes_sent, bytes_received: on the wire.
         by_phase: agents, tokens and cost by phase, "" for agents without one; phases beyond a bound are
             counted together.
@@ -107,6 +116,8 @@ class Usage:
     by_phase: Mapping[str, PhaseUsage] = field(default_factory=dict)
     cost_usd: float = 0.0
     by_workflow: Mapping[str, Mapping[str, PhaseUsage]] = field(default_factory=dict)
+    reused_agents: int = 0
+    reused_tokens: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The usage with camelCase names, as the command line prints it."""
@@ -118,6 +129,8 @@ class Usage:
             "agents": self.agents,
             "tokens": self.tokens,
             "costUsd": self.cost_usd,
+            "reusedAgents": self.reused_agents,
+            "reusedTokens": self.reused_tokens,
             "messages": self.messages,
             "bytesSent": self.bytes_sent,
             "bytesReceived": self.bytes_received,

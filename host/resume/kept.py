@@ -8,15 +8,15 @@ from typing import Any
 
 import trio
 
-from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
-from flowcage.host.durable.records import Ending, NewRun, RunRecord, Summary
+from flowcage.host.durable.errors import Fenced, StoreFailed
+from flowcage.host.durable.records import Ending, NewRun, RunRecord
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
 from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
-from flowcage.host.outcome.verdict import RESUMABLE, Verdict
+from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
@@ -24,8 +24,10 @@ from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, claimed, give_
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
-from flowcage.host.run.answering import Answerer
-from flowcage.host.run.driver import answered
+from flowcage.host.resume.resumable import require_resumable
+from flowcage.host.resume.reuse.forks import Fork, guide_of
+from flowcage.host.run.answering import Answerer, answered
+from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged
@@ -48,12 +50,19 @@ class KeptRun:
     """
 
     def __init__(
-        self, store: Store, keeper: Keeper, begun: Begun, record: RunRecord | None, past: Past | None
+        self,
+        store: Store,
+        keeper: Keeper,
+        begun: Begun,
+        record: RunRecord | None,
+        past: Past | None,
+        guide: Guide | None = None,
     ) -> None:
         self._store = store
         self._keeper = keeper
         self._past = past
         self._was_carried_out = False
+        self._guide = guide
         self.begun = begun
         self.record = record
         self.run_id = keeper.run_id
@@ -95,6 +104,7 @@ class KeptRun:
             journal=self._keeper,
             past=self._past,
             hibernation=hibernation,
+            guide=self._guide,
         )
         run.kept = self
         self._outside = outside
@@ -192,6 +202,7 @@ async def begin(
     answerer: Answerer | None = None,
     settings: Json = None,
     start_key: str | None = None,
+    fork: Fork | None = None,
 ) -> KeptRun:
     """Have a store keep a new run.
 
@@ -204,6 +215,7 @@ async def begin(
         answerer: as for `KeptRun.run`.
         settings: what a host needs besides to go on with it; never secrets.
         start_key: of the caller's choice: a second start with it is the same run.
+        fork: of a run that reuses answers of another, whose source and args are given here, too.
 
     Raises:
         StartedBefore: there is a run with this start key, of the same source and args.
@@ -214,15 +226,22 @@ async def begin(
     limits = options.limits.to_wire()
     begun = Begun("", source, source_name, args, options.dialect, budget, limits)
     rules = options.rules(answered(options, answerer, is_kept=True))
+    root = workflow_of(begun)._replace(agent=options.agent_identity)
     expires = options.expires_seconds
     expires_at = None if expires is None else store.now() + round(expires * 1000)
-    new = NewRun(
-        run_id, tenant, rules, workflow_of(begun), start_key, settings=settings, expires_at=expires_at
-    )
+    new = NewRun(run_id, tenant, rules, root, start_key, settings=settings, expires_at=expires_at)
+    if fork is not None:
+        parent = fork.parent
+        new = new._replace(
+            root=root._replace(reuse=fork.terms.to_json()),
+            forked_from=parent.summary.run_id,
+            forked_at=len(parent.entries),
+        )
     created = await made(store, new)
     if created.epoch is None:
         raise StartedBefore(created.run_id)
-    kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None)
+    guide = None if fork is None else fork.guide(options)
+    kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None, guide)
     kept.expires_at = expires_at
     return kept
 
@@ -252,7 +271,7 @@ async def take_up(
         DamagedEntry: it cannot be read.
     """
     summary = await store.get(run_id)
-    _require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
+    require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
     record = await store.load(run_id)  # what cannot be read is not claimed
     before = record.ending
     if handlers is not None:
@@ -269,32 +288,16 @@ async def take_up(
         past.emitted, past.sleeps = 0 if after is None else after.emitted, summary.sleeps
         if summary.state == "asleep":
             past.slept_seconds = max(0, store.now() - summary.updated_at) / 1000
+        guide = await guide_of(store, record)
     except BaseException:
         await give_back(store, run_id, epoch, before)
         raise
     begun = begun_of(record.workflows[""])
     record = record._replace(ending=before)
-    return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past)
+    return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past, guide)
 
 
 def _require_handlers(record: RunRecord, handlers: frozenset[str]) -> None:
     if missing := record.rules.handlers - handlers:
         run_id = record.summary.run_id
         raise NotResumable(f"run {run_id} needs a handler of {', '.join(sorted(missing))}")
-
-
-def _require_resumable(
-    summary: Summary, tenant: str | None, even_if_cancelled: bool, *, reopens: bool
-) -> None:
-    run_id = summary.run_id
-    if tenant is not None and summary.tenant != tenant:
-        raise UnknownRun(run_id)
-    if summary.state == "diverged":
-        raise NotResumable(f"run {run_id} has diverged: told the same, it did something else")
-    if summary.state == "ended" and summary.cancel is not None and not even_if_cancelled:
-        why = f": {summary.cancel.reason}" if summary.cancel.reason else ""
-        how = "even_if_cancelled (--even-if-cancelled) goes on with it all the same"
-        raise NotResumable(f"run {run_id} was cancelled{why}; {how}")
-    if summary.state == "ended" and not (reopens and summary.verdict in {each.value for each in RESUMABLE}):
-        ended = "has completed" if summary.verdict == Verdict.COMPLETED else f"has ended: {summary.verdict}"
-        raise NotResumable(f"run {run_id} {ended}; there is nothing to go on with")

@@ -13,15 +13,20 @@ import trio
 from flowcage.host.agents.asking import Reply
 from flowcage.host.agents.asking import ask as ask_agent
 from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall
+from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
+from flowcage.host.process.allowance import Allowance
+from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Facts, Input, Reason, Refused, Spent
 from flowcage.host.run.node import Node
+from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.memory import Memory
-from flowcage.protocol.messages import AgentRequest, Missing, SandboxExecRequest
+from flowcage.host.run.slots import Share
+from flowcage.protocol.messages import AgentRequest, Isolation, Missing, SandboxExecRequest
 
 # Answers requests of every kind in place of the handlers: kind by name, and what is asked.
 Answerer: TypeAlias = Callable[[str, Any], Awaitable[AgentAnswer]]
@@ -217,3 +222,16 @@ def _facts(answer: AgentAnswer) -> Facts:
         return NO_FACTS
     usage = None if answer.usage is None else answer.usage.to_json()
     return {"usage": usage, "model": answer.model, "session_id": answer.session_id}
+
+
+def answered(options: RunOptions, answerer: Answerer | None, *, is_kept: bool) -> frozenset[str]:
+    """Names of the kinds of request that somebody answers. Of a run that is kept, people do from outside."""
+    names = [kind.name for kind in kinds.KINDS.values()]
+    found = {each for each in names if answerer or getattr(options, each, None) is not None}
+    return frozenset(found | {"ask"} if is_kept else found)
+
+
+def schemas_of(share: Share, isolation: Isolation | None, allowance: Allowance) -> SchemaChecks:
+    """What applies the schemas of one run."""
+    slots = share.checkers or trio.CapacityLimiter(checker.AT_ONCE)
+    return SchemaChecks(checker.Checker(slots, isolation, share.process, allowance.charge_cpu))

@@ -20,16 +20,16 @@ from typing import Any, assert_never
 
 import trio
 
-from flowcage.host.agents.schema import checker
-from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.outcome.errors import HandlerFailed, RunError
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.alarms import Alarms
-from flowcage.host.run.answering import Answerer, Answering
+from flowcage.host.run.answering import Answerer, Answering, answered, schemas_of
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Turn
+from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Said, Turn
+from flowcage.host.run.guide.guide import Guide
+from flowcage.host.run.guide.steering import Steering
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
@@ -53,6 +53,7 @@ class Driver:
         journal: keeps the run; None where nobody does.
         past: of a run that is gone on with.
         hibernation: when the run falls asleep; None for never.
+        guide: knows what another run was answered, whose answers this one reuses.
 
     Attributes:
         allowance: what all of the tree's processes may use together.
@@ -70,6 +71,7 @@ class Driver:
         journal: Journal | None = None,
         past: Past | None = None,
         hibernation: Hibernation | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self.options = options
         self.share = share
@@ -78,11 +80,11 @@ class Driver:
         self.core = past.core if past else Core(options.rules(handlers), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
-        self._answering = Answering(
-            share.tenant, self._schemas, self._take_answer, self.emit, self.keep, answerer
-        )
+        schemas = partial(schemas_of, share, options.isolation, self.allowance)
+        self._answering = Answering(share.tenant, schemas, self._take_answer, self.emit, self.keep, answerer)
         self.questions = Questions(self, self._answering, answerer)
         self.journal = journal
+        self.steering = None if guide is None else Steering(guide, self.core, past)
         self._began = trio.current_time() - (past.seconds if past else 0.0)
         emitted = past.emitted if past else 0
         self.telling = Telling(options, share.tenant, lambda: self.seconds, self.fail, emitted)
@@ -101,12 +103,12 @@ class Driver:
         """Since the root run began."""
         return trio.current_time() - self._began
 
-    def feed(self, given: Input) -> None:
+    def feed(self, *happened: Input) -> None:
         """Tell the core of something, and carry out what it commands."""
         if self.asleep is not None:
             return
-        self._inputs.append(given)
-        if self._is_stepping:
+        self._inputs.extend(happened)
+        if self._is_stepping or not self._inputs:
             return
         self._is_stepping = True
         self.fed_at = trio.current_time()
@@ -114,11 +116,15 @@ class Driver:
         try:
             while self._inputs:
                 given = self._inputs.popleft()
+                if self.steering is not None and isinstance(given, Said):
+                    given = self.steering.look(given, self.nodes[given.path].phase_defaults.by_title)
                 if self.journal is not None:
                     self.journal.record(now, given)
                 for command in self.core.step(now, given):
                     if self.past is None or not self.past.hold(command):
                         self._carry_out(command)
+                if self.steering is not None and not self._inputs:
+                    self._inputs.extend(self.steering.following())
         finally:
             self._is_stepping = False
         if self._flushes is not None:
@@ -135,6 +141,11 @@ class Driver:
             return False
         return True
 
+    def steer(self) -> None:
+        """Tell what another run was answered, where nothing happens that would lead to it."""
+        if self.steering is not None and not self._is_stepping:
+            self.feed(*self.steering.following())
+
     def go_on(self, node: Node) -> None:
         """Do again what had been commanded for a workflow, whose child is where the old one was by now."""
         assert self.past is not None
@@ -150,6 +161,7 @@ class Driver:
             elif call.stage == "waiting":
                 self._carry_out(self.past.wakes[call.id])
         self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens
+        self.steer()
 
     def _take_answer(self, given: Input) -> None:
         if self.past is not None and isinstance(given, Answered | Refused):
@@ -190,11 +202,6 @@ class Driver:
         self.nodes.pop(node.path, None)
         for key in [key for key in self._queues if key[0] == node.path]:
             self._queues.pop(key).close()  # a slot of the tenant's may be long in coming
-
-    def _schemas(self) -> SchemaChecks:
-        slots = self.share.checkers or trio.CapacityLimiter(checker.AT_ONCE)
-        isolation, charge = self.options.isolation, self.allowance.charge_cpu
-        return SchemaChecks(checker.Checker(slots, isolation, self.share.process, charge))
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -289,10 +296,3 @@ class Driver:
             self._alarms = Alarms()
             self.nodes[""].spawn(self._alarms.watch)
         self._alarms.at(at, callback)
-
-
-def answered(options: RunOptions, answerer: Answerer | None, *, is_kept: bool) -> frozenset[str]:
-    """Names of the kinds of request that somebody answers. Of a run that is kept, people do from outside."""
-    names = [kind.name for kind in kinds.KINDS.values()]
-    found = {each for each in names if answerer or getattr(options, each, None) is not None}
-    return frozenset(found | {"ask"} if is_kept else found)

@@ -88,6 +88,8 @@ class RunOptions:
 
     Attributes:
         agent: answers ``agent()``; raise `RequestRejected` in it, or in the other handlers, to reject.
+        agent_identity: name of who answers ``agent()``, such as a model with its version. A fork reuses no
+            answer of another one; "" is the same for all runs.
         workflow: answers ``workflow()``; None rejects.
         sandbox_exec: answers ``SW.sandbox.exec()``; None rejects.
         ask: answers ``ask()`` of ``workflow:extra``. Without one, a run that a store keeps waits for an
@@ -144,6 +146,7 @@ class RunOptions:
     withhold_values: bool = False
     listener: Listener | None = None
     launcher: Launcher = field(default_factory=Spawn)
+    agent_identity: str = ""
 
     def __post_init__(self) -> None:
         self._require_types()
@@ -177,6 +180,7 @@ class RunOptions:
     def _require_types(self) -> None:
         require_type("limits", self.limits, Limits)
         require_callable("agent", self.agent)
+        require_type("agent_identity", self.agent_identity, str)
         for name in ("workflow", "sandbox_exec", "ask", "listener"):
             if getattr(self, name) is not None:
                 require_callable(name, getattr(self, name))

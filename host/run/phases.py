@@ -20,21 +20,29 @@ class PhaseDefaults:
 
     Args:
         meta: the workflow's, whatever it is; what has another form says nothing.
+
+    Attributes:
+        by_title: the options of each phase that has some.
     """
 
     def __init__(self, meta: Json = None) -> None:
         phases = meta.get("phases") if isinstance(meta, dict) else None
-        self._by_title: dict[str, dict[str, Json]] = {}
+        self.by_title: dict[str, dict[str, Json]] = {}
         for entry in phases if isinstance(phases, list) else ():
             if isinstance(entry, dict) and isinstance(title := entry.get("title"), str):
                 found = {name: entry[name] for name in _MEMBERS if isinstance(entry.get(name), str)}
-                self._by_title.setdefault(title, found)
+                self.by_title.setdefault(title, found)
 
     def fill_in(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """The options with the defaults of their phase; what they have themselves, even null, stays."""
         phase = options.get("phase")
-        defaults = self._by_title.get(phase) if isinstance(phase, str) else None
+        defaults = self.by_title.get(phase) if isinstance(phase, str) else None
         return {**defaults, **options} if defaults else options
+
+
+def may_have_defaults(source: str) -> bool:
+    """Whether a text has the words that a `meta` with defaults has."""
+    return "phases" in source and any(member in source for member in _MEMBERS)
 
 
 async def phase_defaults(
@@ -55,7 +63,7 @@ async def phase_defaults(
     Raises:
         RunError: the child has gone, or broke the protocol.
     """
-    if "phases" not in source or not any(member in source for member in _MEMBERS):
+    if not may_have_defaults(source):
         return PhaseDefaults()
     try:
         line = channel.encode(Check(source, source_name, dialect))

@@ -94,6 +94,7 @@ def census_of(totals: Totals) -> Census:
         totals.cancelled,
         totals.unawaited,
         totals.swallowed,
+        totals.reused,
     )
 
 
@@ -101,7 +102,13 @@ def usage_of(tree: Tree, child: Child | None) -> Usage:
     """What a workflow cost; without a child that has ended, only what its agents cost."""
     agents = tree.totals
     if child is None or child.ended is None:
-        return Usage(agents=agents.started, tokens=agents.tokens, cost_usd=agents.cost_usd)
+        return Usage(
+            agents=agents.started,
+            tokens=agents.tokens,
+            cost_usd=agents.cost_usd,
+            reused_agents=agents.reused,
+            reused_tokens=agents.reused_tokens,
+        )
     channel, ended = child.channel, child.ended
     return Usage(
         child.wall_seconds,
@@ -116,6 +123,8 @@ def usage_of(tree: Tree, child: Child | None) -> Usage:
         _by_phase(tree),
         agents.cost_usd,
         _by_workflow(tree),
+        agents.reused,
+        agents.reused_tokens,
     )
 
 

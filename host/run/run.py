@@ -20,11 +20,12 @@ from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
+from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, KeptChild, RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
-from flowcage.host.run.past.journal import Journal
+from flowcage.host.run.past.journal import Begun, Journal
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
@@ -98,12 +99,35 @@ class WorkflowRun(Node):
             if path in past.workflows and (begun := past.workflows[path].begun) is not None:
                 source, source_name = begun.source, begun.source_name
                 args = args if isinstance(begun.args, Missing) else begun.args
+        if (known := self._known(path, request, source, source_name, args)) is not None:
+            told, result = known
+            await told.wait()
+            return result
         run_id = new_run_id() if self.driver.journal is None else run_id_below(self.root.id, path)
         child = WorkflowRun(
             self.driver, run_id, path, source_name, options, launcher, parent=self, request=request
         )
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
         return (await child.execute(source, args)).result
+
+    def _known(
+        self, path: str, request: str, source: str, source_name: str, args: Json
+    ) -> tuple[trio.Event, Json] | None:
+        """What a child workflow has resulted in when another run has started it; None where it has to run.
+
+        The event is set when this workflow is told, in the order in which that one was.
+        """
+        driver, options = self.driver, self.options
+        is_old = driver.past is not None and path in driver.past.workflows
+        if driver.steering is None or path != request or is_old:
+            return None
+        if (known := driver.steering.start(request, source, args)) is None:
+            return None
+        if driver.journal is not None:  # a run that reuses this one looks for its source
+            budget, limits = driver.core.tree.budget, options.limits.to_wire()
+            driver.journal.begin(Begun(path, source, source_name, args, options.dialect, budget, limits))
+        driver.steer()
+        return known
 
     async def execute(self, source: str, args: Json) -> Outcome:
         """Run to the end; whatever happens, the child is gone afterwards.
@@ -210,6 +234,7 @@ class Run(WorkflowRun):
         journal: keeps all that happens to the run, before it has effects.
         past: of a run that is gone on with; `execute` is given what it was begun with.
         hibernation: when it falls asleep; None for never.
+        guide: knows what another run was answered, whose answers this one reuses.
     """
 
     def __init__(
@@ -223,9 +248,10 @@ class Run(WorkflowRun):
         journal: Journal | None = None,
         past: Past | None = None,
         hibernation: Hibernation | None = None,
+        guide: Guide | None = None,
     ) -> None:
         share = share or Share()
-        driver = Driver(options, share, answerer, journal, past, hibernation)
+        driver = Driver(options, share, answerer, journal, past, hibernation, guide)
         launcher = share.launcher or options.launcher
         super().__init__(driver, run_id or new_run_id(), "", source_name, options, launcher)
         if past is not None:

@@ -18,6 +18,7 @@ from flowcage.host.run.core.inputs import (
     Reason,
     Refused,
     Remembered,
+    Reused,
     Said,
     Spent,
     State,
@@ -83,6 +84,14 @@ INPUTS: list[Input] = [
     Lived(0.25),
 ]
 
+# Those that forks have.
+REUSED: list[Input] = [
+    Said("", requests=(AgentRequest("9", "p"), SleepRequest("10", 5)), known={"9": "2", "10": "7/5"}),
+    Reused("9", {"a": "\ud800"}, "run", "2", True, Spent(3, 0.5, 1.0), 4, {"model": "small"}),
+    Reused("10", MISSING, "run", "7/5", agents=0),
+    Reused("3/1", None, "run", "3/1"),
+]
+
 _IDS = texts().filter(bool)
 _OBJECTS = st.dictionaries(texts(), json_values(3), max_size=3)
 _NOTES = st.builds(lambda more, kind: more | {"kind": kind}, _OBJECTS, texts())
@@ -139,6 +148,12 @@ inputs: st.SearchStrategy[Input] = st.one_of(
         _tuples(_NOTES),
         st.sampled_from(State),
         json_values(),
+        st.dictionaries(texts(), texts(), max_size=2),
+    ),
+    st.builds(
+        Reused,
+        *(texts(), st.just(MISSING) | json_values(), texts(), texts()),
+        *(st.booleans(), _SPENT, st.integers(0, 2**53), _OBJECTS),
     ),
     st.builds(Noted, _PATHS, _NOTES),
     st.builds(Turn, _PATHS),

@@ -23,8 +23,11 @@ from flowcage.protocol.messages import AgentRequest, Log, SandboxExecRequest, Wo
 from . import entries
 
 KEY = b"a key"
-GOLDEN = Path(__file__).parent / "golden" / "entries-1.jsonl"
-NAMES = [f"{index}-{type(each).__name__}" for index, each in enumerate(entries.INPUTS)]
+GOLDEN = Path(__file__).parent / "golden"
+# What each golden file of version 1 holds.
+WRITTEN = {"entries-1.jsonl": entries.INPUTS, "entries-1-reused.jsonl": entries.REUSED}
+ALL = [each for inputs in WRITTEN.values() for each in inputs]
+NAMES = [f"{index}-{type(each).__name__}" for index, each in enumerate(ALL)]
 
 
 def read(text: str | bytes) -> Input:
@@ -41,7 +44,7 @@ def damaged(text: str) -> str:
     return caught.value.why
 
 
-@pytest.mark.parametrize("wanted", entries.INPUTS, ids=NAMES)
+@pytest.mark.parametrize("wanted", ALL, ids=NAMES)
 def test_an_input_is_read_as_it_was_written(wanted: Input) -> None:
     data = codec.encode(wanted, KEY)
 
@@ -71,15 +74,16 @@ def test_an_entry_with_a_member_more_or_less_is_refused_or_is_another(wanted: In
 def test_every_kind_of_input_is_in_the_table_and_in_the_golden_file() -> None:
     kinds = {each.__name__.lower() for each in get_args(inputs.Input)}
 
-    assert {type(each).__name__.lower() for each in entries.INPUTS} == kinds
-    assert {json.loads(line)["t"] for line in GOLDEN.read_text().splitlines()} == kinds
+    assert {type(each).__name__.lower() for each in ALL} == kinds
+    assert {path.name for path in GOLDEN.glob("entries-1*.jsonl")} == WRITTEN.keys()
 
 
-def test_what_version_1_wrote_is_read_for_ever() -> None:
-    lines = GOLDEN.read_text().splitlines()
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_version_1_wrote_is_read_for_ever(name: str) -> None:
+    lines = (GOLDEN / name).read_text().splitlines()
 
-    assert [read(line) for line in lines] == entries.INPUTS
-    assert [codec.encode(each, KEY).decode() for each in entries.INPUTS] == lines
+    assert [read(line) for line in lines] == WRITTEN[name]
+    assert [codec.encode(each, KEY).decode() for each in WRITTEN[name]] == lines
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,9 @@ def test_what_version_1_wrote_is_read_for_ever() -> None:
         ('{"v":1,"t":"ended","p":"","unbegun":[1]}', "/unbegun/0: must be a string"),
         ('{"v":1,"t":"compiled","p":"","dialect":"auto"}', "/dialect: must be one of 'module', 'script'"),
         ('{"v":1,"t":"said","p":""}', "entry: member 'asked' is required"),
+        ('{"v":1,"t":"said","p":"","known":{"1":2}}', "/known/1: must be a string"),
+        ('{"v":1,"t":"reused","id":"1","run":"r"}', "entry: member 'request' is required"),
+        ('{"v":1,"t":"reused","id":"1","run":"r","request":"1","agents":-1}', "/agents: must be from 0"),
         (
             '{"v":1,"t":"said","p":"","asked":"","said":"","requests":[{"type":"agent","id":"1"}]}',
             "/requests/0: member 'prompt' is required",

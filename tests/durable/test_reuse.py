@@ -13,7 +13,8 @@ from flowcage.host.durable.records import Entry, RunRecord, Summary
 from flowcage.host.durable.reuse.calls import Call, calls_of
 from flowcage.host.durable.reuse.content import Known, content_of, key_of
 from flowcage.host.durable.reuse.explain import explain
-from flowcage.host.durable.reuse.matching import Matching, next_group
+from flowcage.host.durable.reuse.matching import Matching
+from flowcage.host.durable.reuse.order import Waiting
 from flowcage.host.run.core.inputs import Answered, Due, Input, Opened, Refused, Said, Turn
 from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import (
@@ -28,7 +29,7 @@ from flowcage.protocol.messages import (
 KEY = b"a key"
 KNOWN = Known(
     "claude 5",
-    {"cheap": {"model": "small"}},
+    {"": {"cheap": {"model": "small"}}},
     {"3": "hash of kid", "4": "hash of kid", "5": "hash of another"},
 )
 
@@ -188,23 +189,28 @@ def test_each_new_call_has_its_old_one(old: str, new: str, reused: str) -> None:
 def test_answers_are_given_in_the_old_order() -> None:
     old = {each.id: each for each in calls_of(record(*HISTORY), KNOWN)}
 
-    def order(waiting: Sequence[str]) -> list[list[str]]:
-        left, groups = list(waiting), []
-        while group := next_group([(f"new {each}", old[each]) for each in left]):
-            groups.append([each.removeprefix("new ") for each in group])
-            left = [each for each in left if each not in groups[-1]]
+    def order(waiting: Sequence[str], dropped: str = "") -> list[list[str]]:
+        left, groups = Waiting(), []
+        for each in waiting:
+            left.add(f"new {each}", old[each])
+        left.drop(f"new {dropped}")
+        while left:
+            groups.append([each.removeprefix("new ") for each, _ in left.next_group()])
         return groups
 
     assert order(["1", "2", "4", "6"]) == [["2"], ["4", "1"], ["6"]]
     assert order(["1", "6"]) == [["1"], ["6"]]
-    assert next_group([]) == []
+    assert order(["6", "1"], dropped="1") == [["6"]]
+    assert Waiting().next_group() == []
 
 
 # ---- explaining ------------------------------------------------------------------------------
 
 
 def why(old: Sequence[Call], new: Sequence[Call]) -> list[str]:
-    return [each.why or f"reused #{each.reused}" for each in explain(old, new)]
+    matching = Matching(old)
+    decisions = [(each, matching.take(each)) for each in new]
+    return [each.why or f"reused #{each.reused}" for each in explain(old, decisions)]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from flowcage.host.durable.history.forms import (
     request_form,
     request_of,
 )
+from flowcage.host.durable.history.reused import read_known, read_reused, reused_form
 from flowcage.host.run.core import inputs
 from flowcage.host.run.core.inputs import NO_FACTS, NOTHING, Facts, Input, Reason, Said, Spent, State
 from flowcage.protocol import strictjson
@@ -109,6 +110,8 @@ def _said(said: Said, key: bytes, redact: Redaction | None) -> Object:
         form["notes"] = [dict(note) for note in said.diagnostics]
     if said.state is not State.PENDING:
         form["state"] = said.state.value
+    if said.known:
+        form["known"] = dict(said.known)
     return form if said.result is None else form | {"result": said.result}
 
 
@@ -138,6 +141,7 @@ _WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
         "turn": lambda it: {"p": it.path},
         "answered": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
         "refused": _refused,
+        "reused": lambda it: reused_form(it) | _spent(it.spent) | _facts(it.facts),
         "charged": lambda it: {"id": it.id, "spent": list(it.spent)},
         "remembered": lambda it: {"id": it.id, "handle": it.handle},
         "lived": lambda it: {"cpu": it.cpu_seconds},
@@ -177,6 +181,7 @@ def _read_said(it: Members) -> Decoded:
         tuple(map(_note, it.objects("notes"))) if "notes" in it else (),
         State(it.choice("state", _STATES)) if "state" in it else State.PENDING,
         it.required("result") if "result" in it else None,
+        read_known(it.object("known")),
     )
     return Decoded(said, Digests(it.string("asked"), it.string("said")))
 
@@ -246,11 +251,15 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
             lambda it: Decoded(inputs.Opened(it.string("p"), it.string("name"), it.string("request", ""))),
         ),
         "compiled": _strict("p dialect", _read_compiled),
-        "said": _strict("p calls requests notes state result asked said", _read_said),
+        "said": _strict("p calls requests notes state result known asked said", _read_said),
         "noted": _strict("p note", _read_noted),
         "turn": _strict("p", lambda it: Decoded(inputs.Turn(it.string("p")))),
         "answered": _strict("id value spent facts", _read_answered),
         "refused": _strict("id message reason text spent", _read_refused),
+        "reused": _strict(
+            "id value run request replaced spent agents facts",
+            lambda it: Decoded(read_reused(it, _perhaps_spent(it))),
+        ),
         "charged": _strict("id spent", lambda it: Decoded(inputs.Charged(it.string("id"), _read_spent(it)))),
         "remembered": _strict(
             "id handle", lambda it: Decoded(inputs.Remembered(it.string("id"), it.string("handle")))

@@ -36,13 +36,13 @@ class Known(NamedTuple):
 
     Attributes:
         agent: identity of who answers ``agent()``; another model behind one name needs another.
-        phases: options that a phase fills in, by its name.
+        phases: options that a phase fills in, by its name, of each workflow by its path.
         sources: hash of the source of a child workflow, by the id of the request that asked for it.
         programs: whether `exec` counts; what it did to files is not done again.
     """
 
     agent: str = ""
-    phases: Mapping[str, Mapping[str, Json]] = MappingProxyType({})
+    phases: Mapping[str, Mapping[str, Mapping[str, Json]]] = MappingProxyType({})
     sources: Mapping[str, str] = MappingProxyType({})
     programs: bool = False
 
@@ -59,8 +59,12 @@ def content_of(request: Request, identifier: str, known: Known) -> Content | Non
     match request:
         case AgentRequest(_, prompt, options):
             given = {} if options is MISSING or not isinstance(options, dict) else options
-            named = {f"options.{name}": value for name, value in _effective(given, known).items()}
+            phases = known.phases.get(identifier.rpartition("/")[0], {})
+            named = {f"options.{name}": value for name, value in _effective(given, phases).items()}
             return Content("agent", {"agent": known.agent, "prompt": prompt, **named})
+        case AskRequest(_, question, schema, choices):
+            asked = {"question": question, "schema": schema, "options": choices}
+            return Content("ask", {name: each for name, each in asked.items() if each is not MISSING})
         case SleepRequest(_, duration_ms):
             return Content("sleep", {"durationMs": duration_ms})
         case WorkflowRequest(_, _, args) if (source := known.sources.get(identifier)) is not None:
@@ -90,9 +94,9 @@ def key_of(content: Content, key: bytes) -> str:
     return digest(key, {"v": VERSION, "kind": content.kind, "fields": fields})
 
 
-def _effective(options: Mapping[str, Json], known: Known) -> dict[str, Json]:
+def _effective(options: Mapping[str, Json], phases: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
     phase = options.get("phase")
-    filled = {**known.phases.get(phase, {}), **options} if isinstance(phase, str) else options
+    filled = {**phases.get(phase, {}), **options} if isinstance(phase, str) else options
     return {
         name: value
         for name, value in filled.items()

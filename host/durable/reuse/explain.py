@@ -1,6 +1,7 @@
 """Why each call of a new run has an answer of the old one, or has none: what a person changes a script by.
 
-A miss has one of these reasons: the old call failed; the content was asked less often before; a field differs
+A miss has one of these reasons: the old call failed, or its answer came later than the point at which the old
+run was forked; the content was asked less often before; a field differs
 (a prompt with its first place, an option with both values); the prompt holds an answer that is new itself
 (a cascade: its cause is the call that is named); or nothing in the old run is like it.
 """
@@ -14,12 +15,12 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from flowcage.host.durable.history.forms import Withheld
-from flowcage.host.durable.reuse.calls import Call
-from flowcage.host.durable.reuse.matching import Matching
+from flowcage.host.durable.reuse.calls import Call, kind_of
 from flowcage.protocol.messages import Json
 
 _SHOWN = 24  # characters of a prompt on either side
 _COMPARED = 2_000
+_LOST = {"failed": "failed before", "open": "had no answer", "later": "was answered after the fork"}
 _SHORTEST_CAUSE = 8  # characters of an answer that is looked for in prompts
 
 
@@ -27,31 +28,50 @@ class Explained(NamedTuple):
     """One call of the new run.
 
     Attributes:
+        kind: ``agent``, ``sleep``, ``workflow`` or ``sandbox_exec``.
+        label, phase: of an agent's call.
         reused: id of the old call whose answer it has.
         why: it has none.
+        tokens: that the old call had cost.
     """
 
     id: str
+    kind: str
     label: str | None
+    phase: str | None
     reused: str | None
     why: str | None = None
+    tokens: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        """In the form of the command line."""
+        return dict(self._asdict())
 
 
-def explain(old: Sequence[Call], new: Sequence[Call]) -> list[Explained]:
-    """What becomes of each call of the new run, in the order in which they were made."""
-    matching = Matching(old)
-    taken = [(call, matching.take(call)) for call in new]
-    used = {match.id for _, match in taken if match is not None}
+def explain(old: Sequence[Call], decisions: Sequence[tuple[Call, Call | None]]) -> list[Explained]:
+    """What becomes of each call of the new run, in the order in which they were made.
+
+    Args:
+        old: the calls of the old run.
+        decisions: each new call, and the old one whose answer it has.
+    """
+    used = {match.id for _, match in decisions if match is not None}
     fresh: dict[str, str] = {}
     asked: Counter[str | None] = Counter()
     explained = []
-    for call, match in taken:
+    for call, match in decisions:
         asked[call.key] += 1
         why = None if match is not None else _why(call, old, used, fresh, asked[call.key])
-        explained.append(Explained(call.id, call.label, None if match is None else match.id, why))
+        explained.append(_explained(call, match, why))
         if match is None and call.answer is not None:
             fresh[call.id] = _text(call.answer.value)
     return explained
+
+
+def _explained(call: Call, match: Call | None, why: str | None) -> Explained:
+    tokens = 0 if match is None or match.answer is None else match.answer.spent.tokens
+    kind = kind_of(call.request)
+    return Explained(call.id, kind, call.label, call.phase, None if match is None else match.id, why, tokens)
 
 
 def _why(call: Call, old: Sequence[Call], used: set[str], fresh: Mapping[str, str], times: int) -> str:
@@ -60,7 +80,7 @@ def _why(call: Call, old: Sequence[Call], used: set[str], fresh: Mapping[str, st
     same = [each for each in old if each.key == call.key]
     failed = next((each for each in same if each.outcome != "answered" and each.id not in used), None)
     if failed is not None:
-        return f"#{failed.id} failed before" if failed.outcome == "failed" else f"#{failed.id} had no answer"
+        return f"#{failed.id} {_LOST[failed.outcome]}"
     if same:
         return f"asked {len(same)} {'time' if len(same) == 1 else 'times'} before, {times} times now"
     near = _nearest(call, [each for each in old if each.id not in used])

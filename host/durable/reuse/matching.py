@@ -1,17 +1,17 @@
-"""Which old call each new one is, and in what order the answers are given.
+"""Which old call each new one is.
 
-A new call is the nth of its content, label and phase, and so was an old one: that is its answer. Labels keep
-equal prompts apart when one of them is removed. Where the old run had none with this label and phase, any
-call with the content that is left will do: a label that was reworded costs nothing. Each old call is used
-once. What failed is not reused, and is not replaced by another: it is tried again.
+A new call is the first that is left of its content, label and phase in the workflow that its own was. Labels
+keep equal prompts apart when one of them is removed. Where the old workflow had none with this label and
+phase, any call with the content that is left will do, of this workflow before others: a label that was
+reworded costs nothing, nor does a call that has moved to a child workflow. Each old call is used once. What
+failed is not reused, and is not replaced by another: it is tried again.
 
-Answers are given in the old order: among those that wait, the ones that the old run was told with the lowest
-turn go first, together. Nothing waits for a call that has not been made.
+Calls are looked up by key, label and path, never by going through all: a workflow may make 20,000 equal ones.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from flowcage.host.durable.reuse.calls import Call
@@ -25,50 +25,55 @@ class Matching:
     """
 
     def __init__(self, old: Sequence[Call]) -> None:
-        self._left: dict[str, list[Call]] = defaultdict(list)
-        self._nth: Counter[tuple[str | None, ...]] = Counter()
-        self._number: dict[str, int] = {}
+        self._rows: dict[tuple[str | None, ...], deque[Call]] = defaultdict(deque)
+        self._used: set[str] = set()
+        self._by_id = {call.id: call for call in old}
         for call in old:
-            if call.key is not None:
-                self._left[call.key].append(call)
-                self._number[call.id] = self._count(self._nth, call)
-        self._made: Counter[tuple[str | None, ...]] = Counter()
+            if call.key is None:
+                continue
+            self._rows["exact", call.key, call.path, call.label, call.phase].append(call)
+            if call.outcome == "answered":
+                self._rows["here", call.key, call.path].append(call)
+                self._rows["named", call.key, call.label, call.phase].append(call)
+                self._rows["any", call.key].append(call)
 
-    def take(self, new: Call) -> Call | None:
-        """The old call that this is, if it has an answer to give."""
+    def take(self, new: Call, home: str | None = "", prefer: str | None = None) -> Call | None:
+        """The old call that this is, if it has an answer to give.
+
+        Args:
+            new: the call.
+            home: path of the workflow that its own is in the old run; None for a workflow that is new.
+            prefer: id of the old call that is taken before all others with this content.
+        """
         if new.key is None:
             return None
-        number, left = self._count(self._made, new), self._left[new.key]
-        exact = [
-            old
-            for old in left
-            if (old.label, old.phase, self._number[old.id]) == (new.label, new.phase, number)
-        ]
-        found = exact or [old for old in left if old.outcome == "answered"]
-        if not found:
+        found = self._preferred(new.key, prefer)
+        for row in (
+            ("exact", new.key, home, new.label, new.phase),
+            ("here", new.key, home),
+            ("named", new.key, new.label, new.phase),
+            ("any", new.key),
+        ):
+            found = found or self._first(row)
+        if found is None:
             return None
-        left.remove(found[0])
-        return found[0] if found[0].outcome == "answered" else None
+        self.use(found.id)
+        return found if found.outcome == "answered" else None
 
-    @staticmethod
-    def _count(counter: Counter[tuple[str | None, ...]], call: Call) -> int:
-        who = (call.key, call.label, call.phase)
-        counter[who] += 1
-        return counter[who]
+    def use(self, identifier: str) -> None:
+        """Have an old call be used, whatever it matches."""
+        self._used.add(identifier)
 
+    def is_used(self, identifier: str) -> bool:
+        """Whether an old call was taken."""
+        return identifier in self._used
 
-def next_group(waiting: Sequence[tuple[str, Call]]) -> list[str]:
-    """Which of the new calls that wait for an old answer are told next, together and in this order.
+    def _preferred(self, key: str, prefer: str | None) -> Call | None:
+        call = self._by_id.get(prefer or "")
+        return call if call is not None and call.key == key and call.id not in self._used else None
 
-    Args:
-        waiting: id of each new call, and the old one that it is.
-    """
-    if not waiting:
-        return []
-    first = min(_turn(old) for _, old in waiting)
-    group = [(old.place, identifier) for identifier, old in waiting if _turn(old) == first]
-    return [identifier for _, identifier in sorted(group, key=lambda each: each[0])]
-
-
-def _turn(old: Call) -> float:
-    return float("inf") if old.turn is None else old.turn
+    def _first(self, row: tuple[str | None, ...]) -> Call | None:
+        left = self._rows.get(row)
+        while left and left[0].id in self._used:
+            left.popleft()
+        return left[0] if left else None

@@ -96,6 +96,8 @@ def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
         Budget(*terms["budget"]),
         terms["limits"],
         terms["madeBy"],
+        terms.get("agent", ""),
+        terms.get("reuse"),
     )
 
 

@@ -14,6 +14,7 @@ from flowcage.host.durable.sql.payloads import Packed
 from flowcage.host.durable.sql.rows import encoded_rules, encoded_text
 from flowcage.host.durable.sql.schema import escaped, unescaped
 from flowcage.host.durable.sql.write import Write
+from flowcage.protocol.messages import Json
 
 # One statement checks the epoch, the number and the cap of a run, and counts.
 _GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?, written_at = ?
@@ -155,13 +156,17 @@ class _StoredWorkflow:
         self._path = escaped(workflow.path)
         self.source = scope.payloads.pack_blob(encoded_text(workflow.source))
         self._args = None if workflow.args is None else pack(encoded_text(workflow.args))
-        terms = {
+        terms: dict[str, Json] = {
             "sourceName": workflow.source_name,
             "dialect": workflow.dialect,
             "budget": list(workflow.budget),
             "limits": dict(workflow.limits),
             "madeBy": dict(workflow.made_by),
         }
+        if workflow.agent:
+            terms["agent"] = workflow.agent
+        if workflow.reuse is not None:
+            terms["reuse"] = workflow.reuse
         self._terms = pack(json.dumps(terms, separators=(",", ":")).encode("ascii"))
         self.size = sum(each.size for each in self._packed)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowcage.host.run.core.commands import Ask, Verdict
-from flowcage.host.run.core.inputs import Answered, Charged, Facts, Reason, Refused
+from flowcage.host.run.core.inputs import Answered, Charged, Facts, Reason, Refused, Reused
 from flowcage.host.run.core.terms import terms_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
@@ -35,14 +35,7 @@ class AgentCalls:
     def begin(self, workflow: Workflow, call: Call, request: AgentRequest) -> None:
         """Queue a call, or refuse it at once."""
         options = request.options
-        if not isinstance(options, Missing):
-            call.label = text_of(options, "label")
-            if "phase" in options:
-                call.phase = text_of(options, "phase") or ""
-        if call.phase:
-            workflow.kept.phase(call.phase)
-        if self._tree.is_watched:
-            self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
+        self.note(workflow, call, request)
         if not isinstance(options, Missing):
             try:
                 call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
@@ -53,6 +46,18 @@ class AgentCalls:
             self._refuse(call, refusal)
         else:
             self._tree.enqueue(call)
+
+    def note(self, workflow: Workflow, call: Call, request: AgentRequest) -> None:
+        """Read how a call is named, and tell of it."""
+        options = request.options
+        if not isinstance(options, Missing):
+            call.label = text_of(options, "label")
+            if "phase" in options:
+                call.phase = text_of(options, "phase") or ""
+        if call.phase:
+            workflow.kept.phase(call.phase)
+        if self._tree.is_watched:
+            self._emit(call, "agent_queued", label=call.label, phase=call.phase or None)
 
     def ask(self, call: Call) -> None:
         """Begin the next attempt of a call that has a place at work."""
@@ -81,6 +86,23 @@ class AgentCalls:
         if tree.is_watched:
             self._tell_of_answer(call, answer)
         tree.settle(call, Ok(answer.value, tree.budget))
+
+    def reused(self, call: Call, reused: Reused) -> None:
+        """Tell of an answer that another run has had."""
+        self._emit(
+            call,
+            "agent_completed",
+            attempt=0,
+            tries=0,
+            value=reused.value,
+            seconds=0.0,
+            tokens=reused.spent.tokens,
+            cost_usd=reused.spent.cost_usd,
+            cached=True,
+            from_run_id=reused.run,
+            from_request_id=reused.request,
+            **reused.facts,
+        )
 
     def refused(self, call: Call, refusal: Refused) -> None:
         """Ask again, now or after a wait, or give the call up."""
@@ -158,7 +180,7 @@ class AgentCalls:
         return refusal
 
     def _over_budget(self) -> str | None:
-        rules, spent = self._tree.rules, self._tree.totals.tokens
+        rules, spent = self._tree.rules, self._tree.totals.seen_tokens
         total = rules.budget_tokens
         if total is None or not rules.hard_budget or spent < total:
             return None

@@ -44,11 +44,13 @@ from flowcage.host.run.core.inputs import (
     Opened,
     Refused,
     Remembered,
+    Reused,
     Said,
     State,
     Turn,
 )
 from flowcage.host.run.core.kinds import KINDS, Kinds
+from flowcage.host.run.core.reusing import Reusing
 from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import (
@@ -63,7 +65,7 @@ from flowcage.protocol.messages import (
 # Resolutions that go out in one write: while they are encoded, other runs wait.
 MAX_TOLD_AT_ONCE = 250
 # Inputs about one request; a union in `isinstance` would be made anew each time.
-_SETTLING = (Answered, Refused, Due, Charged)
+_SETTLING = (Answered, Refused, Due, Charged, Reused)
 # The kind of a diagnostic: the child asked for something that only a later host answers.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
@@ -86,6 +88,7 @@ class Core:
     def __init__(self, rules: Rules, kinds: Kinds = KINDS) -> None:
         self.tree = Tree(rules, kinds)
         self._agents = AgentCalls(self.tree)
+        self._reusing = Reusing(self.tree, self._agents)
 
     def step(self, now: float, given: Input) -> list[Command]:
         """Take one input, and say what is to be done about it.
@@ -191,16 +194,18 @@ class Core:
     def _begin_all(self, workflow: Workflow, said: Said) -> None:
         for request in said.requests:
             if not workflow.is_over:  # a refusal may have ended the run
-                self._begin(workflow, request)
+                self._begin(workflow, request, is_known=request.id in said.known)
         if said.state is State.PENDING:
             workflow.is_listening = False
             self.tree.tell_if_ready(workflow)
 
-    def _begin(self, workflow: Workflow, request: Request) -> None:
+    def _begin(self, workflow: Workflow, request: Request, *, is_known: bool = False) -> None:
         kind = self.tree.kinds.get(type(request))
         call = Call(workflow.id_of(request), workflow.path, request, kind, phase=workflow.phase)
         workflow.calls[call.id] = call
-        if kind is not None and kind.name in self.tree.rules.handlers:
+        if is_known:
+            self._reusing.expect(workflow, call)
+        elif kind is not None and kind.name in self.tree.rules.handlers:
             if isinstance(request, AgentRequest):
                 self._agents.begin(workflow, call, request)
             elif isinstance(request, AskRequest):
@@ -243,8 +248,10 @@ class Core:
         asked = Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, call.phase, None)
         self.tree.commands.append(asked)
 
-    def _settle(self, given: Answered | Refused | Due | Charged) -> Workflow | None:
+    def _settle(self, given: Answered | Refused | Due | Charged | Reused) -> Workflow | None:
         call = self.tree.call(given.id)
+        if isinstance(given, Reused):
+            return self._reusing.settle(call, given)
         if call is None or not isinstance(given, waits.TAKES[call.stage]):
             return None
         is_agent, workflow = isinstance(call.request, AgentRequest), self.tree.workflows[call.path]

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-from flowcage.protocol.messages import Call, Json, Request
+from flowcage.protocol.messages import Call, Json, Missing, Request
 
 Dialect: TypeAlias = Literal["module", "script"]
 Facts: TypeAlias = Mapping[str, Json]
@@ -47,6 +47,7 @@ class Spent(NamedTuple):
 
 
 NOTHING = Spent()
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 class Opened(NamedTuple):
@@ -65,7 +66,11 @@ class Compiled(NamedTuple):
 
 
 class Said(NamedTuple):
-    """The child answered a drain. A long answer comes in parts, so that the event loop is not held up."""
+    """The child answered a drain. A long answer comes in parts, so that the event loop is not held up.
+
+    `known` are requests that are answered by another run, each with the id that it has there: they are not
+    asked, and count against no cap. `Reused` settles them.
+    """
 
     path: str
     calls: Sequence[Call] = ()
@@ -73,6 +78,7 @@ class Said(NamedTuple):
     diagnostics: Sequence[Facts] = ()
     state: State = State.PENDING
     result: Json = None
+    known: Mapping[str, str] = NOTHING_KNOWN
 
 
 class Noted(NamedTuple):
@@ -105,6 +111,29 @@ class Refused(NamedTuple):
     reason: Reason = Reason.REFUSED
     text: str | None = None
     spent: Spent = NOTHING
+
+
+class Reused(NamedTuple):
+    """A request has the answer that another run has had.
+
+    It settles what is `Said.known`, and a child workflow that its handler was asked to start.
+
+    Attributes:
+        value: `MISSING` for a sleep.
+        run, request: where the answer is from.
+        replaced: whether somebody gave another answer in the place of that one.
+        spent: what it cost then; the workflow sees the tokens in its budget, and nobody is billed.
+        agents: calls of agents that it stands for: several for a child workflow, none for a sleep.
+    """
+
+    id: str
+    value: Json | Missing
+    run: str
+    request: str
+    replaced: bool = False
+    spent: Spent = NOTHING
+    agents: int = 1
+    facts: Facts = NO_FACTS
 
 
 class Charged(NamedTuple):
@@ -158,6 +187,7 @@ Input: TypeAlias = (
     | Turn
     | Answered
     | Refused
+    | Reused
     | Charged
     | Remembered
     | Lived

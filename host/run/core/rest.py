@@ -27,7 +27,7 @@ def rests_until(tree: Tree) -> float | None:
                 first = min(first, call.due)
             elif call.stage == "person":
                 asks = True
-            elif call.stage == "asked" and not _waits_for_a_workflow(tree, call):
+            elif call.stage == "known" or (call.stage == "asked" and not _waits_for_a_workflow(tree, call)):
                 return None
     return first if asks or first < math.inf else None
 

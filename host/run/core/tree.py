@@ -25,8 +25,9 @@ MAX_PHASES = 100
 MAX_PHASE_NAME = 200
 OTHER_PHASES = "(other phases)"
 
-# What a request waits for: a place at work, an answer, a time, or a person's answer.
-Stage: TypeAlias = Literal["queued", "asked", "waiting", "person"]
+# What a request waits for: a place at work, an answer, a time, a person's answer, or that the answer of
+# another run is told.
+Stage: TypeAlias = Literal["queued", "asked", "waiting", "person", "known"]
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Totals:
 
     Attributes:
         started: calls whose first attempt began; `refused` never began, `cancelled` had no end of their own.
+        reused: calls that have the answer of another run; none of the other counts has them.
+        reused_tokens: that their answers cost then.
         swallowed, unawaited: diagnostics of these kinds that children told.
     """
 
@@ -43,6 +46,8 @@ class Totals:
     failed: int = 0
     refused: int = 0
     cancelled: int = 0
+    reused: int = 0
+    reused_tokens: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     swallowed: int = 0
@@ -52,6 +57,11 @@ class Totals:
         """Add what one answer cost."""
         self.tokens += spent.tokens
         self.cost_usd += spent.cost_usd
+
+    @property
+    def seen_tokens(self) -> int:
+        """What counts for the budget: an answer that is reused costs the workflow what it did then."""
+        return self.tokens + self.reused_tokens
 
 
 @dataclass(slots=True)
@@ -154,7 +164,7 @@ class Tree:
     @property
     def budget(self) -> Budget:
         """What a workflow may know; more tokens than the wire has numbers for are as many as it has."""
-        return Budget(self.rules.budget_tokens, min(self.totals.tokens, MAX_LIMIT))
+        return Budget(self.rules.budget_tokens, min(self.totals.seen_tokens, MAX_LIMIT))
 
     def call(self, identifier: str) -> Call | None:
         """The call with this id in the tree, unless it is settled or its workflow is gone."""

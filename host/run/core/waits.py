@@ -17,6 +17,7 @@ TAKES: Mapping[Stage, tuple[type, ...]] = MappingProxyType(
         "asked": (Answered, Refused, Charged),
         "waiting": (Due,),
         "person": (Answered, Refused),
+        "known": (),
     }
 )
 

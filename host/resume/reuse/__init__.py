@@ -1,0 +1,1 @@
+"""Runs that reuse what others were answered."""
