@@ -127,6 +127,22 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def values_of(option: str, pairs: tuple[str, ...], expected: str) -> dict[str, Json]:
+    """The values of an option ``NAME=JSON`` that may be repeated.
+
+    Raises:
+        InputError: one has another form, or a name comes twice.
+    """
+
+    def parse(pair: str) -> tuple[str, Json]:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"{option} {pair}: expected {expected}")
+        return name, _parse_json(f"{option} {name}", text.encode("utf-8", "surrogateescape"))
+
+    return _unique(option, map(parse, pairs))
+
+
 def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
     """The options of the run.
 
@@ -145,6 +161,7 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         raise InputError(f"{name} needs --budget TOKENS")
     options = RunOptions(
         agent=agent,
+        agent_identity=given["agent"],
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
         dialect=given["dialect"],
         isolation=given["isolation"],

@@ -9,6 +9,7 @@ from flowcage.host.cli import engine, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, offer, say, warn, write_result
 from flowcage.host.durable.errors import StoreError
+from flowcage.host.durable.reuse.terms import NotForkable
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Census, Outcome, Report
@@ -61,7 +62,7 @@ class Ending:
             outcome = run_to_end_or_signal(work)
         except RunError as error:
             self._fail(error)
-        except (StoreError, NotResumable) as refused:
+        except (StoreError, NotResumable, NotForkable) as refused:
             fail(exits.USAGE, str(refused))
         except Terminated as ended:
             self._tell_how_to_resume()
@@ -117,7 +118,7 @@ class Ending:
 
 def explain_loss(census: Census, fail_on: FailOn) -> str | None:
     """Why a run that completed counts as failed; None where it does not."""
-    calls, lost = census.started + census.refused, census.failed + census.refused
+    calls, lost = census.calls, census.failed + census.refused
     if fail_on == "all" and census.is_total_loss:
         return f"exit status 1: no agent call of {calls} has an answer; --fail-on none accepts that"
     if fail_on == "any" and census.has_failures:

@@ -64,6 +64,8 @@ def warnings(report: Report) -> list[str]:
     told = _notes(report)
     if missing := report.missing_layers:
         told.insert(0, f"warning: the run was not strictly isolated; missing: {', '.join(missing)}")
+    if report.census.reused:
+        told.append(f"note: reused {report.census.reused} of {report.census.calls} calls")
     if (census := explain_census(report.census)) is not None:
         told.append(f"note: {census}")
     if (dropped := _dropped(report)) is not None:
@@ -123,7 +125,7 @@ def explain_census(census: Census) -> str | None:
     lost = census.failed + census.refused
     if not lost:
         return None
-    text = f"{lost} of {census.started + census.refused} agent calls failed"
+    text = f"{lost} of {census.calls} agent calls failed"
     if census.refused:
         text += f", {census.refused} of them refused before they began"
     if census.swallowed_errors:

@@ -125,6 +125,8 @@ class Narrator:
         return self._line_of_end(event)
 
     def _line_of_end(self, event: Event) -> tuple[str, str] | None:
+        if isinstance(event, records.AgentCompleted) and event.cached:
+            return "dim", f"<- agent {self._name(event, is_over=True)} has the answer of the run before"
         if isinstance(event, records.AgentCompleted):
             return "green", f"<- agent {self._name(event, is_over=True)} answered in {event.seconds:.2f} s"
         if isinstance(event, records.AgentFailed):

@@ -42,6 +42,7 @@ from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler
 from flowcage.host.tenants.scopes import Scopes
 from flowcage.host.tenants.sleepers import Sleepers
+from flowcage.host.tenants.started.forking import Forking
 from flowcage.host.tenants.started.handles import Handles
 from flowcage.host.tenants.started.starting import Starting
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
@@ -50,7 +51,7 @@ from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 
 
-class Host(Resuming, Starting, Answers):
+class Host(Resuming, Starting, Answers, Forking):
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run

@@ -10,8 +10,8 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
 from flowcage.host.resume.outside import Outside
+from flowcage.host.run.answering import answered
 from flowcage.host.run.arguments import require_type
-from flowcage.host.run.driver import answered
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import Handlers, RunOptions
@@ -28,7 +28,7 @@ async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | Non
         FlowcageError: as `begin` and `take_up`.
     """
     options = asked.options
-    if store is None:
+    if store is None or asked.is_trial:
         return None, options
     if asked.resumes:
         assert asked.run_id is not None
@@ -51,6 +51,7 @@ async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | Non
         options,
         tenant=asked.tenant,
         answerer=asked.answerer,
+        fork=asked.fork,
     )
     return kept, options
 

@@ -22,6 +22,7 @@ from flowcage.host.resume.kept import KeptRun
 from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable
+from flowcage.host.resume.reuse.trial import Trial
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.run import Run
@@ -212,6 +213,8 @@ class Lives:
 
     def _run(self, asked: Submission, share: Share, kept: KeptRun | None) -> Run:
         options, answerer = asked.options, asked.answerer
+        if asked.fork is not None and asked.is_trial:
+            return Trial(asked.fork, options, share)
         if kept is None:
             return Run(options, asked.source_name, share, run_id=asked.run_id, answerer=answerer)
         kept.is_left = self._takes_up

@@ -17,6 +17,7 @@ import trio
 from flowcage.host.outcome.errors import RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.asleep import Asleep
+from flowcage.host.resume.reuse.forks import Fork
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_run_id, require_workflow
 from flowcage.host.run.options import RunOptions
@@ -35,6 +36,8 @@ class Submission(NamedTuple):
         resumes: whether it is a run of the host's store, which has its source and args.
         even_if_cancelled: whether such a run goes on although it was cancelled by request.
         after: what its life before told, where it was this host's.
+        fork: the run whose answers it reuses, with its own source and args.
+        is_trial: whether nobody is asked, to see what is reused.
     """
 
     tenant: str
@@ -47,10 +50,14 @@ class Submission(NamedTuple):
     resumes: bool = False
     even_if_cancelled: bool = False
     after: Asleep | None = None
+    fork: Fork | None = None
+    is_trial: bool = False
 
     def woken(self, asleep: Asleep) -> Submission:
         """The same run, to be gone on with."""
-        return self._replace(source="", args=None, run_id=asleep.run_id, resumes=True, after=asleep.bare())
+        return self._replace(
+            source="", args=None, run_id=asleep.run_id, resumes=True, after=asleep.bare(), fork=None
+        )
 
 
 def submission(

@@ -11,6 +11,8 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.reuse.guided import guiding
+from flowcage.host.cli.reuse.resuming import fork_or_refuse
 from flowcage.host.cli.runs import access, detaching
 
 if TYPE_CHECKING:
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @access.RUN
+@click.argument("script", type=FilePath(allow_dash=True), required=False)
+@click.option("--retry-failed", is_flag=True,
+              help="Ask the calls again that failed, and reuse the other answers, in a new run.")  # fmt: skip
+@click.option("--reuse", is_flag=True,
+              help="Go on in a new run with what was answered; for a run that has diverged.")  # fmt: skip
+@guiding
 @access.STORE
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 @detaching.options
 def resume(
     run: str,
+    script: Path | None,
     store: Path | None,
     events: Path | None,
     quiet: bool,
@@ -38,6 +47,9 @@ def resume(
     """Go on with RUN, which was ended before it was done: an id, the beginning of one, or @last.
 
     What agents had answered is not asked again. A call that an agent was at work on is asked again.
+
+    With SCRIPT, an edited one, it goes on as a new run: what RUN was answered is reused wherever prompt and
+    options are the same, and told in the old order.
     """
     from dataclasses import replace
 
@@ -54,14 +66,16 @@ def resume(
     path = access.path_of(store)
     events = events and events.absolute()
     record = access.looked_up(path, run)
-    run_id, script = record.summary.run_id, keeping.script_of(record.workflows[""])
+    given |= {"store": store, "events": events, "quiet": quiet}
+    fork_or_refuse(record, run, script, even_if_cancelled, given)
+    run_id, old_script = record.summary.run_id, keeping.script_of(record.workflows[""])
     with ExitStack() as stack:
         try:
             options = keeping.options_of(record.settings)
             file = stack.enter_context(EventsFile(events, InputFiles({}))) if events else None
         except InputError as error:
             fail(exits.USAGE, str(error))
-        ending = Ending(script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
+        ending = Ending(old_script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
         ask = prompt(is_wanted=not no_prompt and given["detached"] is None, is_kept=True)
 
         async def work(listener: Listener | None) -> Outcome:

@@ -107,6 +107,13 @@ async def carry_out(
         await manager.__aexit__(None, None, None)
 
 
+def limits_of(options: RunOptions) -> dict[str, Any]:
+    """Limits of the host, as settings have them."""
+    from flowcage.host.run.limits import limits_of_host
+
+    return limits_of_host(options)
+
+
 def lives(
     options: RunOptions, outside: Outside, began: Callable[[Run, bool], None]
 ) -> Callable[[KeptRun], Run]:
@@ -123,15 +130,13 @@ def lives(
 
 def settings_of(file: Path, options: RunOptions, given: dict[str, Any]) -> Json:
     """What a later command needs."""
-    from flowcage.host.run.limits import limits_of_host
-
     return {
         "v": 1,
         "cwd": os.getcwd(),
         "file": os.path.abspath(file),
         "root": os.path.abspath(given["root"] or file.parent),
         "given": {name: given[name] for name in _KEPT},
-        "limits": {**options.limits.to_wire(), **limits_of_host(options)},
+        "limits": {**options.limits.to_wire(), **limits_of(options)},
     }
 
 
@@ -151,6 +156,33 @@ def options_of(settings: Any) -> RunOptions:
     options = arguments.options(InputFiles({}), Path(settings["file"]), **given)
     names = {name: value for name, value in settings["limits"].items() if "_" in name}
     return with_limits(options, names)
+
+
+def changed(
+    settings: Any, workflow: NewWorkflow, script: Path | None, changes: dict[str, Any]
+) -> tuple[RunOptions, dict[str, Any]]:
+    """Options and settings of a run that is begun as another one was.
+
+    Args:
+        settings, workflow: of that run.
+        script: another file than it had.
+        changes: options of `flowcage run` that are others now, by name.
+
+    Raises:
+        InputError: as `options_of`.
+    """
+    from flowcage.host.run.limits import with_limits
+
+    if not isinstance(settings, dict) or settings.get("v") != 1:
+        options_of(settings)
+    limits = {name: value for name, value in settings["limits"].items() if name not in changes}
+    new = {**settings, "given": {**settings["given"], **changes}, "limits": limits}
+    if script is not None:
+        new |= {"file": str(script), "root": str(script.parent)}
+        new["given"]["dialect"] = "auto"
+    options = with_limits(options_of(new), dict(workflow.limits))
+    new["limits"] = {**options.limits.to_wire(), **limits_of(options)}
+    return options, new
 
 
 def script_of(workflow: NewWorkflow) -> Script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowcage.host.cli.people.answer import answer
+from flowcage.host.cli.reuse.forking import fork
 from flowcage.host.cli.runs.cancelling import cancel
 from flowcage.host.cli.runs.commands import resume
 from flowcage.host.cli.runs.looking.following import logs, wait
@@ -14,6 +15,6 @@ from flowcage.host.cli.runs.replaying import replay
 from flowcage.host.cli.runs.stack import stack
 
 COMMANDS = (
-    *(resume, answer, ls, show, logs, result, wait, stack, replay, cancel, rm, prune),
+    *(resume, fork, answer, ls, show, logs, result, wait, stack, replay, cancel, rm, prune),
     *(export_run, import_runs),
 )

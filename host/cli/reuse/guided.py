@@ -1,0 +1,219 @@
+"""A new run that reuses an old one: ``flowcage fork``, and ``flowcage resume`` of an edited script."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+import click
+
+from flowcage.host.cli import arguments, exits
+from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.console import FilePath, fail, note, say, to_the_end
+from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.runs import access, keeping
+from flowcage.host.terminal.text import leave, safe, tell
+from flowcage.protocol.limits import MAX_LIMIT
+from flowcage.protocol.messages import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcage.host.durable.records import RunRecord
+    from flowcage.host.durable.reuse.terms import Terms
+    from flowcage.host.events.records import Listener
+    from flowcage.host.outcome.report import Outcome
+    from flowcage.host.resume.reuse.forks import Fork
+    from flowcage.host.resume.reuse.trial import Explanation
+    from flowcage.host.run.options import RunOptions
+    from flowcage.protocol.messages import Json
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_OPTIONS = (
+    click.option("--explain", is_flag=True,
+                 help="Say on stderr what is reused and what runs, and why, before anybody is asked."),
+    click.option("--dry-run", is_flag=True,
+                 help="Print that on stdout, and ask nobody. Child workflows are read and started."),
+    click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as JSON."),
+    click.option("--args", "args_json", metavar="JSON", help="Other args than the old run had, as JSON."),
+    click.option("--args-file", type=FilePath(allow_dash=True),
+                 help="The same from a JSON file; - is stdin."),
+    click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
+                 help="One member of args, a string; may be repeated."),
+    click.option("--agent", help="What answers agent(); answers of another one are not reused.  "
+                 "[default: that of the old run]"),
+    click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
+                 help="Another ceiling on the agents' tokens."),
+    click.option("--max-total-agents", type=click.IntRange(1),
+                 help="How often agents are asked in the whole run; answers that are reused do not count."),
+)  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """A fork as the command line has it.
+
+    Attributes:
+        run: whose answers are reused, as it was typed.
+        script: file of the new source; None for that of the run.
+        terms: what is reused.
+        given: the options of `guiding`, `store`, `events` and `quiet`.
+    """
+
+    run: str
+    script: Path | None
+    terms: Terms
+    given: dict[str, Any]
+
+
+def guiding(command: F) -> F:
+    """Give a command the options that all forks have."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
+    """Fork a run, or say what would be reused, and leave."""
+    from flowcage.host.cli.ending import Ending
+    from flowcage.host.cli.events_file import EventsFile
+
+    given = asked.given
+    path = access.path_of(given["store"])
+    events = given["events"] and given["events"].absolute()
+    with ExitStack() as stack:
+        try:
+            job = _Job.of(asked, record)
+            file = stack.enter_context(EventsFile(events, job.files)) if events else None
+        except InputError as error:
+            fail(exits.USAGE, str(error))
+        if given["dry_run"]:
+            _dry_run(path, job, as_json=given["as_json"])
+        ending = Ending(job.script, job.settings["given"]["fail_on"], quiet=given["quiet"])
+        if record.summary.state == "running" and not given["quiet"]:
+            note(f"note: run {record.summary.run_id} may go on; what is in the store by now is reused")
+        ending.of(lambda: _live(path, job, ending, file))
+
+
+class _Job(NamedTuple):
+    """What the files and options of a command come to."""
+
+    run_id: str
+    script: Script
+    source: str | None
+    args: Json
+    options: RunOptions
+    settings: dict[str, Any]
+    asked: Asked
+    files: InputFiles
+
+    @classmethod
+    def of(cls, asked: Asked, record: RunRecord) -> _Job:
+        """Read them. Raises `InputError`."""
+        given = asked.given
+        files = InputFiles({"SCRIPT": asked.script, "--args-file": given["args_file"]})
+        script, source = keeping.script_of(record.workflows[""]), None
+        if asked.script is not None:
+            script = arguments.script(files, asked.script)
+            source = script.text
+        args: Json = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+        has_args = given["args_json"] is not None or given["args_file"] is not None or given["args_pairs"]
+        where = None if asked.script is None else asked.script.absolute()
+        changes = {name: given[name] for name in ("agent", "budget", "max_total_agents")}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        options, settings = keeping.changed(record.settings, record.workflows[""], where, changes)
+        told: Any = args if has_args else MISSING
+        return cls(record.summary.run_id, script, source, told, options, settings, asked, files)
+
+
+async def _fork(store: Any, job: _Job) -> Fork:
+    from flowcage.host.resume.reuse.forks import fork_of
+
+    return await fork_of(
+        store,
+        job.run_id,
+        job.asked.terms,
+        source=job.source,
+        source_name=job.script.name,
+        args=job.args,
+        dialect=job.options.dialect,
+    )
+
+
+async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
+    from dataclasses import replace
+
+    from flowcage.host.cli.progress import watched
+    from flowcage.host.resume.kept import begin
+    from flowcage.host.resume.outside import watched as watching
+    from flowcage.host.resume.reuse.trial import Trial
+
+    given = job.asked.given
+
+    async def work(listener: Listener | None) -> Outcome:
+        async with keeping.opened(path) as store, watching(store) as outside:
+            fork = await _fork(store, job)
+            if given["explain"]:
+                trial = Trial(fork, job.options)
+                await trial.execute()
+                tell(safe(as_table(trial.explanation)))
+            options = replace(fork.options(job.options), listener=listener)
+            kept = await begin(
+                store,
+                ending.run_id,
+                *(fork.source, fork.source_name, fork.args, options),
+                settings=job.settings,
+                fork=fork,
+            )
+            ending.run = kept.run(options, outside=outside)
+            ending.is_kept = True
+            return await kept.execute(ending.run)
+
+    return await watched(work, file, quiet=given["quiet"])
+
+
+def _dry_run(path: Path, job: _Job, *, as_json: bool) -> NoReturn:
+    from flowcage.host.durable.errors import StoreError
+    from flowcage.host.durable.reuse.terms import NotForkable
+    from flowcage.host.resume.reuse.trial import Trial
+
+    async def work() -> Explanation:
+        async with keeping.opened(path, read_only=True) as store:
+            trial = Trial(await _fork(store, job), job.options)
+        await trial.execute()
+        return trial.explanation
+
+    try:
+        explanation = to_the_end(work, job.script)
+    except (StoreError, NotForkable) as error:
+        fail(exits.USAGE, str(error))
+    say(json.dumps(explanation.to_json()) if as_json else safe(as_table(explanation)))
+    leave(exits.DONE if explanation.error is None else exits.FAILED)
+
+
+def as_table(found: Explanation) -> str:
+    """An explanation for a person."""
+    lines = []
+    for call in found.calls:
+        name = f"  {call.label}" if call.label else ""
+        what = f"reused #{call.reused}" if call.reused is not None else f"runs    {call.why}"
+        lines.append(f"{call.id:>8} {call.kind:<12} {what}{name}")
+    runs = sum(call.reused is None for call in found.calls)
+    lines.append(
+        f"{found.reused} of {found.answers} answers of run {found.run_id} are reused "
+        f"({found.tokens} tokens), {runs} calls run"
+    )
+    if found.error is not None:
+        lines.append(f"then the run fails: {found.error}")
+    elif found.is_complete:
+        lines.append("then the run is complete")
+    else:
+        lines.append("what comes after these calls is not known before they are answered")
+    return "\n".join(lines)
+
+
+def answers_of(pairs: tuple[str, ...]) -> dict[str, Json]:
+    """``--answer ID=JSON``. Raises `InputError`."""
+    return arguments.values_of("--answer", pairs, "ID=JSON, such as --answer 7=true")
