@@ -15,7 +15,7 @@ from flowcage.host.run.arguments import require_type
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import Handlers, RunOptions
-from flowcage.host.tenants.looking_back import LookingBack
+from flowcage.host.tenants.kept.looking_back import LookingBack
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, Submission, submission
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json

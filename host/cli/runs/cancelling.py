@@ -16,7 +16,7 @@ from flowcage.host.terminal.text import leave
 if TYPE_CHECKING:
     from flowcage.host.durable.records import Summary
     from flowcage.host.durable.sqlite.store import SqliteStore
-    from flowcage.host.resume.cancelling import Cancelling
+    from flowcage.host.resume.looking.cancelling import Cancelling
 
 
 @click.command(cls=Command)
@@ -32,7 +32,7 @@ def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool)
     --even-if-cancelled only. Exit status 1 where it had ended already.
     """
     from flowcage.host.durable.errors import RunHasEnded
-    from flowcage.host.resume import cancelling
+    from flowcage.host.resume.looking import cancelling
 
     async def work(opened: SqliteStore) -> tuple[Cancelling | None, Summary]:
         run_id = await opened.find(run)
@@ -53,7 +53,7 @@ def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool)
 async def _until_ended(opened: SqliteStore, run_id: str, reason: str) -> tuple[Cancelling, Summary]:
     """Wait for the host that was asked; where it is killed or leaves the run, end the run in its place."""
     from flowcage.host.durable.errors import RunHasEnded
-    from flowcage.host.resume import cancelling, watching
+    from flowcage.host.resume.looking import cancelling, watching
 
     async with aclosing(watching.changes(opened, run_id)) as changes:
         async for summary in changes:

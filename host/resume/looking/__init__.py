@@ -1,1 +1,1 @@
-"""What a kept run did, from its history: as events, and call by call."""
+"""Kept runs seen from outside of them: what they did, how they go on, and their end by request."""

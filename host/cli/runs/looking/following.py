@@ -69,7 +69,7 @@ def wait(run: str, store: Path | None) -> None:
 
     The exit status is that of `flowcage run` for such an end; 137 where the process that had it was killed.
     """
-    from flowcage.host.resume import watching
+    from flowcage.host.resume.looking import watching
 
     may_go_on = _may_go_on(store, run)
 
@@ -91,7 +91,7 @@ def wait(run: str, store: Path | None) -> None:
 
 def _may_go_on(store: Path | None, run: str) -> bool:
     """Whether there is anything to follow. If not, the store need not be one that can be written."""
-    from flowcage.host.resume import watching
+    from flowcage.host.resume.looking import watching
 
     async def look(opened: SqliteStore) -> bool:
         return watching.may_change(await opened.get(await opened.find(run)))
@@ -103,7 +103,7 @@ async def _events(
     opened: SqliteStore, run_id: str, *, follow: bool
 ) -> AsyncGenerator[tuple[Summary, list[Event]]]:
     """What is new of a run, as long as it goes on."""
-    from flowcage.host.resume import watching
+    from flowcage.host.resume.looking import watching
     from flowcage.host.resume.looking.telling import Telling
 
     record = await opened.load(run_id)

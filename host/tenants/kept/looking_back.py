@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flowcage.host.durable.records import Filter, State
 from flowcage.host.durable.store import Store
-from flowcage.host.resume import cancelling
-from flowcage.host.resume.cancelling import Cancelling
+from flowcage.host.resume.looking import cancelling
+from flowcage.host.resume.looking.cancelling import Cancelling
 from flowcage.host.resume.looking.details import RunDetails, RunSummary, details_of, summary_of
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT
 

@@ -1,0 +1,1 @@
+"""Calls of a host about the runs of its store."""
