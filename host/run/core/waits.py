@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import Answered, Charged, Due, Input, Refused
@@ -32,11 +33,21 @@ def ask(tree: Tree, call: Call, request: AskRequest) -> None:
     """Put a question. It waits for an answer from a handler, or from outside, whichever comes first."""
     assert call.kind is not None
     call.stage, call.attempt, call.tries = "person", 1, 1
-    asked = {"question": request.question, "schema": request.schema, "options": request.choices}
-    label = None if request.label is MISSING else request.label
-    tree.emit(call.path, "question_asked", request_id=request.id, question_id=call.id, label=label, **asked)
+    tree.emit(call.path, "question_asked", **told_of(call.id, request))
     timeout = call.terms.timeout_ms
     tree.commands.append(Ask(call.id, call.path, call.kind, request, 1, 1, timeout, call.phase, None))
+
+
+def told_of(identifier: str, request: AskRequest) -> dict[str, Any]:
+    """The members of the event that tells of a question."""
+    return {
+        "request_id": request.id,
+        "question_id": identifier,
+        "question": request.question,
+        "label": None if request.label is MISSING else request.label,
+        "schema": request.schema,
+        "options": request.choices,
+    }
 
 
 def settle(tree: Tree, call: Call, given: Input) -> None:

@@ -20,6 +20,7 @@ from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.run.answering import Answerer, Answering
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import Answered, Reason, Refused
+from flowcage.host.run.core.waits import told_of
 from flowcage.host.run.people.faults import faults_of_handler
 from flowcage.protocol.messages import MISSING, AskRequest, Json
 
@@ -64,9 +65,12 @@ class Questions:
     def put(self, asked: Ask) -> None:
         """Put a question that has begun to wait."""
         self.asked(asked.id)
-        node = self._driver.nodes.get(asked.path)
-        request = asked.request
+        node, request = self._driver.nodes.get(asked.path), asked.request
         assert isinstance(request, AskRequest)
+        if (
+            node is not None and asked.interrupted and self.is_open(asked.id)
+        ):  # told by another host, if at all
+            self._driver.emit(node, "question_asked", told_of(asked.id, request))
         if node is not None and (self._has_handler or request.schema is not MISSING):
             node.spawn(self._put, node, asked, request)
 
