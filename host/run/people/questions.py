@@ -67,9 +67,7 @@ class Questions:
         self.asked(asked.id)
         node, request = self._driver.nodes.get(asked.path), asked.request
         assert isinstance(request, AskRequest)
-        if (
-            node is not None and asked.interrupted and self.is_open(asked.id)
-        ):  # told by another host, if at all
+        if node is not None and asked.interrupted and self.is_open(asked.id):
             self._driver.emit(node, "question_asked", told_of(asked.id, request))
         if node is not None and (self._has_handler or request.schema is not MISSING):
             node.spawn(self._put, node, asked, request)
