@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.reuse.guided import guiding
 from flowcage.host.cli.reuse.resuming import fork_or_refuse
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
+@click.option("--timeout", type=Seconds(), help="Seconds for the run with its earlier lives, in place of "
+              "those it had.")  # fmt: skip
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
 @detaching.options
 def resume(
@@ -41,6 +43,7 @@ def resume(
     events: Path | None,
     quiet: bool,
     no_prompt: bool,
+    timeout: float | None,
     even_if_cancelled: bool,
     **given: Any,
 ) -> None:
@@ -72,6 +75,7 @@ def resume(
     with ExitStack() as stack:
         try:
             options = keeping.options_of(record.settings)
+            options = replace(options, timeout_seconds=timeout or options.timeout_seconds)
             file = stack.enter_context(EventsFile(events, InputFiles({}))) if events else None
         except InputError as error:
             fail(exits.USAGE, str(error))
