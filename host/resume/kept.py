@@ -17,15 +17,19 @@ from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.outcome.judge import verdict_on_interruption
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.resume.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, claimed, give_back, made
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
-from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
-from flowcage.host.resume.resumable import require_resumable
+from flowcage.host.resume.refusals import (
+    GoesOn,
+    StartedBefore,
+    require_handlers,
+    require_resumable,
+)
 from flowcage.host.resume.reuse.forks import Fork, guide_of
+from flowcage.host.resume.sleep.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.run.answering import Answerer, answered
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import with_limits
@@ -93,7 +97,7 @@ class KeptRun:
         """
         name = self.begun.source_name
         if self.record is not None:
-            _require_handlers(self.record, answered(options, answerer, is_kept=True))
+            require_handlers(self.record, answered(options, answerer, is_kept=True))
             options = self.options(options)
         run = _Run(
             options,
@@ -222,8 +226,7 @@ async def begin(
         AlreadyThere: the store has a run with this id, or another one with this start key.
         StoreFailed: the store takes nothing.
     """
-    budget = Budget(options.budget_tokens, 0)
-    limits = options.limits.to_wire()
+    budget, limits = Budget(options.budget_tokens, 0), options.limits.to_wire()
     begun = Begun("", source, source_name, args, options.dialect, budget, limits)
     rules = options.rules(answered(options, answerer, is_kept=True))
     root = workflow_of(begun)._replace(agent=options.agent_identity)
@@ -275,7 +278,7 @@ async def take_up(
     record = await store.load(run_id)  # what cannot be read is not claimed
     before = record.ending
     if handlers is not None:
-        _require_handlers(record, handlers)
+        require_handlers(record, handlers)
     epoch = None if after is None else after.epoch
     if epoch is None:
         epoch = await claimed(store, summary, before, reopen=after is None and summary.state == "ended")
@@ -295,9 +298,3 @@ async def take_up(
     begun = begun_of(record.workflows[""])
     record = record._replace(ending=before)
     return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past, guide)
-
-
-def _require_handlers(record: RunRecord, handlers: frozenset[str]) -> None:
-    if missing := record.rules.handlers - handlers:
-        run_id = record.summary.run_id
-        raise NotResumable(f"run {run_id} needs a handler of {', '.join(sorted(missing))}")

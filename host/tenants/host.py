@@ -41,9 +41,9 @@ from flowcage.host.tenants.named_runs import DEFAULT_TENANT, NamedRuns, Submissi
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS, Scheduler
 from flowcage.host.tenants.scopes import Scopes
-from flowcage.host.tenants.sleepers import Sleepers
 from flowcage.host.tenants.started.forking import Forking
 from flowcage.host.tenants.started.handles import Handles
+from flowcage.host.tenants.started.sleepers import Sleepers
 from flowcage.host.tenants.started.starting import Starting
 from flowcage.host.tenants.statistics import HostStatistics, RunCounts
 from flowcage.host.tenants.tenant import Tally, TenantLimits

@@ -17,12 +17,12 @@ from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.greeting import initialize_message
-from flowcage.host.resume.asleep import Asleep, end_sleeper
 from flowcage.host.resume.kept import KeptRun
-from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable
 from flowcage.host.resume.reuse.trial import Trial
+from flowcage.host.resume.sleep.asleep import Asleep, end_sleeper
+from flowcage.host.resume.sleep.outcomes import outcome_of
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.run import Run
@@ -31,7 +31,7 @@ from flowcage.host.tenants.kept_runs import kept_by
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import Scheduler, Turn
-from flowcage.host.tenants.sleepers import LOOK_FOR_DEAD_SECONDS, MOST_CLAIMABLE, Sleepers
+from flowcage.host.tenants.started.sleepers import LOOK_FOR_DEAD_SECONDS, MOST_CLAIMABLE, Sleepers
 from flowcage.host.tenants.statistics import RunCounts
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import Isolation

@@ -13,8 +13,8 @@ from flowcage.host.durable.errors import RunExpired
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
-from flowcage.host.resume.lives import to_the_end
 from flowcage.host.resume.refusals import NotResumable
+from flowcage.host.resume.sleep.lives import to_the_end
 from flowcage.host.run.options import Caller
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.run import Run

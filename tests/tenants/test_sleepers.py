@@ -15,7 +15,7 @@ from flowcage.errors import CancelRequested
 from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
-from flowcage.host.tenants import sleepers
+from flowcage.host.tenants.started import sleepers
 from flowcage.host.tenants.tenant import TenantLimits
 
 from ..durable.sqlite_file import changed

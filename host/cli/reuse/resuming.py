@@ -31,8 +31,7 @@ def fork_or_refuse(
         given: the other options of the command.
     """
     from flowcage.host.durable.reuse.terms import Terms
-    from flowcage.host.resume.refusals import NotResumable
-    from flowcage.host.resume.resumable import require_resumable
+    from flowcage.host.resume.refusals import NotResumable, require_resumable
 
     if script is not None or given["retry_failed"] or given["reuse"]:
         carry_out(Asked(run, script, Terms(), given), record)

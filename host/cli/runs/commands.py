@@ -62,8 +62,8 @@ def resume(
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
-    from flowcage.host.resume.lives import to_the_end
     from flowcage.host.resume.outside import watched as watching
+    from flowcage.host.resume.sleep.lives import to_the_end
 
     detaching.start_if(given)
     path = access.path_of(store)

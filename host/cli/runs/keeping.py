@@ -83,8 +83,8 @@ async def carry_out(
     """
     from flowcage.host.durable.errors import StoreError, StoreFailed
     from flowcage.host.resume.kept import begin
-    from flowcage.host.resume.lives import to_the_end
     from flowcage.host.resume.outside import watched
+    from flowcage.host.resume.sleep.lives import to_the_end
     from flowcage.host.run.run import Run
 
     began: Callable[[Run, bool], None] = more["began"]

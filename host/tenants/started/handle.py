@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import trio
 
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.asleep import Asleep
+from flowcage.host.resume.sleep.asleep import Asleep
 from flowcage.host.run.reporting import RunStatistics
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.named_runs import Submission

@@ -20,22 +20,22 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded, RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.resume.asleep import Asleep, end_sleeper
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS
 from flowcage.host.resume.kept import KeptRun, begin
-from flowcage.host.resume.outcomes import outcome_of
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
+from flowcage.host.resume.sleep.asleep import Asleep, end_sleeper
+from flowcage.host.resume.sleep.outcomes import outcome_of
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.scheduler import Scheduler
-from flowcage.host.tenants.sleepers import (
+from flowcage.host.tenants.started.handle import RunHandle
+from flowcage.host.tenants.started.sleepers import (
     REFUSED_SECONDS,
     Sleepers,
 )
-from flowcage.host.tenants.started.handle import RunHandle
 
 # One life of a run, which ends with its outcome.
 Life: TypeAlias = Callable[[Callable[[Run], None]], Awaitable[Outcome]]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.asleep import Asleep, until_due
 from flowcage.host.resume.kept import KeptRun, take_up
+from flowcage.host.resume.sleep.asleep import Asleep, until_due
 from flowcage.host.run.run import Run
 
 

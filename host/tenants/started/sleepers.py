@@ -22,7 +22,7 @@ import trio
 from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.records import Filter
 from flowcage.host.durable.store import Store
-from flowcage.host.resume.asleep import LOOK_SECONDS
+from flowcage.host.resume.sleep.asleep import LOOK_SECONDS
 
 # Runs that were woken, or are taken up, and have no turn yet.
 MAX_WAKING = 50

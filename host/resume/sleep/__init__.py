@@ -1,0 +1,1 @@
+"""Kept runs through their sleeps, from whoever has them to their outcome."""
