@@ -172,9 +172,8 @@ def test_what_is_queued_in_each_turn_may_take_all_that_may_be_queued() -> None:
 @pytest.mark.parametrize("size", [10_000, 60_000, 300_000])
 def test_an_answer_fits_into_a_line_if_those_to_single_turns_do(text: str, size: int) -> None:
     limits = Limits()._replace(max_message_bytes=1_000_000)
-    source = (
-        f"for (let i = 0; i < 20; i++) await agent({text}.repeat({size}) + i); return {text}.repeat({size});"
-    )
+    asks = f"await agent({text}.repeat(i % 2 ? {size} : 40_000) + i)"
+    source = f"for (let i = 0; i < 20; i++) {asks}; return {text}.repeat({size});"
     turns = [turn((str(number), 1)) for number in range(1, 21)]
     twins = Twins(limits)
     found: list[list[Any]] = []

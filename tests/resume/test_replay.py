@@ -57,6 +57,13 @@ def test_a_run_that_has_failed_fails_in_the_same_way(tmp_path: Path) -> None:
     assert ends(report) == {"": "failed"}
 
 
+def test_a_run_that_has_stalled_stalls_again(tmp_path: Path) -> None:
+    source = "await agent('a'); await agent('b'); await new Promise(() => {}); export default 1"
+    report = replayed(kept(tmp_path, source))
+    assert report.is_same, report.divergences
+    assert ends(report) == {"": "stalled"}
+
+
 def test_a_workflow_that_does_not_compile_does_not_compile_again(tmp_path: Path) -> None:
     report = replayed(kept(tmp_path, "const = 1"))
     assert report.is_same, report.divergences

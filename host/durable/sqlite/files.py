@@ -20,7 +20,7 @@ from flowcage.host.durable.sql import schema
 from flowcage.host.durable.sqlite.connection import Connect, SqliteDatabase, connected, uri_of
 
 APPLICATION_ID = 0x666C6361  # "flca"
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # a table is missing
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MAGIC = b"SQLite format 3\0"
 _CHECKED_UP_TO = 16 * 1024 * 1024  # bytes; checking reads all of the file
 _ADVICE = "restore it from a backup, or move it away to begin a new one"
@@ -153,7 +153,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED:
+        if code in _DAMAGED or str(error).startswith("no such "):  # a table, or a column of one
             raise DamagedStore(f"{path} is damaged: {error}; {_ADVICE}") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StoreFailed(f"{path} is locked by another program; end that first") from error
