@@ -28,6 +28,9 @@ class Allowance:
 
     Attributes:
         cpu_seconds: used by the processes that have ended.
+        earlier_cpu_seconds: of earlier lives of the run, in other hosts.
+        replayed_cpu_seconds: used in this one to repeat those.
+        told_cpu_seconds: what is written of this one; replays are not.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Allowance:
         self._holds_alone = False
         self._over: tuple[type[RunError], str] | None = None
         self.cpu_seconds = 0.0
+        self.earlier_cpu_seconds = self.replayed_cpu_seconds = self.told_cpu_seconds = 0.0
 
     @property
     def used_cpu_seconds(self) -> float:
@@ -49,9 +53,18 @@ class Allowance:
         return self.cpu_seconds + sum(read() or 0.0 for read in self._running.values())
 
     @property
+    def untold_cpu_seconds(self) -> float:
+        """What is to be written of this life."""
+        return self.used_cpu_seconds - self.replayed_cpu_seconds - self.told_cpu_seconds
+
+    @property
+    def _of_all_lives(self) -> float:
+        return self.used_cpu_seconds + self.earlier_cpu_seconds - self.replayed_cpu_seconds
+
+    @property
     def left_cpu_seconds(self) -> int:
         """What a further process may be given: whole seconds, RLIMIT_CPU's unit, and at least 1."""
-        return max(1, math.ceil(self._max_cpu_seconds - self.used_cpu_seconds))
+        return max(1, math.ceil(self._max_cpu_seconds - self._of_all_lives))
 
     def process(self, cpu_seconds: Callable[[], float | None]) -> Block[None]:
         """Charge a process while the block lasts; leave the block when the process has ended.
@@ -93,7 +106,7 @@ class Allowance:
 
     def pause_seconds(self) -> float:
         """How long `require` need not be asked: a caged child has one thread, which uses at most the time."""
-        left = self._max_cpu_seconds - self.used_cpu_seconds
+        left = self._max_cpu_seconds - self._of_all_lives
         pause = left / max(1, len(self._running))
         return min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, pause))
 
@@ -104,7 +117,7 @@ class Allowance:
                 "the limit maxReceivedBytes"
             )
         most = self._max_cpu_seconds + self._beyond_seconds
-        if most < math.inf and self.used_cpu_seconds >= most:  # reading the clock is a system call
+        if most < math.inf and self._of_all_lives >= most:  # reading the clock is a system call
             return CpuExceeded, (
                 f"the run, its child workflows included, used {self._max_cpu_seconds:g} s of CPU, "
                 "the limit cpuSeconds"
@@ -114,10 +127,12 @@ class Allowance:
     @property
     def _is_held_alone(self) -> bool:
         """Whether there is one process, which the kernel holds to the limit."""
-        return not (self.cpu_seconds > 0 or len(self._running) > 1 or self._holds_alone)
+        is_first = not (self.cpu_seconds > 0 or self.earlier_cpu_seconds > 0)
+        return is_first and len(self._running) <= 1 and not self._holds_alone
 
     @property
     def _beyond_seconds(self) -> float:
         if self._is_held_alone:  # or it ends its workflow itself, and then reports a stack
             return math.inf
-        return 0.0 if self.cpu_seconds > 0 or len(self._running) > 1 else _ALONE_SECONDS
+        is_first = not (self.cpu_seconds > 0 or self.earlier_cpu_seconds > 0)
+        return _ALONE_SECONDS if is_first and len(self._running) <= 1 else 0.0

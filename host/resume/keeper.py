@@ -15,7 +15,7 @@ from flowcage.host.durable.records import NewWorkflow
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.resume.made_by import made_by
-from flowcage.host.run.core.inputs import Charged, Ended, Failed, Input
+from flowcage.host.run.core.inputs import Charged, Ended, Failed, Input, Lived
 from flowcage.host.run.past.journal import Begun
 from flowcage.protocol import strictjson
 
@@ -43,7 +43,7 @@ class Keeper:
         if isinstance(given, Ended):
             self._held.append((now, given))
             return
-        if self._held and not isinstance(given, Charged):
+        if self._held and not isinstance(given, Charged | Lived):
             for at, ended in self._held:
                 self._journal.record(at, ended)
             self._held.clear()

@@ -29,6 +29,7 @@ from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
 from flowcage.host.run.past.catch_up import CatchUp, raise_failure
 from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
 from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
@@ -100,7 +101,7 @@ class Conversation:
                 raise
             raise_failure(self._past, 0, failed)
         if self._past is not None:
-            said = await self._catch_up(self._past, said)
+            said = await self._catch_up(self._past, said, child)
             node.check()
             if node.finish is not None:
                 return self.result()
@@ -165,7 +166,7 @@ class Conversation:
                 Begun(node.path, source, node.source_name, args, node.options.dialect, budget, limits)
             )
 
-    async def _catch_up(self, past: PastWorkflow, said: object) -> Drained | None:
+    async def _catch_up(self, past: PastWorkflow, said: object, child: Child) -> Drained | None:
         """Tell the child what the one before it was told, and do again what was commanded."""
         node, driver, channel = self._node, self._driver, self._channel
         assert driver.past is not None
@@ -173,6 +174,9 @@ class Conversation:
         assert self._telling is not None
         catch_up = CatchUp(past, channel, self._telling, driver.past.renew)
         new = await catch_up.replay(said)
+        driver.allowance.replayed_cpu_seconds += child.cpu_seconds() or 0.0
+        if not node.path:
+            driver.allowance.earlier_cpu_seconds = driver.core.tree.cpu_seconds
         driver.go_on(node)
         return new
 
@@ -194,6 +198,8 @@ class Conversation:
             calls, notes = [], ()
             await trio.lowlevel.checkpoint()
         self._driver.feed(Said(path, calls, requests, notes, state, result))
+        if self._driver.journal is not None:
+            tell_of_cpu(self._driver.allowance, self._driver.feed, TOLD_SECONDS)
 
     def _require_bounds(self, channel: Channel, drained: Drained) -> None:
         """Refuse counts that no correct child can reach: handling each item blocks the loop for all runs."""

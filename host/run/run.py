@@ -26,6 +26,7 @@ from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, KeptChild, RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.past.journal import Begun, Journal
+from flowcage.host.run.past.lived import tell_of_cpu
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.reporting import Ending, RunStatistics, report_of, statistics_of
 from flowcage.host.run.slots import Share
@@ -176,6 +177,8 @@ class WorkflowRun(Node):
         """Close the books of this workflow, and tell of its end."""
         driver, workflow = self.driver, self._workflow
         waiting = tuple(call.request.id for call in workflow.calls.values())
+        if self.parent is None and driver.journal is not None:
+            tell_of_cpu(driver.allowance, driver.feed)
         driver.end(self)
         report = self.report = report_of(self, driver.core.tree, workflow, self._ending(verdict, waiting))
         workflow.calls.clear()

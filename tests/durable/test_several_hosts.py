@@ -9,7 +9,7 @@ import trio
 from .places import Place, host, new, other_host
 
 RUNS = 200
-HOSTS = 3
+HOSTS = 8
 CLAIMS = """
 import sys
 print('ready', flush=True)
