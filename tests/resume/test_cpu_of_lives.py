@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, RunError, RunOptions
-from flowcage.host.durable.records import RunRecord
+from flowcage.host.durable.records import EncodedEntry, RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import CpuExceeded
 from flowcage.host.resume.kept import begin, take_up
@@ -86,8 +86,8 @@ def test_what_earlier_lives_have_used_is_used(tmp_path: Path, monkeypatch: pytes
         summary = await store.get("run")
         epoch = await store.claim("run", reopen=True)
         assert epoch is not None
-        entry = store.encode(Lived(100.0))
-        await store.append("run", epoch, summary.entries, [_entry(entry)])
+        entry = EncodedEntry(10.0, store.encode(Lived(100.0)))
+        await store.append("run", epoch, summary.entries, [entry])
         await store.release("run", epoch)
 
     lives_before, error = lives(tmp_path, {"before": 1, "after": 1}, 60, 0)
@@ -104,9 +104,3 @@ def test_what_earlier_lives_have_used_is_used(tmp_path: Path, monkeypatch: pytes
     record, error = lives(folder, {"before": 1, "after": 1}, 60, 1)
     assert isinstance(error, CpuExceeded)
     assert record.summary.verdict == "cpu_limit"
-
-
-def _entry(data: bytes) -> object:
-    from flowcage.host.durable.records import EncodedEntry
-
-    return EncodedEntry(10.0, data)

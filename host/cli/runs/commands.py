@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.reuse.guided import guiding
 from flowcage.host.cli.reuse.resuming import fork_or_refuse
@@ -62,6 +62,7 @@ def resume(
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
+    from flowcage.host.resume.made_by import moved
     from flowcage.host.resume.outside import watched as watching
     from flowcage.host.resume.sleep.lives import to_the_end
 
@@ -72,6 +73,8 @@ def resume(
     given |= {"store": store, "events": events, "quiet": quiet}
     fork_or_refuse(record, run, script, even_if_cancelled, given)
     run_id, old_script = record.summary.run_id, keeping.script_of(record.workflows[""])
+    if (warning := moved(record.workflows[""].made_by)) is not None:
+        note(f"warning: {warning}")
     with ExitStack() as stack:
         try:
             options = keeping.options_of(record.settings)
