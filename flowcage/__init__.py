@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         run_workflow as run_workflow,
         run_workflow_blocking as run_workflow_blocking,
     )
+    from flowcage.host.durable.reuse.terms import NotForkable as NotForkable
     from flowcage.host.resume.refusals import NotResumable as NotResumable
     from flowcage.host.resume.looking.calls import (
         CallAttempt as CallAttempt,
@@ -187,6 +188,7 @@ _HOMES = {
         "run_workflow",
         "run_workflow_blocking",
     ),
+    "flowcage.host.durable.reuse.terms": ("NotForkable",),
     "flowcage.host.resume.refusals": ("NotResumable",),
     "flowcage.host.resume.looking.calls": (
         "CallAttempt",
