@@ -2,8 +2,9 @@
 
     python bench/soak.py [runs] [waiting]
 
-Prints the memory of host and zygote after a warm-up and after each tenth, and what is left at the end. Exit
-status 1 where an outcome is wrong, or a process or a descriptor is left.
+Prints the memory of host and zygote after a warm-up and after each tenth, how far it has grown since the
+first tenth, until when allocators and caches fill, and what is left at the end. Exit status 1 where a result
+is wrong, or a process or a descriptor is left.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PLENTY = TenantLimits(
 )
 AT_ONCE = 8
 REPORTS = 10
+MOST_GROWTH = 0.02
 
 
 def resident(pid: int) -> float:
@@ -93,17 +95,28 @@ async def soak(runs: int, waiting: int) -> int:
     async with Host(default=PLENTY) as host:
         load = Soak(host)
         began = time.perf_counter()
+        memory: list[tuple[float, float]] = []
         for part in range(REPORTS + 1):
             await load.trivial(runs // REPORTS if part else 500)
             children = psutil.Process().children()
+            memory.append((resident(own), resident(zygote_of(children))))
             done = host.statistics().runs.by_verdict
             print(
-                f"{sum(done.values()):>8}{time.perf_counter() - began:>10.1f}{resident(own):>10.1f}"
-                f"{resident(zygote_of(children)):>12.1f}{len(os.listdir('/proc/self/fd')):>13}{len(children):>10}"
+                f"{sum(done.values()):>8}{time.perf_counter() - began:>10.1f}{memory[-1][0]:>10.1f}"
+                f"{memory[-1][1]:>12.1f}{len(os.listdir('/proc/self/fd')):>13}{len(children):>10}",
+                flush=True,
             )
+        _print_growth(memory)
         await load.waiting(waiting)
         print(f"{waiting} waited at once, and ended; the host has {resident(own):.1f} MiB now")
     return load.wrong
+
+
+def _print_growth(memory: list[tuple[float, float]]) -> None:
+    host, zygote = (last / first - 1 for first, last in zip(memory[1], memory[-1], strict=True))
+    is_flat = max(host, zygote) <= MOST_GROWTH
+    print(f"memory since the first tenth: host {host:+.1%}, zygote {zygote:+.1%}")
+    print(f"Goal: at most {MOST_GROWTH:+.0%}: {'yes' if is_flat else 'no'}")
 
 
 def main() -> None:

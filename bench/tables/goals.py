@@ -19,13 +19,14 @@ ELSEWHERE = [
 
 
 class Goal(NamedTuple):
-    """A goal: what is compared, the limit, and the limit on CPython 3.11 where that differs."""
+    """A goal: what is compared, its limit, that on 3.11 where it differs, and what the figure consists of."""
 
     name: str
     figure: Callable[[Measured, str], float | None]
     limit: float
     limit_on_311: float | None = None
     is_least: bool = False
+    made_of: str = ""
 
 
 def _ratio(row: str, peer: str, *, inverse: bool = False) -> Callable[[Measured, str], float | None]:
@@ -58,17 +59,57 @@ def _growth(first: str, last: str) -> Callable[[Measured, str], float | None]:
 _TRIVIAL, _STEADY = "a trivial run", "runs a second, steady"
 _FEW, _MOST = REQUESTS_AT_ONCE[1], REQUESTS_AT_ONCE[-1]
 _STARTED = "runs a second, start and end included"
+# Why a goal is missed: what the figure consists of, as bench/parts.py measures it.
+_OF_A_RUN = "fork, page faults and Python of the child; trio in the host"
+_OF_A_TRIP = "Python of host and child, with cold caches; two turns of trio"
+_OF_MEMORY = "pages that hold reference counts"
 GOALS = [
-    Goal("trivial run / monty's", _ratio(_TRIVIAL, "monty"), 0.75, 0.85),
-    Goal("node's / trivial run", _ratio(_TRIVIAL, "node", inverse=True), 30, is_least=True),
-    Goal("deno's / trivial run", _ratio(_TRIVIAL, "deno", inverse=True), 7, is_least=True),
-    Goal("runs a second with the start / monty's", _ratio(_STARTED, "monty"), 1.1, 1.0, is_least=True),
-    Goal("runs a second, steady / monty's", _ratio(_STEADY, "monty"), 1.2, 1.0, is_least=True),
-    Goal("round trip on one core / monty's", _ratio("round trip on 1 core", "monty"), 0.95, 0.85),
-    Goal("round trip on two cores / monty's", _ratio("round trip on 2 cores", "monty"), 0.75, 0.75),
-    Goal("memory (PSS) of 50 waiting, MiB", _own("memory (PSS) of 50 waiting"), 0.9, 1.3),
-    Goal("memory (PSS) of 1,000 waiting, MiB", _own("memory (PSS) of 1,000 waiting"), 0.65, 1.3),
-    Goal("CPU of a run, all processes, ms", _own("CPU of a run, all processes"), 1.85, 2.3),
+    Goal("trivial run / monty's", _ratio(_TRIVIAL, "monty"), 0.75, 0.85, made_of=_OF_A_RUN),
+    Goal(
+        "node's / trivial run", _ratio(_TRIVIAL, "node", inverse=True), 30, is_least=True, made_of=_OF_A_RUN
+    ),
+    Goal("deno's / trivial run", _ratio(_TRIVIAL, "deno", inverse=True), 7, is_least=True, made_of=_OF_A_RUN),
+    Goal(
+        "runs a second with the start / monty's",
+        _ratio(_STARTED, "monty"),
+        1.1,
+        1.0,
+        is_least=True,
+        made_of=_OF_A_RUN,
+    ),
+    Goal(
+        "runs a second, steady / monty's",
+        _ratio(_STEADY, "monty"),
+        1.2,
+        1.0,
+        is_least=True,
+        made_of=_OF_A_RUN,
+    ),
+    Goal(
+        "round trip on one core / monty's",
+        _ratio("round trip on 1 core", "monty"),
+        0.95,
+        0.85,
+        made_of=_OF_A_TRIP,
+    ),
+    Goal(
+        "round trip on two cores / monty's",
+        _ratio("round trip on 2 cores", "monty"),
+        0.75,
+        0.75,
+        made_of=_OF_A_TRIP,
+    ),
+    Goal("memory (PSS) of 50 waiting, MiB", _own("memory (PSS) of 50 waiting"), 0.9, 1.3, made_of=_OF_MEMORY),
+    Goal(
+        "memory (PSS) of 1,000 waiting, MiB",
+        _own("memory (PSS) of 1,000 waiting"),
+        0.65,
+        1.3,
+        made_of=_OF_MEMORY,
+    ),
+    Goal(
+        "CPU of a run, all processes, ms", _own("CPU of a run, all processes"), 1.85, 2.3, made_of=_OF_A_RUN
+    ),
     Goal(
         f"CPU a run, {RUNS_AT_ONCE[-1]:,} at once / {RUNS_AT_ONCE[0]} at once",
         _growth(f"{RUNS_AT_ONCE[0]} runs at once", f"{RUNS_AT_ONCE[-1]:,} runs at once"),
@@ -92,5 +133,10 @@ def goals(measured: Measured, interpreter: Interpreter) -> str:
         limit = goal.limit_on_311 if is_311 and goal.limit_on_311 is not None else goal.limit
         reached = figure >= limit if goal.is_least else figure <= limit
         bound = f"{'at least' if goal.is_least else 'at most'} {limit:g}"
-        rows.append([goal.name, bound, f"{figure:.2f}", "yes" if reached else "no"])
-    return table(["goal", "bound", f"CPython {interpreter.version}", "reached"], rows + ELSEWHERE)
+        rows.append(
+            [goal.name, bound, f"{figure:.2f}", "yes" if reached else "no", "" if reached else goal.made_of]
+        )
+    return table(
+        ["goal", "bound", f"CPython {interpreter.version}", "reached", "why not"],
+        rows + [[*each, ""] for each in ELSEWHERE],
+    )
