@@ -30,7 +30,7 @@ test-thoroughly: $(READY_DEV)
 	FLOWCAGE_FUZZ_EXAMPLES=100 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 	$(MAKE) test-switches
 
-# The suites of whole runs with each switch of host/process/switches.py off, and with all of them off at once.
+# The suites of whole runs with each switch of host/process/launch/switches.py off, and with all of them off at once.
 SWITCHES := FLOWCAGE_TYPED_CODEC FLOWCAGE_JOINED_MESSAGES FLOWCAGE_SHORT_CUT FLOWCAGE_PREPARED_CAGES FLOWCAGE_IMMORTAL_OBJECTS FLOWCAGE_GATHERED_MEMORY
 SWITCHED ?= $(addprefix tests/,child process run escape contract conformance resume)
 

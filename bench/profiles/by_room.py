@@ -56,7 +56,7 @@ def _shares(name: str, count: int) -> tuple[Counter[str], Counter[str]]:
         if function[0] != "~":
             _count(times, calls, _room(function[0]), own, number / count)
         elif _NO_PYTHON.search(function[2]):
-            calls[_SYSTEM_CALLS] += number / count  # type: ignore[assignment]  # a Counter may have any numbers
+            calls[_SYSTEM_CALLS] += number / count
         else:
             for caller, (_, part, part_own, _) in callers.items():
                 _count(times, calls, _room(caller[0]), part_own, part / count)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.process import switches, typed
+from flowcage.host.process import typed
+from flowcage.host.process.launch import switches
 from flowcage.protocol import decode, encode, envelope, strictjson
 from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.messages import Drained, Message

@@ -11,7 +11,7 @@ from flowcage.conformance.check import expect
 from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.peer import Refused as Refused
 from flowcage.conformance.process import Program
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 
 from ..host import zygote
 

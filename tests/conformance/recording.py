@@ -9,7 +9,7 @@ from pathlib import Path
 from flowcage.conformance.check import Check
 from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.process import Program
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 
 from .broken.mutant import Mutant, Turn
 

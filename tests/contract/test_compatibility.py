@@ -22,7 +22,7 @@ from flowcage.host import (
     WorkflowFailed,
     run_workflow_blocking,
 )
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 
 from ..child.child_process import ChildProcess
 from ..e2e.command import flowcage

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 from flowcage._child_command import child_command
 from flowcage.conformance.process import Program
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 from flowcage.host.process.machine_memory import private_bytes
 
 COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")

@@ -16,7 +16,8 @@ from flowcage.host import (
     RunTimedOut,
     run_workflow,
 )
-from flowcage.host.process import codec, switches
+from flowcage.host.process import codec
+from flowcage.host.process.launch import switches
 
 from ..host.children import Launcher, fake_child
 

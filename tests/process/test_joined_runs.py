@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from flowcage.host import CpuExceeded, RunOptions, run_workflow, run_workflow_blocking
-from flowcage.host.process import switches
 from flowcage.host.process.child_process import ChildProcess
+from flowcage.host.process.launch import switches
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.process.launch.spawn import Spawn

@@ -18,9 +18,8 @@ import trio.testing
 from flowcage.host import RunOptions, run_workflow
 from flowcage.host.agents.base import AgentAnswer, AgentCall
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process import switches
 from flowcage.host.process.child_process import ChildProcess
-from flowcage.host.process.launch import zygote_process
+from flowcage.host.process.launch import switches, zygote_process
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.zygote import Zygote
 
@@ -256,7 +255,7 @@ def test_a_zygote_is_told_what_to_leave_out(switch: str, option: str, is_on: boo
 
 def test_each_variable_turns_off_one_switch() -> None:
     program = (
-        "from flowcage.host.process import switches;"
+        "from flowcage.host.process.launch import switches;"
         "print(*(name for name, is_on in vars(switches).items() if is_on is False))"
     )
     names = [name for name in vars(switches) if name.isupper()]

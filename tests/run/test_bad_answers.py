@@ -10,7 +10,7 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall, HandlerFailed, Limits, RunTimedOut, WorkflowFailed
 from flowcage.host.agents.base import WrongAnswer
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 
 from ..host.runs import Agent, Listener, failure, run
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from flowcage._child_command import child_command
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 from flowcage.host.process.launch.launcher import (
     CHILD_ENVIRONMENT,
     Spawned,

@@ -35,7 +35,7 @@ from typing import TypeVar
 import trio
 
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.process import switches
+from flowcage.host.process.launch import switches
 from flowcage.host.process.launch.launcher import Spawned, close_all, not_launched, open_pipes
 from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProcess
 from flowcage.protocol.connection import HostConnection

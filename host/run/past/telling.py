@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from flowcage.host.outcome.errors import CannotSend
-from flowcage.host.process import switches
 from flowcage.host.process.channel import Channel
+from flowcage.host.process.launch import switches
 from flowcage.protocol.errors import LocalProtocolError
 from flowcage.protocol.messages import Advance, Drain, Ok, Rejected, Replay, Resolve, Run, Start
 
