@@ -1,6 +1,6 @@
 """Where the CPU of a trivial run and of a round trip goes, by process: page faults, Python, engine.
 
-    python bench/parts.py [runs|trips|host] [count]
+    python bench/parts.py [runs|trips|host|page] [count]
 
 `runs` and `trips` sample the stacks of kernel and processes with perf(1), where it is there and may be used;
 what is shared out is the CPU that the kernel has counted for each process without it. `host` is a cProfile of
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from profiles.by_room import rooms_of_the_host
+from profiles.pages import a_copied_page
 from profiles.sampled import sampled
 from profiles.workloads import WORKLOADS
 
@@ -21,15 +22,17 @@ def main() -> None:
     """Print the tables that are asked for; without words, all."""
     words = sys.argv[1:]
     counts = [int(word) for word in words if word.isdigit()]
-    asked = [word for word in words if not word.isdigit()] or ["runs", "trips", "host"]
+    asked = [word for word in words if not word.isdigit()] or ["runs", "trips", "host", "page"]
     parts = []
     for name in asked:
         if name == "host":
             parts.append(rooms_of_the_host(*counts))
+        elif name == "page":
+            parts.append(a_copied_page(*counts))
         elif name in WORKLOADS:
             parts.append(sampled(name, *counts))
         else:
-            sys.exit(f"{Path(__file__).name}: {name!r} is none of runs, trips and host")
+            sys.exit(f"{Path(__file__).name}: {name!r} is none of runs, trips, host and page")
     print("\n\n".join(parts))
 
 
