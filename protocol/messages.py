@@ -12,7 +12,6 @@ Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["strict", "best_effort", "none"]
 Dialect: TypeAlias = Literal["auto", "module", "script"]
 RequestId: TypeAlias = str | int
-
 ISOLATIONS: tuple[Isolation, ...] = ("strict", "best_effort", "none")
 DIALECTS: tuple[Dialect, ...] = ("auto", "module", "script")
 
@@ -155,20 +154,8 @@ Message: TypeAlias = (
     Initialize | Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Replay | Sites | Shutdown
 )
 
-METHODS: dict[str, type[Message]] = {
-    "initialize": Initialize,
-    "start": Start,
-    "run": Run,
-    "check": Check,
-    "poll": Poll,
-    "take": Take,
-    "drain": Drain,
-    "resolve": Resolve,
-    "advance": Advance,
-    "replay": Replay,
-    "sites": Sites,
-    "shutdown": Shutdown,
-}
+_KINDS = (Initialize, Start, Run, Check, Poll, Take, Drain, Resolve, Advance, Replay, Sites, Shutdown)
+METHODS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in _KINDS}
 METHOD_NAMES: dict[type[Message], str] = {kind: name for name, kind in METHODS.items()}
 
 
@@ -246,14 +233,7 @@ class SandboxExecRequest(NamedTuple):
 
 
 class AskRequest(NamedTuple):
-    """``ask(question, options)`` waits for a person, who may take days.
-
-    Attributes:
-        schema: a JSON Schema of the answer.
-        choices: the workflow's ``options``: each has a label, and the value that is the answer where it is
-            chosen. No other is one.
-        label: what the question is called.
-    """
+    """``ask(question, options)`` waits for a person; if it has `choices`, the value of one is the answer."""
 
     id: str
     question: str
