@@ -24,6 +24,7 @@ from flowcage.host.resume.questions import (
 )
 from flowcage.host.run.core.inputs import Answered
 from flowcage.host.run.options import Caller
+from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 DEADLINE_S = 120
@@ -305,3 +306,36 @@ def test_of_a_handler_and_an_answer_from_outside_the_first_counts(tmp_path: Path
 
     trio.run(main)
     assert withdrawn == ["1"]
+
+
+def test_a_run_that_waits_for_people_alone_sleeps_until_it_is_answered(tmp_path: Path) -> None:
+    source = "import { ask } from 'workflow:extra';\nexport default () => ask('q');"
+    asleep = trio.Event()
+    outcomes: list[Outcome] = []
+
+    def listen(event: Event) -> None:
+        if event.to_json()["type"] == "asleep":
+            asleep.set()
+
+    async def main() -> None:
+        async with store_at(tmp_path) as store, store_at(tmp_path) as other:
+            policy = Hibernation(idle_seconds=0, min_wait_seconds=0, cpu_factor=0)
+            given = options(listener=listen)
+            async with (
+                Host(store=store, options=given, hibernation=policy) as host,
+                trio.open_nursery() as nursery,
+            ):
+
+                async def run() -> None:
+                    outcomes.append(await host.run(source, run_id="r", tenant="t"))
+
+                nursery.start_soon(run)
+                with trio.fail_after(DEADLINE_S):
+                    await asleep.wait()
+                summary = await other.get("r")
+                assert (summary.state, summary.wake_at) == ("asleep", None)
+                async with Host(store=other) as far:
+                    await far.answer("r", "1", "good morning", tenant="t")
+
+    trio.run(main)
+    assert outcomes[0].result == "good morning"
