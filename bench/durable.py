@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -23,9 +21,11 @@ from typing import Any
 from uuid import uuid4
 
 import trio
+from tables.clock import Clock
 from tables.markdown import table
 
 from flowcage.host import AgentAnswer, AgentCall, RunOptions, Zygote
+from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.records import NewRun, NewWorkflow, RunRecord
 from flowcage.host.durable.sql.sqlstore import SqlStore
@@ -63,34 +63,6 @@ async def answer(_call: AgentCall) -> AgentAnswer:
 def options(launcher: Zygote, agent: Any = answer) -> RunOptions:
     """For a run with any number of calls."""
     return RunOptions(agent=agent, launcher=launcher, max_total_agents=10**6)
-
-
-class Clock:
-    """Milliseconds on the wall, of the host's CPU and of its children's, of each round."""
-
-    def __init__(self) -> None:
-        self.wall: list[float] = []
-        self.host: list[float] = []
-        self.children: list[float] = []
-
-    @contextmanager
-    def round(self) -> Iterator[None]:
-        """Measure the block."""
-        began, own, theirs = time.perf_counter(), time.process_time(), _cpu_of_children()
-        yield
-        self.wall.append(MS * (time.perf_counter() - began))
-        self.host.append(MS * (time.process_time() - own))
-        self.children.append(MS * (_cpu_of_children() - theirs))
-
-    def cells(self, calls: int) -> list[str]:
-        """The median on the wall, and the CPU of a call."""
-        cpu = median(self.host) + median(self.children)
-        return [f"{median(self.wall):,.1f}", f"{1000 * cpu / max(1, calls):.0f}"]
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 async def kept(folder: Path, source: str, calls: int, zygote: Zygote, *, waits: bool = False) -> str:
@@ -267,8 +239,6 @@ async def _seconds(works: Sequence[Callable[[], Awaitable[Any]]]) -> float:
 
 
 async def _steps(store: SqlStore, run_id: str, count: int) -> None:
-    from flowcage.host.durable.journal import Journal
-
     created = await store.create(NewRun(run_id, "", Rules(), NewWorkflow("", SEQUENTIAL, "w.js")))
     assert created.epoch is not None
     journal = Journal(store, run_id, created.epoch)

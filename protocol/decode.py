@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flowcage._hints import Any, Literal
+from flowcage._hints import Any, Literal, TypeAlias
 from flowcage.protocol.errors import METHOD_NOT_FOUND, ErrorReply
 from flowcage.protocol.limits import MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, Limits
 from flowcage.protocol.members import Members
@@ -30,7 +30,6 @@ from flowcage.protocol.messages import (
     Phase,
     Request,
     SandboxExecRequest,
-    Site,
     SleepRequest,
     Started,
     UnknownRequest,
@@ -38,6 +37,8 @@ from flowcage.protocol.messages import (
 )
 from flowcage.protocol.params import PARAMS, limits, peer
 
+# Where outstanding requests were made, by their ids: line and column, None where the child does not know.
+Places: TypeAlias = dict[str, tuple[int | None, int | None]]
 # The methods that are answered with a `Drained`.
 DRAINS = ("drain", "run", "advance", "replay")
 
@@ -116,16 +117,19 @@ def drained(result: Any, method: str = "drain") -> Drained:
     )
 
 
-def sites(result: Any) -> tuple[Site, ...]:
+def sites(result: Any) -> Places:
     """Build the result of `sites`."""
-    return tuple(map(_site, Members(result, "sites.result").objects("sites")))
+    return {
+        each.string("id", minimum=1): _place(each)
+        for each in Members(result, "sites.result").objects("sites")
+    }
 
 
-def _site(members: Members) -> Site:
+def _place(members: Members) -> tuple[int | None, int | None]:
     line, column = (
         members.integer(name, 1, MAX_LIMIT) if name in members else None for name in ("line", "column")
     )
-    return Site(members.string("id", minimum=1), line, column)
+    return line, column
 
 
 def call(members: Members) -> Call:

@@ -170,11 +170,7 @@ class Layer(NamedTuple):
 
 
 class Initialized(NamedTuple):
-    """The result of `initialize`: what the child is, and which limits and layers hold.
-
-    Attributes:
-        methods: the methods that the child has; empty where it does not tell, because it is older.
-    """
+    """What answers `initialize`; `methods` are empty where the child does not tell, because it is older."""
 
     protocol_version: str
     server: Peer
@@ -289,11 +285,3 @@ class Drained(NamedTuple):
     more: bool = False
     dialect: Literal["module", "script"] | Missing = MISSING
     counts: tuple[int, ...] = ()
-
-
-class Site(NamedTuple):
-    """Where an outstanding request was made; `line` and `column` are None where the child does not know."""
-
-    id: str
-    line: int | None = None
-    column: int | None = None

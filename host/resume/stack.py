@@ -20,9 +20,8 @@ from flowcage.host.run.core.inputs import Said
 from flowcage.host.run.core.tree import Call
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.past import PastWorkflow
-from flowcage.protocol.messages import AgentRequest, Json, Missing, Request, Site, Sites, WorkflowRequest
-
-_NO_SITE = Site("")
+from flowcage.protocol.decode import Places
+from flowcage.protocol.messages import AgentRequest, Json, Missing, Request, Sites, WorkflowRequest
 
 
 class OpenCall(NamedTuple):
@@ -72,17 +71,17 @@ async def stack(record: RunRecord, options: RunOptions | None = None) -> list[Op
     for path in sorted(history.open):
         past = history.workflows[path]
         if past.begun is not None:
-            sites: dict[str, Site] = {}
+            sites: Places = {}
             await replayed(past, given, then=partial(_ask, sites))
             found += [_open(call, past, sites, since) for call in _calls(history, path)]
     return sorted(found, key=lambda call: _in_order(call.id))
 
 
-async def _ask(sites: dict[str, Site], channel: Channel, methods: Collection[str]) -> None:
+async def _ask(sites: Places, channel: Channel, methods: Collection[str]) -> None:
     if "sites" in methods:
         told = await channel.request(Sites())
-        assert isinstance(told, tuple)
-        sites.update({site.id: site for site in told})
+        assert isinstance(told, dict)
+        sites.update(told)
 
 
 def _asked_at(record: RunRecord) -> dict[str, int]:
@@ -99,9 +98,9 @@ def _calls(history: History, path: str) -> Iterator[Call]:
     yield from history.tree.workflows[path].calls.values()
 
 
-def _open(call: Call, past: PastWorkflow, sites: Mapping[str, Site], since: Mapping[str, int]) -> OpenCall:
+def _open(call: Call, past: PastWorkflow, sites: Places, since: Mapping[str, int]) -> OpenCall:
     assert past.begun is not None
-    request, site = call.request, sites.get(call.request.id, _NO_SITE)
+    request, (line, column) = call.request, sites.get(call.request.id, (None, None))
     return OpenCall(
         call.id,
         type(request).__name__.removesuffix("Request").lower() if call.kind is None else call.kind.name,
@@ -110,8 +109,8 @@ def _open(call: Call, past: PastWorkflow, sites: Mapping[str, Site], since: Mapp
         call.stage,
         since[call.id],
         past.begun.source_name,
-        site.line,
-        site.column,
+        line,
+        column,
     )
 
 

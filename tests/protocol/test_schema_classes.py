@@ -46,7 +46,6 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.Drained: join(
         join(COMMON["drained"], document("replay.result") | {"required": []}), document("run.result")
     ),
-    messages.Site: document("sites.result")["properties"]["sites"]["items"],
 }
 # Drained says `complete` where the wire has the word: "state": "complete". Its output is another shape's.
 RENAMED = {(messages.Drained, "complete"): "state"}
