@@ -21,7 +21,15 @@ from flowcage.host.run.core.tree import Call
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.past import PastWorkflow
 from flowcage.protocol.decode import Places
-from flowcage.protocol.messages import AgentRequest, Json, Missing, Request, Sites, WorkflowRequest
+from flowcage.protocol.messages import (
+    AgentRequest,
+    AskRequest,
+    Json,
+    Missing,
+    Request,
+    Sites,
+    WorkflowRequest,
+)
 
 
 class OpenCall(NamedTuple):
@@ -123,6 +131,8 @@ def _label(request: Request) -> str | None:
 def _about(request: Request) -> str:
     if isinstance(request, AgentRequest):
         return request.prompt
+    if isinstance(request, AskRequest):
+        return request.question
     if isinstance(request, WorkflowRequest):
         return request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
     return ""
