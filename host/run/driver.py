@@ -27,7 +27,7 @@ from flowcage.host.run.answering import Answerer, Answering, answered, schemas_o
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Said, Turn
+from flowcage.host.run.core.inputs import Answered, Charged, Due, Ended, Failed, Input, Refused, Said, Turn
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.guide.steering import Steering
 from flowcage.host.run.node import Node
@@ -41,6 +41,8 @@ from flowcage.host.run.people.questions import Questions
 from flowcage.host.run.reporting import Telling, shown
 from flowcage.host.run.slots import Share, StartQueue
 from flowcage.protocol.messages import AskRequest
+
+_ENDING = (Ended, Failed, Charged)  # what follows comes by itself, or never: the run is being ended
 
 
 class Driver:
@@ -57,7 +59,7 @@ class Driver:
 
     Attributes:
         allowance: what all of the tree's processes may use together.
-        nodes: the workflows that are not over, by path.
+        nodes: those that are not over, by path.
         asleep: that the run falls asleep: from then on nothing happens to it.
         fed_at: when something happened last, by trio's clock.
         telling: tells of it.
@@ -123,7 +125,7 @@ class Driver:
                 for command in self.core.step(now, given):
                     if self.past is None or not self.past.hold(command):
                         self._carry_out(command)
-                if self.steering is not None and not self._inputs:
+                if self.steering is not None and not self._inputs and not isinstance(given, _ENDING):
                     self._inputs.extend(self.steering.following())
         finally:
             self._is_stepping = False

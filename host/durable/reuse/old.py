@@ -62,7 +62,10 @@ def _sources(record: RunRecord, key: bytes) -> dict[str, str]:
     found = {}
     for path, workflow in record.workflows.items():
         if path and f"{path}.2" not in record.workflows:
-            args = {} if workflow.args is None else _json(workflow.args)
+            try:
+                args = {} if workflow.args is None else _json(workflow.args)
+            except ValueError:  # withheld: whether they are the same cannot be known, so the child runs
+                continue
             found[path] = source_of(key, workflow.source, args)
     return found
 
