@@ -10,6 +10,7 @@ loses nothing, a loss of power the last commits, and what is left is a prefix in
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -153,6 +154,7 @@ class _Backend:
         self._synchronous = _SYNCHRONOUS[durability]
         self._connect = connect
         self._lock = WriteLock(path, BUSY_SECONDS)
+        self._number: tuple[int, int] | None = None  # device and inode of the file
         self._now = options.clock or wall_clock
         self._payloads = Payloads(b"")
         self._bytes_of: dict[str, tuple[int, int]] = {}
@@ -209,8 +211,20 @@ class _Backend:
         return Scope(db, self._now(), self.owners.owner, alive, self._payloads, *caps, self._bytes_of)
 
     def begin(self, db: Database) -> None:
+        self._require_file()
         self._lock.acquire()
         db.begin()
+
+    def _require_file(self) -> None:
+        """Refuse to write to a file that has lost its name: SQLite would, and all of it would be gone."""
+        try:
+            found = os.stat(self._path)
+            number = (found.st_dev, found.st_ino)
+        except OSError:
+            number = None
+        self._number = self._number or number
+        if number is None or number != self._number:
+            raise sqlite3.DatabaseError(f"{self._path} was deleted or replaced while it was open")
 
     def commit(self, db: Database, told: set[str]) -> None:
         try:
