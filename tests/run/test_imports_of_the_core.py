@@ -5,7 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PURE = ("fold", "tree", "agent_calls", "reusing", "inputs", "commands", "kinds", "rules", "kept", "terms")
+PURE = (
+    *(
+        "fold",
+        "tree",
+        "agent_calls",
+        "reusing",
+        "inputs",
+        "commands",
+        "kinds",
+        "rules",
+        "kept",
+        "rest",
+        "terms",
+    ),
+    "waits",
+)
 PROGRAM = """
 import importlib, sys
 before = set(sys.modules)

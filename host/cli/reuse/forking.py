@@ -10,7 +10,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError
-from flowcage.host.cli.reuse.guided import Asked, answers_of, carry_out, guiding
+from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access
 
 
@@ -35,6 +35,7 @@ def fork(run: str, script: Path | None, **given: Any) -> None:
 
     RUN is an id, the beginning of one, or @last. Calls that failed are asked again.
     """
+    from flowcage.host.cli.reuse.guided import Asked, answers_of, carry_out
     from flowcage.host.durable.reuse.terms import Terms
 
     try:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.console import FilePath, fail, note, say, to_the_end
+from flowcage.host.cli.console import fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import access, keeping
 from flowcage.host.terminal.text import leave, safe, tell
-from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flowcage.host.durable.records import RunRecord
     from flowcage.host.durable.reuse.terms import Terms
     from flowcage.host.events.records import Listener
@@ -29,27 +24,6 @@ if TYPE_CHECKING:
     from flowcage.host.resume.reuse.trial import Explanation
     from flowcage.host.run.options import RunOptions
     from flowcage.protocol.messages import Json
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-_OPTIONS = (
-    click.option("--explain", is_flag=True,
-                 help="Say on stderr what is reused and what runs, and why, before anybody is asked."),
-    click.option("--dry-run", is_flag=True,
-                 help="Print that on stdout, and ask nobody. Child workflows are read and started."),
-    click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as JSON."),
-    click.option("--args", "args_json", metavar="JSON", help="Other args than the old run had, as JSON."),
-    click.option("--args-file", type=FilePath(allow_dash=True),
-                 help="The same from a JSON file; - is stdin."),
-    click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
-                 help="One member of args, a string; may be repeated."),
-    click.option("--agent", help="What answers agent(); answers of another one are not reused.  "
-                 "[default: that of the old run]"),
-    click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
-                 help="Another ceiling on the agents' tokens."),
-    click.option("--max-total-agents", type=click.IntRange(1),
-                 help="How often agents are asked in the whole run; answers that are reused do not count."),
-)  # fmt: skip
 
 
 class Asked(NamedTuple):
@@ -66,13 +40,6 @@ class Asked(NamedTuple):
     script: Path | None
     terms: Terms
     given: dict[str, Any]
-
-
-def guiding(command: F) -> F:
-    """Give a command the options that all forks have."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def carry_out(asked: Asked, record: RunRecord) -> NoReturn:

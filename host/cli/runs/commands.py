@@ -11,8 +11,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.reuse.guided import guiding
-from flowcage.host.cli.reuse.resuming import fork_or_refuse
+from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def resume(
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
+    from flowcage.host.cli.reuse.resuming import fork_or_refuse
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
     from flowcage.host.resume.made_by import moved

@@ -1,0 +1,39 @@
+"""The options that all forks have; apart from what carries them out, which takes long to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from flowcage.host.cli.console import FilePath
+from flowcage.protocol.limits import MAX_LIMIT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--explain", is_flag=True,
+                 help="Say on stderr what is reused and what runs, and why, before anybody is asked."),
+    click.option("--dry-run", is_flag=True,
+                 help="Print that on stdout, and ask nobody. Child workflows are read and started."),
+    click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as JSON."),
+    click.option("--args", "args_json", metavar="JSON", help="Other args than the old run had, as JSON."),
+    click.option("--args-file", type=FilePath(allow_dash=True),
+                 help="The same from a JSON file; - is stdin."),
+    click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
+                 help="One member of args, a string; may be repeated."),
+    click.option("--agent", help="What answers agent(); answers of another one are not reused.  "
+                 "[default: that of the old run]"),
+    click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
+                 help="Another ceiling on the agents' tokens."),
+    click.option("--max-total-agents", type=click.IntRange(1),
+                 help="How often agents are asked in the whole run; answers that are reused do not count."),
+)  # fmt: skip
+
+
+def guiding(command: F) -> F:
+    """Give a command the options that all forks have."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
