@@ -80,10 +80,17 @@ def until(process: subprocess.Popen[str], text: str) -> None:
     assert any(text in line for line in process.stderr)
 
 
+def until_asked(folder: Folder, process: subprocess.Popen[str], request: str) -> None:
+    """Wait until a question is told, and is kept: the one comes before the other."""
+    until(process, f"question {request}")
+    while f" {request} JSON" not in (shown := folder("show", "@last").stdout):
+        assert process.poll() is None, shown
+
+
 def test_a_run_is_answered_by_the_command(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     with folder.running("run", "w.js") as process:
-        until(process, "question 1")
+        until_asked(folder, process, "1")
         assert "it is none of the options" in folder.refused('"maybe"')
         assert "it is not JSON" in folder.refused("maybe")
         assert "has no request '7'" in folder.refused("7", "yes")
@@ -91,12 +98,12 @@ def test_a_run_is_answered_by_the_command(tmp_path: Path) -> None:
         assert "give RUN and REQUEST" in folder.refused("1", "2", "--reject", "x")
         assert "cannot be read: No such file" in folder.refused(f"@{tmp_path}/nothing")
         assert folder.given("no, wait") == {"request": "1", "answer": {"wait": 3}}
-        until(process, "question 2")
+        until_asked(folder, process, "2")
         assert "question 1 is answered already; the first answer counts" in folder.refused("1", "yes")
         assert "0 is less than the minimum" in folder.refused("2", "0")
         (tmp_path / "five").write_text("5\n")
         assert folder.given(f"@{tmp_path}/five") == {"request": "2", "answer": 5}
-        until(process, "question 3")
+        until_asked(folder, process, "3")
         assert folder.given("3", "-", stdin="Ada\n") == {"request": "3", "answer": "Ada"}
         out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, err
@@ -109,16 +116,16 @@ def test_a_run_is_answered_by_the_command(tmp_path: Path) -> None:
 def test_a_run_that_is_not_at_work_keeps_its_answer(tmp_path: Path, number: signal.Signals) -> None:
     folder = Folder(tmp_path)
     with folder.running("run", "w.js") as process:
-        until(process, "question 1")
+        until_asked(folder, process, "1")
         process.send_signal(number)
         process.wait(DEADLINE_S)
     assert folder.given("yes") == {"request": "1", "answer": "yes"}
     assert "takes the answer in when it goes on" in folder.refused("1", "yes")
     assert "asks nothing at the moment" in folder.refused("yes")
     with folder.running("resume", "@last") as process:
-        until(process, "question 2")
+        until_asked(folder, process, "2")
         folder.given("2", "2")
-        until(process, "question 3")
+        until_asked(folder, process, "3")
         folder.given("--reject", "nobody knows")
         out, _ = process.communicate(timeout=DEADLINE_S)
     assert json.loads(out)["result"] == ["yes", 2, "nobody knows"]
@@ -129,7 +136,7 @@ def test_of_many_that_answer_at_once_one_is_the_first(tmp_path: Path) -> None:
         tmp_path, "import { ask } from 'workflow:extra'; export default () => ask('who is first?');"
     )
     with folder.running("run", "w.js") as process:
-        until(process, "question 1")
+        until_asked(folder, process, "1")
         rivals = [
             subprocess.Popen(
                 folder.words("answer", "@last", "1", str(number)),
@@ -156,7 +163,7 @@ def test_a_large_answer_arrives_and_one_that_is_too_large_is_refused(tmp_path: P
     (tmp_path / "large").write_text(json.dumps("x" * 5_000_000))
     (tmp_path / "larger").write_text(json.dumps("x" * 10_000_000))
     with folder.running("run", "w.js") as process:
-        until(process, "question 1")
+        until_asked(folder, process, "1")
         assert "more than maxMessageBytes" in folder.refused(f"@{tmp_path}/larger")
         assert folder("answer", "@last", f"@{tmp_path}/large").returncode == 0
         out, _ = process.communicate(timeout=DEADLINE_S)

@@ -59,10 +59,12 @@ def test_a_start_key_is_one_run_also_when_that_is_over(tmp_path: Path) -> None:
             async with host(store, agents) as made:
                 handle = await made.start(SLEEPY, key="nightly", args={"n": 1})
                 assert await made.start(SLEEPY, key="nightly", args={"n": 1}) is handle
-                assert (await made.start(SLEEPY, key="nightly", tenant="other")) is not handle
+                other = await made.start(SLEEPY, key="nightly", tenant="other")
+                assert other is not handle
                 with pytest.raises(AlreadyThere, match=r"nightly.*another source or other args"):
                     await made.start(SLEEPY, key="nightly", args={"n": 2})
                 await until(store, handle.run_id, "asleep")
+                await until(store, other.run_id, "asleep")
                 again = await made.start(SLEEPY, key="nightly", args={"n": 1})
                 assert again is handle
                 await tick(clock, store, DAY)
