@@ -13,7 +13,7 @@ from tables.rows import REQUESTS_AT_ONCE, RUNS_AT_ONCE
 ELSEWHERE = [
     ["kill: deadline to reaped, p99", "under 20 ms for each attack", "`bench/kill.py`", ""],
     ["compute beside quickjs-ng", "at most 1.05 times", "`bench/compute.py`", ""],
-    ["soak of 50,000 runs", "0 wrong, 0 left, memory within 2 %", "`bench/soak.py`", ""],
+    ["soak of 50,000 runs", "0 wrong, 0 left, memory within 2 %", "`bench/many/soak.py`", ""],
     ["exec to the answer to `initialize`", "at most 30 ms", "`bench/spawn.py`", ""],
 ]
 

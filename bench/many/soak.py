@@ -1,6 +1,6 @@
 """Fifty thousand runs in one host, then a thousand that wait at once: does memory grow, is anything left?
 
-    python bench/soak.py [runs] [waiting]
+    python bench/many/soak.py [runs] [waiting]
 
 Prints the memory of host and zygote after a warm-up and after each tenth, how far it has grown since the
 first tenth, until when allocators and caches fill, and what is left at the end. Exit status 1 where a result

@@ -1,6 +1,6 @@
 """Many runs, each with a fault at a random moment: is anything left, or a verdict wrong?
 
-    python bench/faults.py [runs] [seed]
+    python bench/many/faults.py [runs] [seed]
 
 A fault is a signal to the child, a cancelled scope, a deadline, or none. A fault that comes too late finds a
 run that has completed; every other verdict must be the one of its fault. Exit status 1 where anything is
