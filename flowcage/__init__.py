@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from flowcage.host.durable.history.forms import withhold_prompts as withhold_prompts
     from flowcage.host.durable.postgres.store import PostgresStore as PostgresStore
-    from flowcage.host.durable.records import StoreOptions as StoreOptions
+    from flowcage.host.durable.records import RunRecord as RunRecord, StoreOptions as StoreOptions
     from flowcage.host.durable.sqlite.store import SqliteStore as SqliteStore
     from flowcage.host.durable.store import Store as Store
     from flowcage.host.events.stream import EventStream as EventStream
@@ -87,7 +87,17 @@ if TYPE_CHECKING:
         run_workflow_blocking as run_workflow_blocking,
     )
     from flowcage.host.durable.reuse.terms import NotForkable as NotForkable
+    from flowcage.host.resume.questions import (
+        AnswerDoesNotFit as AnswerDoesNotFit,
+        QuestionNotOpen as QuestionNotOpen,
+    )
     from flowcage.host.resume.refusals import NotResumable as NotResumable
+    from flowcage.host.resume.replay import (
+        Divergence as Divergence,
+        ReplayReport as ReplayReport,
+        WorkflowReplay as WorkflowReplay,
+        replay as replay,
+    )
     from flowcage.host.resume.looking.calls import (
         CallAttempt as CallAttempt,
         RunCall as RunCall,
@@ -138,7 +148,7 @@ _HOMES = {
     ),
     "flowcage.host.durable.history.forms": ("withhold_prompts",),
     "flowcage.host.durable.postgres.store": ("PostgresStore",),
-    "flowcage.host.durable.records": ("StoreOptions",),
+    "flowcage.host.durable.records": ("RunRecord", "StoreOptions"),
     "flowcage.host.durable.sqlite.store": ("SqliteStore",),
     "flowcage.host.durable.store": ("Store",),
     "flowcage.host.events.stream": ("EventStream",),
@@ -189,7 +199,17 @@ _HOMES = {
         "run_workflow_blocking",
     ),
     "flowcage.host.durable.reuse.terms": ("NotForkable",),
+    "flowcage.host.resume.questions": (
+        "AnswerDoesNotFit",
+        "QuestionNotOpen",
+    ),
     "flowcage.host.resume.refusals": ("NotResumable",),
+    "flowcage.host.resume.replay": (
+        "Divergence",
+        "ReplayReport",
+        "WorkflowReplay",
+        "replay",
+    ),
     "flowcage.host.resume.looking.calls": (
         "CallAttempt",
         "RunCall",

@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from flowcage.host.outcome.quota import Quota as Quota
     from flowcage.host.outcome.verdict import Verdict as Verdict
     from flowcage.host.durable.reuse.terms import NotForkable as NotForkable
+    from flowcage.host.resume.questions import (
+        AnswerDoesNotFit as AnswerDoesNotFit,
+        QuestionNotOpen as QuestionNotOpen,
+    )
     from flowcage.host.resume.refusals import NotResumable as NotResumable
     from flowcage.host.run.past.diverged import ReplayDiverged as ReplayDiverged
 
@@ -114,6 +118,10 @@ _HOMES = {
     "flowcage.host.outcome.quota": ("Quota",),
     "flowcage.host.outcome.verdict": ("Verdict",),
     "flowcage.host.durable.reuse.terms": ("NotForkable",),
+    "flowcage.host.resume.questions": (
+        "AnswerDoesNotFit",
+        "QuestionNotOpen",
+    ),
     "flowcage.host.resume.refusals": ("NotResumable",),
     "flowcage.host.run.past.diverged": ("ReplayDiverged",),
 }
