@@ -17,10 +17,14 @@ from typing import NamedTuple
 
 from flowcage.host.durable.errors import DamagedStore
 from flowcage.host.durable.records import Sealer
+from flowcage.protocol.limits import MIB
 
 COMPRESSED_FROM = 2048  # bytes
 BLOB_FROM = 64 * 1024
 _HASH_BYTES = 32
+# What one value may be once it is decompressed, far above what messages let through: in a hostile file each
+# kilobyte would otherwise be a megabyte of memory.
+MOST_BYTES = 256 * MIB
 
 
 class Blob(NamedTuple):
@@ -85,10 +89,7 @@ class Payloads:
             tag, body = _unframed(bytes(found))
         if tag in (b"J", b"Z"):
             body = self._opened(body)
-        try:
-            return zlib.decompress(body) if tag in (b"z", b"Z") else body
-        except zlib.error as error:
-            raise DamagedStore(f"it cannot be decompressed: {error}") from None
+        return _inflated(body) if tag in (b"z", b"Z") else body
 
     def _inline(self, plain: bytes) -> bytes:
         tag, body = b"j", plain
@@ -105,6 +106,20 @@ class Payloads:
             return self._sealer.open(body)
         except ValueError as error:
             raise DamagedStore(f"it cannot be decrypted with this sealer: {error}") from None
+
+
+def _inflated(body: bytes) -> bytes:
+    """A compressed value, of which no more is decompressed than it may have. Raises `DamagedStore`."""
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(body, MOST_BYTES)
+    except zlib.error as error:
+        raise DamagedStore(f"it cannot be decompressed: {error}") from None
+    if not inflater.eof:
+        is_large = inflater.unconsumed_tail or len(plain) >= MOST_BYTES
+        why = f"it has {MOST_BYTES:,} bytes or more, as no value has" if is_large else "its end is missing"
+        raise DamagedStore(f"it cannot be decompressed: {why}")
+    return plain
 
 
 def _framed(tag: bytes, body: bytes) -> bytes:
