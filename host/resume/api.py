@@ -7,6 +7,7 @@ from functools import partial
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import begin
+from flowcage.host.resume.outside import watched
 from flowcage.host.run.arguments import require_type, require_workflow
 from flowcage.host.run.event_loops import require_no_event_loop, require_trio, run_to_end
 from flowcage.host.run.node import new_run_id
@@ -30,7 +31,9 @@ async def run_workflow(
         source_name: what stacks and errors call it. The workflow can read it: give no absolute path.
         args: any JSON value, the workflow's ``args``; left out it is ``{}``.
         options: handlers and limits; the defaults answer ``agent()`` with `echo`.
-        store: keeps the run, so that `Host.resume` can go on with it.
+        store: keeps the run, so that `Host.resume` can go on with it. While the run goes on, answers to its
+            questions and requests to end it that others give to the store reach it. It stays awake: its child
+            is there while it waits for a time or a person; runs of a `Host` fall asleep.
 
     Returns:
         The result and a report. The child is gone and reaped.
@@ -47,8 +50,9 @@ async def run_workflow(
     chosen, given = options or RunOptions(), {} if args is MISSING else args
     if store is None:
         return await Run(chosen, source_name).execute(source, given)
-    kept = await begin(store, new_run_id(), source, source_name, given, chosen)
-    return await kept.execute(kept.run(chosen))
+    async with watched(store) as outside:
+        kept = await begin(store, new_run_id(), source, source_name, given, chosen)
+        return await kept.execute(kept.run(chosen, outside=outside))
 
 
 def run_workflow_blocking(

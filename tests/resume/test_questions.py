@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, Question, RunOptions, run_workflow
-from flowcage.errors import RequestRejected, WorkflowFailed
+from flowcage.errors import CancelRequested, RequestRejected, WorkflowFailed
 from flowcage.events import Event, QuestionAnswered, QuestionAsked
 from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.sqlite.store import SqliteStore
@@ -168,6 +168,34 @@ def test_a_run_that_nobody_keeps_asks_its_handler_or_nobody() -> None:
 
     with pytest.raises(WorkflowFailed, match="this host asks nobody"):
         trio.run(nobody)
+
+
+def test_a_run_without_a_host_hears_what_it_is_given_from_outside(tmp_path: Path) -> None:
+    source = """import { ask } from 'workflow:extra';
+export default async () => [await ask('first?'), await ask('second?')];"""
+    asked, errors = Asked(), list[CancelRequested]()
+
+    async def run(store: SqliteStore) -> None:
+        try:
+            await run_workflow(source, options=options(listener=asked), store=store)
+        except CancelRequested as error:
+            errors.append(error)
+
+    async def main() -> None:
+        async with store_at(tmp_path) as store, store_at(tmp_path) as other:
+            with trio.fail_after(DEADLINE_S):
+                async with Host(store=other) as far, trio.open_nursery() as nursery:
+                    nursery.start_soon(run, store)
+                    await asked.until(1)
+                    (summary,) = await far.runs(tenant="")
+                    await far.answer(summary.run_id, "1", "yes", tenant="")
+                    await asked.until(2)
+                    assert await far.cancel(summary.run_id, "enough", tenant="") == "asked"
+            assert (await store.get(summary.run_id)).verdict == "cancelled"
+
+    trio.run(main)
+    assert [error.reason for error in errors] == ["enough"]
+    assert [e.to_json().get("value") for e in asked.events if isinstance(e, QuestionAnswered)] == ["yes"]
 
 
 @pytest.mark.parametrize(
