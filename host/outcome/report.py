@@ -93,6 +93,8 @@ class Usage:
     Attributes:
         wall_seconds: from the launch of the child to its reaping.
         user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own reports.
+        earlier_cpu_seconds: of the lives that a kept run had before this one, child workflows included. The
+            limit counts them, and not what is repeated of them. 0 for a child workflow.
         peak_rss_bytes: of the child (VmHWM, proc(5)); 0 where it ended before that could be read.
         agents: ``agent()`` calls that were begun, those of child workflows included.
         tokens, cost_usd: as the agents reported.
@@ -118,6 +120,7 @@ class Usage:
     by_workflow: Mapping[str, Mapping[str, PhaseUsage]] = field(default_factory=dict)
     reused_agents: int = 0
     reused_tokens: int = 0
+    earlier_cpu_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The usage with camelCase names, as the command line prints it."""
@@ -125,6 +128,7 @@ class Usage:
             "wallSeconds": self.wall_seconds,
             "userCpuSeconds": self.user_cpu_seconds,
             "systemCpuSeconds": self.system_cpu_seconds,
+            "earlierCpuSeconds": self.earlier_cpu_seconds,
             "peakRssBytes": self.peak_rss_bytes,
             "agents": self.agents,
             "tokens": self.tokens,

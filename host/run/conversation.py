@@ -176,7 +176,7 @@ class Conversation:
         new = await catch_up.replay(said)
         driver.allowance.replayed_cpu_seconds += child.cpu_seconds() or 0.0
         if not node.path:
-            driver.allowance.earlier_cpu_seconds = driver.core.tree.cpu_seconds
+            driver.allowance.earlier_cpu_seconds = driver.past.cpu_seconds
         driver.go_on(node)
         return new
 

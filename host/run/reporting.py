@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -47,6 +47,7 @@ class Ending(NamedTuple):
     Attributes:
         waiting: the wire's ids of the requests without an answer at the end.
         sleeps: how often the run was asleep.
+        earlier_cpu_seconds: of the run's lives before this one.
     """
 
     verdict: Verdict
@@ -56,6 +57,7 @@ class Ending(NamedTuple):
     waiting: tuple[str, ...]
     tenant: str
     sleeps: int
+    earlier_cpu_seconds: float
 
 
 def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Report:
@@ -64,7 +66,7 @@ def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Rep
     return Report(
         node.id,
         ending.verdict,
-        usage_of(tree, child),
+        replace(usage_of(tree, child), earlier_cpu_seconds=ending.earlier_cpu_seconds),
         tuple(kept.logs.entries),
         kept.logs.dropped,
         tuple(kept.phases),

@@ -190,7 +190,7 @@ class WorkflowRun(Node):
         return report
 
     def _ending(self, verdict: Verdict, waiting: tuple[str, ...]) -> Ending:
-        told = self._conversation.initialized
+        told, past = self._conversation.initialized, self.driver.past
         limits = self.options.limits if told is None else told.limits
         return Ending(
             verdict,
@@ -199,7 +199,8 @@ class WorkflowRun(Node):
             limits.to_wire() | host_limits(self.options),
             waiting,
             self.driver.share.tenant,
-            0 if self.driver.past is None else self.driver.past.sleeps,
+            0 if past is None else past.sleeps,
+            0.0 if past is None or self.parent is not None else past.cpu_seconds,
         )
 
     def _path_below(self, request: str) -> str:

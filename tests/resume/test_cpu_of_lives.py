@@ -63,6 +63,17 @@ def lives(folder: Path, args: dict[str, int], cpu_seconds: int, stops: int) -> t
     return record, error
 
 
+def test_the_report_tells_of_earlier_lives(tmp_path: Path) -> None:
+    record, error = lives(tmp_path, {"before": 5, "after": 0}, 60, 2)
+
+    assert error is None
+    assert record.ending is not None
+    usage = dict(record.ending.usage)
+    first, second, _last = told(record)
+    assert usage["earlierCpuSeconds"] == pytest.approx(first + second, abs=1e-5)
+    assert usage["userCpuSeconds"] > 0
+
+
 def told(record: RunRecord) -> list[float]:
     """What is written, by life."""
     found: dict[int, float] = {}

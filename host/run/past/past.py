@@ -126,6 +126,7 @@ class Past:
         ended: how child workflows ended that are over, by path; without those that failed.
         slept_seconds: how long the run was asleep; None where it was not.
         sleeps: how often it was asleep by now.
+        cpu_seconds: of its lives until now.
         emitted: how many events its lives in this process have told.
         begun: child workflows as their children were told of them, by path; also those that are over.
         behind: workflows whose new child is not where the old one was. What is commanded for them waits.
@@ -145,8 +146,10 @@ class Past:
     begun: Mapping[str, Begun] = field(default_factory=dict)
     behind: set[str] = field(default_factory=set)
     _taken_up: set[str] = field(default_factory=set)
+    cpu_seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.cpu_seconds = round(self.core.tree.cpu_seconds, 6)
         self.behind.update(self.workflows)
 
     def hold(self, command: Command) -> bool:
