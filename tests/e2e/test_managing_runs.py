@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -35,6 +36,33 @@ EACH = pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "runs.db"
+
+
+# ---- no place for a store --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("/proc/x/runs.db", "/proc/x/runs.db cannot be made: No such file or directory; give another path"),
+        ("{file}/runs.db", "/file/runs.db cannot be made: Not a directory; give another path"),
+        ("{folder}", " is no file; give another path"),
+        ("/dev/null", "/dev/null is no file; give another path"),
+        ("{folder}/" + "n" * 300, "cannot be made: File name too long; give another path"),
+    ],
+)
+def test_a_path_that_can_be_no_store_is_refused_by_its_name(tmp_path: Path, place: str, why: str) -> None:
+    file, workflow = tmp_path / "file", tmp_path / "w.js"
+    file.touch()
+    workflow.write_text("export default 1")
+    where = place.format(file=file, folder=tmp_path)
+
+    refused = flowcage("run", str(workflow), "--store", where)
+    assert (refused.status, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(f"{why}\n")
+    assert where in refused.stderr
+    listed = flowcage("ls", "--store", where)
+    assert (listed.status, listed.stdout) == (2 if os.path.exists(where) else 0, "")
 
 
 # ---- rm and prune ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def write(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]], *, ma
         makes: whether a store is made where there is none.
     """
     path = path_of(store)
-    if not makes and not path.exists():
+    if not makes and not os.path.exists(path):
         fail(exits.USAGE, f"there is no store {path}")
     return _with(path, work, read_only=False)
 

@@ -21,6 +21,8 @@ from flowcage.host.durable.sqlite.connection import Connect, SqliteDatabase, con
 
 APPLICATION_ID = 0x666C6361  # "flca"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO}
 _MAGIC = b"SQLite format 3\0"
 _CHECKED_UP_TO = 16 * 1024 * 1024  # bytes; checking reads all of the file
 _ADVICE = "restore it from a backup, or move it away to begin a new one"
@@ -28,15 +30,16 @@ _ADVICE = "restore it from a backup, or move it away to begin a new one"
 
 def create(path: Path) -> None:
     """Make an empty file that only its owner may read, in a folder of the same kind, where there is none."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True)
     try:
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         return
     except OSError as error:
-        if error.errno == errno.EROFS:
-            raise WrongStore(f"{path} cannot be made: its disk is read-only; give another path") from None
+        if error.errno in _NO_PLACE | _NOT_ALLOWED:
+            why = "its disk is read-only" if error.errno == errno.EROFS else error.strerror
+            raise WrongStore(f"{path} cannot be made: {why}; give another path") from None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -54,6 +57,8 @@ def require_sqlite(path: Path) -> None:
     Raises:
         WrongStore, DamagedStore.
     """
+    if not path.is_file():  # a named pipe would be waited for, a device has no file beside it
+        raise WrongStore(f"{path} is no file; give another path")
     with path.open("rb") as file:
         header = file.read(100)
         size = file.seek(0, os.SEEK_END)
@@ -161,7 +166,9 @@ def explained(path: Path) -> Iterator[None]:
             raise WrongStore(f"{path} cannot be written: {error}; open it with read_only=True") from error
         raise StoreFailed(f"{path}: {error}") from error
     except OSError as error:  # of a file beside it
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in _NO_PLACE:
+            raise WrongStore(f"{path} is no store: {error.strerror}; give another path") from error
+        if error.errno in _NOT_ALLOWED:
             raise WrongStore(f"{path} cannot be written: {error}; open it with read_only=True") from error
         raise StoreFailed(f"{path}: {error}") from error
 

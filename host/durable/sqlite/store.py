@@ -112,9 +112,10 @@ class SqliteStore(SqlStore):
 
     @classmethod
     def _open_for_reading(cls, path: Path, options: StoreOptions, connect: Connect) -> SqliteStore:
-        if not path.exists():
+        if not os.path.exists(path):
             raise WrongStore(f"there is no store {path}")
-        files.require_sqlite(path)
+        with files.explained(path):
+            files.require_sqlite(path)
         reader = files.reader(path, connect)
         payloads = Payloads(files.store_key(path, reader), options.sealer)
         committer = Committer(_Nothing(), "", options.pending_bytes, 0.0, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def ls(
     """
     path = access.path_of(store)
     which = filter_of(states)._replace(verdicts=verdicts or None, since=since, limit=limit)
-    if not path.exists():
+    if not os.path.exists(path):
         note(f"there is no store {path}")
         runs: list[Summary] = []
     else:
