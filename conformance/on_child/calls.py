@@ -80,6 +80,29 @@ def sandbox_exec(child: ChildPeer) -> None:
     expect("the requests", child.take(), [request])
 
 
+@check.must("ask asks with its question, schema, choices and label.")
+def ask(child: ChildPeer) -> None:
+    options = '{ schema: { type: "boolean" }, options: ["yes", { label: "No", value: false }], label: "ship" }'
+    request = {
+        "type": "ask",
+        "id": "1",
+        "question": "Ship it?",
+        "schema": {"type": "boolean"},
+        "choices": [{"label": "yes", "value": "yes"}, {"label": "No", "value": False}],
+        "label": "ship",
+    }
+    asked = requests_of(child, f'SW.extra.ask("Ship it?", {options}); SW.extra.ask("How many?");')
+    expect("the requests", asked, [request, {"type": "ask", "id": "2", "question": "How many?"}])
+
+
+@check.must("ask resolves to the value that it is answered with.")
+def ask_answered(child: ChildPeer) -> None:
+    child.start('export default [await SW.extra.ask("Ship it?")];')
+    child.take()
+    child.resolve("1", {"wait": 3})
+    expect("the result", child.result(), [{"wait": 3}])
+
+
 @check.must("workflow:extra and workflow:sandbox may be imported.")
 def virtual_modules(child: ChildPeer) -> None:
     source = 'import { sleep } from "workflow:extra";\nimport { exec } from "workflow:sandbox";\nsleep(3);\n'

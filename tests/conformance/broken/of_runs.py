@@ -82,6 +82,8 @@ OF_RUNS: dict[str, Mutant] = {
     "calls/workflow-path": _told("take", "./b.js", _first_request(lambda r: r.update(args=None))),
     "calls/sleep": _told("take", "sleep(12)", _first_request(lambda r: r.update(durationMs=0))),
     "calls/sandbox-exec": _told("take", '"default", args', _first_request(lambda r: r["request"].pop("env"))),
+    "calls/ask": _told("take", "Ship it?", _first_request(lambda r: r.pop("choices", None))),
+    "calls/ask-answered": _told("drain", "await SW.extra.ask", completes([None])),
     "calls/virtual-modules": _told("start", "workflow:sandbox", error("import")),
     "calls/one-counter": _told(
         "take", 'workflow("w")', edit(lambda told: told["requests"][2].update(id="1"))
