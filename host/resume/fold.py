@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.history.digests import Digests, digest_of_asked
 from flowcage.host.durable.records import WITHHELD, Entry, NewWorkflow, RunRecord
+from flowcage.host.resume.made_by import differences
 from flowcage.host.run.core.commands import Ask, Command, Finish, Tell, Verdict, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said
@@ -93,6 +94,7 @@ class _Folding:
         known = (workflows, self._asks, self._wakes, self.finishes, self._ended)
         past = Past(core, seconds, active, *known)
         past.begun = {path: each.begun for path, each in self.workflows.items() if path and each.begun}
+        past.made_by_others = differences(self._record.workflows[""].made_by)
         return past
 
     def take(self, entry: Entry) -> None:

@@ -38,18 +38,24 @@ def moved(before: Mapping[str, str]) -> str | None:
     Args:
         before: what it was made by.
     """
+    others = differences(before)
+    if others is None:
+        return None
+    return (
+        f"the run was begun with {others}: it is gone on with strictly, and ends as diverged if "
+        "it does something else. How deep a workflow can recurse depends on the build."
+    )
+
+
+def differences(before: Mapping[str, str]) -> str | None:
+    """What is other than in `before`, in words; None where nothing is known to be."""
     now = made_by()
     others = [
         f"{name} {before[name]} and now {now[name]}"
         for name in now
         if name in before and before[name] != now[name]
     ]
-    if not others:
-        return None
-    return (
-        f"the run was begun with {', '.join(others)}: it is gone on with strictly, and ends as diverged if "
-        "it does something else. How deep a workflow can recurse depends on the build."
-    )
+    return ", ".join(others) or None
 
 
 def _prelude() -> list[Path]:

@@ -28,6 +28,7 @@ from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.node import Node
 from flowcage.host.run.past.catch_up import CatchUp, raise_failure
+from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
 from flowcage.host.run.past.past import PastWorkflow, state_of
@@ -173,7 +174,11 @@ class Conversation:
         assert channel is not None
         assert self._telling is not None
         catch_up = CatchUp(past, channel, self._telling, driver.past.renew)
-        new = await catch_up.replay(said)
+        try:
+            new = await catch_up.replay(said)
+        except ReplayDiverged as diverged:
+            diverged.blame(driver.past.made_by_others)
+            raise
         driver.allowance.replayed_cpu_seconds += child.cpu_seconds() or 0.0
         if not node.path:
             driver.allowance.earlier_cpu_seconds = driver.past.cpu_seconds

@@ -15,7 +15,7 @@ from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.tree import Totals, Tree, Workflow
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
-from flowcage.protocol.messages import AgentRequest, Layer
+from flowcage.protocol.messages import AgentRequest, Json, Layer
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Ending(NamedTuple):
         waiting: the wire's ids of the requests without an answer at the end.
         sleeps: how often the run was asleep.
         earlier_cpu_seconds: of the run's lives before this one.
+        notes: diagnostics that are none of the tree's.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Ending(NamedTuple):
     tenant: str
     sleeps: int
     earlier_cpu_seconds: float
+    notes: tuple[dict[str, Json], ...]
 
 
 def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Report:
@@ -70,7 +72,7 @@ def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Rep
         tuple(kept.logs.entries),
         kept.logs.dropped,
         tuple(kept.phases),
-        tuple(kept.diagnostics.entries),
+        (*ending.notes, *kept.diagnostics.entries),
         ending.isolation,
         ending.waiting,
         ending.limits,

@@ -201,6 +201,7 @@ class WorkflowRun(Node):
             self.driver.share.tenant,
             0 if past is None else past.sleeps,
             0.0 if past is None or self.parent is not None else past.cpu_seconds,
+            () if past is None or self.parent is not None else past.notes(),
         )
 
     def _path_below(self, request: str) -> str:

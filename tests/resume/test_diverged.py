@@ -9,6 +9,7 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall
 from flowcage.host.durable.sqlite.store import SqliteStore
+from flowcage.host.resume import fold
 from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.options import RunOptions
@@ -32,7 +33,9 @@ SOURCE = "await agent('a'); await agent('b'); await agent('c'); await agent('d')
         ("await agent('b')", "await SW.extra.sleep(1)"),
     ],
 )
-def test_a_workflow_that_asks_for_something_else_diverges(tmp_path: Path, was: str, becomes: str) -> None:
+def test_a_workflow_that_asks_for_something_else_diverges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was: str, becomes: str
+) -> None:
     launcher, asked = Launcher(), []
 
     async def main() -> None:
@@ -50,11 +53,13 @@ def test_a_workflow_that_asks_for_something_else_diverges(tmp_path: Path, was: s
                 options = RunOptions(agent=agent, launcher=launcher)
                 kept = await begin(store, "run", SOURCE, "w.js", {}, options)
                 await kept.execute(kept.run(options))
+            monkeypatch.setattr(fold, "differences", lambda _before: "build 1 and now 2")
             kept = await take_up(store, "run")
             assert was in SOURCE
             kept.begun = kept.begun._replace(source=SOURCE.replace(was, becomes))
-            with pytest.raises(ReplayDiverged):
+            with pytest.raises(ReplayDiverged, match=r"; the run was begun with build 1 and now 2$") as raised:
                 await kept.execute(kept.run(options))
+            assert [note["kind"] for note in raised.value.report.diagnostics] == ["other_build"]
             summary = await store.get("run")
             assert (summary.state, summary.verdict) == ("diverged", "diverged")
             with pytest.raises(NotResumable, match="has diverged"):

@@ -35,3 +35,8 @@ class ReplayDiverged(RunError):
         self.difference = difference
         self.before = before
         self.now = now
+
+    def blame(self, others: str | None) -> None:
+        """Say which versions were others when the run was begun, if any were: the likely reason."""
+        if others is not None:
+            self.args = (f"{self.args[0]}; the run was begun with {others}",)

@@ -127,6 +127,7 @@ class Past:
         slept_seconds: how long the run was asleep; None where it was not.
         sleeps: how often it was asleep by now.
         cpu_seconds: of its lives until now.
+        made_by_others: which versions were others when it was begun, in words; None for none.
         emitted: how many events its lives in this process have told.
         begun: child workflows as their children were told of them, by path; also those that are over.
         behind: workflows whose new child is not where the old one was. What is commanded for them waits.
@@ -147,6 +148,14 @@ class Past:
     behind: set[str] = field(default_factory=set)
     _taken_up: set[str] = field(default_factory=set)
     cpu_seconds: float = field(init=False)
+    made_by_others: str | None = None
+
+    def notes(self) -> tuple[dict[str, Json], ...]:
+        """Diagnostics of this life, which no history has."""
+        if self.made_by_others is None:
+            return ()
+        message = f"the run was begun with {self.made_by_others}, and was gone on with all the same"
+        return ({"kind": "other_build", "message": message},)
 
     def __post_init__(self) -> None:
         self.cpu_seconds = round(self.core.tree.cpu_seconds, 6)
