@@ -118,7 +118,7 @@ async def answer(store: Store, question: Question, value: Json, max_bytes: int) 
         QuestionNotOpen: another answer came first.
         UnknownRun, RunHasEnded, StoreFailed: of the run.
     """
-    problem = await question.why_not(value, _schemas(), max_bytes)
+    problem = await question.why_not(value, schemas(), max_bytes)
     if problem is not None:
         raise AnswerDoesNotFit(question.id, problem)
     await _give(store, question, Answered(question.id, value))
@@ -152,7 +152,7 @@ def _why_not_one(run_id: str, found: list[str]) -> str:
 
 def _why_not_open(record: RunRecord, request: str) -> str:
     run_id, name = record.summary.run_id, cut(request, 40)
-    asked = _request(record, request)
+    asked = request_of(record, request)
     if asked is None:
         return f"run {run_id} has no request {name!r}"
     if not isinstance(asked, AskRequest):
@@ -163,7 +163,8 @@ def _why_not_open(record: RunRecord, request: str) -> str:
     return f"question {name} is answered already; the first answer counts"
 
 
-def _request(record: RunRecord, identifier: str) -> Request | None:
+def request_of(record: RunRecord, identifier: str) -> Request | None:
+    """A request of a run by its id in the tree; None where there is none."""
     path, _, wire_id = identifier.rpartition("/")
     for entry in record.entries:
         if isinstance(entry.input, Said) and entry.input.path == path:
@@ -173,7 +174,8 @@ def _request(record: RunRecord, identifier: str) -> Request | None:
     return None
 
 
-def _schemas() -> SchemaChecks:
+def schemas() -> SchemaChecks:
+    """What applies schemas of questions outside of their runs."""
     slots = trio.CapacityLimiter(checker.AT_ONCE)
     return SchemaChecks(
         checker.Checker(slots, None, lambda _pid, _bytes: nullcontext(), lambda _seconds: None)

@@ -135,6 +135,32 @@ def test_what_the_run_does_not_have_is_refused(tmp_path: Path, terms: Terms, why
     on_store(tmp_path, work)
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (5, 'call 1 does not take this answer: .*5 is not of type "string"'),
+        ("ab", "call 1 does not take this answer: "),
+        ("other", None),
+    ],
+)
+def test_a_replaced_answer_is_held_to_the_schema_of_its_call(
+    tmp_path: Path, answer: Any, why: str | None
+) -> None:
+    source = "export default await agent('a', { schema: { type: 'string', minLength: 3 } })"
+
+    async def work(forks: Forks) -> None:
+        await forks.run("a", source)
+        terms = Terms(answers={"1": answer})
+        if why is None:
+            assert (await forks.fork("b", "a", terms=terms)).result == "other"
+            return
+        with pytest.raises(NotForkable, match=why):
+            await forks.fork("b", "a", terms=terms)
+        assert [each.run_id for each in await forks.store.runs()] == ["a"]
+
+    on_store(tmp_path, work)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_fork_that_was_interrupted_is_resumed_strictly(tmp_path: Path, number: int) -> None:
     source = SOURCE.replace("'part '", "(i === 1 ? 'piece ' : 'part ')")

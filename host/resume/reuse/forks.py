@@ -16,6 +16,7 @@ from flowcage.host.durable.reuse.terms import NotForkable, Terms
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import WorkflowFailed
 from flowcage.host.resume.fold import begun_of
+from flowcage.host.resume.reuse.held import require_fitting
 from flowcage.host.run.api import check_workflow
 from flowcage.host.run.core.inputs import Reused
 from flowcage.host.run.options import RunOptions
@@ -76,13 +77,14 @@ async def fork_of(
 
     Raises:
         UnknownRun: there is none; one of another tenant is none.
-        NotForkable: the terms name what the run does not have.
+        NotForkable: the terms name what the run does not have, or an answer that its call does not take.
         DamagedEntry: it cannot be read.
     """
     record = await store.load(run_id)
     if tenant is not None and record.summary.tenant != tenant:
         raise UnknownRun(run_id)
     old = await _old(store, record, terms)
+    await require_fitting(record, terms.answers)
     begun = begun_of(record.workflows[""])
     given = dialect if source is not None else begun.dialect
     return Fork(
