@@ -82,7 +82,9 @@ def sandbox_exec(child: ChildPeer) -> None:
 
 @check.must("ask asks with its question, schema, choices and label.")
 def ask(child: ChildPeer) -> None:
-    options = '{ schema: { type: "boolean" }, options: ["yes", { label: "No", value: false }], label: "ship" }'
+    options = (
+        '{ schema: { type: "boolean" }, options: ["yes", { label: "No", value: false }], label: "ship" }'
+    )
     request = {
         "type": "ask",
         "id": "1",
