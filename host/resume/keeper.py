@@ -6,16 +6,29 @@ time or a fault of the host's program, ends its workflows and is no part of its 
 - That the root has ended, or that a handler of its has failed, is not written at all.
 - That a child workflow has ended is held back until something happens that may follow from it. It ends with
   its root mostly, and then nothing follows.
+- From the moment on at which the root is being ended, nothing follows from it but the answer of the request
+  that it was run for: siblings have inputs until the cancellation has reached them, too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.records import NewWorkflow
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.resume.made_by import made_by
-from flowcage.host.run.core.inputs import Charged, Ended, Failed, Input, Lived
+from flowcage.host.run.core.inputs import (
+    Answered,
+    Charged,
+    Ended,
+    Failed,
+    Input,
+    Lived,
+    Refused,
+    Reused,
+)
 from flowcage.host.run.past.journal import Begun
 from flowcage.protocol import strictjson
 
@@ -27,6 +40,9 @@ class Keeper:
         store: that keeps the run.
         run_id, epoch: of the claim.
         seq: number of the next entry.
+
+    Attributes:
+        is_being_ended: whether the run is being ended from outside.
     """
 
     def __init__(self, store: Store, run_id: str, epoch: int, seq: int = 0) -> None:
@@ -34,6 +50,7 @@ class Keeper:
         self._journal = Journal(store, run_id, epoch, seq)
         self._ticket: Ticket[None] | None = None
         self._held: list[tuple[float, Ended]] = []
+        self.is_being_ended: Callable[[], bool] = lambda: False
         self.run_id = run_id
         self.epoch = epoch
 
@@ -43,11 +60,19 @@ class Keeper:
         if isinstance(given, Ended):
             self._held.append((now, given))
             return
-        if self._held and not isinstance(given, Charged | Lived):
-            for at, ended in self._held:
-                self._journal.record(at, ended)
-            self._held.clear()
+        self._write_what_led_to(given)
         self._journal.record(now, given)
+
+    def _write_what_led_to(self, given: Input) -> None:
+        if not self._held or isinstance(given, Charged | Lived):
+            return
+        held, self._held = self._held, []
+        is_being_ended = self.is_being_ended()
+        for at, ended in held:
+            if not is_being_ended or _settles(given, ended.path):
+                self._journal.record(at, ended)
+            else:
+                self._held.append((at, ended))
 
     def begin(self, begun: Begun) -> None:
         if begun.path:  # the root is written with its run
@@ -71,6 +96,13 @@ class Keeper:
         if self._ticket is None or not self._journal.is_written:
             self._ticket = self._journal.flush()
         return self._ticket
+
+
+def _settles(given: Input, path: str) -> bool:
+    """Whether an input is the answer of the request that a workflow was run for, or of one above it."""
+    if not isinstance(given, Answered | Refused | Reused):
+        return False
+    return path == given.id or path.startswith((f"{given.id}/", f"{given.id}."))
 
 
 def workflow_of(begun: Begun) -> NewWorkflow:

@@ -30,6 +30,7 @@ from flowcage.host.resume.refusals import (
 )
 from flowcage.host.resume.reuse.forks import Fork, guide_of
 from flowcage.host.resume.sleep.asleep import Asleep, fall_asleep, require_time
+from flowcage.host.resume.watched import Watched
 from flowcage.host.run.answering import Answerer, answered
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import with_limits
@@ -159,9 +160,9 @@ class KeptRun:
         return outcome
 
     def _hearing(self, run: Run) -> AbstractContextManager[None]:
-        given = Given(self._store, self._keeper, run)
         if self._outside is None:
             return nullcontext()
+        given = Given(self._store, self._keeper, run)
         return self._outside.hearing(self.run_id, given, is_new=self.record is None)
 
     async def give_up(self, verdict: Verdict) -> None:
@@ -185,7 +186,7 @@ class KeptRun:
             await self._store.end(keeper.run_id, keeper.epoch, ending)
 
 
-class _Run(Run):
+class _Run(Watched):
     """A run whose end is written; source and args are those of its store."""
 
     kept: KeptRun
@@ -295,6 +296,5 @@ async def take_up(
     except BaseException:
         await give_back(store, run_id, epoch, before)
         raise
-    begun = begun_of(record.workflows[""])
-    record = record._replace(ending=before)
+    begun, record = begun_of(record.workflows[""]), record._replace(ending=before)
     return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past, guide)

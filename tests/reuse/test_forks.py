@@ -161,7 +161,7 @@ def test_a_replaced_answer_is_held_to_the_schema_of_its_call(
     on_store(tmp_path, work)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", range(1, 4))
 def test_a_fork_that_was_interrupted_is_resumed_strictly(tmp_path: Path, number: int) -> None:
     source = SOURCE.replace("'part '", "(i === 1 ? 'piece ' : 'part ')")
 
