@@ -285,5 +285,7 @@ class Host(Resuming, Starting, Answers, Forking):
     async def _close(self) -> None:
         self._nursery = None
         self._handles.close()
+        if self._sleepers is not None:
+            self._sleepers.close()
         self._scheduler.close()
         await self._scopes.end()

@@ -84,6 +84,12 @@ class Sleepers:
         self._refused[run_id] = trio.current_time() + seconds
         self.begun(run_id)
 
+    def close(self) -> None:
+        """Wake and take up nothing more: what a closing host leaves is claimable, by itself too."""
+        self._wake.clear()
+        self._due.clear()
+        self._take_up = None
+
     def __len__(self) -> int:
         return len(self._wake)
 
