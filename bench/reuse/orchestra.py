@@ -12,6 +12,7 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected
 from flowcage.host.run.core.inputs import Input
 from flowcage.host.run.past.journal import Begun, Journal
+from flowcage.host.run.past.past import PastWorkflow
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import AgentRequest, Json, WorkflowRequest
 
@@ -131,6 +132,9 @@ class Tap:
 
     def flush(self) -> None:
         self._inner.flush()
+
+    async def past(self, path: str) -> PastWorkflow:
+        return await self._inner.past(path)
 
     async def kept(self) -> None:
         await self._inner.kept()

@@ -78,6 +78,11 @@ class Allowance:
     def _end(self, key: object) -> None:
         self.charge_cpu(self._running.pop(key)() or 0.0)
 
+    def repeated(self, cpu_seconds: float, received_bytes: int) -> None:
+        """Count for nothing what a process has used and said to repeat another one."""
+        self.replayed_cpu_seconds += cpu_seconds
+        self._received_bytes -= received_bytes
+
     def charge_cpu(self, seconds: float) -> None:
         """Charge the CPU of a process that has ended and had no `process` block."""
         self.cpu_seconds += seconds

@@ -103,6 +103,11 @@ class Channel:
         """Whether a reply is to come."""
         return 2 * self.answered < self.messages
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether something is left to write."""
+        return bool(self._outbox)
+
     async def request(self, message: Message) -> object:
         """Send one message and wait for its result; errors as `receive`."""
         self.send([self.encode(message)])

@@ -122,6 +122,9 @@ class Watch:
         allowance: of the run.
         start_soon: starts a task of the conversation.
         give_up: kills the child and ends the conversation with this error; called once.
+
+    Attributes:
+        collects: whether a task reads its stderr.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class Watch:
         self._allowance = allowance
         self._start_soon = start_soon
         self.give_up = give_up
-        self._collects = False
+        self.collects = False
         self._ask_at = 0.0
         self._waits_after = -1  # replies that had come when the wait was seen first
         self._began = Reading(0.0, None)
@@ -178,8 +181,8 @@ class Watch:
         return not self._process.is_caged and self._channel.answered > 0 and self._process.has_ended()
 
     def _look_at_stderr(self) -> None:
-        if not self._collects and self._process.take_stderr():
-            self._collects = True
+        if not self.collects and self._process.take_stderr():
+            self.collects = True
             self._start_soon(self._process.collect_stderr)
 
     def _compare(self, patience: Patience) -> None:
@@ -210,8 +213,8 @@ class Glances:
         self._wanted.set()
 
     def end(self, watch: Watch) -> None:
-        """Look at it no more."""
-        del self._watches[watch]
+        """Look at it no more; nothing the second time."""
+        self._watches.pop(watch, None)
 
     async def run(self) -> None:
         """Glance until cancelled; without a child to look at, wait for one."""

@@ -1,16 +1,13 @@
 """One child from its launch to its reaping, around the conversation that its user holds with it.
 
-`Run` and the other users (`check_workflow`, `doctor`) call `Child.start`, then `run` with a function that
-talks over `channel`, beginning with `initialize`. What that function raises or returns, `run` ends and reaps
-the child.
+Its users call `Child.start`, then `run` with a function that talks over `channel`, beginning with
+`initialize`. What that function raises or returns, `run` ends and reaps the child.
 
-`run` opens a nursery for whatever the conversation starts. In the usual case that is nothing of the child's:
-its stderr and its end are looked at by `Glances`, and a task writes only what did not fit into stdin's pipe.
-Invariants:
+`run` opens a nursery for whatever the conversation starts. Mostly that is nothing of the child's: `Glances`
+look at its stderr and its end, and a task writes only what did not fit into stdin's pipe. Invariants:
 
 - `run` reaps on every way out. Between `start` and `run` must be no await, as nothing else would.
-- The closing is shielded, and not ended by interrupts: trio raises KeyboardInterrupt in whatever the main
-  task waits for, shielded or not, and `_close` goes on waiting
+- The closing is shielded, and not ended by interrupts, which trio raises also in a shielded task
   (tests/run/test_faults_of_the_host.py::test_every_interrupt_while_a_run_ends_still_leaves_no_child).
 - A cancelled conversation kills the child first. Its handlers are cancelled only afterwards, and some take
   time to end; the child must not run on meanwhile. So does a result: nothing more can come.
@@ -18,11 +15,11 @@ Invariants:
   killed before the nursery waits for its tasks.
 - A child that closed its stdout says nothing about how it ended; `_why_gone` waits for its end, with which
   the last of its stderr is read, before the error is made. The wait status decides, not what the child said.
-- Source is sent only after `initialize` has returned: version agreed, limits known to the child, and the cage
-  confirmed by the kernel (tests/process/test_lying_child.py).
-- A child that a glance finds wanting is killed, and the scope of its conversation is cancelled: that error
-  takes the place of the cancellation. A conversation that has its result by then keeps it.
-- A child that crashed was perhaps attacked: as soon as it is reaped, the launcher is told (`distrust`).
+- Source is sent only after `initialize` has returned: version and limits agreed, the cage confirmed by the
+  kernel (tests/process/test_lying_child.py).
+- A child that a glance finds wanting is killed, and its conversation cancelled: that error takes the place of
+  the cancellation. A conversation that has its result by then keeps it.
+- A child that crashed was perhaps attacked: the launcher is told (`distrust`).
 """
 
 from __future__ import annotations
@@ -55,9 +52,9 @@ from flowcage.protocol.messages import Initialize, Initialized, Isolation
 T = TypeVar("T")
 
 _ANOTHER_RUNS = "the child was initialized with other limits or another isolation than those of the run"
+_CANCELLED = "a handler cancelled the nursery of its run; it may cancel its own scopes, or that around it"
 
-# Between the end of stdout and that of the process, when it exits or dies. One that lives on longer has
-# closed its stdout itself, which no correct child does.
+# Between the end of stdout and that of the process; one that lives on longer has closed its stdout itself.
 EXIT_GRACE_SECONDS = 1.0
 # After these signals assume that the address-space layout has leaked; replace the zygote.
 _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGSYS"}
@@ -85,8 +82,10 @@ class Child:
         self._launcher = launcher
         self._began = began
         self._allowance = allowance
-        self._glances = glances
+        self._has_own_glances = glances is None
+        self._glances = glances or Glances()
         self._is_initialized = False
+        self._watched: Watch | None = None
         self.to_lower = NO_LIMITS
         self._given_up: RunError | None = None
         self.channel = Channel(self._process, allowance)
@@ -131,7 +130,7 @@ class Child:
 
     @property
     def ended(self) -> Ended | None:
-        """How the child ended; None before it is reaped."""
+        """None before it is reaped."""
         return self._process.ended
 
     def measured(self, limits: Limits) -> Measured | None:
@@ -149,8 +148,7 @@ class Child:
 
         Raises:
             RunError: from `converse`; `ChildDied` or `ProtocolViolation` in the place of `ChildGone`.
-            ChildSilent, MemoryExceeded: the child exceeded its patience.
-            CpuExceeded, OutputExceeded: all children of the run together exceeded their allowance.
+            ChildSilent, MemoryExceeded, CpuExceeded, OutputExceeded: it exceeded patience or allowance.
         """
         kill = True
         try:
@@ -165,6 +163,17 @@ class Child:
             await self._close(kill)
         return result
 
+    @property
+    def can_end(self) -> bool:
+        """Whether no task waits for its pipes, which nobody could close then."""
+        return self._watched is not None and not (self.channel.is_writing or self._watched.collects)
+
+    async def end(self) -> None:
+        """Kill and reap a child that is quiet and `can_end`; the nursery of its conversation stays."""
+        assert self._watched is not None
+        self._glances.end(self._watched)
+        await self._close(kill=True)
+
     @trio.lowlevel.enable_ki_protection
     async def _close(self, kill: bool) -> None:
         """End and reap the child. Interrupts wait until that is done, and one of them is raised then."""
@@ -177,7 +186,7 @@ class Child:
                 interrupt, kill = raised, True
         if ended.signal in _CRASHES:
             self._launcher.distrust()
-        self.wall_seconds = round(trio.current_time() - self._began, 6)
+        self.wall_seconds = self.wall_seconds or round(trio.current_time() - self._began, 6)
         if interrupt is not None:
             raise interrupt
 
@@ -242,10 +251,10 @@ class Child:
         failure: RunError | None = None
         is_done = False
         async with trio.open_nursery() as nursery:
-            glances, watch = self._glances or Glances(), self._watch(nursery)
-            if self._glances is None:
-                nursery.start_soon(glances.run)
-            glances.begin(watch)
+            self._watched = watch = self._watch(nursery)
+            if self._has_own_glances:
+                nursery.start_soon(self._glances.run)
+            self._glances.begin(watch)
             try:
                 result = await converse(nursery)
                 is_done = True
@@ -255,16 +264,13 @@ class Child:
             except RunError as error:  # raised outside the nursery, which would wrap it in a group
                 failure = error
             finally:
-                glances.end(watch)
+                self._glances.end(watch)
             self._kill_unless_its_end_matters(failure)
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
         if not is_done:  # a task can reach the nursery that it runs in
-            raise self._given_up or HandlerFailed(
-                "a handler cancelled the nursery of its run; it may cancel scopes of its own, or that around "
-                "the run"
-            )
+            raise self._given_up or HandlerFailed(_CANCELLED)
         return result
 
     def _watch(self, nursery: trio.Nursery) -> Watch:

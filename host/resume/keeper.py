@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.records import NewWorkflow
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.resume.fold import history_of
 from flowcage.host.resume.made_by import made_by
 from flowcage.host.run.core.inputs import (
     Answered,
@@ -30,6 +32,7 @@ from flowcage.host.run.core.inputs import (
     Reused,
 )
 from flowcage.host.run.past.journal import Begun
+from flowcage.host.run.past.past import PastWorkflow
 from flowcage.protocol import strictjson
 
 
@@ -84,6 +87,13 @@ class Keeper:
     def discard_outside(self, request: str) -> None:
         self._journal.discard_outside(request)
         self.flush()
+
+    async def past(self, path: str) -> PastWorkflow:
+        await self.kept()
+        try:
+            return history_of(await self._store.load(self.run_id)).workflows[path]
+        except (StoreError, KeyError) as error:
+            raise StoreFailed(f"the run cannot go on from what its store has: {error}") from error
 
     def flush(self) -> None:
         self._flushed()

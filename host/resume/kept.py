@@ -147,9 +147,9 @@ class KeptRun:
         except RunError as error:
             if run.driver.asleep is not None:
                 raise await fall_asleep(self._store, self._keeper, run, self.expires_at) from None
-            past = run.driver.past
-            is_behind = past is not None and "" in past.behind  # a limit of this life, and not of the run's
-            is_behind = is_behind and not isinstance(error, RunTimedOut | CancelRequested | ReplayDiverged)
+            is_behind = run.is_behind and not isinstance(
+                error, RunTimedOut | CancelRequested | ReplayDiverged
+            )
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:

@@ -22,7 +22,7 @@ from flowcage.host.process.channel import Channel
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.commands import Verdict
-from flowcage.host.run.core.inputs import Compiled, Noted, Said, State
+from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
 from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
@@ -31,6 +31,7 @@ from flowcage.host.run.past.catch_up import CatchUp, raise_failure
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
+from flowcage.host.run.past.naps import Naps
 from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
@@ -83,18 +84,28 @@ class Conversation:
         self._channel: Channel | None = None
         self._telling: Telling | None = None
         self.initialized: Initialized | None = None
+        self._quiet = trio.CancelScope()
+        self._is_woken = False
         self._past = None if driver.past is None else driver.past.workflows.get(node.path)
 
-    async def hold(self, child: Child, source: str, args: Json) -> Json:
+    async def hold(self, child: Child, source: str, args: Json, woken: PastWorkflow | None = None) -> Json:
         """Cage the child, give it the source, and answer what it asks, until the workflow is over.
+
+        Args:
+            child: of the workflow.
+            source, args: that it is given.
+            woken: what the child before it was told, and said, where there was one in this life of the run.
 
         Returns:
             The workflow's result.
 
         Raises:
+            Naps: the child is to be ended, and `hold` called with another one.
             RunError: the workflow failed, or has to end.
         """
         node, channel = self._node, child.channel
+        if woken is not None:
+            self._past, self._is_woken = woken, True
         try:
             said: object = await self._start(child, source, args)
         except WorkflowFailed as failed:
@@ -106,14 +117,20 @@ class Conversation:
             node.check()
             if node.finish is not None:
                 return self.result()
-        while True:
-            if isinstance(said, Drained):  # else it is that a resolution has arrived
-                self._require_bounds(channel, said)
-                await self._take_in(said)
-                node.check()
-                if node.finish is not None:
-                    return self.result()
-            said = await channel.receive()
+        with trio.CancelScope() as self._quiet:
+            while True:
+                if isinstance(said, Drained):  # else it is that a resolution has arrived
+                    self._require_bounds(channel, said)
+                    await self._take_in(said)
+                    node.check()
+                    if node.finish is not None:
+                        return self.result()
+                said = await channel.receive()
+        raise Naps
+
+    def nap(self) -> None:
+        """Have a child that is quiet ended."""
+        self._quiet.cancel()
 
     def tell(self, resolves: tuple[Resolve, ...]) -> None:
         """Send resolutions and the drain that lets them take effect; it never waits."""
@@ -170,16 +187,24 @@ class Conversation:
     async def _catch_up(self, past: PastWorkflow, said: object, child: Child) -> Drained | None:
         """Tell the child what the one before it was told, and do again what was commanded."""
         node, driver, channel = self._node, self._driver, self._channel
-        assert driver.past is not None
         assert channel is not None
         assert self._telling is not None
-        catch_up = CatchUp(past, channel, self._telling, driver.past.renew)
+        renew = _ignore if self._is_woken or driver.past is None else driver.past.renew
+        catch_up = CatchUp(past, channel, self._telling, renew)
         try:
             new = await catch_up.replay(said)
         except ReplayDiverged as diverged:
-            diverged.blame(driver.past.made_by_others)
+            if driver.past is not None:
+                diverged.blame(driver.past.made_by_others)
             raise
-        driver.allowance.replayed_cpu_seconds += child.cpu_seconds() or 0.0
+        repeated = channel.bytes_received if self._is_woken else 0
+        driver.allowance.repeated(child.cpu_seconds() or 0.0, repeated)
+        if self._is_woken:
+            self._past = None
+            driver.napping.end(node.path)
+            driver.feed(Turn(node.path))
+            return new
+        assert driver.past is not None
         if not node.path:
             driver.allowance.earlier_cpu_seconds = driver.past.cpu_seconds
         driver.go_on(node)
@@ -221,7 +246,8 @@ class Conversation:
 
     def _tell_of_start(self, source: str, args: Json) -> None:
         node, told, past = self._node, self.initialized, self._driver.past
-        if node.options.listener is None or told is None or (past is not None and past.emitted):
+        is_told = self._is_woken or (past is not None and past.emitted)
+        if node.options.listener is None or told is None or is_told:
             return  # who hears that it is awake has heard that it was started
         members = {
             "source_name": node.source_name,
@@ -245,7 +271,7 @@ def _versions(told: Initialized) -> dict[str, str]:
     }
 
 
-def _ignore(_diagnostic: Any) -> None:
+def _ignore(*_told: Any) -> None:
     pass
 
 

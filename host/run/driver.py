@@ -35,6 +35,7 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.past.journal import Journal
+from flowcage.host.run.past.naps import Napping
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.people.faults import faults_of_handler
 from flowcage.host.run.people.questions import Questions
@@ -63,6 +64,7 @@ class Driver:
         asleep: that the run falls asleep: from then on nothing happens to it.
         fed_at: when something happened last, by trio's clock.
         telling: tells of it.
+        napping: workflows without a child.
     """
 
     def __init__(
@@ -98,7 +100,8 @@ class Driver:
         self._alarms: Alarms | None = None
         self.fed_at = trio.current_time()
         self.asleep: FallsAsleep | None = None
-        self._idleness = None if hibernation is None else Idleness(hibernation, self)
+        self.napping = Napping()
+        self._idleness = Idleness(hibernation, self)
 
     @property
     def seconds(self) -> float:
@@ -210,7 +213,8 @@ class Driver:
             case Ask():
                 self._ask(command)
             case Ready():
-                self._inputs.append(Turn(command.path))
+                if not self.napping.hold(command.path):
+                    self._inputs.append(Turn(command.path))
             case Tell():
                 self.nodes[command.path].tell(command.resolves)
             case Emit():
@@ -225,8 +229,8 @@ class Driver:
                 assert_never(command)
 
     def _ask(self, asked: Ask) -> None:
+        self._idleness.begin()
         if isinstance(asked.request, AskRequest):
-            self._wait()
             self.questions.put(asked)
         elif not self._answering.take_over(asked):
             self._unbegun.add(asked.id)
@@ -283,13 +287,8 @@ class Driver:
         self.telling.is_silent = True
         self.nodes[""].abandon(self.asleep)
 
-    def _wait(self) -> None:
-        """From now on the run may have nothing to do but to wait."""
-        if self._idleness is not None:
-            self._idleness.begin()
-
     def _wake(self, at: float, identifier: str) -> None:
-        self._wait()
+        self._idleness.begin()
         self.alarm(self._began + at, lambda: self.feed(Due(identifier)))
 
     def alarm(self, at: float, callback: Callable[[], None]) -> None:

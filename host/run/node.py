@@ -88,6 +88,10 @@ class Node:
         """Send resolutions to the child, and let it run."""
         raise NotImplementedError
 
+    def nap(self) -> bool:
+        """End the quiet child until there is something to tell; False where it must stay."""
+        raise NotImplementedError
+
     def over(self, finish: Finish) -> None:
         """Take how the workflow ended."""
         self.finish = finish

@@ -11,10 +11,10 @@ from flowcage.host.events import records
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.outcome.report import Census, PhaseUsage, Report, Usage
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.tree import Totals, Tree, Workflow
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.used import Succession
 from flowcage.protocol.messages import AgentRequest, Json, Layer
 
 
@@ -52,7 +52,7 @@ class Ending(NamedTuple):
     """
 
     verdict: Verdict
-    child: Child | None
+    children: Succession
     isolation: Mapping[str, Layer]
     limits: Mapping[str, float]
     waiting: tuple[str, ...]
@@ -64,11 +64,11 @@ class Ending(NamedTuple):
 
 def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Report:
     """What is known of a workflow when its child is gone."""
-    kept, child = workflow.kept, ending.child
+    kept, child = workflow.kept, ending.children.last
     return Report(
         node.id,
         ending.verdict,
-        replace(usage_of(tree, child), earlier_cpu_seconds=ending.earlier_cpu_seconds),
+        replace(usage_of(tree, ending.children), earlier_cpu_seconds=ending.earlier_cpu_seconds),
         tuple(kept.logs.entries),
         kept.logs.dropped,
         tuple(kept.phases),
@@ -102,9 +102,9 @@ def census_of(totals: Totals) -> Census:
     )
 
 
-def usage_of(tree: Tree, child: Child | None) -> Usage:
+def usage_of(tree: Tree, children: Succession) -> Usage:
     """What a workflow cost; without a child that has ended, only what its agents cost."""
-    agents = tree.totals
+    agents, child = tree.totals, children.last
     if child is None or child.ended is None:
         return Usage(
             agents=agents.started,
@@ -113,17 +113,17 @@ def usage_of(tree: Tree, child: Child | None) -> Usage:
             reused_agents=agents.reused,
             reused_tokens=agents.reused_tokens,
         )
-    channel, ended = child.channel, child.ended
+    used = children.used
     return Usage(
-        child.wall_seconds,
-        ended.user_cpu_seconds,
-        ended.system_cpu_seconds,
-        ended.peak_rss_bytes,
+        round(children.earlier_seconds + child.wall_seconds, 6),
+        used.user_cpu_seconds,
+        used.system_cpu_seconds,
+        used.peak_rss_bytes,
         agents.started,
         agents.tokens,
-        channel.messages,
-        channel.bytes_sent,
-        channel.bytes_received,
+        used.messages,
+        used.bytes_sent,
+        used.bytes_received,
         _by_phase(tree),
         agents.cost_usd,
         _by_workflow(tree),
@@ -132,23 +132,23 @@ def usage_of(tree: Tree, child: Child | None) -> Usage:
     )
 
 
-def statistics_of(tree: Tree, workflow: Workflow, child: Child | None, seconds: float) -> RunStatistics:
+def statistics_of(tree: Tree, workflow: Workflow, children: Succession, seconds: float) -> RunStatistics:
     """A workflow as of now; it has no child at first.
 
     Args:
-        seconds: since the workflow began.
+        seconds: since the workflow began; once it has ended, as in `Usage`.
     """
-    channel, totals = child.channel if child else None, tree.totals
+    used, totals = children.used, tree.totals
     return RunStatistics(
         totals.started,
         totals.completed,
         totals.failed,
         sum(isinstance(call.request, AgentRequest) for call in workflow.calls.values()),
         totals.tokens,
-        channel.messages if channel else 0,
-        channel.bytes_sent if channel else 0,
-        channel.bytes_received if channel else 0,
-        child.wall_seconds if child and child.ended else round(seconds, 6),
+        used.messages,
+        used.bytes_sent,
+        used.bytes_received,
+        round(seconds, 6),
     )
 
 

@@ -14,9 +14,9 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
-from flowcage.host.process.supervisor import Child
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_workflow
+from flowcage.host.run.children import Children
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
@@ -64,8 +64,8 @@ class WorkflowRun(Node):
         self.driver = driver
         self._launcher = launcher
         self._began = driver.seconds
-        self._child: Child | None = None
         self._conversation = Conversation(self, driver)
+        self._children = Children(self, driver, self._conversation, launcher)
         if driver.past is None or path not in driver.past.workflows:
             driver.feed(Opened(path, source_name, request))
         else:
@@ -83,8 +83,16 @@ class WorkflowRun(Node):
 
     def statistics(self) -> RunStatistics:
         """As of now, in the run and after it."""
-        seconds = self.driver.seconds - self._began
-        return statistics_of(self.driver.core.tree, self._workflow, self._child, seconds)
+        wall_seconds = 0.0 if self.report is None else self.report.usage.wall_seconds
+        seconds = wall_seconds or self.driver.seconds - self._began
+        return statistics_of(self.driver.core.tree, self._workflow, self._children.so_far, seconds)
+
+    def nap(self) -> bool:
+        child = self._children.so_far.last
+        if child is None or not child.can_end or self.is_failing:
+            return False
+        self._conversation.nap()
+        return True
 
     def tell_of_request(self, kind: str, request: Any) -> None:
         """Tell the listener of a live run that a request waits for it."""
@@ -139,7 +147,8 @@ class WorkflowRun(Node):
         try:
             result = await self._bounded(source, args)
         except RunError as error:
-            measured = self._child.measured(self.options.limits) if self._child is not None else None
+            child = self._children.so_far.last
+            measured = None if child is None else child.measured(self.options.limits)
             error.verdict = verdict_on(error, measured)
             report = self._end(error.verdict, str(error))
             if not hasattr(error, "report"):  # a child workflow's error has that of the child workflow
@@ -153,25 +162,11 @@ class WorkflowRun(Node):
 
     async def _bounded(self, source: str, args: Json) -> Json:
         with self.bounded:
-            return await self._in_a_child(source, args)
+            return await self._children.hold(source, args)
         if not self.is_stopped:
             raise RunTimedOut(self.options.timeout_seconds)
         self.check()
         return self._conversation.result()
-
-    async def _in_a_child(self, source: str, args: Json) -> Json:
-        driver, share = self.driver, self.driver.share
-        self._child = child = await Child.start(self._launcher, driver.allowance, share.glances)
-
-        async def converse(nursery: trio.Nursery) -> Json:
-            self.open(nursery)
-            try:
-                return await self._conversation.hold(child, source, args)
-            finally:
-                self.close()
-
-        with share.process(child.pid, child.inherited_bytes), driver.allowance.process(child.cpu_seconds):
-            return await child.run(converse)
 
     def _end(self, verdict: Verdict, error: str | None) -> Report:
         """Close the books of this workflow, and tell of its end."""
@@ -194,7 +189,7 @@ class WorkflowRun(Node):
         limits = self.options.limits if told is None else told.limits
         return Ending(
             verdict,
-            self._child,
+            self._children.so_far,
             {} if told is None else told.isolation,
             limits.to_wire() | host_limits(self.options),
             waiting,
@@ -233,8 +228,7 @@ class Run(WorkflowRun):
     Args:
         options: of the run.
         source_name: name of the source in stacks.
-        share: what it may use of its tenant's.
-        run_id: its name in events; left out, a new one.
+        share, run_id: what it may use of its tenant's; its name in events, by default a new one.
         answerer: answers its requests in place of the options' handlers.
         journal: keeps all that happens to the run, before it has effects.
         past: of a run that is gone on with; `execute` is given what it was begun with.
@@ -272,6 +266,12 @@ class Run(WorkflowRun):
         """Tell the listener that the run has fallen asleep."""
         self.driver.telling.is_silent = False
         self._emit("asleep", wake_at=wake_at, seconds=seconds)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether its child is not yet where one before it was: what ends it is a limit of this life."""
+        driver = self.driver
+        return "" in driver.napping.waking or (driver.past is not None and "" in driver.past.behind)
 
     @property
     def cpu_seconds(self) -> float:

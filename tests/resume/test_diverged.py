@@ -57,7 +57,9 @@ def test_a_workflow_that_asks_for_something_else_diverges(
             kept = await take_up(store, "run")
             assert was in SOURCE
             kept.begun = kept.begun._replace(source=SOURCE.replace(was, becomes))
-            with pytest.raises(ReplayDiverged, match=r"; the run was begun with build 1 and now 2$") as raised:
+            with pytest.raises(
+                ReplayDiverged, match=r"; the run was begun with build 1 and now 2$"
+            ) as raised:
                 await kept.execute(kept.run(options))
             assert [note["kind"] for note in raised.value.report.diagnostics] == ["other_build"]
             summary = await store.get("run")

@@ -32,6 +32,19 @@ def rests_until(tree: Tree) -> float | None:
     return first if asks or first < math.inf else None
 
 
+def waits_for_handlers(tree: Tree) -> bool:
+    """Whether no child has anything to do, and somebody is asked who is at work, or may be."""
+    is_asked = False
+    for workflow in tree.workflows.values():
+        if workflow.is_over or workflow.is_listening or workflow.ready:
+            return False
+        stages = {call.stage for call in workflow.calls.values()}
+        if "known" in stages:
+            return False
+        is_asked = is_asked or not stages.isdisjoint(("asked", "person"))
+    return is_asked
+
+
 def _waits_for_a_workflow(tree: Tree, call: Call) -> bool:
     if call.kind is None or call.kind.name != _WORKFLOW:
         return False

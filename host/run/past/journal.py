@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flowcage.host.run.core.inputs import Input
 from flowcage.protocol.messages import Budget, Json, Missing
+
+if TYPE_CHECKING:
+    from flowcage.host.run.past.past import PastWorkflow
 
 
 class Begun(NamedTuple):
@@ -41,6 +44,13 @@ class Journal(Protocol):
 
     def begin(self, begun: Begun) -> None:
         """Take a workflow whose child is about to be told its source."""
+
+    async def past(self, path: str) -> PastWorkflow:
+        """All that the child of a workflow was told and said by now.
+
+        Raises:
+            RunError: it cannot be read.
+        """
 
     def flush(self) -> None:
         """Have all that was taken written down; this waits for nothing."""
