@@ -111,7 +111,7 @@ class KeptRun:
             hibernation=hibernation,
             guide=self._guide,
         )
-        run.kept = self
+        run.kept, run.keeper = self, self._keeper
         self._outside = outside
         return run
 

@@ -18,12 +18,12 @@ class Watched(Run):
     the scope is being cancelled, so that of a task which only waits is called before any other task goes on.
     """
 
+    keeper: Keeper
     _is_cancelled = False
 
     def open(self, nursery: trio.Nursery) -> None:
         super().open(nursery)
-        assert isinstance(self.driver.journal, Keeper)
-        self.driver.journal.is_being_ended = self._is_being_ended
+        self.keeper.is_being_ended = self._is_being_ended
         self.spawn(self._watch)
 
     def _is_being_ended(self) -> bool:
