@@ -244,6 +244,7 @@ class StoreOptions(NamedTuple):
         sealer: encrypts.
         clock: milliseconds since 1970.
         fault: is told what the committing thread is about to do. For tests, which end the process there.
+        on_trouble: is told, in that thread, why nothing could be written for two seconds; None when it can.
     """
 
     run_bytes: int | None = 1024 * MIB
@@ -254,6 +255,7 @@ class StoreOptions(NamedTuple):
     sealer: Sealer | None = None
     clock: Callable[[], int] | None = None
     fault: Callable[[str], None] | None = None
+    on_trouble: Callable[[str | None], None] | None = None
 
 
 DEFAULTS = StoreOptions()

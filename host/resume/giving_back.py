@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 
 import trio
@@ -9,6 +10,7 @@ import trio
 from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
 from flowcage.host.durable.records import Created, Ending, NewRun, Summary
 from flowcage.host.durable.store import Store
+from flowcage.host.durable.ticket import Ticket
 from flowcage.host.outcome.verdict import Verdict
 
 # For the last commit of a run whose host was told to end.
@@ -51,3 +53,12 @@ async def claimed(store: Store, summary: Summary, before: Ending | None, *, reop
     except trio.Cancelled:  # it may be this host's all the same
         await give_back(store, summary.run_id, summary.epoch + 1, before)
         raise
+
+
+async def last_word(ticket: Ticket[None], verdict: Verdict) -> None:
+    """Wait until the end of a run is written; not for long where there is no result to lose.
+
+    A run that is not written to be over can be resumed, and ends then as it has now.
+    """
+    with trio.move_on_after(math.inf if verdict is Verdict.COMPLETED else LAST_COMMIT_SECONDS):
+        await ticket

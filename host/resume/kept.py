@@ -19,7 +19,7 @@ from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
-from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, claimed, give_back, made
+from flowcage.host.resume.giving_back import claimed, give_back, last_word, made
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import (
@@ -153,7 +153,7 @@ class KeptRun:
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
-            with trio.CancelScope(shield=True), trio.move_on_after(LAST_COMMIT_SECONDS):
+            with trio.CancelScope(shield=True):
                 await self._end(verdict_on_interruption(interruption), None, run.report)
             raise
         await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
@@ -167,7 +167,7 @@ class KeptRun:
 
     async def give_up(self, verdict: Verdict) -> None:
         """End a run that never had a life here."""
-        with trio.CancelScope(shield=True), trio.move_on_after(LAST_COMMIT_SECONDS):
+        with trio.CancelScope(shield=True):
             await self._end(verdict, None, None)
 
     async def _end(
@@ -176,14 +176,14 @@ class KeptRun:
         told: Any = None if error is None else explain(error)
         usage = None if report is None else report.usage.to_json()
         ending = Ending(verdict.value, error=told, usage=usage, **result)
-        keeper = self._keeper
-        keeper.flush()
+        (keeper := self._keeper).flush()
         if verdict is Verdict.HOST_SHUTDOWN and self.is_left:
-            await self._store.release(keeper.run_id, keeper.epoch)
+            ticket = self._store.release(keeper.run_id, keeper.epoch)
         elif isinstance(error, ReplayDiverged):
-            await self._store.diverge(keeper.run_id, keeper.epoch, ending)
+            ticket = self._store.diverge(keeper.run_id, keeper.epoch, ending)
         else:
-            await self._store.end(keeper.run_id, keeper.epoch, ending)
+            ticket = self._store.end(keeper.run_id, keeper.epoch, ending)
+        await last_word(ticket, verdict)
 
 
 class _Run(Watched):

@@ -63,12 +63,19 @@ async def opened(path: Path, *, read_only: bool = False, settings: Any = None) -
     from flowcage.host.durable.sqlite.store import SqliteStore
 
     withholds = settings is not None and settings["given"].get("no_store_prompts")
-    chosen = StoreOptions(redact=withhold_prompts if withholds else None)
+    chosen = StoreOptions(redact=withhold_prompts if withholds else None, on_trouble=_tell_of_trouble)
     store = await trio.to_thread.run_sync(lambda: SqliteStore.open(path, chosen, read_only=read_only))
     try:
         yield store
     finally:
         await store.aclose()
+
+
+def _tell_of_trouble(why: str | None) -> None:
+    if why is None:
+        note("note: the store can be written again; the run goes on")
+    else:
+        note(f"warning: the store cannot be written, and the run waits for it: {why}")
 
 
 async def carry_out(

@@ -73,7 +73,12 @@ class PostgresStore(SqlStore):
                 raise StoreFailed(f"the store in Postgres cannot be opened: {error}") from error
             raise
         committer = Committer(
-            backend, owners.owner, options.pending_bytes, options.give_up_seconds, options.fault
+            backend,
+            owners.owner,
+            options.pending_bytes,
+            options.give_up_seconds,
+            options.fault,
+            options.on_trouble,
         )
         store = cls(owners.owner, options, payloads, reader, committer)
         store._owners, store._address, store._schema = owners, address, schema

@@ -27,6 +27,7 @@ from typing import Any
 
 from flowcage.host.durable.errors import StoreError, StoreFailed, Unstorable
 from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.telling import Telling
 from flowcage.host.durable.sql.write import Backend, Trouble, Write
 from flowcage.host.durable.ticket import settle
 from flowcage.host.outcome.errors import RunError
@@ -44,7 +45,7 @@ class Committer:
     Args:
         backend: the database.
         owner: this host.
-        pending_bytes, give_up_seconds, fault: as in `StoreOptions`.
+        pending_bytes, give_up_seconds, fault, on_trouble: as in `StoreOptions`.
 
     Attributes:
         trouble: why nothing can be written at the moment.
@@ -58,12 +59,14 @@ class Committer:
         pending_bytes: int,
         give_up_seconds: float,
         fault: Callable[[str], None] | None,
+        on_trouble: Callable[[str | None], None] | None = None,
     ) -> None:
         self._backend = backend
         self._owner = owner
         self._most_pending = pending_bytes
         self._give_up_seconds = give_up_seconds
         self._fault = fault or (lambda _point: None)
+        self._telling = Telling(on_trouble)
         self._queue: queue.SimpleQueue[Write[Any] | None] = queue.SimpleQueue()
         self._pending = 0
         self._lock = threading.Lock()  # of `_pending` and of the order of `_broken` and the queue
@@ -180,6 +183,7 @@ class Committer:
             except Exception as error:
                 in_doubt = in_doubt or isinstance(error, _InDoubt)
                 self._suffer(error.__cause__ or error)
+                self._telling.has_lasted(time.monotonic() - began, self.trouble)
                 if not batch or time.monotonic() - began + pause > self._patience:
                     break
             else:
@@ -192,6 +196,8 @@ class Committer:
     def _acknowledge(self, batch: list[Write[Any]]) -> None:
         self.commits += 1
         self.trouble = None
+        if batch:  # a probe writes nothing
+            self._telling.is_over()
         self._fault("before-acknowledge")
         self._done([(each, each.value, each.error) for each in batch])
         assert self._db is not None

@@ -102,7 +102,12 @@ class SqliteStore(SqlStore):
             backend.finish(None)
             raise
         committer = Committer(
-            backend, owners.owner, options.pending_bytes, options.give_up_seconds, options.fault
+            backend,
+            owners.owner,
+            options.pending_bytes,
+            options.give_up_seconds,
+            options.fault,
+            options.on_trouble,
         )
         store = cls(owners.owner, options, payloads, files.reader(path, connect), committer)
         store._owners, store._path = owners, path
