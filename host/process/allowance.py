@@ -78,7 +78,7 @@ class Allowance:
     def _end(self, key: object) -> None:
         self.charge_cpu(self._running.pop(key)() or 0.0)
 
-    def repeated(self, cpu_seconds: float, received_bytes: int) -> None:
+    def repeated(self, cpu_seconds: float, received_bytes: int = 0) -> None:
         """Count for nothing what a process has used and said to repeat another one."""
         self.replayed_cpu_seconds += cpu_seconds
         self._received_bytes -= received_bytes

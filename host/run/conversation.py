@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
@@ -26,12 +26,12 @@ from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
 from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.limits import host_limits
+from flowcage.host.run.naps.naps import Naps
 from flowcage.host.run.node import Node
 from flowcage.host.run.past.catch_up import CatchUp, raise_failure
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
-from flowcage.host.run.past.naps import Naps
 from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
@@ -43,6 +43,7 @@ from flowcage.protocol.messages import (
     Initialized,
     Json,
     Missing,
+    Request,
     Resolve,
     Start,
     Started,
@@ -186,29 +187,37 @@ class Conversation:
 
     async def _catch_up(self, past: PastWorkflow, said: object, child: Child) -> Drained | None:
         """Tell the child what the one before it was told, and do again what was commanded."""
-        node, driver, channel = self._node, self._driver, self._channel
-        assert channel is not None
-        assert self._telling is not None
-        renew = _ignore if self._is_woken or driver.past is None else driver.past.renew
-        catch_up = CatchUp(past, channel, self._telling, renew)
-        try:
-            new = await catch_up.replay(said)
-        except ReplayDiverged as diverged:
-            if driver.past is not None:
-                diverged.blame(driver.past.made_by_others)
-            raise
-        repeated = channel.bytes_received if self._is_woken else 0
-        driver.allowance.repeated(child.cpu_seconds() or 0.0, repeated)
+        node, driver = self._node, self._driver
         if self._is_woken:
-            self._past = None
-            driver.napping.end(node.path)
-            driver.feed(Turn(node.path))
-            return new
+            return await self._wake(past, said, child)
         assert driver.past is not None
+        try:
+            new = await self._replay(past, said, driver.past.renew)
+        except ReplayDiverged as diverged:
+            diverged.blame(driver.past.made_by_others)
+            raise
+        driver.allowance.repeated(child.cpu_seconds() or 0.0)
         if not node.path:
             driver.allowance.earlier_cpu_seconds = driver.past.cpu_seconds
         driver.go_on(node)
         return new
+
+    async def _wake(self, past: PastWorkflow, said: object, child: Child) -> Drained | None:
+        """Tell it the same after a nap, in which the run went on, and then what there is to tell."""
+        driver, path = self._driver, self._node.path
+        new = await self._replay(past, said, _ignore)
+        driver.allowance.repeated(child.cpu_seconds() or 0.0, child.channel.bytes_received)
+        self._past = None
+        driver.napping.end(path)
+        driver.feed(Turn(path))
+        return new
+
+    async def _replay(
+        self, past: PastWorkflow, said: object, asked: Callable[[str, Request], None]
+    ) -> Drained | None:
+        assert self._channel is not None
+        assert self._telling is not None
+        return await CatchUp(past, self._channel, self._telling, asked).replay(said)
 
     def result(self) -> Json:
         """The workflow's; it raises the error where the core says that it has none."""

@@ -30,12 +30,12 @@ from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Charged, Due, Ended, Failed, Input, Refused, Said, Turn
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.guide.steering import Steering
+from flowcage.host.run.naps.naps import Napping
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.past.journal import Journal
-from flowcage.host.run.past.naps import Napping
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.people.faults import faults_of_handler
 from flowcage.host.run.people.questions import Questions

@@ -12,9 +12,9 @@ from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.outcome.report import Census, PhaseUsage, Report, Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.run.core.tree import Totals, Tree, Workflow
+from flowcage.host.run.naps.used import Succession
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
-from flowcage.host.run.used import Succession
 from flowcage.protocol.messages import AgentRequest, Json, Layer
 
 

@@ -16,12 +16,12 @@ from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
 from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_workflow
-from flowcage.host.run.children import Children
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import host_limits
+from flowcage.host.run.naps.children import Children
 from flowcage.host.run.node import Node, new_run_id, run_id_below
 from flowcage.host.run.options import Caller, KeptChild, RunOptions
 from flowcage.host.run.past.hibernation import Hibernation
@@ -89,10 +89,9 @@ class WorkflowRun(Node):
 
     def nap(self) -> bool:
         child = self._children.so_far.last
-        if child is None or not child.can_end or self.is_failing:
-            return False
-        self._conversation.nap()
-        return True
+        if can := child is not None and child.can_end and not self.is_failing:
+            self._conversation.nap()
+        return can
 
     def tell_of_request(self, kind: str, request: Any) -> None:
         """Tell the listener of a live run that a request waits for it."""
@@ -228,7 +227,8 @@ class Run(WorkflowRun):
     Args:
         options: of the run.
         source_name: name of the source in stacks.
-        share, run_id: what it may use of its tenant's; its name in events, by default a new one.
+        share: what it may use of its tenant's.
+        run_id: its name in events; left out, a new one.
         answerer: answers its requests in place of the options' handlers.
         journal: keeps all that happens to the run, before it has effects.
         past: of a run that is gone on with; `execute` is given what it was begun with.
@@ -270,8 +270,8 @@ class Run(WorkflowRun):
     @property
     def is_behind(self) -> bool:
         """Whether its child is not yet where one before it was: what ends it is a limit of this life."""
-        driver = self.driver
-        return "" in driver.napping.waking or (driver.past is not None and "" in driver.past.behind)
+        past, waking = self.driver.past, self.driver.napping.waking
+        return "" in waking or (past is not None and "" in past.behind)
 
     @property
     def cpu_seconds(self) -> float:

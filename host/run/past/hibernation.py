@@ -21,8 +21,8 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.rest import rests_until, waits_for_handlers
+from flowcage.host.run.naps.naps import Napping
 from flowcage.host.run.node import Node
-from flowcage.host.run.past.naps import Napping
 from flowcage.host.run.past.past import Past
 
 

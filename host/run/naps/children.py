@@ -15,10 +15,10 @@ from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.driver import Driver
+from flowcage.host.run.naps.naps import Naps
+from flowcage.host.run.naps.used import Succession
 from flowcage.host.run.node import Node
-from flowcage.host.run.past.naps import Naps
 from flowcage.host.run.past.past import PastWorkflow
-from flowcage.host.run.used import Succession
 from flowcage.protocol.messages import Json
 
 
