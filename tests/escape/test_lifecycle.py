@@ -57,6 +57,7 @@ VERDICTS = {
     "TooLarge": Verdict.HOST_FAULT,
     "RunExpired": Verdict.EXPIRED,
     "FallsAsleep": Verdict.HOST_FAULT,  # never leaves a host: whoever keeps the run puts it to sleep
+    "Naps": Verdict.HOST_FAULT,  # as this: whoever holds the workflow gives it another child
 }
 
 
