@@ -9,12 +9,11 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, RunOptions
-from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 from flowcage.protocol.messages import Json
 
 from ..host.children import Launcher
+from .one_life import one_life
 
 SOURCE = "export default [await workflow('kid', {n: 1}), await workflow('other').catch((e) => e.message)]"
 
@@ -45,19 +44,8 @@ def test_a_child_workflow_whose_file_is_gone_is_gone_on_with(tmp_path: Path, sto
         return found
 
     async def life(number: int) -> Json:
-        store = SqliteStore.open(tmp_path / "runs.db", durability="relaxed")
         given = RunOptions(agent=agent, workflow=workflow, launcher=launcher, timeout_seconds=120)
-        try:
-            with trio.CancelScope() as scope:
-                scopes.append(scope)
-                if number == 0:
-                    kept = await begin(store, "run", SOURCE, "w.js", {}, given)
-                else:
-                    kept = await take_up(store, "run")
-                return (await kept.execute(kept.run(given))).result
-            return None
-        finally:
-            await store.aclose()
+        return await one_life(tmp_path, number, SOURCE, given, scopes)
 
     assert trio.run(life, 0) is None
     file.unlink()

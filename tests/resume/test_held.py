@@ -9,12 +9,11 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, RunOptions
-from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.run.options import Caller
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 from ..host.children import Launcher
+from .one_life import one_life
 
 SOURCE = "export default parallel(['x', 'y'].map((name) => () => workflow('kid', {name})))"
 KID = "export default agent(args.name).catch((error) => error.message)"
@@ -58,7 +57,6 @@ def test_a_call_of_a_workflow_that_is_behind_is_begun_when_it_is_not(
             answered.set()
 
     async def life(number: int) -> Json:
-        store = SqliteStore.open(tmp_path / "runs.db", durability="relaxed")
         given = RunOptions(
             agent=agent,
             workflow=kid,
@@ -68,17 +66,7 @@ def test_a_call_of_a_workflow_that_is_behind_is_begun_when_it_is_not(
             budget_tokens=budget,
             listener=hear,
         )
-        try:
-            with trio.CancelScope() as scope:
-                scopes.append(scope)
-                if number == 0:
-                    kept = await begin(store, "run", SOURCE, "w.js", {}, given)
-                else:
-                    kept = await take_up(store, "run")
-                return (await kept.execute(kept.run(given))).result
-            return None
-        finally:
-            await store.aclose()
+        return await one_life(tmp_path, number, SOURCE, given, scopes)
 
     assert trio.run(life, 0) is None
     first, other = ("x", "y") if prompts == ["x"] else ("y", "x")

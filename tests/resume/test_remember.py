@@ -16,13 +16,14 @@ from flowcage import AgentAnswer, AgentCall, RequestRejected, RunOptions
 from flowcage.host.agents.base import MAX_HANDLE_BYTES
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import begin
 from flowcage.host.run.core.inputs import Remembered
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, SandboxExecRequest, WorkflowRequest
 
 from ..durable.places import ROOT
 from ..host.children import Launcher
+from .one_life import one_life
 
 PAGE = ROOT / "docs" / "durable.md"
 
@@ -32,19 +33,8 @@ def lives(folder: Path, source: str, *handlers: dict[str, Any]) -> list[Json]:
     launcher = Launcher()
 
     async def life(number: int, more: dict[str, Any]) -> Json:
-        store = SqliteStore.open(folder / "runs.db", durability="relaxed")
         given = RunOptions(launcher=launcher, timeout_seconds=120, **more)
-        try:
-            with trio.CancelScope() as scope:
-                SCOPES.append(scope)
-                if number == 0:
-                    kept = await begin(store, "run", source, "w.js", {}, given)
-                else:
-                    kept = await take_up(store, "run")
-                return (await kept.execute(kept.run(given))).result
-            return None
-        finally:
-            await store.aclose()
+        return await one_life(folder, number, source, given, SCOPES)
 
     results = [trio.run(life, number, more) for number, more in enumerate(handlers)]
     launcher.assert_nothing_left()
