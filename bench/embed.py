@@ -23,7 +23,8 @@ from pathlib import Path
 import trio
 
 from flowcage import run_workflow
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
 from flowcage.host.run.options import RunOptions
 
 TRIPS = 200

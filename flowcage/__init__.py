@@ -20,12 +20,9 @@ if sys.platform == "win32":
     )
 
 if TYPE_CHECKING:
-    from flowcage.host.agents.base import (
-        Agent as Agent,
-        AgentAnswer as AgentAnswer,
-        AgentCall as AgentCall,
-        AgentUsage as AgentUsage,
-    )
+    from flowcage.host.agents.agent import Agent as Agent
+    from flowcage.host.agents.answer import AgentAnswer as AgentAnswer, AgentUsage as AgentUsage
+    from flowcage.host.agents.call import AgentCall as AgentCall
     from flowcage.host.agents.people import Option as Option, Question as Question
     from flowcage.host.durable.errors import (
         Fenced as Fenced,
@@ -132,12 +129,9 @@ if TYPE_CHECKING:
 
 # Public names, by the module that each is imported from.
 _HOMES = {
-    "flowcage.host.agents.base": (
-        "Agent",
-        "AgentAnswer",
-        "AgentCall",
-        "AgentUsage",
-    ),
+    "flowcage.host.agents.agent": ("Agent",),
+    "flowcage.host.agents.answer": ("AgentAnswer", "AgentUsage"),
+    "flowcage.host.agents.call": ("AgentCall",),
     "flowcage.host.agents.people": ("Option", "Question"),
     "flowcage.host.durable.errors": (
         "Fenced",

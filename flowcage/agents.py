@@ -5,28 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowcage.host.agents.base import (
-        Agent as Agent,
+    from flowcage.host.agents.agent import Agent as Agent
+    from flowcage.host.agents.answer import (
         AgentAnswer as AgentAnswer,
-        AgentCall as AgentCall,
-        AgentError as AgentError,
-        AgentSpecError as AgentSpecError,
         AgentUsage as AgentUsage,
+        Progress as Progress,
+    )
+    from flowcage.host.agents.call import AgentCall as AgentCall
+    from flowcage.host.agents.errors import (
+        AgentError as AgentError,
+        AgentsUnavailable as AgentsUnavailable,
+        AgentSpecError as AgentSpecError,
+        OptionNotHonoured as OptionNotHonoured,
         WrongAnswer as WrongAnswer,
     )
+    from flowcage.host.agents.honour import require_honoured as require_honoured
     from flowcage.host.agents.spec import parse_agent as parse_agent
 
 # Public names, by the module that each is imported from.
 _HOMES = {
-    "flowcage.host.agents.base": (
-        "Agent",
-        "AgentAnswer",
-        "AgentCall",
+    "flowcage.host.agents.agent": ("Agent",),
+    "flowcage.host.agents.answer": ("AgentAnswer", "AgentUsage", "Progress"),
+    "flowcage.host.agents.call": ("AgentCall",),
+    "flowcage.host.agents.errors": (
         "AgentError",
+        "AgentsUnavailable",
         "AgentSpecError",
-        "AgentUsage",
+        "OptionNotHonoured",
         "WrongAnswer",
     ),
+    "flowcage.host.agents.honour": ("require_honoured",),
     "flowcage.host.agents.spec": ("parse_agent",),
 }
 

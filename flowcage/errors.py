@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowcage.host.agents.base import (
+    from flowcage.host.agents.errors import (
         AgentError as AgentError,
+        AgentsUnavailable as AgentsUnavailable,
         AgentSpecError as AgentSpecError,
+        OptionNotHonoured as OptionNotHonoured,
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.durable.errors import (
@@ -66,9 +68,11 @@ if TYPE_CHECKING:
 
 # Public names, by the module that each is imported from.
 _HOMES = {
-    "flowcage.host.agents.base": (
+    "flowcage.host.agents.errors": (
         "AgentError",
+        "AgentsUnavailable",
         "AgentSpecError",
+        "OptionNotHonoured",
         "WrongAnswer",
     ),
     "flowcage.host.durable.errors": (

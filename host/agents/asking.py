@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, WrongAnswer
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import WrongAnswer
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
@@ -60,7 +63,8 @@ async def ask(
     except WrongAnswer as wrong:
         if schema is None:
             raise
-        return Reply(AgentAnswer(wrong.text or "", wrong.tokens), problem=str(wrong))
+        answer = AgentAnswer(wrong.text or "", wrong.tokens, wrong.usage, wrong.cost_usd, wrong.model)
+        return Reply(answer, problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
     hear(answer)

@@ -7,7 +7,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall, AgentError, WrongAnswer
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError, WrongAnswer
 from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
 from flowcage.protocol import strictjson
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flowcage.host.agents.base import AgentAnswer, AgentCall, AgentError
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError
 from flowcage.host.agents.instance import NoInstance, make
 
 

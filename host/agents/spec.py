@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import shutil
 
-from flowcage.host.agents.base import Agent, AgentSpecError
+from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.command import command_agent
 from flowcage.host.agents.echo import echo
+from flowcage.host.agents.errors import AgentSpecError
 
 DEFAULT_TIMEOUT_S = 600.0
 

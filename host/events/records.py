@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from flowcage.host.agents.base import AgentCall, AgentUsage, usage_of
+from flowcage.host.agents.answer import AgentUsage, usage_of
+from flowcage.host.agents.call import AgentCall
 from flowcage.host.events.event import EVENT_TYPES as EVENT_TYPES
 from flowcage.host.events.event import Event as Event
 from flowcage.host.events.waits import Awoke as Awoke
@@ -108,6 +109,18 @@ class AgentStarted(Event):
     provider: str | None = None
     options: Mapping[str, Json] = field(default_factory=dict)
     key: str = ""
+
+
+@dataclass(frozen=True)
+class AgentProgressed(Event):
+    """Word of an agent at work; members as in `flowcage.agents.Progress`, each None where nothing is new."""
+
+    request_id: str
+    text: str | None = None
+    usage: AgentUsage | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +234,7 @@ EVENT_TYPES |= {
     Logged: "log",
     AgentQueued: "agent_queued",
     AgentStarted: "agent_started",
+    AgentProgressed: "agent_progress",
     AnswerRefused: "answer_refused",
     AgentCompleted: "agent_completed",
     AgentFailed: "agent_failed",

@@ -10,9 +10,12 @@ from typing import Any, TypeAlias
 
 import trio
 
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer, Progress
 from flowcage.host.agents.asking import Reply
 from flowcage.host.agents.asking import ask as ask_agent
-from flowcage.host.agents.base import Agent, AgentAnswer, AgentCall
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError, OptionNotHonoured
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks
@@ -135,7 +138,13 @@ class Answering:
             await self._keep()
             if node.is_failing:
                 return
-            call = replace(call, problem=further.problem, interrupted=False, handle=further.handle)
+            call = replace(
+                call,
+                problem=further.problem,
+                refused=further.refused,
+                interrupted=False,
+                handle=further.handle,
+            )
             asked, began = further, trio.current_time()
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
@@ -151,8 +160,11 @@ class Answering:
             raise
         except SchemaRefused as refusal:
             return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
+        except OptionNotHonoured as refusal:
+            return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
         except RequestRejected as refusal:
-            return Refused(asked.id, str(refusal), spent=_spent(began))
+            spent = _spent(began, refusal if isinstance(refusal, AgentError) else None)
+            return Refused(asked.id, str(refusal), spent=spent)
         return _input(asked.id, reply, _spent(began, reply.answer))
 
     def _agent(self, answerer: Answerer, asked: Ask) -> Agent:
@@ -176,7 +188,14 @@ class Answering:
             asked.interrupted,
             asked.handle,
             memory,
+            asked.refused,
+            watcher=None
+            if node.options.listener is None
+            else partial(self._tell_of_progress, node, request.id),
         )
+
+    def _tell_of_progress(self, node: Node, request: str, progress: Progress) -> None:
+        self._emit(node, "agent_progress", {"request_id": request, **vars(progress)})
 
     def _tell_of_start(self, node: Node, call: AgentCall) -> None:
         members = {
@@ -212,7 +231,7 @@ def _input(identifier: str, reply: Reply, spent: Spent) -> Answered | Refused:
     return Answered(identifier, reply.answer.value, spent, _facts(reply.answer))
 
 
-def _spent(began: float, answer: AgentAnswer | None = None) -> Spent:
+def _spent(began: float, answer: AgentAnswer | AgentError | None = None) -> Spent:
     seconds = round(trio.current_time() - began, 6)
     return Spent(seconds=seconds) if answer is None else Spent(answer.tokens, answer.cost_usd, seconds)
 

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 
 import trio
 
-from flowcage.host.agents.base import AgentAnswer, AgentUsage
+from flowcage.host.agents.answer import AgentAnswer, AgentUsage
 from flowcage.host.events.records import Event, Listener, Requested
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import RequestNotWaiting, RequestRejected, RunCancelled

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from flowcage.host.agents.base import Agent
+from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.echo import echo
 from flowcage.host.agents.people import AskHandler
 from flowcage.host.events.records import Listener

@@ -51,7 +51,7 @@ def ask(spec: str, prompt: str = "hi", options: Any = None, timeout_s: float = 6
             if reply.problem is None:
                 return reply.answer
             problem = reply.problem
-        raise AgentError(problem)
+        raise AgentError(problem or "")
 
     try:
         return trio.run(main)

@@ -19,7 +19,7 @@ import flowcage
 import flowcage.agents
 import flowcage.errors
 import flowcage.events
-import flowcage.host.agents.base
+import flowcage.host.agents.errors
 import flowcage.host.outcome.errors
 
 DOORS = [flowcage, flowcage.events, flowcage.agents, flowcage.errors]
@@ -108,7 +108,7 @@ def test_the_host_has_the_same_names() -> None:
     assert all(getattr(flowcage.host, name) is getattr(flowcage, name) for name in names_of(flowcage))
 
 
-@pytest.mark.parametrize("home", [flowcage.host.outcome.errors, flowcage.host.agents.base])
+@pytest.mark.parametrize("home", [flowcage.host.outcome.errors, flowcage.host.agents.errors])
 def test_every_error_there_is_public(home: ModuleType) -> None:
     ours = {
         name

@@ -15,7 +15,8 @@ import pytest
 import trio
 
 from flowcage.host import ChildDied, Limits, RunError, RunOptions, WorkflowFailed, run_workflow
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.spawn import Spawn

@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from flowcage.host import ChildDied, Limits, RunOptions, run_workflow
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch import zygote_process

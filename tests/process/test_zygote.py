@@ -16,7 +16,8 @@ import trio
 import trio.testing
 
 from flowcage.host import RunOptions, run_workflow
-from flowcage.host.agents.base import AgentAnswer, AgentCall
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process.child_process import ChildProcess
 from flowcage.host.process.launch import switches, zygote_process

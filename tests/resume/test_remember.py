@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, RequestRejected, RunOptions
-from flowcage.host.agents.base import MAX_HANDLE_BYTES
+from flowcage.host.agents.call import MAX_HANDLE_BYTES
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume.kept import begin

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, HandlerFailed, Limits, RunTimedOut, WorkflowFailed
-from flowcage.host.agents.base import WrongAnswer
+from flowcage.host.agents.errors import WrongAnswer
 from flowcage.host.process.launch import switches
 
 from ..host.runs import Agent, Listener, failure, run

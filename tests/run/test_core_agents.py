@@ -163,7 +163,7 @@ def test_a_question_has_all_that_whoever_answers_needs() -> None:
         None,
     )
     assert (first.request, first.timeout_ms) == (agent(1, timeoutMs=500, phase="p"), 500)
-    assert second == first._replace(tries=2, problem="no number")
+    assert second == first._replace(tries=2, problem="no number", refused="5")
 
 
 FAILURES: dict[str, tuple[Input, bool]] = {  # and whether it may become null

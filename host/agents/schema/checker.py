@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import trio
 
 from flowcage._child_command import child_command
-from flowcage.host.agents.base import AgentError
+from flowcage.host.agents.errors import AgentError
 from flowcage.host.outcome.errors import FlowcageError
 from flowcage.host.outcome.measured import Ended
 from flowcage.host.process.child_process import ChildProcess

@@ -32,7 +32,7 @@ def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | N
     JSON, the label of one of the question's options, or text where the question takes text; @FILE reads a
     file, and - stdin. The first answer counts. A run that is not at work takes it in when it goes on.
     """
-    from flowcage.host.agents.base import AgentError
+    from flowcage.host.agents.errors import AgentError
     from flowcage.host.resume.questions import AnswerDoesNotFit, QuestionNotOpen
     from flowcage.protocol import strictjson
 

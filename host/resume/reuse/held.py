@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowcage.host.agents.base import AgentError
+from flowcage.host.agents.errors import AgentError
 from flowcage.host.agents.people import question_of
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks

@@ -160,6 +160,7 @@ class AgentCalls:
                 call.phase,
                 problem,
                 handle=call.handle,
+                refused=None if problem is None else call.refused_text,
             )
         )
 

@@ -28,6 +28,7 @@ class Ask(NamedTuple):
         problem: what was wrong with the answer before, where the same attempt is asked once more.
         interrupted: whether another host had asked, and ended before there was an answer.
         handle: that was remembered last in this attempt.
+        refused: the answer that had the problem, cut where it is long.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Ask(NamedTuple):
     problem: str | None
     interrupted: bool = False
     handle: str | None = None
+    refused: str | None = None
 
 
 class Wake(NamedTuple):

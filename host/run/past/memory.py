@@ -10,7 +10,7 @@ from flowcage.host.run.core.inputs import Input, Remembered
 
 
 class Memory:
-    """Of one attempt; see `flowcage.host.agents.base.Memory`.
+    """Of one attempt; see `flowcage.host.agents.call.Memory`.
 
     Args:
         request: its id in the run's tree.

@@ -1,14 +1,14 @@
-"""The interface between a run and what answers its ``agent()`` calls."""
+"""One question to an agent, as the run puts it."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
-from flowcage.host.outcome.errors import RequestRejected
+from flowcage.host.agents.answer import Progress
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
@@ -52,6 +52,10 @@ class AgentCall:
         handle: what `remember` was given last in this attempt, by an earlier host or for the answer that had
             a `problem`; None for nothing.
         memory: what `remember` uses.
+        refused: the answer that had the `problem`, as text that may have been cut.
+        session: of an earlier answer, which this call continues (``options.continue``); None for a new one.
+        folder: that the agent works in; None for the host's own.
+        watcher: what `tell` uses.
     """
 
     id: str
@@ -67,6 +71,10 @@ class AgentCall:
     interrupted: bool = False
     handle: str | None = None
     memory: Memory | None = field(default=None, repr=False, compare=False)
+    refused: str | None = None
+    session: str | None = None
+    folder: str | None = None
+    watcher: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -84,12 +92,17 @@ class AgentCall:
         interrupted: bool = False,
         handle: str | None = None,
         memory: Memory | None = None,
+        refused: str | None = None,
+        session: str | None = None,
+        folder: str | None = None,
+        watcher: Callable[[Progress], None] | None = None,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
         own["run_id"], own["root_run_id"], own["tenant"] = run_id, root_run_id, tenant
         own["phase"], own["attempt"], own["deadline"] = phase, attempt, deadline
         own["interrupted"], own["handle"], own["memory"] = interrupted, handle, memory
+        own["refused"], own["session"], own["folder"], own["watcher"] = refused, session, folder, watcher
 
     @property
     def schema(self) -> Json:
@@ -153,6 +166,11 @@ class AgentCall:
         if self.memory is not None:
             await self.memory.keep(handle)
 
+    def tell(self, progress: Progress) -> None:
+        """Report progress: it becomes an event, ``agent_progress``. It may be called at any rate."""
+        if self.watcher is not None:
+            self.watcher(progress)
+
     def _text(self, name: str) -> str | None:
         value = self.options.get(name)
         return value if isinstance(value, str) else None
@@ -172,112 +190,3 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _sorted(value[name]) for name in sorted(value)}
     return [_sorted(each) for each in value] if isinstance(value, list) else value
-
-
-@dataclass(frozen=True)
-class AgentUsage:
-    """Tokens of one answer, as the model's provider counts them.
-
-    Attributes:
-        input, output: what was read anew, and what was written.
-        cache_read, cache_write: what the provider took from its cache, and put there.
-    """
-
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("input", "output", "cache_read", "cache_write"):
-            _require_count(name, getattr(self, name))
-
-    def to_json(self) -> dict[str, int]:
-        """As events have it."""
-        names = {"input": self.input, "output": self.output}
-        return names | {"cacheRead": self.cache_read, "cacheWrite": self.cache_write}
-
-
-def usage_of(told: Json) -> AgentUsage | None:
-    """The usage that has this JSON; None for anything else, which a damaged store may have."""
-    if not isinstance(told, dict):
-        return None
-    try:
-        return AgentUsage(told["input"], told["output"], told["cacheRead"], told["cacheWrite"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-@dataclass(frozen=True, init=False)
-class AgentAnswer:
-    """What the workflow gets, and what it cost.
-
-    Attributes:
-        value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
-        tokens: that count for the budget. Left out, they are the input and output of `usage`, or 0.
-        usage: the tokens in detail, where they are known.
-        cost_usd: US dollars, where they are known.
-        model: the one that answered.
-        session_id: the agent's own name for the conversation.
-    """
-
-    value: Json
-    tokens: int = 0
-    usage: AgentUsage | None = None
-    cost_usd: float = 0.0
-    model: str | None = None
-    session_id: str | None = None
-
-    def __init__(
-        self,
-        value: Json,
-        tokens: int = 0,
-        usage: AgentUsage | None = None,
-        cost_usd: float = 0.0,
-        model: str | None = None,
-        session_id: str | None = None,
-    ) -> None:
-        if type(tokens) is not int or tokens < 0:
-            _require_count("tokens", tokens)
-        if not tokens and usage is not None:
-            tokens = usage.input + usage.output
-        if cost_usd != 0:
-            _require_cost(cost_usd)
-        own = self.__dict__
-        own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
-        own["model"], own["session_id"] = model, session_id
-
-
-def _require_cost(cost: object) -> None:
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
-        raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
-
-
-def _require_count(name: str, value: object) -> None:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} must be a whole number of 0 or more, not {value!r}")
-
-
-class AgentError(RequestRejected):
-    """An agent has no answer; the workflow's ``agent()`` rejects with this message."""
-
-
-class WrongAnswer(AgentError):
-    """The agent answered, but not with what the call's schema asks for; it is asked once more.
-
-    Attributes:
-        text: the answer, as far as it is text.
-        tokens: that it cost.
-    """
-
-    def __init__(self, message: str, text: str | None = None, tokens: int = 0) -> None:
-        super().__init__(message)
-        self.text = text
-        self.tokens = tokens
-
-
-class AgentSpecError(ValueError):
-    """A text such as ``--agent`` takes does not name an agent."""
-
-
-Agent: TypeAlias = Callable[[AgentCall], Awaitable[AgentAnswer]]

@@ -1,0 +1,113 @@
+"""What an agent gives back: its answer, what that cost, and word of its progress before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from flowcage.protocol.messages import Json
+
+
+@dataclass(frozen=True)
+class AgentUsage:
+    """Tokens of one answer, as the model's provider counts them.
+
+    Attributes:
+        input, output: what was read anew, and what was written.
+        cache_read, cache_write: what the provider took from its cache, and put there.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cache_read", "cache_write"):
+            _require_count(name, getattr(self, name))
+
+    def to_json(self) -> dict[str, int]:
+        """As events have it."""
+        names = {"input": self.input, "output": self.output}
+        return names | {"cacheRead": self.cache_read, "cacheWrite": self.cache_write}
+
+
+def usage_of(told: Json) -> AgentUsage | None:
+    """The usage that has this JSON; None for anything else, which a damaged store may have."""
+    if not isinstance(told, dict):
+        return None
+    try:
+        return AgentUsage(told["input"], told["output"], told["cacheRead"], told["cacheWrite"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, init=False)
+class AgentAnswer:
+    """What the workflow gets, and what it cost.
+
+    Attributes:
+        value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
+        tokens: that count for the budget. Left out, they are the input and output of `usage`, or 0.
+        usage: the tokens in detail, where they are known.
+        cost_usd: US dollars, where they are known.
+        model: the one that answered.
+        session_id: the agent's own name for the conversation.
+    """
+
+    value: Json
+    tokens: int = 0
+    usage: AgentUsage | None = None
+    cost_usd: float = 0.0
+    model: str | None = None
+    session_id: str | None = None
+
+    def __init__(
+        self,
+        value: Json,
+        tokens: int = 0,
+        usage: AgentUsage | None = None,
+        cost_usd: float = 0.0,
+        model: str | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        tokens = tokens_of(tokens, usage)
+        if cost_usd != 0:
+            _require_cost(cost_usd)
+        own = self.__dict__
+        own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
+        own["model"], own["session_id"] = model, session_id
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Word of an agent at work. Each member that is not None tells something new.
+
+    Attributes:
+        text: what it does, in a line.
+        usage, cost_usd: spent by this attempt so far, not since the last word.
+        model, session_id: as those of `AgentAnswer`.
+    """
+
+    text: str | None = None
+    usage: AgentUsage | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+    session_id: str | None = None
+
+
+def tokens_of(tokens: int, usage: AgentUsage | None) -> int:
+    """The tokens that count for the budget: those told, or else the input and output of the usage."""
+    if type(tokens) is not int or tokens < 0:
+        _require_count("tokens", tokens)
+    return usage.input + usage.output if not tokens and usage is not None else tokens
+
+
+def _require_cost(cost: object) -> None:
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
+        raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
+
+
+def _require_count(name: str, value: object) -> None:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be a whole number of 0 or more, not {value!r}")

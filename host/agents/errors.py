@@ -1,0 +1,55 @@
+"""How an agent fails to answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowcage.host.agents.answer import AgentUsage, tokens_of
+from flowcage.host.outcome.errors import RequestRejected
+
+
+class AgentError(RequestRejected):
+    """An agent has no answer; the workflow's ``agent()`` rejects with this message.
+
+    Attributes:
+        tokens, usage, cost_usd, model: what the attempt cost all the same; as those of `AgentAnswer`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        tokens: int = 0,
+        usage: AgentUsage | None = None,
+        cost_usd: float = 0.0,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.tokens = tokens_of(tokens, usage)
+        self.usage = usage
+        self.cost_usd = cost_usd
+        self.model = model
+
+
+class WrongAnswer(AgentError):
+    """The agent answered, but not with what the call's schema asks for; it is asked once more.
+
+    Attributes:
+        text: the answer, as far as it is text.
+    """
+
+    def __init__(self, message: str, text: str | None = None, tokens: int = 0, **spent: Any) -> None:
+        super().__init__(message, tokens=tokens, **spent)
+        self.text = text
+
+
+class OptionNotHonoured(AgentError):
+    """The call has an option that the agent cannot follow. Nothing was spent, and no attempt can help."""
+
+
+class AgentsUnavailable(AgentError):
+    """No call of this agent can be answered: its account has no credit, no quota, or is not known."""
+
+
+class AgentSpecError(ValueError):
+    """A text such as ``--agent`` takes does not name an agent."""

@@ -1,0 +1,31 @@
+"""No option is accepted and ignored: an agent names those that it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import OptionNotHonoured
+
+# These the run itself follows.
+_OF_THE_RUN = frozenset({"label", "phase", "retry", "timeoutMs"})
+
+
+def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> None:
+    """Refuse a call with an option that its agent does not follow, before anything is spent.
+
+    Args:
+        call: its options are read; one that is null is none.
+        agent: its name, for the message.
+        honoured: the options that it follows.
+
+    Raises:
+        OptionNotHonoured: there is another one.
+    """
+    for name, value in call.options.items():
+        if value is not None and name not in _OF_THE_RUN and name not in honoured:
+            known = ", ".join(sorted(_OF_THE_RUN.union(honoured)))
+            raise OptionNotHonoured(
+                f"agent {agent!r} cannot follow options.{name[:80]}; it follows {known}. "
+                "Leave the option out, or choose another agent"
+            )
