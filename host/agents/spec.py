@@ -6,9 +6,9 @@ import shlex
 import shutil
 
 from flowcage.host.agents.agent import Agent
-from flowcage.host.agents.command import command_agent
 from flowcage.host.agents.echo import echo
 from flowcage.host.agents.errors import AgentSpecError
+from flowcage.host.agents.programs.command import command_agent
 
 DEFAULT_TIMEOUT_S = 600.0
 

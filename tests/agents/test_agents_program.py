@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
+from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 
 DEADLINE_S = 300.0
 # The write keeps the pipe open until its last holder is dead; children inherit it.

@@ -16,7 +16,7 @@ import psutil
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
-from flowcage.host.agents.command import command_agent
+from flowcage.host.agents.programs.command import command_agent
 from flowcage.host.durable.records import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import RunError

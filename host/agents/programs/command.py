@@ -11,7 +11,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError, WrongAnswer
-from flowcage.host.agents.program import ProgramError, ProgramNotStarted, output_of
+from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 from flowcage.protocol import strictjson
 
 OPTIONS_VARIABLE = "FLOWCAGE_AGENT_OPTIONS"

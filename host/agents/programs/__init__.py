@@ -1,0 +1,1 @@
+"""Agents that are programs: run for each call, and ended with it."""
