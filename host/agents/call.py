@@ -56,6 +56,9 @@ class AgentCall:
         session: of an earlier answer, which this call continues (``options.continue``); None for a new one.
         folder: that the agent works in; None for the host's own.
         watcher: what `tell` uses.
+        instructions: of the agent's type (``options.agentType``), which the agent follows as its system
+            prompt; None for none.
+        tools: names of those that the agent may use at most; None for all that it has otherwise.
     """
 
     id: str
@@ -75,6 +78,8 @@ class AgentCall:
     session: str | None = None
     folder: str | None = None
     watcher: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
+    instructions: str | None = None
+    tools: tuple[str, ...] | None = None
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -96,6 +101,8 @@ class AgentCall:
         session: str | None = None,
         folder: str | None = None,
         watcher: Callable[[Progress], None] | None = None,
+        instructions: str | None = None,
+        tools: tuple[str, ...] | None = None,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
@@ -103,6 +110,7 @@ class AgentCall:
         own["phase"], own["attempt"], own["deadline"] = phase, attempt, deadline
         own["interrupted"], own["handle"], own["memory"] = interrupted, handle, memory
         own["refused"], own["session"], own["folder"], own["watcher"] = refused, session, folder, watcher
+        own["instructions"], own["tools"] = instructions, tools
 
     @property
     def schema(self) -> Json:
@@ -118,6 +126,11 @@ class AgentCall:
     def model(self) -> str | None:
         """``options.model``, where it is text."""
         return self._text("model")
+
+    @property
+    def effort(self) -> str | None:
+        """``options.effort``, where it is text."""
+        return self._text("effort")
 
     @property
     def provider(self) -> str | None:

@@ -17,15 +17,23 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
     Args:
         call: its options are read; one that is null is none.
         agent: its name, for the message.
-        honoured: the options that it follows.
+        honoured: the options that it follows; with ``agentType``, it follows `AgentCall.instructions` and
+            `AgentCall.tools`, which are what the type of an agent comes to.
 
     Raises:
         OptionNotHonoured: there is another one.
     """
-    for name, value in call.options.items():
+    for name, value in _asked(call).items():
         if value is not None and name not in _OF_THE_RUN and name not in honoured:
             known = ", ".join(sorted(_OF_THE_RUN.union(honoured)))
             raise OptionNotHonoured(
                 f"agent {agent!r} cannot follow options.{name[:80]}; it follows {known}. "
                 "Leave the option out, or choose another agent"
             )
+
+
+def _asked(call: AgentCall) -> dict[str, object]:
+    """The options, and the one that an agent type stood in before it was looked up."""
+    if call.instructions is None and call.tools is None:
+        return dict(call.options)
+    return {**call.options, "agentType": call.options.get("agentType") or True}

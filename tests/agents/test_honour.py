@@ -1,0 +1,37 @@
+"""An agent refuses what it cannot follow, also what the type of an agent comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowcage.agents import AgentCall, OptionNotHonoured, require_honoured
+
+
+@pytest.mark.parametrize(
+    ("members", "honoured"),
+    [
+        ({"options": {"label": "a", "phase": "b", "retry": 2, "timeoutMs": 5}}, set()),
+        ({"options": {"model": "m", "effort": None}}, {"model"}),
+        ({"options": {}, "instructions": "Be brief."}, {"agentType"}),
+        ({"options": {}, "tools": ()}, {"agentType"}),
+        ({"options": {"agentType": "r"}, "tools": ("Read",)}, {"agentType"}),
+    ],
+)
+def test_what_is_honoured_passes(members: dict[str, Any], honoured: set[str]) -> None:
+    require_honoured(AgentCall("1", "x", **members), "small", honoured)
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ({"options": {"effort": "high"}}, "effort"),
+        ({"options": {"agentType": "r"}}, "agentType"),
+        ({"options": {}, "instructions": "Be brief."}, "agentType"),
+        ({"options": {}, "tools": ()}, "agentType"),
+    ],
+)
+def test_what_is_not_honoured_is_refused_by_name(members: dict[str, Any], name: str) -> None:
+    with pytest.raises(OptionNotHonoured, match=rf"options\.{name}; it follows label, model"):
+        require_honoured(AgentCall("1", "x", **members), "small", {"model"})
