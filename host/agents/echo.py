@@ -1,4 +1,4 @@
-"""The built-in agent: deterministic, without a model or a program."""
+"""Answers that are made up from the call itself, always the same."""
 
 from __future__ import annotations
 
@@ -23,5 +23,6 @@ async def echo(call: AgentCall) -> AgentAnswer:
         return AgentAnswer(make(call.schema), tokens)
     except NoInstance as why:
         raise AgentError(
-            f"echo, the built-in agent, cannot answer this options.schema: {why}; use a real agent (--agent)"
+            f"mock cannot make up an answer for this options.schema: {why}; give one by --fixtures, or use "
+            "a real agent (--agent)"
         ) from None

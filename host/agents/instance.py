@@ -94,7 +94,7 @@ class _Maker:
             return value
         for keyword in _UNKNOWN:
             if keyword in schema:
-                raise _no(path, f"echo does not support {keyword!r}")
+                raise _no(path, f"mock does not support {keyword!r}")
         for part in self._stand_ins(schema, path):
             return self.make(part, path, depth - 1)
         return self._least(schema, path, depth)
@@ -117,7 +117,7 @@ class _Maker:
         for step in found[1].split("/")[1:] if found else ["?"]:
             name = step.replace("~1", "/").replace("~0", "~")
             if not isinstance(schema, dict) or name not in schema:
-                raise _no(path, "echo follows only references such as '#/$defs/name'")
+                raise _no(path, "mock follows only references such as '#/$defs/name'")
             schema = schema[name]
         return schema
 

@@ -21,3 +21,9 @@ class AgentSettings:
     timeout_s: float = 600.0
     idle_timeout_s: float | None = None
     own: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("timeout_s", "idle_timeout_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be above 0, not {seconds!r}")

@@ -1,43 +1,103 @@
-"""Names of agents, as ``--agent`` takes them."""
+"""Names of agents, as ``--agent NAME[:MODEL]`` takes them; a module is imported once its agent is chosen."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import NamedTuple
 
 from flowcage.host.agents.agent import Agent
-from flowcage.host.agents.echo import echo
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.programs.command import command_agent
+from flowcage.host.agents.fixtures import Fixture
+from flowcage.host.agents.mock import mock
+from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.terminal.near_match import did_you_mean
 
 DEFAULT_TIMEOUT_S = 600.0
+# Another name of `mock`, from before it had this one.
+MOCK = ("mock", "echo")
 
-_KNOWN = (
-    "known are 'echo' (built in, always the same answer) and 'command:CMD'"
-    " (runs CMD with the prompt on stdin, such as 'command:python3 agent.py')"
-)
+_HOME = "flowcage.host.agents"
+# Modules with ``make(model, settings)`` and ``found()``. Where no agent is chosen, the first of the programs
+# that is found answers.
+_PROGRAMS = {"claude": f"{_HOME}.programs.claude", "codex": f"{_HOME}.programs.codex"}
+_MODELS = {name: f"{_HOME}.http.{name}" for name in ("anthropic", "openai", "ollama")}
 
 
-def parse_agent(spec: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Agent:
+class Spec(NamedTuple):
+    """What a text such as ``--agent`` takes comes to.
+
+    Attributes:
+        name: of the agent.
+        rest: the model, or the command line of ``command``; None for none.
+    """
+
+    name: str
+    rest: str | None
+
+
+def known_agents() -> tuple[str, ...]:
+    """The names that a text may begin with."""
+    built_in = (name for name, module in {**_PROGRAMS, **_MODELS}.items() if _is_here(module))
+    return (*built_in, "command", "mock")
+
+
+def read_spec(text: str) -> Spec:
+    """Split the name of an agent from what follows it.
+
+    Raises:
+        AgentSpecError: there is no such agent, or what follows is not what it takes.
+    """
+    name, colon, rest = text.partition(":")
+    if name in MOCK:
+        if colon:
+            raise AgentSpecError(f"{text!r}: {name} takes no model; write '{name}'")
+        return Spec("mock", None)
+    if name not in known_agents() or (name == "command" and not colon):
+        raise AgentSpecError(f"there is no agent {text!r}{did_you_mean(name, known_agents())}; {_known()}")
+    if colon and not rest.strip():
+        what = "names no program" if name == "command" else "has no model after the colon"
+        raise AgentSpecError(f"{text!r} {what}; {_known()}")
+    if "\0" in rest:
+        raise AgentSpecError(f"{text!r} contains a NUL character, which no command line may")
+    return Spec(name, rest if colon else None)
+
+
+def parse_agent(
+    spec: str,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    settings: AgentSettings | None = None,
+    fixtures: tuple[Fixture, ...] | None = None,
+) -> Agent:
     """Make the agent that a text names.
 
     Args:
-        spec: ``echo``, or ``command:`` and a command line that is split as a POSIX shell would, but not
-            given to one.
-        timeout_s: seconds that a command may take for one try at an answer.
+        spec: ``NAME`` or ``NAME:MODEL``; or ``command:`` and a command line that is split as a POSIX shell
+            would, but not given to one. ``mock`` makes answers up.
+        timeout_s: seconds that one attempt may take, where there are no settings.
+        settings: of the agent.
+        fixtures: the answers of ``mock``.
 
     Raises:
-        AgentSpecError: the text names no agent, or a command line that cannot be split.
+        AgentSpecError: the text names no agent, or a command line that cannot be split; or the settings are
+            not those of this agent.
         ValueError: `timeout_s` is not above 0.
     """
-    if not timeout_s > 0:
-        raise ValueError(f"timeout_s must be above 0, not {timeout_s!r}")
-    if spec == "echo":
-        return echo
-    kind, colon, command = spec.partition(":")
-    if kind != "command" or not colon:
-        raise AgentSpecError(f"there is no agent {spec!r}: {_KNOWN}")
-    return command_agent(_split(spec, command), timeout_s=timeout_s)
+    settings = settings or AgentSettings(timeout_s)
+    name, rest = read_spec(spec)
+    if name == "mock":
+        return mock(fixtures)
+    if name == "command":
+        from flowcage.host.agents.programs.command import command_agent
+
+        return command_agent(_split(spec, rest or ""), timeout_s=settings.timeout_s)
+    agent: Agent = _module(name).make(rest, settings)
+    return agent
 
 
 def missing_program(spec: str) -> str | None:
@@ -53,13 +113,45 @@ def missing_program(spec: str) -> str | None:
     return None if shutil.which(program) else program
 
 
+def found_agents() -> Iterator[tuple[str, str | None]]:
+    """Each agent with how it was found here, such as the path and version of its program; None for not."""
+    for name in known_agents():
+        if name in _PROGRAMS or name in _MODELS:
+            yield name, _module(name).found()
+
+
+def found_program() -> tuple[str, str] | None:
+    """The first agent whose command line program is here, with how it was found."""
+    for name in known_agents():
+        if name in _PROGRAMS and (how := _module(name).found()) is not None:
+            return name, how
+    return None
+
+
+def _module(name: str) -> ModuleType:
+    return import_module({**_PROGRAMS, **_MODELS}[name])
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _known() -> str:
+    built_in = (f"{name}[:MODEL]" for name in known_agents() if name not in ("command", "mock"))
+    return (
+        f"known are {', '.join([*built_in, 'mock'])} (made-up answers) and command:CMD (runs CMD with the "
+        "prompt on stdin, such as 'command:python3 agent.py')"
+    )
+
+
 def _split(spec: str, command: str) -> list[str]:
     try:
         argv = shlex.split(command)
     except ValueError as error:
         raise AgentSpecError(f"{spec!r} cannot be split into words: {error}") from None
     if not argv or not argv[0]:
-        raise AgentSpecError(f"{spec!r} names no program: {_KNOWN}")
-    if "\0" in command:
-        raise AgentSpecError(f"{spec!r} contains a NUL character, which no command line may")
+        raise AgentSpecError(f"{spec!r} names no program; {_known()}")
     return argv

@@ -98,12 +98,12 @@ DOUBLING = {
     [
         (False, "(root): no value is valid"),
         ({"required": ["a/b"], "properties": {"a/b": False}}, "/a~1b: no value is valid"),
-        ({"type": "string", "pattern": "^w-[0-9]+$"}, "(root): echo does not support 'pattern'"),
-        ({"type": "array", "minItems": 1, "items": {"not": {}}}, "/0: echo does not support 'not'"),
-        ({"allOf": [{"type": "integer"}]}, "(root): echo does not support 'allOf'"),
-        ({"$ref": "#anchor"}, "(root): echo follows only references such as '#/$defs/name'"),
-        ({"$ref": "http://x/y"}, "(root): echo follows only references such as '#/$defs/name'"),
-        ({"$ref": "#/$defs/none"}, "(root): echo follows only references such as '#/$defs/name'"),
+        ({"type": "string", "pattern": "^w-[0-9]+$"}, "(root): mock does not support 'pattern'"),
+        ({"type": "array", "minItems": 1, "items": {"not": {}}}, "/0: mock does not support 'not'"),
+        ({"allOf": [{"type": "integer"}]}, "(root): mock does not support 'allOf'"),
+        ({"$ref": "#anchor"}, "(root): mock follows only references such as '#/$defs/name'"),
+        ({"$ref": "http://x/y"}, "(root): mock follows only references such as '#/$defs/name'"),
+        ({"$ref": "#/$defs/none"}, "(root): mock follows only references such as '#/$defs/name'"),
         ({"$ref": "#"}, f"(root): {TOO_DEEP}"),
         ({"required": ["a"], "properties": {"a": {"$ref": "#"}}}, TOO_DEEP),
         (DOUBLING, TOO_MUCH),
@@ -123,9 +123,9 @@ def test_echo_says_which_place_takes_a_real_agent(schema: Any, why: str) -> None
     with pytest.raises(AgentError) as caught:
         trio.run(echo, AgentCall("1", "hi", {"schema": schema}))
     message = str(caught.value)
-    assert message.startswith("echo, the built-in agent, cannot answer this options.schema: ")
+    assert message.startswith("mock cannot make up an answer for this options.schema: ")
     assert why in message
-    assert message.endswith("; use a real agent (--agent)")
+    assert message.endswith("; give one by --fixtures, or use a real agent (--agent)")
 
 
 def test_echo_answers_with_the_prompt() -> None:

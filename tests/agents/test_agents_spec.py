@@ -8,11 +8,13 @@ import pytest
 import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, AgentSpecError, parse_agent
+from flowcage.host.agents.spec import Spec, found_agents, known_agents, read_spec
 from flowcage.host.outcome.errors import RequestRejected
 
 
-def test_echo_is_an_agent() -> None:
-    assert trio.run(parse_agent("echo"), AgentCall("1", "hi", {})) == AgentAnswer("echo: hi", tokens=1)
+@pytest.mark.parametrize("name", ["mock", "echo"])
+def test_mock_is_an_agent_by_its_old_name_too(name: str) -> None:
+    assert trio.run(parse_agent(name), AgentCall("1", "hi", {})) == AgentAnswer("echo: hi", tokens=1)
 
 
 def test_a_command_is_split_as_a_shell_would_but_no_shell_sees_it() -> None:
@@ -21,11 +23,33 @@ def test_a_command_is_split_as_a_shell_would_but_no_shell_sees_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "gpt", "ECHO", "echo:hi", "command", "commands:ls", "command:", "command:  ", "command:''"]
+    "spec", ["", ":", "gpt", "ECHO", "command", "commands:ls", "command:", "command:  ", "command:''"]
 )
 def test_any_other_text_is_refused_with_the_agents_there_are(spec: str) -> None:
-    with pytest.raises(AgentSpecError, match=r"'echo'.*'command:CMD'"):
+    with pytest.raises(AgentSpecError, match=r"mock.*command:CMD"):
         parse_agent(spec)
+
+
+def test_a_name_that_is_nearly_right_is_suggested() -> None:
+    with pytest.raises(AgentSpecError, match="did you mean 'mock'"):
+        read_spec("mok")
+
+
+@pytest.mark.parametrize("name", ["mock", "echo"])
+def test_mock_takes_no_model(name: str) -> None:
+    with pytest.raises(AgentSpecError, match=f"'{name}:hi': {name} takes no model"):
+        read_spec(f"{name}:hi")
+
+
+def test_each_known_agent_takes_a_model_that_may_have_colons() -> None:
+    for name in set(known_agents()) - {"mock"}:
+        assert read_spec(f"{name}:llama3:8b") == Spec(name, "llama3:8b")
+        with pytest.raises(AgentSpecError, match=f"'{name}:' "):
+            read_spec(f"{name}:")
+
+
+def test_each_agent_says_whether_it_was_found() -> None:
+    assert all(how is None or how for _, how in found_agents())
 
 
 def test_a_command_with_an_open_quote_is_refused_with_the_reason() -> None:

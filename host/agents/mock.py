@@ -1,0 +1,25 @@
+"""The agent without a model or a program: its answers are made up, or taken from a file."""
+
+from __future__ import annotations
+
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.echo import echo
+from flowcage.host.agents.fixtures import Fixture, answer_from
+
+
+def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:
+    """Make an agent that costs nothing.
+
+    Args:
+        fixtures: the answers, see `read_fixtures`; a call that none of them fits is refused. None makes the
+            answers up: the prompt again, or a small value that satisfies the schema.
+    """
+    if fixtures is None:
+        return echo
+
+    async def answer(call: AgentCall) -> AgentAnswer:
+        return answer_from(fixtures, call)
+
+    return answer
