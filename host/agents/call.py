@@ -59,6 +59,9 @@ class AgentCall:
         instructions: of the agent's type (``options.agentType``), which the agent follows as its system
             prompt; None for none.
         tools: names of those that the agent may use at most; None for all that it has otherwise.
+        cost_left, tokens_left: US dollars and tokens that the run may still spend on this call when it is
+            asked, with what others at work may cost taken off; None without such a ceiling. An agent that can
+            be given a limit of its own takes this for it.
     """
 
     id: str
@@ -80,6 +83,8 @@ class AgentCall:
     watcher: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
     instructions: str | None = None
     tools: tuple[str, ...] | None = None
+    cost_left: float | None = None
+    tokens_left: int | None = None
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -103,6 +108,8 @@ class AgentCall:
         watcher: Callable[[Progress], None] | None = None,
         instructions: str | None = None,
         tools: tuple[str, ...] | None = None,
+        cost_left: float | None = None,
+        tokens_left: int | None = None,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
@@ -111,6 +118,7 @@ class AgentCall:
         own["interrupted"], own["handle"], own["memory"] = interrupted, handle, memory
         own["refused"], own["session"], own["folder"], own["watcher"] = refused, session, folder, watcher
         own["instructions"], own["tools"] = instructions, tools
+        own["cost_left"], own["tokens_left"] = cost_left, tokens_left
 
     @property
     def schema(self) -> Json:
