@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowcage.child import __main__ as program
 from flowcage.child import session
+from flowcage.child.sandbox.realm import Realm
 from flowcage.child.session import Reply
 
 from .mutant import Turn
@@ -20,19 +21,21 @@ class BrokenSession(session.Session):
     """The real session behind the mutant."""
 
     _past: list[Turn]
+    _lines_left: list[bytes]
+    _line = b""
     _held = b""
 
     def receive(self, data: bytes) -> Iterator[Reply]:
         if not hasattr(self, "_past"):
-            self._past = []
+            self._past, self._lines_left = [], []
         if not data:
             return iter(self._left(list(super().receive(b"")), ended=True))
-        replies: list[Reply] = []
-        for line in self._lines(data):
-            replies += self._answers(line)
-            if replies and replies[-1].last:
-                break
-        return iter(replies)
+        self._lines_left += self._lines(data)
+        return self._answers()
+
+    def _replies_above_engine(self, realm: Realm) -> Iterator[Reply]:
+        yield from self._changed(super()._replies_above_engine(realm))
+        yield from self._answers()
 
     def _lines(self, data: bytes) -> list[bytes]:
         if MUTANT.breaks_lines is not None:
@@ -41,13 +44,22 @@ class BrokenSession(session.Session):
         *lines, self._held = self._held.split(b"\n")
         return lines
 
-    def _answers(self, line: bytes) -> list[Reply]:
-        replies = list(super().receive(MUTANT.before(line) + b"\n"))
-        turn = Turn(line, b"".join(reply.data for reply in replies), list(self._past))
+    def _answers(self) -> Iterator[Reply]:
+        while self._lines_left:
+            self._line = self._lines_left.pop(0)
+            replies = self._changed(super().receive(MUTANT.before(self._line) + b"\n"))
+            yield from replies
+            if replies[-1].last:
+                return
+
+    def _changed(self, replies: Iterable[Reply]) -> list[Reply]:
+        """What the mutant says in place of the real answer to the current line."""
+        said = list(replies)
+        turn = Turn(self._line, b"".join(reply.data for reply in said), list(self._past))
         self._past.append(turn)
         if MUTANT.mutters(turn):
             os.write(2, b"by the way\n")
-        last = any(reply.last for reply in replies)
+        last = any(reply.last for reply in said)
         answer = Reply(MUTANT.after(turn), last)
         return self._left([answer]) if last else [answer]
 

@@ -185,7 +185,8 @@ def completes(value: Any) -> Action:
     return result({"calls": [], "requests": [], "state": "complete", "output": {"result": value}})
 
 
-def reading(old: str | bytes, new: str | bytes) -> Mutant:
-    """The child reads another text than the host wrote."""
+def reading(old: str | bytes, new: str | bytes, within: str = "") -> Mutant:
+    """The child reads another text than the host wrote, in lines of one method or in all."""
     one, other = (text.encode() if isinstance(text, str) else text for text in (old, new))
-    return Mutant(before=lambda data: data.replace(one, other))
+    marker = f'"method": "{within}"'.encode() if within else b""
+    return Mutant(before=lambda data: data.replace(one, other) if marker in data else data)

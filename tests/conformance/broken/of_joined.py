@@ -105,13 +105,15 @@ OF_JOINED: dict[str, Mutant] = {
     "advance/after-failure: unknown": _told("advance", '"last"', error("unknown_request"), 3),
     "advance/after-completion": _told("advance", "left behind by advance", error("unknown_request")),
     "advance/timeout": when(has("endless turn"), then=completes(None)),
-    "advance/invalid-params": when(has('"params": {}}'), method("advance"), then=edit_data(path="/turns")),
-    "advance/invalid-params: a number": when(has('"turns": 5'), then=edit_data(path="")),
-    "advance/invalid-params: no turns": when(has('"turns": []'), then=_drained()),
-    "advance/invalid-params: an empty turn": when(has('"turns": [[]]'), then=_drained()),
-    "advance/invalid-params: no groups": when(has('"turns": [{'), then=edit_data(path="/turns")),
-    "advance/invalid-params: no answer": when(has("[5]"), then=edit_data(path="/turns/1")),
-    "advance/invalid-params: an id": reading('[[{"id": 1, ', '[[{"id": "1", '),
-    "advance/invalid-params: a type": reading('"perhaps"', '"ok_undefined"'),
+    "advance/invalid-params": when(method("advance"), has('"params": {}}'), then=edit_data(path="/turns")),
+    "advance/invalid-params: a number": when(method("advance"), has('"turns": 5'), then=edit_data(path="")),
+    "advance/invalid-params: no turns": when(method("advance"), has('"turns": []'), then=_drained()),
+    "advance/invalid-params: an empty turn": when(method("advance"), has('"turns": [[]]'), then=_drained()),
+    "advance/invalid-params: no groups": when(
+        method("advance"), has('"turns": [{'), then=edit_data(path="/turns")
+    ),
+    "advance/invalid-params: no answer": when(method("advance"), has("[5]"), then=edit_data(path="/turns/1")),
+    "advance/invalid-params: an id": reading('[[{"id": 1, ', '[[{"id": "1", ', "advance"),
+    "advance/invalid-params: a type": reading('"perhaps"', '"ok_undefined"', "advance"),
     "advance/before-start": when(has('"early"'), method("advance"), then=error("unknown_request")),
 }
