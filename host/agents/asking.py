@@ -50,7 +50,7 @@ async def ask(
         call: as the workflow made it.
         schemas: applies the call's schema; None will do where it has none.
         max_bytes: of the answer as JSON.
-        hear: is given the answer before it is checked, which may take time.
+        hear: is given the answer where its check takes a process, before that.
 
     Raises:
         SchemaRefused: the call's schema cannot be applied; the agent was not asked.
@@ -67,10 +67,11 @@ async def ask(
         return Reply(answer, problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")
-    hear(answer)
     try:
         require_sendable(answer.value, max_bytes)
-        problem = None if schema is None else await schema.why_not(answer.value)
+        if schema is None or schema.accepts(answer.value):
+            return Reply(answer)
+        hear(answer)
+        return Reply(answer, await schema.ask_checker(answer.value))
     except RequestRejected as refusal:
         return Reply(answer, refusal=str(refusal))
-    return Reply(answer, problem)

@@ -2,8 +2,8 @@
 
 An entry has ``answer`` (any JSON) or ``error`` (text), and may have ``label``, ``phase`` and ``prompt``:
 patterns with ``*``, ``?`` and ``[…]``, of which all have to fit. What the answer cost is in ``tokens``,
-``usage`` (``input``, ``output``, ``cacheRead``, ``cacheWrite``) and ``costUsd``; who gave it, in ``model`` and
-``sessionId``.
+``usage`` (``input``, ``output``, ``cacheRead``, ``cacheWrite``) and ``costUsd``; who gave it, in ``model``
+and ``sessionId``.
 """
 
 from __future__ import annotations

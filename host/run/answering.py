@@ -24,7 +24,7 @@ from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask
-from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Facts, Input, Reason, Refused, Spent
+from flowcage.host.run.core.inputs import NO_FACTS, Answered, Facts, Heard, Input, Reason, Refused, Spent
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.memory import Memory
@@ -112,7 +112,7 @@ class Answering:
         began = trio.current_time()
         memory = Memory(asked.id, self._feed, self._keep)
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory)
-        if node.options.listener is not None:
+        if node.options.listener is not None and asked.heard is None:
             self._tell_of_start(node, call)
             if node.is_failing:  # the listener raised: nobody waits for an answer
                 return
@@ -148,16 +148,20 @@ class Answering:
             asked, began = further, trio.current_time()
 
     async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
-        agent = node.options.agent if self._answerer is None else self._agent(self._answerer, asked)
         schemas = None if call.schema is None else self.schemas
         max_bytes = node.options.limits.max_message_bytes
-        heard: list[AgentAnswer] = []
+        heard, since = asked.heard, began
+
+        def hear(answer: AgentAnswer) -> None:
+            nonlocal heard, since
+            if heard is None:
+                heard = Heard(asked.id, answer.value, _spent(began, answer), _facts(answer))
+                since = trio.current_time()
+                self._feed(heard)
+
         try:
-            reply = await ask_agent(agent, call, schemas=schemas, max_bytes=max_bytes, hear=heard.append)
-        except trio.Cancelled:
-            for answer in heard:  # it was paid for, and was being checked
-                self._feed(Charged(asked.id, _spent(began, answer)))
-            raise
+            agent = self._agent(node, asked)
+            reply = await ask_agent(agent, call, schemas=schemas, max_bytes=max_bytes, hear=hear)
         except SchemaRefused as refusal:
             return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
         except OptionNotHonoured as refusal:
@@ -165,10 +169,14 @@ class Answering:
         except RequestRejected as refusal:
             spent = _spent(began, refusal if isinstance(refusal, AgentError) else None)
             return Refused(asked.id, str(refusal), spent=spent)
-        return _input(asked.id, reply, _spent(began, reply.answer))
+        if heard is None:
+            return _input(asked.id, reply, _spent(began, reply.answer), _facts(reply.answer))
+        return _input(asked.id, reply, _spent(since), heard.facts)
 
-    def _agent(self, answerer: Answerer, asked: Ask) -> Agent:
-        return partial(answerer, asked.kind.name)
+    def _agent(self, node: Node, asked: Ask) -> Agent:
+        if asked.heard is not None:
+            return partial(_again, asked.heard)
+        return node.options.agent if self._answerer is None else partial(self._answerer, asked.kind.name)
 
     def _call(
         self, node: Node, asked: Ask, request: AgentRequest, deadline: float, memory: Memory
@@ -223,12 +231,16 @@ def _require_repeatable(node: Node, asked: Ask) -> None:
         )
 
 
-def _input(identifier: str, reply: Reply, spent: Spent) -> Answered | Refused:
+async def _again(heard: Heard, _call: AgentCall) -> AgentAnswer:
+    return AgentAnswer(heard.value)
+
+
+def _input(identifier: str, reply: Reply, spent: Spent, facts: Facts) -> Answered | Refused:
     if reply.refusal is not None:
         return Refused(identifier, reply.refusal, spent=spent)
     if reply.problem is not None:
         return Refused(identifier, reply.problem, Reason.WRONG_ANSWER, reply.text, spent)
-    return Answered(identifier, reply.answer.value, spent, _facts(reply.answer))
+    return Answered(identifier, reply.answer.value, spent, facts)
 
 
 def _spent(began: float, answer: AgentAnswer | AgentError | None = None) -> Spent:

@@ -27,7 +27,7 @@ from flowcage.host.run.answering import Answerer, Answering, answered, schemas_o
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Charged, Due, Ended, Failed, Input, Refused, Said, Turn
+from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Said, Turn
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.guide.steering import Steering
 from flowcage.host.run.naps.naps import Napping
@@ -43,7 +43,7 @@ from flowcage.host.run.reporting import Telling, shown
 from flowcage.host.run.slots import Share, StartQueue
 from flowcage.protocol.messages import AskRequest
 
-_ENDING = (Ended, Failed, Charged)  # what follows comes by itself, or never: the run is being ended
+_ENDING = (Ended, Failed)  # what follows comes by itself, or never: the run is being ended
 
 
 class Driver:
@@ -162,7 +162,8 @@ class Driver:
             return
         for call in list(workflow.calls.values()):
             if call.stage in ("asked", "person"):
-                self._carry_out(self.past.asks[call.id]._replace(request=call.request, handle=call.handle))
+                asked = self.past.asks[call.id]
+                self._carry_out(asked._replace(request=call.request, handle=call.handle, heard=call.heard))
             elif call.stage == "waiting":
                 self._carry_out(self.past.wakes[call.id])
         self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens

@@ -104,6 +104,7 @@ def test_what_version_1_wrote_is_read_for_ever(name: str) -> None:
         ('{"v":1,"t":"answered","id":"1"}', "entry: member 'value' is required"),
         ('{"v":1,"t":"answered","id":"1","value":1,"spent":[1,2]}', "/spent: must be tokens, "),
         ('{"v":1,"t":"answered","id":"1","value":1,"spent":[true,2,3]}', "/spent: must be tokens, "),
+        ('{"v":1,"t":"heard","id":"1"}', "entry: member 'value' is required"),
         ('{"v":1,"t":"answered","id":"1","value":1,"facts":[]}', "/facts: must be an object"),
         ('{"v":1,"t":"refused","id":"1","message":"m","reason":"bored"}', "/reason: must be one of "),
         ('{"v":1,"t":"noted","p":"","note":{"message":"m"}}', "/note: member 'kind' is required"),

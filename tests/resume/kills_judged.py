@@ -17,7 +17,7 @@ from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.resume.replay import replay
 from flowcage.host.run.core.commands import Ask, Finish
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Charged, Refused
+from flowcage.host.run.core.inputs import Answered, Heard, Refused
 from flowcage.protocol.messages import AgentRequest
 
 from .kills_lives import RUN
@@ -28,17 +28,15 @@ class Log(NamedTuple):
 
     Attributes:
         asked: keys of the calls of agents that the log has commanded.
-        settled: keys of those that it has answers of, with their tokens.
+        paid: keys of those that it has answers of, with their tokens; those whose check has no end included.
         handles: what is remembered of calls at work.
-        charged: tokens of answers whose check was cut off, and that are asked for once more.
         tokens: as the core counts them.
         finishes: how the root ended, each time.
     """
 
     asked: set[str]
-    settled: dict[str, int]
+    paid: dict[str, int]
     handles: dict[str, str | None]
-    charged: int
     tokens: int
     finishes: list[Finish]
 
@@ -46,19 +44,18 @@ class Log(NamedTuple):
 def folded(record: RunRecord) -> Log:
     """The history of a run."""
     core = Core(record.rules)
-    log = Log(set(), {}, {}, 0, 0, [])
+    log = Log(set(), {}, {}, 0, [])
+    settled: set[str] = set()
     for entry in record.entries:
         given = entry.input
-        if isinstance(given, Answered | Refused | Charged):
+        if isinstance(given, Answered | Refused | Heard):
             call = core.tree.call(given.id)
             if call is not None and call.stage == "asked" and isinstance(call.request, AgentRequest):
                 key = _key(call.id, call.attempt, call.tries)
-                if isinstance(given, Charged):  # its check was cut off, and nobody knows what it was good for
-                    log = log._replace(charged=log.charged + given.spent.tokens)
-                    core.step(entry.at, given)
-                    continue
-                assert key not in log.settled, f"{key} has two answers"
-                log.settled[key] = given.spent.tokens
+                is_heard = isinstance(given, Heard)
+                assert key not in (log.paid if is_heard else settled), f"{key} has two answers"
+                settled |= set() if is_heard else {key}
+                log.paid[key] = log.paid.get(key, 0) + given.spent.tokens
         for command in core.step(entry.at, given):
             if isinstance(command, Ask) and isinstance(command.request, AgentRequest):
                 log.asked.add(_key(command.id, command.attempt, command.tries))
@@ -79,7 +76,7 @@ class Judge:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._entries: list[Entry] = []
-        self._log = Log(set(), {}, {}, 0, 0, [])
+        self._log = Log(set(), {}, {}, 0, [])
         self._asked: set[str] = set()
 
     async def is_done(self, life: int, status: int) -> bool:
@@ -104,7 +101,7 @@ class Judge:
             await store.aclose()
 
     def _judge(self, life: int, record: RunRecord, log: Log) -> None:
-        before, handles = self._log.settled, self._log.handles
+        before, handles = self._log.paid, self._log.handles
         kept = [(each.seq, each.at, each.input) for each in self._entries]
         assert [(each.seq, each.at, each.input) for each in record.entries[: len(kept)]] == kept, (
             f"life {life} has changed what was written"
@@ -120,8 +117,8 @@ class Judge:
             asked.add(key)
         self._asked |= asked
         noted = {each[2]: each[3] for name in ("answer", "refuse") for each in self._notes(life, name)}
-        for key in log.settled.keys() - before.keys():
-            assert log.settled[key] == noted[key], f"life {life}: {key} has other tokens"
+        for key in log.paid.keys() - before.keys():
+            assert log.paid[key] == noted[key], f"life {life}: {key} has other tokens"
         self._entries, self._log = list(record.entries), log
 
     async def _judge_end(self, record: RunRecord, log: Log) -> None:
@@ -129,7 +126,7 @@ class Judge:
         assert ending is not None
         [finish] = log.finishes
         assert canonical(ending.result) == canonical(finish.result), "the result is not that of the log"
-        assert log.tokens == sum(log.settled.values()) + log.charged, "spent is not what answers cost"
+        assert log.tokens == sum(log.paid.values()), "spent is not what answers cost"
         assert isinstance(ending.usage, dict)
         assert ending.usage["tokens"] == log.tokens
         told = [each for life in range(1, 100) for each in self._notes(life, "result")]

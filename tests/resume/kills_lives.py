@@ -17,6 +17,7 @@ import trio
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
 from flowcage.host.agents.programs.command import command_agent
+from flowcage.host.agents.schema.checker import Checker
 from flowcage.host.durable.records import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import RunError
@@ -45,12 +46,14 @@ const flaky = await note('flaky', {retry: {maxAttempts: 3, backoffMs: 1}});
 const program = await note('program', {retry: {maxAttempts: 9, backoffMs: 1}});
 const kids = await parallel(['x', 'y'].map((name) => () => workflow('kid', {name})));
 const shaped = await note('shaped', {schema: {type: 'object'}});
+const formed = await note('formed', {schema: {propertyNames: {pattern: '^f'}}});
 for (let i = 0; i < 3; i++) order.push(await agent(`s${i} after ${order} ${budget.spent()}`));
 const busy = await agent('busy').catch((error) => error.message);
 const more = [];
 for (let i = 0; i < 9; i++) more.push(await agent(`more ${i}`).catch((error) => error.message));
 log('done', budget.spent());
-export default {first, raced, flaky, program, kids, shaped, order, busy, more, spent: budget.spent()};"""
+export default {first, raced, flaky, program, kids, shaped, formed, order, busy, more,
+  spent: budget.spent()};"""
 KID = """const since = budget.spent();
 const got = await parallel([1, 2].map((n) => () => agent(args.name + n)));
 export default [got, await agent(`${args.name} of ${got} since ${since}`)];"""
@@ -58,10 +61,10 @@ BUDGET = 600  # it is spent while the workflow asks for more
 
 # Where something is killed. Those of a given input come before it is taken, by the input's name.
 POINTS = (
-    *("opened", "compiled", "drained", "turn", "answered", "refused", "due", "remembered", "ended"),
+    *("opened", "compiled", "drained", "turn", "answered", "heard", "refused", "due", "remembered", "ended"),
     *("flush", "before-kept", "kept", "asked", "answering", "told", "launched", "before-end"),
     *("before-begin", "before-commit", "after-commit", "before-acknowledge"),
-    *("claimed", "caught-up"),
+    *("claimed", "caught-up", "checking"),
 )
 
 
@@ -135,6 +138,8 @@ class _Life:
         value: Json = f"<{call.prompt}>"
         if call.prompt == "shaped" and call.problem is not None:
             value = {"shaped": 1}
+        if call.prompt == "formed":
+            value = {"formed": 1}
         self.note("answer", key, tokens)
         return AgentAnswer(value, tokens=tokens)
 
@@ -174,6 +179,7 @@ class _Life:
         self._before(Keeper, "_flushed", "flush")
         self._before(Driver, "go_on", "caught-up")
         self._before(WorkflowRun, "tell", "told", after=True)
+        self._around(Checker, "problem", "checking", "")
         self._around(Keeper, "kept", "before-kept", "kept")
         self._around(kept_runs.KeptRun, "_end", "before-end", "")
 

@@ -16,6 +16,7 @@ from typing import Any
 from flowcage.host.durable.sql import life, writes
 from flowcage.host.resume import fold, kept
 from flowcage.host.resume.keeper import Keeper
+from flowcage.host.run.answering import Answering
 from flowcage.host.run.core.commands import Tell
 from flowcage.host.run.past.past import Past
 from flowcage.protocol.messages import Budget, Ok
@@ -85,6 +86,16 @@ def _of_tells(change: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     return take
 
 
+def forget_what_is_heard() -> None:
+    """An agent whose answer is to be checked once more is asked once more."""
+    agent_of = Answering._agent
+
+    def again(answering: Answering, node: Any, asked: Any) -> Any:
+        return agent_of(answering, node, asked._replace(heard=None))
+
+    Answering._agent = again  # type: ignore[assignment, method-assign]
+
+
 def hold_nothing() -> None:
     """Commands for a workflow that is behind are carried out at once."""
     Past.hold = lambda _past, _command: False  # type: ignore[assignment, method-assign]
@@ -105,7 +116,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
         *(begin_before_commit, forget_grouping, forget_order, forget_budget, forget_budget_at_the_start),
-        *(hold_nothing, drop_the_epoch, drop_the_owner),
+        *(forget_what_is_heard, hold_nothing, drop_the_epoch, drop_the_owner),
     )
 }
 

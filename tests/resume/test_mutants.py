@@ -20,6 +20,7 @@ KILLS = "120"
     [
         ("begin_before_commit", "was asked, and the store does not know of it"),
         ("forget_order", ""),
+        ("forget_what_is_heard", "was answered, and is asked again"),
         pytest.param("forget_grouping", "", marks=pytest.mark.thorough),
         pytest.param("forget_budget", "", marks=pytest.mark.thorough),
         pytest.param("forget_budget_at_the_start", "", marks=pytest.mark.thorough),

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from flowcage.host.run.core.inputs import (
     Answered,
-    Charged,
     Compiled,
     Due,
     Ended,
     Failed,
+    Heard,
     Input,
     Noted,
     Opened,
@@ -44,7 +44,7 @@ OPS = (
     *("turn",) * 8,
     *("answer",) * 5,
     *("refuse",) * 8,
-    "charge",
+    *("hear",) * 3,
     *("due",) * 5,
     *("open",) * 4,
     *("stale", "stale", "junk", "note", "compiled"),
@@ -188,9 +188,9 @@ class History:
         text = self._tape.pick(NAMES)
         return Refused(asked.id, f"no {text}", self._tape.pick(REASONS), text, self._spent())
 
-    def _charge(self) -> Input | None:
+    def _hear(self) -> Input | None:
         asked = self._asked("work")
-        return None if asked is None else Charged(asked.id, self._spent())
+        return None if asked is None else Heard(asked.id, self._tape.pick(NAMES), self._spent(), {})
 
     def _spent(self) -> Spent:
         return Spent(self._tape.pick((0, 1, 3, 0, 8)))

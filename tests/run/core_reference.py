@@ -11,11 +11,11 @@ from typing import Any
 
 from flowcage.host.run.core.inputs import (
     Answered,
-    Charged,
     Compiled,
     Due,
     Ended,
     Failed,
+    Heard,
     Input,
     Noted,
     Opened,
@@ -64,7 +64,7 @@ class Reference(Books):
                 self.finish(self.open(path), "host_fault")
             case Ended(path, unbegun):
                 self.end(self.open(path), unbegun)
-            case Answered(identifier) | Refused(identifier) | Charged(identifier) | Due(identifier):
+            case Answered(identifier) | Refused(identifier) | Heard(identifier) | Due(identifier):
                 asked = self.pending(identifier)
                 awaited = "wait" if isinstance(given, Due) else "work"
                 if asked is not None and asked.where == awaited:
@@ -194,17 +194,25 @@ class Reference(Books):
         self.ask(asked)
 
     def ask(self, asked: Asked, problem: str | None = None) -> None:
+        asked.heard = None
         self.out.asks.append((asked.kind, asked.flow.path, asked.id, asked.attempt, asked.tries, problem))
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def take_answer(self, asked: Asked, given: Answered | Refused | Charged | Due) -> None:
+    def take_answer(self, asked: Asked, given: Answered | Refused | Heard | Due) -> None:
         is_late = asked.flow.over
-        if not is_late and not isinstance(given, Charged):
+        if isinstance(given, Heard):
+            self.hear(asked, given)
+        elif not is_late:
             self.settle_or_go_on(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.tell_fact("spent", asked, given.spent.tokens)
-            asked.where = "wait" if is_late else asked.where
+            asked.where = "wait"
+
+    def hear(self, asked: Asked, given: Heard) -> None:
+        if asked.kind == "agent" and asked.heard is None:
+            asked.heard = given.spent.tokens
+            self.tell_fact("spent", asked, given.spent.tokens)
 
     def settle_or_go_on(self, asked: Asked, given: Answered | Refused | Due) -> None:
         if asked.kind == "agent":
@@ -226,7 +234,8 @@ class Reference(Books):
         self.tell_fact("spent", asked, given.spent.tokens)
         if isinstance(given, Answered):
             self.tell_fact("completed", asked)
-            self.event("agent_completed", asked, asked.attempt, asked.tries, given.value)
+            tokens = given.spent.tokens + (asked.heard or 0)
+            self.event("agent_completed", asked, asked.attempt, asked.tries, given.value, tokens)
             self.resolve(asked, "ok", given.value)
         elif given.reason is Reason.WRONG_ANSWER and not self.is_last_try(asked, given):
             if self.may_ask():
@@ -244,7 +253,8 @@ class Reference(Books):
 
     def is_last_try(self, asked: Asked, given: Refused) -> bool:
         asked.text = given.text
-        self.event("answer_refused", asked, asked.attempt, asked.tries, given.text)
+        tokens = given.spent.tokens + (asked.heard or 0)
+        self.event("answer_refused", asked, asked.attempt, asked.tries, given.text, tokens)
         return asked.tries == 2
 
     def without_answer(self, asked: Asked, reason: Reason = Reason.REFUSED) -> None:

@@ -29,6 +29,7 @@ class Asked:
     attempt: int = 0
     tries: int = 0
     text: str | None = None
+    heard: int | None = None  # tokens of the answer that is checked
 
     @property
     def id(self) -> str:

@@ -9,14 +9,17 @@ import pytest
 from flowcage.host.run.core.agent_calls import MAX_REFUSED_TEXT
 from flowcage.host.run.core.commands import Ask, Tell
 from flowcage.host.run.core.inputs import (
+    Answered,
     Compiled,
     Dialect,
     Due,
     Failed,
+    Heard,
     Input,
     Opened,
     Reason,
     Refused,
+    Spent,
     Turn,
 )
 from flowcage.host.run.core.rules import Rules
@@ -114,6 +117,16 @@ ATTEMPTS: dict[str, tuple[Rules, Row, list[str]]] = {
     "a wrong answer has a second try that keeps the place": (
         ONE,
         [agents(2), wrong(1), answer(1)],
+        ["ask 1", "ask 1 try 2", "ready", "ask 2"],
+    ),
+    "an answer that is heard settles nothing, and its check does": (
+        ONE,
+        [agents(2), Heard("1", "x"), answer(1), TURN],
+        ["ask 1", "ready", "ask 2", "tell 1=yes"],
+    ),
+    "an answer that is heard may be refused": (
+        ONE,
+        [agents(2), Heard("1", "x"), wrong(1), Heard("1", "y"), answer(1)],
         ["ask 1", "ask 1 try 2", "ready", "ask 2"],
     ),
     "there is no third try": (
@@ -248,3 +261,35 @@ def test_a_new_attempt_knows_nothing_of_the_answers_before() -> None:
     inputs: Row = [agents(1, retry=retry(2)), wrong(1, "4"), wrong(1, "5"), Due("1"), refuse(1)]
 
     assert events(inputs)[-1][1]["refused_text"] is None
+
+
+HEARD = Heard("1", "x", Spent(3, 0.5, 2.0), {"model": "m"})
+
+
+def heard_of(row: Row) -> Heard | None:
+    core, _ = play(row)
+    call = core.tree.call("1")
+    assert call is not None
+    return call.heard
+
+
+def test_what_is_heard_is_there_until_the_call_is_asked_again() -> None:
+    agents_1 = agents(1, retry=retry(2))
+
+    assert heard_of([agents_1, HEARD]) == HEARD
+    assert heard_of([agents_1, HEARD, Heard("1", "another", Spent(9))]) == HEARD
+    assert heard_of([agents_1, HEARD, wrong(1)]) is None
+    assert heard_of([agents_1, HEARD, refuse(1), Due("1")]) is None
+
+
+def test_events_of_an_answer_have_what_it_cost_when_it_was_heard() -> None:
+    good = Answered("1", "x", Spent(0, 0.0, 0.25), {"model": "m"})
+    bad = Refused("1", "no", Reason.WRONG_ANSWER, "x", Spent(0, 0.0, 0.25))
+    late = Refused("1", "too slow", Reason.TIMEOUT, spent=Spent(seconds=7.0))
+
+    told = dict(events([agents(1), HEARD, good]))["agent_completed"]
+    assert (told["tokens"], told["cost_usd"], told["seconds"]) == (3, 0.5, 2.25)
+    assert dict(events([agents(1), HEARD, bad]))["answer_refused"]["tokens"] == 3
+    failed = dict(events([agents(1), HEARD, bad, HEARD, bad]))["agent_failed"]
+    assert failed["seconds"] == 2.25
+    assert dict(events([agents(1), HEARD, late]))["agent_failed"]["seconds"] == 7.0  # of the whole attempt

@@ -9,11 +9,11 @@ import pytest
 from flowcage.host.run.core.agent_calls import MIN_REFUSALS
 from flowcage.host.run.core.commands import Emit, Finish, Tell
 from flowcage.host.run.core.inputs import (
-    Charged,
     Compiled,
     Due,
     Ended,
     Failed,
+    Heard,
     Input,
     Opened,
     Reason,
@@ -252,12 +252,30 @@ def test_what_comes_after_the_end_is_charged_once_and_counts_as_cancelled(end: I
     assert (totals.completed, totals.failed, totals.cancelled, totals.tokens) == (1, 0, 1, 15)
 
 
-def test_an_answer_whose_check_was_cut_off_is_charged() -> None:
-    paid = Charged("1", Spent(7, 0.5))
-    core, _ = play([says(agent(1), program(2)), paid, Charged("2", Spent(1)), refuse(1), paid])
+def test_an_answer_is_charged_when_it_is_heard() -> None:
+    paid = Heard("1", "yes", Spent(7, 0.5))
+    core, _ = play([says(agent(1), program(2)), paid, paid, Heard("2", "", Spent(1)), refuse(1), paid])
 
     totals = core.tree.totals
     assert (totals.tokens, totals.cost_usd, totals.failed) == (7, 0.5, 1)
+
+
+@pytest.mark.parametrize("end", [Failed("", "no"), says(state=State.MORE)])
+def test_an_answer_that_is_heard_after_the_end_is_charged_once(end: Input) -> None:
+    late = Heard("2", "yes", Spent(5))
+    core, _ = play([agents(2), answer(1), TURN, end, late, late, answer(2), answer(2, tokens=9), Ended("")])
+
+    assert (core.tree.totals.tokens, core.tree.totals.cancelled) == (5, 1)
+
+
+def test_what_is_heard_counts_for_the_budget_of_others() -> None:
+    heard: list[Input] = [agents(2), Heard("1", "x", Spent(10)), answer(2), TURN]
+    told = commands(heard, BUDGET_10)[-1]
+    core, _ = play([*heard, says(agent(3))], BUDGET_10)
+
+    assert isinstance(told, Tell)
+    assert told.resolves[0].resolution == Ok("yes", Budget(10, 10))
+    assert core.tree.totals.refused == 1
 
 
 @pytest.mark.parametrize("state", [State.MORE, State.COMPLETE])

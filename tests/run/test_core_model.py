@@ -16,7 +16,7 @@ from flowcage.host.run.core import agent_calls, fold
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Answered, Due, Ended, Input, Opened, Said, Spent, Turn
-from flowcage.host.run.core.tree import Totals
+from flowcage.host.run.core.tree import Totals, Tree
 from flowcage.protocol.messages import Ok, OkUndefined, Resolve
 
 from .core_histories import History, Tape, rules_from
@@ -69,11 +69,18 @@ class Both:
         assert _counts(tree.totals) == reference.totals()
         phases = {key: _counts(totals) for key, totals in tree.phases.items()}
         assert _counted(phases) == _counted(reference.phases())
+        at_work = [each for each in reference.requests if each.where == "work" and not each.flow.gone]
+        assert _heard(tree) == {each.id for each in at_work if each.heard is not None}
         for flow in reference.flows:
             if not flow.gone:
                 kept = tree.workflows[flow.path].kept
                 assert [note["kind"] for note in kept.diagnostics.entries] == flow.notes
                 assert list(kept.phases.items()) == list(flow.phases.items())
+
+
+def _heard(tree: Tree) -> set[str]:
+    calls = [call for flow in tree.workflows.values() for call in flow.calls.values()]
+    return {call.id for call in calls if call.stage == "asked" and call.heard is not None}
 
 
 def _counted(phases: dict[tuple[str, str], Counter[str]]) -> dict[tuple[str, str], Counter[str]]:
@@ -117,10 +124,10 @@ def _out(commands: list[Command]) -> Out:
 
 EVENT_MEMBERS = {
     "agent_queued": ("phase",),
-    "agent_completed": ("attempt", "tries", "value"),
+    "agent_completed": ("attempt", "tries", "value", "tokens"),
     "agent_failed": ("attempt", "tries", "will_retry", "refused_text"),
     "agent_cancelled": ("attempt",),
-    "answer_refused": ("attempt", "tries", "text"),
+    "answer_refused": ("attempt", "tries", "text", "tokens"),
 }
 
 

@@ -18,8 +18,9 @@ PURE = (
         "kept",
         "rest",
         "terms",
+        "told",
+        "waits",
     ),
-    "waits",
 )
 PROGRAM = """
 import importlib, sys

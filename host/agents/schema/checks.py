@@ -99,8 +99,14 @@ class UsableSchema:
         Raises:
             AgentError: the schema could not be applied to this value.
         """
-        if not self.text and plain.accepts(self.plain, value):
-            return None
+        return None if self.accepts(value) else await self.ask_checker(value)
+
+    def accepts(self, value: Json) -> bool:
+        """Whether a value is known to be an instance without a process."""
+        return not self.text and plain.accepts(self.plain, value)
+
+    async def ask_checker(self, value: Json) -> str | None:
+        """As `why_not`, by a process."""
         text = self.text or strictjson.dumps(self.schema)
         task = f'{{"schema":{text},"value":{strictjson.dumps(value)}}}'
         return await self.checker.problem(task.encode())

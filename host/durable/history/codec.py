@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -142,7 +143,7 @@ _WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
         "answered": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
         "refused": _refused,
         "reused": lambda it: reused_form(it) | _spent(it.spent) | _facts(it.facts),
-        "charged": lambda it: {"id": it.id, "spent": list(it.spent)},
+        "heard": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
         "remembered": lambda it: {"id": it.id, "handle": it.handle},
         "lived": lambda it: {"cpu": it.cpu_seconds},
         "due": lambda it: {"id": it.id},
@@ -215,10 +216,10 @@ def _perhaps_spent(it: Members) -> Spent:
     return _read_spent(it) if "spent" in it else NOTHING
 
 
-def _read_answered(it: Members) -> Decoded:
+def _read_answer(kind: type[inputs.Answered] | type[inputs.Heard], it: Members) -> Decoded:
     facts = it.object("facts")
     told = NO_FACTS if facts is None else dict(facts.items())
-    return Decoded(inputs.Answered(it.string("id"), it.required("value"), _perhaps_spent(it), told))
+    return Decoded(kind(it.string("id"), it.required("value"), _perhaps_spent(it), told))
 
 
 def _read_refused(it: Members) -> Decoded:
@@ -254,13 +255,13 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
         "said": _strict("p calls requests notes state result known asked said", _read_said),
         "noted": _strict("p note", _read_noted),
         "turn": _strict("p", lambda it: Decoded(inputs.Turn(it.string("p")))),
-        "answered": _strict("id value spent facts", _read_answered),
+        "answered": _strict("id value spent facts", partial(_read_answer, inputs.Answered)),
         "refused": _strict("id message reason text spent", _read_refused),
         "reused": _strict(
             "id value run request replaced spent agents facts",
             lambda it: Decoded(read_reused(it, _perhaps_spent(it))),
         ),
-        "charged": _strict("id spent", lambda it: Decoded(inputs.Charged(it.string("id"), _read_spent(it)))),
+        "heard": _strict("id value spent facts", partial(_read_answer, inputs.Heard)),
         "remembered": _strict(
             "id handle", lambda it: Decoded(inputs.Remembered(it.string("id"), it.string("handle")))
         ),

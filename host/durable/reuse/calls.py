@@ -16,7 +16,7 @@ from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.reuse.content import Content, Known, content_of, key_of
 from flowcage.host.run.core.commands import Tell
 from flowcage.host.run.core.fold import Core, OutOfOrder
-from flowcage.host.run.core.inputs import NOTHING, Answered, Charged, Due, Refused, Reused, Said, Spent
+from flowcage.host.run.core.inputs import NOTHING, Answered, Due, Heard, Refused, Reused, Said, Spent, sum_of
 from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
@@ -143,7 +143,7 @@ class _Words:
         self._reused: set[str] = set()
         for entry in record.entries:
             given = entry.input
-            if isinstance(given, Answered | Refused | Charged | Reused):
+            if isinstance(given, Answered | Refused | Heard | Reused):
                 self._spent[given.id] = sum_of(self._spent[given.id], given.spent)
             if isinstance(given, Answered | Refused | Due | Reused) and given.id not in self._reused:
                 self._last[given.id] = entry.seq, given
@@ -167,11 +167,6 @@ class _Words:
             replaced=isinstance(word, Reused) and word.replaced,
             agents=word.agents if isinstance(word, Reused) else int(is_agent),
         )
-
-
-def sum_of(one: Spent, other: Spent) -> Spent:
-    """What both cost together."""
-    return Spent(one.tokens + other.tokens, one.cost_usd + other.cost_usd, one.seconds + other.seconds)
 
 
 def _told(record: RunRecord) -> dict[str, tuple[int, int]]:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import reduce
 
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.durable.reuse.calls import Call, calls_of, sum_of
+from flowcage.host.durable.reuse.calls import Call, calls_of
 from flowcage.host.durable.reuse.content import Known
 from flowcage.host.durable.reuse.guide import Old, Phases, source_of
 from flowcage.host.durable.reuse.order import turn_of
 from flowcage.host.durable.reuse.terms import Terms, apply
+from flowcage.host.run.core.inputs import sum_of
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import MISSING, Json, Missing
 

@@ -10,7 +10,7 @@ from flowcage.host.outcome.verdict import RESUMABLE
 from flowcage.host.resume.looking.calls import CallAttempt, RefusedAnswer, RunCall
 from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
-from flowcage.host.run.core.inputs import Answered, Ended, Opened, Reason, Refused, Said
+from flowcage.host.run.core.inputs import Answered, Ended, Heard, Opened, Reason, Refused, Said
 from flowcage.host.run.core.tree import Totals
 from flowcage.protocol.messages import (
     MISSING,
@@ -61,7 +61,7 @@ class _Calls:
     def take(self, entry: Entry) -> None:
         given, at = entry.input, entry.at
         self._begin_life(entry.epoch)
-        if isinstance(given, Answered | Refused) and (call := self.calls.get(given.id)) is not None:
+        if isinstance(given, Answered | Refused | Heard) and (call := self.calls.get(given.id)) is not None:
             _answer(call, given, at)
         commands, _ = self.telling.take(entry)
         if isinstance(given, Opened):
@@ -76,9 +76,15 @@ class _Calls:
     def _begin_life(self, epoch: int) -> None:
         if self._epoch not in (None, epoch):
             for call in self.calls.values():
-                if call.state == "open" and call.attempts and call.attempts[-1].ended is None:
+                is_at_work = call.state == "open" and call.attempts and call.attempts[-1].ended is None
+                if is_at_work and not self._is_heard(call.id):
                     call.attempts[-1].lives += 1
         self._epoch = epoch
+
+    def _is_heard(self, identifier: str) -> bool:
+        """Whether there is an answer already, and nobody is asked again."""
+        call = self.telling.core.tree.call(identifier)
+        return call is not None and call.heard is not None
 
     def _ask_all(self, said: Said, at: float) -> None:
         workflow = self.telling.core.tree.workflows.get(said.path)
@@ -136,7 +142,7 @@ def _id(path: str, identifier: str) -> str:
     return f"{path}/{identifier}" if path else identifier
 
 
-def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
+def _answer(call: RunCall, given: Answered | Refused | Heard, at: float) -> None:
     """Note what was answered, before the core has said what follows."""
     if call.state in ("cancelled", "failed", "answered"):
         return
@@ -144,6 +150,9 @@ def _answer(call: RunCall, given: Answered | Refused, at: float) -> None:
     if attempt is not None:
         attempt.tokens += given.spent.tokens
         attempt.cost_usd += given.spent.cost_usd
+    if isinstance(given, Heard):
+        return
+    if attempt is not None:
         attempt.ended = at
     if isinstance(given, Answered):
         call.state, call.value = "answered", given.value

@@ -7,12 +7,12 @@ try keeps the place at work that its attempt has; the wait before another attemp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flowcage.host.run.core.commands import Ask, Verdict
-from flowcage.host.run.core.inputs import Answered, Charged, Facts, Reason, Refused, Reused
-from flowcage.host.run.core.terms import terms_of
+from flowcage.host.run.core.inputs import Answered, Heard, Reason, Refused, Reused
+from flowcage.host.run.core.terms import terms_of, text_of
+from flowcage.host.run.core.told import known, whole
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
 
@@ -20,8 +20,6 @@ from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
 MAX_TRIES = 2
 # How often a workflow may go on asking after a cap was reached; as often as the cap allows if that is more.
 MIN_REFUSALS = 100
-# Names of what whoever answered may have told beside the answer.
-_FACTS = frozenset({"usage", "model", "session_id", "cached"})
 # Characters of a refused answer that events and reports keep.
 MAX_REFUSED_TEXT = 2_000
 
@@ -67,7 +65,8 @@ class AgentCalls:
         if call.attempt == 0:
             for totals in self._tree.totals_of(call):
                 totals.started += 1
-        call.attempt, call.tries, call.refused_text, call.handle = call.attempt + 1, 1, None, None
+        call.attempt, call.tries = call.attempt + 1, 1
+        call.refused_text = call.handle = call.heard = None
         self._ask(call, None)
 
     def again(self, call: Call) -> None:
@@ -76,6 +75,12 @@ class AgentCalls:
             self._give_up_unasked(call, refusal)
         else:
             self._tree.enqueue(call)
+
+    def heard(self, call: Call, answer: Heard) -> None:
+        """Count what an answer cost before it is known what it is good for."""
+        if call.heard is None:
+            call.heard = answer
+            self._tree.charge(call, answer.spent)
 
     def answered(self, call: Call, answer: Answered) -> None:
         """Resolve a call with its answer."""
@@ -107,7 +112,9 @@ class AgentCalls:
     def refused(self, call: Call, refusal: Refused) -> None:
         """Ask again, now or after a wait, or give the call up."""
         self._tree.charge(call, refusal.spent)
-        message, seconds = refusal.message, refusal.spent.seconds
+        message = refusal.message
+        is_of_attempt = refusal.reason is Reason.TIMEOUT
+        seconds = (refusal.spent if is_of_attempt else whole(call, refusal.spent)).seconds
         if refusal.reason is Reason.WRONG_ANSWER:
             self._keep_refused_answer(call, refusal)
             if call.tries < MAX_TRIES:
@@ -120,8 +127,11 @@ class AgentCalls:
         else:
             self._fail(call, message, refusal.reason, seconds)
 
-    def too_late(self, call: Call, given: Answered | Refused | Charged) -> None:
+    def too_late(self, call: Call, given: Answered | Refused | Heard) -> None:
         """Count what an answer cost that no workflow waits for any more."""
+        if isinstance(given, Heard):
+            self.heard(call, given)
+            return
         self._tree.charge(call, given.spent)
         self._tree.give_place_back(call)
 
@@ -143,7 +153,7 @@ class AgentCalls:
         if refusal is not None:
             self._fail(call, refusal, Reason.REFUSED, seconds)
             return
-        call.tries += 1
+        call.tries, call.heard = call.tries + 1, None
         self._ask(call, problem)
 
     def _ask(self, call: Call, problem: str | None) -> None:
@@ -250,19 +260,20 @@ class AgentCalls:
             tries=call.tries,
             message=refusal.message,
             text=call.refused_text,
-            tokens=refusal.spent.tokens,
+            tokens=whole(call, refusal.spent).tokens,
         )
 
     def _tell_of_answer(self, call: Call, answer: Answered) -> None:
+        spent = whole(call, answer.spent)
         self._emit(
             call,
             "agent_completed",
             attempt=call.attempt,
             tries=call.tries,
             value=answer.value,
-            seconds=answer.spent.seconds,
-            tokens=answer.spent.tokens,
-            cost_usd=answer.spent.cost_usd,
+            seconds=spent.seconds,
+            tokens=spent.tokens,
+            cost_usd=spent.cost_usd,
             **known(answer.facts),
         )
 
@@ -280,14 +291,3 @@ class AgentCalls:
 
     def _emit(self, call: Call, kind: str, **members: Any) -> None:
         self._tree.emit(call.path, kind, request_id=call.request.id, **members)
-
-
-def known(facts: Facts) -> Facts:
-    """Those that the event has a member for; a store may hold any."""
-    return {name: fact for name, fact in facts.items() if name in _FACTS} if facts else facts
-
-
-def text_of(options: Mapping[str, Json], name: str) -> str | None:
-    """An option that is text; None for any other."""
-    value = options.get(name)
-    return value if isinstance(value, str) else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
+from flowcage.host.run.core.inputs import Heard
 from flowcage.host.run.core.kinds import Kind
 from flowcage.protocol.messages import Json, Request, Resolve
 
@@ -29,6 +30,7 @@ class Ask(NamedTuple):
         interrupted: whether another host had asked, and ended before there was an answer.
         handle: that was remembered last in this attempt.
         refused: the answer that had the problem, cut where it is long.
+        heard: the answer to this, where there is one and only its check is to be done.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Ask(NamedTuple):
     interrupted: bool = False
     handle: str | None = None
     refused: str | None = None
+    heard: Heard | None = None
 
 
 class Wake(NamedTuple):

@@ -47,6 +47,13 @@ class Spent(NamedTuple):
 
 
 NOTHING = Spent()
+
+
+def sum_of(one: Spent, other: Spent) -> Spent:
+    """What both cost together."""
+    return Spent(one.tokens + other.tokens, one.cost_usd + other.cost_usd, one.seconds + other.seconds)
+
+
 NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -136,11 +143,17 @@ class Reused(NamedTuple):
     facts: Facts = NO_FACTS
 
 
-class Charged(NamedTuple):
-    """An agent has answered, and what the answer is good for will not be known: its check was cut off."""
+class Heard(NamedTuple):
+    """An agent has answered, and it takes a process to find out what the answer is good for.
+
+    `Answered` or `Refused` follows, with what the check took as its `spent`. Where neither does, because the
+    host has ended, this answer is checked again and nobody is asked.
+    """
 
     id: str
-    spent: Spent
+    value: Json
+    spent: Spent = NOTHING
+    facts: Facts = NO_FACTS
 
 
 class Remembered(NamedTuple):
@@ -188,7 +201,7 @@ Input: TypeAlias = (
     | Answered
     | Refused
     | Reused
-    | Charged
+    | Heard
     | Remembered
     | Lived
     | Due

@@ -1,4 +1,4 @@
-"""``options.retry`` and ``options.timeoutMs`` of an ``agent()`` call: attempts, backoff, timeout."""
+"""Options of an ``agent()`` call: its attempts, backoff and timeout, and those that are text."""
 
 from __future__ import annotations
 
@@ -72,3 +72,9 @@ def _number(
         shown = repr(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
         raise ValueError(f"{where}{name} must be a number from {least} to {most}, not {shown[:40]}")
     return value
+
+
+def text_of(options: Mapping[str, Json], name: str) -> str | None:
+    """An option that is text; None for any other."""
+    value = options.get(name)
+    return value if isinstance(value, str) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never
 
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
-from flowcage.host.run.core.inputs import Dialect, Facts, Lived, Remembered, Spent
+from flowcage.host.run.core.inputs import Dialect, Facts, Heard, Lived, Remembered, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
@@ -75,6 +75,7 @@ class Call:
         refused_text: the last answer that did not fit the call's schema.
         due: when it is woken, where it waits for a time.
         handle: that was remembered last in this attempt.
+        heard: the answer of this try, while it is checked.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Call:
     refused_text: str | None = None
     due: float = 0.0
     handle: str | None = None
+    heard: Heard | None = None
 
 
 @dataclass(slots=True)
