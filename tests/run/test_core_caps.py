@@ -49,6 +49,7 @@ from .core_inputs import (
 TURN = Turn("")
 NEXT = agents(2, 2)
 BELOW = (says(below(1)), Opened("1", "below.js", "1"))
+TWO_EACH = (agent(1), agent(2), program(3), program(4))
 TOTAL_2 = Rules(max_total_agents=2, handlers=HANDLERS)
 BUDGET_10 = Rules(budget_tokens=10, handlers=HANDLERS)
 IN_ORDER = Rules(budget_tokens=10, max_agents=1, handlers=HANDLERS)
@@ -84,6 +85,11 @@ ROWS: dict[str, tuple[Rules, Row, list[str]]] = {
         TOTAL_2,
         [says(agent(1), below(2)), Opened("2", "b", "2"), says(agent(1), agent(2), path="2"), Turn("2")],
         ["ask 1", "ask 2", "2: ready", "ask 2/1", f"2: tell 2!{NO}"],
+    ),
+    "what a child workflow leaves in its own queue keeps no later call waiting": (
+        RULES._replace(max_children=1, max_agents=1),
+        [*BELOW, says(*TWO_EACH, path="1"), Ended("1"), answer(1), TURN, NEXT],
+        ["ask 1", "ask 1/1", "ask 1/3", "ready", "tell 1=yes", "ask 2"],
     ),
     "calls that are wrong do not count": (
         TOTAL_2,

@@ -287,6 +287,6 @@ class Core:
                 self._agents.cancelled(call, has_begun=call.id not in unbegun)
             self.tree.give_place_back(call)
         self.tree.close(workflow)
-        self.tree.waiting -= sum(len(queue.waiting) for queue in workflow.queues.values())
+        self.tree.forget_queues(workflow)
         del self.tree.workflows[workflow.path]
         return workflow

@@ -231,6 +231,12 @@ class Tree:
                     self._take_place(queue, call)
                     yield call
 
+    def forget_queues(self, workflow: Workflow) -> None:
+        """Let nothing wait in a workflow's own queues: what they have is counted once."""
+        for queue in workflow.queues.values():
+            self.waiting -= len(queue.waiting)
+            queue.waiting.clear()
+
     def wait(self, call: Call, seconds: float) -> None:
         """Have a call wait for a time, without a place at work."""
         self.give_place_back(call)
