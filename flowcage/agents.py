@@ -12,6 +12,10 @@ if TYPE_CHECKING:
         Progress as Progress,
     )
     from flowcage.host.agents.call import AgentCall as AgentCall
+    from flowcage.host.agents.compose.aliased import aliased as aliased
+    from flowcage.host.agents.compose.cached import AnswerStore as AnswerStore, cached as cached
+    from flowcage.host.agents.compose.route import Route as Route, route as route
+    from flowcage.host.agents.compose.typed import typed as typed
     from flowcage.host.agents.errors import (
         AgentError as AgentError,
         AgentsUnavailable as AgentsUnavailable,
@@ -20,13 +24,25 @@ if TYPE_CHECKING:
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.agents.honour import require_honoured as require_honoured
+    from flowcage.host.agents.mock.mock import mock as mock
+    from flowcage.host.agents.mock.fixtures import (
+        FixturesError as FixturesError,
+        read_fixtures as read_fixtures,
+    )
+    from flowcage.host.agents.settings import AgentSettings as AgentSettings
     from flowcage.host.agents.spec import parse_agent as parse_agent
+    from flowcage.host.agents.types.agent_type import AgentType as AgentType
+    from flowcage.host.agents.types.folders import AgentTypes as AgentTypes, TypesFolder as TypesFolder
 
 # Public names, by the module that each is imported from.
 _HOMES = {
     "flowcage.host.agents.agent": ("Agent",),
     "flowcage.host.agents.answer": ("AgentAnswer", "AgentUsage", "Progress"),
     "flowcage.host.agents.call": ("AgentCall",),
+    "flowcage.host.agents.compose.aliased": ("aliased",),
+    "flowcage.host.agents.compose.cached": ("AnswerStore", "cached"),
+    "flowcage.host.agents.compose.route": ("Route", "route"),
+    "flowcage.host.agents.compose.typed": ("typed",),
     "flowcage.host.agents.errors": (
         "AgentError",
         "AgentsUnavailable",
@@ -35,7 +51,12 @@ _HOMES = {
         "WrongAnswer",
     ),
     "flowcage.host.agents.honour": ("require_honoured",),
+    "flowcage.host.agents.mock.mock": ("mock",),
+    "flowcage.host.agents.mock.fixtures": ("FixturesError", "read_fixtures"),
+    "flowcage.host.agents.settings": ("AgentSettings",),
     "flowcage.host.agents.spec": ("parse_agent",),
+    "flowcage.host.agents.types.agent_type": ("AgentType",),
+    "flowcage.host.agents.types.folders": ("AgentTypes", "TypesFolder"),
 }
 
 # Not for type checkers. With __getattr__ they would take any name, and an __all__ that is computed hides all.

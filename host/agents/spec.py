@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.fixtures import Fixture
-from flowcage.host.agents.mock import mock
+from flowcage.host.agents.mock.fixtures import Fixture
+from flowcage.host.agents.mock.mock import mock
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.terminal.near_match import did_you_mean
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from flowcage.host.agents.agent import Agent
-from flowcage.host.agents.echo import echo
+from flowcage.host.agents.mock.echo import echo
 from flowcage.host.agents.people import AskHandler
 from flowcage.host.events.records import Listener
 from flowcage.host.process.launch.launcher import Launcher

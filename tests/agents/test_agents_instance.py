@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowcage.host.agents import AgentCall, AgentError
-from flowcage.host.agents.echo import echo
-from flowcage.host.agents.instance import MAX_CHARACTERS, MAX_DEPTH, NoInstance, make
+from flowcage.host.agents.mock.echo import echo
+from flowcage.host.agents.mock.instance import MAX_CHARACTERS, MAX_DEPTH, NoInstance, make
 from flowcage.protocol import strictjson
 
 from ..host.runs import run

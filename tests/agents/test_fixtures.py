@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentError, AgentUsage
-from flowcage.host.agents.fixtures import FixturesError, read_fixtures
-from flowcage.host.agents.mock import mock
+from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
+from flowcage.host.agents.mock.mock import mock
 
 LINES = b"""\xef\xbb\xbf
 {"label": "verify:*", "answer": {"ok": true}, "usage": {"input": 3, "output": 4}, "costUsd": 0.5}

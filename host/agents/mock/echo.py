@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError
-from flowcage.host.agents.instance import NoInstance, make
+from flowcage.host.agents.mock.instance import NoInstance, make
 
 
 async def echo(call: AgentCall) -> AgentAnswer:

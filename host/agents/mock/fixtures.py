@@ -1,9 +1,9 @@
 """Answers from a file, for `mock`: JSON with a list of entries, or JSON Lines with one entry each.
 
 An entry has ``answer`` (any JSON) or ``error`` (text), and may have ``label``, ``phase`` and ``prompt``:
-patterns with ``*``, ``?`` and ``[…]``, of which all have to fit. What the answer cost is in ``tokens``,
-``usage`` (``input``, ``output``, ``cacheRead``, ``cacheWrite``) and ``costUsd``; who gave it, in ``model``
-and ``sessionId``.
+patterns with ``*``, ``?`` and ``[…]``, of which all have to fit. What the answer cost is ``tokens``,
+``usage`` (``input``, ``output``, ``cacheRead``, ``cacheWrite``) and ``costUsd``; ``model`` and
+``sessionId`` say who gave it.
 """
 
 from __future__ import annotations

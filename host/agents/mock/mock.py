@@ -5,8 +5,8 @@ from __future__ import annotations
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.echo import echo
-from flowcage.host.agents.fixtures import Fixture, answer_from
+from flowcage.host.agents.mock.echo import echo
+from flowcage.host.agents.mock.fixtures import Fixture, answer_from
 
 
 def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:

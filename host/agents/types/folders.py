@@ -1,0 +1,148 @@
+"""Types of agents from folders of Markdown files.
+
+A type is looked up among the names that the files give themselves. No path is made from the name that a
+workflow asks for, so none leads out of the folders.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from flowcage.host.agents.types.agent_type import BUILT_IN, AgentType, type_of
+from flowcage.host.agents.types.front_matter import FrontMatterError, read_page
+from flowcage.host.terminal.near_match import did_you_mean
+
+MAX_BYTES = 256 * 1024  # of a file
+MAX_FILES = 1000  # of a folder
+MAX_LEVELS = 5  # of folders in it
+_SHOWN = 20  # names in a message
+
+
+class UnknownAgentType(ValueError):
+    """There is no such type, or its file cannot be used. The message says which there are."""
+
+
+class TypesFolder(NamedTuple):
+    """Where types are looked for.
+
+    Attributes:
+        path: of the folder; it need not be there.
+        within: the folder that no symbolic link may lead out of, such as a repository that is not trusted;
+            None for a folder of the user's own.
+    """
+
+    path: Path
+    within: Path | None = None
+
+
+class AgentTypes:
+    """The types of some folders, and the built-in ones. The files are read when the first type is asked for.
+
+    Args:
+        folders: an earlier one has precedence, and each before the built-in ones.
+    """
+
+    def __init__(self, folders: Iterable[TypesFolder] = ()) -> None:
+        self._folders = tuple(folders)
+
+    def find(self, name: str) -> AgentType:
+        """A type by its name.
+
+        Raises:
+            UnknownAgentType: there is none, or what it says cannot be followed.
+        """
+        found = self._all.get(name)
+        if isinstance(found, AgentType):
+            return found
+        if found is not None:
+            raise UnknownAgentType(f"agentType {name!r} cannot be used: {found}")
+        known = self.names
+        shown = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
+        raise UnknownAgentType(
+            f"there is no agentType {name[:80]!r}{did_you_mean(name[:80], known)}; known are {shown}. "
+            "Others are files such as .flowcage/agents/NAME.md or .claude/agents/NAME.md"
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that can be used."""
+        return tuple(sorted(name for name, found in self._all.items() if isinstance(found, AgentType)))
+
+    @cached_property
+    def _all(self) -> dict[str, AgentType | str]:
+        """By name: the type, or why its file cannot be used."""
+        found: dict[str, AgentType | str] = {}
+        for folder in self._folders:
+            found = {**_read(folder), **found}
+        return {**{kind.name: kind for kind in BUILT_IN}, **found}
+
+
+def _read(folder: TypesFolder) -> dict[str, AgentType | str]:
+    found: dict[str, AgentType | str] = {}
+    for file in _files(folder):
+        kind = _type(file, follows_links=folder.within is None)
+        name = kind.name if isinstance(kind, AgentType) else file.stem
+        found[name] = f"there are two files for it, {file} is one" if name in found else kind
+    return found
+
+
+def _type(file: Path, *, follows_links: bool) -> AgentType | str:
+    try:
+        return type_of(read_page(_text(file, follows_links)), file.stem)
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    except UnicodeDecodeError as error:
+        return f"{file}: is not UTF-8: {error.reason} at byte {error.start}"
+    except FrontMatterError as error:
+        return f"{file}:{error}"
+    except ValueError as error:
+        return f"{file}: {error}"
+
+
+def _text(file: Path, follows_links: bool) -> str:
+    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    descriptor = os.open(file, flags if follows_links else flags | os.O_NOFOLLOW)
+    with open(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file")
+        data = opened.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"is longer than {MAX_BYTES} bytes")
+    return data.decode()
+
+
+def _files(folder: TypesFolder) -> list[Path]:
+    """The Markdown files of a folder, by name."""
+    if folder.within is not None and not _is_within(folder.path, folder.within):
+        return []
+    found: list[Path] = []
+    for file in _walk(folder.path, MAX_LEVELS, follows_links=folder.within is None):
+        if len(found) == MAX_FILES:
+            break
+        found.append(file)
+    return sorted(found)
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _walk(folder: Path, levels: int, *, follows_links: bool) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=follows_links):
+            if levels > 1:
+                yield from _walk(Path(entry.path), levels - 1, follows_links=follows_links)
+        elif entry.name.endswith(".md"):
+            yield Path(entry.path)
