@@ -20,6 +20,7 @@ class Fenced(RunError):
     """
 
     child_alive = True
+    ends_run = True
 
     def __init__(self, run_id: str, epoch: int) -> None:
         super().__init__(
@@ -44,6 +45,7 @@ class StoreFailed(RunError):
     """The store takes nothing more, so the run could not go on; what was written can be resumed."""
 
     child_alive = True
+    ends_run = True
 
 
 class TooLarge(StoreFailed):

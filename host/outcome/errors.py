@@ -30,10 +30,12 @@ class RunError(FlowcageError):
 
     Attributes:
         child_alive: whether the child was still alive when the error arose.
+        ends_run: whether it is no failure of the workflow's that it is raised in, but ends the whole run.
         verdict: how the run ended, in one word.
     """
 
     child_alive = False
+    ends_run = False
     verdict: Verdict = Verdict.HOST_FAULT
     _report: Report | None = None
 

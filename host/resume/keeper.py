@@ -4,8 +4,8 @@ Not all that happens to a run is to be gone on from. What ends it from outside, 
 time or a fault of the host's program, ends its workflows and is no part of its history:
 
 - That the root has ended, or that a handler of its has failed, is not written at all.
-- That a child workflow has ended is held back until something happens that may follow from it. It ends with
-  its root mostly, and then nothing follows.
+- That a child workflow has ended, or that a handler of its has failed, is held back until something happens
+  that may follow from it. It ends with its root mostly, and then nothing follows.
 - From the moment on at which the root is being ended, nothing follows from it but the answer of the request
   that it was run for: siblings have inputs until the cancellation has reached them, too.
 """
@@ -51,7 +51,7 @@ class Keeper:
         self._store = store
         self._journal = Journal(store, run_id, epoch, seq)
         self._ticket: Ticket[None] | None = None
-        self._held: list[tuple[float, Ended]] = []
+        self._held: list[tuple[float, Ended | Failed]] = []
         self.is_being_ended: Callable[[], bool] = lambda: False
         self.run_id = run_id
         self.epoch = epoch
@@ -59,7 +59,7 @@ class Keeper:
     def record(self, now: float, given: Input) -> None:
         if isinstance(given, Ended | Failed) and not given.path:
             return
-        if isinstance(given, Ended):
+        if isinstance(given, Ended | Failed):
             self._held.append((now, given))
             return
         self._write_what_led_to(given)

@@ -51,6 +51,7 @@ class Node:
         is_stopped: whether it was something else, and came before the timeout.
         finish: how the workflow ended, where the core says so.
         failure: why the run must end, where the host found out.
+        failed_behind: of a root, whether a workflow has ended whose child was not where an earlier one was.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Node:
         self.is_stopped = False
         self.finish: Finish | None = None
         self.failure: RunError | None = None
+        self.failed_behind = False
         self._nursery: trio.Nursery | None = None
         self._is_closed = False
 

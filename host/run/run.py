@@ -15,7 +15,6 @@ from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
 from flowcage.host.run.answering import Answerer
-from flowcage.host.run.arguments import require_workflow
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver
@@ -23,7 +22,8 @@ from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import host_limits
 from flowcage.host.run.naps.children import Children
 from flowcage.host.run.node import Node, new_run_id, run_id_below
-from flowcage.host.run.options import Caller, KeptChild, RunOptions
+from flowcage.host.run.options import Caller, RunOptions
+from flowcage.host.run.past.below import CallerOf, is_behind, result_below
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.past.journal import Begun, Journal
 from flowcage.host.run.past.lived import tell_of_cpu
@@ -75,7 +75,7 @@ class WorkflowRun(Node):
 
     def caller(self, request: str) -> Caller:
         """This workflow as the handler of one of its requests sees it."""
-        return _Caller(self, request)
+        return CallerOf(self, request)
 
     def tell(self, resolves: tuple[Resolve, ...]) -> None:
         """Send resolutions to the child, and let it run."""
@@ -116,7 +116,7 @@ class WorkflowRun(Node):
             self.driver, run_id, path, source_name, options, launcher, parent=self, request=request
         )
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
-        return (await child.execute(source, args)).result
+        return await result_below(child, source, args)
 
     def _known(
         self, path: str, request: str, source: str, source_name: str, args: Json
@@ -150,7 +150,7 @@ class WorkflowRun(Node):
             measured = None if child is None else child.measured(self.options.limits)
             error.verdict = verdict_on(error, measured)
             report = self._end(error.verdict, str(error))
-            if not hasattr(error, "report"):  # a child workflow's error has that of the child workflow
+            if self.parent is None or not hasattr(error, "report"):  # that of a child workflow stays its own
                 error.report = report
             raise
         except BaseException as interruption:
@@ -269,32 +269,10 @@ class Run(WorkflowRun):
 
     @property
     def is_behind(self) -> bool:
-        """Whether its child is not yet where one before it was: what ends it is a limit of this life."""
-        past, waking = self.driver.past, self.driver.napping.waking
-        return "" in waking or (past is not None and "" in past.behind)
+        """Whether a child of its was not yet where one before it had been: what ended it is of this life."""
+        return self.failed_behind or is_behind(self)
 
     @property
     def cpu_seconds(self) -> float:
         """CPU of what has ended: children, and whatever else is charged to the run."""
         return self.driver.allowance.cpu_seconds
-
-
-class _Caller:
-    """A workflow and the request of it that a handler answers."""
-
-    def __init__(self, run: WorkflowRun, request: str) -> None:
-        self.run = run
-        self.request = request
-        self.id = run.id
-        self.source_name = run.source_name
-        self.depth = run.depth
-
-    @property
-    def kept(self) -> KeptChild | None:
-        past = self.run.driver.past
-        begun = None if past is None else past.next_below(self.request)
-        return None if begun is None else KeptChild(begun.source, begun.source_name, begun.args)
-
-    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
-        require_workflow(source, source_name, args)
-        return await self.run.run_child(self.request, source, source_name, args)

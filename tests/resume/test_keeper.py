@@ -36,6 +36,10 @@ X, Y, BELOW = Ended("5"), Ended("6"), Ended("5/1")
         (True, [BELOW, X, Y, Refused("5", "no")], [BELOW, X, Refused("5", "no")]),
         (True, [Ended("5.2"), Ended("55"), Answered("5", 1)], [Ended("5.2"), Answered("5", 1)]),
         (True, [X, Failed("", "no"), Ended("")], []),
+        (True, [Failed("5", "no"), X, Turn("6")], [Turn("6")]),
+        (True, [Failed("5", "no"), X, Refused("5", "no")], [Failed("5", "no"), X, Refused("5", "no")]),
+        (False, [Failed("5", "no"), Turn("6"), X], [Failed("5", "no"), Turn("6")]),
+        (False, [Failed("5", "no"), X, Failed("", "no"), Ended("")], []),
     ],
 )
 def test_what_is_written(is_being_ended: bool, given: list[Input], written: list[Input]) -> None:

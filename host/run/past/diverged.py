@@ -20,6 +20,7 @@ class ReplayDiverged(RunError):
     """
 
     child_alive = True
+    ends_run = True
     verdict = Verdict.DIVERGED
 
     def __init__(
