@@ -232,10 +232,9 @@ class Tree:
                     yield call
 
     def forget_queues(self, workflow: Workflow) -> None:
-        """Let nothing wait in a workflow's own queues: what they have is counted once."""
-        for queue in workflow.queues.values():
-            self.waiting -= len(queue.waiting)
-            queue.waiting.clear()
+        """Let nothing wait in a workflow's own queues any more."""
+        self.waiting -= sum(len(queue.waiting) for queue in workflow.queues.values())
+        workflow.queues.clear()
 
     def wait(self, call: Call, seconds: float) -> None:
         """Have a call wait for a time, without a place at work."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowcage.host.agents.instance import make
+from flowcage.host.agents.mock.instance import make
 
 from .loopback import Server
 
