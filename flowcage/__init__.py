@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     )
     from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
-        AgentLimitReached as AgentLimitReached,
-        BudgetExhausted as BudgetExhausted,
         CannotSend as CannotSend,
         ChildDied as ChildDied,
         ChildSilent as ChildSilent,
@@ -68,12 +66,21 @@ if TYPE_CHECKING:
         WorkflowStalled as WorkflowStalled,
         WrongEventLoop as WrongEventLoop,
     )
+    from flowcage.host.outcome.of_agents import (
+        AgentLimitReached as AgentLimitReached,
+        BudgetExhausted as BudgetExhausted,
+        CostExhausted as CostExhausted,
+        RunHalted as RunHalted,
+    )
     from flowcage.host.outcome.quota import Quota as Quota
     from flowcage.host.outcome.report import (
         Census as Census,
         Outcome as Outcome,
-        PhaseUsage as PhaseUsage,
         Report as Report,
+    )
+    from flowcage.host.outcome.usage import (
+        ModelUsage as ModelUsage,
+        PhaseUsage as PhaseUsage,
         Usage as Usage,
     )
     from flowcage.host.outcome.verdict import Verdict as Verdict
@@ -152,8 +159,6 @@ _HOMES = {
     ),
     "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
-        "AgentLimitReached",
-        "BudgetExhausted",
         "CannotSend",
         "ChildDied",
         "ChildSilent",
@@ -177,12 +182,21 @@ _HOMES = {
         "WorkflowStalled",
         "WrongEventLoop",
     ),
+    "flowcage.host.outcome.of_agents": (
+        "AgentLimitReached",
+        "BudgetExhausted",
+        "CostExhausted",
+        "RunHalted",
+    ),
     "flowcage.host.outcome.quota": ("Quota",),
     "flowcage.host.outcome.report": (
         "Census",
         "Outcome",
-        "PhaseUsage",
         "Report",
+    ),
+    "flowcage.host.outcome.usage": (
+        "ModelUsage",
+        "PhaseUsage",
         "Usage",
     ),
     "flowcage.host.outcome.verdict": ("Verdict",),

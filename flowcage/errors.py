@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     )
     from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
     from flowcage.host.outcome.errors import (
-        AgentLimitReached as AgentLimitReached,
-        BudgetExhausted as BudgetExhausted,
         CannotSend as CannotSend,
         ChildDied as ChildDied,
         ChildSilent as ChildSilent,
@@ -55,6 +53,12 @@ if TYPE_CHECKING:
         WorkflowFailed as WorkflowFailed,
         WorkflowStalled as WorkflowStalled,
         WrongEventLoop as WrongEventLoop,
+    )
+    from flowcage.host.outcome.of_agents import (
+        AgentLimitReached as AgentLimitReached,
+        BudgetExhausted as BudgetExhausted,
+        CostExhausted as CostExhausted,
+        RunHalted as RunHalted,
     )
     from flowcage.host.outcome.quota import Quota as Quota
     from flowcage.host.outcome.verdict import Verdict as Verdict
@@ -94,8 +98,6 @@ _HOMES = {
     ),
     "flowcage.host.outcome.cancel": ("CancelRequested",),
     "flowcage.host.outcome.errors": (
-        "AgentLimitReached",
-        "BudgetExhausted",
         "CannotSend",
         "ChildDied",
         "ChildSilent",
@@ -118,6 +120,12 @@ _HOMES = {
         "WorkflowFailed",
         "WorkflowStalled",
         "WrongEventLoop",
+    ),
+    "flowcage.host.outcome.of_agents": (
+        "AgentLimitReached",
+        "BudgetExhausted",
+        "CostExhausted",
+        "RunHalted",
     ),
     "flowcage.host.outcome.quota": ("Quota",),
     "flowcage.host.outcome.verdict": ("Verdict",),

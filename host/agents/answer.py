@@ -50,7 +50,7 @@ class AgentAnswer:
         value: text, or the JSON value that the call's schema asks for; whoever asked checks it.
         tokens: that count for the budget. Left out, they are the input and output of `usage`, or 0.
         usage: the tokens in detail, where they are known.
-        cost_usd: US dollars, where they are known.
+        cost_usd: US dollars; 0 for what costs nothing, None where nobody knows.
         model: the one that answered.
         session_id: the agent's own name for the conversation.
     """
@@ -58,7 +58,7 @@ class AgentAnswer:
     value: Json
     tokens: int = 0
     usage: AgentUsage | None = None
-    cost_usd: float = 0.0
+    cost_usd: float | None = None
     model: str | None = None
     session_id: str | None = None
 
@@ -67,13 +67,13 @@ class AgentAnswer:
         value: Json,
         tokens: int = 0,
         usage: AgentUsage | None = None,
-        cost_usd: float = 0.0,
+        cost_usd: float | None = None,
         model: str | None = None,
         session_id: str | None = None,
     ) -> None:
         tokens = tokens_of(tokens, usage)
-        if cost_usd != 0:
-            _require_cost(cost_usd)
+        if cost_usd:
+            require_cost(cost_usd)
         own = self.__dict__
         own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
         own["model"], own["session_id"] = model, session_id
@@ -103,7 +103,8 @@ def tokens_of(tokens: int, usage: AgentUsage | None) -> int:
     return usage.input + usage.output if not tokens and usage is not None else tokens
 
 
-def _require_cost(cost: object) -> None:
+def require_cost(cost: object) -> None:
+    """Raise ValueError for what is no amount of US dollars."""
     if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
         raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
 

@@ -64,6 +64,7 @@ async def ask(
         if schema is None:
             raise
         answer = AgentAnswer(wrong.text or "", wrong.tokens, wrong.usage, wrong.cost_usd, wrong.model)
+        hear(answer)
         return Reply(answer, problem=str(wrong))
     if not isinstance(answer, AgentAnswer):
         raise TypeError(f"an agent must return an AgentAnswer, not {type(answer).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcage.host.agents.answer import AgentUsage, tokens_of
+from flowcage.host.agents.answer import AgentUsage, require_cost, tokens_of
 from flowcage.host.outcome.errors import RequestRejected
 
 
@@ -12,7 +12,8 @@ class AgentError(RequestRejected):
     """An agent has no answer; the workflow's ``agent()`` rejects with this message.
 
     Attributes:
-        tokens, usage, cost_usd, model: what the attempt cost all the same; as those of `AgentAnswer`.
+        tokens, usage, cost_usd, model: what the attempt cost all the same; as those of `AgentAnswer`. Without
+            any of them it has cost nothing.
     """
 
     def __init__(
@@ -21,12 +22,14 @@ class AgentError(RequestRejected):
         *,
         tokens: int = 0,
         usage: AgentUsage | None = None,
-        cost_usd: float = 0.0,
+        cost_usd: float | None = None,
         model: str | None = None,
     ) -> None:
         super().__init__(message)
         self.tokens = tokens_of(tokens, usage)
         self.usage = usage
+        if cost_usd:
+            require_cost(cost_usd)
         self.cost_usd = cost_usd
         self.model = model
 

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowcage.host.outcome.report import Usage
+    from flowcage.host.outcome.usage import Usage
 
 _INSTALL = "pip install --force-reinstall --no-cache-dir --no-binary quickjs-ng quickjs-ng"
 # A run that has computed for so long would have ended noticeably earlier.

@@ -15,7 +15,8 @@ from flowcage.host.events.waits import FellAsleep as FellAsleep
 from flowcage.host.events.waits import QuestionAnswered as QuestionAnswered
 from flowcage.host.events.waits import QuestionAsked as QuestionAsked
 from flowcage.host.events.waits import Sleeping as Sleeping
-from flowcage.host.outcome.report import Census, Usage
+from flowcage.host.outcome.report import Census
+from flowcage.host.outcome.usage import Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import MISSING, Json
@@ -127,7 +128,7 @@ class AgentProgressed(Event):
 class AnswerRefused(Event):
     """An answer does not fit the call's schema.
 
-    `text` is its beginning; `tries` counts the answers of the attempt.
+    `text` is its beginning; `tries` counts the answers of the attempt; what it cost is as in `AgentAnswer`.
     """
 
     request_id: str
@@ -136,6 +137,9 @@ class AnswerRefused(Event):
     message: str
     text: str
     tokens: int = 0
+    usage: AgentUsage | None = None
+    cost_usd: float | None = 0.0
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class AgentCompleted(Event):
     attempt: int = 1
     tries: int = 1
     usage: AgentUsage | None = None
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
     model: str | None = None
     session_id: str | None = None
     cached: bool = False
@@ -170,7 +174,8 @@ class AgentFailed(Event):
     """An attempt came to nothing after `seconds`; unless there will be another, the call is over.
 
     `attempt` is 0 for a call that was refused before it began. `refused_text` is the last answer that did not
-    fit the call's schema, after `tries` answers.
+    fit the call's schema, after `tries` answers; what that cost is told by its own `AnswerRefused`. What the
+    attempt has cost otherwise is as in `AgentAnswer`.
     """
 
     request_id: str
@@ -180,6 +185,10 @@ class AgentFailed(Event):
     will_retry: bool = False
     tries: int = 0
     refused_text: str | None = None
+    tokens: int = 0
+    usage: AgentUsage | None = None
+    cost_usd: float | None = 0.0
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,8 +262,12 @@ EVENT_TYPES |= {
 BY_TYPE = {name: kind for kind, name in EVENT_TYPES.items()}
 
 
+# Types of the events that tell what one answer cost.
+WITH_USAGE = frozenset({"agent_completed", "agent_failed", "answer_refused"})
+
+
 def of_answer(members: Mapping[str, Any], *, withhold_value: bool = False) -> dict[str, Any]:
-    """Members of an `AgentCompleted`, from those that the core emits, which are JSON."""
+    """Members of an event that tells a cost, from those that the core emits, which are JSON."""
     told = {name: value for name, value in members.items() if name != "value" or not withhold_value}
     return told | {"usage": usage_of(members.get("usage"))}
 

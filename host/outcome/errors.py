@@ -136,20 +136,6 @@ class OutputExceeded(RunError):
     verdict = Verdict.OUTPUT_LIMIT
 
 
-class AgentLimitReached(RunError):
-    """The workflow went on calling ``agent()`` long after ``maxTotalAgents`` was reached; it was killed."""
-
-    child_alive = True
-    verdict = Verdict.AGENT_LIMIT
-
-
-class BudgetExhausted(RunError):
-    """The workflow went on calling ``agent()`` long after its budget was spent; it was killed."""
-
-    child_alive = True
-    verdict = Verdict.BUDGET_EXHAUSTED
-
-
 class ChildDied(RunError):
     """The child ended before the run did.
 

@@ -6,39 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from flowcage.host.outcome.usage import Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.protocol.layers import missing_layers
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import Json, Layer
-
-
-@dataclass(frozen=True)
-class PhaseUsage:
-    """The usage of the agents of one phase.
-
-    Attributes:
-        agents: calls that were begun.
-        failed: calls that were begun and had no answer in the end.
-        tokens, cost_usd: as the agents reported.
-    """
-
-    agents: int = 0
-    failed: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-
-    def __add__(self, other: PhaseUsage) -> PhaseUsage:
-        return PhaseUsage(
-            self.agents + other.agents,
-            self.failed + other.failed,
-            self.tokens + other.tokens,
-            self.cost_usd + other.cost_usd,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """In the wire's camelCase."""
-        counts = {"agents": self.agents, "failed": self.failed, "tokens": self.tokens}
-        return counts | {"costUsd": self.cost_usd}
 
 
 @dataclass(frozen=True)
@@ -87,67 +59,6 @@ class Census:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What the run used; seconds are rounded to microseconds.
-
-    Attributes:
-        wall_seconds: from the launch of the child to its reaping.
-        user_cpu_seconds, system_cpu_seconds: of the child (wait4(2)); child workflows have their own reports.
-        earlier_cpu_seconds: of the lives that a kept run had before this one, child workflows included. The
-            limit counts them, and not what is repeated of them. 0 for a child workflow.
-        peak_rss_bytes: of the child (VmHWM, proc(5)); 0 where it ended before that could be read.
-        agents: ``agent()`` calls that were begun, those of child workflows included.
-        tokens, cost_usd: as the agents reported.
-        reused_agents, reused_tokens: calls with the answer of another run, and what these had cost then. They
-            are in none of the other figures; the workflow's `budget` counts their tokens.
-        messages, bytes_sent, bytes_received: on the wire.
-        by_phase: agents, tokens and cost by phase, "" for agents without one; phases beyond a bound are
-            counted together.
-        by_workflow: the same for each workflow's source name.
-    """
-
-    wall_seconds: float = 0.0
-    user_cpu_seconds: float = 0.0
-    system_cpu_seconds: float = 0.0
-    peak_rss_bytes: int = 0
-    agents: int = 0
-    tokens: int = 0
-    messages: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    by_phase: Mapping[str, PhaseUsage] = field(default_factory=dict)
-    cost_usd: float = 0.0
-    by_workflow: Mapping[str, Mapping[str, PhaseUsage]] = field(default_factory=dict)
-    reused_agents: int = 0
-    reused_tokens: int = 0
-    earlier_cpu_seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """The usage with camelCase names, as the command line prints it."""
-        return {
-            "wallSeconds": self.wall_seconds,
-            "userCpuSeconds": self.user_cpu_seconds,
-            "systemCpuSeconds": self.system_cpu_seconds,
-            "earlierCpuSeconds": self.earlier_cpu_seconds,
-            "peakRssBytes": self.peak_rss_bytes,
-            "agents": self.agents,
-            "tokens": self.tokens,
-            "costUsd": self.cost_usd,
-            "reusedAgents": self.reused_agents,
-            "reusedTokens": self.reused_tokens,
-            "messages": self.messages,
-            "bytesSent": self.bytes_sent,
-            "bytesReceived": self.bytes_received,
-            "byPhase": _by_phase_to_json(self.by_phase),
-            "byWorkflow": {name: _by_phase_to_json(phases) for name, phases in self.by_workflow.items()},
-        }
-
-
-def _by_phase_to_json(phases: Mapping[str, PhaseUsage]) -> dict[str, Any]:
-    return {name: usage.to_json() for name, usage in phases.items()}
-
-
-@dataclass(frozen=True)
 class Report:
     """What is known of a run when it has ended.
 
@@ -173,7 +84,7 @@ class Report:
 
     run_id: str
     verdict: Verdict
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     logs: tuple[tuple[Json, ...], ...] = ()
     logs_dropped: int = 0
     phases: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1
+    TRY_LATER = 75  # EX_TEMPFAIL, sysexits.h
     TIMEOUT = 124  # as timeout(1)
     OUR_FAULT = 125
     INTERRUPTED = 130  # 128 + SIGINT
@@ -122,6 +123,19 @@ class Verdict(StrEnum):
         "the workflow went on calling `agent()` after its budget was spent: as many refusals as "
         "`maxTotalAgents`, and 100 at least",
     )
+    COST_EXHAUSTED = (
+        "cost_exhausted",
+        Exit.FAILED,
+        _OF_WORKFLOW,
+        "the workflow went on calling `agent()` after its cost ceiling was reached, or could not be held "
+        "because a cost is not known: as many refusals as `maxTotalAgents`, and 100 at least",
+    )
+    AGENTS_UNAVAILABLE = (
+        "agents_unavailable",
+        Exit.TRY_LATER,
+        _LATER,
+        "an agent told that its account has no credit, no quota, or is not known (`AgentsUnavailable`)",
+    )
     STALLED = (
         "stalled",
         Exit.FAILED,
@@ -182,5 +196,6 @@ RESUMABLE = frozenset(
         Verdict.CRASHED,
         Verdict.NOT_STARTED,
         Verdict.HOST_FAULT,
+        Verdict.AGENTS_UNAVAILABLE,
     }
 )

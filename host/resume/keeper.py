@@ -23,6 +23,7 @@ from flowcage.host.resume.fold import history_of
 from flowcage.host.resume.made_by import made_by
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Ended,
     Failed,
     Input,
@@ -66,7 +67,7 @@ class Keeper:
         self._journal.record(now, given)
 
     def _write_what_led_to(self, given: Input) -> None:
-        if not self._held or isinstance(given, Lived):
+        if not self._held or isinstance(given, Charged | Lived):
             return
         held, self._held = self._held, []
         is_being_ended = self.is_being_ended()

@@ -15,7 +15,7 @@ from flowcage.host.agents.answer import AgentAnswer, Progress
 from flowcage.host.agents.asking import Reply
 from flowcage.host.agents.asking import ask as ask_agent
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, OptionNotHonoured
+from flowcage.host.agents.errors import AgentsUnavailable, OptionNotHonoured
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks
@@ -24,9 +24,12 @@ from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask
-from flowcage.host.run.core.inputs import NO_FACTS, Answered, Facts, Heard, Input, Reason, Refused, Spent
+from flowcage.host.run.core.inputs import Answered, Charged, Heard, Input, Reason, Refused
+from flowcage.host.run.core.spending import Left
+from flowcage.host.run.meter import Cost, Meter
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.outage import Outage
 from flowcage.host.run.past.memory import Memory
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import AgentRequest, Isolation, Missing, SandboxExecRequest
@@ -46,7 +49,11 @@ class Answering:
         emit: tells whoever watches that an agent was given its prompt.
         keep: waits until what has happened is kept, and says whether it is; called before an agent is asked
             once more.
+        left: what an agent that is at work may spend.
         answerer: is asked instead of the handlers, if there is one.
+
+    Attributes:
+        holds: whether a request is not to be asked, because no agent can be.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class Answering:
         feed: Callable[[Input], None],
         emit: Emit,
         keep: Callable[[], Awaitable[bool]],
+        left: Callable[[], Left],
         answerer: Answerer | None,
     ) -> None:
         self._tenant = tenant
@@ -63,6 +71,9 @@ class Answering:
         self._feed = feed
         self._emit = emit
         self._keep = keep
+        self._left = left
+        self._outage = Outage()
+        self.holds = self._outage.holds
         self._answerer = answerer
         self._open: dict[str, Ask | None] = {}  # attempts at work, and the further try that each is to make
 
@@ -109,69 +120,95 @@ class Answering:
         return await handler(asked.request)
 
     async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
-        began = trio.current_time()
         memory = Memory(asked.id, self._feed, self._keep)
-        call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory)
-        if node.options.listener is not None and asked.heard is None:
+        is_watched, began = node.options.listener is not None, trio.current_time()
+        meter = Meter(partial(self._tell_of_progress, node, request.id) if is_watched else None)
+        call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory, meter)
+        if is_watched and asked.heard is None:
             self._tell_of_start(node, call)
             if node.is_failing:  # the listener raised: nobody waits for an answer
                 return
         try:
             if call.deadline == math.inf:  # most calls: a scope costs a tenth of their round trip
-                await self._tries(node, call, asked, began)
+                await self._tries(node, call, asked, meter)
                 return
             with trio.move_on_at(call.deadline):
-                await self._tries(node, call, asked, began)
+                await self._tries(node, call, asked, meter)
                 return
             message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
-            self._feed(Refused(asked.id, message, Reason.TIMEOUT, spent=_spent(began)))
+            spent, facts = meter.read()
+            spent = spent._replace(seconds=round(trio.current_time() - began, 6))
+            self._feed(_refused(asked.id, message, Cost(spent, facts), Reason.TIMEOUT))
+        except trio.Cancelled:
+            self._charge(asked, meter)
+            raise
         finally:
             memory.is_over = True
             self._open.pop(asked.id, None)
+            self._outage.halt(node, len(self._open))
 
-    async def _tries(self, node: Node, call: AgentCall, asked: Ask, began: float) -> None:
+    async def _tries(self, node: Node, call: AgentCall, asked: Ask, meter: Meter) -> None:
         while True:
             self._open[asked.id] = None
-            self._feed(await self._try(node, call, asked, began))
+            try:
+                given = await self._try(node, call, asked, meter)
+            except AgentsUnavailable as error:  # the call has no end: it is asked again
+                meter.fail(error)
+                self._charge(asked, meter)
+                self._outage.begin(error)
+                return
+            self._feed(given)
+            meter.begin()
             if (further := self._open[asked.id]) is None:
                 return
             await self._keep()
-            if node.is_failing:
+            if node.is_failing or self._outage.failure is not None:
                 return
+            left = self._left()
             call = replace(
                 call,
                 problem=further.problem,
                 refused=further.refused,
                 interrupted=False,
                 handle=further.handle,
+                cost_left=left.cost_usd,
+                tokens_left=left.tokens,
             )
-            asked, began = further, trio.current_time()
+            asked = further
+            meter.begin()
 
-    async def _try(self, node: Node, call: AgentCall, asked: Ask, began: float) -> Answered | Refused:
+    def _charge(self, asked: Ask, meter: Meter) -> None:
+        """Count what was spent for an answer that nobody gets."""
+        if meter.has_cost:
+            self._feed(Charged(asked.id, *meter.read()))
+
+    async def _try(self, node: Node, call: AgentCall, asked: Ask, meter: Meter) -> Answered | Refused:
         schemas = None if call.schema is None else self.schemas
         max_bytes = node.options.limits.max_message_bytes
-        heard, since = asked.heard, began
+        heard = asked.heard
 
         def hear(answer: AgentAnswer) -> None:
-            nonlocal heard, since
+            nonlocal heard
             if heard is None:
-                heard = Heard(asked.id, answer.value, _spent(began, answer), _facts(answer))
-                since = trio.current_time()
+                meter.hear(answer)
+                heard = Heard(asked.id, answer.value, *meter.read())
+                meter.begin()
                 self._feed(heard)
 
         try:
             agent = self._agent(node, asked)
             reply = await ask_agent(agent, call, schemas=schemas, max_bytes=max_bytes, hear=hear)
-        except SchemaRefused as refusal:
-            return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
-        except OptionNotHonoured as refusal:
-            return Refused(asked.id, str(refusal), Reason.BAD_CALL, spent=_spent(began))
+        except AgentsUnavailable:
+            raise
+        except (SchemaRefused, OptionNotHonoured) as refusal:
+            return _refused(asked.id, str(refusal), meter.read(), Reason.BAD_CALL)
         except RequestRejected as refusal:
-            spent = _spent(began, refusal if isinstance(refusal, AgentError) else None)
-            return Refused(asked.id, str(refusal), spent=spent)
+            meter.fail(refusal)
+            return _refused(asked.id, str(refusal), meter.read())
         if heard is None:
-            return _input(asked.id, reply, _spent(began, reply.answer), _facts(reply.answer))
-        return _input(asked.id, reply, _spent(since), heard.facts)
+            meter.hear(reply.answer)
+            return _input(asked.id, reply, meter.read())
+        return _input(asked.id, reply, Cost(meter.read().spent, heard.facts))
 
     def _agent(self, node: Node, asked: Ask) -> Agent:
         if asked.heard is not None:
@@ -179,9 +216,9 @@ class Answering:
         return node.options.agent if self._answerer is None else partial(self._answerer, asked.kind.name)
 
     def _call(
-        self, node: Node, asked: Ask, request: AgentRequest, deadline: float, memory: Memory
+        self, node: Node, asked: Ask, request: AgentRequest, deadline: float, memory: Memory, meter: Meter
     ) -> AgentCall:
-        options = request.options
+        options, left = request.options, self._left()
         return AgentCall(
             request.id,
             request.prompt,
@@ -197,9 +234,9 @@ class Answering:
             asked.handle,
             memory,
             asked.refused,
-            watcher=None
-            if node.options.listener is None
-            else partial(self._tell_of_progress, node, request.id),
+            watcher=meter.tell,
+            cost_left=left.cost_usd,
+            tokens_left=left.tokens,
         )
 
     def _tell_of_progress(self, node: Node, request: str, progress: Progress) -> None:
@@ -235,24 +272,18 @@ async def _again(heard: Heard, _call: AgentCall) -> AgentAnswer:
     return AgentAnswer(heard.value)
 
 
-def _input(identifier: str, reply: Reply, spent: Spent, facts: Facts) -> Answered | Refused:
+def _input(identifier: str, reply: Reply, cost: Cost) -> Answered | Refused:
     if reply.refusal is not None:
-        return Refused(identifier, reply.refusal, spent=spent)
+        return _refused(identifier, reply.refusal, cost)
     if reply.problem is not None:
-        return Refused(identifier, reply.problem, Reason.WRONG_ANSWER, reply.text, spent)
-    return Answered(identifier, reply.answer.value, spent, facts)
+        return _refused(identifier, reply.problem, cost, Reason.WRONG_ANSWER, reply.text)
+    return Answered(identifier, reply.answer.value, *cost)
 
 
-def _spent(began: float, answer: AgentAnswer | AgentError | None = None) -> Spent:
-    seconds = round(trio.current_time() - began, 6)
-    return Spent(seconds=seconds) if answer is None else Spent(answer.tokens, answer.cost_usd, seconds)
-
-
-def _facts(answer: AgentAnswer) -> Facts:
-    if answer.usage is None and answer.model is None and answer.session_id is None:
-        return NO_FACTS
-    usage = None if answer.usage is None else answer.usage.to_json()
-    return {"usage": usage, "model": answer.model, "session_id": answer.session_id}
+def _refused(
+    identifier: str, message: str, cost: Cost, reason: Reason = Reason.REFUSED, text: str | None = None
+) -> Refused:
+    return Refused(identifier, message, reason, text, *cost)
 
 
 def answered(options: RunOptions, answerer: Answerer | None, *, is_kept: bool) -> frozenset[str]:

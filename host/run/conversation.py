@@ -10,14 +10,13 @@ import trio
 
 from flowcage.host.events.records import VERSION
 from flowcage.host.outcome.errors import (
-    AgentLimitReached,
-    BudgetExhausted,
     HandlerFailed,
     ProtocolViolation,
     RunError,
     WorkflowFailed,
     WorkflowStalled,
 )
+from flowcage.host.outcome.of_agents import AgentLimitReached, BudgetExhausted, CostExhausted
 from flowcage.host.process.channel import Channel
 from flowcage.host.process.glances import Patience
 from flowcage.host.process.supervisor import Child
@@ -59,6 +58,7 @@ ERRORS: Mapping[Verdict, type[RunError]] = {
     Verdict.STALLED: WorkflowStalled,
     Verdict.AGENT_LIMIT: AgentLimitReached,
     Verdict.BUDGET_EXHAUSTED: BudgetExhausted,
+    Verdict.COST_EXHAUSTED: CostExhausted,
     Verdict.HOST_FAULT: HandlerFailed,
 }
 

@@ -14,9 +14,9 @@ answers a live run's request): that one waits until the step at hand is done. Wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 import trio
 
@@ -27,7 +27,7 @@ from flowcage.host.run.answering import Answerer, Answering, answered, schemas_o
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Due, Ended, Failed, Input, Refused, Said, Turn
+from flowcage.host.run.core.inputs import Answered, Charged, Due, Ended, Failed, Input, Refused, Said, Turn
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.guide.steering import Steering
 from flowcage.host.run.naps.naps import Napping
@@ -43,7 +43,7 @@ from flowcage.host.run.reporting import Telling, shown
 from flowcage.host.run.slots import Share, StartQueue
 from flowcage.protocol.messages import AskRequest
 
-_ENDING = (Ended, Failed)  # what follows comes by itself, or never: the run is being ended
+_ENDING = (Ended, Failed, Charged)  # what follows comes by itself, or never: the run is being ended
 
 
 class Driver:
@@ -63,7 +63,7 @@ class Driver:
         nodes: those that are not over, by path.
         asleep: that the run falls asleep: from then on nothing happens to it.
         fed_at: when something happened last, by trio's clock.
-        telling: tells of it.
+        telling: tells of it; `emit` tells of one event.
         napping: workflows without a child.
     """
 
@@ -84,14 +84,16 @@ class Driver:
         self.core = past.core if past else Core(options.rules(handlers), kinds.KINDS)
         self.allowance = Allowance(options.limits.cpu_seconds, options.max_received_bytes)
         self.nodes: dict[str, Node] = {}
-        schemas = partial(schemas_of, share, options.isolation, self.allowance)
-        self._answering = Answering(share.tenant, schemas, self._take_answer, self.emit, self.keep, answerer)
-        self.questions = Questions(self, self._answering, answerer)
-        self.journal = journal
-        self.steering = None if guide is None else Steering(guide, self.core, past)
         self._began = trio.current_time() - (past.seconds if past else 0.0)
         emitted = past.emitted if past else 0
         self.telling = Telling(options, share.tenant, lambda: self.seconds, self.fail, emitted)
+        self.emit = self.telling.emit
+        schemas = partial(schemas_of, share, options.isolation, self.allowance)
+        ways = (schemas, self._take_answer, self.emit, self.keep, self.core.tree.left)
+        self._answering = Answering(share.tenant, *ways, answerer)
+        self.questions = Questions(self, self._answering, answerer)
+        self.journal = journal
+        self.steering = None if guide is None else Steering(guide, self.core, past)
         self._inputs: deque[Input] = deque()
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
@@ -182,10 +184,6 @@ class Driver:
                 self.feed(Ended(path))
                 self.past.behind.discard(path)
 
-    def emit(self, node: Node, kind: str, members: Mapping[str, Any]) -> None:
-        """Tell the listener, if there is one. A listener that raises ends the run as `HandlerFailed`."""
-        self.telling.emit(node, kind, members)
-
     def fail(self, node: Node, failure: HandlerFailed) -> None:
         """End a workflow because the host's own program failed."""
         node.abandon(failure)
@@ -247,7 +245,7 @@ class Driver:
         return queue
 
     def _begin(self, asked: Ask, queue: StartQueue) -> bool:
-        node = self.nodes.get(asked.path)
+        node = None if self._answering.holds(asked) else self.nodes.get(asked.path)
         return node is not None and node.spawn(self._answer, node, asked, queue)
 
     async def _answer(self, node: Node, asked: Ask, queue: StartQueue) -> None:
@@ -260,15 +258,15 @@ class Driver:
                 finally:
                     queue.started()
                 await trio.lowlevel.checkpoint_if_cancelled()  # no work begins in a run that is being ended
-                if not self._is_over(node):  # nor where the task that ends it has not run yet
+                if not self._is_over(node, asked):  # nor where the task that ends it has not run yet
                     self._unbegun.discard(asked.id)
                     await self._answering.answer(node, asked)
         finally:
             queue.release()
 
-    def _is_over(self, node: Node) -> bool:
+    def _is_over(self, node: Node, asked: Ask) -> bool:
         workflow = self.core.tree.workflows.get(node.path)
-        return workflow is None or workflow.is_over or node.is_failing
+        return workflow is None or workflow.is_over or node.is_failing or self._answering.holds(asked)
 
     def fail_request(self, node: Node, asked: Ask, error: Exception) -> None:
         """End a workflow because the handler of its request failed."""

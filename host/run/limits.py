@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Those that the host itself holds a run to; the others are the child's. Amounts may be fractions, counts not.
 _AMOUNTS = ("timeout_seconds", "answer_grace_seconds", "max_received_bytes")
 _COUNTS = ("max_agents", "max_total_agents", "max_children", "max_total_children")
+_ABOVE_ZERO = (*_AMOUNTS, "expires_seconds", "max_cost_usd")
 _HOST_FIELDS = {camel_case(name): name for name in (*_AMOUNTS, *_COUNTS)}
 _values = attrgetter(*_HOST_FIELDS.values())
 # As on the wire; the same in Python's spelling are taken, too.
@@ -68,7 +69,7 @@ def refuse_absurd_of_host(
         name = spelled.get(field, field)
         if field in _COUNTS and (type(value) is not int or value < 1):
             raise ValueError(f"{name} must be at least 1, not {value!r}")
-        if field in (*_AMOUNTS, "expires_seconds") and not (_is_number(value) and 0 < value < math.inf):
+        if field in _ABOVE_ZERO and not (_is_number(value) and 0 < value < math.inf):
             raise ValueError(f"{name} must be finite and above 0, not {value!r}")
 
 

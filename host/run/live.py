@@ -68,7 +68,7 @@ class LiveRun:
         tokens: int = 0,
         *,
         usage: AgentUsage | None = None,
-        cost_usd: float = 0.0,
+        cost_usd: float | None = None,
     ) -> None:
         """Answer a request.
 

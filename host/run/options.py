@@ -115,6 +115,8 @@ class RunOptions:
         max_total_children: child workflows in the whole run; further ones reject.
         budget_tokens: ceiling that the workflow sees in ``budget``; None for none.
         hard_budget: whether ``agent()`` is refused once the budget is spent; otherwise it only informs.
+        max_cost_usd: ceiling on what the agents of the whole run cost, in US dollars: then ``agent()`` is
+            refused. It is refused as well once an answer has come whose cost nobody knows. None for none.
         agent_failure: what an ``agent()`` call without an answer becomes: ``throw`` rejects, ``null`` gives
             null and a diagnostic. None is ``null`` for scripts and ``throw`` for modules.
         metadata: of whoever starts the run, for events and the report; any JSON.
@@ -141,6 +143,7 @@ class RunOptions:
     max_total_children: int = 1000
     budget_tokens: int | None = None
     hard_budget: bool = True
+    max_cost_usd: float | None = None
     agent_failure: AgentFailure | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
     withhold_values: bool = False
@@ -157,6 +160,9 @@ class RunOptions:
         tokens = self.budget_tokens
         if tokens is not None and not (type(tokens) is int and 0 <= tokens <= MAX_LIMIT):
             raise ValueError(f"budget_tokens must be a whole number from 0 to {MAX_LIMIT}, not {tokens!r}")
+
+        if self.max_cost_usd is not None:
+            refuse_absurd_of_host({"max_cost_usd": self.max_cost_usd})
 
     def rules(self, handlers: frozenset[str]) -> Rules:
         """What the core decides by.
@@ -175,6 +181,8 @@ class RunOptions:
             agent_failure=self.agent_failure,
             handlers=handlers,
             watched=self.listener is not None,
+            max_cost_usd=self.max_cost_usd,
+            paced=True,
         )
 
     def _require_types(self) -> None:

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 from flowcage.host.events import records
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
-from flowcage.host.outcome.report import Census, PhaseUsage, Report, Usage
+from flowcage.host.outcome.report import Census, Report
+from flowcage.host.outcome.usage import ModelUsage, PhaseUsage, Usage
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.run.core.tree import Totals, Tree, Workflow
+from flowcage.host.run.core.books import Totals
+from flowcage.host.run.core.spending import Costs
+from flowcage.host.run.core.tree import Tree, Workflow
 from flowcage.host.run.naps.used import Succession
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
@@ -104,31 +107,28 @@ def census_of(totals: Totals) -> Census:
 
 def usage_of(tree: Tree, children: Succession) -> Usage:
     """What a workflow cost; without a child that has ended, only what its agents cost."""
-    agents, child = tree.totals, children.last
+    totals, child = tree.totals, children.last
+    agents = Usage(
+        agents=totals.started,
+        reused_agents=totals.reused,
+        reused_tokens=totals.reused_tokens,
+        by_model=_by_model(tree),
+        **_costs(totals),
+    )
     if child is None or child.ended is None:
-        return Usage(
-            agents=agents.started,
-            tokens=agents.tokens,
-            cost_usd=agents.cost_usd,
-            reused_agents=agents.reused,
-            reused_tokens=agents.reused_tokens,
-        )
+        return agents
     used = children.used
-    return Usage(
-        round(children.earlier_seconds + child.wall_seconds, 6),
-        used.user_cpu_seconds,
-        used.system_cpu_seconds,
-        used.peak_rss_bytes,
-        agents.started,
-        agents.tokens,
-        used.messages,
-        used.bytes_sent,
-        used.bytes_received,
-        _by_phase(tree),
-        agents.cost_usd,
-        _by_workflow(tree),
-        agents.reused,
-        agents.reused_tokens,
+    return replace(
+        agents,
+        wall_seconds=round(children.earlier_seconds + child.wall_seconds, 6),
+        user_cpu_seconds=used.user_cpu_seconds,
+        system_cpu_seconds=used.system_cpu_seconds,
+        peak_rss_bytes=used.peak_rss_bytes,
+        messages=used.messages,
+        bytes_sent=used.bytes_sent,
+        bytes_received=used.bytes_received,
+        by_phase=_by_phase(tree),
+        by_workflow=_by_workflow(tree),
     )
 
 
@@ -152,6 +152,11 @@ def statistics_of(tree: Tree, workflow: Workflow, children: Succession, seconds:
     )
 
 
+def _by_model(tree: Tree) -> dict[str, ModelUsage]:
+    models = tree.books.models.items()
+    return {name: ModelUsage(**_costs(costs), answers=costs.answers) for name, costs in models}
+
+
 def _by_workflow(tree: Tree) -> dict[str, dict[str, PhaseUsage]]:
     found: dict[str, dict[str, PhaseUsage]] = {}
     for (source_name, phase), totals in tree.phases.items():
@@ -169,7 +174,19 @@ def _by_phase(tree: Tree) -> dict[str, PhaseUsage]:
 
 
 def _phase_usage(totals: Totals) -> PhaseUsage:
-    return PhaseUsage(totals.started, totals.failed, totals.tokens, totals.cost_usd)
+    return PhaseUsage(agents=totals.started, failed=totals.failed, **_costs(totals))
+
+
+def _costs(costs: Costs) -> dict[str, Any]:
+    return {
+        "tokens": costs.tokens,
+        "cost_usd": costs.cost_usd,
+        "input_tokens": costs.input,
+        "output_tokens": costs.output,
+        "cache_read_tokens": costs.cache_read,
+        "cache_write_tokens": costs.cache_write,
+        "unpriced": costs.unpriced,
+    }
 
 
 class Telling:
@@ -219,7 +236,7 @@ class Telling:
         self.emitted += 1
         if kind == "question_answered" and self._options.withhold_values:
             members = {name: value for name, value in members.items() if name != "value"}
-        if kind == "agent_completed":
+        if kind in records.WITH_USAGE:
             members = records.of_answer(members, withhold_value=self._options.withhold_values)
         return records.BY_TYPE[kind](
             run_id=node.id,

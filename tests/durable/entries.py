@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -93,13 +94,20 @@ REUSED: list[Input] = [
     Reused("3/1", None, "run", "3/1"),
 ]
 
+# What answers without use had cost, and costs that nobody knows.
+COSTS: list[Input] = [
+    Answered("1", "yes", Spent(7, None, 0.5), {"usage": None, "model": "m", "session_id": None}),
+    Refused("1", "no", spent=Spent(7, None, 0.5), facts={"usage": {"input": 3}, "model": "m"}),
+    Charged("1", Spent(3, None), {"model": "m"}),
+]
+
 _IDS = texts().filter(bool)
 _OBJECTS = st.dictionaries(texts(), json_values(3), max_size=3)
 _NOTES = st.builds(lambda more, kind: more | {"kind": kind}, _OBJECTS, texts())
 _SPENT = st.builds(
     Spent,
     st.integers(0, 10**30),
-    st.floats(0, 1e308) | st.integers(0, 9),
+    st.floats(0, 1e308) | st.integers(0, 9) | st.none(),
     st.floats(0, 1e308),
 )
 _PATHS = st.sampled_from(["", "3", "3/1"])
@@ -159,8 +167,9 @@ inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(Noted, _PATHS, _NOTES),
     st.builds(Turn, _PATHS),
     st.builds(Answered, texts(), json_values(), _SPENT, _OBJECTS),
-    st.builds(Refused, texts(), texts(), st.sampled_from(Reason), st.none() | texts(), _SPENT),
+    st.builds(Refused, texts(), texts(), st.sampled_from(Reason), st.none() | texts(), _SPENT, _OBJECTS),
     st.builds(Heard, texts(), json_values(), _SPENT, _OBJECTS),
+    st.builds(Charged, texts(), _SPENT, _OBJECTS),
     st.builds(Remembered, texts(), texts()),
     st.builds(Lived, st.integers(0, 9) | st.floats(0, 1e308)),
     st.builds(Due, texts()),

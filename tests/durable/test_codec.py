@@ -25,7 +25,11 @@ from . import entries
 KEY = b"a key"
 GOLDEN = Path(__file__).parent / "golden"
 # What each golden file of version 1 holds.
-WRITTEN = {"entries-1.jsonl": entries.INPUTS, "entries-1-reused.jsonl": entries.REUSED}
+WRITTEN = {
+    "entries-1.jsonl": entries.INPUTS,
+    "entries-1-reused.jsonl": entries.REUSED,
+    "entries-1-costs.jsonl": entries.COSTS,
+}
 ALL = [each for inputs in WRITTEN.values() for each in inputs]
 NAMES = [f"{index}-{type(each).__name__}" for index, each in enumerate(ALL)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowcage.host.cli.engine import note_on
-from flowcage.host.outcome.report import Usage
+from flowcage.host.outcome.usage import Usage
 
 from .command import flowcage
 

@@ -40,6 +40,8 @@ VERDICTS = {
     "OutputExceeded": Verdict.OUTPUT_LIMIT,
     "AgentLimitReached": Verdict.AGENT_LIMIT,
     "BudgetExhausted": Verdict.BUDGET_EXHAUSTED,
+    "CostExhausted": Verdict.COST_EXHAUSTED,
+    "RunHalted": Verdict.AGENTS_UNAVAILABLE,
     "CancelRequested": Verdict.CANCELLED,
     "ChildDied": Verdict.CRASHED,
     "ChildGone": Verdict.HOST_FAULT,  # never leaves the host: it becomes ChildDied or ProtocolViolation

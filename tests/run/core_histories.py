@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -45,6 +46,7 @@ OPS = (
     *("answer",) * 5,
     *("refuse",) * 8,
     *("hear",) * 3,
+    "charge",
     *("due",) * 5,
     *("open",) * 4,
     *("stale", "stale", "junk", "note", "compiled"),
@@ -93,6 +95,8 @@ def rules_from(tape: Tape) -> Rules:
         max_sleep_ms=tape.pick((1000, 150)),
         agent_failure=tape.pick((None, None, "null", "throw")),
         handlers=frozenset(handlers[: tape.pick((3,) * 9 + (2, 1, 0))]),
+        max_cost_usd=tape.pick((None, None, None, 4.0, 2.0, 1.0)),
+        paced=tape.pick((True, True, False)),
     )
 
 
@@ -192,8 +196,14 @@ class History:
         asked = self._asked("work")
         return None if asked is None else Heard(asked.id, self._tape.pick(NAMES), self._spent(), {})
 
+    def _charge(self) -> Input | None:
+        asked = self._asked("work")
+        return None if asked is None else Charged(asked.id, self._spent())
+
     def _spent(self) -> Spent:
-        return Spent(self._tape.pick((0, 1, 3, 0, 8)))
+        tape = self._tape
+        dollars = None if tape.pick(range(30)) == 29 else tape.pick((0.0, 0.25, 0.5, 0.0, 1.0))
+        return Spent(tape.pick((0, 1, 3, 0, 8)), dollars)
 
     def _due(self) -> Input | None:
         asked = self._asked("wait")

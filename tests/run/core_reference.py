@@ -11,6 +11,7 @@ from typing import Any
 
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -64,7 +65,13 @@ class Reference(Books):
                 self.finish(self.open(path), "host_fault")
             case Ended(path, unbegun):
                 self.end(self.open(path), unbegun)
-            case Answered(identifier) | Refused(identifier) | Heard(identifier) | Due(identifier):
+            case (
+                Answered(identifier)
+                | Refused(identifier)
+                | Heard(identifier)
+                | Charged(identifier)
+                | Due(identifier)
+            ):
                 asked = self.pending(identifier)
                 awaited = "wait" if isinstance(given, Due) else "work"
                 if asked is not None and asked.where == awaited:
@@ -180,7 +187,7 @@ class Reference(Books):
     def has_place(self, asked: Asked) -> bool:
         same = [each for each in self.requests if each.kind == asked.kind and each.where == "work"]
         if asked.kind == "agent":
-            return len(same) < self.rules.max_agents
+            return len(same) < self.rules.max_agents and not self.must_wait(len(same))
         return sum(each.flow is asked.flow for each in same) < self.rules.max_children
 
     def start(self, asked: Asked) -> None:
@@ -199,20 +206,28 @@ class Reference(Books):
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def take_answer(self, asked: Asked, given: Answered | Refused | Heard | Due) -> None:
+    def take_answer(self, asked: Asked, given: Answered | Refused | Heard | Charged | Due) -> None:
         is_late = asked.flow.over
         if isinstance(given, Heard):
             self.hear(asked, given)
+        elif isinstance(given, Charged) and not is_late:
+            if asked.kind == "agent":
+                self.charge(asked, given)
         elif not is_late:
             self.settle_or_go_on(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
-            self.tell_fact("spent", asked, given.spent.tokens)
+            self.charge(asked, given)
             asked.where = "wait"
 
     def hear(self, asked: Asked, given: Heard) -> None:
         if asked.kind == "agent" and asked.heard is None:
             asked.heard = given.spent.tokens
-            self.tell_fact("spent", asked, given.spent.tokens)
+            self.charge(asked, given)
+
+    def charge(self, asked: Asked, given: Answered | Refused | Heard | Charged) -> None:
+        tokens, dollars, _ = given.spent
+        self.tell_fact("spent", asked, tokens)
+        self.facts.append(("cost", None, (tokens, dollars, isinstance(given, Answered))))
 
     def settle_or_go_on(self, asked: Asked, given: Answered | Refused | Due) -> None:
         if asked.kind == "agent":
@@ -231,14 +246,15 @@ class Reference(Books):
             else:
                 self.without_answer(asked)
             return
-        self.tell_fact("spent", asked, given.spent.tokens)
+        self.charge(asked, given)
         if isinstance(given, Answered):
             self.tell_fact("completed", asked)
             tokens = given.spent.tokens + (asked.heard or 0)
             self.event("agent_completed", asked, asked.attempt, asked.tries, given.value, tokens)
             self.resolve(asked, "ok", given.value)
         elif given.reason is Reason.WRONG_ANSWER and not self.is_last_try(asked, given):
-            if self.may_ask():
+            others = [each for each in self.requests if each.kind == "agent" and each.where == "work"]
+            if self.may_ask() and not self.must_wait(len(others) - 1):
                 asked.tries += 1
                 self.ask(asked, given.message)
             else:

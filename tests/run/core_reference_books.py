@@ -100,7 +100,7 @@ class Books:
         """Counts of calls and tokens by workflow and phase."""
         found: dict[tuple[str, str], Counter[str]] = {}
         for fact, where, *amount in self.facts:
-            if where is not None and fact != "cancelled":
+            if where is not None and fact not in ("cancelled", "cost"):
                 word = "tokens" if fact == "spent" else fact
                 found.setdefault(where, Counter())[word] += amount[0] if amount else 1
         return found
@@ -133,12 +133,46 @@ class Books:
     def name_phase(self, flow: Flow, name: str, options: Any = None) -> None:
         flow.phases[name] = flow.phases.get(name) if options is None else options
 
-    def is_spent(self) -> bool:
+    @property
+    def costs(self) -> list[tuple[int, float | None, bool]]:
+        """Of each answer: tokens, dollars, and whether a workflow got it."""
+        return [each[2] for each in self.facts if each[0] == "cost"]
+
+    @property
+    def dollars(self) -> float:
+        return sum(dollars or 0.0 for _, dollars, _ in self.costs)
+
+    def over(self) -> str | None:
+        """The ceiling that is reached, as the verdict has it."""
         total = self.rules.budget_tokens
-        if total is None or not self.rules.hard_budget or self.tokens < total:
+        if total is not None and self.rules.hard_budget and self.tokens >= total:
+            return "budget_exhausted"
+        if self.rules.max_cost_usd is None:
+            return None
+        if any(dollars is None for _, dollars, _ in self.costs) or self.dollars >= self.rules.max_cost_usd:
+            return "cost_exhausted"
+        return None
+
+    def is_spent(self) -> bool:
+        if (verdict := self.over()) is None:
             return False
-        self.refuse("budget_exhausted")
+        self.refuse(verdict)
         return True
+
+    def must_wait(self, at_work: int) -> bool:
+        """Whether those at work may spend what is left of a ceiling, and a call has to wait for them."""
+        rules = self.rules
+        total = rules.budget_tokens if rules.hard_budget else None
+        if not rules.paced or at_work == 0 or self.over() or (total is None and rules.max_cost_usd is None):
+            return False
+        told = [cost for cost in self.costs if cost[2] or cost[0] or cost[1]]
+        if not told:
+            return True
+        tokens = max(cost[0] for cost in self.costs) * at_work
+        dollars = max(cost[1] or 0.0 for cost in self.costs) * at_work
+        if total is not None and self.tokens + tokens >= total:
+            return True
+        return rules.max_cost_usd is not None and self.dollars + dollars >= rules.max_cost_usd
 
     def may_ask(self) -> bool:
         """Whether an agent may be asked once more; it counts."""

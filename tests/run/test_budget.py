@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, Outcome, RunOptions, run_workflow_blocking
-from flowcage.host.outcome.report import PhaseUsage
+from flowcage.host.outcome.usage import PhaseUsage
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share, Slots
 from flowcage.host.workflows.child_workflows import ChildWorkflows
@@ -58,7 +59,10 @@ def test_child_workflows_share_the_total_the_budget_and_the_phases(tmp_path: Pat
     launcher.assert_nothing_left()
     assert "maxTotalAgents" in outcome.result[0]
     assert outcome.result[1] == 20
-    assert outcome.usage.by_phase == {"Parent": PhaseUsage(1, 0, 10), "Kid": PhaseUsage(1, 0, 10)}
+    assert outcome.usage.by_phase == {
+        "Parent": PhaseUsage(1, 0, 10, unpriced=1),
+        "Kid": PhaseUsage(1, 0, 10, unpriced=1),
+    }
 
 
 def test_usage_is_told_by_phase() -> None:
@@ -66,11 +70,12 @@ def test_usage_is_told_by_phase() -> None:
       await agent('d', {phase: 'Q'}); await agent('e', {phase: null}); export default 1"""
     usage = run(source, agent=Agent("ok", busy(), "ok")).usage
     assert usage.by_phase == {
-        "": PhaseUsage(2, 0, 20),
-        "P": PhaseUsage(2, 1, 10),
-        "Q": PhaseUsage(1, 0, 10),
+        "": PhaseUsage(2, 0, 20, unpriced=2),
+        "P": PhaseUsage(2, 1, 10, unpriced=1),
+        "Q": PhaseUsage(1, 0, 10, unpriced=1),
     }
-    in_json = {"agents": 2, "failed": 1, "tokens": 10, "costUsd": 0.0}
+    in_json = {"agents": 2, "failed": 1, "tokens": 10, "costUsd": 0.0, "inputTokens": 0, "outputTokens": 0}
+    in_json |= {"cacheReadTokens": 0, "cacheWriteTokens": 0, "unpriced": 1}
     assert usage.to_json()["byPhase"]["P"] == in_json
     assert usage.to_json()["byWorkflow"]["workflow.js"]["P"] == in_json
 
@@ -85,6 +90,7 @@ def test_an_agent_sees_nothing_of_the_budget_but_its_own_call() -> None:
     agent = Agent("ok")
     outcome = run("export default agent('x', {label: 'l'})", agent=agent, budget_tokens=5)
     known = AgentCall("1", "x", {"label": "l"}, run_id=outcome.run_id, root_run_id=outcome.run_id)
+    known = replace(known, tokens_left=5)
     assert agent.calls == [known]
 
 

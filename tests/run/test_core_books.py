@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flowcage.host.run.core import kept as rooms
+from flowcage.host.run.core.books import MAX_PHASE_NAME, MAX_PHASES, OTHER_PHASES, Totals
 from flowcage.host.run.core.commands import Emit
 from flowcage.host.run.core.inputs import (
     Answered,
@@ -22,7 +23,7 @@ from flowcage.host.run.core.inputs import (
 )
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.tree import MAX_PHASE_NAME, MAX_PHASES, OTHER_PHASES, Totals, Tree
+from flowcage.host.run.core.tree import Tree
 from flowcage.protocol.messages import MISSING, Log, Phase, UnknownRequest
 
 from .core_inputs import (

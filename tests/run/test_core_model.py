@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowcage.host.run.core import agent_calls, fold
+from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Answered, Due, Ended, Input, Opened, Said, Spent, Turn
-from flowcage.host.run.core.tree import Totals, Tree
+from flowcage.host.run.core.tree import Tree
 from flowcage.protocol.messages import Ok, OkUndefined, Resolve
 
 from .core_histories import History, Tape, rules_from
@@ -26,6 +27,7 @@ from .core_reference_books import Out, Wrong
 # Bounds that random histories reach; the reference is told the same.
 MIN_REFUSALS, MOST_TOLD = 4, 3
 AFTER_THE_END = 12  # inputs
+COSTS = {"cost_usd", "unpriced", "input", "output", "cache_read", "cache_write"}
 ENDS = {"agent_completed", "agent_failed", "agent_cancelled"}
 
 
@@ -67,6 +69,7 @@ class Both:
     def compare_books(self) -> None:
         tree, reference = self.core.tree, self.reference
         assert _counts(tree.totals) == reference.totals()
+        assert tree.totals.cost_usd == reference.dollars  # quarters, so the sums are exact
         phases = {key: _counts(totals) for key, totals in tree.phases.items()}
         assert _counted(phases) == _counted(reference.phases())
         at_work = [each for each in reference.requests if each.where == "work" and not each.flow.gone]
@@ -93,9 +96,8 @@ def _state(core: Core) -> dict[str, Any]:
 
 def _counts(totals: Totals) -> Counter[str]:
     names = {"swallowed": "swallowed_error", "unawaited": "unawaited_request"}
-    return Counter(
-        {names.get(name, name): value for name, value in asdict(totals).items() if name != "cost_usd"}
-    )
+    counts = asdict(totals).items()
+    return Counter({names.get(name, name): value for name, value in counts if name not in COSTS})
 
 
 def _by_kind(out: Out) -> Out:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowcage.host.outcome.measured import Ended
-from flowcage.host.outcome.report import Report, Usage
+from flowcage.host.outcome.report import Report
+from flowcage.host.outcome.usage import Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.statistics import RunCounts
 from flowcage.host.tenants.tenant import Counts

@@ -125,7 +125,7 @@ def _facts(facts: Facts) -> Object:
 
 
 def _refused(given: inputs.Refused) -> Object:
-    form: Object = {"id": given.id, "message": given.message} | _spent(given.spent)
+    form = {"id": given.id, "message": given.message} | _spent(given.spent) | _facts(given.facts)
     if given.reason is not Reason.REFUSED:
         form["reason"] = given.reason.value
     return form if given.text is None else form | {"text": given.text}
@@ -144,6 +144,7 @@ _WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
         "refused": _refused,
         "reused": lambda it: reused_form(it) | _spent(it.spent) | _facts(it.facts),
         "heard": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
+        "charged": lambda it: {"id": it.id, "spent": list(it.spent)} | _facts(it.facts),
         "remembered": lambda it: {"id": it.id, "handle": it.handle},
         "lived": lambda it: {"cpu": it.cpu_seconds},
         "due": lambda it: {"id": it.id},
@@ -204,11 +205,15 @@ def _read_compiled(it: Members) -> Decoded:
     return Decoded(inputs.Compiled(it.string("p"), dialect))
 
 
+_NUMBERS = (int, float)
+_COSTS = (*_NUMBERS, type(None))
+
+
 def _read_spent(it: Members) -> Spent:
     numbers = it.array("spent")
     kinds = [type(each) for each in numbers]
-    if len(kinds) != 3 or kinds[0] is not int or not {int, float}.issuperset(kinds):
-        raise it.error(it.at("spent"), "must be tokens, US dollars and seconds")
+    if len(kinds) != 3 or kinds[0] is not int or kinds[1] not in _COSTS or kinds[2] not in _NUMBERS:
+        raise it.error(it.at("spent"), "must be tokens, US dollars (or null) and seconds")
     return Spent(*numbers)
 
 
@@ -217,15 +222,23 @@ def _perhaps_spent(it: Members) -> Spent:
 
 
 def _read_answer(kind: type[inputs.Answered] | type[inputs.Heard], it: Members) -> Decoded:
+    return Decoded(kind(it.string("id"), it.required("value"), _perhaps_spent(it), _read_facts(it)))
+
+
+def _read_charged(it: Members) -> Decoded:
+    return Decoded(inputs.Charged(it.string("id"), _read_spent(it), _read_facts(it)))
+
+
+def _read_facts(it: Members) -> Facts:
     facts = it.object("facts")
-    told = NO_FACTS if facts is None else dict(facts.items())
-    return Decoded(kind(it.string("id"), it.required("value"), _perhaps_spent(it), told))
+    return NO_FACTS if facts is None else dict(facts.items())
 
 
 def _read_refused(it: Members) -> Decoded:
     reason = Reason(it.choice("reason", _REASONS)) if "reason" in it else Reason.REFUSED
     text = it.string("text") if "text" in it else None
-    return Decoded(inputs.Refused(it.string("id"), it.string("message"), reason, text, _perhaps_spent(it)))
+    message, spent = it.string("message"), _perhaps_spent(it)
+    return Decoded(inputs.Refused(it.string("id"), message, reason, text, spent, _read_facts(it)))
 
 
 def _read_lived(it: Members) -> Decoded:
@@ -256,12 +269,13 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
         "noted": _strict("p note", _read_noted),
         "turn": _strict("p", lambda it: Decoded(inputs.Turn(it.string("p")))),
         "answered": _strict("id value spent facts", partial(_read_answer, inputs.Answered)),
-        "refused": _strict("id message reason text spent", _read_refused),
+        "refused": _strict("id message reason text spent facts", _read_refused),
         "reused": _strict(
             "id value run request replaced spent agents facts",
             lambda it: Decoded(read_reused(it, _perhaps_spent(it))),
         ),
         "heard": _strict("id value spent facts", partial(_read_answer, inputs.Heard)),
+        "charged": _strict("id spent facts", _read_charged),
         "remembered": _strict(
             "id handle", lambda it: Decoded(inputs.Remembered(it.string("id"), it.string("handle")))
         ),

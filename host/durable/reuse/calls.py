@@ -16,7 +16,18 @@ from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.reuse.content import Content, Known, content_of, key_of
 from flowcage.host.run.core.commands import Tell
 from flowcage.host.run.core.fold import Core, OutOfOrder
-from flowcage.host.run.core.inputs import NOTHING, Answered, Due, Heard, Refused, Reused, Said, Spent, sum_of
+from flowcage.host.run.core.inputs import (
+    NOTHING,
+    Answered,
+    Charged,
+    Due,
+    Heard,
+    Refused,
+    Reused,
+    Said,
+    Spent,
+    sum_of,
+)
 from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
@@ -143,7 +154,7 @@ class _Words:
         self._reused: set[str] = set()
         for entry in record.entries:
             given = entry.input
-            if isinstance(given, Answered | Refused | Heard | Reused):
+            if isinstance(given, Answered | Refused | Heard | Charged | Reused):
                 self._spent[given.id] = sum_of(self._spent[given.id], given.spent)
             if isinstance(given, Answered | Refused | Due | Reused) and given.id not in self._reused:
                 self._last[given.id] = entry.seq, given

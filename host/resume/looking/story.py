@@ -9,9 +9,9 @@ from flowcage.host.durable.records import Entry, RunRecord
 from flowcage.host.outcome.verdict import RESUMABLE
 from flowcage.host.resume.looking.calls import CallAttempt, RefusedAnswer, RunCall
 from flowcage.host.resume.looking.telling import Telling
+from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
-from flowcage.host.run.core.inputs import Answered, Ended, Heard, Opened, Reason, Refused, Said
-from flowcage.host.run.core.tree import Totals
+from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said
 from flowcage.protocol.messages import (
     MISSING,
     Ok,
@@ -20,6 +20,9 @@ from flowcage.protocol.messages import (
     Resolution,
     UnknownRequest,
 )
+
+# Inputs that tell what came of a question, and what it has cost.
+_COSTS = (Answered, Refused, Heard, Charged)
 
 
 class Story(NamedTuple):
@@ -61,7 +64,7 @@ class _Calls:
     def take(self, entry: Entry) -> None:
         given, at = entry.input, entry.at
         self._begin_life(entry.epoch)
-        if isinstance(given, Answered | Refused | Heard) and (call := self.calls.get(given.id)) is not None:
+        if isinstance(given, _COSTS) and (call := self.calls.get(given.id)) is not None:
             _answer(call, given, at)
         commands, _ = self.telling.take(entry)
         if isinstance(given, Opened):
@@ -142,15 +145,15 @@ def _id(path: str, identifier: str) -> str:
     return f"{path}/{identifier}" if path else identifier
 
 
-def _answer(call: RunCall, given: Answered | Refused | Heard, at: float) -> None:
+def _answer(call: RunCall, given: Answered | Refused | Heard | Charged, at: float) -> None:
     """Note what was answered, before the core has said what follows."""
     if call.state in ("cancelled", "failed", "answered"):
         return
     attempt = call.attempts[-1] if call.attempts else None
     if attempt is not None:
         attempt.tokens += given.spent.tokens
-        attempt.cost_usd += given.spent.cost_usd
-    if isinstance(given, Heard):
+        attempt.cost_usd += given.spent.cost_usd or 0.0
+    if isinstance(given, Heard | Charged):
         return
     if attempt is not None:
         attempt.ended = at

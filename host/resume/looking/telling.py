@@ -155,8 +155,8 @@ class Telling:
 
     def _take_command(self, command: Command) -> None:
         match command:
-            case Emit(path, "agent_completed", members):
-                self._tell(path, records.AgentCompleted, **records.of_answer(members))
+            case Emit(path, kind, members) if kind in records.WITH_USAGE:
+                self._tell(path, records.BY_TYPE[kind], **records.of_answer(members))
             case Emit(path, kind, members):
                 self._tell(path, records.BY_TYPE[kind], **members)
             case Ask(request=AgentRequest()) if command.tries == 1:

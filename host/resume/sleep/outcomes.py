@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from flowcage.host.durable.records import Ending, RunRecord
 from flowcage.host.outcome.errors import FlowcageError, RunCancelled, RunError, WorkflowFailed
-from flowcage.host.outcome.report import Outcome, PhaseUsage, Report, Usage
+from flowcage.host.outcome.report import Outcome, Report
+from flowcage.host.outcome.usage import AgentCosts, ModelUsage, PhaseUsage, Usage
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import past_of
 from flowcage.host.run.reporting import census_of
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import MISSING
 
+_Costs = TypeVar("_Costs", bound=AgentCosts)
 _INTERRUPTED = (Verdict.CANCELLED, Verdict.HOST_SHUTDOWN)
 
 
@@ -83,18 +85,19 @@ def usage_of(told: Any) -> Usage:
     by_workflow = told.get("byWorkflow")
     return Usage(
         **plain,
-        by_phase=_by_phase(told.get("byPhase")),
-        by_workflow={name: _by_phase(phases) for name, phases in by_workflow.items()}
+        by_phase=_usages(told.get("byPhase"), PhaseUsage),
+        by_model=_usages(told.get("byModel"), ModelUsage),
+        by_workflow={name: _usages(phases, PhaseUsage) for name, phases in by_workflow.items()}
         if isinstance(by_workflow, Mapping)
         else {},
     )
 
 
-def _by_phase(told: Any) -> dict[str, PhaseUsage]:
+def _usages(told: Any, kind: type[_Costs]) -> dict[str, _Costs]:
     if not isinstance(told, Mapping):
         return {}
     return {
-        name: PhaseUsage(*(each.get(camel_case(field.name), 0) for field in fields(PhaseUsage)))
+        name: kind(**{field.name: each.get(camel_case(field.name), 0) for field in fields(kind)})
         for name, each in told.items()
         if isinstance(each, Mapping)
     }

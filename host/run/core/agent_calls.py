@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowcage.host.run.core import told
 from flowcage.host.run.core.commands import Ask, Verdict
-from flowcage.host.run.core.inputs import Answered, Heard, Reason, Refused, Reused
+from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Heard, Reason, Refused, Reused
 from flowcage.host.run.core.terms import terms_of, text_of
-from flowcage.host.run.core.told import known, whole
 from flowcage.host.run.core.tree import Call, Tree, Workflow
-from flowcage.protocol.messages import AgentRequest, Json, Missing, Ok, Rejected
+from flowcage.protocol.messages import AgentRequest, Missing, Ok, Rejected
 
 # Answers that an attempt may have: the second time, the agent is shown what was wrong.
 MAX_TRIES = 2
 # How often a workflow may go on asking after a cap was reached; as often as the cap allows if that is more.
 MIN_REFUSALS = 100
+# Why a call that is at work gets no second try, which would cost as much once more.
+NOT_BESIDE_OTHERS = "the agent is not asked once more: what is left of the ceilings, others at work may spend"
 # Characters of a refused answer that events and reports keep.
 MAX_REFUSED_TEXT = 2_000
 
@@ -76,63 +78,49 @@ class AgentCalls:
         else:
             self._tree.enqueue(call)
 
-    def heard(self, call: Call, answer: Heard) -> None:
-        """Count what an answer cost before it is known what it is good for."""
-        if call.heard is None:
-            call.heard = answer
-            self._tree.charge(call, answer.spent)
+    def paid(self, call: Call, given: Heard | Charged) -> None:
+        """Count what was spent before it is known what for, or for nothing."""
+        if isinstance(given, Heard):
+            if call.heard is not None:
+                return
+            call.heard = given
+        self._tree.charge(call, given.spent, given.facts)
 
     def answered(self, call: Call, answer: Answered) -> None:
         """Resolve a call with its answer."""
         tree = self._tree
-        for totals in tree.totals_of(call):
-            totals.completed += 1
-            totals.charge(answer.spent)
+        self._charge(call, answer, completed=1)
         if tree.is_watched:
-            self._tell_of_answer(call, answer)
+            self._emit(call, "agent_completed", **told.of_answer(call, answer))
         tree.settle(call, Ok(answer.value, tree.budget))
 
     def reused(self, call: Call, reused: Reused) -> None:
         """Tell of an answer that another run has had."""
-        self._emit(
-            call,
-            "agent_completed",
-            attempt=0,
-            tries=0,
-            value=reused.value,
-            seconds=0.0,
-            tokens=reused.spent.tokens,
-            cost_usd=reused.spent.cost_usd,
-            cached=True,
-            from_run_id=reused.run,
-            from_request_id=reused.request,
-            **reused.facts,
-        )
+        if self._tree.is_watched:
+            self._emit(call, "agent_completed", **told.of_reused(reused))
 
     def refused(self, call: Call, refusal: Refused) -> None:
         """Ask again, now or after a wait, or give the call up."""
-        self._tree.charge(call, refusal.spent)
+        self._charge(call, refusal)
         message = refusal.message
-        is_of_attempt = refusal.reason is Reason.TIMEOUT
-        seconds = (refusal.spent if is_of_attempt else whole(call, refusal.spent)).seconds
         if refusal.reason is Reason.WRONG_ANSWER:
             self._keep_refused_answer(call, refusal)
             if call.tries < MAX_TRIES:
-                self._try_again(call, message, seconds)
+                self._try_again(call, refusal)
                 return
             message = f"the agent gave no valid answer in {call.tries} tries: {message}"
         if call.attempt < call.terms.max_attempts and refusal.reason is not Reason.BAD_CALL:
-            self._tell_of_failure(call, message, seconds, will_retry=True)
+            self._tell_of_failure(call, message, refusal, will_retry=True)
             self._tree.wait(call, call.terms.backoff_seconds(call.attempt))
         else:
-            self._fail(call, message, refusal.reason, seconds)
+            self._fail(call, message, refusal.reason, refusal)
 
-    def too_late(self, call: Call, given: Answered | Refused | Heard) -> None:
+    def too_late(self, call: Call, given: Answered | Refused | Heard | Charged) -> None:
         """Count what an answer cost that no workflow waits for any more."""
         if isinstance(given, Heard):
-            self.heard(call, given)
+            self.paid(call, given)
             return
-        self._tree.charge(call, given.spent)
+        self._charge(call, given)
         self._tree.give_place_back(call)
 
     def cancelled(self, call: Call, *, has_begun: bool) -> None:
@@ -148,13 +136,18 @@ class AgentCalls:
         self._tree.totals.cancelled += 1
         self._emit(call, "agent_cancelled", attempt=call.attempt)
 
-    def _try_again(self, call: Call, problem: str, seconds: float) -> None:
-        refusal = self._admit()
+    def _charge(self, call: Call, given: Answered | Refused | Charged, *, completed: int = 0) -> None:
+        """Count what came of a question; where its answer was heard, that has counted for what it used."""
+        facts = given.facts if call.heard is None else NO_FACTS
+        self._tree.charge(call, given.spent, facts, completed=completed)
+
+    def _try_again(self, call: Call, wrong: Refused) -> None:
+        refusal = self._admit() or (None if self._tree.may_ask_again() else NOT_BESIDE_OTHERS)
         if refusal is not None:
-            self._fail(call, refusal, Reason.REFUSED, seconds)
+            self._fail(call, refusal, Reason.REFUSED, wrong)
             return
         call.tries, call.heard = call.tries + 1, None
-        self._ask(call, problem)
+        self._ask(call, wrong.message)
 
     def _ask(self, call: Call, problem: str | None) -> None:
         assert call.kind is not None
@@ -191,13 +184,11 @@ class AgentCalls:
         return refusal
 
     def _over_budget(self) -> str | None:
-        rules, spent = self._tree.rules, self._tree.totals.seen_tokens
-        total = rules.budget_tokens
-        if total is None or not rules.hard_budget or spent < total:
+        refused = self._tree.books.refusal()
+        if refused is None:
             return None
-        refusal = f"agent() is refused: {spent} of the budget's {total} tokens are spent"
-        self._count_refusal(Verdict.BUDGET_EXHAUSTED, refusal)
-        return refusal
+        self._count_refusal(*refused)
+        return refused[1]
 
     def _count_refusal(self, verdict: Verdict, refusal: str) -> None:
         tree = self._tree
@@ -210,27 +201,27 @@ class AgentCalls:
         """Settle a call that never began."""
         for totals in self._tree.totals_of(call):
             totals.refused += 1
-        self._tell_of_failure(call, message, 0.0)
+        self._tell_of_failure(call, message)
         self._settle_without_answer(call, message, reason)
 
     def _give_up_unasked(self, call: Call, refusal: str) -> None:
         if call.attempt == 0:
             self._refuse(call, refusal)
         else:
-            self._fail(call, refusal, Reason.REFUSED, 0.0)
+            self._fail(call, refusal, Reason.REFUSED)
 
-    def _fail(self, call: Call, message: str, reason: Reason, seconds: float) -> None:
+    def _fail(self, call: Call, message: str, reason: Reason, told: Refused | None = None) -> None:
         """Settle a call that began and has no answer."""
         for totals in self._tree.totals_of(call):
             totals.failed += 1
-        self._tell_of_failure(call, message, seconds)
+        self._tell_of_failure(call, message, told)
         self._settle_without_answer(call, message, reason)
 
     def _settle_without_answer(self, call: Call, message: str, reason: Reason) -> None:
         tree, workflow = self._tree, self._tree.workflows[call.path]
         becomes_null = reason is not Reason.BAD_CALL and self._fails_as_null(workflow)
         if becomes_null or call.refused_text is not None:
-            tree.diagnose(workflow, self._diagnostic(call, message, becomes_null))
+            tree.diagnose(workflow, told.diagnostic(call, message, becomes_null=becomes_null))
         error = Rejected(
             f"{message}; the last answer was: {call.refused_text}" if call.refused_text else message
         )
@@ -240,54 +231,17 @@ class AgentCalls:
         default = "null" if workflow.dialect == "script" else "throw"
         return (self._tree.rules.agent_failure or default) == "null"
 
-    def _diagnostic(self, call: Call, message: str, becomes_null: bool) -> dict[str, Json]:
-        name = f"agent {call.request.id}" + (f" ({call.label})" if call.label else "")
-        told = f"{name} failed and became null: {message}" if becomes_null else f"{name} failed: {message}"
-        note: dict[str, Json] = {"kind": "agent_failed", "message": told, "id": call.request.id}
-        if call.label is not None:
-            note["label"] = call.label
-        if call.refused_text is not None:
-            note |= {"tries": call.tries, "refusedText": call.refused_text}
-        return note
-
     def _keep_refused_answer(self, call: Call, refusal: Refused) -> None:
         text = refusal.text or ""
         call.refused_text = text if len(text) <= MAX_REFUSED_TEXT else f"{text[:MAX_REFUSED_TEXT]}…"
-        self._emit(
-            call,
-            "answer_refused",
-            attempt=call.attempt,
-            tries=call.tries,
-            message=refusal.message,
-            text=call.refused_text,
-            tokens=whole(call, refusal.spent).tokens,
-        )
+        if self._tree.is_watched:
+            self._emit(call, "answer_refused", **told.of_refused_answer(call, refusal))
 
-    def _tell_of_answer(self, call: Call, answer: Answered) -> None:
-        spent = whole(call, answer.spent)
-        self._emit(
-            call,
-            "agent_completed",
-            attempt=call.attempt,
-            tries=call.tries,
-            value=answer.value,
-            seconds=spent.seconds,
-            tokens=spent.tokens,
-            cost_usd=spent.cost_usd,
-            **known(answer.facts),
-        )
-
-    def _tell_of_failure(self, call: Call, message: str, seconds: float, *, will_retry: bool = False) -> None:
-        self._emit(
-            call,
-            "agent_failed",
-            attempt=call.attempt,
-            tries=call.tries,
-            message=message,
-            seconds=seconds,
-            will_retry=will_retry,
-            refused_text=call.refused_text,
-        )
+    def _tell_of_failure(
+        self, call: Call, message: str, given: Refused | None = None, *, will_retry: bool = False
+    ) -> None:
+        if self._tree.is_watched:
+            self._emit(call, "agent_failed", **told.of_failure(call, message, given), will_retry=will_retry)
 
     def _emit(self, call: Call, kind: str, **members: Any) -> None:
         self._tree.emit(call.path, kind, request_id=call.request.id, **members)

@@ -76,6 +76,7 @@ class Verdict(StrEnum):
     STALLED = "stalled"
     AGENT_LIMIT = "agent_limit"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    COST_EXHAUSTED = "cost_exhausted"
     HOST_FAULT = "host_fault"
 
 

@@ -33,6 +33,7 @@ from flowcage.host.run.core.agent_calls import AgentCalls
 from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict
 from flowcage.host.run.core.inputs import (
     Answered,
+    Charged,
     Compiled,
     Due,
     Ended,
@@ -65,7 +66,7 @@ from flowcage.protocol.messages import (
 # Resolutions that go out in one write: while they are encoded, other runs wait.
 MAX_TOLD_AT_ONCE = 250
 # Inputs about one request; a union in `isinstance` would be made anew each time.
-_SETTLING = (Answered, Refused, Due, Heard, Reused)
+_SETTLING = (Answered, Refused, Due, Heard, Charged, Reused)
 # The kind of a diagnostic: the child asked for something that only a later host answers.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
@@ -248,7 +249,7 @@ class Core:
         asked = Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, call.phase, None)
         self.tree.commands.append(asked)
 
-    def _settle(self, given: Answered | Refused | Due | Heard | Reused) -> Workflow | None:
+    def _settle(self, given: Answered | Refused | Due | Heard | Charged | Reused) -> Workflow | None:
         call = self.tree.call(given.id)
         if isinstance(given, Reused):
             return self._reusing.settle(call, given)
@@ -266,8 +267,8 @@ class Core:
                 self._agents.answered(call, given)
             case Due():
                 self._agents.again(call)
-            case Heard():
-                self._agents.heard(call, given)
+            case Heard() | Charged():
+                self._agents.paid(call, given)
             case Refused():
                 self._agents.refused(call, given)
         return workflow

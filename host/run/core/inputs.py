@@ -39,10 +39,13 @@ class Reason(StrEnum):
 
 
 class Spent(NamedTuple):
-    """What one answer cost: tokens that count for the budget, US dollars, and seconds on the wall clock."""
+    """What one answer cost: tokens that count for the budget, US dollars, and seconds on the wall clock.
+
+    `cost_usd` is None where nobody knows it, which is not the same as nothing.
+    """
 
     tokens: int = 0
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
     seconds: float = 0.0
 
 
@@ -51,7 +54,9 @@ NOTHING = Spent()
 
 def sum_of(one: Spent, other: Spent) -> Spent:
     """What both cost together."""
-    return Spent(one.tokens + other.tokens, one.cost_usd + other.cost_usd, one.seconds + other.seconds)
+    costs = one.cost_usd, other.cost_usd
+    cost = None if None in costs else sum(each or 0.0 for each in costs)
+    return Spent(one.tokens + other.tokens, cost, one.seconds + other.seconds)
 
 
 NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
@@ -118,6 +123,7 @@ class Refused(NamedTuple):
     reason: Reason = Reason.REFUSED
     text: str | None = None
     spent: Spent = NOTHING
+    facts: Facts = NO_FACTS
 
 
 class Reused(NamedTuple):
@@ -153,6 +159,14 @@ class Heard(NamedTuple):
     id: str
     value: Json
     spent: Spent = NOTHING
+    facts: Facts = NO_FACTS
+
+
+class Charged(NamedTuple):
+    """An agent was cut off, or cannot answer at all, and had spent something."""
+
+    id: str
+    spent: Spent
     facts: Facts = NO_FACTS
 
 
@@ -202,6 +216,7 @@ Input: TypeAlias = (
     | Refused
     | Reused
     | Heard
+    | Charged
     | Remembered
     | Lived
     | Due

@@ -15,6 +15,9 @@ class Rules(NamedTuple):
         agent_failure: what a call without an answer becomes; None leaves it to the dialect.
         handlers: names of the kinds that somebody answers.
         watched: whether anybody reads what `Emit` tells.
+        max_cost_usd: ceiling on what agents cost, in US dollars.
+        paced: whether a call waits where those at work may spend what a ceiling leaves. It is false for runs
+            that were begun before there was this rule: their history has calls that did not wait.
     """
 
     max_agents: int = 16
@@ -27,3 +30,5 @@ class Rules(NamedTuple):
     agent_failure: AgentFailure | None = None
     handlers: frozenset[str] = frozenset({"agent"})
     watched: bool = True
+    max_cost_usd: float | None = None
+    paced: bool = False

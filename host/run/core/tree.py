@@ -11,57 +11,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never
 
+from flowcage.host.run.core.books import Books, Totals, unpriced_note
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
-from flowcage.host.run.core.inputs import Dialect, Facts, Heard, Lived, Remembered, Spent
+from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived, Remembered, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.spending import Left
 from flowcage.host.run.core.terms import NO_TERMS, Terms
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Log, Phase, Request, Resolution, Resolve
 
-# Phases have names that workflows choose, so what is kept by phase has bounds.
-MAX_PHASES = 100
-MAX_PHASE_NAME = 200
-OTHER_PHASES = "(other phases)"
+_AGENT = "agent"
 
 # What a request waits for: a place at work, an answer, a time, a person's answer, or that the answer of
 # another run is told.
 Stage: TypeAlias = Literal["queued", "asked", "waiting", "person", "known"]
-
-
-@dataclass(slots=True)
-class Totals:
-    """Counts of agent calls and of what they cost, of a tree or of one phase.
-
-    Attributes:
-        started: calls whose first attempt began; `refused` never began, `cancelled` had no end of their own.
-        reused: calls that have the answer of another run; none of the other counts has them.
-        reused_tokens: that their answers cost then.
-        swallowed, unawaited: diagnostics of these kinds that children told.
-    """
-
-    started: int = 0
-    completed: int = 0
-    failed: int = 0
-    refused: int = 0
-    cancelled: int = 0
-    reused: int = 0
-    reused_tokens: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-    swallowed: int = 0
-    unawaited: int = 0
-
-    def charge(self, spent: Spent) -> None:
-        """Add what one answer cost."""
-        self.tokens += spent.tokens
-        self.cost_usd += spent.cost_usd
-
-    @property
-    def seen_tokens(self) -> int:
-        """What counts for the budget: an answer that is reused costs the workflow what it did then."""
-        return self.tokens + self.reused_tokens
 
 
 @dataclass(slots=True)
@@ -96,9 +61,13 @@ class Call:
 
 @dataclass(slots=True)
 class Queue:
-    """Calls that wait for one of `cap` places, by id; those that are gone meanwhile are skipped."""
+    """Calls that wait for one of `cap` places, by id; those that are gone meanwhile are skipped.
+
+    `is_paid` is whether they cost what the run has a ceiling for.
+    """
 
     cap: int
+    is_paid: bool = False
     waiting: deque[str] = field(default_factory=deque)
     busy: int = 0
 
@@ -155,8 +124,8 @@ class Tree:
         self.workflows: dict[str, Workflow] = {}
         self.opened: set[str] = set()  # also of workflows that are gone: their answers and times may be late
         self.queues: dict[str, Queue] = {}
-        self.totals = Totals()
-        self.phases: dict[tuple[str, str], Totals] = {}
+        self.books = books = Books(rules)
+        self.totals, self.phases = books.totals, books.phases
         self.asked: dict[str, int] = {}
         self.waiting = 0  # in all queues, those that are gone meanwhile included
         self.admitted = 0
@@ -204,16 +173,24 @@ class Tree:
         self.totals.swallowed += note["kind"] == "swallowed_error"
         self.totals.unawaited += note["kind"] == "unawaited_request"
 
-    def charge(self, call: Call, spent: Spent) -> None:
-        """Count what an answer cost, whatever becomes of it."""
-        for totals in self.totals_of(call):
-            totals.charge(spent)
+    def charge(self, call: Call, spent: Spent, facts: Facts = NO_FACTS, *, completed: int = 0) -> None:
+        """Count what an answer cost, whatever becomes of it; `completed` is 1 for the one of a call."""
+        where = self.workflows[call.path].source_name, call.phase
+        unpriced = self.books.charge(where, spent, facts, completed)
+        if unpriced is not None and (root := self.workflows.get("")) is not None:
+            self.diagnose(root, unpriced_note(unpriced))
 
     def totals_of(self, call: Call) -> tuple[Totals, Totals]:
         """Those of the tree and those of the call's phase in its workflow."""
-        source_name = self.workflows[call.path].source_name
-        totals = self.phases.get((source_name, call.phase))
-        return self.totals, self._new_phase(source_name, call.phase) if totals is None else totals
+        return self.books.totals_of((self.workflows[call.path].source_name, call.phase))
+
+    def may_ask_again(self) -> bool:
+        """Whether one of the agents at work may be asked once more."""
+        return self.books.may_begin(self._others_at_work())
+
+    def left(self) -> Left:
+        """What an agent that is at work may spend."""
+        return self.books.left(self._others_at_work())
 
     def enqueue(self, call: Call) -> None:
         """Have a call wait for a place at work; `startable` hands it out."""
@@ -225,6 +202,8 @@ class Tree:
         """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
         for queue in (*self.queues.values(), *workflow.queues.values()):
             while queue.waiting and queue.busy < queue.cap:
+                if queue.is_paid and not self.books.may_begin(queue.busy):
+                    break  # a call at work may spend what is left
                 self.waiting -= 1
                 call = self.call(queue.waiting.popleft())
                 if call is not None and call.stage == "queued" and not self.workflows[call.path].is_over:
@@ -275,11 +254,9 @@ class Tree:
         for each in self.workflows.values():
             each.is_over = each.is_over or each is workflow or each.path.startswith(below)
 
-    def _new_phase(self, source_name: str, phase: str) -> Totals:
-        key = (source_name, phase[:MAX_PHASE_NAME])
-        if key not in self.phases and len(self.phases) >= MAX_PHASES:
-            key = ("", OTHER_PHASES)
-        return self.phases.setdefault(key, Totals())
+    def _others_at_work(self) -> int:
+        queue = self.queues.get(_AGENT)
+        return 0 if queue is None else max(0, queue.busy - 1)
 
     def _take_place(self, queue: Queue, call: Call) -> None:
         queue.busy += 1
@@ -290,8 +267,11 @@ class Tree:
         queues = self.queues if call.kind.shared else self.workflows[call.path].queues
         queue = queues.get(call.kind.name)
         if queue is None:
-            queue = queues[call.kind.name] = Queue(getattr(self.rules, call.kind.cap))
+            queue = queues[call.kind.name] = self._new_queue(call.kind)
         return queue
+
+    def _new_queue(self, kind: Kind) -> Queue:
+        return Queue(getattr(self.rules, kind.cap), kind.name == _AGENT and self.books.is_paced)
 
 
 def request_of(path: str) -> str:
