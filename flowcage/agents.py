@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         Progress as Progress,
     )
     from flowcage.host.agents.call import AgentCall as AgentCall
-    from flowcage.host.agents.compose.aliased import aliased as aliased
+    from flowcage.host.agents.compose.aliased import aliased as aliased, pinned as pinned
     from flowcage.host.agents.compose.cached import AnswerStore as AnswerStore, cached as cached
     from flowcage.host.agents.compose.route import Route as Route, route as route
     from flowcage.host.agents.compose.typed import typed as typed
@@ -39,7 +39,7 @@ _HOMES = {
     "flowcage.host.agents.agent": ("Agent",),
     "flowcage.host.agents.answer": ("AgentAnswer", "AgentUsage", "Progress"),
     "flowcage.host.agents.call": ("AgentCall",),
-    "flowcage.host.agents.compose.aliased": ("aliased",),
+    "flowcage.host.agents.compose.aliased": ("aliased", "pinned"),
     "flowcage.host.agents.compose.cached": ("AnswerStore", "cached"),
     "flowcage.host.agents.compose.route": ("Route", "route"),
     "flowcage.host.agents.compose.typed": ("typed",),

@@ -20,9 +20,13 @@ from .host import zygote
 # here would inherit: tests that send one would then wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Where `flowcage run` keeps its runs: not among those of whoever runs the tests.
+# Where `flowcage run` keeps its runs, and finds settings: not those of whoever runs the tests. They choose
+# mock, or else an agent program of this machine would answer, for money.
 STATE = tempfile.mkdtemp(prefix="flowcage-tests-state-")
-os.environ["XDG_STATE_HOME"] = STATE
+os.environ["XDG_STATE_HOME"], os.environ["XDG_CONFIG_HOME"] = STATE, f"{STATE}/config"
+SETTINGS = Path(STATE, "config", "flowcage", "flowcage.toml")
+SETTINGS.parent.mkdir(parents=True)
+SETTINGS.write_text('agent = "mock"\n')
 
 # Where children are forked from one zygote; and what executes them there all the same, because it counts
 # processes, which must not see a zygote, or looks at what a child costs.

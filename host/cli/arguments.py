@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flowcage.host.agents import AgentSpecError, missing_program, parse_agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
+from flowcage.host.cli.setup.agents import agent_of, identity_of
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
@@ -149,19 +149,12 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
     Raises:
         InputError: an option is wrong, or the agent's program is missing.
     """
-    try:
-        agent = parse_agent(given["agent"], timeout_s=given["agent_timeout"])
-        missing = missing_program(given["agent"])
-    except AgentSpecError as error:
-        raise InputError(f"--agent: {error}") from None
-    if missing is not None:
-        raise InputError(f"--agent: there is no program {missing!r} here, or it is not executable")
     if given["hard_budget"] is not None and given["budget"] is None:
         name = "--hard-budget" if given["hard_budget"] else "--soft-budget"
         raise InputError(f"{name} needs --budget TOKENS")
     options = RunOptions(
-        agent=agent,
-        agent_identity=given["agent"],
+        agent=agent_of(files, file.parent, given),
+        agent_identity=identity_of(given),
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
         dialect=given["dialect"],
         isolation=given["isolation"],

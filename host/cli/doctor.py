@@ -1,15 +1,17 @@
-"""What this machine has for flowcage: versions, memory, engine, isolation. A real child is started to see."""
+"""What this machine has: versions, memory, engine, the layers of the cage by a real child, agents, settings."""
 
 from __future__ import annotations
 
 import platform
 import sys
 from functools import partial
+from pathlib import Path
 
 import psutil
 import trio
 
 from flowcage.host.cli.engine import engine_build
+from flowcage.host.cli.setup.found import findings as found
 from flowcage.host.outcome.errors import RunTimedOut
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.launch.spawn import Spawn
@@ -35,10 +37,10 @@ async def examine() -> list[tuple[str, str]]:
         ("engine", f"{initialized.engine.name} {initialized.engine.version}, {engine_build()}"),
     ]
     layers = initialized.isolation.items()
-    return findings + [
-        (f"isolation {name}", f"{'yes' if layer.applied else 'no'} ({layer.detail})")
-        for name, layer in layers
+    caged = [
+        (f"cage {name}", f"{'yes' if layer.applied else 'no'} ({layer.detail})") for name, layer in layers
     ]
+    return [*findings, *caged, *found(Path.cwd())]
 
 
 def _memory() -> str:

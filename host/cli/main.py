@@ -20,6 +20,7 @@ from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, sa
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
+from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
@@ -60,9 +61,8 @@ def cli() -> None:
               help="The workflow's args from a JSON file; - is stdin.")  # fmt: skip
 @click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
               help="One member of args, a string; may be repeated.")  # fmt: skip
-@click.option("--agent", default="echo", show_default=True, help="What answers agent(): echo or command:CMD.")
-@click.option("--agent-timeout", type=Seconds(), default=600.0, show_default=True,
-              help="Seconds for one attempt of an agent.")  # fmt: skip
+@choosing
+@click.option("--agent-timeout", type=Seconds(), help="Seconds for one attempt of an agent.  [default: 600]")
 @click.option("--timeout", type=Seconds(),
               help="Seconds for the whole run, without the time in which it is asleep or nobody goes on with "
               "it.  [default: none, or 3600 with --no-store]")  # fmt: skip
@@ -74,7 +74,7 @@ def cli() -> None:
               help="Any limit, such as cpuSeconds=10; overrides all other options.")  # fmt: skip
 @click.option("--limits", "limits_file", type=FilePath(allow_dash=True),
               help="Limits as a JSON object in a file, or - for stdin; --limit overrides it.")  # fmt: skip
-@click.option("--isolation", type=click.Choice(ISOLATIONS),
+@click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),
               help="What to do where a layer of the cage is unavailable: fail (strict), go on without it "
               "(best_effort); none closes no cage. [default: strict on Linux]")  # fmt: skip
 @click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
@@ -99,7 +99,7 @@ def cli() -> None:
               help="How to read FILE.")  # fmt: skip
 @click.option("--child-command", metavar="CMD",
               help="Program to run as the child, in place of flowcage's own. It must close its cage itself; "
-              "with --isolation strict the kernel is asked whether it has.")  # fmt: skip
+              "with --cage strict the kernel is asked whether it has.")  # fmt: skip
 @click.option("--store", type=FilePath(), help="File of the store that keeps the run, so that flowcage "
               "resume can go on with it [default: the user's].")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
@@ -118,6 +118,7 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
+    from flowcage.host.cli.setup.choice import choose, may_ask
     from flowcage.host.run.run import Run
 
     if given["detach"] and given["no_store"]:
@@ -132,6 +133,7 @@ def run(file: Path, **given: Any) -> None:
             script = arguments.script(files, file, given["root"])
             args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
             given["timeout"] = given["timeout"] or keeping.default_timeout(given["no_store"])
+            told = choose(file.parent, given)
             options = arguments.options(files, file, **given)
             if given["store"] and given["no_store"]:
                 raise InputError("give one of --store and --no-store, not both")
@@ -139,6 +141,8 @@ def run(file: Path, **given: Any) -> None:
         except InputError as error:
             fail(exits.USAGE, str(error))
 
+        if told is not None and may_ask(script.text):
+            note(told)
         ending = Ending(script, given["fail_on"], quiet=given["quiet"])
         ask = prompt(
             is_wanted=not given["no_prompt"] and given["detached"] is None, is_kept=not given["no_store"]
@@ -194,7 +198,7 @@ def types() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Print what this machine has: Python, the engine and how it was built, the layers of isolation."""
+    """Print what this machine has: Python, the engine, the layers of the cage, agents, settings."""
     from flowcage.host.cli.doctor import examine
 
     findings = to_the_end(examine)

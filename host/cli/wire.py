@@ -70,8 +70,9 @@ def conformance(only_list: bool, **given: Any) -> None:
 @click.option("--allow-uid", "uids", type=click.IntRange(0), multiple=True,
               help="A user whose connections are served; may be repeated.  "
               "[default: the server's own user]")  # fmt: skip
-@click.option("--isolation", type=click.Choice(ISOLATIONS), default="strict", show_default=True,
-              help="The weakest that a peer may ask for; below strict there may be no cage.")  # fmt: skip
+@click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), default="strict",
+              show_default=True, help="The weakest that a peer may ask for; below strict there may be no "
+              "cage.")  # fmt: skip
 @click.option("--max-limit", "ceilings", metavar="NAME=N", multiple=True,
               help="The most that a peer may ask for, such as memoryBytes=1073741824.  "
               "[default: a run's default limits]")  # fmt: skip

@@ -50,7 +50,7 @@ def test_check_of_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
 def test_doctor_names_python_engine_build_and_every_isolation_layer() -> None:
     finished = flowcage("doctor")
     assert finished.status == 0
-    for word in ("python:", "engine:", "quickjs-ng 0.17", "isolation memory:", "isolation seccomp:"):
+    for word in ("python:", "engine:", "quickjs-ng 0.17", "cage memory:", "cage seccomp:", "agent mock:"):
         assert word in finished.stdout
 
 

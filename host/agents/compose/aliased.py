@@ -29,3 +29,12 @@ def aliased(agent: Agent, models: Mapping[str, str], default: str | None = None)
         return await agent(call)
 
     return answer
+
+
+def pinned(agent: Agent, model: str) -> Agent:
+    """Make an agent that is asked for one model, whatever its calls name."""
+
+    async def answer(call: AgentCall) -> AgentAnswer:
+        return await agent(replace(call, options={**call.options, "model": model}))
+
+    return answer

@@ -6,9 +6,7 @@ workflow asks for, so none leads out of the folders.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import NamedTuple
 
 from flowcage.host.agents.types.agent_type import BUILT_IN, AgentType, type_of
 from flowcage.host.agents.types.front_matter import FrontMatterError, read_page
+from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.terminal.near_match import did_you_mean
 
 MAX_BYTES = 256 * 1024  # of a file
@@ -94,7 +93,7 @@ def _read(folder: TypesFolder) -> dict[str, AgentType | str]:
 
 def _type(file: Path, *, follows_links: bool) -> AgentType | str:
     try:
-        return type_of(read_page(_text(file, follows_links)), file.stem)
+        return type_of(read_page(read_text_file(file, MAX_BYTES, follows_links=follows_links)), file.stem)
     except OSError as error:
         return f"{file}: {error.strerror}"
     except UnicodeDecodeError as error:
@@ -103,19 +102,6 @@ def _type(file: Path, *, follows_links: bool) -> AgentType | str:
         return f"{file}:{error}"
     except ValueError as error:
         return f"{file}: {error}"
-
-
-def _text(file: Path, follows_links: bool) -> str:
-    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    descriptor = os.open(file, flags if follows_links else flags | os.O_NOFOLLOW)
-    with open(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file")
-        data = opened.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise OSError(errno.EFBIG, f"is longer than {MAX_BYTES} bytes")
-    return data.decode()
 
 
 def _files(folder: TypesFolder) -> list[Path]:

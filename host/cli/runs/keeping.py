@@ -12,6 +12,7 @@ from flowcage.host.cli import arguments
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.setup.choice import add_tables
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import NewWorkflow
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 # Of `flowcage run`, those that a later command needs to go on with the run.
 _KEPT = (
-    *("agent", "agent_timeout", "timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
+    *("agent", "model", "models", "routes", "fixtures", "trust_project", "ignore_project", "agent_timeout"),
+    *("timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
     *("max_total_agents", "agent_failure", "dialect", "child_command", "fail_on"),
     "no_store_prompts",
 )
@@ -160,6 +162,7 @@ def options_of(settings: Any) -> RunOptions:
     given = {**settings["given"], "root": Path(settings["root"]), "limits_file": None, "limit_pairs": ()}
     if os.path.isdir(settings["cwd"]):
         os.chdir(settings["cwd"])  # where the agent's program was started
+    add_tables(Path(settings["file"]).parent, given)
     options = arguments.options(InputFiles({}), Path(settings["file"]), **given)
     names = {name: value for name, value in settings["limits"].items() if "_" in name}
     return with_limits(options, names)
@@ -184,6 +187,8 @@ def changed(
         options_of(settings)
     limits = {name: value for name, value in settings["limits"].items() if name not in changes}
     new = {**settings, "given": {**settings["given"], **changes}, "limits": limits}
+    if "agent" in changes:
+        new["given"]["model"] = None  # it was of the other agent
     if script is not None:
         new |= {"file": str(script), "root": str(script.parent)}
         new["given"]["dialect"] = "auto"

@@ -29,7 +29,9 @@ _MOST_RUNS = 1_000_000  # of one file
     "--until", type=click.IntRange(0), metavar="TURN", help="Of each workflow, compare no more turns."
 )
 @click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
-@click.option("--isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run.")
+@click.option(
+    "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."
+)
 @click.option("--timeout", type=Seconds(), help="Seconds for all of it.  [default: none]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def replay(run: str, store: Path | None, as_json: bool, until: int | None, **given: Any) -> None:

@@ -24,7 +24,9 @@ _SHOWN = 60  # characters of a prompt
 @click.command(cls=Command)
 @click.argument("run")
 @click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
-@click.option("--isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run.")
+@click.option(
+    "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stack(run: str, store: Path | None, isolation: Isolation | None, as_json: bool) -> None:
     """Print what RUN waits for: each open call, since when, and the line of the workflow that made it.

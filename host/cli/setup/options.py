@@ -1,0 +1,34 @@
+"""The options that choose an agent; apart from what carries them out, which takes long to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from flowcage.host.cli.console import FilePath
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--agent", metavar="NAME[:MODEL]",
+                 help="What answers agent(): claude, codex, anthropic, openai, ollama, command:CMD, or mock, "
+                 "which makes answers up.  [default: that of flowcage.toml, then the first of claude and "
+                 "codex on the PATH, then mock]"),
+    click.option("--model", "model_words", metavar="[ALIAS=]MODEL", multiple=True,
+                 help="The model for calls that name none; or, as opus=gpt-5.6, the one for calls that name "
+                 "opus. May be repeated."),
+    click.option("--fixtures", type=FilePath(),
+                 help="Answers of mock, by label, phase or prompt: a file of JSON or JSON Lines."),
+    click.option("--trust-project", is_flag=True,
+                 help="Let the project's flowcage.toml say who answers agent(), with what permissions."),
+    click.option("--ignore-project", is_flag=True, help="Do not read the project's flowcage.toml."),
+)  # fmt: skip
+
+
+def choosing(command: F) -> F:
+    """Give a command the options that choose an agent."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,55 @@
+"""Where settings and types of agents are looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from flowcage.host.agents.types.folders import AgentTypes, TypesFolder
+
+FILE_NAME = "flowcage.toml"
+_AGENTS = (Path(".flowcage", "agents"), Path(".claude", "agents"))
+
+
+def user_folder() -> Path:
+    """The folder of the user's own settings."""
+    return Path(platformdirs.user_config_path("flowcage"))
+
+
+def user_file() -> Path:
+    """The file of the user's own settings, which need not be there."""
+    return user_folder() / FILE_NAME
+
+
+def project_folders(folder: Path) -> list[Path]:
+    """A folder and those above it, up to the root of its repository; the folder alone where it is in none."""
+    here = Path(os.path.abspath(folder))
+    above = [here, *here.parents]
+    for count, each in enumerate(above, 1):
+        if (each / ".git").exists():
+            return above[:count]
+    return [here]
+
+
+def project_file(folder: Path) -> Path | None:
+    """The nearest file of settings of the project that a folder is in."""
+    files = (each / FILE_NAME for each in project_folders(folder))
+    return next((file for file in files if os.path.lexists(file)), None)
+
+
+def agent_types(folder: Path) -> AgentTypes:
+    """The types of agents that a workflow in this folder may name.
+
+    Those of its project have precedence, then those of the project that the command is run in, where the
+    agents work, and then the user's own.
+    """
+    found = [*_of_project(folder), *_of_project(Path.cwd())]
+    own = [TypesFolder(user_folder() / "agents"), TypesFolder(Path.home() / ".claude" / "agents")]
+    return AgentTypes(dict.fromkeys([*found, *own]))
+
+
+def _of_project(folder: Path) -> list[TypesFolder]:
+    above = project_folders(folder)
+    return [TypesFolder(each / agents, within=above[-1]) for each in above for agents in _AGENTS]
