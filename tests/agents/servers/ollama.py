@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from .loopback import Answer, Request, Server, json_answer
@@ -43,9 +44,9 @@ def answer(said: Said, request: Request) -> Answer:
     return json_answer(_last(said, body) | {"message": {"role": "assistant", "content": said.text}})
 
 
-def error(status: int, message: str) -> Answer:
+def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer that is an error."""
-    return json_answer({"error": message}, status)
+    return json_answer({"error": message}, status, headers)
 
 
 def _is_chat(request: Request) -> bool:

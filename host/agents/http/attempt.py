@@ -1,0 +1,139 @@
+"""One attempt at an answer: requests until one is answered, or none can be."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import Any
+
+import trio
+
+from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError, AgentsUnavailable, WrongAnswer
+from flowcage.host.agents.form import json_in
+from flowcage.host.agents.http.api import Api
+from flowcage.host.agents.http.network.backoff import pause
+from flowcage.host.agents.http.network.failure import Failure, Kind
+from flowcage.host.agents.http.network.setup import Setup
+from flowcage.host.agents.http.network.wire import Wire
+from flowcage.host.agents.http.question import Question
+from flowcage.host.agents.http.reading import Reading
+from flowcage.host.terminal.text import cut
+from flowcage.protocol import strictjson
+
+_MAX_REFUSAL = 1_000
+# Between words of how much was written.
+_TELL_EVERY_S = 1.0
+
+
+class Attempt:
+    """Asks until there is an answer.
+
+    Args:
+        setup: how the provider is reached.
+        api: how it is asked.
+        wire: sends requests.
+        call: that is to be answered.
+    """
+
+    def __init__(self, setup: Setup, api: Api, wire: Wire, call: AgentCall) -> None:
+        self._setup = setup
+        self._api = api
+        self._wire = wire
+        self._call = call
+        self._until = min(call.deadline, trio.current_time() + setup.timeout_s)
+        self._reading: Reading | None = None
+        self._requests = 0
+        self._told: tuple[AgentUsage | None, str | None] = (None, None)
+        self._told_at = trio.current_time()
+
+    async def answer(self, question: Question, way: int) -> AgentAnswer:
+        """Send the request until it is answered, and read the answer.
+
+        Args:
+            question: that is asked.
+            way: which way it is, counted from 1.
+
+        Raises:
+            Failure: there is no answer.
+            AgentError: there is one that is of no use; a `WrongAnswer`, where another try may have one.
+        """
+        content = self._content(question)
+        failures = 0
+        while True:
+            self._reading = reading = self._api.reading()
+            self._requests += 1
+            try:
+                await self._wire.send(content, self._headers(way), reading, partial(self._tell, reading))
+                return self._answer(question, reading)
+            except Failure as failure:
+                failures += 1
+                if reading.has_begun and failure.kind is not Kind.ACCOUNT:
+                    failure.kind = Kind.FINAL  # it is paid for; whether that is done again, the workflow says
+                if failure.kind is not Kind.PASSING or failures > self._setup.max_retries:
+                    raise
+                await self._pause(failure, failures)
+
+    def error(self, failure: Failure) -> AgentError:
+        """The failure as the workflow gets it, with what it cost."""
+        kind = AgentsUnavailable if failure.kind is Kind.ACCOUNT else AgentError
+        tries = f" ({self._requests} requests were sent)" if self._requests > 1 else ""
+        message = f"agent {self._setup.name!r} {failure.message}{tries}"
+        return kind(self._setup.hide(message), **self._spent())
+
+    async def _pause(self, failure: Failure, failures: int) -> None:
+        seconds = pause(failures, failure.after_s, random.random)
+        left = self._until - trio.current_time()
+        if seconds >= left:
+            raise Failure(
+                f"{failure.message}; the next request would be in {seconds:.0f} s, "
+                f"and the call has {max(0.0, left):.0f} s left"
+            )
+        self._call.tell(Progress(self._setup.hide(f"waits {seconds:.1f} s: it {failure.message}")))
+        await trio.sleep(seconds)
+
+    def _content(self, question: Question) -> bytes:
+        body = {**self._api.body(question), **self._setup.body}
+        return strictjson.dumps(body).encode("utf-8", "replace")
+
+    def _headers(self, way: int) -> dict[str, str]:
+        headers = self._api.headers()
+        if self._api.idempotency_header is not None:
+            # Another way is another request, which a provider would refuse under the same key.
+            key = self._call.idempotency_key + (f".{way}" if way > 1 else "")
+            headers[self._api.idempotency_header] = key
+        return headers
+
+    def _answer(self, question: Question, reading: Reading) -> AgentAnswer:
+        if reading.refusal is not None:
+            said = cut(reading.refusal or reading.text, _MAX_REFUSAL)
+            raise self.error(Failure(f"refused to answer{': ' + said if said else ''}"))
+        if reading.shortfall is not None:
+            raise self.error(Failure(reading.shortfall))
+        text = self._setup.hide(reading.text)
+        session = self._shown(reading.id) if self._api.has_sessions else None
+        if self._call.schema is None:
+            return AgentAnswer(text, session_id=session, **self._spent())
+        try:
+            value = json_in(text, question.means.schema or self._call.schema)
+        except ValueError as error:
+            raise WrongAnswer(str(error), text, **self._spent()) from None
+        return AgentAnswer(question.means.restore(value), session_id=session, **self._spent())
+
+    def _spent(self) -> dict[str, Any]:
+        reading = self._reading
+        return {} if reading is None else {"usage": reading.usage, "model": self._shown(reading.model)}
+
+    def _shown(self, name: str | None) -> str | None:
+        return None if name is None else self._setup.hide(name)
+
+    def _tell(self, reading: Reading) -> None:
+        """Tell what is new: at once where it is about what was spent, else once a second."""
+        now = trio.current_time()
+        facts = (reading.usage, reading.model)
+        if facts == self._told and now - self._told_at < _TELL_EVERY_S:
+            return
+        text = f"has written {reading.size:,} characters" if reading.size else None
+        self._call.tell(Progress(text, reading.usage, None, self._shown(reading.model)))
+        self._told, self._told_at = facts, now

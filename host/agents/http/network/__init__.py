@@ -1,0 +1,1 @@
+"""How a provider is reached: address, key, connections, requests that are sent again, what errors mean."""
