@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, asking, parse_agent
+from flowcage.host.agents.form import prompt_of
 
 from ..host.checkers import Recorded
 
@@ -25,7 +27,7 @@ def agent_program(folder: Path, code: str) -> str:
     prelude = f"""
 import json, os, sys
 prompt = sys.stdin.buffer.read().decode()
-options = json.loads(os.environ["FLOWCAGE_AGENT_OPTIONS"])
+options = json.loads(os.environ["FLOWCAGE_OPTIONS"] or open(os.environ["FLOWCAGE_OPTIONS_FILE"]).read())
 with open({str(folder / "prompts")!r}, "a", encoding="utf-8") as prompts:
     prompts.write(json.dumps(prompt) + "\\n")
 tries = open({str(folder / "prompts")!r}, encoding="utf-8").read().count("\\n")
@@ -44,13 +46,13 @@ def ask(spec: str, prompt: str = "hi", options: Any = None, timeout_s: float = 6
     agent, schemas = parse_agent(spec, timeout_s=timeout_s), Recorded().checks
 
     async def main() -> AgentAnswer:
-        problem: str | None = None
+        problem = refused = None
         for _ in range(2):
-            call = AgentCall("7", prompt, options or {}, problem)
+            call = AgentCall("7", prompt, options or {}, problem, refused=refused)
             reply = await asking.ask(agent, call, schemas=schemas, max_bytes=8_000_000)
             if reply.problem is None:
                 return reply.answer
-            problem = reply.problem
+            problem, refused = reply.problem, reply.text
         raise AgentError(problem or "")
 
     try:
@@ -75,7 +77,7 @@ def test_options_and_id_are_in_the_environment_beside_the_hosts_own(
 ) -> None:
     monkeypatch.setenv("MARK", "of the host")
     spec = agent_program(
-        tmp_path, "print(json.dumps([options, os.environ['FLOWCAGE_AGENT_ID'], os.environ['MARK']]))"
+        tmp_path, "print(json.dumps([options, os.environ['FLOWCAGE_REQUEST_ID'], os.environ['MARK']]))"
     )
     options = {"label": "größe 🐋 \u0000", "phase": None, "lone": "\ud800"}
     answer = ask(spec, options=options)
@@ -84,7 +86,7 @@ def test_options_and_id_are_in_the_environment_beside_the_hosts_own(
 
 def test_a_program_is_told_what_became_of_its_attempt_before(tmp_path: Path) -> None:
     names = ("IDEMPOTENCY_KEY", "INTERRUPTED", "HANDLE")
-    spec = agent_program(tmp_path, f"print([os.environ['FLOWCAGE_AGENT_' + name] for name in {names}])")
+    spec = agent_program(tmp_path, f"print([os.environ['FLOWCAGE_' + name] for name in {names}])")
     agent = parse_agent(spec, timeout_s=60)
     first = AgentCall("7", "p", {}, run_id="r")
     second = replace(first, interrupted=True, handle="größe 7")
@@ -93,13 +95,82 @@ def test_a_program_is_told_what_became_of_its_attempt_before(tmp_path: Path) -> 
     assert trio.run(agent, second).value == "['r/7/1', '1', 'größe 7']"
 
 
+def test_a_program_is_told_which_call_it_answers(tmp_path: Path) -> None:
+    names = ("RUN_ID", "REQUEST_ID", "LABEL", "PHASE", "ATTEMPT", "IDEMPOTENCY_KEY", "SESSION_ID", "MODEL")
+    spec = agent_program(tmp_path, f"print(json.dumps([os.environ['FLOWCAGE_' + name] for name in {names}]))")
+    options = {"label": "größe\0 \ud800", "model": "opus"}
+    call = AgentCall("7", "p", options, run_id="c", root_run_id="r", phase="Plan", attempt=3, session="s-1")
+    told = json.loads(trio.run(parse_agent(spec, timeout_s=60), call).value)
+    assert told == ["r", "7", "größe\ufffd ?", "Plan", "3", "r/7/3", "s-1", "opus"]
+
+    without = json.loads(trio.run(parse_agent(spec, timeout_s=60), AgentCall("7", "p", {}, run_id="r")).value)
+    assert without == ["r", "7", "", "", "1", "r/7/1", "", ""]
+
+
+def test_texts_that_no_variable_can_hold_are_cut(tmp_path: Path) -> None:
+    spec = agent_program(tmp_path, "print(len(os.environ['FLOWCAGE_LABEL'].encode()))")
+    assert ask(spec, options={"label": "aö" * 100_000}).value == "8191"
+
+
+def test_long_options_are_in_a_file_that_is_removed_afterwards(tmp_path: Path) -> None:
+    code = """
+path = os.environ["FLOWCAGE_OPTIONS_FILE"]
+mode, length = os.stat(path).st_mode & 0o777, len(options["context"])
+print(json.dumps([os.environ["FLOWCAGE_OPTIONS"], path, mode, length]))
+"""
+    options = {"context": "ö" * 4_000_000}
+    variable, path, mode, length = json.loads(ask(agent_program(tmp_path, code), options=options).value)
+    assert (variable, mode, length) == ("", 0o600, 4_000_000)
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("end", ["sys.exit(1)", "os.unlink(os.environ['FLOWCAGE_OPTIONS_FILE'])"])
+def test_the_file_is_removed_however_the_program_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    spec, folder = agent_program(tmp_path, end), tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    if end == "sys.exit(1)":
+        refusal(spec, options={"context": "x" * 100_000})
+    else:
+        ask(spec, options={"context": "x" * 100_000})
+    assert not list(folder.iterdir())
+
+
+def test_options_for_which_no_file_can_be_made_are_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert refusal("command:cat", options={"context": "x" * 100_000}) == (
+        "agent program 'cat' could not be started: its 100014 bytes of options cannot be written to a file:"
+        " No such file or directory"
+    )
+
+
+def test_the_folder_of_the_call_is_the_programs(tmp_path: Path) -> None:
+    agent = parse_agent("command:pwd", timeout_s=60)
+    assert trio.run(agent, AgentCall("7", "p", {}, folder=str(tmp_path))).value == str(tmp_path)
+    with pytest.raises(AgentError, match="'pwd' could not be started: in its folder: No such file"):
+        trio.run(agent, AgentCall("7", "p", {}, folder=str(tmp_path / "none")))
+
+
 def test_without_options_the_variable_is_an_empty_object(tmp_path: Path) -> None:
     assert ask(agent_program(tmp_path, "print(options)")).value == "{}"
 
 
 @pytest.mark.parametrize(
     ("written", "answer"),
-    [("a\n", "a"), ("a", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), ("\n", ""), ("", ""), (" a ", " a ")],
+    [
+        ("a\n", "a"),
+        ("a", "a"),
+        ("a\n\n", "a\n"),
+        ("a\r\n", "a"),
+        ("\ufeffa", "a"),
+        ("\n", ""),
+        ("", ""),
+        (" a ", " a "),
+    ],
 )
 def test_one_newline_at_the_end_is_not_part_of_the_answer(tmp_path: Path, written: str, answer: str) -> None:
     spec = agent_program(tmp_path, f"sys.stdout.buffer.write({written.encode()!r})")
@@ -134,20 +205,24 @@ def test_a_program_that_takes_too_long_is_an_error() -> None:
     )
 
 
-def test_options_that_no_variable_can_hold_are_an_error_that_says_how_large_they_are() -> None:
-    message = refusal("command:cat", options={"context": "x" * 50_000_000})
-    assert message == (
-        "agent program 'cat' could not be started: its arguments and environment are more than the operating"
-        " system allows (the call's options are 50000014 characters of JSON)"
-    )
-
-
 def test_with_a_schema_the_answer_is_parsed(tmp_path: Path) -> None:
     spec = agent_program(
-        tmp_path, "print(json.dumps({'word': prompt, 'seen': options['schema']['required']}))"
+        tmp_path, "print(json.dumps({'word': prompt[:5], 'seen': options['schema']['required']}))"
     )
     assert ask(spec, "whale", {"schema": WORD}).value == {"word": "whale", "seen": ["word"]}
-    assert prompts(tmp_path) == ["whale"]
+    assert prompts(tmp_path) == [prompt_of(AgentCall("7", "whale", {"schema": WORD}))]
+
+
+@pytest.mark.parametrize(
+    "written", ['\ufeff{"word": "x"}', 'Sure!\n```json\n{"word": "x"}\n```\n', 'It {is} {"word": "x"}.']
+)
+def test_with_a_schema_the_answer_may_have_a_fence_a_mark_or_prose_around_it(
+    tmp_path: Path, written: str
+) -> None:
+    assert ask(agent_program(tmp_path, f"print({written!r})"), options={"schema": WORD}).value == {
+        "word": "x"
+    }
+    assert len(prompts(tmp_path)) == 1
 
 
 def test_without_a_schema_json_stays_text() -> None:
@@ -161,8 +236,9 @@ def test_without_a_schema_json_stays_text() -> None:
         ("", "it is not JSON: Expecting value"),
         ('{"word": NaN}', "it is not JSON: NaN is not JSON"),
         ("[" * 600, "it is not JSON: nested more than 512 levels deep"),
-        ('{"word": ""}', '/word: "" is shorter than 1 character'),
+        ('{"word":""}', '/word: "" is shorter than 1 character'),
         ("{}", '(root): "word" is a required property'),
+        ('{"word": "a"} or {"word": "b"}', "it is not JSON: there are several values"),
     ],
 )
 def test_a_wrong_answer_is_tried_once_more_with_what_was_wrong(
@@ -171,8 +247,9 @@ def test_a_wrong_answer_is_tried_once_more_with_what_was_wrong(
     spec = agent_program(tmp_path, f"print({first!r} if tries == 1 else json.dumps(dict(word='ok')))")
     assert ask(spec, "Name a whale", {"schema": WORD}).value == {"word": "ok"}
     asked = prompts(tmp_path)
-    assert asked[0] == "Name a whale"
-    assert asked[1].startswith(f"Name a whale\n\nYour last answer to this was refused: {problem}")
+    assert asked[0].startswith("Name a whale\n\nAnswer with one JSON value")
+    assert asked[1].startswith(f"{asked[0]}\n\nYour last answer was:\n\n{first}")
+    assert f"Your last answer was refused: {problem}" in asked[1]
     assert len(asked) == 2
 
 
@@ -200,5 +277,4 @@ def test_a_schema_with_references_and_patterns_is_applied_too(tmp_path: Path) ->
     schema = {"$ref": "#/$defs/id", "$defs": {"id": {"type": "string", "pattern": "^w-[0-9]+$"}}}
     spec = agent_program(tmp_path, "print(json.dumps('w' if tries == 1 else 'w-1'))")
     assert ask(spec, options={"schema": schema}).value == "w-1"
-    assert "/$defs" not in prompts(tmp_path)[1]
     assert '(root): "w" does not match "^w-[0-9]+$"' in prompts(tmp_path)[1]
