@@ -29,7 +29,9 @@ from flowcage.host.resume import kept as kept_runs
 from flowcage.host.resume.keeper import Keeper
 from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.run.driver import Driver
+from flowcage.host.run.naps.naps import Napping
 from flowcage.host.run.options import Caller
+from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.run.run import WorkflowRun
 from flowcage.protocol.messages import Json, WorkflowRequest
 
@@ -39,17 +41,20 @@ const order = [];
 const note = async (name, options) => {
   const got = await agent(name, options); order.push(name); return got;
 };
+await agent('n1');
 const first = await parallel(['a', 'bb', 'ccc'].map((name) => () => note(name)));
 const raced = await Promise.race([agent('r1'), agent('r22'), SW.extra.sleep(1)]);
 await SW.extra.sleep(1);
 const flaky = await note('flaky', {retry: {maxAttempts: 3, backoffMs: 1}});
 const program = await note('program', {retry: {maxAttempts: 9, backoffMs: 1}});
+await agent('n2');
 const kids = await parallel(['x', 'y'].map((name) => () => workflow('kid', {name})));
 const shaped = await note('shaped', {schema: {type: 'object'}});
 const formed = await note('formed', {schema: {propertyNames: {pattern: '^f'}}});
 for (let i = 0; i < 3; i++) order.push(await agent(`s${i} after ${order} ${budget.spent()}`));
 const busy = await agent('busy').catch((error) => error.message);
 const more = [];
+await agent('n3');
 for (let i = 0; i < 9; i++) more.push(await agent(`more ${i}`).catch((error) => error.message));
 log('done', budget.spent());
 export default {first, raced, flaky, program, kids, shaped, formed, order, busy, more,
@@ -57,7 +62,7 @@ export default {first, raced, flaky, program, kids, shaped, formed, order, busy,
 KID = """const since = budget.spent();
 const got = await parallel([1, 2].map((n) => () => agent(args.name + n)));
 export default [got, await agent(`${args.name} of ${got} since ${since}`)];"""
-BUDGET = 600  # it is spent while the workflow asks for more
+BUDGET = 606  # it is spent while the workflow asks for more
 
 # Where something is killed. Those of a given input come before it is taken, by the input's name.
 POINTS = (
@@ -65,7 +70,10 @@ POINTS = (
     *("flush", "before-kept", "kept", "asked", "answering", "told", "launched", "before-end"),
     *("before-begin", "before-commit", "after-commit", "before-acknowledge"),
     *("claimed", "caught-up", "checking"),
+    *("nap", "napped", "woken", "brought-back"),
 )
+NAPS = Hibernation(idle_seconds=1_000, cpu_factor=0, nap_seconds=0)
+NAP_S = 5  # an agent waits so long for one at most
 
 
 class Strike(NamedTuple):
@@ -88,9 +96,14 @@ class _Life:
         self._children: list[int] = []
         self.zygote: Zygote | None = None
         self._agent_dies = False
+        self.naps = strike.point in ("nap", "napped", "woken", "brought-back") or self.rng.random() < 0.1
+        self._napped = trio.Event()
 
     def at(self, point: str) -> None:
         """The life comes by a place."""
+        if point == "napped":  # the children are gone
+            self._napped.set()
+            self._napped = trio.Event()
         self._counts[point] += 1
         if point == self.strike.point and self._counts[point] == self.strike.nth:
             self._strike()
@@ -131,6 +144,9 @@ class _Life:
             await trio.lowlevel.checkpoint()
         if call.prompt == "program":
             await self._program(call)
+        if call.prompt[0] == "n" and self.naps:
+            with trio.move_on_after(NAP_S):
+                await self._napped.wait()
         self.at("answering")
         if call.prompt == "busy" or (call.prompt == "flaky" and call.attempt < 3):
             self.note("refuse", key, 0)
@@ -179,6 +195,9 @@ class _Life:
         self._before(Keeper, "_flushed", "flush")
         self._before(Driver, "go_on", "caught-up")
         self._before(WorkflowRun, "tell", "told", after=True)
+        self._before(Napping, "begin", "nap")
+        self._before(Napping, "end", "brought-back", after=True)
+        self._around(Napping, "until_woken", "napped", "woken")
         self._around(Checker, "problem", "checking", "")
         self._around(Keeper, "kept", "before-kept", "kept")
         self._around(kept_runs.KeptRun, "_end", "before-end", "")
@@ -247,7 +266,7 @@ async def _carry_out(store: SqliteStore, given: RunOptions, life: _Life) -> int:
         kept = await take_up(store, RUN)
     life.at("claimed")
     try:
-        outcome = await kept.execute(kept.run(given))
+        outcome = await kept.execute(kept.run(given, hibernation=NAPS if life.naps else None))
     except RunError as error:
         if error.verdict not in RESUMABLE:
             raise
