@@ -1,4 +1,4 @@
-"""What this machine has: versions, memory, engine, the layers of the cage by a real child, agents, settings."""
+"""What this machine has: versions, memory, engine, layers of the cage by a real child, agents, settings."""
 
 from __future__ import annotations
 

@@ -210,11 +210,11 @@ class Reference(Books):
         is_late = asked.flow.over
         if isinstance(given, Heard):
             self.hear(asked, given)
+        elif not is_late and not isinstance(given, Charged):
+            self.settle_or_go_on(asked, given)
         elif isinstance(given, Charged) and not is_late:
             if asked.kind == "agent":
                 self.charge(asked, given)
-        elif not is_late:
-            self.settle_or_go_on(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.charge(asked, given)
             asked.where = "wait"
