@@ -1,0 +1,235 @@
+"""The `claude` command line program (Claude Code) as an agent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import trio
+
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import (
+    AgentError,
+    AgentSpecError,
+    OptionNotHonoured,
+    WrongAnswer,
+)
+from flowcage.host.agents.form import json_in, prompt_of
+from flowcage.host.agents.honour import require_honoured
+from flowcage.host.agents.http.told import text_at
+from flowcage.host.agents.programs.claude_failure import failure_of, refuses_schema
+from flowcage.host.agents.programs.claude_schema import NotTaken, Taken, taken
+from flowcage.host.agents.programs.claude_stream import ClaudeStream
+from flowcage.host.agents.programs.cli import Cli
+from flowcage.host.agents.programs.own_settings import OwnSettings
+from flowcage.host.agents.redaction import redacted, redacted_json
+from flowcage.host.agents.settings import AgentSettings
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json
+
+NAME = "claude"
+_INSTALL = "npm install -g @anthropic-ai/claude-code"
+_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType"})
+_PROVIDERS = frozenset({"anthropic", "claude"})
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
+_SETTINGS = (
+    "program",
+    "permission_mode",
+    "allowed_tools",
+    "disallowed_tools",
+    "max_turns",
+    "max_budget_usd",
+    "args",
+)
+# One argument may have 128 KiB on Linux. A larger schema goes into the prompt.
+_MAX_ARGUMENT_BYTES = 120_000
+# After its last message the program stores the conversation and leaves.
+_LEAVE_SECONDS = 10.0
+# Of a session around this one, from which the program would take itself to be a part of that.
+_OF_ANOTHER = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_SESSION_ID")
+
+
+def make(model: str | None, settings: AgentSettings) -> Agent:
+    """Make the agent.
+
+    Args:
+        model: for calls that name none; None for the program's own default.
+        settings: `own` has ``program``, ``permission_mode``, ``allowed_tools``, ``disallowed_tools``,
+            ``max_turns``, ``max_budget_usd`` and ``args``.
+
+    Raises:
+        AgentSpecError: `own` has something else.
+    """
+    own = OwnSettings(NAME, settings.own, _SETTINGS)
+    budget = own.above_zero("max_budget_usd")
+    return _Claude(
+        Cli(NAME, own.text("program") or NAME, _INSTALL),
+        model,
+        settings,
+        _flags(own),
+        own.texts("args"),
+        budget,
+    ).answer
+
+
+def found() -> str | None:
+    """Path and version of the program; None where it is not in PATH."""
+    return Cli(NAME, NAME, _INSTALL).found()
+
+
+def _flags(own: OwnSettings) -> tuple[str, ...]:
+    """Options of every call. What would ask a person is refused, unless the settings allow it."""
+    flags = [f"--permission-mode={own.text('permission_mode', _MODES) or 'default'}"]
+    for name, flag in (("allowed_tools", "--allowedTools"), ("disallowed_tools", "--disallowedTools")):
+        if tools := own.texts(name):
+            flags.append(f"{flag}={','.join(tools)}")
+    if (turns := own.above_zero("max_turns")) is not None:
+        if turns != int(turns):
+            raise AgentSpecError(f"agents.{NAME}.max_turns must be a whole number, not {turns}")
+        flags.append(f"--max-turns={int(turns)}")
+    return tuple(flags)
+
+
+@dataclass(frozen=True)
+class _Claude:
+    cli: Cli
+    model: str | None
+    settings: AgentSettings
+    flags: tuple[str, ...]
+    further: tuple[str, ...]
+    budget_usd: float | None
+
+    async def answer(self, call: AgentCall) -> AgentAnswer:
+        """Run the program for one call.
+
+        Raises:
+            OptionNotHonoured: the call has an option that the program does not follow.
+            AgentsUnavailable: it is not there, too old, or its account cannot be used.
+            AgentError: it has no answer.
+            WrongAnswer: it has none by the call's schema.
+        """
+        _require_honoured(call)
+        form = _form(call)
+        told = await self._ask(call, form)
+        if told is None:
+            form = None
+            told = await self._ask(call, form)
+        assert told is not None
+        return _answer(call, told, form)
+
+    async def _ask(self, call: AgentCall, form: Taken | None) -> ClaudeStream | None:
+        """What the program told; None where it does not take the form, which costs nothing.
+
+        Raises:
+            AgentError: it told no answer.
+        """
+        told = ClaudeStream(call.tell)
+        arguments = (*self._arguments(call, form), *self.further)
+        end = "was ended"
+        with trio.CancelScope() as scope:
+
+            def take(message: dict[str, Any]) -> None:
+                told.take(message)
+                if form is not None and told.has_schema is False:
+                    scope.cancel()
+                elif told.result is not None:
+                    scope.deadline = trio.current_time() + _LEAVE_SECONDS
+
+            prompt = _prompt(call, form)
+            end = await self.cli.run(arguments, prompt, call, self.settings, take, _environment())
+        if form is not None and (told.has_schema is False or refuses_schema(told)):
+            return None
+        if told.result is None:
+            raise AgentError(f"agent {NAME!r} {end}", **told.spent)
+        if told.result.get("is_error") is not False or text_at(told.result, "stop_reason") == "refusal":
+            raise failure_of(told)
+        return told
+
+    def _arguments(self, call: AgentCall, form: Taken | None) -> list[str]:
+        """With ``=``, so that no value is taken for an option."""
+        arguments = ["-p", "--output-format=stream-json", "--verbose", *self.flags]
+        if model := call.model or self.model:
+            arguments.append(f"--model={model}")
+        if call.effort is not None:
+            arguments.append(f"--effort={call.effort}")
+        if form is not None:
+            arguments.append(f"--json-schema={strictjson.dumps_ascii(form.schema)}")
+        if call.session is not None:
+            arguments.append(f"--resume={call.session}")
+        if call.instructions is not None:
+            arguments.append(f"--append-system-prompt={call.instructions}")
+        if call.tools is not None:
+            arguments.append(f"--tools={','.join(call.tools)}")
+        budgets = [each for each in (call.cost_left, self.budget_usd) if each is not None]
+        if budgets:
+            arguments.append(f"--max-budget-usd={max(min(budgets), 0.000_001):.6f}")
+        return arguments
+
+
+def _require_honoured(call: AgentCall) -> None:
+    require_honoured(call, NAME, _HONOURED)
+    if call.options.get("provider") not in (None, *_PROVIDERS):
+        raise OptionNotHonoured(f"agent {NAME!r} cannot follow options.provider; its provider is 'anthropic'")
+    if call.options.get("effort") not in (None, *_EFFORTS):  # the program would only warn
+        raise OptionNotHonoured(
+            f"agent {NAME!r} cannot follow options.effort {str(call.options['effort'])[:80]!r}; "
+            f"it knows {', '.join(_EFFORTS)}"
+        )
+
+
+def _form(call: AgentCall) -> Taken | None:
+    """The schema for the program; None where it goes into the prompt, or there is none."""
+    if call.schema is None:
+        return None
+    try:
+        form = taken(call.schema)
+    except NotTaken:
+        return None
+    return form if len(strictjson.dumps_ascii(form.schema)) <= _MAX_ARGUMENT_BYTES else None
+
+
+def _prompt(call: AgentCall, form: Taken | None) -> str:
+    if form is not None and form.is_whole:
+        call = replace(call, options={name: each for name, each in call.options.items() if name != "schema"})
+    prompt = prompt_of(call)
+    # A slash at the beginning would make it a command of the program's.
+    return f"\n{prompt}" if prompt.startswith("/") else prompt
+
+
+def _environment() -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
+    own.setdefault("DISABLE_AUTOUPDATER", "1")
+    # Else "@/etc/passwd" in a prompt is that file, whatever the agent may read.
+    return own | {"CLAUDE_CODE_DISABLE_ATTACHMENTS": "1"}
+
+
+def _answer(call: AgentCall, told: ClaudeStream, form: Taken | None) -> AgentAnswer:
+    value = _value(call, told, form)
+    return AgentAnswer(
+        redacted_json(value),
+        usage=told.usage,
+        cost_usd=told.cost_usd,
+        model=told.model,
+        session_id=told.session_id,
+    )
+
+
+def _value(call: AgentCall, told: ClaudeStream, form: Taken | None) -> Json:
+    result = told.result or {}
+    if form is not None and "structured_output" in result:
+        structured: Json = result["structured_output"]
+        return form.restored(structured)
+    text = text_at(result, "result") or ""
+    if call.schema is None:
+        if not text.strip():
+            raise AgentError(f"agent {NAME!r} ended without an answer", **told.spent)
+        return text
+    try:
+        value = json_in(text, call.schema)
+    except ValueError as error:
+        raise WrongAnswer(str(error), redacted(text), **told.spent) from None
+    return value if form is None else form.restored(value)

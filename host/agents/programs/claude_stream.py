@@ -1,0 +1,142 @@
+"""What the `claude` program writes: one JSON message a line, of which those that are known are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flowcage.host.agents.answer import AgentUsage, Progress
+from flowcage.host.agents.http.told import at, count_at, each_at, text_at
+from flowcage.host.agents.redaction import redacted
+from flowcage.host.terminal.text import cut
+
+_SCHEMA_TOOL = "StructuredOutput"
+_SYNTHETIC = "<synthetic>"  # messages of the program, in place of the model's
+_LINE_CHARACTERS = 200
+# Inputs of tools that say what these do.
+_TELLING = ("command", "file_path", "path", "pattern", "url", "query", "description", "prompt", "subject")
+
+
+class ClaudeStream:
+    """The messages of one call so far.
+
+    Args:
+        tell: is given word of the progress.
+
+    Attributes:
+        model: that answers; None until it is known.
+        session_id: the program's name for the conversation.
+        result: the last message; None until it is there.
+        error: the program's name for what went wrong; None for nothing.
+        has_schema: whether the model has the tool for answers by a schema; None until it is known.
+    """
+
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
+        self._tell = tell
+        self._usages: dict[str, AgentUsage] = {}
+        self.model: str | None = None
+        self.session_id: str | None = None
+        self.result: dict[str, Any] | None = None
+        self.error: str | None = None
+        self.has_schema: bool | None = None
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Take the next message; one that is not known changes nothing."""
+        match message.get("type"), message.get("subtype"):
+            case "system", "init":
+                self._begin(message)
+            case "system", "api_retry":
+                self._tell_of_retry(message)
+            case "assistant", _:
+                self._hear(message)
+            case "result", _:
+                self.result = message
+                self.session_id = text_at(message, "session_id") or self.session_id
+
+    @property
+    def usage(self) -> AgentUsage | None:
+        """What was spent so far; None where nothing is known."""
+        parts = [] if self.result is None else [_of_model(each) for each in _models(self.result)]
+        if not parts and (whole := at(self.result, "usage")) is not None:
+            parts = [_of_message(whole)]
+        if not any(map(_is_some, parts)):
+            parts = list(self._usages.values())
+        return _sum(parts) if parts else None
+
+    @property
+    def cost_usd(self) -> float:
+        """As the program reckons it; 0 where it does not say."""
+        cost = at(self.result, "total_cost_usd")
+        is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+        return float(cost) if is_number and 0 <= cost < float("inf") else 0.0
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """What an error says that it cost."""
+        return {"usage": self.usage, "cost_usd": self.cost_usd, "model": self.model}
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        self.model, self.session_id = text_at(message, "model"), text_at(message, "session_id")
+        self.has_schema = _SCHEMA_TOOL in each_at(message, "tools")
+        self._tell(Progress(model=self.model, session_id=self.session_id))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self.error = text_at(message, "error")
+        model, identifier = text_at(message, "message", "model"), text_at(message, "message", "id")
+        if model == _SYNTHETIC:
+            return
+        if text_at(message, "parent_tool_use_id") is None:  # else it is of an agent below this one
+            self.model = model or self.model
+        if identifier is not None:
+            self._usages[identifier] = _of_message(at(message, "message", "usage"))
+        for line in _lines(message):
+            self._tell(Progress(text=line, usage=self.usage, model=self.model))
+
+    def _tell_of_retry(self, message: dict[str, Any]) -> None:
+        why = text_at(message, "error") or "an error"
+        attempt, most = count_at(message, "attempt"), count_at(message, "max_retries")
+        self._tell(Progress(text=_line(f"tries again after {why} ({attempt} of {most})")))
+
+
+def _lines(message: dict[str, Any]) -> Iterator[str]:
+    """A line for each thing that the model says or does."""
+    for block in each_at(message, "message", "content"):
+        kind, name = text_at(block, "type"), text_at(block, "name")
+        if kind == "text" and (text := text_at(block, "text")):
+            yield _line(text)
+        elif kind == "tool_use" and name is not None and name != _SCHEMA_TOOL:
+            told = next((text for each in _TELLING if (text := text_at(block, "input", each))), "")
+            yield _line(f"{name}: {told}" if told else name)
+
+
+def _line(text: str) -> str:
+    lines = redacted(text).strip().splitlines()
+    return cut(lines[0] if lines else "", _LINE_CHARACTERS)
+
+
+def _models(result: dict[str, Any]) -> list[Any]:
+    usages = at(result, "modelUsage")
+    return list(usages.values()) if isinstance(usages, dict) else []
+
+
+def _of_model(told: Any) -> AgentUsage:
+    names = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    return AgentUsage(*(count_at(told, name) for name in names))
+
+
+def _of_message(told: Any) -> AgentUsage:
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return AgentUsage(*(count_at(told, name) for name in names))
+
+
+def _is_some(usage: AgentUsage) -> bool:
+    return usage != AgentUsage()
+
+
+def _sum(usages: list[AgentUsage]) -> AgentUsage:
+    return AgentUsage(
+        sum(each.input for each in usages),
+        sum(each.output for each in usages),
+        sum(each.cache_read for each in usages),
+        sum(each.cache_write for each in usages),
+    )

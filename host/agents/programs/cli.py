@@ -1,0 +1,124 @@
+"""A command line program of an agent: found, run for one call, and why it did not run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError, AgentsUnavailable
+from flowcage.host.agents.programs.json_lines import JsonLines
+from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
+from flowcage.host.agents.redaction import redacted
+from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.terminal.text import cut, plain_text
+
+_VERSION_SECONDS = 20.0
+# A transcript has all that the agent read with its tools. It is not kept, only its messages are looked at.
+_MAX_STDOUT_BYTES = 1024 * 1024 * 1024
+# What the parsers of arguments of both programs say about an option that they do not know.
+_UNKNOWN_OPTION = re.compile(r"unknown option|unexpected argument|unrecognized option|unknown argument")
+_MOST_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True)
+class Cli:
+    """A program that works as an agent.
+
+    Attributes:
+        agent: the agent's name.
+        program: name or path of the program.
+        install: what installs it, or brings it up to date.
+    """
+
+    agent: str
+    program: str
+    install: str
+
+    def found(self) -> str | None:
+        """Path and version; None where it is not there."""
+        path = shutil.which(self.program)
+        return None if path is None else f"{path} ({_version(path)})"
+
+    async def run(
+        self,
+        arguments: Sequence[str],
+        prompt: str,
+        call: AgentCall,
+        settings: AgentSettings,
+        take: Callable[[dict[str, Any]], None],
+        environment: Mapping[str, str],
+    ) -> str:
+        """Run the program for one call.
+
+        Args:
+            arguments: without the program.
+            prompt: for its stdin.
+            call: it runs in the call's folder.
+            settings: their limits of time.
+            take: is given each message that it writes.
+            environment: all its variables.
+
+        Returns:
+            What can be said of its end, continuing its name, where it wrote no message of its own about that.
+
+        Raises:
+            AgentsUnavailable: it is not there, or does not know these arguments.
+            AgentError: it could not be started.
+        """
+        lines = JsonLines(take)
+        try:
+            await output_of(
+                [self.program, *arguments],
+                prompt.encode("utf-8", "replace"),  # a lone surrogate has no UTF-8
+                environment=environment,
+                folder=call.folder,
+                timeout_s=settings.timeout_s,
+                idle_timeout_s=settings.idle_timeout_s,
+                max_stdout_bytes=_MAX_STDOUT_BYTES,
+                on_stdout=lines.feed,
+            )
+            lines.end()
+            return "ended without an answer" + (f"; it wrote: {_shown(lines.said)}" if lines.said else "")
+        except ProgramNotStarted as error:
+            raise self._not_started(error) from None
+        except ProgramError as error:
+            lines.end()
+            return self._problem(str(error), lines.said)
+
+    def _not_started(self, error: ProgramNotStarted) -> AgentError:
+        if shutil.which(self.program) is None:
+            return AgentsUnavailable(
+                f"agent {self.agent!r} needs the program {os.path.basename(self.program)!r}, which is not in "
+                f"PATH; install it ({self.install}), or choose another agent (--agent)"
+            )
+        return AgentError(f"agent {self.agent!r}: its program {redacted(str(error))}")
+
+    def _problem(self, error: str, said: str) -> str:
+        problem = _shown(f"{error}; it wrote: {said}" if said else error)
+        if _UNKNOWN_OPTION.search(problem):
+            raise AgentsUnavailable(
+                f"agent {self.agent!r}: its program does not know an option that flowcage gives it; it is "
+                f"too old (update it: {self.install}), or args in its settings are wrong. It {problem}"
+            )
+        return problem
+
+
+def _shown(text: str) -> str:
+    return cut(redacted(text), _MOST_CHARACTERS)
+
+
+def _version(path: str) -> str:
+    try:
+        done = subprocess.run(
+            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"it does not tell its version: {cut(str(error), 200)}"
+    lines = plain_text(done.stdout).splitlines()
+    return cut(lines[0], 200) if lines and done.returncode == 0 else "it does not tell its version"

@@ -1,0 +1,66 @@
+"""Cuts what a program writes into JSON objects, a line each; whatever else it writes is no fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flowcage.host.terminal.text import plain_text
+from flowcage.protocol import strictjson
+
+# A longer line is left out: it would be held in memory, and no message of use is as long.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+# Of other lines, such as warnings that are printed first, so many bytes are kept, from the end.
+_SAID_BYTES = 4 * 1024
+
+
+class JsonLines:
+    """The objects in a stream of bytes.
+
+    Args:
+        take: is given each object.
+    """
+
+    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
+        self._take = take
+        self._begun: list[bytes] = []
+        self._size = 0
+        self._said = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            self._add(end)
+            self.end()
+        self._add(rest)
+
+    def end(self) -> None:
+        """Take the line that has begun; after the last bytes it may be one without a newline."""
+        line = b"".join(self._begun)
+        self._begun.clear()
+        is_whole, self._size = self._size <= MAX_LINE_BYTES, 0
+        if line.strip() and is_whole:
+            self._read(line)
+
+    @property
+    def said(self) -> str:
+        """The last of what is no object."""
+        return plain_text(self._said)
+
+    def _add(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > MAX_LINE_BYTES:
+            self._begun.clear()
+        elif part:
+            self._begun.append(part)
+
+    def _read(self, line: bytes) -> None:
+        try:
+            message = strictjson.loads(line.removeprefix(b"\xef\xbb\xbf").strip())
+        except (ValueError, RecursionError):
+            message = None
+        if isinstance(message, dict):
+            self._take(message)
+        else:
+            self._said = (self._said + line + b"\n")[-_SAID_BYTES:]
