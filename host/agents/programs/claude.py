@@ -14,7 +14,6 @@ from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import (
     AgentError,
     AgentSpecError,
-    OptionNotHonoured,
     WrongAnswer,
 )
 from flowcage.host.agents.form import json_in, prompt_of
@@ -23,7 +22,7 @@ from flowcage.host.agents.http.told import text_at
 from flowcage.host.agents.programs.claude_failure import failure_of, refuses_schema
 from flowcage.host.agents.programs.claude_schema import NotTaken, Taken, taken
 from flowcage.host.agents.programs.claude_stream import ClaudeStream
-from flowcage.host.agents.programs.cli import Cli
+from flowcage.host.agents.programs.cli import Cli, require_known
 from flowcage.host.agents.programs.own_settings import OwnSettings
 from flowcage.host.agents.redaction import redacted, redacted_json
 from flowcage.host.agents.settings import AgentSettings
@@ -33,7 +32,7 @@ from flowcage.protocol.messages import Json
 NAME = "claude"
 _INSTALL = "npm install -g @anthropic-ai/claude-code"
 _HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType"})
-_PROVIDERS = frozenset({"anthropic", "claude"})
+_PROVIDERS = ("anthropic", "claude")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 _SETTINGS = (
@@ -172,13 +171,8 @@ class _Claude:
 
 def _require_honoured(call: AgentCall) -> None:
     require_honoured(call, NAME, _HONOURED)
-    if call.options.get("provider") not in (None, *_PROVIDERS):
-        raise OptionNotHonoured(f"agent {NAME!r} cannot follow options.provider; its provider is 'anthropic'")
-    if call.options.get("effort") not in (None, *_EFFORTS):  # the program would only warn
-        raise OptionNotHonoured(
-            f"agent {NAME!r} cannot follow options.effort {str(call.options['effort'])[:80]!r}; "
-            f"it knows {', '.join(_EFFORTS)}"
-        )
+    require_known(call, NAME, "provider", _PROVIDERS)
+    require_known(call, NAME, "effort", _EFFORTS)
 
 
 def _form(call: AgentCall) -> Taken | None:

@@ -7,6 +7,7 @@ import re
 from flowcage.host.agents.errors import AgentError, AgentsUnavailable
 from flowcage.host.agents.http.told import at, each_at, text_at
 from flowcage.host.agents.programs.claude_stream import ClaudeStream
+from flowcage.host.agents.programs.cli import sentence
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.terminal.text import cut
 from flowcage.protocol.messages import Json
@@ -34,8 +35,8 @@ def failure_of(told: ClaudeStream) -> AgentError:
     subtype, status = text_at(result, "subtype"), at(result, "api_error_status")
     if told.error in _ACCOUNT_ERRORS or status in _ACCOUNT_STATUSES or _ACCOUNT_WORDS.search(words):
         return AgentsUnavailable(
-            f"agent 'claude' cannot use its account: {words}. Log in (run 'claude', then /login), set "
-            "ANTHROPIC_API_KEY, or see to its credit; then resume the run",
+            f"agent 'claude' cannot use its account: {sentence(words)} Log in (run 'claude', then /login), "
+            "set ANTHROPIC_API_KEY, or see to its credit; then resume the run",
             **told.spent,
         )
     return AgentError(f"agent 'claude' {_reason(told, subtype, status, words)}", **told.spent)
@@ -49,9 +50,9 @@ def _reason(told: ClaudeStream, subtype: str | None, status: Json, words: str) -
     if subtype == "error_max_budget_usd":
         return f"was not done within the costs that it was given: {words}"
     if told.error == "model_not_found" or status == 404:
-        return f"knows no such model, or may not use it: {words} Choose another (--agent claude:MODEL)"
+        return f"may not use this model, or there is none: {sentence(words)} See --agent claude:MODEL"
     if status == 429 or (isinstance(status, int) and status >= 500):
-        return f"gave up after tries of its own: {words} options.retry tries the call again later"
+        return f"gave up after tries of its own: {sentence(words)} options.retry tries the call again later"
     return f"failed: {words}"
 
 

@@ -2,8 +2,8 @@
 
 The program gives the schema to its model as the input of a tool, and applies it with a validator of draft 7
 that knows no formats and refuses unknown keywords; then it goes on without a word, as if there were no
-schema. So keywords that it does not know are left out. What is left allows more and never less, the prompt has
-the whole schema then, and the run applies that to the answer.
+schema. So keywords that it does not know are left out. What is left allows more and never less; the prompt
+has the whole schema then, and the run applies that to the answer.
 
 The input of a tool is an object: any other root is put into one.
 """

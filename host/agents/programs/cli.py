@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, AgentsUnavailable
+from flowcage.host.agents.errors import AgentError, AgentsUnavailable, OptionNotHonoured
 from flowcage.host.agents.programs.json_lines import JsonLines
 from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 from flowcage.host.agents.redaction import redacted
@@ -107,6 +107,24 @@ class Cli:
                 f"too old (update it: {self.install}), or args in its settings are wrong. It {problem}"
             )
         return problem
+
+
+def require_known(call: AgentCall, agent: str, option: str, known: Sequence[str]) -> None:
+    """Refuse a call with another value of an option than the program knows.
+
+    Raises:
+        OptionNotHonoured: it has one. The program would warn at most.
+    """
+    value = call.options.get(option)
+    if value is not None and value not in known:
+        raise OptionNotHonoured(
+            f"agent {agent!r} cannot follow options.{option} {str(value)[:80]!r}; it knows {', '.join(known)}"
+        )
+
+
+def sentence(words: str) -> str:
+    """Words that another sentence follows."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _shown(text: str) -> str:
