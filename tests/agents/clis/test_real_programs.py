@@ -1,0 +1,103 @@
+"""The real programs in each situation, against servers of ours: ``make test-agents``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .record import real_program
+from .situation import Situation
+from .stage import DEADLINE_S, SERVERS, SITUATIONS, USAGES, Stage, play, require_expected, set_up
+
+pytestmark = pytest.mark.skipif(
+    "FLOWCAGE_TEST_AGENTS" not in os.environ, reason="make test-agents runs the real programs"
+)
+ALL = [
+    pytest.param(program, each, id=f"{program}-{each}") for program, all in SITUATIONS.items() for each in all
+]
+WORKFLOW = """
+export const meta = { name: 'names', phases: [{ title: 'Ask' }] };
+phase('Ask');
+const schema = { type: 'object', required: ['day'], properties: { day: { type: 'string' } } };
+return { text: await agent('What is the answer?', { label: 'text' }),
+         named: await agent('Which day?', { label: 'named', schema }) };
+"""
+
+
+def stage_of(program: str, place: Path, url: str) -> Stage:
+    """A stage with the real program first in its PATH."""
+    real = real_program(program)
+    if real is None:
+        pytest.skip(f"{program} is not in PATH, and FLOWCAGE_TEST_{program.upper()} is not set")
+    (place / "bin").mkdir()
+    (place / "bin" / program).symlink_to(Path(real).resolve())
+    return set_up(program, place, url, f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(("program", "situation"), ALL)
+def test_each_situation_comes_to_what_it_says(program: str, situation: Situation, tmp_path: Path) -> None:
+    with SERVERS[program]() as server:
+        stage = stage_of(program, tmp_path, server.url)
+        require_expected(situation, play(stage, situation, server), USAGES[program])
+
+
+@pytest.mark.parametrize(
+    ("situation", "unsaid"), [("file-mentioned", "Result of calling the Read tool"), ("slash", "Total cost")]
+)
+def test_claude_makes_nothing_else_of_a_prompt(situation: str, unsaid: str, tmp_path: Path) -> None:
+    with SERVERS["claude"]() as server:
+        stage = stage_of("claude", tmp_path, server.url)
+        (one,) = (each for each in SITUATIONS["claude"] if each.name == situation)
+        play(stage, one, server)
+        asked = [json.dumps(each.body) for each in server.requests if "messages" in each.path]
+    assert [one.prompt in each and unsaid not in each for each in asked] == [True]
+
+
+@pytest.mark.parametrize("program", ["claude", "codex"])
+def test_a_run_tells_what_it_got_and_what_that_cost(program: str, tmp_path: Path) -> None:
+    file, events = tmp_path / "names.js", tmp_path / "events.jsonl"
+    file.write_text(WORKFLOW)
+    with SERVERS[program]() as server:
+        stage = stage_of(program, tmp_path, server.url)
+        store = f"--store={tmp_path / 'runs.db'}"
+        told = flowcage(stage, "run", str(file), f"--agent={program}", f"--events={events}", store)
+        shown = flowcage(stage, "show", "@last", "--json", store)
+
+    result, usage = json.loads(told), USAGES[program]
+    assert result["verdict"] == "completed"
+    assert result["result"] == {"text": "The answer is 42.", "named": {"day": ""}}
+    assert result["usage"]["tokens"] == 2 * (usage.input + usage.output)
+    told_events = map(json.loads, events.read_text().splitlines())
+    answers = [each for each in told_events if each["type"] == "agent_completed"]
+    assert [each["usage"] for each in answers] == [usage.to_json()] * 2
+    assert all(each["model"] and each["sessionId"] for each in answers)
+    assert usage.to_json() in list(objects(json.loads(shown)))
+
+
+def objects(value: Any) -> Any:
+    """All objects inside of a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(each)
+
+
+def flowcage(stage: Stage, *arguments: str) -> str:
+    """The stdout of a command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flowcage.host.cli.entry", *arguments],
+        env=dict(stage.variables),
+        cwd=stage.folder,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
