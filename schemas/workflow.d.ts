@@ -34,6 +34,11 @@ declare const budget: WorkflowBudget;
  */
 declare function agent<T = string>(
   prompt: string,
+  options: AgentOptions & { readonly handle: true; readonly schema?: null | undefined },
+): Promise<AgentAnswered<NoInfer<T>>>;
+declare function agent<T = any>(prompt: string, options: AgentOptions & { readonly handle: true }): Promise<AgentAnswered<T>>;
+declare function agent<T = string>(
+  prompt: string,
   options?: (AgentOptions & { readonly schema?: null | undefined }) | null,
 ): Promise<NoInfer<T>>;
 declare function agent<T = any>(prompt: string, options: AgentOptions): Promise<T>;
@@ -193,7 +198,10 @@ interface WorkflowBudget {
   readonly remaining: () => number;
 }
 
-/** Options of `agent()`. Other keys reach what answers, too; all cross by JSON's rules. */
+/**
+ * Options of `agent()`. Other keys reach what answers, too; all cross by JSON's rules. An agent of flowcage's own that
+ * cannot follow an option refuses the call, and `agent()` rejects with its name; null is as good as leaving it out.
+ */
 interface AgentOptions {
   /** What progress calls this request. */
   readonly label?: string | null | undefined;
@@ -201,15 +209,32 @@ interface AgentOptions {
   readonly phase?: string | null | undefined;
   /** The JSON Schema that the answer must satisfy. */
   readonly schema?: { readonly [keyword: string]: unknown } | boolean | null | undefined;
-  /** Which model should answer. Left out: that of the phase's entry in `meta.phases`. What answers may ignore it. */
+  /** Which model should answer. Left out: that of the phase's entry in `meta.phases`, or the host's. */
   readonly model?: string | null | undefined;
-  /** Whose model should answer. Left out: as for `model`. What answers may ignore it. */
+  /** Whose model should answer. Left out: as for `model`. */
   readonly provider?: string | null | undefined;
   /** Asks again when an attempt is rejected or takes longer than `timeoutMs`. Left out: no second attempt. */
   readonly retry?: AgentRetry | null | undefined;
   /** Milliseconds that one attempt may take, from 1. Left out: as long as the host allows. */
   readonly timeoutMs?: number | null | undefined;
+  /** How hard the model should think, such as `'low'`, `'high'` or `'max'`; which there are depends on the model. */
+  readonly effort?: string | null | undefined;
+  /** Name of the kind of agent that should answer: its instructions and tools are the host's. */
+  readonly agentType?: string | null | undefined;
+  /** `'worktree'`: the agent works on a copy of the host's git repository, where it disturbs nobody. */
+  readonly isolation?: 'worktree' | null | undefined;
+  /** Resolve to `{value, handle}`, so that a later call can continue this conversation. */
+  readonly handle?: boolean | null | undefined;
+  /** The handle of an earlier answer of this run: goes on with that conversation. */
+  readonly continue?: string | null | undefined;
   readonly [option: string]: unknown;
+}
+
+/** What `agent()` resolves to with `{handle: true}`. */
+interface AgentAnswered<T> {
+  readonly value: T;
+  /** For `options.continue`, in this run and its child workflows. */
+  readonly handle: string;
 }
 
 /** How `agent()` is asked again. A value out of range, or another member, makes `agent()` reject. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowcage.protocol.messages import Json
@@ -53,6 +54,7 @@ class AgentAnswer:
         cost_usd: US dollars; 0 for what costs nothing, None where nobody knows.
         model: the one that answered.
         session_id: the agent's own name for the conversation.
+        worktree: where its changes are kept, with ``isolation: 'worktree'``; None where there are none.
     """
 
     value: Json
@@ -61,6 +63,7 @@ class AgentAnswer:
     cost_usd: float | None = None
     model: str | None = None
     session_id: str | None = None
+    worktree: Mapping[str, Json] | None = None
 
     def __init__(
         self,
@@ -70,13 +73,14 @@ class AgentAnswer:
         cost_usd: float | None = None,
         model: str | None = None,
         session_id: str | None = None,
+        worktree: Mapping[str, Json] | None = None,
     ) -> None:
         tokens = tokens_of(tokens, usage)
         if cost_usd:
             require_cost(cost_usd)
         own = self.__dict__
         own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
-        own["model"], own["session_id"] = model, session_id
+        own["model"], own["session_id"], own["worktree"] = model, session_id, worktree
 
 
 @dataclass(frozen=True)

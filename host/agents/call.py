@@ -16,7 +16,7 @@ from flowcage.protocol.messages import Json
 MAX_HANDLE_BYTES = 8 * 1024
 
 # Options that say how a call is made and shown, not what is asked.
-_NOT_IN_KEY = frozenset({"label", "phase", "retry", "timeoutMs"})
+_NOT_IN_KEY = frozenset({"label", "phase", "retry", "timeoutMs", "handle"})
 
 
 class Memory(Protocol):
@@ -150,7 +150,7 @@ class AgentCall:
         """What is asked, as 32 hexadecimal digits: calls that ask the same have the same key.
 
         BLAKE2b-128 (RFC 7693) of the prompt and the options as JSON with sorted names, without `None` and
-        without ``label``, ``phase``, ``retry`` and ``timeoutMs``.
+        without ``label``, ``phase``, ``retry``, ``timeoutMs`` and ``handle``.
         """
         asked = {
             name: value

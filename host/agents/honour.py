@@ -17,15 +17,17 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
     Args:
         call: its options are read; one that is null is none.
         agent: its name, for the message.
-        honoured: the options that it follows; with ``agentType``, it follows `AgentCall.instructions` and
-            `AgentCall.tools`, which are what the type of an agent comes to.
+        honoured: the options that it follows. With ``agentType``, it follows `AgentCall.instructions` and
+            `AgentCall.tools`, which are what the type of an agent comes to; with ``continue`` it has sessions,
+            and so the run can follow ``handle``.
 
     Raises:
         OptionNotHonoured: there is another one.
     """
+    followed = _OF_THE_RUN.union(honoured, ["handle"] if "continue" in honoured else [])
     for name, value in _asked(call).items():
-        if value is not None and name not in _OF_THE_RUN and name not in honoured:
-            known = ", ".join(sorted(_OF_THE_RUN.union(honoured)))
+        if value is not None and name not in followed:
+            known = ", ".join(sorted(followed))
             raise OptionNotHonoured(
                 f"agent {agent!r} cannot follow options.{name[:80]}; it follows {known}. "
                 "Leave the option out, or choose another agent"

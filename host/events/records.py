@@ -147,7 +147,7 @@ class AgentCompleted(Event):
     """An agent answered after `seconds`.
 
     Attributes:
-        tokens, usage, cost_usd, model, session_id: as in `AgentAnswer`.
+        tokens, usage, cost_usd, model, session_id, worktree: as in `AgentAnswer`.
         tries: answers that were needed.
         cached: whether the answer was there already: it is that of another run, of which `from_run_id` and
             `from_request_id` tell, and it was not paid for again. `attempt` and `tries` are 0.
@@ -167,6 +167,7 @@ class AgentCompleted(Event):
     value: Json = MISSING
     from_run_id: str | None = None
     from_request_id: str | None = None
+    worktree: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,7 @@ class Answering:
             asked.handle,
             memory,
             asked.refused,
+            asked.session,
             watcher=meter.tell,
             cost_left=left.cost_usd,
             tokens_left=left.tokens,

@@ -69,6 +69,7 @@ class LiveRun:
         *,
         usage: AgentUsage | None = None,
         cost_usd: float | None = None,
+        session_id: str | None = None,
     ) -> None:
         """Answer a request.
 
@@ -77,12 +78,13 @@ class LiveRun:
             value: what the workflow gets. Where it cannot be sent, or is not what an agent's schema asks for,
                 the request fails or comes again.
             tokens, usage, cost_usd: that an agent used, as in `AgentAnswer`.
+            session_id: of the conversation, for ``options.continue`` of later calls.
 
         Raises:
             RequestNotWaiting: it was settled already, or timed out, or was never made.
             ValueError: one of the figures is no count.
         """
-        self._settle(request_id, AgentAnswer(value, tokens, usage, cost_usd))
+        self._settle(request_id, AgentAnswer(value, tokens, usage, cost_usd, None, session_id))
 
     def reject(self, request_id: str, message: str) -> None:
         """Reject a request: the workflow sees an Error with this message, unless the call asks for retries.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ class Meter:
         watch: is told of progress; None where nobody watches.
     """
 
-    __slots__ = ("_began", "_cost_usd", "_has_answer", "_model", "_session", "_tokens", "_usage", "_watch")
+    __slots__ = ("_began", "_cost_usd", "_has_answer", "_kept", "_model", "_tokens", "_usage", "_watch")
 
     def __init__(self, watch: Callable[[Progress], None] | None) -> None:
         self._watch = watch
@@ -43,7 +44,7 @@ class Meter:
         self._usage: AgentUsage | None = None
         self._cost_usd: float | None = None
         self._model: str | None = None
-        self._session: str | None = None
+        self._kept: dict[str, Any] = {}
 
     def tell(self, progress: Progress) -> None:
         """Take word of an agent at work."""
@@ -56,7 +57,10 @@ class Meter:
         self._take(answer)
         self._has_answer, self._tokens = True, answer.tokens
         if answer.session_id is not None:
-            self._session = answer.session_id
+            # The workflow has the handle of the session, which says nothing and is that of this answer alone.
+            self._kept |= {"session_id": answer.session_id, "handle": f"agent:{os.urandom(8).hex()}"}
+        if answer.worktree is not None:
+            self._kept["worktree"] = dict(answer.worktree)
 
     def fail(self, error: Exception) -> None:
         """Take why there is no answer."""
@@ -76,10 +80,10 @@ class Meter:
             tokens = usage.input + usage.output
         cost_usd = self._cost_usd if self._cost_usd is not None or self.has_cost else 0.0
         spent = Spent(tokens, cost_usd, round(trio.current_time() - self._began, 6))
-        if usage is None and self._model is None and self._session is None:
+        if usage is None and self._model is None and not self._kept:
             return Cost(spent)
         facts: dict[str, Any] = {"usage": None if usage is None else usage.to_json(), "model": self._model}
-        return Cost(spent, facts | {"session_id": self._session} if self._has_answer else facts)
+        return Cost(spent, facts | {"session_id": None} | self._kept if self._has_answer else facts)
 
     def _take(self, word: Progress | AgentAnswer | AgentError) -> None:
         if word.usage is not None:

@@ -17,6 +17,7 @@ PURE = (
         "rules",
         "kept",
         "rest",
+        "sessions",
         "terms",
         "told",
         "waits",

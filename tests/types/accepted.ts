@@ -23,7 +23,12 @@ export const meta = {
 is<string>()(await agent('a'), true);
 is<string>()(await agent('a', {}), true);
 is<string>()(await agent('a', null), true);
-is<string>()(await agent('a', { label: 'l', phase: 'p', model: 'm', provider: 'v', effort: 3 }), true);
+is<string>()(await agent('a', { label: 'l', phase: 'p', model: 'm', provider: 'v', effort: 'low', heat: 3 }), true);
+is<string>()(await agent('a', { agentType: 'reviewer', isolation: 'worktree', continue: 'agent:1' }), true);
+is<AgentAnswered<string>>()(await agent('a', { handle: true }), true);
+is<AgentAnswered<any>>()(await agent('a', { handle: true, schema: true }), true);
+is<Finding>()((await agent<Finding>('a', { handle: true, schema: true })).value, true);
+is<string>()(await agent('a', { handle: false, continue: null }), true);
 is<string>()(await agent('a', { retry: { maxAttempts: 3, backoffMs: 500 }, timeoutMs: 60_000 }), true);
 is<string>()(await agent('a', { retry: { backoffMs: null }, timeoutMs: undefined }), true);
 is<string>()(await agent('a', { label: undefined, phase: null, schema: null }), true);

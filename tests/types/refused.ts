@@ -37,6 +37,10 @@ agent('a', { retry: 3 });
 agent('a', { retry: { attempts: 3 } });
 // @ts-expect-error TS2769
 agent('a', { timeoutMs: '1s' });
+// @ts-expect-error TS2769
+agent('a', { isolation: 'sandbox' });
+// @ts-expect-error TS2769
+agent('a', { continue: { value: 'a', handle: 'agent:1' } });
 // @ts-expect-error TS2339
 (await agent('a')).file;
 // @ts-expect-error TS2322

@@ -28,7 +28,7 @@ from flowcage.protocol.messages import (
 )
 
 VERSION = 1  # of the keys
-_OF_NO_EFFECT = frozenset({"label", "phase", "retry", "timeoutMs"})
+_OF_NO_EFFECT = frozenset({"label", "phase", "retry", "timeoutMs", "handle"})
 
 
 class Known(NamedTuple):

@@ -13,6 +13,7 @@ from flowcage.host.durable.reuse.calls import Call, calls_of
 from flowcage.host.durable.reuse.content import Known
 from flowcage.host.durable.reuse.guide import Old, Phases, source_of
 from flowcage.host.durable.reuse.order import turn_of
+from flowcage.host.durable.reuse.sessions import facts_of
 from flowcage.host.durable.reuse.terms import Terms, apply
 from flowcage.host.run.core.inputs import sum_of
 from flowcage.protocol import strictjson
@@ -100,12 +101,17 @@ def _requests_above(call: Call) -> list[str]:
 
 
 def _whole(call: Call, below: Sequence[Call]) -> Call:
-    """A call of a child workflow with what all calls below it cost, and how many agents they are."""
+    """A call of a child workflow with what all calls below it cost, how many agents they are, and the
+    sessions whose handles its result may hold.
+    """
     answer, agents = call.answer, sum(each.agents for each in below if each.outcome == "answered")
     if answer is None:
         return call
     costs = [answer.spent, *(each.answer.spent for each in below if each.answer is not None)]
-    return replace(call, answer=answer._replace(spent=reduce(sum_of, costs)), agents=call.agents + agents)
+    facts = facts_of([each for each in (call, *below) if each.answer is not None])
+    return replace(
+        call, answer=answer._replace(spent=reduce(sum_of, costs), facts=facts), agents=call.agents + agents
+    )
 
 
 # ---- calls of the runs behind ----------------------------------------------------------------

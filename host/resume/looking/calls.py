@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -51,7 +52,7 @@ class RunCall:
         phase: that it is counted in.
         value: what it was answered with; `MISSING` where it was not.
         error: why it has failed.
-        model, session_id: as the agent told.
+        model, session_id, worktree: as the agent told.
         reused: whether the answer comes from another run.
         reused_from: that run, and the request of it that had the answer, as far as it is known.
     """
@@ -69,6 +70,7 @@ class RunCall:
     error: str | None = None
     model: str | None = None
     session_id: str | None = None
+    worktree: Mapping[str, Json] | None = None
     reused: bool = False
     reused_from: tuple[str, str] | None = None
 

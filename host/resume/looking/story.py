@@ -159,7 +159,7 @@ def _answer(call: RunCall, given: Answered | Refused | Heard | Charged, at: floa
         attempt.ended = at
     if isinstance(given, Answered):
         call.state, call.value = "answered", given.value
-        call.model, call.session_id = _text(given.facts, "model"), _text(given.facts, "session_id")
+        _tell(call, given.facts)
     elif attempt is not None and given.reason is Reason.WRONG_ANSWER:
         attempt.refused.append(RefusedAnswer(given.text, given.message))
     elif attempt is not None:
@@ -188,7 +188,7 @@ def _end(call: RunCall, kind: str, members: Mapping[str, Any]) -> None:
 def _reuse(call: RunCall, members: Mapping[str, Any]) -> None:
     """Note an answer that was there already."""
     call.state, call.value, call.reused = "answered", members["value"], True
-    call.model = _text(members, "model")
+    _tell(call, members)
     run_id, request = _text(members, "from_run_id"), _text(members, "from_request_id")
     call.reused_from = None if run_id is None or request is None else (run_id, request)
 
@@ -204,6 +204,13 @@ def _settle(call: RunCall, resolution: Resolution) -> None:
             call.state, call.value, call.reused = "answered", value, True
         case _:
             call.state = "done"
+
+
+def _tell(call: RunCall, facts: Mapping[str, Any]) -> None:
+    """Note what was told beside an answer; a damaged store may have anything."""
+    call.model, call.session_id = _text(facts, "model"), _text(facts, "session_id")
+    tree = facts.get("worktree")
+    call.worktree = tree if isinstance(tree, Mapping) else None
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str | None:

@@ -38,7 +38,7 @@ class AgentCalls:
         self.note(workflow, call, request)
         if not isinstance(options, Missing):
             try:
-                call.terms = terms_of(options, self._tree.rules.max_sleep_ms)
+                call.terms = terms_of(options, self._tree.rules.max_sleep_ms, self._tree.sessions)
             except ValueError as error:
                 self._refuse(call, str(error), Reason.BAD_CALL)
                 return
@@ -92,7 +92,7 @@ class AgentCalls:
         self._charge(call, answer, completed=1)
         if tree.is_watched:
             self._emit(call, "agent_completed", **told.of_answer(call, answer))
-        tree.settle(call, Ok(answer.value, tree.budget))
+        tree.settle(call, Ok(tree.sessions.value_of(call.id, call.request, answer), tree.budget))
 
     def reused(self, call: Call, reused: Reused) -> None:
         """Tell of an answer that another run has had."""
@@ -164,6 +164,7 @@ class AgentCalls:
                 problem,
                 handle=call.handle,
                 refused=None if problem is None else call.refused_text,
+                session=call.terms.session,
             )
         )
 

@@ -31,6 +31,7 @@ class Ask(NamedTuple):
         handle: that was remembered last in this attempt.
         refused: the answer that had the problem, cut where it is long.
         heard: the answer to this, where there is one and only its check is to be done.
+        session: that an agent goes on with.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Ask(NamedTuple):
     handle: str | None = None
     refused: str | None = None
     heard: Heard | None = None
+    session: str | None = None
 
 
 class Wake(NamedTuple):

@@ -33,8 +33,10 @@ class Reusing:
         for totals in tree.totals_of(call):
             totals.reused += given.agents
             totals.reused_tokens += given.spent.tokens
+        value = given.value
+        tree.sessions.take_over(given.facts)
         if isinstance(call.request, AgentRequest):
             self._agents.reused(call, given)
-        value = given.value
+            value = tree.sessions.value_of(call.id, call.request, given)
         tree.settle(call, OkUndefined() if isinstance(value, Missing) else Ok(value, tree.budget))
         return workflow

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flowcage.host.run.core.sessions import Sessions
 from flowcage.protocol.messages import Json
 
 MAX_ATTEMPTS = 10
@@ -20,12 +21,14 @@ class Terms:
         backoff_ms: wait before the second attempt; twice that before the third, and so on.
         timeout_ms: of one attempt.
         max_wait_ms: the longest backoff.
+        session: that the agent goes on with.
     """
 
     max_attempts: int = 1
     backoff_ms: float = 0.0
     timeout_ms: float = math.inf
     max_wait_ms: float = math.inf
+    session: str | None = None
 
     def backoff_seconds(self, attempt: int) -> float:
         """Seconds between an attempt, counted from 1, and the next one."""
@@ -35,12 +38,13 @@ class Terms:
 NO_TERMS = Terms()
 
 
-def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
+def terms_of(options: Mapping[str, Json], max_wait_ms: int, sessions: Sessions | None = None) -> Terms:
     """Read the terms from a call's options; a member that is absent or null has its default.
 
     Args:
         options: of the ``agent()`` call, unchecked.
         max_wait_ms: the longest backoff and timeout, the run's limit ``maxSleepMs``.
+        sessions: of the run, where it has any.
 
     Raises:
         ValueError: a member has a value that it cannot have; the message names it.
@@ -59,7 +63,8 @@ def terms_of(options: Mapping[str, Json], max_wait_ms: int) -> Terms:
         raise ValueError(f"options.retry.maxAttempts must be a whole number, not {attempts}")
     backoff = _number(retry, "backoffMs", "options.retry.", 0, max_wait_ms, default=0)
     timeout = _number(options, "timeoutMs", "options.", 1, max_wait_ms, default=math.inf)
-    return Terms(int(attempts), backoff, timeout, max_wait_ms)
+    session = None if sessions is None else sessions.of(options)
+    return Terms(int(attempts), backoff, timeout, max_wait_ms, session)
 
 
 def _number(

@@ -9,7 +9,7 @@ from flowcage.host.run.core.tree import Call
 from flowcage.protocol.messages import Json
 
 # Names of what whoever answered may have told beside the answer; a store may hold any.
-_FACTS = frozenset({"usage", "model", "session_id", "cached"})
+_FACTS = frozenset({"usage", "model", "session_id", "cached", "worktree"})
 _FACTS_OF_FAILURE = frozenset({"usage", "model"})
 
 
@@ -38,7 +38,7 @@ def of_reused(reused: Reused) -> dict[str, Any]:
         "cached": True,
         "from_run_id": reused.run,
         "from_request_id": reused.request,
-        **reused.facts,
+        **_known(reused.facts, _FACTS),
     }
 
 

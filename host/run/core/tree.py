@@ -17,6 +17,7 @@ from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
+from flowcage.host.run.core.sessions import Sessions
 from flowcage.host.run.core.spending import Left
 from flowcage.host.run.core.terms import NO_TERMS, Terms
 from flowcage.protocol.limits import MAX_LIMIT
@@ -131,6 +132,7 @@ class Tree:
         self.admitted = 0
         self.refusals = 0
         self.commands: list[Command] = []
+        self.sessions = Sessions()
 
     @property
     def budget(self) -> Budget:

@@ -18,6 +18,7 @@ from flowcage.protocol.messages import (
     MISSING,
     AgentRequest,
     AskRequest,
+    Json,
     Request,
     SleepRequest,
     WorkflowRequest,
@@ -163,6 +164,7 @@ def _note(call: RunCall) -> str:
         notes = [f"reused from {one_line(call.reused_from[0], 40)} #{one_line(call.reused_from[1], 20)}"]
     if any(attempt.lives > 1 for attempt in call.attempts):
         notes.append("interrupted and asked again")
+    notes += [f"{name} {one_line(str(value), _ERROR)}" for name, value in _changes(call)][-1:]
     if call.error and call.state in ("failed", "refused"):
         notes.append(one_line(call.error, _ERROR))
     return "; ".join(notes)
@@ -190,6 +192,7 @@ def _count(number: int, word: str) -> str:
 def call_members(call: RunCall) -> dict[str, Any]:
     """One call as JSON: `answer` is left out where there is none."""
     told = call.to_json() | {"options": _options(call.request), "sessionId": call.session_id}
+    told["worktree"] = None if call.worktree is None else dict(call.worktree)
     told["attempts"] = [
         {
             "number": each.number,
@@ -221,6 +224,7 @@ def call_lines(call: RunCall) -> list[str]:
         ("phase", call.phase),
         ("model", call.model),
         ("session", call.session_id),
+        *[(name, str(value)) for name, value in _changes(call)],
     ):
         if text:
             found.append(f"{name:<9} {one_line(text, _ERROR)}")
@@ -235,6 +239,14 @@ def call_lines(call: RunCall) -> list[str]:
         value = call.value
         found += ["answer", *_text(value if isinstance(value, str) else strictjson.dumps(value))]
     return found
+
+
+def _changes(call: RunCall) -> Iterator[tuple[str, Json]]:
+    """Where what an agent changed is kept, and on which branch or in which patch."""
+    told = call.worktree or {}
+    for name, shown in (("path", "worktree"), ("branch", "branch"), ("patch", "patch")):
+        if told.get(name):
+            yield shown, told[name]
 
 
 def _attempt(attempt: CallAttempt) -> Iterator[str]:
