@@ -18,8 +18,8 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
         call: its options are read; one that is null is none.
         agent: its name, for the message.
         honoured: the options that it follows. With ``agentType``, it follows `AgentCall.instructions` and
-            `AgentCall.tools`, which are what the type of an agent comes to; with ``continue`` it has sessions,
-            and so the run can follow ``handle``.
+            `AgentCall.tools`, which are what the type of an agent comes to; with ``continue`` it has
+            sessions, and so the run can follow ``handle``.
 
     Raises:
         OptionNotHonoured: there is another one.
