@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowcage.host.agents.compose.cached import AnswerStore as AnswerStore, cached as cached
     from flowcage.host.agents.compose.route import Route as Route, route as route
     from flowcage.host.agents.compose.typed import typed as typed
+    from flowcage.host.agents.compose.worktree import Worktrees as Worktrees, worktree as worktree
     from flowcage.host.agents.errors import (
         AgentError as AgentError,
         AgentsUnavailable as AgentsUnavailable,
@@ -43,6 +44,7 @@ _HOMES = {
     "flowcage.host.agents.compose.cached": ("AnswerStore", "cached"),
     "flowcage.host.agents.compose.route": ("Route", "route"),
     "flowcage.host.agents.compose.typed": ("typed",),
+    "flowcage.host.agents.compose.worktree": ("Worktrees", "worktree"),
     "flowcage.host.agents.errors": (
         "AgentError",
         "AgentsUnavailable",

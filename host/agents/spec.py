@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.compose.worktree import worktree
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.mock.fixtures import Fixture
 from flowcage.host.agents.mock.mock import mock
@@ -95,9 +96,10 @@ def parse_agent(
     if name == "command":
         from flowcage.host.agents.programs.command import command_agent
 
-        return command_agent(_split(spec, rest or ""), timeout_s=settings.timeout_s)
-    agent: Agent = _module(name).make(rest, settings)
-    return agent
+        agent = command_agent(_split(spec, rest or ""), timeout_s=settings.timeout_s)
+        return worktree(agent, settings.worktrees)
+    made: Agent = _module(name).make(rest, settings)
+    return worktree(made, settings.worktrees) if name in _PROGRAMS else made
 
 
 def missing_program(spec: str) -> str | None:
