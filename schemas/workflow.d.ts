@@ -267,8 +267,11 @@ interface WorkflowPhase {
   /** The name that `phase()` is called with. */
   readonly title: string;
   readonly detail?: string;
+  /** Options of its `agent()` calls that do not have them. */
   readonly model?: string;
   readonly provider?: string;
+  readonly effort?: string;
+  readonly agentType?: string;
 }
 
 /**

@@ -12,7 +12,7 @@ from flowcage.protocol.messages import Check, Checked, Dialect, Json
 if TYPE_CHECKING:
     from flowcage.host.process.channel import Channel
 
-_MEMBERS = ("model", "provider")
+_MEMBERS = ("model", "provider", "effort", "agentType")
 
 
 class PhaseDefaults:

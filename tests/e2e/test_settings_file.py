@@ -1,0 +1,232 @@
+"""Files of settings: what they say, what is wrong in them by key, and which of them may say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.setup.choice import choose
+from flowcage.host.cli.setup.files import find_files, require_trust
+from flowcage.host.cli.setup.places import project_file, project_folders
+from flowcage.host.cli.setup.settings_file import Settings, read_settings
+
+WHOLE = """
+agent = "command:cat"
+[models]
+opus = "gpt-5.6"
+"with space" = "x"
+[agents.command]
+model = "m"
+timeout = 5
+idle_timeout = 0.5
+nested = { list = [1, "a", true], table = { deep = 1.5 } }
+[[route]]
+label = "verify:*"
+phase = "Review"
+agentType = "r"
+agent = "mock"
+"""
+TRUSTED_ONLY = {
+    "agent": 'agent = "mock"',
+    "agents": "[agents.mock]\nx = 1",
+    "route": '[[route]]\nlabel="a"\nagent="mock"',
+}
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's file, which is not there yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config" / "flowcage" / "flowcage.toml"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with a folder ``in/it``."""
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    (tmp_path / "project" / "in" / "it").mkdir(parents=True)
+    return tmp_path / "project"
+
+
+def given(**options: Any) -> dict[str, Any]:
+    nothing = dict.fromkeys(("agent", "fixtures"))
+    return {**nothing, "model_words": (), "trust_project": False, "ignore_project": False, **options}
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.toml", WHOLE)
+    nested = {"list": [1, "a", True], "table": {"deep": 1.5}}
+    assert read_settings(path, follows_links=False) == Settings(
+        path,
+        "command:cat",
+        {"opus": "gpt-5.6", "with space": "x"},
+        {"command": {"model": "m", "timeout": 5, "idle_timeout": 0.5, "nested": nested}},
+        ({"label": "verify:*", "phase": "Review", "agentType": "r", "agent": "mock"},),
+    )
+    assert read_settings(write(path, ""), follows_links=False) == Settings(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'agnet = "mock"',
+            "agnet: there is no such key; did you mean 'agent' or 'agents'?; known are agent, models",
+        ),
+        ("agent = 3", "agent: expected a text, not 3"),
+        ('agent = " "', "agent: expected a text, not ' '"),
+        ("models = 3", "models: expected a table, not 3"),
+        ("[models]\nopus = 1", "models.opus: expected a text, not 1"),
+        ("[agents.cluade]", "agents.cluade: there is no such agent"),
+        ("[agents.mok]", "agents.mok: there is no such agent; did you mean 'mock'?"),
+        ("[agents.mock]\ntimeout = 0", "agents.mock.timeout: expected seconds above 0, not 0"),
+        ("[agents.mock]\ntimeout = true", "agents.mock.timeout: expected seconds above 0"),
+        ("[agents.mock]\nidle_timeout = nan", "agents.mock.idle_timeout: expected"),
+        ("[agents.mock]\nmodel = []", "agents.mock.model: expected a text"),
+        ("[agents.mock]\nx = { y = [2024-01-01] }", "agents.mock.x.y[0]: expected a text, a number"),
+        ("agents.mock = 1", "agents.mock: expected a table"),
+        ("[route]", "route: expected a list"),
+        ('[[route]]\nlabel = "a"', "route[0]: expected `agent` and a pattern"),
+        ('[[route]]\nagent = "mock"', "route[0]: expected `agent` and a pattern"),
+        (
+            '[[route]]\nlabel = "a"\nagent = "mock"\n[[route]]\nlable = "a"\nagent = "b"',
+            "route[1].lable: there is",
+        ),
+        ('trusted = "/a"', "trusted: expected a list"),
+        ('trusted = ["."]', "trusted[0]: expected a path that begins with / or ~, not '.'"),
+        ("agent = ", "is not TOML: Invalid value (at"),
+        (b"agent = '\xff'", "is not UTF-8"),
+        ("a = " + "[" * 100_000, "is nested too deeply"),
+        ("#" * (1024 * 1024 + 1), "is longer than 1048576 bytes"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_name_and_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path / "f.toml", text)
+    with pytest.raises(InputError) as caught:
+        read_settings(path, follows_links=False)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_the_project_is_looked_for_up_to_the_root_of_its_repository(project: Path) -> None:
+    inner = project / "in" / "it"
+    write(project.parent / "flowcage.toml", "")
+    assert project_folders(inner) == [inner, project / "in", project]
+    assert project_file(inner) is None
+    outer = write(project / "flowcage.toml", "")
+    assert project_file(inner) == outer
+    nearer = write(project / "in" / "flowcage.toml", "")
+    assert project_file(inner) == nearer
+
+
+def test_without_a_repository_only_the_folder_itself_counts(tmp_path: Path) -> None:
+    write(tmp_path / "flowcage.toml", "")
+    (tmp_path / "in").mkdir()
+    assert project_file(tmp_path / "in") is None
+    assert project_file(tmp_path) == tmp_path / "flowcage.toml"
+
+
+def test_options_come_before_the_project_and_that_before_the_user(user: Path, project: Path) -> None:
+    text = (
+        'agent = "command:{0}"\n[models]\n{1}\n[agents.mock]\n{2}\n[[route]]\nlabel = "{0}"\nagent = "mock"'
+    )
+    write(user, text.format("user", 'a = "u"\nb = "u"\nc = "u"', "x = 1\ny = 1"))
+    write(project / "flowcage.toml", text.format("project", 'b = "p"\nc = "p"', "y = 2"))
+    found = given(model_words=("c=o", "default"), trust_project=True)
+    assert choose(project / "in", found) is None
+    assert found["agent"] == "command:project"
+    assert found["model"] == "default"
+    assert found["models"] == {"a": "u", "b": "p", "c": "o"}
+    assert found["tables"] == {"mock": {"x": 1, "y": 2}}
+    assert [each["label"] for each in found["routes"]] == ["project", "user"]
+    found = given(agent="command:option", trust_project=True)
+    choose(project, found)
+    assert found["agent"] == "command:option"
+    found = given(ignore_project=True)
+    choose(project, found)
+    assert (found["agent"], found["models"]["b"]) == ("command:user", "u")
+
+
+def test_fixtures_are_those_of_mock_and_so_choose_it(user: Path, project: Path) -> None:
+    write(user, 'agent = "command:user"')
+    found = given(fixtures=Path("f.json"))
+    choose(project, found)
+    assert found["agent"] == "mock"
+    assert Path(found["fixtures"]).is_absolute()
+
+
+@pytest.mark.parametrize("key", TRUSTED_ONLY)
+def test_a_project_does_not_say_who_answers_unless_it_is_trusted(user: Path, project: Path, key: str) -> None:
+    write(
+        project / "flowcage.toml",
+        TRUSTED_ONLY[key],
+    )
+    with pytest.raises(InputError, match=rf"flowcage.toml: `{key}` would say who answers.*--trust-project"):
+        choose(project, given())
+    choose(project, given(trust_project=True))
+    choose(project, given(ignore_project=True))
+    write(user, f'trusted = ["{project.parent}/project/"]')
+    choose(project, given())
+    write(user, f'trusted = ["{project}-other"]')
+    with pytest.raises(InputError, match="--trust-project"):
+        choose(project, given())
+
+
+def test_what_an_option_overrides_needs_no_trust_and_neither_do_aliases(user: Path, project: Path) -> None:
+    write(project / "flowcage.toml", 'agent = "command:evil"\n[models]\na = "b"')
+    found = given(agent="mock")
+    choose(project, found)
+    assert (found["agent"], found["models"]) == ("mock", {"a": "b"})
+    assert not user.exists()
+
+
+def test_a_project_cannot_trust_itself(user: Path, project: Path) -> None:
+    path = write(project / "flowcage.toml", 'trusted = ["/"]')
+    for trusts in (False, True):
+        with pytest.raises(InputError, match=f"trusted: only your own file may say so, {user}"):
+            find_files(path.parent, trusts=trusts)
+
+
+def test_a_trusted_folder_that_is_a_link_elsewhere_trusts_what_it_leads_to(user: Path, project: Path) -> None:
+    write(project / "flowcage.toml", 'agent = "mock"')
+    link = project.parent / "link"
+    link.symlink_to(project)
+    write(user, f'trusted = ["{link}"]')
+    require_trust(find_files(project), agent_is_given=False)
+    write(user, f'trusted = ["{project.parent}/honest"]')
+    (project.parent / "honest").mkdir()
+    (project.parent / "honest" / "in").symlink_to(project)
+    with pytest.raises(InputError, match="--trust-project"):
+        require_trust(find_files(project.parent / "honest" / "in"), agent_is_given=False)
+
+
+def test_a_project_that_is_not_trusted_has_no_file_that_is_a_link(user: Path, project: Path) -> None:
+    secret = write(user.parent / "secret.toml", "password = 'x'")
+    (project / "flowcage.toml").symlink_to(secret)
+    with pytest.raises(InputError) as caught:
+        choose(project, given())
+    assert str(caught.value) == f"{project}/flowcage.toml: is a symbolic link, which is not followed here"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("",), "expected MODEL, or ALIAS=MODEL"),
+        (("=x",), "expected MODEL, or ALIAS=MODEL"),
+        (("opus=",), "expected MODEL, or ALIAS=MODEL"),
+        (("a", "b"), "is given twice, as 'a' and as 'b'"),
+        (("a=1", "a=2"), "is given twice, with '1' and '2'"),
+    ],
+)
+def test_models_that_cannot_be_meant(user: Path, project: Path, words: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"--model .*{message}"):
+        choose(project, given(model_words=words))
+    assert not user.exists()
