@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowcage.host.agents.call import AgentCall as AgentCall
     from flowcage.host.agents.compose.aliased import aliased as aliased, pinned as pinned
     from flowcage.host.agents.compose.cached import AnswerStore as AnswerStore, cached as cached
+    from flowcage.host.agents.compose.priced import priced as priced
     from flowcage.host.agents.compose.route import Route as Route, route as route
     from flowcage.host.agents.compose.typed import typed as typed
     from flowcage.host.agents.compose.worktree import Worktrees as Worktrees, worktree as worktree
@@ -42,6 +43,7 @@ _HOMES = {
     "flowcage.host.agents.call": ("AgentCall",),
     "flowcage.host.agents.compose.aliased": ("aliased", "pinned"),
     "flowcage.host.agents.compose.cached": ("AnswerStore", "cached"),
+    "flowcage.host.agents.compose.priced": ("priced",),
     "flowcage.host.agents.compose.route": ("Route", "route"),
     "flowcage.host.agents.compose.typed": ("typed",),
     "flowcage.host.agents.compose.worktree": ("Worktrees", "worktree"),

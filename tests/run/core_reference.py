@@ -212,12 +212,9 @@ class Reference(Books):
             self.hear(asked, given)
         elif not is_late and not isinstance(given, Charged):
             self.settle_or_go_on(asked, given)
-        elif isinstance(given, Charged) and not is_late:
-            if asked.kind == "agent":
-                self.charge(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.charge(asked, given)
-            asked.where = "wait"
+            asked.where = "wait" if is_late else asked.where
 
     def hear(self, asked: Asked, given: Heard) -> None:
         if asked.kind == "agent" and asked.heard is None:

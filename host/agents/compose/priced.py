@@ -1,0 +1,82 @@
+"""Costs of answers whose agent knows tokens and a model, and no price."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import trio
+
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
+from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.compose.prices import load, price_of
+from flowcage.host.agents.errors import AgentError
+
+
+def priced(agent: Agent, *, provider: str | None = None) -> Agent:
+    """Make an agent that tells what its answers, and its failures, have cost.
+
+    A cost that the agent tells itself is kept. For a model without a known price, and where no model or no
+    usage is told, the cost stays unknown.
+
+    Args:
+        agent: is asked.
+        provider: of its models, as genai-prices names it (``anthropic``); None to find it by the model.
+    """
+
+    async def answer(call: AgentCall) -> AgentAnswer:
+        bill = _Bill(call, provider)
+        try:
+            told = await agent(replace(call, watcher=bill.tell))
+        except AgentError as error:
+            error.cost_usd = await bill.of(error)
+            raise
+        except trio.Cancelled:
+            bill.tell_of_end()
+            raise
+        cost = await bill.of(told)
+        return told if cost == told.cost_usd else replace(told, cost_usd=cost)
+
+    return answer
+
+
+class _Bill:
+    """Of one call: what was told of it by now."""
+
+    def __init__(self, call: AgentCall, provider: str | None) -> None:
+        self._call = call
+        self._provider = provider
+        self._usage: AgentUsage | None = None
+        self._model: str | None = None
+        self._cost: float | None = None
+
+    def tell(self, progress: Progress) -> None:
+        """Take word of an agent at work, and pass it on."""
+        self._take(progress)
+        self._call.tell(progress)
+
+    async def of(self, told: AgentAnswer | AgentError) -> float | None:
+        """What an answer, or a failure, has cost."""
+        self._take(told)
+        if self._lacks_price:
+            await load()
+        return self._price()
+
+    def tell_of_end(self) -> None:
+        """Tell what an agent had cost that is cut off: the run charges what was told last."""
+        if self._lacks_price:
+            self._call.tell(Progress(cost_usd=self._price()))
+
+    @property
+    def _lacks_price(self) -> bool:
+        return self._cost is None and self._usage is not None and self._model is not None
+
+    def _price(self) -> float | None:
+        if self._cost is None and self._usage is not None and self._model is not None:
+            return price_of(self._usage, self._model, self._provider)
+        return self._cost
+
+    def _take(self, told: Progress | AgentAnswer | AgentError) -> None:
+        self._usage = self._usage if told.usage is None else told.usage
+        self._model = self._model if told.model is None else told.model
+        self._cost = self._cost if told.cost_usd is None else told.cost_usd
