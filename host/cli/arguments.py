@@ -165,6 +165,7 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         max_total_agents=given["max_total_agents"],
         budget_tokens=given["budget"],
         hard_budget=given["hard_budget"] is not False,
+        max_cost_usd=given.get("max_cost"),  # runs of before there was one do not have it
         agent_failure=given["agent_failure"],
         launcher=Spawn(_command(given["child_command"])),
     )

@@ -41,8 +41,18 @@ class Seconds(click.FloatRange):
         """Refuse what is not a finite number above 0."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{value} is not a length of time", param, ctx)
+            self.fail(f"{value} is not a finite number", param, ctx)
         return seconds
+
+
+class Dollars(Seconds):
+    """An option in US dollars: finite and above 0."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take ``$5``, too."""
+        return super().convert(value.removeprefix("$") if isinstance(value, str) else value, param, ctx)
 
 
 class FilePath(click.Path):

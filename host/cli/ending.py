@@ -21,6 +21,8 @@ from flowcage.host.run.run import Run
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
 
+# What to do before a run is gone on with whose agents cannot be asked.
+ACCOUNT = "log in, or see to the credit and the quota of the account; what was answered is kept with the run"
 # Which failed agent calls make a completed run exit with 1.
 FailOn: TypeAlias = Literal["none", "any", "all"]
 
@@ -89,6 +91,8 @@ class Ending:
         note(self._script.as_typed(exits.explain(error, self._script.text)))
         report = getattr(error, "report", None) or self._report(error.verdict)
         self._warn(report)
+        if error.verdict is Verdict.AGENTS_UNAVAILABLE:
+            note(ACCOUNT)
         if error.verdict in RESUMABLE:
             self._tell_how_to_resume()
         try:

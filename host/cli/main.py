@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say, to_the_end
+from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
@@ -53,7 +53,8 @@ def cli() -> None:
 
 
 @cli.command(epilog="Exit status: 0 done, 1 the workflow failed, or its agents did (--fail-on), 2 usage, "
-             "124 timeout, 125 flowcage's fault, 130 interrupted (129 hung up, 143 terminated), "
+             "75 no agent can be asked, see to the account, 124 timeout, 125 flowcage's fault, "
+             "130 interrupted (129 hung up, 143 terminated), "
              "137 out of memory or killed.")  # fmt: skip
 @click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
@@ -82,6 +83,9 @@ def cli() -> None:
 @click.option("--hard-budget/--soft-budget", default=None,
               help="Whether agent() is refused once the budget is spent, or the workflow only sees it.  "
               "[default: hard]")  # fmt: skip
+@click.option("--max-cost", type=Dollars(),
+              help="Ceiling on what the agents cost, in US dollars: agent() is refused once they are spent, "
+              "or once a cost is not known.")  # fmt: skip
 @click.option("--max-agents", type=click.IntRange(1), default=16, show_default=True,
               help="Agents at work at once.")  # fmt: skip
 @click.option("--max-total-agents", type=click.IntRange(1), default=1000, show_default=True,

@@ -122,7 +122,7 @@ class _Spans:
                 "flowcage.tries": event.tries,
                 "exception.message": event.message,
             }
-            span.add_event("answer refused", _attributes(told))
+            span.add_event("answer refused", _attributes(told | _of_answer(event)))
 
     def _agent_cancelled(self, event: AgentCancelled) -> None:
         if (span := self._take_agent(event)) is not None:  # else it had not begun
@@ -138,6 +138,7 @@ class _Spans:
     def _agent_failed(self, event: AgentFailed) -> None:
         span = self._take_agent(event)
         if span is not None:
+            span.set_attributes(_attributes(_of_answer(event)))
             _fail(span, "agent_failed", event.message)
             span.end()
         elif (run := self._runs.get(event.run_id)) is not None:  # a refused call has no `AgentStarted`
@@ -163,10 +164,16 @@ class _Spans:
         run.span.end()
 
 
-def _of_answer(event: AgentCompleted) -> dict[str, str | int | float]:
+def _of_answer(event: AgentCompleted | AgentFailed | AnswerRefused) -> dict[str, str | int | float]:
+    """What an answer, or a failure, has used; nothing is told that is 0 or not known."""
     told: dict[str, str | int | float] = {"flowcage.tokens": event.tokens}
     if event.cost_usd:
         told["flowcage.cost_usd"] = event.cost_usd
+    if event.usage is not None:
+        told["gen_ai.usage.input_tokens"] = event.usage.input
+        told["gen_ai.usage.output_tokens"] = event.usage.output
+        told["flowcage.cache_read_tokens"] = event.usage.cache_read
+        told["flowcage.cache_write_tokens"] = event.usage.cache_write
     if event.model is not None:  # the one that answered, which need not be the one that was asked for
         told["flowcage.answered_by"] = event.model
     return told

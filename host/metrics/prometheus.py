@@ -94,9 +94,21 @@ def _of_runs(runs: RunTotals) -> Iterator[_Family]:
     yield ended
     yield _counter("flowcage_agents", "Agent calls of ended runs.", runs.agents)
     yield _counter("flowcage_tokens", "Tokens of ended runs, as agents reported.", runs.tokens)
+    yield from _of_costs(runs)
     yield _counter("flowcage_wire_bytes", "Said to and by children of ended runs.", runs.wire_bytes)
     yield _counter("flowcage_run_wall_seconds", "Wall clock of ended runs.", runs.wall_seconds)
     yield _counter("flowcage_run_cpu_seconds", "CPU of ended runs.", runs.cpu_seconds)
+
+
+def _of_costs(runs: RunTotals) -> Iterator[_Family]:
+    yield _counter("flowcage_cost_usd", "US dollars of ended runs, as far as costs are known.", runs.cost_usd)
+    yield _counter("flowcage_unpriced_answers", "Answers of ended runs without a known cost.", runs.unpriced)
+    detail = CounterMetricFamily(
+        "flowcage_model_tokens", "Tokens of ended runs, by what was done with them.", labels=["kind"]
+    )
+    for kind in ("input", "output", "cache_read", "cache_write"):
+        detail.add_metric([kind], getattr(runs, f"{kind}_tokens"))
+    yield detail
 
 
 _TALLIED: tuple[tuple[str, str, type[_Family], Callable[[Tally], float]], ...] = (

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from flowcage.host.outcome.report import Report
 from flowcage.host.outcome.verdict import Verdict
@@ -21,6 +22,8 @@ class RunTotals:
         agents, tokens: as in `Usage`.
         wire_bytes: sent to and received from the children.
         wall_seconds, cpu_seconds: of the children.
+        cost_usd, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, unpriced: as in `Usage`.
+            A life of a kept run counts with what the lives before it had spent.
     """
 
     by_verdict: Mapping[Verdict, int]
@@ -29,6 +32,16 @@ class RunTotals:
     wire_bytes: int
     wall_seconds: float
     cpu_seconds: float
+    cost_usd: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    unpriced: int = 0
+
+
+# Sums of figures of `Usage` by the same names.
+_COSTS = ("cost_usd", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "unpriced")
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class RunCounts:
         self._by_verdict: Counter[Verdict] = Counter()
         self._agents = self._tokens = self._bytes = 0
         self._wall_seconds = self._cpu_seconds = 0.0
+        self._costs: dict[str, Any] = dict.fromkeys(_COSTS, 0)
 
     def add(self, report: Report) -> None:
         """Add a run that has ended."""
@@ -60,6 +74,8 @@ class RunCounts:
         self._by_verdict[report.verdict] += 1
         self._agents += usage.agents
         self._tokens += usage.tokens
+        for name in _COSTS:
+            self._costs[name] += getattr(usage, name)
         self._bytes += usage.bytes_sent + usage.bytes_received
         self._wall_seconds += usage.wall_seconds
         self._cpu_seconds += usage.user_cpu_seconds + usage.system_cpu_seconds
@@ -73,4 +89,5 @@ class RunCounts:
             self._bytes,
             round(self._wall_seconds, 6),
             round(self._cpu_seconds, 6),
+            **self._costs,
         )

@@ -88,7 +88,7 @@ class _Job(NamedTuple):
         args: Json = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
         has_args = given["args_json"] is not None or given["args_file"] is not None or given["args_pairs"]
         where = None if asked.script is None else asked.script.absolute()
-        changes = {name: given[name] for name in ("agent", "budget", "max_total_agents")}
+        changes = {name: given[name] for name in ("agent", "budget", "max_cost", "max_total_agents")}
         changes = {name: value for name, value in changes.items() if value is not None}
         options, settings = keeping.changed(record.settings, record.workflows[""], where, changes)
         told: Any = args if has_args else MISSING

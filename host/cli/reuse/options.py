@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flowcage.host.cli.console import FilePath
+from flowcage.host.cli.console import Dollars, FilePath
 from flowcage.protocol.limits import MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +27,8 @@ _OPTIONS = (
                  "[default: that of the old run]"),
     click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
                  help="Another ceiling on the agents' tokens."),
+    click.option("--max-cost", type=Dollars(),
+                 help="Another ceiling on what the agents cost, in US dollars."),
     click.option("--max-total-agents", type=click.IntRange(1),
                  help="How often agents are asked in the whole run; answers that are reused do not count."),
 )  # fmt: skip

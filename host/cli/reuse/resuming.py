@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _OF_FORKS = (
     *("explain", "dry_run", "as_json", "args_json", "args_file", "args_pairs"),
-    *("agent", "budget", "max_total_agents"),
+    *("agent", "budget", "max_cost", "max_total_agents"),
 )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KEPT = (
     *("agent", "model", "models", "routes", "fixtures", "trust_project", "ignore_project", "agent_timeout"),
     *("timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
-    *("max_total_agents", "agent_failure", "dialect", "child_command", "fail_on"),
+    *("max_total_agents", "max_cost", "agent_failure", "dialect", "child_command", "fail_on"),
     "no_store_prompts",
 )
 _TEN_YEARS_SECONDS = 315_360_000.0  # limits are finite

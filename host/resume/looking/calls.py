@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from flowcage.host.run.core.spending import Costs
 from flowcage.protocol.messages import MISSING, AgentRequest, AskRequest, Json, Missing, Request
 
 # How a call stands. `queued` has not begun; `open` has, and has no end; `done` needed no answer of a value.
@@ -28,6 +29,8 @@ class CallAttempt:
         refused: answers that were of no use.
         error: why there is no answer.
         lives: hosts that were at it; more than one where it was interrupted and asked again.
+        costs: of its answers.
+        is_heard: whether an answer is being checked, which has counted.
     """
 
     number: int
@@ -35,9 +38,19 @@ class CallAttempt:
     ended: float | None = None
     refused: list[RefusedAnswer] = field(default_factory=list)
     error: str | None = None
-    tokens: int = 0
-    cost_usd: float = 0.0
     lives: int = 1
+    costs: Costs = field(default_factory=Costs)
+    is_heard: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """That count for the budget."""
+        return self.costs.tokens
+
+    @property
+    def cost_usd(self) -> float:
+        """US dollars, as far as they are known."""
+        return self.costs.cost_usd
 
 
 @dataclass
@@ -83,14 +96,22 @@ class RunCall:
         return ""
 
     @property
+    def costs(self) -> Costs:
+        """Of all attempts."""
+        total = Costs()
+        for attempt in self.attempts:
+            total.add(attempt.costs)
+        return total
+
+    @property
     def tokens(self) -> int:
         """Of all attempts."""
-        return sum(attempt.tokens for attempt in self.attempts)
+        return self.costs.tokens
 
     @property
     def cost_usd(self) -> float:
         """Of all attempts."""
-        return sum(attempt.cost_usd for attempt in self.attempts)
+        return self.costs.cost_usd
 
     @property
     def seconds(self) -> float:
@@ -106,10 +127,22 @@ class RunCall:
             "outcome": self.state,
             "attempts": len(self.attempts),
             "model": self.model,
-            "tokens": self.tokens,
-            "costUsd": round(self.cost_usd, 9),
+            **costs_to_json(self.costs),
             "seconds": round(self.seconds, 6),
             "reused": self.reused,
             "reusedFrom": None if self.reused_from is None else list(self.reused_from),
             "error": self.error,
         }
+
+
+def costs_to_json(costs: Costs) -> dict[str, Any]:
+    """Tokens and US dollars, by the names of a run's usage."""
+    return {
+        "tokens": costs.tokens,
+        "costUsd": round(costs.cost_usd, 9),
+        "inputTokens": costs.input,
+        "outputTokens": costs.output,
+        "cacheReadTokens": costs.cache_read,
+        "cacheWriteTokens": costs.cache_write,
+        "unpriced": costs.unpriced,
+    }

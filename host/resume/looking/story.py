@@ -12,6 +12,7 @@ from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
 from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said
+from flowcage.host.run.core.spending import ModelCosts, counts_of
 from flowcage.protocol.messages import (
     MISSING,
     Ok,
@@ -32,11 +33,13 @@ class Story(NamedTuple):
         calls: by id, in the order in which they were made.
         workflows: name of the source of each workflow of the tree, by path.
         totals: counts of the whole tree.
+        models: what the answers of each model cost.
     """
 
     calls: Mapping[str, RunCall]
     workflows: Mapping[str, str]
     totals: Totals
+    models: Mapping[str, ModelCosts]
 
 
 def story_of(record: RunRecord) -> Story:
@@ -50,7 +53,8 @@ def story_of(record: RunRecord) -> Story:
         calls.take(entry)
     if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
         calls.cancel(calls.calls.values())  # the end of the root is no entry
-    return Story(calls.calls, calls.workflows, calls.telling.core.tree.totals)
+    books = calls.telling.core.tree.books
+    return Story(calls.calls, calls.workflows, books.totals, books.models)
 
 
 class _Calls:
@@ -151,8 +155,8 @@ def _answer(call: RunCall, given: Answered | Refused | Heard | Charged, at: floa
         return
     attempt = call.attempts[-1] if call.attempts else None
     if attempt is not None:
-        attempt.tokens += given.spent.tokens
-        attempt.cost_usd += given.spent.cost_usd or 0.0
+        _charge(attempt, given)
+    call.model = _text(given.facts, "model") or call.model
     if isinstance(given, Heard | Charged):
         return
     if attempt is not None:
@@ -166,6 +170,12 @@ def _answer(call: RunCall, given: Answered | Refused | Heard | Charged, at: floa
         attempt.error = given.message
     if isinstance(given, Refused) and call.kind != "agent":
         call.state, call.error = "failed", given.message
+
+
+def _charge(attempt: CallAttempt, given: Answered | Refused | Heard | Charged) -> None:
+    was_heard, attempt.is_heard = attempt.is_heard, isinstance(given, Heard)
+    # The answer of one that was heard has the facts again.
+    attempt.costs.charge(given.spent, None if was_heard else counts_of(given.facts))
 
 
 # Events that an agent's call may end with.
@@ -208,7 +218,7 @@ def _settle(call: RunCall, resolution: Resolution) -> None:
 
 def _tell(call: RunCall, facts: Mapping[str, Any]) -> None:
     """Note what was told beside an answer; a damaged store may have anything."""
-    call.model, call.session_id = _text(facts, "model"), _text(facts, "session_id")
+    call.model, call.session_id = _text(facts, "model") or call.model, _text(facts, "session_id")
     tree = facts.get("worktree")
     call.worktree = tree if isinstance(tree, Mapping) else None
 

@@ -73,6 +73,16 @@ class Costs:
     cache_write: int = 0
     unpriced: int = 0
 
+    def add(self, other: Costs) -> None:
+        """Add another sum."""
+        self.tokens += other.tokens
+        self.cost_usd += other.cost_usd
+        self.input += other.input
+        self.output += other.output
+        self.cache_read += other.cache_read
+        self.cache_write += other.cache_write
+        self.unpriced += other.unpriced
+
     def charge(self, spent: Spent, counts: Counts | None = None) -> None:
         """Add what one answer cost."""
         self.tokens += spent.tokens

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +19,8 @@ from flowcage.host.outcome.verdict import Verdict
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import Filter, Summary
+    from flowcage.host.durable.store import Store
+    from flowcage.host.run.core.spending import Costs
 
 STATES = ("queued", "running", INTERRUPTED, "asleep", "diverged", "ended")
 _NAME = 60  # characters of a source's name
@@ -36,6 +40,7 @@ _NAME = 60  # characters of a source's name
 @click.option(
     "--limit", type=click.IntRange(1, 2**31), default=30, show_default=True, help="How many at most."
 )
+@click.option("--costs", is_flag=True, help="Tokens and dollars of each run too, which reads what they did.")
 @access.STORE
 @access.JSON
 def ls(
@@ -43,6 +48,7 @@ def ls(
     verdicts: tuple[str, ...],
     since: int | None,
     limit: int,
+    costs: bool,
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -57,7 +63,9 @@ def ls(
         runs: list[Summary] = []
     else:
         runs = access.read(path, lambda opened: opened.runs(which))
-    access.say_all(_lines(runs), [summary_json(run) for run in runs], as_json=as_json)
+    bills = bills_of(path, runs) if costs else {}
+    told = [summary_json(run) | _bill_json(bills.get(run.run_id)) for run in runs]
+    access.say_all(_lines(runs, bills), told, as_json=as_json)
     _hint([run for run in runs if run.is_abandoned])
 
 
@@ -72,21 +80,50 @@ def filter_of(states: tuple[str, ...]) -> Filter:
     return Filter(states=tuple(kept), abandoned=INTERRUPTED in states if is_told_apart else None)  # type: ignore[arg-type]
 
 
-def _lines(runs: list[Summary]) -> list[str]:
+def bills_of(path: Path, runs: list[Summary]) -> dict[str, Costs]:
+    """What the agents of each run cost; a run that cannot be read, or is gone by now, has none."""
+    from flowcage.host.durable.errors import DamagedEntry, UnknownRun
+    from flowcage.host.resume.looking.story import story_of
+
+    async def read(store: Store) -> dict[str, Costs]:
+        found: dict[str, Costs] = {}
+        for run in runs:
+            with suppress(DamagedEntry, UnknownRun):
+                found[run.run_id] = story_of(await store.load(run.run_id)).totals
+        return found
+
+    return access.read(path, read) if runs else {}
+
+
+def _bill_json(costs: Costs | None) -> dict[str, Any]:
+    from flowcage.host.resume.looking.calls import costs_to_json
+
+    return {} if costs is None else {"usage": costs_to_json(costs)}
+
+
+def _lines(runs: list[Summary], bills: Mapping[str, Costs]) -> list[str]:
     if not runs:
         return []
-    head = ("RUN", "BEGUN", "STATE", "TENANT" if any(run.tenant for run in runs) else "", "WORKFLOW")
+    head: tuple[str, ...] = ("RUN", "BEGUN", "STATE", "TENANT" if any(run.tenant for run in runs) else "")
+    head += (("TOKENS", "COST") if bills else ()) + ("WORKFLOW",)
     rows = [
         (
             run.run_id,
             told(run.created_at),
             one_line(standing(run), 30),
             one_line(run.tenant, 20),
+            *(_bill(bills.get(run.run_id)) if bills else ()),
             one_line(run.source_name, _NAME),
         )
         for run in runs
     ]
     return aligned([head, *rows])
+
+
+def _bill(costs: Costs | None) -> tuple[str, str]:
+    from flowcage.host.cli.runs.looking.bills import dollars
+
+    return ("", "") if costs is None else (f"{costs.tokens:,}" if costs.tokens else "", dollars(costs))
 
 
 def _hint(interrupted: list[Summary]) -> None:

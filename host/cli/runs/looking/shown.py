@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
+from flowcage.host.cli.runs.looking.bills import costs_text, detail_lines, dollars
 from flowcage.host.cli.runs.looking.columns import aligned, one_line
 from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing
 from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.resume.looking.calls import CallAttempt, RunCall
+from flowcage.host.resume.looking.calls import CallAttempt, RunCall, costs_to_json
 from flowcage.host.resume.looking.story import Story
+from flowcage.host.run.core.spending import Costs
 from flowcage.host.run.core.tree import request_of
 from flowcage.host.terminal.text import safe
 from flowcage.protocol import strictjson
@@ -40,8 +42,11 @@ def members(record: RunRecord, story: Story) -> dict[str, Any]:
     return {
         "usage": {
             "agents": totals.started,
-            "tokens": totals.tokens,
-            "costUsd": round(totals.cost_usd, 9),
+            **costs_to_json(totals),
+            "byModel": {
+                name: {"answers": costs.answers} | costs_to_json(costs)
+                for name, costs in story.models.items()
+            },
         },
         "error": None if ending is None else ending.error,
         "workflows": dict(story.workflows),
@@ -64,8 +69,9 @@ def _head(record: RunRecord, story: Story) -> Iterator[str]:
         yield f"forked    from {run.forked_from}"
     yield f"state     {_state(record)}"
     yield f"begun     {told(run.created_at)}, last written {told(run.updated_at)}"
-    failed, costs = totals.failed + totals.refused, _costs(totals.tokens, totals.cost_usd)
-    yield f"agents    {_count(totals.started, 'call')}, {failed} failed{costs}"
+    failed = totals.failed + totals.refused
+    yield f"agents    {_count(totals.started, 'call')}, {failed} failed{costs_text(totals)}"
+    yield from detail_lines(totals, story.models)
     for call in _questions(record, story):
         text = one_line(call.prompt, _ERROR)
         yield f"asks      {text}; answer with: flowcage answer {run.run_id} {one_line(call.id, 20)} JSON"
@@ -138,7 +144,7 @@ def _row(call: RunCall, indent: str) -> _Row:
         call.state,
         f"{attempts} attempts" if attempts > 1 else "",
         f"{call.tokens:,} tokens" if call.tokens else "",
-        f"${call.cost_usd:.4f}" if call.cost_usd else "",
+        dollars(call.costs),
         length(call.seconds) if any(each.ended is not None for each in call.attempts) else "",
         one_line(call.model or "", 30),
         _note(call),
@@ -175,11 +181,10 @@ def _sum(calls: Sequence[RunCall]) -> str:
     told = [_count(len(agents), "call")] if agents else []
     others = len(calls) - len(agents)
     told += [_count(others, "other request")] if others else []
-    return ", ".join(told) + _costs(sum(c.tokens for c in agents), sum(c.cost_usd for c in agents))
-
-
-def _costs(tokens: int, cost_usd: float) -> str:
-    return (f", {tokens:,} tokens" if tokens else "") + (f", ${cost_usd:.4f}" if cost_usd else "")
+    total = Costs()
+    for call in agents:
+        total.add(call.costs)
+    return ", ".join(told) + costs_text(total)
 
 
 def _count(number: int, word: str) -> str:
@@ -200,8 +205,7 @@ def call_members(call: RunCall) -> dict[str, Any]:
             "ended": each.ended,
             "refused": [answer._asdict() for answer in each.refused],
             "error": each.error,
-            "tokens": each.tokens,
-            "costUsd": round(each.cost_usd, 9),
+            **costs_to_json(each.costs),
             "lives": each.lives,
         }
         for each in call.attempts
@@ -252,7 +256,7 @@ def _changes(call: RunCall) -> Iterator[tuple[str, Json]]:
 def _attempt(attempt: CallAttempt) -> Iterator[str]:
     ended = "at work" if attempt.ended is None else length(attempt.ended - attempt.began)
     again = ", interrupted and asked again" if attempt.lives > 1 else ""
-    yield f"attempt {attempt.number} {ended}{_costs(attempt.tokens, attempt.cost_usd)}{again}"
+    yield f"attempt {attempt.number} {ended}{costs_text(attempt.costs)}{again}"
     for answer in attempt.refused:
         yield f"  refused: {one_line(answer.problem, _ERROR)}"
         yield from _text(answer.text or "")
