@@ -6,8 +6,9 @@ import pytest
 
 from flowcage.agents import AgentUsage
 
-from .http_agents import KEY, PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
+from .http_agents import PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
 
+pytestmark = pytest.mark.usefixtures("keys")
 each = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 USAGE = {
     "anthropic": AgentUsage(120, 7, 30, 10),
@@ -15,12 +16,6 @@ USAGE = {
     "chat": AgentUsage(60, 5, 40),
     "ollama": AgentUsage(50, 9),
 }
-
-
-@pytest.fixture(autouse=True)
-def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for provider in PROVIDERS:
-        monkeypatch.setenv(provider.variable, KEY)
 
 
 @each

@@ -249,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         finally:
+            if self.server.tls is not None:
+                self.request.close()  # the socket below it was given away
             self.server.owner.closed(self._tracked)
 
     def log_message(self, format: str, *args: Any) -> None:

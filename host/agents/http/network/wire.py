@@ -140,10 +140,10 @@ class Wire:
     def _broken(self, error: Exception) -> Failure:
         if isinstance(error, httpx.ConnectTimeout):
             return Failure(f"did not take a connection in time{self._advice}", Kind.PASSING)
+        if (untrusted := _untrusted(error)) is not None:
+            return Failure(f"could not be connected to: {untrusted}")
         if isinstance(error, httpx.ConnectError):
-            is_passing = "CERTIFICATE" not in str(error).upper()
-            kind = Kind.PASSING if is_passing else Kind.FINAL
-            return Failure(f"could not be connected to: {error}{self._advice if is_passing else ''}", kind)
+            return Failure(f"could not be connected to: {error}{self._advice}", Kind.PASSING)
         if isinstance(
             error, httpx.NetworkError | httpx.RemoteProtocolError | httpx.TimeoutException | OSError
         ):
@@ -169,6 +169,13 @@ def _json(message: bytes) -> Json:
     except (ValueError, RecursionError) as error:
         raise Failure(f"sent what is not JSON: {error}") from None
     return value
+
+
+def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The error of the certificate that led to another one."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 async def _finish(pieces: AsyncIterator[bytes], seconds: float) -> None:
