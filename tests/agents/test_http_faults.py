@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,9 @@ def test_nobody_at_the_address(provider: Provider) -> None:
 def test_an_answer_of_8_mb_is_taken(provider: Provider, with_schema: bool) -> None:
     text = "ä€" * 1_700_000
     said = f'{{"a": "{text}"}}' if with_schema else text
-    options = {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}} if with_schema else {}
+    options: dict[str, Any] = (
+        {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}} if with_schema else {}
+    )
     with provider.server().then(provider.says(said)) as server:
         answer = ask(provider.agent(server), call(**options))
     assert answer.value == ({"a": text} if with_schema else text)
@@ -352,8 +355,6 @@ def test_connections_are_used_again_and_end_with_the_trio_run(provider: Provider
 
 def test_progress_tells_of_what_is_spent_and_of_waiting() -> None:
     told: list[Progress] = []
-    from dataclasses import replace
-
     asked = replace(call(), watcher=told.append)
     step = anthropic.error(529, "overloaded_error", f"Overloaded {KEY}", AT_ONCE)
     with anthropic.server().then(step) as server:

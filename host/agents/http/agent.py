@@ -55,12 +55,15 @@ class HttpAgent:
             ways = list(self._means(call, model))
             for number, means in enumerate(ways, 1):
                 try:
-                    return await attempt.answer(Question(call, model, means), number)
+                    return await attempt.answer(self._question(call, model, means), number)
                 except Failure as failure:
                     if failure.kind is not Kind.FORM or means is ways[-1]:
                         raise attempt.error(failure) from None
                     self._refusals.add(model, means)
         raise attempt.error(Failure(f"took longer than {self._setup.timeout_s:g} s"))
+
+    def _question(self, call: AgentCall, model: str, means: Means) -> Question:
+        return Question(call, model, means, self._setup.name, self._setup.max_tokens)
 
     def _means(self, call: AgentCall, model: str) -> Iterator[Means]:
         for means in means_for(call.schema, self._api.subset, self._api.ways):

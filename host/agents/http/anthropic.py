@@ -40,7 +40,6 @@ _WAYS = {
     "prompt": (Way.PROMPT,),
 }
 _SHORTFALLS = {
-    "max_tokens": "cut its answer off at {most} tokens; [agents.anthropic] max_tokens sets that limit",
     "model_context_window_exceeded": "cut its answer off: the context of the model is full",
     "pause_turn": "paused its answer, which cannot be continued here",
 }
@@ -61,8 +60,8 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     api = Api(
         "/v1/messages",
         partial(_headers, chosen, "bearer" if token else "key"),
-        partial(_body, chosen, own.flag("cache", False)),
-        partial(_Message, chosen.max_tokens or MAX_TOKENS),
+        partial(_body, own.flag("cache", False)),
+        _Message,
         ways,
         ANTHROPIC,
         EFFORTS,
@@ -85,11 +84,11 @@ def _headers(chosen: Setup, kind: str) -> dict[str, str]:
     return headers
 
 
-def _body(chosen: Setup, with_cache: bool, question: Question) -> dict[str, Json]:
+def _body(with_cache: bool, question: Question) -> dict[str, Json]:
     call, means = question.call, question.means
     body: dict[str, Any] = {
         "model": question.model,
-        "max_tokens": chosen.max_tokens,
+        "max_tokens": question.limit,
         "stream": True,
         "messages": question.turns(),
     }
@@ -112,9 +111,9 @@ def _body(chosen: Setup, with_cache: bool, question: Question) -> dict[str, Json
 class _Message(Reading):
     """Takes the events of a streamed message, or a message in one piece."""
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__()
-        self._max_tokens = max_tokens
+        self._question = question
         self._uses_tool = False
 
     def feed(self, message: Json) -> None:
@@ -159,8 +158,10 @@ class _Message(Reading):
         reason = text_at(delta, "stop_reason")
         if reason == "refusal":
             self.refusal = text_at(delta, "stop_details", "explanation") or ""
+        elif reason == "max_tokens":
+            self.shortfall = self._question.cut_off()
         elif reason in _SHORTFALLS:
-            self.shortfall = _SHORTFALLS[reason].format(most=f"{self._max_tokens:,}")
+            self.shortfall = _SHORTFALLS[reason]
 
     def _count(self, usage: Any) -> None:
         """Take counts, each of which is of the whole answer so far; those that are not told stay."""

@@ -20,7 +20,7 @@ class Api:
         path: behind the base URL.
         headers: makes those of each request, with the key.
         body: the request that puts a question.
-        reading: makes what takes an answer.
+        reading: makes what takes the answer to a question.
         ways: to ask for a form, in their order.
         subset: of JSON Schema, for `Way.FORMAT`.
         efforts: values of ``options.effort``; empty where there is no such thing.
@@ -33,7 +33,7 @@ class Api:
     path: str
     headers: Callable[[], dict[str, str]]
     body: Callable[[Question], dict[str, Json]]
-    reading: Callable[[], Reading]
+    reading: Callable[[Question], Reading]
     ways: Sequence[Way]
     subset: Subset | None
     efforts: Collection[str]

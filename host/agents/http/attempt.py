@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from flowcage.host.agents.http.question import Question
 from flowcage.host.agents.http.reading import Reading
 from flowcage.host.terminal.text import cut
 from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json
 
 _MAX_REFUSAL = 1_000
 # Between words of how much was written.
@@ -62,7 +64,7 @@ class Attempt:
         content = self._content(question)
         failures = 0
         while True:
-            self._reading = reading = self._api.reading()
+            self._reading = reading = self._api.reading(question)
             self._requests += 1
             try:
                 await self._wire.send(content, self._headers(way), reading, partial(self._tell, reading))
@@ -94,7 +96,7 @@ class Attempt:
         await trio.sleep(seconds)
 
     def _content(self, question: Question) -> bytes:
-        body = {**self._api.body(question), **self._setup.body}
+        body = _merged(self._setup.body, self._api.body(question))
         return strictjson.dumps(body).encode("utf-8", "replace")
 
     def _headers(self, way: int) -> dict[str, str]:
@@ -137,3 +139,13 @@ class Attempt:
         text = f"has written {reading.size:,} characters" if reading.size else None
         self._call.tell(Progress(text, reading.usage, None, self._shown(reading.model)))
         self._told, self._told_at = facts, now
+
+
+def _merged(user: Mapping[str, Json], own: dict[str, Json]) -> dict[str, Json]:
+    """The agent's body with what the user adds, also in a table that both have."""
+    merged = {**user, **own}
+    for name, value in user.items():
+        ours = own.get(name)
+        if isinstance(value, Mapping) and isinstance(ours, Mapping):
+            merged[name] = {**value, **ours}
+    return merged

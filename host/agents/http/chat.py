@@ -30,7 +30,7 @@ def api(chosen: Setup, ways: Sequence[Way], *, is_openai: bool) -> Api:
     return Api(
         "/chat/completions",
         partial(bearer, chosen),
-        partial(_body, chosen, limit),
+        partial(_body, limit),
         _Completion,
         ways,
         OPENAI,
@@ -39,7 +39,7 @@ def api(chosen: Setup, ways: Sequence[Way], *, is_openai: bool) -> Api:
     )
 
 
-def _body(chosen: Setup, limit: str, question: Question) -> dict[str, Json]:
+def _body(limit: str, question: Question) -> dict[str, Json]:
     call, means = question.call, question.means
     body: dict[str, Any] = {
         "model": question.model,
@@ -47,8 +47,8 @@ def _body(chosen: Setup, limit: str, question: Question) -> dict[str, Json]:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if chosen.max_tokens is not None:
-        body[limit] = chosen.max_tokens
+    if question.limit is not None:
+        body[limit] = question.limit
     if call.options.get("effort") is not None:
         body["reasoning_effort"] = call.options["effort"]
     if means.way is Way.FORMAT:
@@ -63,8 +63,9 @@ class _Completion(Reading):
     Usage comes in a chunk behind the last words, so that the answer is whole only when the stream ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__()
+        self._question = question
         self._refusals: list[str] = []
         self._has_ended = False
 
@@ -96,5 +97,5 @@ class _Completion(Reading):
         if refused or reason == "content_filter":
             self.refusal = refused or "its content filter stopped the answer"
         elif reason == "length":
-            self.shortfall = "cut its answer off at a limit of tokens, which [agents.openai] max_tokens sets"
+            self.shortfall = self._question.cut_off()
         self._has_ended = True

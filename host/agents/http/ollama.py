@@ -14,7 +14,7 @@ from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.forms.means import Way
 from flowcage.host.agents.http.network.failure import failure_told
-from flowcage.host.agents.http.network.setup import Own, Setup, base_url_of, key_of, setup
+from flowcage.host.agents.http.network.setup import Own, base_url_of, key_of, setup
 from flowcage.host.agents.http.question import Question
 from flowcage.host.agents.http.reading import Reading
 from flowcage.host.agents.http.responses import bearer
@@ -44,7 +44,7 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     api = Api(
         "/api/chat",
         partial(bearer, chosen),
-        partial(_body, chosen),
+        _body,
         _Chat,
         _WAYS[own.choice("structured", _WAYS) or "format"],
         None,
@@ -77,15 +77,15 @@ def url_of(host: str) -> str:
     )
 
 
-def _body(chosen: Setup, question: Question) -> dict[str, Json]:
+def _body(question: Question) -> dict[str, Json]:
     call, means = question.call, question.means
     body: dict[str, Any] = {
         "model": question.model,
         "messages": question.system() + question.turns(says_schema=True),
         "stream": True,
     }
-    if chosen.max_tokens is not None:
-        body["options"] = {"num_predict": chosen.max_tokens}
+    if question.limit is not None:
+        body["options"] = {"num_predict": question.limit}
     if call.options.get("effort") is not None:
         body["think"] = call.options["effort"]
     if means.way is Way.FORMAT:
@@ -96,6 +96,10 @@ def _body(chosen: Setup, question: Question) -> dict[str, Json]:
 class _Chat(Reading):
     """Takes the lines of an answer."""
 
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self._question = question
+
     def feed(self, message: Json) -> None:
         if (wrong := at(message, "error")) is not None:
             raise failure_told({"error": {"message": wrong, "type": "api_error"}})
@@ -105,6 +109,5 @@ class _Chat(Reading):
             return
         self.usage = AgentUsage(count_at(message, "prompt_eval_count"), count_at(message, "eval_count"))
         if text_at(message, "done_reason") == "length":
-            limits = "its limit of tokens or the size of its context"
-            self.shortfall = f"cut its answer off at {limits}; [agents.ollama] max_tokens sets the first"
+            self.shortfall = self._question.cut_off()
         self.is_whole = True

@@ -9,6 +9,8 @@ from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.http.forms.means import Means, Way
 
 Turn = dict[str, str]
+# OpenAI refuses a lower limit.
+LEAST_TOKENS = 16
 
 
 class Question(NamedTuple):
@@ -18,11 +20,33 @@ class Question(NamedTuple):
         call: of the workflow.
         model: that is to answer.
         means: by which the form of the answer is asked for.
+        agent: its name.
+        max_tokens: of the answer, as the agent is set up; None for the provider's own limit.
     """
 
     call: AgentCall
     model: str
     means: Means
+    agent: str
+    max_tokens: int | None
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens that the answer may have: no more than the run may still spend."""
+        left = self.call.tokens_left
+        if left is None or (self.max_tokens is not None and self.max_tokens <= left):
+            return self.max_tokens
+        return max(LEAST_TOKENS, left)
+
+    def cut_off(self) -> str:
+        """What an answer is that was cut at that limit, and what to do."""
+        if self.limit is None:
+            return "cut its answer off at a limit of the model's own"
+        if self.limit != self.max_tokens:
+            return f"cut its answer off at {self.limit:,} tokens, which are what the run could still spend"
+        return (
+            f"cut its answer off at {self.limit:,} tokens; [agents.{self.agent}] max_tokens sets that limit"
+        )
 
     def turns(self, *, says_schema: bool = False) -> list[Turn]:
         """The prompt, and where its answer was refused, that answer and why.

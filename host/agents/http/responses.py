@@ -33,7 +33,7 @@ def api(chosen: Setup, ways: Sequence[Way], *, stores: bool) -> Api:
     return Api(
         "/responses",
         partial(bearer, chosen),
-        partial(_body, chosen, stores),
+        partial(_body, stores),
         _Response,
         ways,
         OPENAI,
@@ -48,7 +48,7 @@ def bearer(chosen: Setup) -> dict[str, str]:
     return {} if chosen.key is None else {"authorization": f"Bearer {chosen.key.reveal()}"}
 
 
-def _body(chosen: Setup, stores: bool, question: Question) -> dict[str, Json]:
+def _body(stores: bool, question: Question) -> dict[str, Json]:
     call, means = question.call, question.means
     body: dict[str, Any] = {
         "model": question.model,
@@ -56,8 +56,8 @@ def _body(chosen: Setup, stores: bool, question: Question) -> dict[str, Json]:
         "stream": True,
         "store": stores,
     }
-    if chosen.max_tokens is not None:
-        body["max_output_tokens"] = chosen.max_tokens
+    if question.limit is not None:
+        body["max_output_tokens"] = question.limit
     if call.instructions is not None:
         body["instructions"] = plain(call.instructions)
     if call.session is not None:
@@ -72,6 +72,10 @@ def _body(chosen: Setup, stores: bool, question: Question) -> dict[str, Json]:
 
 class _Response(Reading):
     """Takes the events of a streamed response, or a response in one piece."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self._question = question
 
     def feed(self, message: Json) -> None:
         if text_at(message, "object") == "response":
@@ -112,9 +116,10 @@ class _Response(Reading):
         reason = text_at(response, "incomplete_details", "reason")
         if reason == "content_filter":
             self.refusal = "its content filter stopped the answer"
+        elif reason == "max_output_tokens":
+            self.shortfall = self._question.cut_off()
         elif status == "incomplete":
-            limit = "; [agents.openai] max_tokens sets that limit" if reason == "max_output_tokens" else ""
-            self.shortfall = f"cut its answer off: {reason or 'no reason is given'}{limit}"
+            self.shortfall = f"cut its answer off: {reason or 'no reason is given'}"
 
 
 def _usage(usage: Any) -> AgentUsage | None:

@@ -16,12 +16,15 @@ from flowcage.protocol.messages import Json
 _COMMON = frozenset(
     {"base_url", "api_key_env", "max_tokens", "max_retries", "connect_timeout_s", "body", "structured"}
 )
-# Whoever reads flowcage.toml follows these.
-_OF_ALL_AGENTS = frozenset({"model", "timeout_s", "idle_timeout_s"})
+# Of each table in flowcage.toml; whoever reads that follows these, and an agent sees none of them.
+_OF_ALL_AGENTS = frozenset({"model", "timeout", "idle_timeout"})
 _MAX_RETRIES = 6
 _CONNECT_TIMEOUT_S = 10.0
-# What an agent says itself, and no setting.
-_RESERVED = frozenset({"model", "messages", "input", "stream", "stream_options", "tools", "tool_choice"})
+# What an agent says itself, and what it could not read the answer of.
+_RESERVED = frozenset(
+    {"model", "messages", "input", "stream", "stream_options", "tools", "tool_choice", "n"}
+    | {"max_tokens", "max_output_tokens", "max_completion_tokens", "background", "previous_response_id"}
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Own:
     def __init__(self, name: str, settings: AgentSettings, known: Collection[str] = ()) -> None:
         self.name = name
         self.settings = settings
-        unknown = sorted(settings.own.keys() - _COMMON - _OF_ALL_AGENTS - set(known))
+        unknown = sorted(settings.own.keys() - _COMMON - set(known))
         if unknown:
             names = ", ".join(sorted(_COMMON | _OF_ALL_AGENTS | set(known)))
             raise AgentSpecError(f"[agents.{name}] has no member {unknown[0]!r}; it has {names}")
