@@ -136,6 +136,13 @@ class Store(Protocol):
             UnknownRun, RunHasEnded.
         """
 
+    def turn_away(self, run_id: str, epoch: int, request: str) -> Ticket[None]:
+        """Drop an answer that its question does not take: the next one is the first again.
+
+        Raises (from the ticket):
+            Fenced.
+        """
+
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
         """Ask for a run to end: whether nobody had. Raises as `answer`."""
 

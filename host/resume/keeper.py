@@ -88,6 +88,10 @@ class Keeper:
         self._journal.discard_outside(request)
         self.flush()
 
+    async def turn_away(self, request: str) -> None:
+        """Drop an answer from the store that is none to its question. Raises `RunError` of the store's."""
+        await self._store.turn_away(self.run_id, self.epoch, request)
+
     async def past(self, path: str) -> PastWorkflow:
         await self.kept()
         try:

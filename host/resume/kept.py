@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import trio
@@ -22,12 +23,7 @@ from flowcage.host.resume.given import Given
 from flowcage.host.resume.giving_back import claimed, give_back, last_word, made
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
-from flowcage.host.resume.refusals import (
-    GoesOn,
-    StartedBefore,
-    require_handlers,
-    require_resumable,
-)
+from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handlers, require_resumable
 from flowcage.host.resume.reuse.forks import Fork, guide_of
 from flowcage.host.resume.sleep.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.watched import Watched
@@ -162,7 +158,7 @@ class KeptRun:
     def _hearing(self, run: Run) -> AbstractContextManager[None]:
         if self._outside is None:
             return nullcontext()
-        given = Given(self._store, self._keeper, run)
+        given = Given(self._store, self._keeper, run, partial(self._outside.forget, self.run_id))
         return self._outside.hearing(self.run_id, given, is_new=self.record is None)
 
     async def give_up(self, verdict: Verdict) -> None:

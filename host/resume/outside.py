@@ -112,6 +112,12 @@ class Outside:
         hearing = self._runs.get(run_id)
         return None if hearing is None else hearing.ear.question(request)
 
+    def forget(self, run_id: str, request: str) -> None:
+        """An answer that a run was told of is gone from the store: the next one is told anew."""
+        if (hearing := self._runs.get(run_id)) is not None:
+            hearing.told.discard(request)
+            self.look()
+
     def look(self) -> None:
         """Have the store looked at without news."""
         self._is_wanted = True

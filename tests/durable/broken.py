@@ -251,6 +251,14 @@ class EndsTheLiving(SqliteStore):
         return self._put(_EndAnyway(run_id, ending.verdict, encoded_ending(ending)))
 
 
+@breaks("an_answer_that_is_turned_away_leaves_room_for_another")
+class KeepsWhatWasTurnedAway(SqliteStore):
+    """An answer that is turned away stays the first."""
+
+    def turn_away(self, run_id: str, epoch: int, request: str) -> Any:
+        return self.append(run_id, epoch, 0, [], [request])
+
+
 @breaks("a_history_is_read_on_from_any_entry")
 class RepeatsItself(SqliteStore):
     async def entries(self, run_id: str, since: int) -> Any:

@@ -74,6 +74,24 @@ async def a_run_that_nobody_has_can_be_ended_and_no_other(place: Place) -> None:
 
 
 @clause
+async def an_answer_that_is_turned_away_leaves_room_for_another(place: Place) -> None:
+    async with host(place) as one, host(place) as two:
+        journal = await begun(one, "r")
+        await two.answer("r", Answered("1", "wrong"))
+        await two.answer("r", Answered("2", "other"))
+        with pytest.raises(Fenced):
+            await two.turn_away("r", 1, "1")
+        await one.turn_away("r", 1, "1")
+        assert [each.request for each in await one.answers("r")] == ["2"]
+        assert await two.answer("r", Answered("1", "right"))
+        assert not await two.answer("r", Answered("1", "late"))
+        journal.expect_outside("1")
+        await written(journal, Answered("1", "right"))
+        await one.turn_away("r", 1, "1")  # what was taken in stays
+        assert not await two.answer("r", Answered("1", "late"))
+
+
+@clause
 async def a_history_is_read_on_from_any_entry(place: Place) -> None:
     async with host(place) as store:
         inputs: list[Input] = [Answered("1", "x" * 100_000), Turn(""), Turn("x")]

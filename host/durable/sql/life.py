@@ -141,6 +141,24 @@ class GiveAnswer(Write[bool]):
         return True
 
 
+class TurnAway(Write[None]):
+    """An answer from outside is none to its question."""
+
+    __slots__ = ("_epoch", "_request", "_run_id")
+
+    def __init__(self, run_id: str, epoch: int, request: str) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._request = run_id, epoch, request
+        self.about = (run_id, epoch)
+
+    def run(self, scope: Scope) -> None:
+        require_owner(scope, self._run_id, self._epoch)
+        scope.db.execute(
+            "DELETE FROM answers WHERE run_id = ? AND request = ? AND data IS NOT NULL",
+            (self._run_id, escaped(self._request)),
+        )
+
+
 class AskToCancel(Write[bool]):
     """Somebody outside wants a run to end."""
 

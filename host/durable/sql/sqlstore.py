@@ -143,6 +143,9 @@ class SqlStore(ABC):
     def answer(self, run_id: str, answer: Answered | Refused) -> Ticket[bool]:
         return self._put_for(run_id, life.GiveAnswer(run_id, answer.id, self.encode(answer)))
 
+    def turn_away(self, run_id: str, epoch: int, request: str) -> Ticket[None]:
+        return self._put_for(run_id, life.TurnAway(run_id, epoch, request))
+
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
         return self._put_for(run_id, life.AskToCancel(run_id, reason))
 

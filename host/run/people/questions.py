@@ -83,6 +83,20 @@ class Questions:
         call = self._driver.core.tree.call(identifier)
         return call is not None and call.stage == "person"
 
+    async def why_not(self, given: Answered | Refused) -> str | None:
+        """Why a question that waits does not take an answer; None where it does."""
+        call = self._driver.core.tree.call(given.id)
+        node = None if call is None else self._driver.nodes.get(call.path)
+        if call is None or node is None or isinstance(given, Refused):
+            return None
+        assert isinstance(call.request, AskRequest)
+        question = question_of(node.root.id, given.id, call.request)
+        max_bytes = node.options.limits.max_message_bytes
+        try:
+            return await question.why_not(given.value, self._answering.schemas, max_bytes)
+        except RequestRejected as refusal:
+            return str(refusal)
+
     @property
     def _has_handler(self) -> bool:
         return self._handler is not None or self._answerer is not None
