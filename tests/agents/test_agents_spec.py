@@ -14,7 +14,8 @@ from flowcage.host.outcome.errors import RequestRejected
 
 @pytest.mark.parametrize("name", ["mock", "echo"])
 def test_mock_is_an_agent_by_its_old_name_too(name: str) -> None:
-    assert trio.run(parse_agent(name), AgentCall("1", "hi", {})) == AgentAnswer("echo: hi", tokens=1, cost_usd=0.0)
+    answer = trio.run(parse_agent(name), AgentCall("1", "hi", {}))
+    assert answer == AgentAnswer("echo: hi", tokens=1, cost_usd=0.0)
 
 
 def test_a_command_is_split_as_a_shell_would_but_no_shell_sees_it() -> None:

@@ -69,7 +69,7 @@ def _runs(tape: Path) -> list[dict[str, Any]]:
 
 
 def _version(real: str) -> str:
-    return re.findall(r"[\d.]+\d", subprocess.check_output([real, "--version"], text=True))[0]
+    return str(re.findall(r"[\d.]+\d", subprocess.check_output([real, "--version"], text=True))[0])
 
 
 if __name__ == "__main__":
