@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 
@@ -226,6 +228,56 @@ def test_cancelling_kills_and_reaps_whatever_the_program_does(tmp_path: Path, wo
 
     assert within_deadline(cancel_once_it_runs)
     pulse.assert_all_dead()
+
+
+def test_a_program_that_gives_no_sign_of_life_is_killed(tmp_path: Path) -> None:
+    pulse = Pulse(tmp_path)
+    stuck = python(ALIVE + "print('once', flush=True)\nos.write(2, b'x'); time.sleep(1000)", pulse.path)
+    assert failure(stuck, idle_timeout_s=3) == "gave no sign of life for 3 s and was killed"
+    pulse.assert_all_dead()
+
+
+@pytest.mark.parametrize("sign", ["os.write(1, b'x')", "os.write(3, b'{}\\n')"], ids=["stdout", "line"])
+def test_each_sign_of_life_renews_the_limit(tmp_path: Path, sign: str) -> None:
+    """Before each, most of the limit passes on the host's clock, which stands still otherwise."""
+    steps, clock = tmp_path / "steps", trio.testing.MockClock()
+    os.mkfifo(steps)
+    code = f"import os\nsteps = os.open({str(steps)!r}, os.O_RDONLY)\nwhile os.read(steps, 1): {sign}"
+
+    async def main() -> None:
+        heard, signs = trio.open_memory_channel[object](math.inf)
+
+        async def step() -> None:
+            writer = await trio.to_thread.run_sync(os.open, steps, os.O_WRONLY)
+            for _ in range(5):
+                clock.jump(7)
+                os.write(writer, b"x")
+                await signs.receive()
+            os.close(writer)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(step)
+            hear = heard.send_nowait
+            argv = python(code)
+            await output_of(argv, b"", timeout_s=1e6, idle_timeout_s=10, on_stdout=hear, on_note=hear)
+
+    trio.run(main, clock=clock)
+
+
+def test_what_is_heard_as_it_comes_is_not_kept_and_has_no_cap() -> None:
+    heard = bytearray()
+    code = "import os\nfor _ in range(100): os.write(1, b'x' * 10_000)"
+    assert run(python(code), on_stdout=heard.extend, max_stdout_bytes=1_000) == b""
+    assert heard == b"x" * 1_000_000
+
+
+def test_an_error_has_the_status_and_the_end_of_stderr() -> None:
+    with pytest.raises(ProgramError) as caught:
+        run(python("import os, sys; os.write(2, b'log in first'); sys.exit(7)"))
+    assert (caught.value.status, caught.value.stderr) == (7, "log in first")
+    with pytest.raises(ProgramError) as caught:
+        run(python("import os, time; os.write(2, b'stuck'); time.sleep(1000)"), timeout_s=3)
+    assert (caught.value.status, caught.value.stderr) == (None, "stuck")
 
 
 def test_many_programs_run_at_once() -> None:

@@ -65,6 +65,7 @@ class Supervised:
                     raise _not_started(OSError(number, os.strerror(number)))
                 self._program = number
         status = await self._supervisor.wait()
+        self._kill_group()
         ended = f"was killed by {signal_name(-status)}" if status < 0 else f"exited with status {status}"
         raise ProgramError(f"was ended, because its supervisor {ended}")
 
