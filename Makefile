@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run fast test test-thoroughly test-switches test-as-user lint types imports check bench generated clean
+.PHONY: run fast test test-thoroughly test-switches test-agents test-as-user lint types imports check bench generated clean
 
 run: $(READY)
 	$(BIN)/flowcage run examples/review.js
@@ -41,6 +41,10 @@ off/all: $(READY_DEV)
 
 off/%: $(READY_DEV)
 	$*=0 $(BIN)/pytest --quiet --numprocesses=auto --dist=worksteal -m 'not thorough' $(SWITCHED)
+
+# The real claude and codex, from PATH or FLOWCAGE_TEST_CLAUDE and FLOWCAGE_TEST_CODEX, against servers of ours on loopback ports.
+test-agents: $(READY_DEV)
+	FLOWCAGE_TEST_AGENTS=1 $(BIN)/pytest --numprocesses=2 -rs tests/agents/clis/test_real_programs.py
 
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)

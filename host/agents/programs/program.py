@@ -15,6 +15,7 @@ import trio
 from flowcage.host.agents.programs.errors import ProgramError, ProgramNotStarted
 from flowcage.host.agents.programs.notes import NoteReader
 from flowcage.host.agents.programs.supervised import Supervised, start
+from flowcage.host.agents.redaction import redacted
 from flowcage.host.process.reaping import signal_name
 from flowcage.host.terminal.text import plain_text, tail
 from flowcage.protocol.messages import Json
@@ -140,7 +141,7 @@ class _Program:
         return ProgramError(message, status=status, stderr=self._stderr_tail())
 
     def _stderr_tail(self) -> str:
-        return tail(plain_text(self._stderr), STDERR_TAIL_CHARACTERS)
+        return tail(redacted(plain_text(self._stderr)), STDERR_TAIL_CHARACTERS)
 
     def _renew(self) -> None:
         self.idle.deadline = trio.current_time() + self._idle_timeout_s

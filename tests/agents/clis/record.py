@@ -69,7 +69,8 @@ def _runs(tape: Path) -> list[dict[str, Any]]:
 
 
 def _version(real: str) -> str:
-    return str(re.findall(r"[\d.]+\d", subprocess.check_output([real, "--version"], text=True))[0])
+    told = subprocess.check_output([real, "--version"], text=True)
+    return str(re.findall(r"[\d.]+\d", told)[0]) if told else ""
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_numbers_that_are_none_count_as_nothing(program: str, tmp_path: Path) ->
     run["stdout"] = [json.dumps(line) for line in lines]
     outcome = played(program, tmp_path, [run]).ask(PLAIN)
     assert isinstance(outcome, AgentAnswer), outcome
-    assert (outcome.value, outcome.tokens, outcome.cost_usd) == (TEXT, 0, 0.0)
+    assert (outcome.value, outcome.tokens, outcome.cost_usd) == (TEXT, 0, None)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -117,7 +117,7 @@ def test_a_program_that_goes_silent_is_ended(program: str, tmp_path: Path) -> No
 def test_an_answer_counts_though_its_program_stays(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"flowcage.host.agents.programs.{program}._LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr(f"flowcage.host.agents.programs.{program}.agent._LEAVE_SECONDS", 0.1)
     run = plain_run(program) | {"status": None}
     require_expected(PLAIN, played(program, tmp_path, [run]).ask(PLAIN), USAGES[program])
 

@@ -25,6 +25,9 @@ _PLAIN = frozenset(
 _ONE = frozenset({"items", "additionalProperties", "propertyNames", "contains", "then", "else"})
 _LISTS = frozenset({"allOf", "anyOf", "oneOf"})
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+_NONE: frozenset[str] = frozenset()
+# What a keyword says is another thing without these.
+_CHANGING = {"items": frozenset({"prefixItems"}), "contains": frozenset({"minContains"})}
 # Where these have lost a keyword, the schema around them allows less.
 _TURNING = frozenset({"not", "if"})
 # What the input of a tool may not have at its root.
@@ -64,8 +67,9 @@ def taken(schema: Json) -> Taken:
         isinstance(schema, dict) and schema.get("type") == "object" and not _NOT_AT_ROOT & schema.keys()
     )
     work = _Work("#" if is_object else f"#/properties/{_WRAPPED}")
+    rooted = {name: schema[name] for name in schema if name != "$id"} if isinstance(schema, dict) else schema
     try:
-        kept = work.keep(schema)
+        kept = work.keep(rooted)
     except RecursionError:
         raise NotTaken("it is nested too deep") from None
     if is_object and isinstance(kept, dict):
@@ -92,20 +96,22 @@ class _Work:
             return schema
         kept: dict[str, Json] = {}
         for name, value in schema.items():
-            self._keep_one(kept, name, value, "prefixItems" in schema)
+            self._keep_one(kept, name, value, schema)
         if "if" not in kept and (kept.pop("then", None), kept.pop("else", None)) != (None, None):
             self.has_lost = True
         return kept
 
-    def _keep_one(self, kept: dict[str, Json], name: str, value: Json, is_tuple: bool) -> None:
+    def _keep_one(self, kept: dict[str, Json], name: str, value: Json, schema: dict[str, Json]) -> None:
         if name == "$ref":
             kept[name] = self._moved(value)
+        elif name == "$id":
+            raise NotTaken("its references are not paths from its root")
         elif name in _PLAIN:
             kept[name] = value
-        elif name in _ONE and not (name == "items" and is_tuple):
+        elif name in _ONE and not _CHANGING.get(name, _NONE) & schema.keys():
             kept[name] = [self.keep(each) for each in value] if isinstance(value, list) else self.keep(value)
         elif name in _LISTS and isinstance(value, list):
-            self._keep_list(kept, name, value)
+            self._keep_list(kept, name, value, "anyOf" in schema)
         elif name in _MAPS and isinstance(value, dict):
             kept[name] = {each: self.keep(inside) for each, inside in value.items()}
         elif name in _TURNING:
@@ -113,16 +119,15 @@ class _Work:
         elif name != "$schema":
             self.has_lost = True
 
-    def _keep_list(self, kept: dict[str, Json], name: str, schemas: list[Json]) -> None:
+    def _keep_list(self, kept: dict[str, Json], name: str, schemas: list[Json], has_any_of: bool) -> None:
         before, self.has_lost = self.has_lost, False
         inside: list[Json] = [self.keep(each) for each in schemas]
         # Of alternatives that allow more, two may allow the same value.
-        name = "anyOf" if name == "oneOf" and self.has_lost else name
-        self.has_lost = self.has_lost or before
-        if name in kept:
-            self.has_lost = True
-        else:
+        if not (name == "oneOf" and self.has_lost):
             kept[name] = inside
+        elif not has_any_of:
+            kept["anyOf"] = inside
+        self.has_lost = self.has_lost or before
 
     def _keep_turning(self, kept: dict[str, Json], name: str, schema: Json) -> None:
         before, self.has_lost = self.has_lost, False

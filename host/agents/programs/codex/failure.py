@@ -7,7 +7,7 @@ from typing import Any
 
 from flowcage.host.agents.errors import AgentError, AgentsUnavailable
 from flowcage.host.agents.programs.cli import sentence
-from flowcage.host.agents.programs.codex_stream import CodexStream
+from flowcage.host.agents.programs.codex.stream import CodexStream
 
 _ACCOUNT_WORDS = re.compile(
     r"\b40[123] (?:unauthorized|payment|forbidden)|api key|quota|usage limit|hit your .{0,60}\blimit"

@@ -1,4 +1,4 @@
-"""The `codex` command line program as an agent."""
+"""Runs the `codex` program for a call, and takes its answer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from flowcage.host.agents.form import json_in, prompt_of
 from flowcage.host.agents.honour import require_honoured
 from flowcage.host.agents.http.forms.subset import OPENAI, Narrowed, Outside, narrowed
 from flowcage.host.agents.programs.cli import Cli, require_known
-from flowcage.host.agents.programs.codex_failure import failure_of, refuses_schema
-from flowcage.host.agents.programs.codex_rollout import Rollout, rollout_of
-from flowcage.host.agents.programs.codex_stream import CodexStream, since
+from flowcage.host.agents.programs.codex.failure import failure_of, refuses_schema
+from flowcage.host.agents.programs.codex.rollout import Rollout, rollout_of
+from flowcage.host.agents.programs.codex.stream import CodexStream, since
 from flowcage.host.agents.programs.own_settings import OwnSettings
 from flowcage.host.agents.redaction import redacted, redacted_json
 from flowcage.host.agents.settings import AgentSettings
@@ -33,7 +33,7 @@ from flowcage.protocol.messages import Json
 
 NAME = "codex"
 _INSTALL = "npm install -g @openai/codex"
-_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType"})
+_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _PROVIDERS = ("openai", "codex")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
@@ -133,7 +133,7 @@ class _Codex:
         usage, earlier = told.usage or after.usage, before.usage
         if usage is not None and earlier is not None:
             usage = since(usage, earlier)
-        return {"usage": usage, "model": after.model or call.model or self.model}
+        return {} if usage is None else {"usage": usage, "model": after.model or call.model or self.model}
 
 
 def _require_honoured(call: AgentCall) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from flowcage.host.agents.answer import AgentUsage
 from flowcage.host.agents.http.told import at, text_at
-from flowcage.host.agents.programs.codex_stream import usage_of
+from flowcage.host.agents.programs.codex.stream import usage_of
 from flowcage.protocol import strictjson
 
 _THREAD = re.compile(r"[\w-]{1,100}")

@@ -1,4 +1,4 @@
-"""The `claude` command line program (Claude Code) as an agent."""
+"""Runs the `claude` program for a call, and takes its answer."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from flowcage.host.agents.errors import (
 from flowcage.host.agents.form import json_in, prompt_of
 from flowcage.host.agents.honour import require_honoured
 from flowcage.host.agents.http.told import text_at
-from flowcage.host.agents.programs.claude_failure import failure_of, refuses_schema
-from flowcage.host.agents.programs.claude_schema import NotTaken, Taken, taken
-from flowcage.host.agents.programs.claude_stream import ClaudeStream
+from flowcage.host.agents.programs.claude.failure import failure_of, refuses_schema
+from flowcage.host.agents.programs.claude.schema import NotTaken, Taken, taken
+from flowcage.host.agents.programs.claude.stream import ClaudeStream
 from flowcage.host.agents.programs.cli import Cli, require_known
 from flowcage.host.agents.programs.own_settings import OwnSettings
 from flowcage.host.agents.redaction import redacted, redacted_json
@@ -31,7 +31,7 @@ from flowcage.protocol.messages import Json
 
 NAME = "claude"
 _INSTALL = "npm install -g @anthropic-ai/claude-code"
-_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType"})
+_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _PROVIDERS = ("anthropic", "claude")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")

@@ -6,7 +6,7 @@ import re
 
 from flowcage.host.agents.errors import AgentError, AgentsUnavailable
 from flowcage.host.agents.http.told import at, each_at, text_at
-from flowcage.host.agents.programs.claude_stream import ClaudeStream
+from flowcage.host.agents.programs.claude.stream import ClaudeStream
 from flowcage.host.agents.programs.cli import sentence
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.terminal.text import cut

@@ -64,11 +64,11 @@ class ClaudeStream:
         return _sum(parts) if parts else None
 
     @property
-    def cost_usd(self) -> float:
-        """As the program reckons it; 0 where it does not say."""
+    def cost_usd(self) -> float | None:
+        """As the program reckons it; None where it does not say."""
         cost = at(self.result, "total_cost_usd")
         is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-        return float(cost) if is_number and 0 <= cost < float("inf") else 0.0
+        return float(cost) if is_number and 0 <= cost < float("inf") else None
 
     @property
     def spent(self) -> dict[str, Any]:
