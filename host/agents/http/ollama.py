@@ -29,7 +29,7 @@ PORT = 11434
 EFFORTS = ("low", "medium", "high")
 _WAYS = {"format": (Way.FORMAT, Way.PROMPT), "prompt": (Way.PROMPT,)}
 # Addresses that a server listens on are none that a client can connect to.
-_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
+_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
 def make(model: str | None, settings: AgentSettings) -> Agent:
@@ -62,7 +62,7 @@ def found() -> str | None:
 
 def url_of(host: str) -> str:
     """The base URL that a value of ``OLLAMA_HOST`` means: a URL, a host and a port, or one of them."""
-    scheme, mark, rest = host.strip().rpartition("://")
+    scheme, mark, rest = (host.strip() or "127.0.0.1").rpartition("://")
     rest = rest.rstrip("/")
     address, _, path = rest.partition("/")
     name, colon, port = address.rpartition(":")
