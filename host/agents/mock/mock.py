@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
@@ -16,10 +18,12 @@ def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:
         fixtures: the answers, see `read_fixtures`; a call that none of them fits is refused. None makes the
             answers up: the prompt again, or a small value that satisfies the schema.
     """
-    if fixtures is None:
-        return echo
 
     async def answer(call: AgentCall) -> AgentAnswer:
-        return answer_from(fixtures, call)
+        made = await echo(call) if fixtures is None else answer_from(fixtures, call)
+        if made.session_id is None and call.options.get("handle"):
+            # Its conversations hold nothing, but a workflow that goes on with one can be tried out.
+            return replace(made, session_id=f"mock-{call.key}")
+        return made
 
     return answer

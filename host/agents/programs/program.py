@@ -29,6 +29,10 @@ _STDERR_TAIL_BYTES = 16 * 1024
 # After the end of the program, to read what is left in its pipes. What another user's process of it wrote
 # there, which cannot be killed, could keep them open.
 _DRAIN_SECONDS = 1.0
+# Of git(1), local to the repository that the host was started in: `git rev-parse --local-env-vars`.
+_OF_A_REPOSITORY = frozenset(
+    ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX")
+) | {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_IMPLICIT_WORK_TREE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"}
 
 
 async def output_of(
@@ -69,6 +73,8 @@ async def output_of(
     """
     notes = None if on_note is None else NoteReader(on_note, on_bad_note or (lambda _why: None))
     environment = os.environ if environment is None else environment
+    if folder is not None:
+        environment = _for(folder, environment)
     supervised = await start(argv, environment=environment, folder=folder, with_notes=notes is not None)
     program = _Program(supervised, notes, on_stdout, max_stdout_bytes, idle_timeout_s or math.inf)
     try:
@@ -81,6 +87,12 @@ async def output_of(
     if program.idle.cancelled_caught:
         raise program.failure(f"gave no sign of life for {idle_timeout_s:g} s and was killed")
     return program.output()
+
+
+def _for(folder: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables without those that say where the host works, such as for git where a hook has started it."""
+    kept = {name: value for name, value in environment.items() if name not in _OF_A_REPOSITORY}
+    return kept | {"PWD": folder}
 
 
 class _Program:

@@ -29,7 +29,7 @@ _KEPT = (
     *("agent", "model", "models", "routes", "fixtures", "trust_project", "ignore_project", "agent_timeout"),
     *("timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
     *("max_total_agents", "max_cost", "agent_failure", "dialect", "child_command", "fail_on"),
-    "no_store_prompts",
+    *("no_store_prompts", "base", "worktrees"),
 )
 _TEN_YEARS_SECONDS = 315_360_000.0  # limits are finite
 

@@ -10,10 +10,12 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.aliased import aliased, pinned
 from flowcage.host.agents.compose.route import Route, route
 from flowcage.host.agents.compose.typed import typed
+from flowcage.host.agents.compose.worktree import Delivery, Worktrees
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import DEFAULT_TIMEOUT_S, missing_program, parse_agent, read_spec
+from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.setup.places import agent_types
 from flowcage.protocol import strictjson
@@ -95,7 +97,11 @@ class _Maker:
         timeout = self._given.get("agent_timeout") or table.get("timeout") or DEFAULT_TIMEOUT_S
         idle = self._given.get("agent_idle_timeout") or table.get("idle_timeout")
         own = {key: value for key, value in table.items() if key not in _COMMON}
-        return AgentSettings(float(timeout), None if idle is None else float(idle), own)
+        return AgentSettings(float(timeout), None if idle is None else float(idle), own, self._worktrees())
+
+    def _worktrees(self) -> Worktrees:
+        deliver: Delivery = self._given.get("worktrees") or "branch"
+        return Worktrees(self._given.get("base") or "HEAD", deliver, note=lambda text: note(f"note: {text}"))
 
 
 def _read(where: str, spec: str) -> tuple[str, str | None]:

@@ -228,10 +228,10 @@ def call_lines(call: RunCall) -> list[str]:
         ("phase", call.phase),
         ("model", call.model),
         ("session", call.session_id),
-        *[(name, str(value)) for name, value in _changes(call)],
     ):
         if text:
             found.append(f"{name:<9} {one_line(text, _ERROR)}")
+    found += [f"{name:<9} {safe(str(value))}" for name, value in _changes(call)]  # whole, to be copied
     if call.prompt:
         found += ["prompt", *_text(call.prompt)]
     found += ["options", *_text(strictjson.dumps(_options(call.request)))]
