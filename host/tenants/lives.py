@@ -7,6 +7,7 @@ no turn, so others have theirs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import trio
 
@@ -29,6 +30,7 @@ from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
 from flowcage.host.tenants.kept_runs import kept_by
 from flowcage.host.tenants.named_runs import Submission
+from flowcage.host.tenants.purse import Purse
 from flowcage.host.tenants.resources import Tenancies
 from flowcage.host.tenants.scheduler import Scheduler, Turn
 from flowcage.host.tenants.started.sleepers import LOOK_FOR_DEAD_SECONDS, MOST_CLAIMABLE, Sleepers
@@ -199,7 +201,7 @@ class Lives:
             slots = {"agent": tenancy.agents}
             launcher = tenancy.reserve.of(initialize_message(*cage(asked.options)))
             share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self.glances, launcher)
-            run = self._run(asked, share, kept)
+            run = self._run(_within(asked, self._tenancies.purse(turn.tenant, turn.limits)), share, kept)
             began(run)
             try:
                 outcome = await run.execute(asked.source, asked.args)
@@ -220,6 +222,15 @@ class Lives:
         kept.is_left = self._takes_up
         policy, outside = self._hibernation, self._outside
         return kept.run(options, share, answerer=answerer, hibernation=policy, outside=outside)
+
+
+def _within(asked: Submission, purse: Purse | None) -> Submission:
+    """A run whose agents are asked within the ceiling of its tenant."""
+    if purse is None:
+        return asked
+    if asked.answerer is not None:
+        return asked._replace(answerer=purse.guarded_answerer(asked.answerer))
+    return asked._replace(options=replace(asked.options, agent=purse.guarded(asked.options.agent)))
 
 
 def cage(options: RunOptions) -> tuple[Limits, Isolation | None]:

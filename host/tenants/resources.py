@@ -16,6 +16,7 @@ from flowcage.host.process.block import Block
 from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.reserve import Reserve
 from flowcage.host.run.slots import Slots
+from flowcage.host.tenants.purse import Purse
 from flowcage.host.tenants.tenant import TenantLimits
 
 # Tenants without a run whose zygote is kept. It holds about 16 MiB, and a new one is ready in a tenth of a
@@ -71,6 +72,15 @@ class Tenancies:
         self._new_launcher = new_launcher
         self._new_reserve = new_reserve
         self._by_name: OrderedDict[str, Tenancy] = OrderedDict()  # the longest unused first
+        self._purses: dict[str, Purse] = {}  # for good: what was spent is not forgotten with the launcher
+
+    def purse(self, name: str, limits: TenantLimits) -> Purse | None:
+        """What the tenant's agents may cost; None without a ceiling."""
+        if limits.max_cost_usd is None:
+            return None
+        if name not in self._purses:
+            self._purses[name] = Purse(limits.max_cost_usd)
+        return self._purses[name]
 
     def __len__(self) -> int:
         return len(self._by_name)

@@ -35,6 +35,8 @@ class TenantLimits:
         runs_per_minute: runs admitted; after a minute without runs a tenant may start that many in one burst.
         cpu_seconds_per_minute: user and system CPU of children. It is known when a run has ended, so runs
             that have started may overdraw it; then no further run starts until the debt is paid back.
+        max_cost_usd: what its agents may cost, in US dollars, over all of its runs in this host. Then, or
+            once an answer has come whose cost nobody knows, ``agent()`` is refused. None for no ceiling.
         weight: the tenant's share of turns beside others that wait too, from `MIN_WEIGHT` to `MAX_WEIGHT`;
             a tenant of weight 2 gets two turns for each turn of one of weight 1.
 
@@ -48,6 +50,7 @@ class TenantLimits:
     runs_per_minute: int = 6_000
     cpu_seconds_per_minute: float = 60.0
     weight: float = 1.0
+    max_cost_usd: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_runs", 1), ("max_queued", 0), ("max_agents", 1), ("runs_per_minute", 1)):
@@ -56,6 +59,8 @@ class TenantLimits:
             raise ValueError(
                 f"cpu_seconds_per_minute must be from {MIN_CPU_SECONDS:g} to {MAX_LIMIT}, not {seconds!r}"
             )
+        if (most := self.max_cost_usd) is not None and not 0 < most <= MAX_LIMIT:
+            raise ValueError(f"max_cost_usd must be above 0 and at most {MAX_LIMIT}, not {most!r}")
         if not MIN_WEIGHT <= self.weight <= MAX_WEIGHT:
             raise ValueError(f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {self.weight!r}")
 

@@ -125,6 +125,7 @@ class Ceilings:
         is_paced: whether calls wait for others at work; runs of before that rule do not.
         is_known: whether there was an answer, and `dearest_tokens` and `dearest_usd` say something.
         unpriced: why no cost can be known any more; None where it can.
+        whose: they are, for messages.
     """
 
     tokens: int | None
@@ -134,6 +135,7 @@ class Ceilings:
     dearest_tokens: int = 0
     dearest_usd: float = 0.0
     unpriced: str | None = None
+    whose: str = "run"
 
     @property
     def are_set(self) -> bool:
@@ -161,13 +163,13 @@ class Ceilings:
         if self.unpriced is not None:
             return (
                 Verdict.COST_EXHAUSTED,
-                f"agent() is refused: what an answer has cost is not known ({self.unpriced}), so the run's "
-                f"ceiling of ${self.usd:g} cannot be held",
+                f"agent() is refused: what an answer has cost is not known ({self.unpriced}), so the "
+                f"{self.whose}'s ceiling of ${self.usd:g} cannot be held",
             )
         if round(usd, _DIGITS) >= self.usd:
             return (
                 Verdict.COST_EXHAUSTED,
-                f"agent() is refused: ${usd:.4f} of the run's ceiling of ${self.usd:g} are spent",
+                f"agent() is refused: ${usd:.4f} of the {self.whose}'s ceiling of ${self.usd:g} are spent",
             )
         return None
 
