@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.compose.priced import free, priced
 from flowcage.host.agents.compose.worktree import worktree
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.mock.fixtures import Fixture
@@ -27,6 +28,10 @@ _HOME = "flowcage.host.agents"
 # that is found answers.
 _PROGRAMS = {"claude": f"{_HOME}.programs.claude", "codex": f"{_HOME}.programs.codex"}
 _MODELS = {name: f"{_HOME}.http.{name}" for name in ("anthropic", "openai", "ollama")}
+
+# Who bills the tokens of an agent, as the table of prices names them; those of the others are found by model.
+_PROVIDERS = {"claude": "anthropic", "anthropic": "anthropic", "codex": "openai", "openai": "openai"}
+_FREE = ("ollama",)
 
 
 class Spec(NamedTuple):
@@ -93,6 +98,11 @@ def parse_agent(
     name, rest = read_spec(spec)
     if name == "mock":
         return mock(fixtures)
+    agent = _made(name, rest, spec, settings)
+    return free(agent) if name in _FREE else priced(agent, provider=_PROVIDERS.get(name))
+
+
+def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Agent:
     if name == "command":
         from flowcage.host.agents.programs.command import command_agent
 

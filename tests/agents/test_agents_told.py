@@ -70,7 +70,7 @@ def test_the_last_word_on_each_thing_counts() -> None:
     told = Told(lambda _progress: None)
     for line in ({"usage": {"input": 9}}, {"model": "a", "sessionId": "s"}, {"usage": USAGE}, {"model": "b"}):
         told.note(line)
-    assert told.spent == {"usage": AgentUsage(10, 5, 3, 2), "cost_usd": 0.0, "model": "b"}
+    assert told.spent == {"usage": AgentUsage(10, 5, 3, 2), "cost_usd": None, "model": "b"}
     assert told.session_id == "s"
 
 

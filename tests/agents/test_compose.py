@@ -96,7 +96,7 @@ def test_what_is_cached_is_not_asked_again_and_costs_nothing() -> None:
     agent = cached(inner, store)
     assert [ask(agent), ask(agent)] == ["a1", "a1"]
     again = trio.run(cached(Asked("b"), store), AgentCall("9", "x", {"label": "other", "phase": "p"}))
-    assert again == AgentAnswer("a1", model="m")
+    assert again == AgentAnswer("a1", model="m", cost_usd=0.0)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_first_entry_that_fits_answers() -> None:
     told = ask(LINES, "any\ntext", label="verify:a\nb")
     assert told == AgentAnswer({"ok": True}, 7, AgentUsage(3, 4), 0.5)
     told = ask(LINES, "is it\nof security?\n", phase="Review")
-    assert told == AgentAnswer("safe", model="m", session_id="s")
+    assert told == AgentAnswer("safe", model="m", session_id="s", cost_usd=0.0)
     assert ask(LINES, "[x] 1").value is None
 
 

@@ -70,7 +70,7 @@ def _answer(kept: Json) -> AgentAnswer | None:
     if not isinstance(kept, dict) or "value" not in kept:
         return None
     model = kept.get("model")
-    return AgentAnswer(kept["value"], model=model if isinstance(model, str) else None)
+    return AgentAnswer(kept["value"], cost_usd=0.0, model=model if isinstance(model, str) else None)
 
 
 class _Memory:

@@ -55,7 +55,7 @@ class Told:
     def spent(self) -> dict[str, Any]:
         """As `AgentError` takes it."""
         last = self._last
-        return {"usage": last.usage, "cost_usd": last.cost_usd or 0.0, "model": last.model}
+        return {"usage": last.usage, "cost_usd": last.cost_usd, "model": last.model}
 
     @property
     def session_id(self) -> str | None:
