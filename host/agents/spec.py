@@ -96,6 +96,8 @@ def parse_agent(
     """
     settings = settings or AgentSettings(timeout_s)
     name, rest = read_spec(spec)
+    if name in ("mock", "command"):
+        _require_no_own(name, settings)
     if name == "mock":
         return mock(fixtures)
     agent = _made(name, rest, spec, settings)
@@ -106,7 +108,8 @@ def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Ag
     if name == "command":
         from flowcage.host.agents.programs.command import command_agent
 
-        agent = command_agent(_split(spec, rest or ""), timeout_s=settings.timeout_s)
+        argv, idle = _split(spec, rest or ""), settings.idle_timeout_s
+        agent = command_agent(argv, timeout_s=settings.timeout_s, idle_timeout_s=idle)
         return worktree(agent, settings.worktrees)
     made: Agent = _module(name).make(rest, settings)
     return worktree(made, settings.worktrees) if name in _PROGRAMS else made
@@ -138,6 +141,11 @@ def found_program() -> tuple[str, str] | None:
         if name in _PROGRAMS and (how := _module(name).found()) is not None:
             return name, how
     return None
+
+
+def _require_no_own(name: str, settings: AgentSettings) -> None:
+    for key in settings.own:
+        raise AgentSpecError(f"agents.{name} has no setting {key!r}")
 
 
 def _module(name: str) -> ModuleType:

@@ -64,6 +64,9 @@ def cli() -> None:
               help="One member of args, a string; may be repeated.")  # fmt: skip
 @choosing
 @click.option("--agent-timeout", type=Seconds(), help="Seconds for one attempt of an agent.  [default: 600]")
+@click.option("--agent-idle-timeout", type=Seconds(),
+              help="Seconds without a sign of life, after which an attempt is over.  "
+              "[default: none]")  # fmt: skip
 @click.option("--timeout", type=Seconds(),
               help="Seconds for the whole run, without the time in which it is asleep or nobody goes on with "
               "it.  [default: none, or 3600 with --no-store]")  # fmt: skip

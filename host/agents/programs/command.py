@@ -59,7 +59,7 @@ class _Command:
         with environment_of(call) as environment:
             return await output_of(
                 self.argv,
-                prompt_of(call).encode("utf-8", "replace"),  # a lone surrogate has no UTF-8
+                _prompt(call).encode("utf-8", "replace"),  # a lone surrogate has no UTF-8
                 environment=environment,
                 folder=call.folder,
                 timeout_s=self.timeout_s,
@@ -81,3 +81,8 @@ class _Command:
     def _name(self) -> str:
         # Without its folder: the workflow reads this, and paths of the host are not its business.
         return f"agent program {os.path.basename(self.argv[0])!r}"
+
+
+def _prompt(call: AgentCall) -> str:
+    """The prompt, behind the instructions of the agent's type, for which a program need not have a place."""
+    return prompt_of(call) if call.instructions is None else f"{call.instructions}\n\n{prompt_of(call)}"

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.programs.errors import ProgramNotStarted
 from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json
 
 # On Linux a variable has 128 KiB at most, and all together a quarter of the stack's limit.
 MAX_OPTIONS_BYTES = 64 * 1024
@@ -20,13 +21,14 @@ MAX_TEXT_BYTES = 8 * 1024
 def environment_of(call: AgentCall) -> Iterator[dict[str, str]]:
     """The host's environment with the call's variables; an unknown one is empty.
 
-    ``FLOWCAGE_OPTIONS`` has the call's options as JSON. Where they are long it is empty, and
-    ``FLOWCAGE_OPTIONS_FILE`` names a file with them, which is removed at the end of the block.
+    ``FLOWCAGE_OPTIONS`` has the call's options as JSON, and the ``tools`` that its type may use. Where they
+    are long it is empty, and ``FLOWCAGE_OPTIONS_FILE`` names a file with them, which is removed at the
+    end of the block.
 
     Raises:
         ProgramNotStarted: the file cannot be written.
     """
-    options = strictjson.dumps(dict(call.options)).encode()
+    options = strictjson.dumps(_options(call)).encode()
     in_file = len(options) > MAX_OPTIONS_BYTES
     path = _written(options) if in_file else ""
     texts = {
@@ -50,6 +52,10 @@ def environment_of(call: AgentCall) -> Iterator[dict[str, str]]:
         if path:
             with suppress(FileNotFoundError):  # the program may remove it
                 os.unlink(path)
+
+
+def _options(call: AgentCall) -> dict[str, Json]:
+    return dict(call.options) if call.tools is None else {**call.options, "tools": list(call.tools)}
 
 
 def _variable(text: str) -> str:

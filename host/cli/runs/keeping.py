@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 # Of `flowcage run`, those that a later command needs to go on with the run.
 _KEPT = (
-    *("agent", "model", "models", "routes", "fixtures", "trust_project", "ignore_project", "agent_timeout"),
+    *("agent", "model", "models", "routes", "fixtures", "trust_project", "ignore_project"),
+    *("agent_timeout", "agent_idle_timeout"),
     *("timeout", "memory", "isolation", "budget", "hard_budget", "max_agents"),
     *("max_total_agents", "max_cost", "agent_failure", "dialect", "child_command", "fail_on"),
     *("no_store_prompts", "base", "worktrees"),
