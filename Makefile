@@ -10,7 +10,7 @@ READY_DEV := $(VENV)/.ready-dev
 .PHONY: run fast test test-thoroughly test-switches test-agents test-as-user lint types imports check bench generated clean
 
 run: $(READY)
-	$(BIN)/flowcage run examples/review.js
+	$(BIN)/flowcage run examples/review.js --agent mock
 
 # Tests that start no process and are no sweeps: under 20 s on two idle cores. For the others of a room: make test, or pytest and a file.
 FAST := tests/protocol tests/outcome tests/tools/test_tree.py tests/terminal/test_text.py tests/agents/test_agents_spec.py \
