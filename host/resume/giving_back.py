@@ -8,7 +8,7 @@ from contextlib import suppress
 import trio
 
 from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
-from flowcage.host.durable.records import Created, Ending, NewRun, Summary
+from flowcage.host.durable.records import Created, Ending, NewRun, RunRecord, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.outcome.verdict import Verdict
@@ -53,6 +53,13 @@ async def claimed(store: Store, summary: Summary, before: Ending | None, *, reop
     except trio.Cancelled:  # it may be this host's all the same
         await give_back(store, summary.run_id, summary.epoch + 1, before)
         raise
+
+
+async def as_claimed(store: Store, record: RunRecord, epoch: int) -> RunRecord:
+    """A run as it is for the host that has claimed it; it was loaded just before."""
+    now = await store.get(record.summary.run_id)
+    is_same = epoch - record.summary.epoch <= 1 and now.entries == record.summary.entries
+    return record._replace(summary=now) if is_same else await store.load(now.run_id)
 
 
 async def last_word(ticket: Ticket[None], verdict: Verdict) -> None:

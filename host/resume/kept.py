@@ -20,7 +20,7 @@ from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
-from flowcage.host.resume.giving_back import claimed, give_back, last_word, made
+from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handlers, require_resumable
@@ -283,7 +283,7 @@ async def take_up(
         raise GoesOn(run_id)
     await require_time(store, summary, epoch)
     try:
-        record = await store.load(run_id)
+        record = await as_claimed(store, record, epoch)
         past = past_of(record, store.now())
         past.emitted, past.sleeps = 0 if after is None else after.emitted, summary.sleeps
         if summary.state == "asleep":

@@ -19,9 +19,10 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowcage.host.durable.errors import DamagedEntry, Unstorable
+from flowcage.host.durable.history import typed
 from flowcage.host.durable.history.digests import Digests, digest, digests_of
 from flowcage.host.durable.history.forms import (
     SCHEMA,
@@ -34,6 +35,7 @@ from flowcage.host.durable.history.forms import (
     request_of,
 )
 from flowcage.host.durable.history.reused import read_known, read_reused, reused_form
+from flowcage.host.durable.history.typed import Decoded
 from flowcage.host.run.core import inputs
 from flowcage.host.run.core.inputs import NO_FACTS, NOTHING, Facts, Input, Reason, Said, Spent, State
 from flowcage.protocol import strictjson
@@ -41,13 +43,6 @@ from flowcage.protocol.errors import ErrorReply
 from flowcage.protocol.members import Members
 
 VERSION = 1
-
-
-class Decoded(NamedTuple):
-    """One entry. `digests` is there for a `Said`, and is of what the child said before it was redacted."""
-
-    input: Input
-    digests: Digests | None = None
 
 
 def encode(given: Input, key: bytes = b"", redact: Redaction | None = None) -> bytes:
@@ -77,6 +72,11 @@ def decode(data: bytes, run_id: str, seq: int) -> Decoded:
     Raises:
         DamagedEntry: it is none of this version's.
     """
+    return typed.read(data) or carefully(data, run_id, seq)
+
+
+def carefully(data: bytes, run_id: str, seq: int) -> Decoded:
+    """As `decode`, by the rules alone."""
     try:
         members = Members(_DECODER.decode(data.decode("ascii")), SCHEMA)
         _require_version(members)
