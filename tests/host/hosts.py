@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psutil
 import trio
 import trio.testing
 
@@ -18,6 +16,8 @@ from flowcage.host import (
     TenantLimits,
 )
 
+from .left_over import nothing_left
+
 DEADLINE_SECONDS = 300.0
 PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_per_minute=6_000.0)
 
@@ -25,12 +25,9 @@ PLENTY = TenantLimits(max_queued=20_000, runs_per_minute=1_000_000, cpu_seconds_
 @asynccontextmanager
 async def host(**options: Any) -> AsyncIterator[Host]:
     """A host for the length of the block, under a deadline, which must leave no process and no descriptor."""
-    descriptors, processes = set(os.listdir("/proc/self/fd")), set(psutil.Process().children())
-    with trio.fail_after(DEADLINE_SECONDS):
+    with nothing_left(), trio.fail_after(DEADLINE_SECONDS):
         async with Host(**{"default": PLENTY, **options}) as made:
             yield made
-    assert set(psutil.Process().children()) == processes
-    assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
 def in_trio(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from flowcage._child_command import child_command
 from flowcage.conformance.process import Program
 from flowcage.host.process.launch import switches
+from flowcage.host.process.launch.launcher import close_all
 from flowcage.host.process.machine_memory import private_bytes
 
 COMMAND = child_command("flowcage.child.zygote", "flowcage.child.zygote")
@@ -69,10 +70,12 @@ class Zygote:
         try:
             socket.send_fds(self._control, [b"f" + line], [theirs_in, theirs_out, theirs_err])
             said = self._control.recv(1024)
+            assert said.isdigit(), said
+        except BaseException:
+            close_all((ours_in, ours_out, ours_err))
+            raise
         finally:
-            for descriptor in (theirs_in, theirs_out, theirs_err):
-                os.close(descriptor)
-        assert said.isdigit(), said
+            close_all((theirs_in, theirs_out, theirs_err))
         return Child(int(said), ours_in, ours_out, ours_err)
 
     def end(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from flowcage.host.process.launch.zygote import Zygote
 from flowcage.protocol.layers import missing_layers
 
 from ..host.launchers import BOTH, Make, Watched, watched
+from ..host.left_over import descriptors_free
 
 DEADLINE_SECONDS = 300.0
 
@@ -226,13 +226,8 @@ def test_children_run_at_once(make: Make) -> None:
 def test_without_descriptors_a_launch_fails_and_the_next_one_works(make: Make) -> None:
     async def test(launcher: Watched) -> None:
         assert await verdict_of("export default 1", launcher) == Verdict.COMPLETED
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))
-        try:
-            with pytest.raises(LaunchFailed, match="Too many open files"):
-                await run_workflow("export default 1", options=RunOptions(launcher=launcher))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with descriptors_free(2), pytest.raises(LaunchFailed, match="Too many open files"):
+            await run_workflow("export default 1", options=RunOptions(launcher=launcher))
         assert await verdict_of("export default 1", launcher) == Verdict.COMPLETED
 
     with_launcher(make, test)

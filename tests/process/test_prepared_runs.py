@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import trio
 
@@ -23,7 +22,7 @@ from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.protocol.layers import missing_layers
 
-from ..host.launchers import Watched, watched
+from ..host.launchers import Watched, watched, zygotes
 from .prepared import FIRST, changed
 from .test_launchers import DEADLINE_SECONDS, LIMITS_THAT_HOLD, verdict_of
 
@@ -117,13 +116,9 @@ def test_prepared_children_share_nothing_that_a_run_changes() -> None:
 
 def test_a_prepared_child_goes_on_when_its_zygote_is_killed() -> None:
     async def test(launcher: Watched) -> None:
-        def kill_zygotes() -> None:
-            for process in psutil.Process().children():
-                if process.pid not in launcher.pids and os.getsid(process.pid) == process.pid:
-                    process.send_signal(signal.SIGKILL)
-
         async def strike(call: AgentCall) -> AgentAnswer:
-            kill_zygotes()
+            for process in zygotes(launcher):
+                process.kill()
             return AgentAnswer(call.prompt)
 
         options = RunOptions(launcher=launcher, agent=strike)

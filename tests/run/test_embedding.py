@@ -30,6 +30,8 @@ from flowcage.host import (
 )
 from flowcage.host.events.records import AgentStarted, Event, RunEnded
 
+from ..host.left_over import nothing_left
+
 DEADLINE = 60
 EXAMPLES = Path(__file__).parents[2] / "examples" / "embedding"
 ASKS = 'export default agent("x")'
@@ -38,9 +40,12 @@ ASKS = 'export default agent("x")'
 @contextmanager
 def a_host(host: Host) -> Iterator[tuple[BlockingPortal, Host]]:
     """A host in a thread of its own; nothing of it is left afterwards."""
-    with start_blocking_portal("trio") as portal, portal.wrap_async_context_manager(host):
+    with (
+        nothing_left(recursive=True),
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(host),
+    ):
         yield portal, host
-    assert psutil.Process().children(recursive=True) == []
 
 
 class Gate:
@@ -111,10 +116,9 @@ def test_a_run_outlives_the_thread_that_asked_for_it() -> None:
 def test_leaving_the_blocks_ends_the_runs_of_other_threads() -> None:
     gate = Gate()
     with ThreadPoolExecutor(1) as threads:
-        with start_blocking_portal("trio") as portal, portal.wrap_async_context_manager(Host()) as host:
+        with a_host(Host()) as (portal, host):
             waiting = threads.submit(portal.call, partial(host.run, ASKS, options=gate.options))
             assert gate.at_work.wait(DEADLINE)
-        assert psutil.Process().children(recursive=True) == []
         with pytest.raises(HostClosing):
             waiting.result(DEADLINE)
 

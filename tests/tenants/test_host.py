@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from flowcage.host import (
 )
 
 from ..host.hosts import DEADLINE_SECONDS, WAITING, Gate, host, in_trio
+from ..host.left_over import descriptors_free
 
 
 @in_trio
@@ -143,13 +143,8 @@ async def test_a_cancelled_caller_costs_its_own_run_only() -> None:
 async def test_without_descriptors_runs_fail_and_the_host_goes_on() -> None:
     async with host() as made:
         await made.run("export default 1", limits={"cpuSeconds": 90})
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))
-        try:
-            with pytest.raises(LaunchFailed, match="Too many open files"):
-                await made.run("export default 1", limits={"cpuSeconds": 90})
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with descriptors_free(2), pytest.raises(LaunchFailed, match="Too many open files"):
+            await made.run("export default 1", limits={"cpuSeconds": 90})
         assert (await made.run("export default 1")).result == 1
 
 
