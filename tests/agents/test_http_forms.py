@@ -158,7 +158,7 @@ def inside(schemas: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-SCHEMAS = st.recursive(LEAVES, inside, max_leaves=8)
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(LEAVES, inside, max_leaves=8)
 
 
 def instances(schema: Any) -> st.SearchStrategy[Any]:
