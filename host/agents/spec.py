@@ -6,7 +6,6 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 from typing import NamedTuple
 
@@ -28,6 +27,9 @@ _HOME = "flowcage.host.agents"
 # that is found answers.
 _PROGRAMS = {"claude": f"{_HOME}.programs.claude", "codex": f"{_HOME}.programs.codex"}
 _MODELS = {name: f"{_HOME}.http.{name}" for name in ("anthropic", "openai", "ollama")}
+_BUILT_IN = {**_PROGRAMS, **_MODELS}
+# The names that a text may begin with.
+KNOWN_AGENTS = (*_BUILT_IN, "command", "mock")
 
 # Who bills the tokens of an agent, as the table of prices names them; those of the others are found by model.
 _PROVIDERS = {"claude": "anthropic", "anthropic": "anthropic", "codex": "openai", "openai": "openai"}
@@ -46,12 +48,6 @@ class Spec(NamedTuple):
     rest: str | None
 
 
-def known_agents() -> tuple[str, ...]:
-    """The names that a text may begin with."""
-    built_in = (name for name, module in {**_PROGRAMS, **_MODELS}.items() if _is_here(module))
-    return (*built_in, "command", "mock")
-
-
 def read_spec(text: str) -> Spec:
     """Split the name of an agent from what follows it.
 
@@ -63,8 +59,8 @@ def read_spec(text: str) -> Spec:
         if colon:
             raise AgentSpecError(f"{text!r}: {name} takes no model; write '{name}'")
         return Spec("mock", None)
-    if name not in known_agents() or (name == "command" and not colon):
-        raise AgentSpecError(f"there is no agent {text!r}{did_you_mean(name, known_agents())}; {_known()}")
+    if name not in KNOWN_AGENTS or (name == "command" and not colon):
+        raise AgentSpecError(f"there is no agent {text!r}{did_you_mean(name, KNOWN_AGENTS)}; {_known()}")
     if colon and not rest.strip():
         what = "names no program" if name == "command" else "has no model after the colon"
         raise AgentSpecError(f"{text!r} {what}; {_known()}")
@@ -130,15 +126,14 @@ def missing_program(spec: str) -> str | None:
 
 def found_agents() -> Iterator[tuple[str, str | None]]:
     """Each agent with how it was found here, such as the path and version of its program; None for not."""
-    for name in known_agents():
-        if name in _PROGRAMS or name in _MODELS:
-            yield name, _module(name).found()
+    for name in _BUILT_IN:
+        yield name, _module(name).found()
 
 
 def found_program() -> tuple[str, str] | None:
     """The first agent whose command line program is here, with how it was found."""
-    for name in known_agents():
-        if name in _PROGRAMS and (how := _module(name).found()) is not None:
+    for name in _PROGRAMS:
+        if (how := _module(name).found()) is not None:
             return name, how
     return None
 
@@ -149,18 +144,11 @@ def _require_no_own(name: str, settings: AgentSettings) -> None:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module({**_PROGRAMS, **_MODELS}[name])
-
-
-def _is_here(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+    return import_module(_BUILT_IN[name])
 
 
 def _known() -> str:
-    built_in = (f"{name}[:MODEL]" for name in known_agents() if name not in ("command", "mock"))
+    built_in = (f"{name}[:MODEL]" for name in _BUILT_IN)
     return (
         f"known are {', '.join([*built_in, 'mock'])} (made-up answers) and command:CMD (runs CMD with the "
         "prompt on stdin, such as 'command:python3 agent.py')"

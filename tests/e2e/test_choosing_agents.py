@@ -204,6 +204,22 @@ def test_a_first_time_user_is_told_that_answers_are_made_up(project: Path, tmp_p
     assert str(tmp_path / "none" / "flowcage" / "flowcage.toml") in finished.stderr
 
 
+def test_a_first_time_user_is_told_of_an_agent_before_it_is_asked(project: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "2.1.3 (Claude Code)" || echo "$@" > {asked}\n'
+    )
+    program.chmod(0o755)
+    finished = run(project, env=nobody_chosen(tmp_path, f"{program.parent}:/usr/bin:/bin"))
+    first, _, rest = finished.stderr.partition("\n")
+    assert first.startswith(f"flowcage: warning: no agent is chosen: claude answers ({program}")
+    assert "With --agent mock nothing is spent" in first
+    assert rest
+    assert asked.exists()
+
+
 def test_a_workflow_that_asks_nobody_is_told_nothing(project: Path, tmp_path: Path) -> None:
     (project / "w.js").write_text("export default 1")
     assert run(project, env=nobody_chosen(tmp_path, "/usr/bin/nowhere")).stderr == ""

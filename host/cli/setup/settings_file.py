@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flowcage.host.agents.spec import known_agents
+from flowcage.host.agents.spec import KNOWN_AGENTS
 from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.terminal.near_match import did_you_mean
@@ -86,8 +86,8 @@ class _Checked:
     def _agents(self, tables: Any) -> dict[str, dict[str, Any]]:
         found = self._table("agents", tables, lambda key, value: self._table(key, value, self._json))
         for name, table in found.items():
-            if name not in known_agents():
-                self._fail(f"agents.{name}", f"there is no such agent{did_you_mean(name, known_agents())}")
+            if name not in KNOWN_AGENTS:
+                self._fail(f"agents.{name}", f"there is no such agent{did_you_mean(name, KNOWN_AGENTS)}")
             for key in ("timeout", "idle_timeout"):
                 if key in table:
                     self._seconds(f"agents.{name}.{key}", table[key])
