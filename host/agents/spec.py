@@ -111,16 +111,23 @@ def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Ag
     return worktree(made, settings.worktrees) if name in _PROGRAMS else made
 
 
-def missing_program(spec: str) -> str | None:
-    """The program of a ``command:`` text, if it is not in PATH or not executable; None otherwise.
+def missing_program(spec: str, settings: AgentSettings | None = None) -> str | None:
+    """The program of ``command:``, or of an agent that is one, if it is not here; None otherwise.
 
     For a check before the run: with a missing program every ``agent()`` call rejects, and ``parallel`` turns
     those rejections into null.
+
+    Args:
+        spec: names the agent.
+        settings: of the agent; ``program`` of `own` is another program than the usual one.
     """
-    kind, _, command = spec.partition(":")
-    if kind != "command":
+    name, rest = read_spec(spec)
+    if name == "command":
+        program = _split(spec, rest or "")[0]
+    elif name in _PROGRAMS:
+        program = str((settings or AgentSettings()).own.get("program") or name)
+    else:
         return None
-    program = _split(spec, command)[0]
     return None if shutil.which(program) else program
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..agents.servers import anthropic
 from .command import Finished, flowcage
 
 # Answers with what it was asked.
@@ -139,6 +140,21 @@ def test_a_type_of_agent_is_found_in_the_project(project: Path) -> None:
     assert prompt.startswith("Review strictly.\n\nhi")
 
 
+def test_settings_models_and_types_reach_an_api(project: Path) -> None:
+    types = project / ".flowcage" / "agents"
+    types.mkdir(parents=True)
+    (types / "reviewer.md").write_text("---\nmodel: opus\neffort: low\ntools: Read\n---\nReview strictly.")
+    with anthropic.server() as server:
+        server.then(anthropic.says("reviewed"))
+        table = f'[agents.anthropic]\nbase_url = "{server.url}"'
+        settings(project, rest=f'agent = "anthropic"\n{table}\n[models]\nopus = "big"')
+        done = run(project, "--trust-project", options={"agentType": "reviewer"})
+        assert done.json["result"] == "reviewed"
+        (asked,) = (request.body for request in server.requests)
+    assert (asked["model"], asked["system"]) == ("big", "Review strictly.")
+    assert asked["output_config"]["effort"] == "low"
+
+
 def test_an_unknown_type_is_refused_before_anybody_is_asked(project: Path, tmp_path: Path) -> None:
     witness = tmp_path / "asked"
     finished = run(
@@ -176,6 +192,7 @@ def test_fixtures_answer_by_label(project: Path, tmp_path: Path) -> None:
             "",
             "--agent: there is no program 'no-such-'",
         ),
+        (("--agent", "claude"), "", "--agent: there is no program 'claude' here, or it is not executable"),
         (("--model", "a=1", "--model", "a=2"), "", "--model a= is given twice"),
     ],
 )
@@ -184,7 +201,8 @@ def test_wrong_choices_are_wrong_usage(
 ) -> None:
     file = tmp_path / "f.json"
     file.write_text(text)
-    finished = run(project, *(word.replace("{file}", str(file)) for word in words))
+    given = (word.replace("{file}", str(file)) for word in words)
+    finished = run(project, *given, env={"PATH": "/nowhere"})
     assert finished.status == 2
     assert finished.stderr.startswith(f"flowcage: {message.replace('{file}', str(file))}")
 

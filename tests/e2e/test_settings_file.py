@@ -10,7 +10,7 @@ import pytest
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.setup.choice import choose
 from flowcage.host.cli.setup.files import find_files, require_trust
-from flowcage.host.cli.setup.places import project_file, project_folders
+from flowcage.host.cli.setup.places import agent_types, project_file, project_folders
 from flowcage.host.cli.setup.settings_file import Settings, read_settings
 
 WHOLE = """
@@ -230,3 +230,35 @@ def test_models_that_cannot_be_meant(user: Path, project: Path, words: Any, mess
     with pytest.raises(InputError, match=f"--model .*{message}"):
         choose(project, given(model_words=words))
     assert not user.exists()
+
+
+def test_types_of_a_home_that_is_a_repository_are_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".git").mkdir()
+    elsewhere = write(tmp_path / "dotfiles" / "mine.md", "---\n---\nhi")
+    (tmp_path / ".claude" / "agents").mkdir(parents=True)
+    (tmp_path / ".claude" / "agents" / "mine.md").symlink_to(elsewhere)
+    monkeypatch.chdir(tmp_path)
+    assert agent_types(tmp_path).find("mine").instructions == "hi"
+
+
+def test_types_are_looked_for_in_the_project_of_the_workflow_then_where_the_command_is_run_then_at_home(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    places = [
+        project / "in" / ".flowcage",
+        project / "in" / ".claude",
+        project / ".claude",
+        tmp_path / "other" / ".claude",
+        tmp_path / "config" / "flowcage",
+        tmp_path / "home" / ".claude",
+    ]
+    for number, place in reversed(list(enumerate(places))):
+        write(place / "agents" / "a.md", f"---\nname: a\n---\n{number}")
+        assert agent_types(project / "in").find("a").instructions == str(number)

@@ -83,10 +83,10 @@ class _Maker:
                     f"{where} {spec} and --model {default} both say which model; give one of them"
                 )
             default = rest
-        default = default or table.get("model")
+        default, settings = default or table.get("model"), self._settings(table)
         try:
-            agent = parse_agent(spec, settings=self._settings(table), fixtures=self._fixtures)
-            missing = missing_program(spec)
+            agent = parse_agent(spec, settings=settings, fixtures=self._fixtures)
+            missing = missing_program(spec, settings)
         except AgentSpecError as error:
             raise InputError(f"{where}: {error}") from None
         if missing is not None:

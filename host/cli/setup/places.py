@@ -45,9 +45,10 @@ def agent_types(folder: Path) -> AgentTypes:
     Those of its project have precedence, then those of the project that the command is run in, where the
     agents work, and then the user's own.
     """
-    found = [*_of_project(folder), *_of_project(Path.cwd())]
-    own = [TypesFolder(user_folder() / "agents"), TypesFolder(Path.home() / ".claude" / "agents")]
-    return AgentTypes(dict.fromkeys([*found, *own]))
+    own = (user_folder() / "agents", Path.home() / ".claude" / "agents")
+    projects = [*_of_project(folder), *_of_project(Path.cwd())]
+    found = [each for each in projects if each.path not in own]  # a home may be a repository
+    return AgentTypes(dict.fromkeys([*found, *map(TypesFolder, own)]))
 
 
 def _of_project(folder: Path) -> list[TypesFolder]:
