@@ -14,7 +14,7 @@ run: $(READY)
 
 # Tests that start no process and are no sweeps: under 20 s on two idle cores. For the others of a room: make test, or pytest and a file.
 FAST := tests/protocol tests/outcome tests/tools/test_tree.py tests/terminal/test_text.py tests/agents/test_agents_spec.py \
-	tests/agents/test_agents_instance.py tests/agents/test_agents_schema_plain.py tests/process/test_allowance.py \
+	tests/agents/test_agents_instance.py tests/agents/test_agents_schema_plain.py tests/agents/test_redaction.py tests/agents/clis/test_claude_schema.py tests/process/test_allowance.py \
 	tests/process/test_patience.py tests/process/test_proc_status.py tests/process/test_replies.py \
 	tests/process/test_step_clock.py tests/run/test_core*.py tests/tenants/test_fair_queue_rules.py tests/tenants/test_scheduler.py \
 	tests/tenants/test_tenants.py tests/escape/test_filter_rules.py tests/escape/test_system_call_numbers.py
