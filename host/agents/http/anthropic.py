@@ -130,8 +130,8 @@ class _Message(Reading):
                 self._take_block(at(message, "content_block"))
             case "content_block_delta":
                 delta = at(message, "delta")
-                part = text_at(delta, "partial_json") if self._uses_tool else text_at(delta, "text")
-                self.add(part)
+                self.add(text_at(delta, "partial_json") if self._uses_tool else text_at(delta, "text"))
+                self.count(text_at(delta, "thinking"))
             case "message_delta":
                 self._end(at(message, "delta"))
                 self._count(at(message, "usage"))

@@ -27,6 +27,7 @@ class Api:
         is_events: whether answers are server-sent events, and not lines of JSON.
         has_sessions: whether an answer can be continued.
         idempotency_header: that keeps a request that was sent twice from being answered twice; None for none.
+        costs_nothing: whether answers are free.
         advice: what to do where nobody answers at the address.
     """
 
@@ -40,4 +41,5 @@ class Api:
     is_events: bool = True
     has_sessions: bool = False
     idempotency_header: str | None = None
+    costs_nothing: bool = False
     advice: str = ""

@@ -47,6 +47,7 @@ class Attempt:
         self._until = min(call.deadline, trio.current_time() + setup.timeout_s)
         self._reading: Reading | None = None
         self._requests = 0
+        self._asked = 0
         self._told: tuple[AgentUsage | None, str | None] = (None, None)
         self._told_at = trio.current_time()
 
@@ -62,6 +63,7 @@ class Attempt:
             AgentError: there is one that is of no use; a `WrongAnswer`, where another try may have one.
         """
         content = self._content(question)
+        self._asked = len(content)
         failures = 0
         while True:
             self._reading = reading = self._api.reading(question)
@@ -125,19 +127,23 @@ class Attempt:
 
     def _spent(self) -> dict[str, Any]:
         reading = self._reading
-        return {} if reading is None else {"usage": reading.usage, "model": self._shown(reading.model)}
+        if reading is None:
+            return {}
+        usage = reading.usage_of(self._asked)
+        cost_usd = 0.0 if self._api.costs_nothing else None
+        return {"usage": usage, "cost_usd": cost_usd, "model": self._shown(reading.model)}
 
     def _shown(self, name: str | None) -> str | None:
         return None if name is None else self._setup.hide(name)
 
     def _tell(self, reading: Reading) -> None:
-        """Tell what is new: at once where it is about what was spent, else once a second."""
+        """Tell what is new: at once what the provider tells of spending, else once a second."""
         now = trio.current_time()
         facts = (reading.usage, reading.model)
         if facts == self._told and now - self._told_at < _TELL_EVERY_S:
             return
         text = f"has written {reading.size:,} characters" if reading.size else None
-        self._call.tell(Progress(text, reading.usage, None, self._shown(reading.model)))
+        self._call.tell(Progress(text, **self._spent()))
         self._told, self._told_at = facts, now
 
 

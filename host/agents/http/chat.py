@@ -81,6 +81,7 @@ class _Completion(Reading):
         for choice in each_at(message, "choices")[:1]:
             said = at(choice, "delta") or at(choice, "message")
             self.add(text_at(said, "content"))
+            self.count(text_at(said, "reasoning_content") or text_at(said, "reasoning"))
             self._refusals.append(text_at(said, "refusal") or "")
             self._end(text_at(choice, "finish_reason"))
 

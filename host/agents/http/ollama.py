@@ -50,6 +50,7 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
         None,
         EFFORTS,
         is_events=False,
+        costs_nothing=chosen.key is None,
         advice=f". Is Ollama running at {url}? `ollama serve` starts it, and {URL_VARIABLE} says where it is",
     )
     return HttpAgent(chosen, api, model)
@@ -105,6 +106,7 @@ class _Chat(Reading):
             raise failure_told({"error": {"message": wrong, "type": "api_error"}})
         self.model = name_at(message, "model") or self.model
         self.add(text_at(message, "message", "content"))
+        self.count(text_at(message, "message", "thinking"))
         if at(message, "done") is not True:
             return
         self.usage = AgentUsage(count_at(message, "prompt_eval_count"), count_at(message, "eval_count"))

@@ -86,6 +86,8 @@ class _Response(Reading):
                 self._begin(at(message, "response"))
             case "response.output_text.delta":
                 self.add(text_at(message, "delta"))
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                self.count(text_at(message, "delta"))
             case "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled":
                 self._end(at(message, "response"))
             case "error":
