@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,14 @@ def test_version_and_help_import_nothing_that_is_slow(words: tuple[str, ...]) ->
     imported = imported_by(*words)
     assert "click" in imported
     assert imported & HEAVY == set()
+
+
+def test_a_run_imports_what_asks_providers_only_for_an_agent_that_does(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("export default agent('x')")
+    words = ("run", str(tmp_path / "w.js"), "--quiet", "--no-store", "--agent")
+    imported = imported_by(*words, "mock")
+    assert "trio" in imported
+    assert imported & {"httpx", "httpcore", "anyio"} == set()
 
 
 def test_the_same_look_finds_what_a_command_needs() -> None:
