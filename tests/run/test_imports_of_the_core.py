@@ -17,7 +17,6 @@ PURE = (
         "rules",
         "kept",
         "rest",
-        "sessions",
         "terms",
         "told",
         "waits",

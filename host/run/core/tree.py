@@ -17,9 +17,8 @@ from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.sessions import Sessions
 from flowcage.host.run.core.spending import Left
-from flowcage.host.run.core.terms import NO_TERMS, Terms
+from flowcage.host.run.core.terms import NO_TERMS, Sessions, Terms
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Log, Phase, Request, Resolution, Resolve
 
