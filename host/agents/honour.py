@@ -6,9 +6,19 @@ from collections.abc import Collection
 
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
+from flowcage.host.terminal.near_match import did_you_mean
 
 # These the run itself follows.
 _OF_THE_RUN = frozenset({"label", "phase", "retry", "timeoutMs"})
+# Options of other programs that run workflows, and what does the same here.
+_ELSEWHERE = {
+    "adapter": "provider, by which flowcage.toml routes calls to agents",
+    "subagent_type": "agentType",
+    "reasoningEffort": "effort",
+    "timeout": "timeoutMs",
+    "resume": "continue",
+    "cwd": "the folder that flowcage is started in",
+}
 
 
 def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> None:
@@ -27,11 +37,18 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
     followed = _OF_THE_RUN.union(honoured, ["handle"] if "continue" in honoured else [])
     for name, value in _asked(call).items():
         if value is not None and name not in followed:
-            known = ", ".join(sorted(followed))
+            known = ", ".join(sorted(followed)) + _meant(name, followed)
             raise OptionNotHonoured(
                 f"agent {agent!r} cannot follow options.{name[:80]}; it follows {known}. "
                 "Leave the option out, or choose another agent"
             )
+
+
+def _meant(name: str, followed: Collection[str]) -> str:
+    """What the option may be called here."""
+    if name in _ELSEWHERE:
+        return f"; what other programs call {name} is {_ELSEWHERE[name]} here"
+    return did_you_mean(name[:80], followed)
 
 
 def _asked(call: AgentCall) -> dict[str, object]:

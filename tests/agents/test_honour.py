@@ -35,3 +35,24 @@ def test_what_is_honoured_passes(members: dict[str, Any], honoured: set[str]) ->
 def test_what_is_not_honoured_is_refused_by_name(members: dict[str, Any], name: str) -> None:
     with pytest.raises(OptionNotHonoured, match=rf"options\.{name}; it follows label, model"):
         require_honoured(AgentCall("1", "x", **members), "small", {"model"})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("adapter", "what other programs call adapter is provider"),
+        ("subagent_type", "what other programs call subagent_type is agentType here"),
+        ("efort", "did you mean 'effort'?"),
+        ("handle", "options.handle; it follows effort, label"),
+        ("x" * 1000, "options." + "x" * 80 + "; it"),
+    ],
+)
+def test_an_option_by_another_name_is_refused_with_its_name_here(name: str, hint: str) -> None:
+    with pytest.raises(OptionNotHonoured) as caught:
+        require_honoured(AgentCall("1", "x", {name: "y"}), "small", {"effort"})
+    assert hint in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_agent_that_continues_conversations_has_handles() -> None:
+    require_honoured(AgentCall("1", "x", {"handle": True, "continue": "agent:1"}), "small", {"continue"})
