@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..repositories import repository
 from .record import real_program
 from .situation import Situation
 from .stage import DEADLINE_S, SERVERS, SITUATIONS, USAGES, Stage, play, require_expected, set_up
@@ -101,3 +103,35 @@ def flowcage(stage: Stage, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+CONVERSATION = """
+const options = OPTIONS;
+const first = await agent('What is the answer?', { ...options, handle: true });
+const told = [first.value];
+for (const number of [1, 2]) {
+  told.push(await agent('And then, ' + number + '?', { ...options, continue: first.handle }));
+}
+return told;
+"""
+
+
+@pytest.mark.parametrize("program", ["claude", "codex"])
+@pytest.mark.parametrize("options", ["{}", "{ isolation: 'worktree' }"])
+def test_a_conversation_goes_on(program: str, options: str, tmp_path: Path) -> None:
+    file, events = tmp_path / "talk.js", tmp_path / "events.jsonl"
+    file.write_text(CONVERSATION.replace("OPTIONS", options))
+    with SERVERS[program]() as server:
+        stage = stage_of(program, tmp_path, server.url)
+        stage = replace(stage, folder=repository(tmp_path / "project"))
+        told = flowcage(stage, "run", str(file), f"--agent={program}", f"--events={events}", "--no-store")
+        asked = [json.dumps(each.body) for each in server.requests if "And then" in json.dumps(each.body)]
+    assert json.loads(told)["result"] == ["The answer is 42."] * 3
+    told_events = list(map(json.loads, events.read_text().splitlines()))
+    sessions = {each["sessionId"] for each in told_events if each["type"] == "agent_completed"}
+    assert len(sessions) == (3 if program == "claude" else 1)
+    assert len(asked) >= 2
+    assert all("What is the answer?" in each and "The answer is 42." in each for each in asked)
+    assert any("And then, 1?" in each and "And then, 2?" in each for each in asked) is (program == "codex")
+    assert all("worktrees/project-" in each for each in asked) is (options != "{}")
+    assert [each.name for each in tmp_path.rglob("worktrees/*/*")] == []

@@ -32,7 +32,7 @@ from flowcage.protocol.messages import Json
 NAME = "claude"
 _INSTALL = "npm install -g @anthropic-ai/claude-code"
 _HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
-_PROVIDERS = ("anthropic", "claude")
+_PROVIDERS = ("anthropic", "claude", "claude-code")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 _SETTINGS = (
@@ -158,7 +158,8 @@ class _Claude:
         if form is not None:
             arguments.append(f"--json-schema={strictjson.dumps_ascii(form.schema)}")
         if call.session is not None:
-            arguments.append(f"--resume={call.session}")
+            # A copy: several calls may go on with one answer, and a fork of the run with an old one.
+            arguments += [f"--resume={call.session}", "--fork-session"]
         if call.instructions is not None:
             arguments.append(f"--append-system-prompt={call.instructions}")
         if call.tools is not None:
