@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import (
     Answered,
     Charged,
@@ -190,7 +191,7 @@ def test_a_run_goes_beyond_by_less_than_one_call(rules: Rules) -> None:
             number = at_work.pop(seed % len(at_work))
             usd, tokens = numbers[0] if number == "1" else (0.13 * (seed % 7) / 6, seed % 14)
             commands = core.step(now, paid(number, usd, tokens))
-            at_work += [each.id for each in commands if type(each).__name__ == "Ask"]
+            at_work += [each.id for each in commands if isinstance(each, Ask)]
         totals = core.tree.totals
         assert totals.cost_usd < 1.0 + 0.13 if rules is USD else totals.tokens < 100 + 13
         assert totals.completed < 60

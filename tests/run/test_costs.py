@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -22,28 +23,28 @@ COSTS = ("tokens", "usage", "costUsd", "model")
 
 async def costly(call: AgentCall) -> AgentAnswer:
     """Does what the prompt says, for a quarter of a dollar."""
-    spent = {"usage": USAGE, "cost_usd": 0.25, "model": "m"}
+    spent: Any = {"usage": USAGE, "cost_usd": 0.25, "model": "m"}
     match call.prompt:
         case "fails":
-            raise AgentError("no", **spent)  # type: ignore[arg-type]
+            raise AgentError("no", **spent)
         case "is wrong":
-            return AgentAnswer("no number", **spent)  # type: ignore[arg-type]
+            return AgentAnswer("no number", **spent)
         case "raises wrong":
             raise WrongAnswer("no number", "five", **spent)
         case "tells and fails":
-            call.tell(Progress(**spent))  # type: ignore[arg-type]
+            call.tell(Progress(**spent))
             raise AgentError("no")
         case "tells and is rejected":
-            call.tell(Progress(**spent))  # type: ignore[arg-type]
+            call.tell(Progress(**spent))
             raise RequestRejected("no")
         case "tells and answers":
             call.tell(Progress(usage=AgentUsage(1), cost_usd=0.125))
-            call.tell(Progress(**spent))  # type: ignore[arg-type]
+            call.tell(Progress(**spent))
             return AgentAnswer(1)
         case "takes long":
-            call.tell(Progress(**spent))  # type: ignore[arg-type]
+            call.tell(Progress(**spent))
             await trio.sleep_forever()
-    return AgentAnswer(1, **spent)  # type: ignore[arg-type]
+    return AgentAnswer(1, **spent)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -78,6 +79,8 @@ def _may_be(name: str, value: Any) -> bool:
         return all(type(each) is str for each in value)
     if name == "agent_failure":
         return value is None or value in AGENT_FAILURES
+    if name == "max_cost_usd":
+        return value is None or (type(value) in (int, float) and 0 < value < math.inf)
     usual = Rules._field_defaults[name]
     return (value is None and usual is None) or type(value) is (int if usual is None else type(usual))
 
