@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
+from dataclasses import replace
 
 import trio
 
@@ -11,10 +11,13 @@ from flowcage.host.durable.errors import Fenced, StoreFailed, UnknownRun
 from flowcage.host.durable.records import Created, Ending, NewRun, RunRecord, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 
 # For the last commit of a run whose host was told to end.
 LAST_COMMIT_SECONDS = 10.0
+# The kind of a diagnostic: a result was told that no store has.
+END_NOT_KEPT = "end_not_kept"
 
 
 async def give_back(store: Store, run_id: str, epoch: int, before: Ending | None) -> None:
@@ -62,10 +65,25 @@ async def as_claimed(store: Store, record: RunRecord, epoch: int) -> RunRecord:
     return record._replace(summary=now) if is_same else await store.load(now.run_id)
 
 
-async def last_word(ticket: Ticket[None], verdict: Verdict) -> None:
-    """Wait until the end of a run is written; not for long where there is no result to lose.
+async def last_word(store: Store, ticket: Ticket[None], verdict: Verdict) -> bool:
+    """Wait until the end of a run is written; not for long where the store takes nothing. Whether it was.
 
-    A run that is not written to be over can be resumed, and ends then as it has now.
+    A run that is not written to be over can be resumed, and ends then as it has now. A result is waited for
+    as long as the disk is only slow.
     """
-    with trio.move_on_after(math.inf if verdict is Verdict.COMPLETED else LAST_COMMIT_SECONDS):
-        await ticket
+    while True:
+        with trio.move_on_after(LAST_COMMIT_SECONDS):
+            await ticket
+            return True
+        if verdict is not Verdict.COMPLETED or store.trouble is not None:
+            return False
+
+
+def not_kept(outcome: Outcome, why: str | None) -> Outcome:
+    """An outcome that says that its store does not know of it."""
+    message = (
+        f"the run has completed, and its store does not say so, because nothing can be written to it: {why}; "
+        "resumed, it would ask again what is not written"
+    )
+    notes = (*outcome.report.diagnostics, {"kind": END_NOT_KEPT, "message": message})
+    return replace(outcome, report=replace(outcome.report, diagnostics=notes))

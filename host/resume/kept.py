@@ -20,7 +20,7 @@ from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
-from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made
+from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made, not_kept
 from flowcage.host.resume.keeper import Keeper, workflow_of
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handlers, require_resumable
@@ -126,7 +126,7 @@ class KeptRun:
         return await run.execute(self.begun.source, self.begun.args)
 
     async def ending(self, run: Run, execute: Callable[[str, Json], Awaitable[Outcome]]) -> Outcome:
-        """Carry a run out; its end is written before it is told.
+        """Carry a run out; its end is written before it is told, unless the store takes nothing.
 
         Raises:
             Asleep: it is not over, and this host does not have it any more.
@@ -152,8 +152,8 @@ class KeptRun:
             with trio.CancelScope(shield=True):
                 await self._end(verdict_on_interruption(interruption), None, run.report)
             raise
-        await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
-        return outcome
+        is_kept = await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
+        return outcome if is_kept else not_kept(outcome, self._store.trouble)
 
     def _hearing(self, run: Run) -> AbstractContextManager[None]:
         if self._outside is None:
@@ -168,7 +168,7 @@ class KeptRun:
 
     async def _end(
         self, verdict: Verdict, error: RunError | None, report: Report | None, **result: Json
-    ) -> None:
+    ) -> bool:
         told: Any = None if error is None else explain(error)
         usage = None if report is None else report.usage.to_json()
         ending = Ending(verdict.value, error=told, usage=usage, **result)
@@ -179,7 +179,7 @@ class KeptRun:
             ticket = self._store.diverge(keeper.run_id, keeper.epoch, ending)
         else:
             ticket = self._store.end(keeper.run_id, keeper.epoch, ending)
-        await last_word(ticket, verdict)
+        return await last_word(self._store, ticket, verdict)
 
 
 class _Run(Watched):

@@ -124,6 +124,9 @@ def test_a_schema_of_another_program_or_a_later_version_is_refused(
         place.open()
     administrator.execute(f"DROP TABLE {schema}.runs")
     place.open().close()
+    administrator.execute(f"ALTER TABLE {schema}.runs RENAME COLUMN sleeps TO naps")
+    with pytest.raises(WrongStore, match=r"has a schema that no released flowcage has made .column .sleeps."):
+        place.open()
     administrator.execute(f"UPDATE {schema}.flowcage_schema SET version = 9, oldest_reader = 9")
     with pytest.raises(WrongStore, match="was written by a later flowcage: its schema is version 9"):
         place.open()

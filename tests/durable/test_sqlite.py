@@ -117,6 +117,39 @@ def test_a_store_of_a_later_version_is_refused_unless_it_can_be_read(path: Path)
         assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (7,)
 
 
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("ALTER TABLE runs RENAME COLUMN sleeps TO naps", "no such column: sleeps"),
+        ("ALTER TABLE entries RENAME TO events", "no such table: entries"),
+        (
+            "ALTER TABLE flowcage_schema RENAME COLUMN oldest_reader TO oldest",
+            "no such column: oldest_reader",
+        ),
+        ("UPDATE flowcage_schema SET version = 0", "its version is 0"),
+        ("UPDATE flowcage_schema SET version = 'new'", "its version is 'new'"),
+    ],
+)
+def test_a_store_of_an_unknown_schema_is_named_as_that(path: Path, sql: str, why: str) -> None:
+    made(path)
+    changed(path, sql)
+
+    for read_only in (False, True):
+        said = refusal(path, read_only=read_only)
+        assert said.startswith(f" has a schema that no released flowcage has made ({why}): ")
+        assert said.endswith("; use the flowcage that made it, or move it away to begin a new one")
+
+
+def test_a_folder_cannot_be_imported(path: Path, tmp_path: Path) -> None:
+    async def body(store: SqliteStore) -> None:
+        with pytest.raises(WrongStore, match=r"is no file; give the one that export has written$"):
+            await store.import_from(tmp_path)
+        with pytest.raises(WrongStore, match=r"^there is no file "):
+            await store.import_from(tmp_path / "none")
+
+    with_store(path, body)
+
+
 @pytest.mark.parametrize("kept", [8, 50, 99, 4096, -4096, -1])
 def test_a_file_that_was_cut_off_is_refused(path: Path, kept: int) -> None:
     made(path)

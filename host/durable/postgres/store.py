@@ -140,8 +140,14 @@ def _version(db: PostgresDatabase, schema: str) -> int:
     name = f"the schema {schema!r}"
     if ("flowcage_schema",) not in found:
         raise WrongStore(f"{name} is no store of flowcage: it is of another program; give another schema")
-    row = db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
-    return tables.require_version(name, row)
+    try:
+        row = db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
+        version = tables.require_version(name, row)
+        for sql in tables.probes(version):
+            db.execute(sql)
+    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
+        raise tables.unknown(name, str(error).partition("\n")[0]) from error
+    return version
 
 
 class _Backend:

@@ -118,9 +118,26 @@ def require_version(name: str, row: tuple[int, int] | None) -> int:
     if row is None:
         raise DamagedStore(f"{name} does not say its version; restore it from a backup")
     version, oldest_reader = row
+    if type(version) is not int or type(oldest_reader) is not int or version < 1:
+        raise unknown(name, f"its version is {version!r:.40}")
     if oldest_reader > VERSION:
         raise WrongStore(
             f"{name} was written by a later flowcage: its schema is version {version}, this one reads up to "
             f"{VERSION}; use a flowcage that is no older than the one that wrote it"
         )
     return int(version)
+
+
+def probes(version: int) -> list[str]:
+    """Statements that fail where a store of this version has not the tables and columns of it."""
+    if version != VERSION:
+        return []
+    return [f"SELECT {', '.join(columns)} FROM {table} LIMIT 0" for table, columns in TABLES.items()]
+
+
+def unknown(name: str, why: object) -> WrongStore:
+    """The error for a store that says a version and is none of it."""
+    return WrongStore(
+        f"{name} has a schema that no released flowcage has made ({why}): a version in between has, or it "
+        "was changed by hand; use the flowcage that made it, or move it away to begin a new one"
+    )

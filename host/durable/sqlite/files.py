@@ -136,9 +136,16 @@ def _version(path: Path, db: SqliteDatabase) -> int:
         return 0
     if application != APPLICATION_ID or "flowcage_schema" not in tables:
         raise WrongStore(f"{path} is no store of flowcage: it is of another program; give another path")
-    return schema.require_version(
-        str(path), db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
-    )
+    try:
+        row = db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
+        version = schema.require_version(str(path), row)
+        for sql in schema.probes(version):
+            db.execute(sql)
+    except sqlite3.OperationalError as error:
+        if str(error).startswith("no such "):
+            raise schema.unknown(str(path), error) from error
+        raise
+    return version
 
 
 def check(path: Path, db: SqliteDatabase, *, whole: bool = False) -> None:
@@ -220,7 +227,8 @@ def exported(path: Path, key: bytes) -> Iterator[SqliteDatabase]:
 def imported(path: Path) -> Iterator[SqliteDatabase]:
     """A file of single runs, as a copy that is brought up to date. Raises `WrongStore`, `DamagedStore`."""
     if not path.is_file():
-        raise WrongStore(f"there is no file {path}")
+        what = "is no file; give the one that export has written"
+        raise WrongStore(f"{path} {what}" if path.exists() else f"there is no file {path}")
     require_sqlite(path)
     with tempfile.TemporaryDirectory(prefix="flowcage-import-") as folder:
         there = Path(folder) / "runs.db"
