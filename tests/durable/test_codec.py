@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 
 from flowcage.host.durable.errors import DamagedEntry, Unstorable
-from flowcage.host.durable.history import codec
+from flowcage.host.durable.history import codec, usual
 from flowcage.host.durable.history.digests import digests_of
 from flowcage.host.durable.history.forms import Withheld, withhold_prompts
 from flowcage.host.run.core import inputs
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered, Input, Said, Spent, State, Turn
 from flowcage.host.run.core.rules import Rules
-from flowcage.protocol.messages import AgentRequest, Log, SandboxExecRequest, WorkflowRequest
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import MISSING, AgentRequest, Log, SandboxExecRequest, WorkflowRequest
 
 from . import entries
 
@@ -184,6 +185,28 @@ def test_what_is_compared_strictly_and_what_is_not(other: Said, same_asked: bool
     one, two = digests_of(KEY, ONE), digests_of(KEY, other)
 
     assert (one.asked == two.asked, one.said == two.said) == (same_asked, same_said)
+
+
+@pytest.mark.parametrize("prompt", ["p", '\ud800\0"\\\u00e9', ""])
+@pytest.mark.parametrize(
+    "options",
+    [
+        MISSING,
+        {},
+        {"b": 1},
+        {"b": {"z": 1, "a": [1.0]}},
+        {"b": 1, "a": 2},
+        {"b": [{"z": 1, "a": 2}]},
+        {"\ud800": None},
+    ],
+)
+def test_the_usual_reply_has_the_bytes_of_any_other(prompt: str, options: Any) -> None:
+    said = Said("3", requests=[AgentRequest("1", prompt, options), AgentRequest("2", prompt)])
+    form = codec._WRITERS["said"](said) | codec._said(said, KEY, None)
+
+    assert usual.encoded(said, KEY) == codec.encode(said, KEY)
+    assert codec.encode(said, KEY) == strictjson.dumps_ascii({"v": 1, "t": "said"} | form).encode()
+    assert codec.encode(said, KEY, lambda request, _: request) == codec.encode(said, KEY)
 
 
 def test_a_digest_depends_on_its_key() -> None:

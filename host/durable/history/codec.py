@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flowcage.host.durable.errors import DamagedEntry, Unstorable
-from flowcage.host.durable.history import typed
+from flowcage.host.durable.history import typed, usual
 from flowcage.host.durable.history.digests import Digests, digest, digests_of
 from flowcage.host.durable.history.forms import (
     SCHEMA,
@@ -58,6 +58,8 @@ def encode(given: Input, key: bytes = b"", redact: Redaction | None = None) -> b
     """
     name = type(given).__name__.lower()
     try:
+        if isinstance(given, Said) and redact is None and (text := usual.encoded(given, key)) is not None:
+            return text
         form = {"v": VERSION, "t": name} | _WRITERS[name](given)
         if isinstance(given, Said):
             form |= _said(given, key, redact)

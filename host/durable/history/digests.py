@@ -44,14 +44,15 @@ def digest(key: bytes, value: Json) -> str:
 def digests_of(key: bytes, said: Said) -> Digests:
     """What a reply is compared by."""
     if not said.calls and not said.diagnostics:  # mostly
-        return Digests(digest_of_asked(key, said), _of_nothing_said(key))
+        return Digests(digest_of_asked(key, said), of_nothing_said(key))
     calls = [call_form(each) for each in said.calls]
     notes = [dict(note) for note in said.diagnostics]
     return Digests(digest_of_asked(key, said), digest(key, [calls, notes]))
 
 
 @lru_cache(maxsize=16)
-def _of_nothing_said(key: bytes) -> str:
+def of_nothing_said(key: bytes) -> str:
+    """`Digests.said` of a reply without calls and diagnostics."""
     return digest(key, [[], []])
 
 
