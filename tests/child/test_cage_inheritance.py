@@ -48,9 +48,8 @@ def test_no_secret_of_the_environment_is_left_in_memory_when_the_child_first_ans
 
 def test_the_installed_command_leaves_no_secret_either() -> None:
     script = Path(sys.executable).with_name("flowcage-child")
-    with Caged(
-        (str(script), "--die-with", str(os.getpid())), env={**os.environ, "API_KEY": SECRET}
-    ) as process:
+    env = {"PATH": os.environ["PATH"], "API_KEY": SECRET}
+    with Caged((str(script), "--die-with", str(os.getpid())), env=env) as process:
         process.request_before_initialize()
         assert SECRET.encode() not in everywhere(process.pid)
         assert "-S" in process.proc("cmdline").split("\0")  # started without `site`
