@@ -96,9 +96,10 @@ def test_a_source_that_fills_the_heap_is_no_syntax_error(
     assert child.failure().kind == "memory"
 
 
-def test_a_check_that_fills_the_heap_leaves_no_room_for_another(child: ChildProcess) -> None:
+@pytest.mark.parametrize("last", ["start", "run"])
+def test_a_check_that_fills_the_heap_leaves_no_room_for_another(child: ChildProcess, last: str) -> None:
     child.initialize(memoryBytes=2 * MIB, stepTimeoutMs=15_000)
-    for method in ("check", "check", "start"):
+    for method in ("check", "check", last):
         with pytest.raises(Refused) as caught:
             child.request(method, source=COMPILED["functions"] if method == "check" else "return 1")
         assert caught.value.kind == "memory"
