@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from flowcage.host.durable.history.digests import canonical, of_nothing_said
 from flowcage.host.run.core.inputs import Said, State
-from flowcage.protocol.messages import MISSING, AgentRequest, Request
+from flowcage.protocol.messages import AgentRequest, Missing, Request
 from flowcage.protocol.strictjson import dumps_ascii
 
 
@@ -37,7 +37,7 @@ def _twice(request: Request) -> tuple[str, str]:
     """A request as an entry has it, and with its members in the order of their names."""
     assert isinstance(request, AgentRequest)
     identifier, prompt, options = dumps_ascii(request.id), dumps_ascii(request.prompt), request.options
-    if options is MISSING:
+    if isinstance(options, Missing):
         return (
             f'{{"type":"agent","id":{identifier},"prompt":{prompt}}}',
             f'{{"id":{identifier},"prompt":{prompt},"type":"agent"}}',
