@@ -15,7 +15,10 @@ import pytest
 import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, asking, parse_agent
+from flowcage.host.agents.answer import Progress
 from flowcage.host.agents.form import prompt_of
+from flowcage.host.agents.programs.command import command_agent
+from flowcage.host.agents.settings import AgentSettings
 
 from ..host.checkers import Recorded
 
@@ -105,6 +108,35 @@ def test_a_program_is_told_which_call_it_answers(tmp_path: Path) -> None:
 
     without = json.loads(trio.run(parse_agent(spec, timeout_s=60), AgentCall("7", "p", {}, run_id="r")).value)
     assert without == ["r", "7", "", "", "1", "r/7/1", "", ""]
+
+
+def test_a_program_is_told_what_the_type_of_its_agent_says_and_what_is_left_to_spend(tmp_path: Path) -> None:
+    names = ("TOOLS", "TOKENS_LEFT", "COST_LEFT")
+    code = f"print(json.dumps([prompt, *(os.environ['FLOWCAGE_' + name] for name in {names})]))"
+    agent = parse_agent(agent_program(tmp_path, code), timeout_s=60)
+    call = AgentCall("7", "p", {}, instructions="Be brief.", tools=("Read",), tokens_left=12, cost_left=1e-5)
+    assert json.loads(trio.run(agent, call).value) == ["Be brief.\n\np", '["Read"]', "12", "0.000010"]
+    without = json.loads(trio.run(agent, AgentCall("7", "p", {}, tools=())).value)
+    assert without == ["p", "[]", "", ""]
+
+
+def test_a_program_that_gives_no_sign_of_life_is_an_error() -> None:
+    agent = parse_agent("command:sleep 1000", settings=AgentSettings(idle_timeout_s=0.2))
+    with pytest.raises(
+        AgentError, match=r"^agent program 'sleep' gave no sign of life for 0\.2 s and was killed$"
+    ):
+        trio.run(agent, AgentCall("7", "p", {}))
+
+
+def test_keys_of_the_environment_are_in_no_error_and_in_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "as-secret-as-this")
+    code = 'echo "$SOME_API_KEY" >&2; echo "{\\"progress\\": \\"has $SOME_API_KEY\\"}" >&3; exit 1'
+    heard: list[Progress] = []
+    with pytest.raises(AgentError, match=r"exited with status 1: \[redacted\]$"):
+        trio.run(
+            command_agent(["sh", "-c", code], timeout_s=60), AgentCall("7", "p", {}, watcher=heard.append)
+        )
+    assert heard == [Progress("has [redacted]")]
 
 
 def test_texts_that_no_variable_can_hold_are_cut(tmp_path: Path) -> None:

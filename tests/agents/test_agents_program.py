@@ -264,11 +264,15 @@ def test_each_sign_of_life_renews_the_limit(tmp_path: Path, sign: str) -> None:
     trio.run(main, clock=clock)
 
 
-def test_what_is_heard_as_it_comes_is_not_kept_and_has_no_cap() -> None:
+def test_what_is_heard_as_it_comes_is_not_kept_and_has_the_same_cap() -> None:
     heard = bytearray()
     code = "import os\nfor _ in range(100): os.write(1, b'x' * 10_000)"
-    assert run(python(code), on_stdout=heard.extend, max_stdout_bytes=1_000) == b""
+    assert run(python(code), on_stdout=heard.extend, max_stdout_bytes=1_000_000) == b""
     assert heard == b"x" * 1_000_000
+    heard.clear()
+    message = "wrote more than 50000 bytes and was killed"
+    assert failure(python(code), on_stdout=heard.extend, max_stdout_bytes=50_000) == message
+    assert len(heard) <= 50_000
 
 
 def test_an_error_has_the_status_and_the_end_of_stderr() -> None:

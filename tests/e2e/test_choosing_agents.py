@@ -15,7 +15,7 @@ from .command import Finished, flowcage
 
 # Answers with what it was asked.
 TELLS = f"""command:{sys.executable} -c 'import os, sys, json
-options = os.environ.get("FLOWCAGE_OPTIONS") or os.environ["FLOWCAGE_AGENT_OPTIONS"]
+options = os.environ["FLOWCAGE_OPTIONS"]
 print(json.dumps(["{{name}}", json.loads(options), sys.stdin.read()]))'"""
 ONE_CALL = "export default ({prompt, options}) => agent(prompt ?? 'hi', options ?? {});"
 

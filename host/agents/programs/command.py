@@ -14,6 +14,7 @@ from flowcage.host.agents.form import json_in, prompt_of
 from flowcage.host.agents.programs.environment import environment_of
 from flowcage.host.agents.programs.program import ProgramError, output_of
 from flowcage.host.agents.programs.told import Told
+from flowcage.host.agents.redaction import redacted
 from flowcage.protocol.messages import Json
 
 
@@ -49,7 +50,7 @@ class _Command:
         try:
             value = self._value(await self._run(call, told), call, told)
         except ProgramError as error:
-            raise AgentError(f"{self._name} {error}", **told.spent) from None
+            raise AgentError(redacted(f"{self._name} {error}"), **told.spent) from None
         except UnicodeDecodeError as error:
             why = f"answered with bytes that are not UTF-8: {error}"
             raise AgentError(f"{self._name} {why}", **told.spent) from None

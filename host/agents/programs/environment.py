@@ -42,6 +42,9 @@ def environment_of(call: AgentCall) -> Iterator[dict[str, str]]:
         "FLOWCAGE_HANDLE": call.handle,
         "FLOWCAGE_SESSION_ID": call.session,
         "FLOWCAGE_MODEL": call.model,
+        "FLOWCAGE_TOOLS": None if call.tools is None else strictjson.dumps(call.tools),
+        "FLOWCAGE_TOKENS_LEFT": None if call.tokens_left is None else str(call.tokens_left),
+        "FLOWCAGE_COST_LEFT": None if call.cost_left is None else f"{call.cost_left:f}",
     }
     variables = {name: _variable(text or "") for name, text in texts.items()}
     variables["FLOWCAGE_OPTIONS"] = "" if in_file else os.fsdecode(options)

@@ -61,7 +61,7 @@ async def output_of(
         timeout_s: wall-clock seconds until it is killed.
         idle_timeout_s: seconds without a byte on stdout and without a line on descriptor 3, until it is
             killed; None for no such limit.
-        max_stdout_bytes: it is killed when it writes more; without `on_stdout`.
+        max_stdout_bytes: it is killed when it writes more.
         on_stdout: is given what the program writes there as it comes, in pieces of any length, and must not
             raise. Nothing of it is kept then: b"" is returned.
         on_note: is given the JSON of each line that the program writes to its descriptor 3, and must not
@@ -164,15 +164,18 @@ class _Program:
         await self._supervised.stdin.aclose()
 
     async def _read_stdout(self, scope: trio.CancelScope) -> None:
+        written = 0
         async for chunk in self._supervised.stdout:
             self._renew()
-            if self._on_stdout is not None:
-                self._on_stdout(bytes(chunk))
-                continue
-            self._stdout += chunk
-            if len(self._stdout) > self._max_stdout_bytes:
+            written += len(chunk)
+            if written > self._max_stdout_bytes:
                 self._wrote_too_much = True
                 scope.cancel()
+                return
+            if self._on_stdout is None:
+                self._stdout += chunk
+            else:
+                self._on_stdout(bytes(chunk))
 
     async def _read_stderr(self) -> None:
         async for chunk in self._supervised.stderr:

@@ -35,6 +35,12 @@ _FIRST_LOOK_MS, _LAST_LOOK_MS = 2, 1_000
 
 
 def main(words: list[str]) -> None:
+    """Run one program, and end without the interpreter's own end, which takes a tenth of all."""
+    _run(words)
+    posix._exit(0)
+
+
+def _run(words: list[str]) -> None:
     """Run one program.
 
     Args:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flowcage.host.agents.answer import AgentUsage, Progress
+from flowcage.host.agents.redaction import redacted
 from flowcage.protocol.messages import Json
 
 MAX_PROGRESS_CHARACTERS = 1_000
@@ -38,7 +40,7 @@ class Told:
         told = {name: value for name, value in vars(progress).items() if value is not None}
         if told:
             self._last = Progress(**{**vars(self._last), **told})
-            self._tell(progress)
+            self._tell(progress if progress.text is None else replace(progress, text=redacted(progress.text)))
 
     def leave_out(self, why: str) -> None:
         """Tell of a line that is none; of the first ones."""
