@@ -49,7 +49,7 @@ test-agents: $(READY_DEV)
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)
 	tests/as_user.sh $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/child/test_cage_*.py tests/child/test_checker.py tests/escape \
-		tests/process/test_launchers.py tests/process/test_prepared*.py tests/process/test_zygote.py tests/serve/test_serve.py \
+		tests/agents/test_agents_supervisor.py tests/process/test_launchers.py tests/process/test_prepared*.py tests/process/test_zygote.py tests/serve/test_serve.py \
 		tests/serve/test_serve_peers.py tests/serve/test_serve_terms.py
 
 # Generated files: forms of the schemas, tables of the pages, types and licence of the Node client.

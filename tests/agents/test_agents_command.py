@@ -110,6 +110,16 @@ def test_a_program_is_told_which_call_it_answers(tmp_path: Path) -> None:
     assert without == ["r", "7", "", "", "1", "r/7/1", "", ""]
 
 
+def test_the_path_of_a_program_is_one_from_the_hosts_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agent").write_text("#!/bin/sh\npwd")
+    (tmp_path / "agent").chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    agent = parse_agent("command:./agent", timeout_s=60)
+    assert trio.run(agent, AgentCall("7", "p", {}, folder="/")).value == "/"
+
+
 def test_a_program_is_told_what_the_type_of_its_agent_says_and_what_is_left_to_spend(tmp_path: Path) -> None:
     names = ("TOOLS", "TOKENS_LEFT", "COST_LEFT")
     code = f"print(json.dumps([prompt, *(os.environ['FLOWCAGE_' + name] for name in {names})]))"

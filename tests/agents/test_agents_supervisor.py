@@ -88,6 +88,35 @@ def test_a_program_dies_with_its_supervisor_where_the_host_has_ended_before() ->
     assert int(run(python(code))) == signal.SIGKILL  # PR_GET_PDEATHSIG
 
 
+# What there is elsewhere than on Linux: no subreaper, no pidfd, no /proc.
+LESS = """import supervisor
+supervisor._prctl = lambda option, value: None
+supervisor._pidfd = lambda pid: -1
+supervisor.posix.access = lambda path, mode: False
+"""
+
+
+@pytest.mark.parametrize("name", ["stays", "child", "deaf", "nohup"])
+def test_without_the_means_of_linux_the_group_ends(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *interpreter, code = supervised._COMMAND
+    monkeypatch.setattr(
+        supervised, "_COMMAND", (*interpreter, code.replace("from supervisor", f"{LESS}from supervisor"))
+    )
+    leaver = Leaver(name, tmp_path)
+    within_deadline(partial(cancelled, leaver))
+    assert wait_gone(leaver.mark)
+    os.close(leaver.reader)
+
+    async def main() -> bytes:
+        argv, environment = ["sh", "-c", "sleep 1000 & echo done"], leaver.environment
+        return await output_of(argv, b"", environment=environment, timeout_s=DEADLINE_S)
+
+    assert within_deadline(main) == b"done\n"
+    assert wait_gone(leaver.mark)
+
+
 def test_a_supervisor_that_is_stopped_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervised, "_REAP_SECONDS", 0.2)
     leaver = Leaver("child", tmp_path)

@@ -25,12 +25,14 @@ def command_agent(argv: Sequence[str], *, timeout_s: float, idle_timeout_s: floa
     it starts ends with it.
 
     Args:
-        argv: program and arguments.
+        argv: program and arguments. The path of a program is one from the host's folder, though a call may
+            have another.
         timeout_s: seconds for one run of the program, which is then killed.
         idle_timeout_s: seconds without a byte on its stdout or a line on its descriptor 3, after which it is
             killed; None for no such limit.
     """
-    return _Command(tuple(argv), timeout_s, idle_timeout_s).answer
+    program = os.path.abspath(argv[0]) if "/" in argv[0] else argv[0]
+    return _Command((program, *argv[1:]), timeout_s, idle_timeout_s).answer
 
 
 @dataclass(frozen=True)

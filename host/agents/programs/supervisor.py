@@ -68,13 +68,9 @@ def _run(words: list[str]) -> None:
     _tell(control, b"p %d\n" % program)
     _let_go(notes)
     status = _status_of(program, watched, woken)
-    if status is None:
-        _kill_group(program)
-    else:
+    if status is not None:
         _tell(control, b"s %d\n" % status)
-        if sys.platform != "linux":  # there, its group's other members are found below this process
-            _kill_group(program)
-    _end_all(woken)
+    _end_all(program, woken, status is None)
 
 
 def _watch_children() -> int:
@@ -198,8 +194,20 @@ def _drain(woken: int) -> None:
         return
 
 
-def _end_all(woken: int) -> None:
-    """Kill until no child is left, or only such as this user may not kill."""
+def _end_all(program: int, woken: int, is_running: bool) -> None:
+    """Kill until no child is left, or only such as this user may not kill.
+
+    The group first, since it takes no search; and alone, where children cannot be listed.
+    """
+    can_list = posix.access(f"/proc/{posix.getpid()}/task", posix.R_OK)
+    if is_running or not can_list:
+        _kill(-program)
+    if is_running:
+        _kill(program)  # it may have no group yet
+    if not can_list:
+        if is_running:
+            posix.waitpid(program, 0)
+        return
     ended = select.poll()
     ended.register(woken, select.POLLIN)
     wait_ms = _FIRST_LOOK_MS
@@ -235,6 +243,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _kill(pid: int) -> bool:
+    """Kill a process, or a group by its negative number; false where this user may not."""
     try:
         posix.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -242,10 +251,3 @@ def _kill(pid: int) -> bool:
     except PermissionError:
         return False
     return True
-
-
-def _kill_group(program: int) -> None:
-    try:
-        posix.killpg(program, signal.SIGKILL)
-    except OSError:  # it has no group yet, or it is of another user
-        _kill(program)
