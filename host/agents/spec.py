@@ -7,16 +7,18 @@ import shutil
 from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.priced import free, priced
 from flowcage.host.agents.compose.worktree import worktree
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.mock.fixtures import Fixture
 from flowcage.host.agents.mock.mock import mock
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.terminal.near_match import did_you_mean
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.mock.fixtures import Fixture
 
 DEFAULT_TIMEOUT_S = 600.0
 # Another name of `mock`, from before it had this one.

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol
+
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
-from flowcage.host.agents.types.folders import AgentTypes, UnknownAgentType
+from flowcage.host.agents.types.errors import UnknownAgentType
 from flowcage.protocol import strictjson
 
+if TYPE_CHECKING:
+    from flowcage.host.agents.types.agent_type import AgentType
 
-def typed(agent: Agent, types: AgentTypes) -> Agent:
+
+class Types(Protocol):
+    """Where types are looked up; `AgentTypes` is one."""
+
+    def find(self, name: str) -> AgentType:
+        """A type by its name. Raises `UnknownAgentType`."""
+
+
+def typed(agent: Agent, types: Types) -> Agent:
     """Make an agent that is told what the type of each call says.
 
     Args:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, AgentUsage
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError
@@ -49,12 +50,19 @@ class Fixture:
         return all(fnmatchcase(found[name] or "", pattern) for name, pattern in self.patterns.items())
 
 
-def answer_from(fixtures: tuple[Fixture, ...], call: AgentCall) -> AgentAnswer:
-    """The answer of the first entry that fits.
+def answers_from(fixtures: tuple[Fixture, ...]) -> Agent:
+    """The agent that gives the answer of the first entry that fits.
 
-    Raises:
-        AgentError: that is an error, or no entry fits.
+    It raises `AgentError` where that is an error, or no entry fits.
     """
+
+    async def answer(call: AgentCall) -> AgentAnswer:
+        return _answer_from(fixtures, call)
+
+    return answer
+
+
+def _answer_from(fixtures: tuple[Fixture, ...], call: AgentCall) -> AgentAnswer:
     for fixture in fixtures:
         if fixture.fits(call):
             if isinstance(fixture.answer, AgentError):

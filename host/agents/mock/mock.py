@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.mock.echo import echo
-from flowcage.host.agents.mock.fixtures import Fixture, answer_from
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.mock.fixtures import Fixture
 
 
 def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:
@@ -18,9 +21,14 @@ def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:
         fixtures: the answers, see `read_fixtures`; a call that none of them fits is refused. None makes the
             answers up: the prompt again, or a small value that satisfies the schema.
     """
+    source: Agent = echo
+    if fixtures is not None:
+        from flowcage.host.agents.mock.fixtures import answers_from
+
+        source = answers_from(fixtures)
 
     async def answer(call: AgentCall) -> AgentAnswer:
-        made = await echo(call) if fixtures is None else answer_from(fixtures, call)
+        made = await source(call)
         if made.session_id is None and call.options.get("handle"):
             # Its conversations hold nothing, but a workflow that goes on with one can be tried out.
             return replace(made, session_id=f"mock-{call.key}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowcage.host.agents.types.agent_type import BUILT_IN, AgentType, type_of
+from flowcage.host.agents.types.errors import UnknownAgentType
 from flowcage.host.agents.types.front_matter import FrontMatterError, read_page
 from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.terminal.near_match import did_you_mean
@@ -21,10 +22,6 @@ MAX_BYTES = 256 * 1024  # of a file
 MAX_FILES = 1000  # of a folder
 MAX_LEVELS = 5  # of folders in it
 _SHOWN = 20  # names in a message
-
-
-class UnknownAgentType(ValueError):
-    """There is no such type, or its file cannot be used. The message says which there are."""
 
 
 class TypesFolder(NamedTuple):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.aliased import aliased, pinned
-from flowcage.host.agents.compose.route import Route, route
 from flowcage.host.agents.compose.typed import typed
 from flowcage.host.agents.compose.worktree import Delivery, Worktrees
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import DEFAULT_TIMEOUT_S, missing_program, parse_agent, read_spec
 from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.setup.places import agent_types
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from flowcage.host.agents.compose.route import Route
+    from flowcage.host.agents.types.agent_type import AgentType
+    from flowcage.host.agents.types.folders import AgentTypes
 
 # Keys of a table [agents.NAME] that are the same for all agents.
 _COMMON = ("model", "timeout", "idle_timeout")
@@ -45,20 +48,42 @@ def identity_of(given: Mapping[str, Any]) -> str:
     return f"{given['agent']} {strictjson.dumps(rest)}" if rest else str(given["agent"])
 
 
+class _Types:
+    """Types of agents, which are looked for when the first call names one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, name: str) -> AgentType:
+        return self._all.find(name)
+
+    @cached_property
+    def _all(self) -> AgentTypes:
+        from flowcage.host.cli.setup.places import agent_types
+
+        return agent_types(self._folder)
+
+
 class _Maker:
     def __init__(self, files: InputFiles, folder: Path, given: Mapping[str, Any]) -> None:
         self._given = given
         self._models: Mapping[str, str] = given.get("models") or {}
         self._tables: Mapping[str, Mapping[str, Any]] = given.get("tables") or {}
-        self._types = agent_types(folder)
+        self._types = _Types(folder)
         self._fixtures = _fixtures(files, given)
 
     def whole(self) -> Agent:
         agent = self._agent("--agent", self._given["agent"], self._given.get("model"))
-        routes = [self._route(number, told) for number, told in enumerate(self._given.get("routes") or ())]
-        return route(routes, agent) if routes else agent
+        routes = self._given.get("routes") or ()
+        if not routes:
+            return agent
+        from flowcage.host.agents.compose.route import route
+
+        return route([self._route(number, told) for number, told in enumerate(routes)], agent)
 
     def _route(self, number: int, told: Mapping[str, str]) -> Route:
+        from flowcage.host.agents.compose.route import Route
+
         where, spec = f"route[{number}].agent", told["agent"]
         agent = self._agent(where, spec, None)
         name, model = _read(where, spec)
@@ -115,6 +140,8 @@ def _fixtures(files: InputFiles, given: Mapping[str, Any]) -> Any:
     file = given.get("fixtures")
     if file is None:
         return None
+    from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
+
     specs = [given["agent"], *(told["agent"] for told in given.get("routes") or ())]
     if all(_read("--agent", spec)[0] != "mock" for spec in specs):
         raise InputError(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from flowcage.host.agents.types.folders import AgentTypes, TypesFolder
+if TYPE_CHECKING:
+    from flowcage.host.agents.types.folders import AgentTypes, TypesFolder
 
 FILE_NAME = "flowcage.toml"
 _AGENTS = (Path(".flowcage", "agents"), Path(".claude", "agents"))
@@ -45,6 +47,8 @@ def agent_types(folder: Path) -> AgentTypes:
     Those of its project have precedence, then those of the project that the command is run in, where the
     agents work, and then the user's own.
     """
+    from flowcage.host.agents.types.folders import AgentTypes, TypesFolder
+
     own = (user_folder() / "agents", Path.home() / ".claude" / "agents")
     projects = [*_of_project(folder), *_of_project(Path.cwd())]
     found = [each for each in projects if each.path not in own]  # a home may be a repository
@@ -52,5 +56,7 @@ def agent_types(folder: Path) -> AgentTypes:
 
 
 def _of_project(folder: Path) -> list[TypesFolder]:
+    from flowcage.host.agents.types.folders import TypesFolder
+
     above = project_folders(folder)
     return [TypesFolder(each / agents, within=above[-1]) for each in above for agents in _AGENTS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +49,8 @@ def read_settings(path: Path, *, follows_links: bool) -> Settings:
         FileNotFoundError: there is none.
         InputError: it cannot be read, or has a key or a value that is not known.
     """
+    import tomllib  # only where there is a file
+
     try:
         text = read_text_file(path, MAX_BYTES, follows_links=follows_links)
         found = tomllib.loads(text)
