@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from flowcage.agents import Agent, AgentAnswer, AgentCall, AgentUsage, Route, aliased, cached, route
+from flowcage.agents import Agent, AgentAnswer, AgentCall, AgentUsage, Route, aliased, cached, pinned, route
 
 
 class Asked:
@@ -50,6 +50,13 @@ def test_a_call_without_a_model_gets_none() -> None:
     inner = Asked()
     ask(aliased(inner, {"opus": "x"}))
     assert inner.calls[0].options == {}
+
+
+def test_a_pinned_model_is_asked_whatever_the_call_names() -> None:
+    inner = Asked()
+    for options in ({}, {"model": "opus", "label": "l"}):
+        ask(pinned(inner, "small"), options=options)
+    assert [call.options for call in inner.calls] == [{"model": "small"}, {"model": "small", "label": "l"}]
 
 
 CHEAP, STRICT, LOCAL, OTHER = Asked("cheap"), Asked("strict"), Asked("local"), Asked("other")

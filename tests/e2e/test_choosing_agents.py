@@ -128,6 +128,15 @@ def test_a_fork_reuses_what_the_same_agent_with_the_same_models_answered(
     assert same.json["answers"] == 1
 
 
+def test_a_fork_with_another_agent_does_not_have_the_model_of_the_old_one(
+    project: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "runs.db"
+    begun = run(project, "--store", store, "--agent", "mock", "--model", "mini").json["runId"]
+    again = flowcage("fork", begun, "--store", store, "--agent", tells("b"), "--quiet")
+    assert json.loads(again.json["result"])[:2] == ["b", {}]
+
+
 def test_a_type_of_agent_is_found_in_the_project(project: Path) -> None:
     types = project / ".claude" / "agents"
     types.mkdir(parents=True)
@@ -145,14 +154,18 @@ def test_settings_models_and_types_reach_an_api(project: Path) -> None:
     types.mkdir(parents=True)
     (types / "reviewer.md").write_text("---\nmodel: opus\neffort: low\ntools: Read\n---\nReview strictly.")
     with anthropic.server() as server:
-        server.then(anthropic.says("reviewed"))
+        server.then(anthropic.says("reviewed"), anthropic.says("verified"))
         table = f'[agents.anthropic]\nbase_url = "{server.url}"'
-        settings(project, rest=f'agent = "anthropic"\n{table}\n[models]\nopus = "big"')
+        cheap = 'label = "verify"\nagent = "anthropic:small"'
+        settings(project, cheap, rest=f'agent = "anthropic"\n{table}\n[models]\nopus = "big"')
         done = run(project, "--trust-project", options={"agentType": "reviewer"})
         assert done.json["result"] == "reviewed"
-        (asked,) = (request.body for request in server.requests)
+        done = run(project, "--trust-project", options={"label": "verify", "model": "opus"})
+        assert done.json["result"] == "verified"
+        asked, routed = (request.body for request in server.requests)
     assert (asked["model"], asked["system"]) == ("big", "Review strictly.")
     assert asked["output_config"]["effort"] == "low"
+    assert routed["model"] == "small"
 
 
 def test_an_unknown_type_is_refused_before_anybody_is_asked(project: Path, tmp_path: Path) -> None:
