@@ -245,7 +245,8 @@ def test_a_first_time_user_is_told_of_an_agent_before_it_is_asked(project: Path,
     program.chmod(0o755)
     finished = run(project, env=nobody_chosen(tmp_path, f"{program.parent}:/usr/bin:/bin"))
     first, _, rest = finished.stderr.partition("\n")
-    assert first.startswith(f"flowcage: warning: no agent is chosen: claude answers ({program}")
+    assert first.startswith("flowcage: warning: no agent is chosen, so claude answers, with the account")
+    assert str(program) in first
     assert "With --agent mock nothing is spent" in first
     assert rest
     assert asked.exists()

@@ -105,6 +105,6 @@ def _found() -> tuple[str, str]:
         )
     name, how = found
     return name, (
-        f"warning: no agent is chosen: {name} answers ({how}), with the account that it is logged in to. "
+        f"warning: no agent is chosen, so {name} answers, with the account that it is logged in to: {how}. "
         f"With --agent mock nothing is spent; {ways}"
     )
