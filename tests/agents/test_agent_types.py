@@ -10,6 +10,9 @@ import pytest
 import trio
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentTypes, OptionNotHonoured, TypesFolder, typed
+from flowcage.host.agents.types import folders
+from flowcage.host.agents.types.agent_type import BUILT_IN
+from flowcage.host.agents.types.folders import MAX_FILES
 
 REVIEWER = """---
 name: reviewer
@@ -137,7 +140,7 @@ def test_links_do_not_lead_out_of_a_project_but_may_in_a_folder_of_ones_own(tmp_
         (b"---\ntools:\n---", "'tools' is empty"),
         (b"---\ntools: Read,,Grep\n---", "'tools' has a name that is empty"),
         (b"---\nname: \xff\n---", "bad.md: is not UTF-8"),
-        (b"---\n---\n" + b"x" * 300_000, "is longer than 262144 bytes"),
+        (b"---\n---\n" + b"x" * 70_000, "is longer than 65536 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_followed_spoils_its_own_type_only(
@@ -159,3 +162,32 @@ def test_two_files_for_one_type_are_refused(tmp_path: Path) -> None:
 def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     assert "is not a regular file" in refusal(AgentTypes([TypesFolder(tmp_path)]), "pipe")
+
+
+def test_what_is_wrong_with_a_file_does_not_say_where_the_folder_lies(tmp_path: Path) -> None:
+    write(tmp_path / ".claude" / "agents", "bad.md", "x")
+    told = refusal(AgentTypes([TypesFolder(tmp_path / ".claude" / "agents")]), "bad")
+    assert told.startswith("agentType 'bad' cannot be used: .claude/agents/bad.md:1: expected")
+
+
+def test_a_folder_is_searched_up_to_a_number_of_levels(tmp_path: Path) -> None:
+    write(tmp_path / "1/2/3/4", "reached.md", "---\n---\n")
+    write(tmp_path / "1/2/3/4/5", "deep.md", "---\n---\n")
+    names = AgentTypes([TypesFolder(tmp_path)]).names
+    assert "reached" in names
+    assert "deep" not in names
+
+
+def test_so_many_files_of_a_folder_are_read_and_no_more(tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 2):
+        write(tmp_path, f"{number}.md", "---\n---\n")
+    assert len(AgentTypes([TypesFolder(tmp_path)]).names) == MAX_FILES + len(BUILT_IN)
+
+
+def test_so_many_entries_of_a_folder_are_looked_at_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 50)
+    for number in range(60):
+        write(tmp_path, f"{number}.md", "---\n---\n")
+    assert len(AgentTypes([TypesFolder(tmp_path)]).names) == 50 + len(BUILT_IN)

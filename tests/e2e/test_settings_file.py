@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,17 @@ def test_types_are_looked_for_in_the_project_of_the_workflow_then_where_the_comm
     for number, place in reversed(list(enumerate(places))):
         write(place / "agents" / "a.md", f"---\nname: a\n---\n{number}")
         assert agent_types(project / "in").find("a").instructions == str(number)
+
+
+def test_a_user_without_a_home_has_no_settings_of_their_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user id that nobody knows
+    monkeypatch.chdir(project)
+    write(project / "~" / ".config" / "flowcage" / "flowcage.toml", 'agent = "command:evil"')
+    secret = write(project.parent / "secret.md", "---\n---\nhidden")
+    write(project / "~" / ".claude" / "agents" / "a.md", "---\n---\n").unlink()
+    (project / "~" / ".claude" / "agents" / "a.md").symlink_to(secret)
+    assert find_files(project).all == ()
+    assert "a" not in agent_types(project).names

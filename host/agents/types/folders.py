@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +19,10 @@ from flowcage.host.agents.types.front_matter import FrontMatterError, read_page
 from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.terminal.near_match import did_you_mean
 
-MAX_BYTES = 256 * 1024  # of a file
-MAX_FILES = 1000  # of a folder
-MAX_LEVELS = 5  # of folders in it
+MAX_BYTES = 64 * 1024  # of a file
+MAX_FILES = 500  # of a folder
+MAX_ENTRIES = 5000  # of it and the folders in it, whatever they are
+MAX_LEVELS = 5
 _SHOWN = 20  # names in a message
 
 
@@ -82,50 +84,47 @@ class AgentTypes:
 def _read(folder: TypesFolder) -> dict[str, AgentType | str]:
     found: dict[str, AgentType | str] = {}
     for file in _files(folder):
-        kind = _type(file, follows_links=folder.within is None)
+        # Workflows read what is wrong with it: where the folder lies is not their business.
+        shown = os.path.relpath(file, folder.path.parent.parent)
+        kind = _type(file, shown, follows_links=folder.within is None)
         name = kind.name if isinstance(kind, AgentType) else file.stem
-        found[name] = f"there are two files for it, {file} is one" if name in found else kind
+        found[name] = f"there are two files for it, {shown} is one" if name in found else kind
     return found
 
 
-def _type(file: Path, *, follows_links: bool) -> AgentType | str:
+def _type(file: Path, shown: str, *, follows_links: bool) -> AgentType | str:
     try:
         return type_of(read_page(read_text_file(file, MAX_BYTES, follows_links=follows_links)), file.stem)
     except OSError as error:
-        return f"{file}: {error.strerror}"
+        return f"{shown}: {error.strerror}"
     except UnicodeDecodeError as error:
-        return f"{file}: is not UTF-8: {error.reason} at byte {error.start}"
+        return f"{shown}: is not UTF-8: {error.reason} at byte {error.start}"
     except FrontMatterError as error:
-        return f"{file}:{error}"
+        return f"{shown}:{error}"
     except ValueError as error:
-        return f"{file}: {error}"
+        return f"{shown}: {error}"
 
 
 def _files(folder: TypesFolder) -> list[Path]:
     """The Markdown files of a folder, by name."""
     if folder.within is not None and not _is_within(folder.path, folder.within):
         return []
-    found: list[Path] = []
-    for file in _walk(folder.path, MAX_LEVELS, follows_links=folder.within is None):
-        if len(found) == MAX_FILES:
-            break
-        found.append(file)
-    return sorted(found)
+    entries = islice(_walk(folder.path, MAX_LEVELS, folder.within is None), MAX_ENTRIES)
+    files = (Path(entry.path) for entry in entries if entry.name.endswith(".md"))
+    return sorted(islice(files, MAX_FILES))
 
 
 def _is_within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _walk(folder: Path, levels: int, *, follows_links: bool) -> Iterator[Path]:
+def _walk(folder: str | Path, levels: int, follows_links: bool) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder and in those below it."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            for entry in entries:
+                yield entry
+                if levels > 1 and entry.is_dir(follow_symlinks=follows_links):
+                    yield from _walk(entry.path, levels - 1, follows_links)
     except OSError:
         return
-    for entry in found:
-        if entry.is_dir(follow_symlinks=follows_links):
-            if levels > 1:
-                yield from _walk(Path(entry.path), levels - 1, follows_links=follows_links)
-        elif entry.name.endswith(".md"):
-            yield Path(entry.path)

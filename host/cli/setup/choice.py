@@ -10,7 +10,7 @@ from typing import Any
 from flowcage.host.agents.spec import found_program
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.setup.files import Files, find_files, require_trust
-from flowcage.host.cli.setup.places import user_file
+from flowcage.host.cli.setup.places import user_file_name
 
 
 def choose(folder: Path, given: dict[str, Any]) -> str | None:
@@ -97,7 +97,7 @@ def _models(words: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
 
 def _found() -> tuple[str, str]:
     """The agent where nobody has chosen one, and what the user is told of it."""
-    ways = f'choose by --agent, or for always by agent = "NAME" in {user_file()}'
+    ways = f'choose by --agent, or for always by agent = "NAME" in {user_file_name()}'
     if (found := found_program()) is None:
         return "mock", (
             "note: no agent is chosen, and no program of one is on the PATH: mock makes the answers up. For "

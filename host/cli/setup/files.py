@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowcage.host.cli.input_files import InputError
-from flowcage.host.cli.setup.places import project_file, user_file
+from flowcage.host.cli.setup.places import project_file, user_file, user_file_name
 from flowcage.host.cli.setup.settings_file import Settings, read_settings
 
 # Keys of a project's file that need trust, by attribute.
@@ -61,12 +61,13 @@ def find_files(folder: Path, *, trusts: bool = False, ignores_project: bool = Fa
         InputError: a file cannot be read, or has an unknown key; or the project's has one that only the
             user's may have.
     """
-    user = _read(user_file(), follows_links=True)
+    own = user_file()
+    user = None if own is None else _read(own, follows_links=True)
     path = None if ignores_project else project_file(folder)
     is_trusted = path is not None and (trusts or _is_trusted(path, user))
     project = None if path is None else _read(path, follows_links=is_trusted)
     if project is not None and project.trusted:
-        raise InputError(f"{project.path}: trusted: only your own file may say so, {user_file()}")
+        raise InputError(f"{project.path}: trusted: only your own file may say so, {user_file_name()}")
     return Files(project, user, is_trusted)
 
 
@@ -79,10 +80,11 @@ def require_trust(files: Files, *, agent_is_given: bool) -> None:
     keys = files.untrusted_keys(agent_is_given=agent_is_given)
     if keys and files.project is not None:
         what = " and ".join(f"`{key}`" for key in keys)
+        trusted = f'trusted = ["{files.project.path.parent}"]'
         raise InputError(
             f"{files.project.path}: {what} would say who answers agent(), with what permissions, and so "
             "counts only in a project that you trust. Give --trust-project, or --ignore-project to go "
-            f'without the file; or for always, trusted = ["{files.project.path.parent}"] in {user_file()}'
+            f"without the file; or for always, {trusted} in {user_file_name()}"
         )
 
 

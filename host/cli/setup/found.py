@@ -8,7 +8,7 @@ from pathlib import Path
 from flowcage.host.agents.spec import found_agents
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.setup.files import find_files
-from flowcage.host.cli.setup.places import agent_types, project_file, user_file
+from flowcage.host.cli.setup.places import agent_types, project_file, user_file_name
 
 
 def findings(folder: Path) -> Iterator[tuple[str, str]]:
@@ -17,7 +17,7 @@ def findings(folder: Path) -> Iterator[tuple[str, str]]:
         yield f"agent {name}", how or "no"
     yield "agent mock", "yes (makes answers up, or has them from --fixtures)"
     yield "agent types", ", ".join(agent_types(folder).names)
-    yield "settings of the user", _told(user_file())
+    yield "settings of the user", _own()
     project = project_file(folder)
     if project is None:
         yield "settings of the project", "none"
@@ -31,12 +31,12 @@ def findings(folder: Path) -> Iterator[tuple[str, str]]:
     yield "settings of the project", f"{project} ({_trust(files.is_trusted, keys)})"
 
 
-def _told(path: Path) -> str:
+def _own() -> str:
     try:
-        find_files(Path("/"), ignores_project=True)
+        found = find_files(Path("/"), ignores_project=True).user
     except InputError as error:
         return str(error)
-    return str(path) if path.exists() else f"{path} (no such file)"
+    return f"{user_file_name()} (no such file)" if found is None else str(found.path)
 
 
 def _trust(is_trusted: bool, keys: list[str]) -> str:

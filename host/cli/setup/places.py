@@ -15,14 +15,27 @@ FILE_NAME = "flowcage.toml"
 _AGENTS = (Path(".flowcage", "agents"), Path(".claude", "agents"))
 
 
-def user_folder() -> Path:
-    """The folder of the user's own settings."""
-    return Path(platformdirs.user_config_path("flowcage"))
+def user_folder() -> Path | None:
+    """The folder of the user's own settings; None for a user without a home.
+
+    For one, a path would be relative, and so name a folder of whoever made the working folder.
+    """
+    try:
+        folder = Path(platformdirs.user_config_path("flowcage"))
+    except RuntimeError:  # what later versions of platformdirs say of it
+        return None
+    return folder if folder.is_absolute() else None
 
 
-def user_file() -> Path:
+def user_file() -> Path | None:
     """The file of the user's own settings, which need not be there."""
-    return user_folder() / FILE_NAME
+    folder = user_folder()
+    return None if folder is None else folder / FILE_NAME
+
+
+def user_file_name() -> str:
+    """That file, for messages."""
+    return str(user_file() or f"{FILE_NAME} of your settings folder, for which HOME has to be set")
 
 
 def project_folders(folder: Path) -> list[Path]:
@@ -30,7 +43,7 @@ def project_folders(folder: Path) -> list[Path]:
     here = Path(os.path.abspath(folder))
     above = [here, *here.parents]
     for count, each in enumerate(above, 1):
-        if (each / ".git").exists():
+        if os.path.lexists(each / ".git"):
             return above[:count]
     return [here]
 
@@ -49,7 +62,9 @@ def agent_types(folder: Path) -> AgentTypes:
     """
     from flowcage.host.agents.types.folders import AgentTypes, TypesFolder
 
-    own = (user_folder() / "agents", Path.home() / ".claude" / "agents")
+    home, settings = Path(os.path.expanduser("~")), user_folder()
+    own = [] if settings is None else [settings / "agents"]
+    own += [home / ".claude" / "agents"] if home.is_absolute() else []
     projects = [*_of_project(folder), *_of_project(Path.cwd())]
     found = [each for each in projects if each.path not in own]  # a home may be a repository
     return AgentTypes(dict.fromkeys([*found, *map(TypesFolder, own)]))
