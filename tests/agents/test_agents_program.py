@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import math
 import os
 import select
@@ -297,3 +298,9 @@ def test_many_programs_run_at_once() -> None:
         return outputs
 
     assert sorted(map(int, within_deadline(twenty))) == list(range(20))
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="Linux alone tells and sets what a pipe holds")
+def test_the_pipe_of_stdout_holds_what_is_written_before_an_end() -> None:
+    told = run(python("import fcntl; print(fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))"))
+    assert int(told) == 1024 * 1024

@@ -83,12 +83,14 @@ class Cli:
                 max_stdout_bytes=_MAX_STDOUT_BYTES,
                 on_stdout=lines.feed,
             )
-            lines.end()
+            lines.finish()
+            if lines.is_cut:
+                return "ended before its last message was written; an answer may be too long for it"
             return "ended without an answer" + (f"; it wrote: {_shown(lines.said)}" if lines.said else "")
         except ProgramNotStarted as error:
             raise self._not_started(error) from None
         except ProgramError as error:
-            lines.end()
+            lines.finish()
             return self._problem(str(error), lines.said)
 
     def _not_started(self, error: ProgramNotStarted) -> AgentError:

@@ -19,6 +19,9 @@ class JsonLines:
 
     Args:
         take: is given each object.
+
+    Attributes:
+        is_cut: whether the last line has no newline and is no object.
     """
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
@@ -26,17 +29,24 @@ class JsonLines:
         self._begun: list[bytes] = []
         self._size = 0
         self._said = b""
+        self.is_cut = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             self._add(end)
-            self.end()
+            self._end()
         self._add(rest)
 
-    def end(self) -> None:
-        """Take the line that has begun; after the last bytes it may be one without a newline."""
+    def finish(self) -> None:
+        """Take what there is after the last newline."""
+        before = self._said
+        self._end()
+        self.is_cut = self._said is not before
+
+    def _end(self) -> None:
+        """Take the line that has begun."""
         line = b"".join(self._begun)
         self._begun.clear()
         is_whole, self._size = self._size <= MAX_LINE_BYTES, 0

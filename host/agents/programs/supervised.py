@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ from flowcage.host.process.reaping import signal_name
 # For the supervisor to kill all of the program, which only a process in uninterruptible sleep (state D)
 # survives for a while; and as long for the supervisor itself, which the program can have stopped.
 _REAP_SECONDS = 5.0
+# What Linux allows every user (pipe-max-size).
+_PIPE_BYTES = 1024 * 1024
 _TOO_LARGE = "its arguments and environment are more than the operating system allows"
 # It is imported, for Python to keep it compiled. Behind Python's own folders on the path.
 _COMMAND = (
@@ -144,10 +147,18 @@ async def start(
             raise _not_started(error, folder) from None
         except ValueError as error:
             raise ProgramNotStarted(str(error)) from None
+        _widen(process.stdout)
         control.setblocking(False)
         supervised = Supervised(process, control, notes)
         ours.pop_all()
     return supervised
+
+
+def _widen(pipe: trio.abc.ReceiveStream | None) -> None:
+    """Let a pipe hold more: some programs end without waiting until what they wrote is read."""
+    if isinstance(pipe, trio.lowlevel.FdStream) and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # more than its user may have in pipes
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _not_started(error: OSError, folder: str | None = None) -> ProgramNotStarted:

@@ -137,9 +137,20 @@ def test_lines_are_put_together_from_any_pieces() -> None:
         lines = JsonLines(told.append)
         for at in range(0, len(text), size):
             lines.feed(text[at : at + size])
-        lines.end()
+        lines.finish()
         assert told == [{"a": 1}, {"b": "\u2028"}, {"c": [{}]}]
         assert lines.said == "Warning"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cut"),
+    [('{"a": 1}', False), ('{"a": 1}\n{"b": ', True), ("{}\nWarning\n", False), ("", False)],
+)
+def test_a_last_line_that_breaks_off_is_told_from_a_whole_one(text: str, is_cut: bool) -> None:
+    lines = JsonLines(lambda _message: None)
+    lines.feed(text.encode())
+    lines.finish()
+    assert lines.is_cut is is_cut
 
 
 def test_a_line_that_is_too_long_is_left_out_and_not_held() -> None:
