@@ -16,7 +16,7 @@ import trio
 
 from flowcage.agents import AgentError, AgentsUnavailable, AgentUsage, Progress
 
-from .http_agents import ANTHROPIC, CHAT, KEY, OLLAMA, PROVIDERS, RESPONSES, Provider, ask, call
+from .http_agents import ANTHROPIC, CHAT, KEY, OLLAMA, PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
 from .servers import anthropic, openai
 from .servers.loopback import Answer, Request, Server, json_answer
 from .servers.said import Said
@@ -339,6 +339,48 @@ def test_a_call_that_is_cancelled_leaves_no_connection(provider: Provider, after
 
     with provider.server().then(lambda request: provider.usual(request).hang(after)) as server:
         trio.run(main, server)
+
+
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels a scope when the task that made this is about to take its nth step from there."""
+
+    def __init__(self, scope: trio.CancelScope, step: int) -> None:
+        self._scope, self._left, self._task = scope, step, trio.lowlevel.current_task()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if task is self._task:
+            self._left -= 1
+            if self._left == 0:
+                self._scope.cancel()
+
+
+@each
+def test_a_call_that_is_cancelled_at_any_step_leaves_no_connection(provider: Provider) -> None:
+    async def main(agent: Any, step: int) -> bool:
+        with trio.CancelScope() as scope:
+            trio.lowlevel.add_instrument(CancelAtStep(scope, step))
+            await agent(call())
+        return scope.cancelled_caught
+
+    with provider.server() as server:
+        steps = 0
+        while trio.run(main, provider.agent(server), steps + 1):
+            steps += 1
+            server.wait_until_idle()
+    assert steps > 5
+
+
+@each
+def test_many_calls_at_once(provider: Provider) -> None:
+    async def main(agent: Any) -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(60):
+                nursery.start_soon(agent, call(schema=SCHEMA))
+
+    with provider.server() as server:
+        trio.run(main, provider.agent(server))
+        server.wait_until_idle()
+    assert len(server.requests) == 60
 
 
 @each

@@ -201,6 +201,7 @@ def test_where_ollama_is(host: str, url: str) -> None:
         ({"base_url": "https://"}, "must be like"),
         ({"base_url": "https://x:99999"}, "must be like"),
         ({"base_url": "https://x/?key=5"}, "must be like"),
+        ({"base_url": "https://xn--\u2603/"}, "is none"),
         ({"base_url": f"https://user:{KEY}@x"}, "no user and password"),
         ({"base_url": 5}, "base_url must be text"),
         ({"api_key": KEY}, "has no member 'api_key'; it has "),

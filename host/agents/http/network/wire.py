@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx
 import trio
 
+from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.http.network.connections import Connections
 from flowcage.host.agents.http.network.failure import Failure, Kind, refusal_of
 from flowcage.host.agents.http.network.lines import Events, Lines, Whole
@@ -19,6 +20,7 @@ from flowcage.host.agents.http.network.setup import Setup
 from flowcage.host.agents.http.reading import Reading
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
+from flowcage.protocol.version import PACKAGE_VERSION
 
 # Of an error's body; the rest is not read.
 _MAX_ERROR_BYTES = 64 * 1024
@@ -43,7 +45,10 @@ class Wire:
     """
 
     def __init__(self, setup: Setup, path: str, *, is_events: bool, advice: str) -> None:
-        self._url = setup.base_url + path
+        try:
+            self._url = httpx.URL(setup.base_url + path)
+        except httpx.InvalidURL as error:
+            raise AgentSpecError(f"the base URL of agent {setup.name!r} is none: {error}") from None
         self._idle_s = math.inf if setup.idle_timeout_s is None else setup.idle_timeout_s
         self._is_events = is_events
         self._advice = advice
@@ -68,12 +73,25 @@ class Wire:
             Failure: there is no whole answer; `reading` has what came of it.
         """
         async with self._connections.lent() as client:
-            request = client.build_request("POST", self._url, content=content, headers=_headers(headers))
+            request = httpx.Request(
+                "POST", self._url, headers=self._headers(content, headers), stream=_Body(content)
+            )
             response = await self._in_time(lambda: client.send(request, stream=True))
             try:
                 await self._take(response, reading, heard)
             finally:
                 await response.aclose()
+
+    def _headers(self, content: bytes, own: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "host": self._url.netloc.decode(),
+            "user-agent": f"flowcage/{PACKAGE_VERSION}",
+            "accept": "*/*",
+            "accept-encoding": "identity",  # what a server compresses could become anything
+            "content-type": "application/json",
+            "content-length": str(len(content)),
+            **own,
+        }
 
     async def _take(self, response: httpx.Response, reading: Reading, heard: Callable[[], None]) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -193,6 +211,16 @@ async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
     return await anext(pieces, None)
 
 
-def _headers(own: Mapping[str, str]) -> dict[str, str]:
-    # What a server compresses could become anything when it is decompressed.
-    return {"content-type": "application/json", "accept-encoding": "identity", **own}
+class _Body(httpx.AsyncByteStream):
+    """The body of a request in one piece, and no generator that a cancelled write would leave behind."""
+
+    def __init__(self, content: bytes) -> None:
+        self._pieces = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
