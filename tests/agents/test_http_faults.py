@@ -60,8 +60,9 @@ def test_it_is_sent_again_so_often_and_no_more(provider: Provider) -> None:
     assert not isinstance(error, AgentsUnavailable)
 
 
-@pytest.mark.parametrize("after", ["3600", formatdate(time.time() + 7200, usegmt=True)])
-def test_no_wait_is_longer_than_the_call_may_take(after: str) -> None:
+@pytest.mark.parametrize("is_date", [False, True])
+def test_no_wait_is_longer_than_the_call_may_take(is_date: bool) -> None:
+    after = formatdate(time.time() + 7200, usegmt=True) if is_date else "3600"
     step = anthropic.error(429, "rate_limit_error", "slow down", {"retry-after": after})
     with anthropic.server().then(step) as server:
         error = failure(ANTHROPIC.agent(server))

@@ -11,6 +11,8 @@ from flowcage.host.agents.http.forms.means import Means, Way
 Turn = dict[str, str]
 # OpenAI refuses a lower limit.
 LEAST_TOKENS = 16
+# Each model takes a limit of so many. A higher one may be more than the model can write, and be refused.
+SURE_TOKENS = 4096
 
 
 class Question(NamedTuple):
@@ -33,9 +35,9 @@ class Question(NamedTuple):
     @property
     def limit(self) -> int | None:
         """Tokens that the answer may have: no more than the run may still spend."""
-        left = self.call.tokens_left
-        if left is None or (self.max_tokens is not None and self.max_tokens <= left):
-            return self.max_tokens
+        left, most = self.call.tokens_left, self.max_tokens
+        if left is None or left >= (SURE_TOKENS if most is None else most):
+            return most
         return max(LEAST_TOKENS, left)
 
     def cut_off(self) -> str:
