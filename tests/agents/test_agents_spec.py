@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, AgentSpecError, parse_agent
-from flowcage.host.agents.spec import KNOWN_AGENTS, Spec, read_spec
+from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.agents.spec import KNOWN_AGENTS, Spec, missing_program, read_spec
 from flowcage.host.outcome.errors import RequestRejected
 
 
@@ -47,6 +48,28 @@ def test_each_known_agent_takes_a_model_that_may_have_colons() -> None:
         assert read_spec(f"{name}:llama3:8b") == Spec(name, "llama3:8b")
         with pytest.raises(AgentSpecError, match=f"'{name}:' "):
             read_spec(f"{name}:")
+
+
+@pytest.mark.parametrize(
+    ("spec", "own", "missing"),
+    [
+        ("command:sh -c true", {}, None),
+        ("command:no-such- x", {}, "no-such-"),
+        ("claude:opus", {"program": "sh"}, None),
+        ("claude:opus", {"program": "no-such-"}, "no-such-"),
+        ("codex", {"program": "/nowhere/codex"}, "/nowhere/codex"),
+        ("openai:m", {"program": "no-such-"}, None),
+        ("mock", {}, None),
+    ],
+)
+def test_a_program_that_is_missing_is_known_before_the_run(spec: str, own: Any, missing: str | None) -> None:
+    assert missing_program(spec, AgentSettings(own=own)) == missing
+
+
+@pytest.mark.parametrize("name", ["mock", "command:cat"])
+def test_an_agent_without_settings_of_its_own_refuses_them_by_name(name: str) -> None:
+    with pytest.raises(AgentSpecError, match="has no setting 'colour'"):
+        parse_agent(name, settings=AgentSettings(own={"colour": "red"}))
 
 
 def test_a_command_with_an_open_quote_is_refused_with_the_reason() -> None:
