@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from flowcage.host.agents.spec import KNOWN_AGENTS
+
 from ..agents.servers import anthropic
 from .command import Finished, flowcage
 
@@ -273,6 +275,7 @@ def test_the_user_and_the_doctor_see_the_same_files(project: Path) -> None:
         lines["settings of the project"]
         == f"{project}/flowcage.toml (not trusted, so it cannot be used: it has agent)"
     )
+    assert {f"agent {name}" for name in KNOWN_AGENTS if name != "command"} <= lines.keys()
     assert lines["agent types"].startswith("Explore, Plan")
     assert lines["agent mock"].startswith("yes")
 

@@ -189,6 +189,21 @@ def test_what_an_option_overrides_needs_no_trust_and_neither_do_aliases(user: Pa
     assert not user.exists()
 
 
+def test_aliases_of_a_project_that_is_not_trusted_do_not_change_what_the_user_has_chosen(
+    user: Path, project: Path
+) -> None:
+    text = 'small = "u"\n[agents.anthropic]\nmodel = "table"\n[[route]]\nlabel = "a"\nagent = "openai:pin"'
+    write(user, f'agent = "anthropic"\n[models]\n{text}')
+    names = ("small", "pin", "table", "default", "free")
+    write(project / "flowcage.toml", "[models]\n" + "\n".join(f'{name} = "dear"' for name in names))
+    found = given(model_words=("default",))
+    choose(project, found)
+    assert found["models"] == {"small": "u", "free": "dear"}
+    found = given(model_words=("default",), trust_project=True)
+    choose(project, found)
+    assert found["models"] == dict.fromkeys(names, "dear")
+
+
 def test_a_project_cannot_trust_itself(user: Path, project: Path) -> None:
     path = write(project / "flowcage.toml", 'trusted = ["/"]')
     for trusts in (False, True):

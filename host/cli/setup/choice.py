@@ -27,19 +27,16 @@ def choose(folder: Path, given: dict[str, Any]) -> str | None:
         InputError: an option or a file is wrong.
     """
     files = find_files(folder, trusts=given["trust_project"], ignores_project=given["ignore_project"])
-    require_trust(files, agent_is_given=given["agent"] is not None)
-    model, aliases = _models(given["model_words"])
-    given["models"] = {**_merged(each.models for each in files.all), **aliases}
-    given["routes"] = [dict(route) for each in files.all for route in each.routes]
-    given["tables"] = _tables(files)
-    given["model"], told = model, None
+    agent, told = "mock" if given["fixtures"] and given["agent"] is None else given["agent"], None
+    require_trust(files, agent_is_given=agent is not None)
+    agent = agent or next((each.agent for each in files.all if each.agent), None)
+    if agent is None:
+        agent, told = _found()
     given["fixtures"] = given["fixtures"] and os.path.abspath(given["fixtures"])
-    if given["agent"] is None:
-        given["agent"] = (
-            "mock" if given["fixtures"] else next((each.agent for each in files.all if each.agent), None)
-        )
-    if given["agent"] is None:
-        given["agent"], told = _found()
+    given["agent"], given["tables"] = agent, _tables(files)
+    given["routes"] = [dict(route) for each in files.all for route in each.routes]
+    given["model"], aliases = _models(given["model_words"])
+    given["models"] = {**_aliases(files, given), **aliases}
     return told
 
 
@@ -61,6 +58,21 @@ def add_tables(folder: Path, given: dict[str, Any]) -> None:
     if files.project is not None and files.project.agents:
         require_trust(files, agent_is_given=True)
     given["tables"] = _tables(files)
+
+
+def _aliases(files: Files, given: Mapping[str, Any]) -> dict[str, str]:
+    """The aliases of all files.
+
+    Those of a project that is not trusted are for names that its workflows give: they change neither the
+    user's aliases nor what the user's own choices mean.
+    """
+    if files.is_trusted or files.project is None:
+        return _merged(each.models for each in files.all)
+    specs = [given["agent"], *(route["agent"] for route in given["routes"])]
+    named = {spec.partition(":")[2] for spec in specs}
+    named |= {given["model"], *(table.get("model") for table in given["tables"].values())}
+    theirs = {alias: model for alias, model in files.project.models.items() if alias not in named}
+    return {**theirs, **({} if files.user is None else files.user.models)}
 
 
 def _tables(files: Files) -> dict[str, dict[str, Any]]:
