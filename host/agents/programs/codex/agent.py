@@ -40,7 +40,7 @@ _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _SETTINGS = ("program", "sandbox", "config", "args")
 # After its last event the program stores the conversation and leaves.
 _LEAVE_SECONDS = 10.0
-# Any other text names a new conversation to the program.
+# It takes names of conversations, too, which are not told from one another.
 _SESSION = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -113,7 +113,7 @@ class _Codex:
         return told, end
 
     def _arguments(self, call: AgentCall, schema: str | None) -> list[str]:
-        """With ``=``, so that no value is taken for an option. Not all are known to ``resume``."""
+        """With ``=``, so that no value is taken for an option. Not all are known to ``fork``."""
         arguments = ["exec", "--json", "--skip-git-repo-check", "--color=never", *self.flags]
         if model := call.model or self.model:
             arguments.append(f"--model={model}")
@@ -124,7 +124,8 @@ class _Codex:
         if schema is not None:
             arguments.append(f"--output-schema={schema}")
         if call.session is not None:
-            arguments += ["resume", call.session]
+            # A copy: several calls may go on with one answer, and a fork of the run with an old one.
+            arguments += ["fork", call.session]
         return [*arguments, "-"]
 
     async def _spent(self, call: AgentCall, told: CodexStream, before: Rollout) -> dict[str, Any]:
