@@ -34,11 +34,13 @@ class Cli:
         agent: the agent's name.
         program: name or path of the program.
         install: what installs it, or brings it up to date.
+        passed_over: the beginning of its messages that are not read.
     """
 
     agent: str
     program: str
     install: str
+    passed_over: bytes | None = None
 
     def found(self) -> str | None:
         """Path and version; None where it is not there."""
@@ -71,7 +73,7 @@ class Cli:
             AgentsUnavailable: it is not there, or does not know these arguments.
             AgentError: it could not be started.
         """
-        lines = JsonLines(take)
+        lines = JsonLines(take, self.passed_over)
         try:
             await output_of(
                 [self.program, *arguments],

@@ -19,13 +19,15 @@ class JsonLines:
 
     Args:
         take: is given each object.
+        passed_over: the beginning of lines that are not read, of which there may be many.
 
     Attributes:
         is_cut: whether the last line has no newline and is no object.
     """
 
-    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, take: Callable[[dict[str, Any]], None], passed_over: bytes | None = None) -> None:
         self._take = take
+        self._passed_over = passed_over
         self._begun: list[bytes] = []
         self._size = 0
         self._said = b""
@@ -50,6 +52,8 @@ class JsonLines:
         line = b"".join(self._begun)
         self._begun.clear()
         is_whole, self._size = self._size <= MAX_LINE_BYTES, 0
+        if self._passed_over is not None and line.startswith(self._passed_over):
+            return
         if line.strip() and is_whole:
             self._read(line)
 

@@ -77,8 +77,11 @@ def test_numbers_that_are_none_count_as_nothing(program: str, tmp_path: Path) ->
     }
     lines[-1]["total_cost_usd"] = "free"
     for line in lines[:-1]:
-        if "message" in line:
-            line["message"]["usage"] = {"input_tokens": -5}
+        for place in (line, line.get("event", {})):
+            if "message" in place:
+                place["message"]["usage"] = {"input_tokens": -5, "output_tokens": "many"}
+            if "usage" in place:
+                place["usage"] = {"output_tokens": 10**30}
     run["stdout"] = [json.dumps(line) for line in lines]
     outcome = played(program, tmp_path, [run]).ask(PLAIN)
     assert isinstance(outcome, AgentAnswer), outcome
@@ -92,8 +95,7 @@ def test_a_program_that_is_killed_says_so_and_what_it_cost(program: str, tmp_pat
     error = played(program, tmp_path, [run]).ask(PLAIN)
     assert type(error) is AgentError
     assert "was killed by SIGKILL" in str(error)
-    assert error.usage is not None
-    assert error.usage.input == USAGES[program].input
+    assert error.usage == USAGES[program]
     assert error.model
 
 
@@ -160,6 +162,26 @@ def test_a_second_try_has_the_refused_answer_and_what_was_wrong(program: str, tm
     assert said.startswith("What is the answer?\n\n")
     assert '{"name": ""}' in said
     assert "it is short" in said
+
+
+def test_claude_tells_what_it_costs_while_it_works(tmp_path: Path) -> None:
+    run = transcript("claude", "tool")["runs"][0]
+    stage = played("claude", tmp_path, [run])
+    stage.ask(PLAIN)
+    told = [each.usage.output for each in stage.progress if each.usage is not None]
+    assert told == sorted(told)
+    assert told[-1] == 2 * USAGES["claude"].output
+    texts = [each.text for each in stage.progress if each.text is not None]
+    assert texts == ["I will look.", "Bash: echo here", TEXT]
+
+
+def test_where_claude_does_not_tell_its_providers_stream_its_messages_count(tmp_path: Path) -> None:
+    run = transcript("claude", "plain")["runs"][0]
+    kept = [line for line in run["stdout"][:-1] if "stream_event" not in line]
+    error = played("claude", tmp_path, [run | {"stdout": kept, "status": -signal.SIGKILL}]).ask(PLAIN)
+    assert isinstance(error, AgentError)
+    assert error.usage is not None
+    assert error.usage.input == USAGES["claude"].input
 
 
 def test_claude_is_not_a_part_of_a_session_around_the_host(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from flowcage.protocol.messages import Json
 
 NAME = "claude"
 _INSTALL = "npm install -g @anthropic-ai/claude-code"
+# Pieces of a message of the model, which comes as a whole, too. They are a sign of life.
+_PIECES = b'{"type":"stream_event","event":{"type":"content_block_delta"'
 _HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _PROVIDERS = ("anthropic", "claude", "claude-code")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -66,7 +68,7 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     own = OwnSettings(NAME, settings.own, _SETTINGS)
     budget = own.above_zero("max_budget_usd")
     return _Claude(
-        Cli(NAME, own.text("program") or NAME, _INSTALL),
+        Cli(NAME, own.text("program") or NAME, _INSTALL, _PIECES),
         model,
         settings,
         _flags(own),
@@ -150,7 +152,8 @@ class _Claude:
 
     def _arguments(self, call: AgentCall, form: Taken | None) -> list[str]:
         """With ``=``, so that no value is taken for an option."""
-        arguments = ["-p", "--output-format=stream-json", "--verbose", *self.flags]
+        arguments = ["-p", "--output-format=stream-json", "--verbose", "--include-partial-messages"]
+        arguments += self.flags
         if model := call.model or self.model:
             arguments.append(f"--model={model}")
         if call.effort is not None:

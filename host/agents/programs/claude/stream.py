@@ -33,7 +33,7 @@ class ClaudeStream:
 
     def __init__(self, tell: Callable[[Progress], None]) -> None:
         self._tell = tell
-        self._usages: dict[str, AgentUsage] = {}
+        self._usages = _Usages()
         self.model: str | None = None
         self.session_id: str | None = None
         self.result: dict[str, Any] | None = None
@@ -49,6 +49,8 @@ class ClaudeStream:
                 self._tell_of_retry(message)
             case "assistant", _:
                 self._hear(message)
+            case "stream_event", _:
+                self._count(message)
             case "result", _:
                 self.result = message
                 self.session_id = text_at(message, "session_id") or self.session_id
@@ -60,7 +62,7 @@ class ClaudeStream:
         if not parts and (whole := at(self.result, "usage")) is not None:
             parts = [_of_message(whole)]
         if not any(map(_is_some, parts)):
-            parts = list(self._usages.values())
+            parts = self._usages.all()
         return _sum(parts) if parts else None
 
     @property
@@ -88,14 +90,53 @@ class ClaudeStream:
         if text_at(message, "parent_tool_use_id") is None:  # else it is of an agent below this one
             self.model = model or self.model
         if identifier is not None:
-            self._usages[identifier] = _of_message(at(message, "message", "usage"))
+            self._usages.whole[identifier] = _of_message(at(message, "message", "usage"))
         for line in _lines(message):
             self._tell(Progress(text=line, usage=self.usage, model=self.model))
+
+    def _count(self, message: dict[str, Any]) -> None:
+        """An event of the provider's stream: where a message of the model begins, and where it ends."""
+        agent, event = text_at(message, "parent_tool_use_id"), message.get("event")
+        match text_at(event, "type"):
+            case "message_start":
+                self._usages.begin(agent, _of_message(at(event, "message", "usage")))
+            case "message_delta":
+                self._usages.add(agent, _of_message(at(event, "usage")))
+                self._tell(Progress(usage=self.usage))
 
     def _tell_of_retry(self, message: dict[str, Any]) -> None:
         why = text_at(message, "error") or "an error"
         attempt, most = count_at(message, "attempt"), count_at(message, "max_retries")
         self._tell(Progress(text=_line(f"tries again after {why} ({attempt} of {most})")))
+
+
+class _Usages:
+    """What the messages of the model have cost so far.
+
+    Attributes:
+        whole: as messages say it by their names, where the provider's stream is not told.
+    """
+
+    def __init__(self) -> None:
+        self.whole: dict[str, AgentUsage] = {}
+        self._streamed: list[AgentUsage] = []
+        self._begun: dict[str | None, int] = {}  # the last one of each agent
+
+    def begin(self, agent: str | None, usage: AgentUsage) -> None:
+        """A message begins."""
+        self._begun[agent] = len(self._streamed)
+        self._streamed.append(usage)
+
+    def add(self, agent: str | None, usage: AgentUsage) -> None:
+        """The message so far; a count that is not told again is 0."""
+        at = self._begun.get(agent)
+        if at is not None:
+            before = self._streamed[at]
+            self._streamed[at] = AgentUsage(*map(max, vars(before).values(), vars(usage).values()))
+
+    def all(self) -> list[AgentUsage]:
+        """Each message's."""
+        return self._streamed or list(self.whole.values())
 
 
 def _lines(message: dict[str, Any]) -> Iterator[str]:
