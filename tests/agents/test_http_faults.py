@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from flowcage.agents import AgentError, AgentsUnavailable, AgentUsage, Progress
+from flowcage.host.agents.http.network import connections, wire
 
 from .http_agents import ANTHROPIC, CHAT, KEY, OLLAMA, PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
 from .servers import anthropic, openai
@@ -66,7 +67,7 @@ def test_no_wait_is_longer_than_the_call_may_take(is_date: bool) -> None:
     step = anthropic.error(429, "rate_limit_error", "slow down", {"retry-after": after})
     with anthropic.server().then(step) as server:
         error = failure(ANTHROPIC.agent(server))
-    assert re.search(r"slow down; the next request would be in \d{4} s, and .* has [56]\d s left", str(error))
+    assert re.search(r"slow down; the next request would be in \d{4} s, and .* has \d+ s left", str(error))
     assert len(server.requests) == 1
 
 
@@ -385,7 +386,11 @@ def test_many_calls_at_once(provider: Provider) -> None:
 
 
 @each
-def test_connections_are_used_again_and_end_with_the_trio_run(provider: Provider) -> None:
+def test_connections_are_used_again_and_end_with_the_trio_run(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "_REST_SECONDS", 60.0)
+
     async def main(agent: Any) -> None:
         for _ in range(3):
             await agent(call())
@@ -397,6 +402,17 @@ def test_connections_are_used_again_and_end_with_the_trio_run(provider: Provider
             server.wait_until_idle()
             assert server.connections == runs
     assert len(server.requests) == 6
+
+
+def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(agent: Any) -> None:
+        for _ in range(2):
+            assert (await agent(call())).value == "The answer is 42."
+            await trio.to_thread.run_sync(server.wait_until_idle)
+
+    monkeypatch.setattr(connections, "IDLE_S", 0.01)
+    with anthropic.server() as server:
+        trio.run(main, ANTHROPIC.agent(server))
 
 
 def test_progress_tells_of_what_is_spent_and_of_waiting() -> None:

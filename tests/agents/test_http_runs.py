@@ -6,12 +6,14 @@ import json
 import logging
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from flowcage.agents import AgentError, priced
+from flowcage.agents import Agent, AgentAnswer, AgentCall, AgentError, Progress, priced
 from flowcage.host import Outcome, RunOptions, run_workflow_blocking
 
 from ..e2e.command import flowcage
@@ -48,7 +50,7 @@ def cut(provider: Provider) -> Callable[[Request], Answer]:
     return lambda request: provider.usual(request).cut(AFTER[provider.name])
 
 
-def hung(provider: Provider) -> Callable[[Request], Answer]:
+def left(provider: Provider) -> Callable[[Request], Answer]:
     return lambda request: provider.usual(request).hang(AFTER[provider.name])
 
 
@@ -57,9 +59,24 @@ def wrong(provider: Provider) -> Callable[[Request], Answer]:
     return step
 
 
+def leaving(agent: Agent, step: Any) -> Agent:
+    """An agent that is cancelled once it has told what it has spent, where the server hangs then."""
+
+    async def answer(asked: AgentCall) -> AgentAnswer:
+        def hear(progress: Progress) -> None:
+            asked.tell(progress)
+            scope.cancel()
+
+        with trio.CancelScope() as scope:
+            return await agent(replace(asked, watcher=hear))
+        raise AgentError("it was left")
+
+    return answer if step is left else agent
+
+
 WAYS = pytest.mark.parametrize(
     ("step", "options"),
-    [(whole, "{}"), (cut, "{}"), (hung, "{timeoutMs: 250}"), (wrong, "{schema: {type: 'object'}}")],
+    [(whole, "{}"), (cut, "{}"), (left, "{}"), (wrong, "{schema: {type: 'object'}}")],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 
@@ -68,7 +85,7 @@ WAYS = pytest.mark.parametrize(
 @WAYS
 def test_a_budget_of_tokens_holds_within_one_calls_worth(provider: Provider, step: Any, options: str) -> None:
     with provider.server().always(step(provider)) as server:
-        outcome = run(LOOP % options, agent=provider.agent(server), budget_tokens=150)
+        outcome = run(LOOP % options, agent=leaving(provider.agent(server), step), budget_tokens=150)
     spent, asked = outcome.report.usage.tokens, len(server.requests)
     assert 0 < outcome.result < 40
     assert spent - 2 * spent / asked < 150 <= spent  # of a wrong answer, a call is asked for twice
@@ -81,7 +98,7 @@ def test_a_ceiling_in_dollars_holds_within_one_calls_worth(
 ) -> None:
     model = "claude-sonnet-4-5" if provider is ANTHROPIC else "gpt-5.1"
     with provider.server().always(step(provider)) as server:
-        agent = priced(provider.agent(server, model=model))
+        agent = priced(leaving(provider.agent(server, model=model), step))
         outcome = run(LOOP % options, agent=agent, max_cost_usd=0.001)
     spent, asked = outcome.report.usage.cost_usd, len(server.requests)
     assert 0 < outcome.result < 40
