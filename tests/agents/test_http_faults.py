@@ -178,12 +178,16 @@ def test_a_server_that_drips_is_left_at_the_limit_of_the_call(provider: Provider
 
 
 @each
-def test_nobody_at_the_address(provider: Provider) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_nobody_is_there_on_this_machine(provider: Provider, host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed, provider.server() as server:
-        agent = provider.agent(server, base_url=f"http://127.0.0.1:{closed.getsockname()[1]}", max_retries=0)
+        address = f"{host}:{closed.getsockname()[1]}"
         closed.close()
-        error = str(failure(agent))
+        caught = failure(provider.agent(server, base_url=f"http://{address}"))
+    error = str(caught)
+    assert isinstance(caught, AgentsUnavailable)
     assert "could not be connected to" in error
+    assert "requests" not in error  # there is no use in waiting
     assert ("ollama serve" in error) == (provider is OLLAMA)
 
 

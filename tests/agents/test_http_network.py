@@ -124,7 +124,7 @@ def anthropic_error(kind: str, message: str) -> bytes:
         (400, anthropic_error("invalid_request_error", "output_config.effort: no"), Kind.FINAL, "effort"),
         (529, anthropic_error("overloaded_error", "busy"), Kind.PASSING, "overloaded_error: busy"),
         (429, anthropic_error("rate_limit_error", "slow"), Kind.PASSING, "rate_limit_error: slow"),
-        (401, b"", Kind.ACCOUNT, "no reason is given"),
+        (401, b"", Kind.UNAVAILABLE, "no reason is given"),
         (302, b"", Kind.FINAL, "no redirect is followed"),
         (500, b'{"error": "failed to parse grammar"}', Kind.FORM, "grammar"),
         (422, b'{"detail": "response_format: no"}', Kind.FORM, "response_format"),

@@ -73,7 +73,7 @@ class Attempt:
                 return self._answer(question, reading)
             except Failure as failure:
                 failures += 1
-                if reading.has_begun and failure.kind is not Kind.ACCOUNT:
+                if reading.has_begun and failure.kind is not Kind.UNAVAILABLE:
                     failure.kind = Kind.FINAL  # it is paid for; whether that is done again, the workflow says
                 if failure.kind is not Kind.PASSING or failures > self._setup.max_retries:
                     raise
@@ -81,7 +81,7 @@ class Attempt:
 
     def error(self, failure: Failure) -> AgentError:
         """The failure as the workflow gets it, with what it cost."""
-        kind = AgentsUnavailable if failure.kind is Kind.ACCOUNT else AgentError
+        kind = AgentsUnavailable if failure.kind is Kind.UNAVAILABLE else AgentError
         tries = f" ({self._requests} requests were sent)" if self._requests > 1 else ""
         message = f"agent {self._setup.name!r} {failure.message}{tries}"
         return kind(self._setup.hide(message), **self._spent())

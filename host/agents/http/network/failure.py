@@ -47,7 +47,7 @@ class Kind(Enum):
 
     FINAL = auto()
     PASSING = auto()  # the same request may succeed later
-    ACCOUNT = auto()  # no request of this account can succeed
+    UNAVAILABLE = auto()  # no request can succeed: of this account, or as long as nobody is there
     FORM = auto()  # the provider does not take the way in which the form of the answer was asked for
 
 
@@ -97,10 +97,10 @@ def failure_told(told: Any) -> Failure:
 
 def _kind(status: int, headers: Mapping[str, str], told: Any) -> Kind:
     if status in _ACCOUNT_STATUSES or any(map(_ACCOUNT_CODES.fullmatch, _codes(told))):
-        return Kind.ACCOUNT
+        return Kind.UNAVAILABLE
     words = _message(told) or ""
     if status in (400, 429) and _ACCOUNT_WORDS.search(words):
-        return Kind.ACCOUNT
+        return Kind.UNAVAILABLE
     if status in (400, 422, 500) and _FORM_WORDS.search(f"{words} {text_at(told, 'error', 'param') or ''}"):
         return Kind.FORM
     return Kind.PASSING if may_pass(status, headers) else Kind.FINAL

@@ -155,13 +155,21 @@ class Wire:
             raise self._broken(error) from None
         raise Failure(f"sent nothing for {self._idle_s:g} s", Kind.PASSING)
 
+    def _is_refused_here(self, error: BaseException) -> bool:
+        """Whether nobody listens on this machine: whoever is to start a server there is who waits."""
+        host = self._url.host
+        is_here = host in ("localhost", "::1") or host.startswith("127.")
+        return is_here and any(isinstance(each, ConnectionRefusedError) for each in _causes(error))
+
     def _broken(self, error: Exception) -> Failure:
         if isinstance(error, httpx.ConnectTimeout):
             return Failure(f"did not take a connection in time{self._advice}", Kind.PASSING)
-        if (untrusted := _untrusted(error)) is not None:
-            return Failure(f"could not be connected to: {untrusted}")
+        for cause in _causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return Failure(f"could not be connected to: {cause}")
         if isinstance(error, httpx.ConnectError):
-            return Failure(f"could not be connected to: {error}{self._advice}", Kind.PASSING)
+            kind = Kind.UNAVAILABLE if self._is_refused_here(error) else Kind.PASSING
+            return Failure(f"could not be connected to: {error}{self._advice}", kind)
         if isinstance(
             error, httpx.NetworkError | httpx.RemoteProtocolError | httpx.TimeoutException | OSError
         ):
@@ -189,11 +197,14 @@ def _json(message: bytes) -> Json:
     return value
 
 
-def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """The error of the certificate that led to another one."""
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that led to it; several addresses of one name fail as a group."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from _causes(each)
         error = error.__cause__ or error.__context__
-    return error
 
 
 async def _finish(pieces: AsyncIterator[bytes], seconds: float) -> None:
