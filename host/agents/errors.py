@@ -51,7 +51,10 @@ class OptionNotHonoured(AgentError):
 
 
 class AgentsUnavailable(AgentError):
-    """No call of this agent can be answered: its account has no credit, no quota, or is not known."""
+    """No call of this agent can be answered.
+
+    Its account has no credit, no quota, or is not known; or nobody is there to be asked.
+    """
 
 
 class AgentSpecError(ValueError):

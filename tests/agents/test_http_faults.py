@@ -408,6 +408,23 @@ def test_connections_are_used_again_and_end_with_the_trio_run(
     assert len(server.requests) == 6
 
 
+@each
+def test_no_proxy_is_asked_for_what_is_on_this_machine(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with provider.server() as server:
+        assert ask(provider.agent(server), call()).value == "The answer is 42."
+
+
+def test_a_proxy_is_asked_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    with anthropic.server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert ask(ANTHROPIC.agent(proxy, base_url="http://models.invalid"), call()).value
+    assert proxy.requests[0].path == "http://models.invalid/v1/messages"
+
+
 def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(agent: Any) -> None:
         for _ in range(2):

@@ -223,6 +223,27 @@ def test_a_setting_that_is_wrong(make: Any, own: dict[str, Any], words: str) -> 
 
 
 @pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("ALL_PROXY", f"socks5://user:{KEY}@h:1", "SOCKS"),
+        ("HTTPS_PROXY", f"ftp://user:{KEY}@h", "not the address of a proxy"),
+        ("NO_PROXY", "[::", "not the address of a proxy"),
+        ("SSL_CERT_FILE", "/no/such/file", "SSL_CERT_FILE cannot be read: No such file"),
+        ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE cannot be read"),
+    ],
+)
+def test_a_wrong_environment_is_told_before_a_run(
+    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(AgentSpecError) as caught:
+        anthropic.make(None, AgentSettings())
+    assert words in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("agent", [anthropic, openai])
 def test_without_a_key_there_is_no_agent_of_the_provider_itself(
     agent: Any, monkeypatch: pytest.MonkeyPatch

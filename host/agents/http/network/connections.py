@@ -16,6 +16,8 @@ from functools import cached_property
 import httpx
 import trio
 
+from flowcage.host.agents.errors import AgentSpecError
+
 # Longer than the pauses between calls of a run at work, shorter than servers keep a connection.
 IDLE_S = 30.0
 _CLOSE_SECONDS = 5.0
@@ -25,11 +27,17 @@ class Connections:
     """Lends a client, which connects as need be.
 
     Args:
+        url: that requests go to.
         connect_timeout_s: seconds for a connection and its TLS handshake.
+
+    Raises:
+        AgentSpecError: the environment has a proxy or certificates that cannot be used.
     """
 
-    def __init__(self, connect_timeout_s: float) -> None:
+    def __init__(self, url: httpx.URL, connect_timeout_s: float) -> None:
         self._timeout = httpx.Timeout(None, connect=connect_timeout_s)
+        self._is_here = is_here(url)
+        self._require_usable()
         self._pool: trio.lowlevel.RunVar[_Pool | None] = trio.lowlevel.RunVar("flowcage agent pool", None)
 
     @asynccontextmanager
@@ -51,6 +59,22 @@ class Connections:
             with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_SECONDS), suppress(Exception):
                 await pool.client.aclose()
 
+    def _require_usable(self) -> None:
+        """Make a client that connects to nothing, so that what is wrong is told before a run begins."""
+        try:
+            self._client()
+        except ImportError:
+            raise AgentSpecError(
+                "the proxy of the environment speaks SOCKS, for which httpx needs the package socksio"
+            ) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise AgentSpecError(f"the certificates of SSL_CERT_FILE cannot be read: {reason}") from None
+        except (ValueError, httpx.InvalidURL):  # the message may have a password
+            raise AgentSpecError(
+                "one of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY is not the address of a proxy"
+            ) from None
+
     def _client(self) -> httpx.AsyncClient:
         # No redirect is followed: its request would carry the key to wherever the server says.
         return httpx.AsyncClient(
@@ -58,11 +82,17 @@ class Connections:
             timeout=self._timeout,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=IDLE_S),
             follow_redirects=False,
+            trust_env=not self._is_here,  # no proxy is between this machine and itself
         )
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # reads a few hundred certificates
+
+
+def is_here(url: httpx.URL) -> bool:
+    """Whether it is one of this machine."""
+    return url.host in ("localhost", "::1") or url.host.startswith("127.")
 
 
 class _Pool:

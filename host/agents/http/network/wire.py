@@ -13,7 +13,7 @@ import httpx
 import trio
 
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.http.network.connections import Connections
+from flowcage.host.agents.http.network.connections import Connections, is_here
 from flowcage.host.agents.http.network.failure import Failure, Kind, refusal_of
 from flowcage.host.agents.http.network.lines import Events, Lines, Whole
 from flowcage.host.agents.http.network.setup import Setup
@@ -52,7 +52,7 @@ class Wire:
         self._idle_s = math.inf if setup.idle_timeout_s is None else setup.idle_timeout_s
         self._is_events = is_events
         self._advice = advice
-        self._connections = Connections(setup.connect_timeout_s)
+        self._connections = Connections(self._url, setup.connect_timeout_s)
 
     async def send(
         self,
@@ -157,9 +157,7 @@ class Wire:
 
     def _is_refused_here(self, error: BaseException) -> bool:
         """Whether nobody listens on this machine: whoever is to start a server there is who waits."""
-        host = self._url.host
-        is_here = host in ("localhost", "::1") or host.startswith("127.")
-        return is_here and any(isinstance(each, ConnectionRefusedError) for each in _causes(error))
+        return is_here(self._url) and any(isinstance(each, ConnectionRefusedError) for each in _causes(error))
 
     def _broken(self, error: Exception) -> Failure:
         if isinstance(error, httpx.ConnectTimeout):
