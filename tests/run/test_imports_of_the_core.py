@@ -7,6 +7,7 @@ import sys
 
 PURE = (
     *(
+        "books",
         "fold",
         "tree",
         "agent_calls",
@@ -17,6 +18,7 @@ PURE = (
         "rules",
         "kept",
         "rest",
+        "spending",
         "terms",
         "told",
         "waits",
