@@ -165,8 +165,10 @@ class _Spans:
 
 
 def _of_answer(event: AgentCompleted | AgentFailed | AnswerRefused) -> dict[str, str | int | float]:
-    """What an answer, or a failure, has used; nothing is told that is 0 or not known."""
-    told: dict[str, str | int | float] = {"flowcage.tokens": event.tokens}
+    """What an answer, or a failure, has used; costs that are 0 or not known are not told."""
+    told: dict[str, str | int | float] = {}
+    if event.tokens or isinstance(event, AgentCompleted):
+        told["flowcage.tokens"] = event.tokens
     if event.cost_usd:
         told["flowcage.cost_usd"] = event.cost_usd
     if event.usage is not None:

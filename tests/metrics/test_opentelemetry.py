@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from flowcage.agents import WrongAnswer
+from flowcage.agents import AgentUsage, WrongAnswer
 from flowcage.host import (
     AgentAnswer,
     AgentCall,
@@ -140,7 +140,7 @@ def test_a_refused_answer_is_an_event_of_its_attempt_and_the_answer_tells_what_i
     async def count(_call: AgentCall) -> AgentAnswer:
         text = next(texts)
         if not text.isdigit():
-            raise WrongAnswer("not a number", text)
+            raise WrongAnswer("not a number", text, usage=AgentUsage(1, 2, 3, 4), cost_usd=0.25)
         return AgentAnswer(int(text), tokens=3, cost_usd=0.5, model="m-1")
 
     source = 'export default agent("q", {schema: {type: "integer"}, model: "m", provider: "p"})'
@@ -149,7 +149,16 @@ def test_a_refused_answer_is_an_event_of_its_attempt_and_the_answer_tells_what_i
     (event,) = agent.events
     assert (event.name, dict(event.attributes or {})) == (
         "answer refused",
-        {"flowcage.tries": 1, "exception.message": "not a number"},
+        {
+            "flowcage.tries": 1,
+            "exception.message": "not a number",
+            "flowcage.tokens": 3,
+            "flowcage.cost_usd": 0.25,
+            "gen_ai.usage.input_tokens": 1,
+            "gen_ai.usage.output_tokens": 2,
+            "flowcage.cache_read_tokens": 3,
+            "flowcage.cache_write_tokens": 4,
+        },
     )
     assert dict(agent.attributes or {}) == {
         "flowcage.request_id": "1",

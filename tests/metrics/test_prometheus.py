@@ -12,7 +12,8 @@ import trio
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from flowcage.host import Host, Overloaded, TenantLimits, WorkflowFailed
+from flowcage.agents import AgentAnswer, AgentCall, AgentUsage
+from flowcage.host import Host, Overloaded, RunOptions, TenantLimits, WorkflowFailed
 from flowcage.host.metrics.prometheus import HostCollector, prometheus_text
 
 DEADLINE = 300
@@ -66,6 +67,27 @@ def test_a_scrape_tells_what_became_of_the_runs_of_the_host_and_of_each_tenant()
         assert value(samples, "flowcage_tenant_cpu_seconds_total", tenant="a") > 0
         assert value(samples, "flowcage_memory_budget_bytes") > 0
         assert all(math.isfinite(sample) for sample in samples.values())
+
+    in_trio(test)
+
+
+def test_costs_of_ended_runs_are_told_and_those_that_nobody_knows_are_counted() -> None:
+    answers = [
+        AgentAnswer("x", usage=AgentUsage(1, 2, 3, 4), cost_usd=0.25),
+        AgentAnswer("x", usage=AgentUsage(10, 20)),
+    ]
+
+    async def agent(_call: AgentCall) -> AgentAnswer:
+        return answers.pop()
+
+    async def test() -> None:
+        async with Host(options=RunOptions(agent=agent)) as host:
+            await host.run('export default [await agent("a"), await agent("b")]')
+            samples = parse(prometheus_text(host))
+        assert value(samples, "flowcage_cost_usd_total") == 0.25
+        assert value(samples, "flowcage_unpriced_answers_total") == 1
+        kinds = ("input", "output", "cache_read", "cache_write")
+        assert [value(samples, "flowcage_model_tokens_total", kind=kind) for kind in kinds] == [11, 22, 3, 4]
 
     in_trio(test)
 
