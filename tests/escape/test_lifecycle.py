@@ -294,7 +294,7 @@ def test_the_report_of_a_death_says_what_was_going_on() -> None:
 
     source = "phase('One'); phase('Two'); log('l'); export default Promise.all([agent('1'), agent('2')])"
     limits = Limits(step_timeout_ms=4321)
-    options = RunOptions(agent=kill, launcher=launcher, limits=limits, timeout_seconds=50)
+    options = RunOptions(agent=kill, launcher=launcher, limits=limits, timeout_seconds=300)
     with pytest.raises(RunError) as caught:
         trio.run(lambda: run_workflow(source, options=options))
     launcher.assert_nothing_left()
@@ -302,7 +302,7 @@ def test_the_report_of_a_death_says_what_was_going_on() -> None:
     assert report is not None
     assert report.verdict is Verdict.CRASHED
     assert (report.phases[-1], report.logs, report.waiting) == ("Two", (("l",),), ("1", "2"))
-    assert (report.limits["stepTimeoutMs"], report.limits["timeoutSeconds"]) == (4321, 50)
+    assert (report.limits["stepTimeoutMs"], report.limits["timeoutSeconds"]) == (4321, 300)
     assert report.isolation["seccomp"].applied
 
 

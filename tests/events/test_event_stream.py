@@ -14,7 +14,7 @@ from flowcage.host import EventStream, HandlerFailed, RunOptions, Verdict, run_w
 from flowcage.host.events.records import Event, Gap, Logged, RunEnded, RunStarted
 from flowcage.protocol.limits import MIB
 
-DEADLINE = 60
+DEADLINE = 300
 
 
 def in_trio(test: Callable[[], Awaitable[None]]) -> None:

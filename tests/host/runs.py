@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from flowcage.host import (
     AgentAnswer,
@@ -14,6 +15,7 @@ from flowcage.host import (
     RequestRejected,
     RunError,
     RunOptions,
+    run_workflow,
     run_workflow_blocking,
 )
 from flowcage.host.events.records import Event
@@ -39,6 +41,25 @@ def failure(source: str, **options: Any) -> RunError:
     """Run to an end without a result."""
     with pytest.raises(RunError) as caught:
         run(source, **options)
+    return caught.value
+
+
+def overdue(source: str, *, launcher: Launcher | None = None, **handlers: Any) -> RunError:
+    """Run until a handler is at work: at that moment trio's clock jumps over the timeout of the run."""
+    clock, launcher = trio.testing.MockClock(rate=1.0), launcher or Launcher()
+
+    def late(handler: Any) -> Any:
+        async def ask(*given: Any) -> Any:
+            clock.jump(600)
+            return await handler(*given)
+
+        return ask
+
+    given = {name: late(handler) for name, handler in handlers.items()}
+    options = RunOptions(launcher=launcher, timeout_seconds=600, **given)
+    with pytest.raises(RunError) as caught:
+        trio.run(lambda: run_workflow(source, options=options), clock=clock)
+    launcher.assert_nothing_left()
     return caught.value
 
 

@@ -87,7 +87,7 @@ class Ender:
 
     async def until_one_has_ended(self) -> None:
         """An agent may take its time, and answer when the child workflow beside its own is gone."""
-        with trio.move_on_after(20):
+        with trio.move_on_after(120):
             while self.alive <= _children():  # noqa: ASYNC110
                 await trio.sleep(0.01)
         for _ in range(20):

@@ -61,7 +61,7 @@ def test_a_call_of_a_workflow_that_is_behind_is_begun_when_it_is_not(
             agent=agent,
             workflow=kid,
             launcher=launcher,
-            timeout_seconds=60,
+            timeout_seconds=300,
             max_agents=1,
             budget_tokens=budget,
             listener=hear,

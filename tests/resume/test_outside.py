@@ -23,7 +23,7 @@ from flowcage.host.run.core.inputs import Answered, Refused
 from ..durable.places import begun
 
 WAITS = "await agent('first'); await SW.extra.sleep(300000); return 'done'"
-DEADLINE_S = 60
+DEADLINE_S = 300
 
 
 class Noting:
@@ -242,9 +242,12 @@ def test_a_live_run_of_a_host_is_cancelled_from_elsewhere(tmp_path: Path) -> Non
             assert record.ending.error == {"kind": "cancelled", "message": "the run was cancelled: too dear"}
             with pytest.raises(NotResumable, match="was cancelled: too dear; even_if_cancelled"):
                 await host.resume("r", tenant="t")
-            with trio.move_on_after(0.2):
-                await host.resume("r", tenant="t", even_if_cancelled=True)
-        assert (await other.get("r")).cancel is None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(host.resume, "r", tenant="t", even_if_cancelled=True))
+                with trio.fail_after(DEADLINE_S):
+                    while (await other.get("r")).cancel is not None:
+                        await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
         await store.aclose()
         await other.aclose()
 

@@ -88,7 +88,7 @@ def test_a_hundred_attempts_that_back_off_are_no_tasks() -> None:
                 done.set()
             raise busy()
 
-        options = RunOptions(agent=agent, launcher=launcher, timeout_seconds=60)
+        options = RunOptions(agent=agent, launcher=launcher, timeout_seconds=300)
         source = """export default parallel(Array(100).fill(
           () => agent('x', {retry: {maxAttempts: 2, backoffMs: 1e8}})))"""
         async with trio.open_nursery() as nursery:

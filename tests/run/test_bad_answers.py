@@ -12,7 +12,7 @@ from flowcage.host import AgentAnswer, AgentCall, HandlerFailed, Limits, RunTime
 from flowcage.host.agents.errors import WrongAnswer
 from flowcage.host.process.launch import switches
 
-from ..host.runs import Agent, Listener, failure, run
+from ..host.runs import Agent, Listener, failure, overdue, run
 
 SEVERAL = 4
 CAUGHT = ".catch((error) => error.message)"
@@ -108,9 +108,7 @@ def test_a_handler_that_hangs_is_ended_with_the_run(request_: str) -> None:
     async def hang(*_: object) -> Any:
         await trio.sleep_forever()
 
-    error = failure(
-        f"export default {request_}", agent=hang, workflow=hang, sandbox_exec=hang, timeout_seconds=0.5
-    )
+    error = overdue(f"export default {request_}", agent=hang, workflow=hang, sandbox_exec=hang)
     assert isinstance(error, RunTimedOut)
 
 

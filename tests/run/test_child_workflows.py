@@ -18,7 +18,7 @@ from flowcage.host.workflows.child_workflows import ChildWorkflows
 from ..host.children import Launcher
 from ..host.runs import Listener
 
-DEADLINE = 60
+DEADLINE = 300
 
 
 async def upper(call: AgentCall) -> AgentAnswer:
@@ -232,7 +232,7 @@ def swap(event, arguments):
         os.mkfifo(root / step) if target == "pipe" else os.symlink(target, root / step)
 
 source = f"export default workflow({{scriptPath: {sys.argv[4]!r}}}).catch((error) => error.message)"
-options = RunOptions(workflow=ChildWorkflows(root), timeout_seconds=30)
+options = RunOptions(workflow=ChildWorkflows(root), timeout_seconds=300)
 sys.addaudithook(swap)
 print(run_workflow_blocking(source, source_name=str(root / "main.js"), options=options).result)
 print((root.parent / "moved").exists())

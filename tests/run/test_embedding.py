@@ -32,7 +32,7 @@ from flowcage.host.events.records import AgentStarted, Event, RunEnded
 
 from ..host.left_over import nothing_left
 
-DEADLINE = 60
+DEADLINE = 300
 EXAMPLES = Path(__file__).parents[2] / "examples" / "embedding"
 ASKS = 'export default agent("x")'
 

@@ -23,7 +23,6 @@ from flowcage.host import (
     Host,
     LaunchFailed,
     RequestRejected,
-    RunError,
     RunOptions,
     RunTimedOut,
     WorkflowFailed,
@@ -38,6 +37,7 @@ from flowcage.host.workflows.child_workflows import ChildWorkflows
 
 from ..host.children import Launcher
 from ..host.left_over import descriptors_free, nothing_left
+from ..host.runs import overdue
 
 
 def run(source: str, **options: Any) -> Any:
@@ -62,8 +62,7 @@ def test_a_handler_that_fails_while_it_is_cancelled_does_not_cost_the_result() -
 
 
 def test_a_handler_that_fails_while_it_is_cancelled_does_not_hide_the_timeout() -> None:
-    with pytest.raises(RunTimedOut):
-        run('export default agent("x")', agent=untidy, timeout_seconds=2)
+    assert isinstance(overdue('export default agent("x")', agent=untidy), RunTimedOut)
 
 
 def test_a_handler_whose_nursery_fails_is_named() -> None:
@@ -84,15 +83,13 @@ def test_the_child_is_killed_at_the_deadline_and_not_after_its_handlers() -> Non
         try:
             await trio.sleep_forever()
         finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(30):
+            with trio.CancelScope(shield=True), trio.move_on_after(300):
                 while psutil.Process(launcher.pids[0]).status() != psutil.STATUS_ZOMBIE:
                     await trio.lowlevel.checkpoint()
                 alive_at_cleanup.append(False)
 
-    options = RunOptions(launcher=launcher, agent=slow_to_end, timeout_seconds=2)
-    with pytest.raises(RunTimedOut):
-        run_workflow_blocking('export default agent("x")', options=options)
-    launcher.assert_nothing_left()
+    error = overdue('export default agent("x")', launcher=launcher, agent=slow_to_end)
+    assert isinstance(error, RunTimedOut)
     assert alive_at_cleanup == [False]
 
 
@@ -149,7 +146,7 @@ def test_args_may_be_null_and_absent_args_are_an_empty_object() -> None:
 
 def test_a_named_pipe_is_no_child_workflow(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.js")
-    options = RunOptions(workflow=ChildWorkflows(tmp_path), timeout_seconds=30)
+    options = RunOptions(workflow=ChildWorkflows(tmp_path), timeout_seconds=300)
     source = 'export default workflow({scriptPath: "pipe.js"}).catch((error) => error.message)'
     outcome = run_workflow_blocking(source, source_name=str(tmp_path / "w.js"), options=options)
     assert "not a regular file" in outcome.result
@@ -237,7 +234,7 @@ def test_every_interrupt_while_a_run_ends_still_leaves_no_child(tmp_path: Path) 
     program.write_text(INTERRUPTED_HOST)
     for delay in (0, 200, 500, 2000):
         done = psutil.Popen([sys.executable, str(program), str(delay)], stdout=-1)
-        output = done.communicate(timeout=60)[0].decode()
+        output = done.communicate(timeout=300)[0].decode()
         assert output == "interrupted, children: 0\n", (delay, output)
 
 
@@ -271,10 +268,10 @@ def test_a_rejection_by_any_handler_is_an_error_in_the_workflow() -> None:
 
 
 def test_a_run_error_carries_its_report_whatever_it_is() -> None:
-    with pytest.raises(RunError) as caught:
-        run('log("a"); export default agent("x")', agent=untidy, timeout_seconds=2)
-    assert caught.value.report.logs == (("a",),)
-    assert caught.value.report.waiting == ("1",)
+    report = overdue('log("a"); export default agent("x")', agent=untidy).report
+    assert report is not None
+    assert report.logs == (("a",),)
+    assert report.waiting == ("1",)
 
 
 def test_whoever_a_child_without_a_cage_leaves_behind_is_ended_with_it(tmp_path: Path) -> None:
@@ -293,4 +290,4 @@ def test_whoever_a_child_without_a_cage_leaves_behind_is_ended_with_it(tmp_path:
         run_workflow_blocking("export default 1", options=RunOptions(launcher=launcher, isolation="none"))
     launcher.assert_nothing_left()
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(int(left.read_text())).wait(60)
+        psutil.Process(int(left.read_text())).wait(300)

@@ -30,7 +30,7 @@ from flowcage.protocol.messages import SandboxExecRequest, WorkflowRequest
 
 from ..host.left_over import nothing_left
 
-DEADLINE = 60
+DEADLINE = 300
 
 
 def in_trio(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

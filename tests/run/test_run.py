@@ -221,7 +221,7 @@ def test_cancelling_kills_and_reaps_the_child() -> None:
             started.set()
 
         async with trio.open_nursery() as nursery:
-            options = RunOptions(launcher=launcher, listener=listen, timeout_seconds=60)
+            options = RunOptions(launcher=launcher, listener=listen, timeout_seconds=300)
             nursery.start_soon(lambda: run_workflow("for (;;);", options=options))
             await started.wait()
             nursery.cancel_scope.cancel()
