@@ -27,7 +27,7 @@ from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handler
 from flowcage.host.resume.reuse.forks import Fork, guide_of
 from flowcage.host.resume.sleep.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.watched import Watched
-from flowcage.host.run.answering import Answerer, answered
+from flowcage.host.run.asking.answering import Answerer, answered
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions

@@ -23,7 +23,7 @@ import trio
 from flowcage.host.outcome.errors import HandlerFailed, RunError
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.alarms import Alarms
-from flowcage.host.run.answering import Answerer, Answering, answered, schemas_of
+from flowcage.host.run.asking.answering import Answerer, Answering, answered, schemas_of
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core

@@ -12,8 +12,8 @@ from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.usage import ModelUsage, PhaseUsage, Usage
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.run.core.agents.spending import Costs
 from flowcage.host.run.core.books import Totals
-from flowcage.host.run.core.spending import Costs
 from flowcage.host.run.core.tree import Tree, Workflow
 from flowcage.host.run.naps.used import Succession
 from flowcage.host.run.node import Node

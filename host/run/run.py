@@ -14,7 +14,7 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
-from flowcage.host.run.answering import Answerer
+from flowcage.host.run.asking.answering import Answerer
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
 from flowcage.host.run.driver import Driver

@@ -10,8 +10,8 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
 from flowcage.host.resume.outside import Outside
-from flowcage.host.run.answering import answered
 from flowcage.host.run.arguments import require_type
+from flowcage.host.run.asking.answering import answered
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import Handlers, RunOptions

@@ -18,8 +18,8 @@ from flowcage.host.outcome.errors import RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.reuse.forks import Fork
 from flowcage.host.resume.sleep.asleep import Asleep
-from flowcage.host.run.answering import Answerer
 from flowcage.host.run.arguments import require_run_id, require_workflow
+from flowcage.host.run.asking.answering import Answerer
 from flowcage.host.run.options import RunOptions
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json, Missing

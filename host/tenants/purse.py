@@ -1,9 +1,9 @@
 """What a tenant's agents may cost together, over all of its runs in this host.
 
-The rule is that of one run (`flowcage.host.run.core.spending`), with the calls of all runs: one goes beyond
-the ceiling at most, as long as none costs more than the dearest before it. A run that this host goes on with
-counts with what it spends here. What a tenant has spent is no input of a run's core: a call that is refused
-for it is one that its agent has refused.
+The rule is that of one run (`flowcage.host.run.core.agents.spending`), with the calls of all runs: one goes
+beyond the ceiling at most, as long as none costs more than the dearest before it. A run that this host goes
+on with counts with what it spends here. What a tenant has spent is no input of a run's core: a call that is
+refused for it is one that its agent has refused.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, Progress
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError
+from flowcage.host.run.core.agents.spending import Ceilings
 from flowcage.host.run.core.inputs import Spent
-from flowcage.host.run.core.spending import Ceilings
 
 
 class Purse:

@@ -16,7 +16,7 @@ from typing import Any
 from flowcage.host.durable.sql import life, writes
 from flowcage.host.resume import fold, kept
 from flowcage.host.resume.keeper import Keeper
-from flowcage.host.run.answering import Answering
+from flowcage.host.run.asking.answering import Answering
 from flowcage.host.run.core.commands import Tell
 from flowcage.host.run.past.past import Past
 from flowcage.protocol.messages import Budget, Ok

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from flowcage.host.run.core.agent_calls import MAX_REFUSED_TEXT
+from flowcage.host.run.core.agents.calls import MAX_REFUSED_TEXT
 from flowcage.host.run.core.commands import Ask, Tell
 from flowcage.host.run.core.inputs import (
     Answered,

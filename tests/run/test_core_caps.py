@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.core.agent_calls import MIN_REFUSALS
+from flowcage.host.run.core.agents.calls import MIN_REFUSALS
 from flowcage.host.run.core.commands import Emit, Finish, Tell
 from flowcage.host.run.core.inputs import (
     Compiled,

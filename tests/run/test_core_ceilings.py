@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import (
     Answered,
@@ -20,7 +21,6 @@ from flowcage.host.run.core.inputs import (
     Turn,
 )
 from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.spending import Left
 
 from .core_inputs import HANDLERS, Row, acts, agent, agents, below, events, play, retry, says, wrong
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowcage.host.run.core import agent_calls, fold
+from flowcage.host.run.core import fold
+from flowcage.host.run.core.agents import calls
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core, OutOfOrder
@@ -198,7 +199,7 @@ TAPES = st.binary(min_size=60, max_size=1200)
 
 def _agrees(data: bytes) -> None:
     with (
-        mock.patch.object(agent_calls, "MIN_REFUSALS", MIN_REFUSALS),
+        mock.patch.object(calls, "MIN_REFUSALS", MIN_REFUSALS),
         mock.patch.object(fold, "MAX_TOLD_AT_ONCE", MOST_TOLD),
     ):
         _play(data)

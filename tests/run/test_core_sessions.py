@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from flowcage.host.run.core.agents.terms import MAX_SESSION_NAME, MAX_SESSIONS, Sessions
 from flowcage.host.run.core.commands import Ask, Tell
 from flowcage.host.run.core.inputs import Answered, Due, Facts, Opened, Reused, Turn
-from flowcage.host.run.core.terms import MAX_SESSION_NAME, MAX_SESSIONS, Sessions
 from flowcage.protocol.messages import Rejected
 
 from .core_inputs import Row, acts, agent, agents, below, commands, play, refuse, retry, says, wrong

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.run.core.terms import Terms, terms_of
+from flowcage.host.run.core.agents.terms import Terms, terms_of
 
 LONGEST = 60_000
 ATTEMPTS = "options.retry.maxAttempts must be a number from 1 to 10"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowcage.host.durable.reuse.calls import Call
+from flowcage.host.run.core.agents.terms import hands_out
 from flowcage.host.run.core.inputs import NO_FACTS, Facts
-from flowcage.host.run.core.terms import hands_out
 from flowcage.protocol.messages import Json
 
 

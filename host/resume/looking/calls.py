@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from flowcage.host.run.core.spending import Costs
+from flowcage.host.run.core.agents.spending import Costs
 from flowcage.protocol.messages import MISSING, AgentRequest, AskRequest, Json, Missing, Request
 
 # How a call stands. `queued` has not begun; `open` has, and has no end; `done` needed no answer of a value.

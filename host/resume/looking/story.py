@@ -9,10 +9,10 @@ from flowcage.host.durable.records import Entry, RunRecord
 from flowcage.host.outcome.verdict import RESUMABLE
 from flowcage.host.resume.looking.calls import CallAttempt, RefusedAnswer, RunCall
 from flowcage.host.resume.looking.telling import Telling
+from flowcage.host.run.core.agents.spending import ModelCosts, counts_of
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
 from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said
-from flowcage.host.run.core.spending import ModelCosts, counts_of
 from flowcage.protocol.messages import (
     MISSING,
     Ok,

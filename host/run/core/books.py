@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
 
-from flowcage.host.run.core.commands import Verdict
-from flowcage.host.run.core.inputs import Facts, Spent
-from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.spending import (
+from flowcage.host.run.core.agents.spending import (
     Ceilings,
     Costs,
     Left,
@@ -16,6 +13,9 @@ from flowcage.host.run.core.spending import (
     counts_of,
     model_of,
 )
+from flowcage.host.run.core.commands import Verdict
+from flowcage.host.run.core.inputs import Facts, Spent
+from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.messages import Json
 
 # Phases have names that workflows choose, so what is kept by phase has bounds.

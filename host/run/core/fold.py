@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from flowcage.host.run.core import waits
-from flowcage.host.run.core.agent_calls import AgentCalls
+from flowcage.host.run.core.agents.calls import AgentCalls
 from flowcage.host.run.core.commands import Ask, Command, Tell, Verdict
 from flowcage.host.run.core.inputs import (
     Answered,

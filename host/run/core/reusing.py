@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowcage.host.run.core.agent_calls import AgentCalls
+from flowcage.host.run.core.agents.calls import AgentCalls
 from flowcage.host.run.core.inputs import Reused
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Missing, Ok, OkUndefined, WorkflowRequest

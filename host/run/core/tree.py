@@ -1,6 +1,6 @@
 """The state of a run with all of its child workflows, and what every rule does with it.
 
-Plain data: no callback, clock or task. `core` and `agent_calls` decide; this module keeps the books that both
+Plain data: no callback, clock or task. `fold` and `agents` decide; this module keeps the books that both
 need: queues with their caps, resolutions that wait for a turn, totals, and the commands of the step at hand.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never
 
+from flowcage.host.run.core.agents.spending import Left
+from flowcage.host.run.core.agents.terms import NO_TERMS, Sessions, Terms
 from flowcage.host.run.core.books import Books, Totals, unpriced_note
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
 from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived, Remembered, Spent
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
-from flowcage.host.run.core.spending import Left
-from flowcage.host.run.core.terms import NO_TERMS, Sessions, Terms
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Log, Phase, Request, Resolution, Resolve
 

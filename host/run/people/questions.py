@@ -17,7 +17,7 @@ import trio
 from flowcage.host.agents.people import Question, question_of
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.outcome.errors import RequestRejected
-from flowcage.host.run.answering import Answerer, Answering
+from flowcage.host.run.asking.answering import Answerer, Answering
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import Answered, Reason, Refused
 from flowcage.host.run.core.waits import told_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowcage.host.cli.runs.looking.columns import one_line
-from flowcage.host.run.core.spending import Costs, ModelCosts
+from flowcage.host.run.core.agents.spending import Costs, ModelCosts
 
 _MODELS = 20
 _NAME = 60  # characters

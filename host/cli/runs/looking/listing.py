@@ -20,7 +20,7 @@ from flowcage.host.outcome.verdict import Verdict
 if TYPE_CHECKING:
     from flowcage.host.durable.records import Filter, Summary
     from flowcage.host.durable.store import Store
-    from flowcage.host.run.core.spending import Costs
+    from flowcage.host.run.core.agents.spending import Costs
 
 STATES = ("queued", "running", INTERRUPTED, "asleep", "diverged", "ended")
 _NAME = 60  # characters of a source's name

@@ -12,7 +12,7 @@ from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.resume.looking.calls import CallAttempt, RunCall, costs_to_json
 from flowcage.host.resume.looking.story import Story
-from flowcage.host.run.core.spending import Costs
+from flowcage.host.run.core.agents.spending import Costs
 from flowcage.host.run.core.tree import request_of
 from flowcage.host.terminal.text import safe
 from flowcage.protocol import strictjson

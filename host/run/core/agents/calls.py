@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcage.host.run.core import told
+from flowcage.host.run.core.agents import told
+from flowcage.host.run.core.agents.terms import terms_of, text_of
 from flowcage.host.run.core.commands import Ask, Verdict
 from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Heard, Reason, Refused, Reused
-from flowcage.host.run.core.terms import terms_of, text_of
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Missing, Ok, Rejected
 

@@ -22,14 +22,14 @@ from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.process.allowance import Allowance
+from flowcage.host.run.asking.meter import Cost, Meter
+from flowcage.host.run.asking.outage import Outage
 from flowcage.host.run.core import kinds
+from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.commands import Ask
 from flowcage.host.run.core.inputs import Answered, Charged, Heard, Input, Reason, Refused
-from flowcage.host.run.core.spending import Left
-from flowcage.host.run.meter import Cost, Meter
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
-from flowcage.host.run.outage import Outage
 from flowcage.host.run.past.memory import Memory
 from flowcage.host.run.slots import Share
 from flowcage.protocol.messages import AgentRequest, Isolation, Missing, SandboxExecRequest
