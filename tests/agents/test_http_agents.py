@@ -14,7 +14,7 @@ from flowcage.agents import AgentCall, AgentError, AgentUsage, OptionNotHonoured
 
 from .http_agents import ANTHROPIC, CHAT, KEY, OLLAMA, PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
 from .servers import anthropic
-from .servers.loopback import Request
+from .servers.loopback import Request, json_answer
 from .servers.said import Said
 
 pytestmark = pytest.mark.usefixtures("keys")
@@ -185,6 +185,19 @@ def test_what_is_no_json_is_a_wrong_answer_that_cost_something(provider: Provide
     with provider.server().then(provider.says("no")) as server, pytest.raises(WrongAnswer) as caught:
         ask(provider.agent(server), call(schema=SCHEMA))
     assert (caught.value.text, caught.value.usage) == ("no", USAGE[provider.name])
+
+
+def test_what_a_model_says_of_its_work_is_no_part_of_the_answer() -> None:
+    def said(text: str, phase: str) -> dict[str, Any]:
+        part = {"type": "output_text", "text": text}
+        return {"type": "message", "role": "assistant", "phase": phase, "content": [part]}
+
+    output = [said("I am looking.", "commentary"), said("It is 42.", "final_answer")]
+    whole = {"object": "response", "id": "r", "status": "completed", "model": "m", "output": output}
+    with RESPONSES.server().then(json_answer(whole)) as server:
+        answer = ask(RESPONSES.agent(server), call())
+    assert (answer.value, answer.session_id) == ("It is 42.", "r")
+    assert answer.tokens > 0  # of a server that tells none
 
 
 @each

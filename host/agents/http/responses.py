@@ -103,7 +103,7 @@ class _Response(Reading):
         parts = [
             part
             for item in each_at(response, "output")
-            if text_at(item, "type") == "message"
+            if text_at(item, "type") == "message" and text_at(item, "phase") != "commentary"
             for part in each_at(item, "content")
         ]
         self.replace("".join(text_at(part, "text") or "" for part in parts))
