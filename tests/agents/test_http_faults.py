@@ -421,7 +421,7 @@ def test_no_proxy_is_asked_for_what_is_on_this_machine(
 def test_a_proxy_is_asked_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     with anthropic.server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        assert ask(ANTHROPIC.agent(proxy, base_url="http://models.invalid"), call()).value
+        assert ask(ANTHROPIC.agent(proxy, base_url="http://models.invalid", api_key_env=""), call()).value
     assert proxy.requests[0].path == "http://models.invalid/v1/messages"
 
 

@@ -223,6 +223,22 @@ def test_a_setting_that_is_wrong(make: Any, own: dict[str, Any], words: str) -> 
 
 
 @pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("agent", [anthropic, openai, ollama])
+def test_a_key_is_not_sent_where_all_can_read_it(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(url: str, **own: Any) -> None:
+        agent.make("m", AgentSettings(own={"base_url": url, **own}))
+
+    with pytest.raises(AgentSpecError, match="would send its key over http, which everybody"):
+        make("http://gpu:8000/v1")
+    for url in ("https://gpu:8000/v1", "http://127.1.2.3:8000", "http://localhost:1", "http://[::1]:1"):
+        make(url)
+    make("http://gpu:8000/v1", api_key_env="")
+    make("http://gpu:8000/v1", api_key_env=agent.KEY_VARIABLE)
+    monkeypatch.delenv(agent.KEY_VARIABLE)
+    make("http://gpu:8000/v1")
+
+
+@pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [

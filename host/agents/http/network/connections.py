@@ -17,6 +17,7 @@ import httpx
 import trio
 
 from flowcage.host.agents.errors import AgentSpecError
+from flowcage.host.agents.http.network.setup import is_here
 
 # Longer than the pauses between calls of a run at work, shorter than servers keep a connection.
 IDLE_S = 30.0
@@ -36,7 +37,7 @@ class Connections:
 
     def __init__(self, url: httpx.URL, connect_timeout_s: float) -> None:
         self._timeout = httpx.Timeout(None, connect=connect_timeout_s)
-        self._is_here = is_here(url)
+        self._is_here = is_here(url.host)
         self._require_usable()
         self._pool: trio.lowlevel.RunVar[_Pool | None] = trio.lowlevel.RunVar("flowcage agent pool", None)
 
@@ -88,11 +89,6 @@ class Connections:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # reads a few hundred certificates
-
-
-def is_here(url: httpx.URL) -> bool:
-    """Whether it is one of this machine."""
-    return url.host in ("localhost", "::1") or url.host.startswith("127.")
 
 
 class _Pool:

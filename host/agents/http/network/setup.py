@@ -126,9 +126,11 @@ def setup(own: Own, base_url: str, key: Secret | None, max_tokens: int | None = 
     if _RESERVED & body.keys():
         raise AgentSpecError(f"[agents.{own.name}] body may not have {min(_RESERVED & body.keys())!r}")
     retries = own.count("max_retries", 0)
+    url = _checked(base_url, own.name)
+    _require_secrecy(own, url, key)
     return Setup(
         own.name,
-        _checked(base_url, own.name),
+        url,
         key,
         own.count("max_tokens", 1) or max_tokens,
         _MAX_RETRIES if retries is None else retries,
@@ -151,15 +153,33 @@ def key_of(own: Own, variable: str, *, is_needed: bool) -> Secret | None:
         AgentSpecError: there is none, and one is needed; or what is there is no key.
     """
     named = own.text("api_key_env")
-    variable = variable if named is None else named
-    value = os.environ.get(variable, "").strip() if variable else ""
-    if value:
+    if named == "":
+        return None
+    variable = named or variable
+    if value := os.environ.get(variable, "").strip():
         return Secret(value, f"the environment variable {variable}")
     if is_needed or named:
         raise AgentSpecError(
             f"agent {own.name!r} needs a key in the environment variable {variable}, which is not set"
         )
     return None
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _require_secrecy(own: Own, url: str, key: Secret | None) -> None:
+    """Refuse to send a key where others can read it, unless the user names the key for this very address."""
+    parts = urlsplit(url)
+    if key is None or parts.scheme == "https" or is_here(parts.hostname or "") or own.text("api_key_env"):
+        return
+    raise AgentSpecError(
+        f"agent {own.name!r} would send its key over http, which everybody between here and "
+        f"{parts.hostname} can read; use https, or set [agents.{own.name}] api_key_env to the variable "
+        'of a key for that server, or to "" for none'
+    )
 
 
 def _checked(url: str, name: str) -> str:

@@ -13,10 +13,10 @@ import httpx
 import trio
 
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.http.network.connections import Connections, is_here
+from flowcage.host.agents.http.network.connections import Connections
 from flowcage.host.agents.http.network.failure import Failure, Kind, refusal_of
 from flowcage.host.agents.http.network.lines import Events, Lines, Whole
-from flowcage.host.agents.http.network.setup import Setup
+from flowcage.host.agents.http.network.setup import Setup, is_here
 from flowcage.host.agents.http.reading import Reading
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
@@ -157,7 +157,9 @@ class Wire:
 
     def _is_refused_here(self, error: BaseException) -> bool:
         """Whether nobody listens on this machine: whoever is to start a server there is who waits."""
-        return is_here(self._url) and any(isinstance(each, ConnectionRefusedError) for each in _causes(error))
+        return is_here(self._url.host) and any(
+            isinstance(each, ConnectionRefusedError) for each in _causes(error)
+        )
 
     def _broken(self, error: Exception) -> Failure:
         if isinstance(error, httpx.ConnectTimeout):
