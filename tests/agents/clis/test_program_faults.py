@@ -175,6 +175,44 @@ def test_claude_tells_what_it_costs_while_it_works(tmp_path: Path) -> None:
     assert texts == ["I will look.", "Bash: echo here", TEXT]
 
 
+@pytest.mark.parametrize(("left", "is_ended"), [(126, True), (127, False)])
+def test_claude_is_ended_before_its_model_is_asked_again_where_the_budget_is_used_up(
+    left: int, is_ended: bool, tmp_path: Path
+) -> None:
+    run = transcript("claude", "tool")["runs"][0]
+    first = run["stdout"][
+        : next(at for at, line in enumerate(run["stdout"]) if line.startswith('{"type":"user"')) + 1
+    ]
+    stage = played("claude", tmp_path, [{**run, "stdout": first, "status": None} if is_ended else run])
+    outcome = stage.ask(Situation("budget", call={"tokens_left": left}))
+    if not is_ended:
+        assert isinstance(outcome, AgentAnswer)
+        return
+    assert type(outcome) is AgentError
+    assert str(outcome) == (
+        "agent 'claude' was ended: the run had 126 tokens left for it, and they are used up"
+    )
+    assert outcome.usage == USAGES["claude"]
+
+
+def test_an_answer_by_a_schema_is_taken_though_the_budget_is_used_up(tmp_path: Path) -> None:
+    stage = played("claude", tmp_path, transcript("claude", "schema")["runs"])
+    outcome = stage.ask(Situation("budget", options={"schema": NAMED}, call={"tokens_left": 1}))
+    assert isinstance(outcome, AgentAnswer), outcome
+    assert outcome.value == {"name": ""}
+
+
+def test_an_answer_that_the_schema_refuses_is_not_asked_for_again_where_the_budget_is_used_up(
+    tmp_path: Path,
+) -> None:
+    run = transcript("claude", "schema-not-kept-to")["runs"][0]
+    outcome = played("claude", tmp_path, [run | {"status": None}]).ask(
+        Situation("budget", options={"schema": NAMED}, call={"tokens_left": 1})
+    )
+    assert type(outcome) is AgentError
+    assert "used up" in str(outcome)
+
+
 def test_where_claude_does_not_tell_its_providers_stream_its_messages_count(tmp_path: Path) -> None:
     run = transcript("claude", "plain")["runs"][0]
     kept = [line for line in run["stdout"][:-1] if "stream_event" not in line]

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from flowcage.host.agents.agent import Agent
-from flowcage.host.agents.answer import AgentAnswer
+from flowcage.host.agents.answer import AgentAnswer, tokens_of
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import (
     AgentError,
@@ -134,8 +134,16 @@ class _Claude:
         with trio.CancelScope() as scope:
 
             def take(message: dict[str, Any]) -> None:
+                nonlocal end
+                if scope.cancel_called:  # what it wrote in the meantime is not waited for
+                    return
                 told.take(message)
                 if form is not None and told.has_schema is False:
+                    scope.cancel()
+                elif told.goes_on and _is_spent(call, told):
+                    end = (
+                        f"was ended: the run had {call.tokens_left} tokens left for it, and they are used up"
+                    )
                     scope.cancel()
                 elif told.result is not None:
                     scope.deadline = trio.current_time() + _LEAVE_SECONDS
@@ -171,6 +179,12 @@ class _Claude:
         if budgets:
             arguments.append(f"--max-budget-usd={max(min(budgets), 0.000_001):.6f}")
         return arguments
+
+
+def _is_spent(call: AgentCall, told: ClaudeStream) -> bool:
+    """Whether the tokens that the run had left are used up, which the program itself cannot be told."""
+    usage = told.usage
+    return call.tokens_left is not None and usage is not None and tokens_of(0, usage) > call.tokens_left
 
 
 def _require_honoured(call: AgentCall) -> None:

@@ -28,6 +28,7 @@ class ClaudeStream:
         session_id: the program's name for the conversation.
         result: the last message; None until it is there.
         error: the program's name for what went wrong; None for nothing.
+        goes_on: whether the last message means that the model is asked once more.
         has_schema: whether the model has the tool for answers by a schema; None until it is known.
     """
 
@@ -38,10 +39,13 @@ class ClaudeStream:
         self.session_id: str | None = None
         self.result: dict[str, Any] | None = None
         self.error: str | None = None
+        self.goes_on = False
         self.has_schema: bool | None = None
+        self._is_answered = False
 
     def take(self, message: dict[str, Any]) -> None:
         """Take the next message; one that is not known changes nothing."""
+        self.goes_on = message.get("type") == "user" and not (self._is_answered and _is_taken(message))
         match message.get("type"), message.get("subtype"):
             case "system", "init":
                 self._begin(message)
@@ -91,6 +95,8 @@ class ClaudeStream:
             self.model = model or self.model
         if identifier is not None:
             self._usages.whole[identifier] = _of_message(at(message, "message", "usage"))
+        names = [text_at(block, "name") for block in each_at(message, "message", "content")]
+        self._is_answered = _SCHEMA_TOOL in names
         for line in _lines(message):
             self._tell(Progress(text=line, usage=self.usage, model=self.model))
 
@@ -108,6 +114,11 @@ class ClaudeStream:
         why = text_at(message, "error") or "an error"
         attempt, most = count_at(message, "attempt"), count_at(message, "max_retries")
         self._tell(Progress(text=_line(f"tries again after {why} ({attempt} of {most})")))
+
+
+def _is_taken(message: dict[str, Any]) -> bool:
+    """Whether no tool has refused its input."""
+    return not any(at(block, "is_error") is True for block in each_at(message, "message", "content"))
 
 
 class _Usages:
