@@ -304,3 +304,11 @@ def test_many_programs_run_at_once() -> None:
 def test_the_pipe_of_stdout_holds_what_is_written_before_an_end() -> None:
     told = run(python("import fcntl; print(fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))"))
     assert int(told) == 1024 * 1024
+
+
+def test_no_key_is_in_an_error_nor_half_of_one_where_stderr_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "begin-0123456789-end")
+    text = "begin-0123456789-end" + "." * 1_990
+    message = failure(python("import sys; sys.exit(sys.argv[1])", text))
+    assert message.endswith("." * 1_900)
+    assert "-end" not in message
