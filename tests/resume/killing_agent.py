@@ -2,7 +2,8 @@
 
     python killing_agent.py NOTES SEED KILLS
 
-It kills at most KILLS times: before it answers, or some moment after.
+It kills at most KILLS times: before it answers; or some moment after, for which it asks who reads the named
+pipe NOTES.kills, since whatever it starts ends with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import random
 import signal
 import sys
-import time
 
 
 def kill(host: int) -> None:
@@ -25,8 +25,14 @@ def kill(host: int) -> None:
         return
 
 
+def host_of(supervisor: int) -> int:
+    """The flowcage that has this supervisor of a program; 1 where it has ended."""
+    with open(f"/proc/{supervisor}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
 def main(notes: str, seed: str, kills: int) -> None:
-    host = os.getppid()
+    host = host_of(os.getppid())
     prompt = sys.stdin.read()
     with open(notes, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -41,13 +47,9 @@ def main(notes: str, seed: str, kills: int) -> None:
         file.flush()
     if kind == "before":
         kill(host)
-    elif kind == "after" and os.fork() == 0:
-        null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(null, stream)
-        time.sleep(rng.random() * 0.02)
-        kill(host)
-        os._exit(0)
+    elif kind == "after":
+        with open(f"{notes}.kills", "w") as pipe:
+            pipe.write(f"{host} {rng.random() * 0.02}\n")
     print(f"<{prompt}>", flush=True)
 
 

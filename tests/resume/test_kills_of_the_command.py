@@ -7,6 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from flowcage.host.run.core.inputs import Answered, Said
 from flowcage.protocol.messages import AgentRequest
 
 from ..e2e.command import FLOWCAGE
+from .killing_agent import kill
 
 AGENT = Path(__file__).parent / "killing_agent.py"
 DEADLINE_S = 300
@@ -70,6 +75,27 @@ class Command:
         report: dict[str, Any] = json.loads(done.stdout)["runs"][0]
         return report
 
+    @contextmanager
+    def killer(self) -> Iterator[None]:
+        """Kill hosts when agents ask for it, which end before they could do so themselves."""
+        pipe = Path(f"{self.notes}.kills")
+        os.mkfifo(pipe)
+        with open(os.open(pipe, os.O_RDWR)) as asked:
+
+            def kill_as_asked() -> None:
+                for line in iter(asked.readline, "\n"):
+                    host, seconds = line.split()
+                    time.sleep(float(seconds))
+                    kill(int(host))
+
+            thread = threading.Thread(target=kill_as_asked)
+            thread.start()
+            try:
+                yield
+            finally:
+                pipe.write_text("\n")
+                thread.join()
+
     def __call__(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [FLOWCAGE, *words, "--store", self.store],
@@ -109,13 +135,14 @@ class Command:
 
 def to_the_end(command: Command) -> tuple[object, int]:
     """Resume until the run is done; its result, and how often it was killed."""
-    done, kills = command.run(), 0
-    while done.returncode == -signal.SIGKILL:
-        kills += 1
-        answered, before = command.answered(), len(command.asked())
-        done = command.resume()
-        again = answered & set(command.asked()[before:])
-        assert not again, f"life {kills}: asked again although the store has the answers: {again}"
+    with command.killer():
+        done, kills = command.run(), 0
+        while done.returncode == -signal.SIGKILL:
+            kills += 1
+            answered, before = command.answered(), len(command.asked())
+            done = command.resume()
+            again = answered & set(command.asked()[before:])
+            assert not again, f"life {kills}: asked again although the store has the answers: {again}"
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["result"], kills
 
