@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .repositories import Trees, git
+from .repositories import Trees, git, write
 
 
 @contextmanager
@@ -106,3 +106,12 @@ def test_folders_and_repositories_that_are_gone_are_forgotten(tmp_path: Path) ->
     trees.ask()
     assert list(trees.home.glob("*/*")) == []
     assert len(git(trees.repository, "worktree", "list").splitlines()) == 1
+
+
+def test_what_a_person_has_removed_is_forgotten(tmp_path: Path) -> None:
+    trees = Trees(tmp_path, work=write("b.txt"), deliver="patch")
+    trees.ask()
+    git(trees.repository, "worktree", "remove", "--force", str(trees.folders[0]))
+    trees.work = lambda _folder: None
+    trees.ask(2)
+    assert [each.suffix for each in trees.home.glob("*/*")] == [".patch"]

@@ -18,9 +18,11 @@ from flowcage.host.agents.worktrees.git import GitError, git
 from flowcage.host.agents.worktrees.record import Lock, Record
 from flowcage.host.agents.worktrees.repository import NoRepository, Repository, plain, repository_of
 from flowcage.host.agents.worktrees.settling import discard, settle
+from flowcage.host.terminal.text import cut, safe
 from flowcage.protocol.messages import Json
 
 _MAX_SESSIONS = 1_000
+_MAX_WORDS = 100  # characters
 
 
 class Kept(NamedTuple):
@@ -162,7 +164,8 @@ async def _tree(
             return found
     commit = await repository.commit(settings.base)
     await _warn(call, settings, repository, commit)
-    record = Record(run_id, request, call.label or "", repository.common, commit, settings.deliver)
+    words = _line(run_id), _line(request), _line(call.label or "")
+    record = Record(*words, repository.common, commit, settings.deliver)
     tree, lock = records.new(home, name, record)
     try:
         await git(repository.folder, "worktree", "add", "--quiet", "--detach", str(tree), commit)
@@ -200,6 +203,11 @@ async def _settle_leftovers(call: AgentCall, settings: Worktrees, home: Path) ->
             elif (facts := await settle(tree, record, lock)) is not None:
                 of = f"{_name(record)} in the run {record.run_id}, which was ended early,"
                 _tell(call, settings, f"changes of {of} are kept {Kept(facts).for_person}")
+
+
+def _line(text: str) -> str:
+    """A text of the workflow's as one line, for messages and commits."""
+    return cut(" ".join(safe(text).split()), _MAX_WORDS).encode("utf-8", "replace").decode()
 
 
 def _name(record: Record) -> str:

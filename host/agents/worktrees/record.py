@@ -89,16 +89,16 @@ def write(tree: Path, record: Record, **more: Any) -> None:
 
 
 def left(home: Path) -> Iterator[tuple[Path, Record, Lock, bool]]:
-    """Worktrees that nobody works on and nobody has settled.
+    """Worktrees that nobody works on and nobody has settled, and those that were kept and are gone.
 
     Each comes with its lock, which is the caller's from then on, and whether an agent may have been in it.
     """
     for path in sorted(home.glob("*.json")) if home.is_dir() else ():
-        found = _read(path)
-        if found is None or found.get("kept"):
+        found, tree = _read(path), path.with_suffix("")
+        if found is None or (found.get("kept") and tree.exists()):
             continue
-        if (lock := _taken(_lock_of(path.with_suffix("")))) is not None:
-            yield path.with_suffix(""), _record(found), lock, bool(found.get("ready"))
+        if (lock := _taken(_lock_of(tree))) is not None:
+            yield tree, _record(found), lock, bool(found.get("ready"))
 
 
 def kept(home: Path, name: str, session: str | None) -> tuple[Path, Record, Lock] | None:

@@ -59,8 +59,6 @@ async def discard(tree: Path, record: Record, lock: Lock) -> None:
     with suppress(GitError):  # the repository may be gone, or know nothing of it
         await git(record.common, "worktree", "remove", "--force", "--force", str(tree))
     await trio.to_thread.run_sync(lambda: shutil.rmtree(tree, ignore_errors=True))
-    with suppress(GitError):
-        await git(record.common, "worktree", "prune")
     lock.remove()
 
 
