@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.usage import ModelUsage, PhaseUsage, Usage
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.process.supervisor import Child
 from flowcage.host.run.core.agents.spending import Costs
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.tree import Tree, Workflow
@@ -71,7 +72,7 @@ def report_of(node: Node, tree: Tree, workflow: Workflow, ending: Ending) -> Rep
     return Report(
         node.id,
         ending.verdict,
-        replace(usage_of(tree, ending.children), earlier_cpu_seconds=ending.earlier_cpu_seconds),
+        usage_of(tree, ending.children, ending.earlier_cpu_seconds),
         tuple(kept.logs.entries),
         kept.logs.dropped,
         tuple(kept.phases),
@@ -105,31 +106,33 @@ def census_of(totals: Totals) -> Census:
     )
 
 
-def usage_of(tree: Tree, children: Succession) -> Usage:
+def usage_of(tree: Tree, children: Succession, earlier_cpu_seconds: float) -> Usage:
     """What a workflow cost; without a child that has ended, only what its agents cost."""
     totals, child = tree.totals, children.last
-    agents = Usage(
+    return Usage(
         agents=totals.started,
         reused_agents=totals.reused,
         reused_tokens=totals.reused_tokens,
         by_model=_by_model(tree),
+        earlier_cpu_seconds=earlier_cpu_seconds,
         **_costs(totals),
+        **({} if child is None or child.ended is None else _of_children(tree, children, child)),
     )
-    if child is None or child.ended is None:
-        return agents
+
+
+def _of_children(tree: Tree, children: Succession, last: Child) -> dict[str, Any]:
     used = children.used
-    return replace(
-        agents,
-        wall_seconds=round(children.earlier_seconds + child.wall_seconds, 6),
-        user_cpu_seconds=used.user_cpu_seconds,
-        system_cpu_seconds=used.system_cpu_seconds,
-        peak_rss_bytes=used.peak_rss_bytes,
-        messages=used.messages,
-        bytes_sent=used.bytes_sent,
-        bytes_received=used.bytes_received,
-        by_phase=_by_phase(tree),
-        by_workflow=_by_workflow(tree),
-    )
+    return {
+        "wall_seconds": round(children.earlier_seconds + last.wall_seconds, 6),
+        "user_cpu_seconds": used.user_cpu_seconds,
+        "system_cpu_seconds": used.system_cpu_seconds,
+        "peak_rss_bytes": used.peak_rss_bytes,
+        "messages": used.messages,
+        "bytes_sent": used.bytes_sent,
+        "bytes_received": used.bytes_received,
+        "by_phase": _by_phase(tree),
+        "by_workflow": _by_workflow(tree),
+    }
 
 
 def statistics_of(tree: Tree, workflow: Workflow, children: Succession, seconds: float) -> RunStatistics:

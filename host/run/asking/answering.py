@@ -121,8 +121,9 @@ class Answering:
 
     async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
         memory = Memory(asked.id, self._feed, self._keep)
-        is_watched, began = node.options.listener is not None, trio.current_time()
+        is_watched = node.options.listener is not None
         meter = Meter(partial(self._tell_of_progress, node, request.id) if is_watched else None)
+        began = meter.began
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory, meter)
         if is_watched and asked.heard is None:
             self._tell_of_start(node, call)
@@ -158,9 +159,9 @@ class Answering:
                 self._outage.begin(error)
                 return
             self._feed(given)
-            meter.begin()
             if (further := self._open[asked.id]) is None:
                 return
+            meter.begin()  # what was spent before is fed
             await self._keep()
             if node.is_failing or self._outage.failure is not None:
                 return

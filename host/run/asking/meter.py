@@ -28,9 +28,12 @@ class Meter:
 
     Args:
         watch: is told of progress; None where nobody watches.
+
+    Attributes:
+        began: when the question was put, by trio's clock.
     """
 
-    __slots__ = ("_began", "_cost_usd", "_has_answer", "_kept", "_model", "_tokens", "_usage", "_watch")
+    __slots__ = ("_cost_usd", "_has_answer", "_kept", "_model", "_tokens", "_usage", "_watch", "began")
 
     def __init__(self, watch: Callable[[Progress], None] | None) -> None:
         self._watch = watch
@@ -38,7 +41,7 @@ class Meter:
 
     def begin(self) -> None:
         """Another question is put."""
-        self._began = trio.current_time()
+        self.began = trio.current_time()
         self._has_answer = False
         self._tokens = 0
         self._usage: AgentUsage | None = None
@@ -79,7 +82,7 @@ class Meter:
         if not tokens and usage is not None:
             tokens = usage.input + usage.output
         cost_usd = self._cost_usd if self._cost_usd is not None or self.has_cost else 0.0
-        spent = Spent(tokens, cost_usd, round(trio.current_time() - self._began, 6))
+        spent = Spent(tokens, cost_usd, round(trio.current_time() - self.began, 6))
         if usage is None and self._model is None and not self._kept:
             return Cost(spent)
         facts: dict[str, Any] = {"usage": None if usage is None else usage.to_json(), "model": self._model}
