@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -75,8 +76,11 @@ def test_an_answer_that_is_not_as_it_should_be_is_refused_also_after_a_good_one(
 def test_a_cage_that_the_child_claims_is_looked_for_each_time() -> None:
     layers = {name: {"applied": True, "detail": ""} for name in STRICT_LAYERS}
     greets = greeting("strict")
-    for _ in range(2):
-        with pytest.raises(ProtocolViolation, match="does not confirm"):
-            greets.judge(os.getpid(), answer(isolation=layers))
-    with pytest.raises(ProtocolViolation, match="without strict isolation"):
-        greets.judge(os.getpid(), answer())
+    # A process without children: one that has some would be taken for a wrapper.
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        for _ in range(2):
+            with pytest.raises(ProtocolViolation, match="does not confirm"):
+                greets.judge(child.pid, answer(isolation=layers))
+        with pytest.raises(ProtocolViolation, match="without strict isolation"):
+            greets.judge(child.pid, answer())
+        child.kill()

@@ -18,7 +18,7 @@ from flowcage.host.run.past.hibernation import Hibernation
 # Nobody looks how much CPU a child has used: how busy the machine is must not matter.
 AT_ONCE = Hibernation(idle_seconds=0, min_wait_seconds=1, cpu_factor=0)
 DAY = 86_400_000
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 SLEEPY = """
 const before = await agent('before');

@@ -27,7 +27,7 @@ from flowcage.host.run.options import Caller
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.protocol.messages import Json, WorkflowRequest
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 SOURCE = """import { ask, sleep } from 'workflow:extra';
 export default async () => {

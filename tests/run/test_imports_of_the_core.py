@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
-PURE = (
-    *("books", "commands", "fold", "inputs", "kept", "kinds", "rest", "reusing", "rules", "tree", "waits"),
-    *("agents.calls", "agents.spending", "agents.terms", "agents.told"),
+CORE = Path(__file__).parents[2] / "host" / "run" / "core"
+PURE = sorted(
+    ".".join(path.relative_to(CORE).with_suffix("").parts)
+    for path in CORE.rglob("*.py")
+    if path.stem != "__init__"
 )
 PROGRAM = """
 import importlib, sys
