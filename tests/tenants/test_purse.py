@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentError, AgentUsage, Progress
+from flowcage.events import Requested
 from flowcage.host import Host, RunOptions, TenantLimits
 from flowcage.host.tenants.purse import Purse
 
@@ -157,3 +158,13 @@ async def test_after_a_cost_that_nobody_knows_nothing_is_asked() -> None:
     await guarded(call())
     with pytest.raises(AgentError, match=r"is not known .the model is 'm'., so the tenant's ceiling of .10"):
         await guarded(call())
+
+
+@in_trio
+async def test_live_runs_of_the_tenant_are_held_to_it_too() -> None:
+    host = Host(tenants={"acme": TenantLimits(max_cost_usd=0.5)})
+    async with host, host.open_run(CALLS, tenant="acme", args=["a", "b", "c"]) as run:
+        async for event in run:
+            if isinstance(event, Requested):
+                run.answer(event.request.id, "ok", cost_usd=0.25)
+        assert (await run.outcome()).result == ["ok", "ok", REFUSED]
