@@ -12,7 +12,6 @@ import trio
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, Progress
-from flowcage.host.agents.asking import Reply
 from flowcage.host.agents.asking import ask as ask_agent
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentsUnavailable, OptionNotHonoured
@@ -22,6 +21,7 @@ from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.process.allowance import Allowance
+from flowcage.host.run.asking.given import input_of, refused
 from flowcage.host.run.asking.meter import Cost, Meter
 from flowcage.host.run.asking.outage import Outage
 from flowcage.host.run.core import kinds
@@ -139,7 +139,7 @@ class Answering:
             message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
             spent, facts = meter.read()
             spent = spent._replace(seconds=round(trio.current_time() - began, 6))
-            self._feed(_refused(asked.id, message, Cost(spent, facts), Reason.TIMEOUT))
+            self._feed(refused(asked.id, message, Cost(spent, facts), Reason.TIMEOUT))
         except trio.Cancelled:
             self._charge(asked, meter)
             raise
@@ -202,14 +202,14 @@ class Answering:
         except AgentsUnavailable:
             raise
         except (SchemaRefused, OptionNotHonoured) as refusal:
-            return _refused(asked.id, str(refusal), meter.read(), Reason.BAD_CALL)
+            return refused(asked.id, str(refusal), meter.read(), Reason.BAD_CALL)
         except RequestRejected as refusal:
             meter.fail(refusal)
-            return _refused(asked.id, str(refusal), meter.read())
+            return refused(asked.id, str(refusal), meter.read())
         if heard is None:
             meter.hear(reply.answer)
-            return _input(asked.id, reply, meter.read())
-        return _input(asked.id, reply, Cost(meter.read().spent, heard.facts))
+            return input_of(asked.id, reply, meter.read())
+        return input_of(asked.id, reply, Cost(meter.read().spent, heard.facts))
 
     def _agent(self, node: Node, asked: Ask) -> Agent:
         if asked.heard is not None:
@@ -272,20 +272,6 @@ def _require_repeatable(node: Node, asked: Ask) -> None:
 
 async def _again(heard: Heard, _call: AgentCall) -> AgentAnswer:
     return AgentAnswer(heard.value)
-
-
-def _input(identifier: str, reply: Reply, cost: Cost) -> Answered | Refused:
-    if reply.refusal is not None:
-        return _refused(identifier, reply.refusal, cost)
-    if reply.problem is not None:
-        return _refused(identifier, reply.problem, cost, Reason.WRONG_ANSWER, reply.text)
-    return Answered(identifier, reply.answer.value, *cost)
-
-
-def _refused(
-    identifier: str, message: str, cost: Cost, reason: Reason = Reason.REFUSED, text: str | None = None
-) -> Refused:
-    return Refused(identifier, message, reason, text, *cost)
 
 
 def answered(options: RunOptions, answerer: Answerer | None, *, is_kept: bool) -> frozenset[str]:
