@@ -29,7 +29,7 @@ LEFT_OUT = "a line on descriptor 3 was left out, which "
         ({"costUsd": 0}, Progress(cost_usd=0)),
         ({}, Progress()),
         ({"usage": None, "costUsd": None, "model": None, "progress": None, "more": [1]}, Progress()),
-        ({"progress": "x" * 5_000}, Progress("x" * 1_000 + "…")),
+        ({"progress": "x" * 5_000}, Progress("x" * 999 + "…")),
     ],
 )
 def test_a_line_is_progress(line: Any, progress: Progress) -> None:

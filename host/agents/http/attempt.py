@@ -24,7 +24,7 @@ from flowcage.host.terminal.text import cut
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
-_MAX_REFUSAL = 1_000
+_MOST_CHARACTERS = 1_100
 # Between words of how much was written.
 _TELL_EVERY_S = 1.0
 
@@ -83,18 +83,18 @@ class Attempt:
         """The failure as the workflow gets it, with what it cost."""
         kind = AgentsUnavailable if failure.kind is Kind.UNAVAILABLE else AgentError
         tries = f" ({self._requests} requests were sent)" if self._requests > 1 else ""
-        message = f"agent {self._setup.name!r} {failure.message}{tries}"
-        return kind(self._setup.hide(message), **self._spent())
+        message = f"agent {self._setup.name!r} {self._words(failure.message)}{tries}"
+        return kind(message, **self._spent())
 
     async def _pause(self, failure: Failure, failures: int) -> None:
         seconds = pause(failures, failure.after_s, random.random)
         left = self._until - trio.current_time()
         if seconds >= left:
             raise Failure(
-                f"{failure.message}; the next request would be in {seconds:.0f} s, "
+                f"{self._words(failure.message)}; the next request would be in {seconds:.0f} s, "
                 f"and the call has {max(0.0, left):.0f} s left"
             )
-        self._call.tell(Progress(self._setup.hide(f"waits {seconds:.1f} s: it {failure.message}")))
+        self._call.tell(Progress(f"waits {seconds:.1f} s: it {self._words(failure.message)}"))
         await trio.sleep(seconds)
 
     def _content(self, question: Question) -> bytes:
@@ -111,7 +111,7 @@ class Attempt:
 
     def _answer(self, question: Question, reading: Reading) -> AgentAnswer:
         if reading.refusal is not None:
-            said = cut(reading.refusal or reading.text, _MAX_REFUSAL)
+            said = reading.refusal or reading.text
             raise self.error(Failure(f"refused to answer{': ' + said if said else ''}"))
         if reading.shortfall is not None:
             raise self.error(Failure(reading.shortfall))
@@ -132,6 +132,10 @@ class Attempt:
         usage = reading.usage_of(self._asked)
         cost_usd = 0.0 if self._api.costs_nothing else None
         return {"usage": usage, "cost_usd": cost_usd, "model": self._shown(reading.model)}
+
+    def _words(self, text: str) -> str:
+        """A text without the key, and cut after that."""
+        return cut(self._setup.hide(text), _MOST_CHARACTERS)
 
     def _shown(self, name: str | None) -> str | None:
         return None if name is None else self._setup.hide(name)

@@ -142,5 +142,5 @@ def _version(path: str) -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         return f"it does not tell its version: {cut(str(error), 200)}"
-    lines = plain_text(done.stdout).splitlines()
+    lines = redacted(plain_text(done.stdout)).splitlines()
     return cut(lines[0], 200) if lines and done.returncode == 0 else "it does not tell its version"

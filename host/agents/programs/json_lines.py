@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowcage.host.terminal.text import plain_text
+from flowcage.host.agents.redaction import redacted
+from flowcage.host.terminal.text import plain_text, tail
 from flowcage.protocol import strictjson
 
 # A longer line is left out: it would be held in memory, and no message of use is as long.
 MAX_LINE_BYTES = 64 * 1024 * 1024
-# Of other lines, such as warnings that are printed first, so many bytes are kept, from the end.
-_SAID_BYTES = 4 * 1024
+# Of other lines, such as warnings that are printed first, so many characters are shown, from the end. More
+# bytes are kept than that, because keys are looked for before they are cut.
+_SAID_CHARACTERS = 1_000
+_SAID_BYTES = 16 * 1024
 
 
 class JsonLines:
@@ -59,8 +62,8 @@ class JsonLines:
 
     @property
     def said(self) -> str:
-        """The last of what is no object."""
-        return plain_text(self._said)
+        """The last of what is no object, without keys."""
+        return tail(redacted(plain_text(self._said)), _SAID_CHARACTERS)
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from flowcage.host.agents.answer import AgentUsage, Progress
 from flowcage.host.agents.redaction import redacted
+from flowcage.host.terminal.text import cut
 from flowcage.protocol.messages import Json
 
 MAX_PROGRESS_CHARACTERS = 1_000
@@ -40,18 +40,14 @@ class Told:
         told = {name: value for name, value in vars(progress).items() if value is not None}
         if told:
             self._last = Progress(**{**vars(self._last), **told})
-            self._tell(progress if progress.text is None else replace(progress, text=redacted(progress.text)))
+            self._tell(progress)
 
     def leave_out(self, why: str) -> None:
         """Tell of a line that is none; of the first ones."""
         self._complaints += 1
         if self._complaints <= MAX_COMPLAINTS:
             further = "; further ones are not told of" if self._complaints == MAX_COMPLAINTS else ""
-            self._tell(
-                Progress(
-                    f"a line on descriptor 3 was left out, which {why}{further}"[:MAX_PROGRESS_CHARACTERS]
-                )
-            )
+            self._tell(Progress(f"a line on descriptor 3 was left out, which {_shown(why)}{further}"))
 
     @property
     def spent(self) -> dict[str, Any]:
@@ -74,13 +70,20 @@ def progress_of(line: Json) -> Progress:
         raise ValueError("is no JSON object")
     usage, cost = line.get("usage"), line.get("costUsd")
     text = _text(line, "progress")
-    if text is not None and len(text) > MAX_PROGRESS_CHARACTERS:
-        text = f"{text[:MAX_PROGRESS_CHARACTERS]}…"
     if cost is not None and (_is_no_number(cost) or not 0 <= cost <= _MAX_NUMBER):
         raise ValueError("has a costUsd that is no number of 0 or more")
     return Progress(
-        text, None if usage is None else _usage(usage), cost, _name(line, "model"), _name(line, "sessionId")
+        None if text is None else _shown(text),
+        None if usage is None else _usage(usage),
+        cost,
+        _name(line, "model"),
+        _name(line, "sessionId"),
     )
+
+
+def _shown(text: str) -> str:
+    """A text without keys, and cut after that: half of one is not found."""
+    return cut(redacted(text), MAX_PROGRESS_CHARACTERS)
 
 
 def _usage(usage: Json) -> AgentUsage:

@@ -11,9 +11,7 @@ from typing import Any
 
 from flowcage.host.agents.http.network.backoff import may_pass, retry_after
 from flowcage.host.agents.http.told import at, text_at
-from flowcage.host.terminal.text import cut, plain_text
-
-_MOST_CHARACTERS = 1_000
+from flowcage.host.terminal.text import plain_text
 
 _ACCOUNT_STATUSES = frozenset({401, 402, 403})
 # Types and codes of both providers' errors that are about the account, whichever status they come with.
@@ -56,7 +54,8 @@ class Failure(Exception):
     """A request has no answer.
 
     Attributes:
-        message: continues the name of the agent.
+        message: continues the name of the agent. It may have the key, and is not cut: half of one would
+            not be found.
         kind: what can be done.
         after_s: seconds that the server asks to wait.
     """
@@ -122,8 +121,7 @@ def _words(told: Any, content: bytes) -> str:
     message = _message(told)
     codes = [code for code in _codes(told) if code != "invalid_request_error"]
     text = plain_text(content if message is None else message.encode("utf-8", "replace")).strip()
-    named = f"{codes[0]}: {text}" if codes and text else text or (codes[0] if codes else "no reason is given")
-    return cut(named, _MOST_CHARACTERS)
+    return f"{codes[0]}: {text}" if codes and text else text or (codes[0] if codes else "no reason is given")
 
 
 def _json(content: bytes) -> Any:
