@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,48 @@ def test_changes_are_kept_on_a_branch(tmp_path: Path, work: Callable[[Path], Non
     assert git(trees.repository, "status", "--porcelain") == ""
     assert git(trees.repository, "rev-parse", "HEAD").strip() == head
     assert [f"changes of fix it are kept in {trees.folders[0]}, flowcage/run1/fix-it-1"] == trees.notes
+
+
+def leave(folder: Path) -> None:
+    (folder / ".git").unlink()
+    write("b.txt")(folder)
+
+
+def begin_anew(folder: Path) -> None:
+    leave(folder)
+    git(folder, "init", "--quiet")
+    commit(folder)
+
+
+def take_the_users_own(folder: Path) -> None:
+    leave(folder)
+    write(".git", f"gitdir: {folder.parents[2] / 'repository' / '.git'}\n")(folder)
+
+
+def lead_to_the_users_own(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to(folder.parents[2] / "repository")
+
+
+LOG, FILES = ("log", "--all"), ("ls-files", "--stage")
+
+
+@pytest.mark.parametrize("work", [leave, begin_anew, take_the_users_own, lead_to_the_users_own])
+def test_what_is_no_worktree_any_more_is_kept_and_no_other_repository_is_touched(
+    tmp_path: Path, work: Callable[[Path], None]
+) -> None:
+    trees = Trees(tmp_path, work=work)
+    write("not-committed")(trees.repository)
+    for each in (tmp_path, trees.repository):  # around the worktrees, as where a home is a repository
+        git(each, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "of the home")
+    before = [git(each, *words) for each in (tmp_path, trees.repository) for words in (LOG, FILES)]
+    told = trees.ask().worktree
+    assert told is not None
+    assert "problem" in told
+    assert "branch" not in told
+    assert trees.folders[0].exists()
+    assert before == [git(each, *words) for each in (tmp_path, trees.repository) for words in (LOG, FILES)]
 
 
 def test_a_branch_that_the_agent_has_made_is_the_one(tmp_path: Path) -> None:

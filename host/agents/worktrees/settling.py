@@ -6,6 +6,7 @@ committed is kept as it is.
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from flowcage.protocol.messages import Json
 # For a commit, where the user has told git no name.
 _NOBODY = ("user.name=flowcage", "user.email=flowcage@localhost")
 _BRANCHES = "flowcage"
+_WHERE = ("--git-dir", "--show-toplevel")
 
 
 async def settle(
@@ -67,14 +69,30 @@ def _is_there(tree: Path) -> bool:
 
 
 async def _is_unchanged(tree: Path, record: Record) -> bool:
-    if await _head(tree) != record.base:
+    if await _head(tree, record) != record.base:
         return False
     status = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
     return not await git(str(tree), *status)
 
 
-async def _head(tree: Path) -> str:
-    return (await git(str(tree), "rev-parse", "HEAD")).strip()
+async def _head(tree: Path, record: Record) -> str:
+    """The commit that a worktree is at.
+
+    Raises:
+        GitError: it is none of the repository any more. Without its ``.git``, git would work in a repository
+            that is around it, such as one of the user's home, and commit all that is there.
+    """
+    own, top, head, *_ = (await git(str(tree), "rev-parse", *_WHERE, "HEAD")).split("\n")
+    if not _is_own(tree, record, own, top):
+        raise GitError("the folder is no worktree of the repository any more")
+    return head
+
+
+def _is_own(tree: Path, record: Record, own: str, top: str) -> bool:
+    """Whether git works in the folder itself, with what the repository has of one worktree."""
+    folder = os.path.join(os.path.realpath(tree.parent), tree.name)
+    worktrees = os.path.join(record.common, "worktrees")
+    return top == folder and os.path.dirname(os.path.realpath(os.path.join(tree, own))) == worktrees
 
 
 async def _commit(tree: Path, record: Record) -> str:
@@ -86,7 +104,7 @@ async def _commit(tree: Path, record: Record) -> str:
         await git(
             str(tree), "commit", "--quiet", "--no-verify", "-m", message, settings=await _identity(tree)
         )
-    return await _head(tree)
+    return await _head(tree, record)
 
 
 async def _identity(tree: Path) -> tuple[str, ...]:
