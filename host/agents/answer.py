@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from flowcage.protocol.messages import Json
+
+# More than anything costs; sums of it are finite.
+MAX_COST_USD = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,10 @@ class Progress:
     model: str | None = None
     session_id: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.cost_usd:
+            require_cost(self.cost_usd)
+
 
 def tokens_of(tokens: int, usage: AgentUsage | None) -> int:
     """The tokens that count for the budget: those told, or else the input and output of the usage."""
@@ -109,8 +116,13 @@ def tokens_of(tokens: int, usage: AgentUsage | None) -> int:
 
 def require_cost(cost: object) -> None:
     """Raise ValueError for what is no amount of US dollars."""
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
-        raise ValueError(f"cost_usd must be a finite number of 0 or more, not {cost!r}")
+    if not is_cost(cost):
+        raise ValueError(f"cost_usd must be a number from 0 to {MAX_COST_USD:g}, not {cost!r:.80}")
+
+
+def is_cost(cost: object) -> TypeGuard[float]:
+    """Whether something is an amount of US dollars."""
+    return not isinstance(cost, bool) and isinstance(cost, int | float) and 0 <= cost <= MAX_COST_USD
 
 
 def _require_count(name: str, value: object) -> None:

@@ -84,7 +84,7 @@ def test_json_and_json_lines_are_read(data: bytes) -> None:
         (b'{"error": 1}', "f: entry 1: `error` must be text, not 1"),
         (b'{"label": null, "answer": 1}', "f: entry 1: `label` must be text, not null"),
         (b'{"answer": 1, "tokens": -1}', "f: entry 1: tokens must be a whole number"),
-        (b'{"answer": 1, "costUsd": "1"}', "f: entry 1: cost_usd must be a finite number"),
+        (b'{"answer": 1, "costUsd": "1"}', "f: entry 1: cost_usd must be a number"),
         (b'{"answer": 1, "usage": 3}', "f: entry 1: `usage` must be an object, not 3"),
         (
             b'{"answer": 1, "usage": {"inputs": 3}}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowcage.host.agents.answer import AgentUsage, Progress
+from flowcage.host.agents.answer import AgentUsage, Progress, is_cost
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.terminal.text import cut
 from flowcage.protocol.messages import Json
@@ -70,7 +70,7 @@ def progress_of(line: Json) -> Progress:
         raise ValueError("is no JSON object")
     usage, cost = line.get("usage"), line.get("costUsd")
     text = _text(line, "progress")
-    if cost is not None and (_is_no_number(cost) or not 0 <= cost <= _MAX_NUMBER):
+    if cost is not None and not is_cost(cost):
         raise ValueError("has a costUsd that is no number of 0 or more")
     return Progress(
         None if text is None else _shown(text),
@@ -94,10 +94,6 @@ def _usage(usage: Json) -> AgentUsage:
         if type(count) is not int or not 0 <= count <= _MAX_NUMBER:
             raise ValueError(f"has a usage.{name} that is no whole number of 0 or more")
     return AgentUsage(**{ours: usage.get(name, 0) for name, ours in _USAGE.items()})
-
-
-def _is_no_number(value: Json) -> bool:
-    return isinstance(value, bool) or not isinstance(value, int | float)
 
 
 def _text(line: dict[str, Json], name: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flowcage.host.agents.answer import AgentUsage, Progress
+from flowcage.host.agents.answer import AgentUsage, Progress, is_cost
 from flowcage.host.agents.http.told import at, count_at, each_at, text_at
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.terminal.text import cut
@@ -73,8 +73,7 @@ class ClaudeStream:
     def cost_usd(self) -> float | None:
         """As the program reckons it; None where it does not say."""
         cost = at(self.result, "total_cost_usd")
-        is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-        return float(cost) if is_number and 0 <= cost < float("inf") else None
+        return float(cost) if is_cost(cost) else None
 
     @property
     def spent(self) -> dict[str, Any]:
