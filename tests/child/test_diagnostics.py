@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .child_process import ChildProcess
+
+DECLARATIONS = Path(__file__).parents[2] / "schemas" / "workflow.d.ts"
 
 
 def diagnostics(child: ChildProcess, source: str, kind: str) -> list[dict[str, Any]]:
@@ -136,6 +140,15 @@ def test_an_unknown_option_is_passed_on_and_noted_once(child: ChildProcess) -> N
     (note,) = child.drain()["diagnostics"]
     assert note["kind"] == "unknown_option"
     assert '"lable"' in note["message"]
+
+
+def test_each_option_that_authors_types_have_is_known(child: ChildProcess) -> None:
+    declared = re.search(r"(?ms)interface AgentOptions \{(.*?)^\}", DECLARATIONS.read_text())
+    assert declared is not None
+    names = re.findall(r"readonly (\w+)\?:", declared[1])
+    assert {"label", "continue"} <= set(names)
+    options = ", ".join(f"{name}: null" for name in names)
+    assert diagnostics(child, f"await agent('x', {{ {options} }})", "unknown_option") == []
 
 
 def failure_data(child: ChildProcess, source: str) -> dict[str, Any]:

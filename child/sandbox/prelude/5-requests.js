@@ -34,7 +34,7 @@ function agentOptions(options) {
 // Unknown options are passed on, since a host may have its own, but noted: one may be misspelt.
 const knownOptions = {
   __proto__: null, label: 1, phase: 1, schema: 1, model: 1, provider: 1, agentType: 1, isolation: 1,
-  effort: 1, retry: 1, timeoutMs: 1,
+  effort: 1, retry: 1, timeoutMs: 1, handle: 1, continue: 1,
 };
 
 function noteUnknownOptions(options) {
