@@ -7,9 +7,12 @@ from collections.abc import Collection
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
 from flowcage.host.terminal.near_match import did_you_mean
+from flowcage.protocol import strictjson
 
 # These the run itself follows.
 _OF_THE_RUN = frozenset({"label", "phase", "retry", "timeoutMs"})
+# Any other value of these would be taken for none.
+_TEXTS = ("model", "provider", "effort")
 # Options of other programs that run workflows, and what does the same here.
 _ELSEWHERE = {
     "adapter": "provider, by which flowcage.toml routes calls to agents",
@@ -32,7 +35,7 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
             sessions, and so the run can follow ``handle``.
 
     Raises:
-        OptionNotHonoured: there is another one.
+        OptionNotHonoured: there is another one, or one that is no text where text is expected.
     """
     followed = _OF_THE_RUN.union(honoured, ["handle"] if "continue" in honoured else [])
     for name, value in _asked(call).items():
@@ -41,6 +44,10 @@ def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> 
             raise OptionNotHonoured(
                 f"agent {agent!r} cannot follow options.{name[:80]}; it follows {known}. "
                 "Leave the option out, or choose another agent"
+            )
+        if name in _TEXTS and value is not None and not (isinstance(value, str) and value):
+            raise OptionNotHonoured(
+                f"options.{name} must be text that is not empty, or null, not {strictjson.dumps(value)[:80]}"
             )
 
 

@@ -37,6 +37,13 @@ def test_what_is_not_honoured_is_refused_by_name(members: dict[str, Any], name: 
         require_honoured(AgentCall("1", "x", **members), "small", {"model"})
 
 
+@pytest.mark.parametrize("name", ["model", "provider", "effort"])
+@pytest.mark.parametrize("value", [5, {"name": "opus"}, ["opus"], True, ""])
+def test_a_value_that_would_be_taken_for_none_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(OptionNotHonoured, match=rf"options\.{name} must be text that is not empty, or null"):
+        require_honoured(AgentCall("1", "x", {name: value}), "small", {name})
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

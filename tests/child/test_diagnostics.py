@@ -148,7 +148,7 @@ def test_each_option_that_authors_types_have_is_known(child: ChildProcess) -> No
     names = re.findall(r"readonly (\w+)\?:", declared[1])
     assert {"label", "continue"} <= set(names)
     options = ", ".join(f"{name}: null" for name in names)
-    assert diagnostics(child, f"await agent('x', {{ {options} }})", "unknown_option") == []
+    assert diagnostics(child, f"export default await agent('x', {{ {options} }})", "unknown_option") == []
 
 
 def failure_data(child: ChildProcess, source: str) -> dict[str, Any]:
