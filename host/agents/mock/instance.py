@@ -1,7 +1,8 @@
 """Makes a small value for a plain JSON Schema, for `echo`.
 
 The schema is read once, without a search: a value that it spells out is taken as it is, otherwise the
-smallest of the type is made. The value may be wrong; the run checks it, as any agent's.
+smallest of the type is made, with the members that an object may leave out. The value may be wrong; the run
+checks it, as any agent's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from flowcage.protocol.messages import Json
 MAX_DEPTH = 32
 # Of an answer as JSON.
 MAX_CHARACTERS = 100_000
+# Levels down to which optional members are made.
+_OPTIONAL_LEVELS = 8
+# Of optional members that cannot be made, before no more are tried: each may take as long as an answer.
+_MAX_FAILURES = 10
 # Each value counts as so many more, which bounds the time: a thousand values take some two milliseconds.
 _CHARACTERS_A_VALUE = 100
 
@@ -73,6 +78,7 @@ class _Maker:
     def __init__(self, root: Json) -> None:
         self._root = root
         self._left = MAX_CHARACTERS
+        self._failures_left = _MAX_FAILURES
 
     def make(self, schema: Json, path: str, depth: int) -> Json:
         """Make the value for one schema.
@@ -146,7 +152,21 @@ class _Maker:
             self._spend(len(name), path)
             place = f"{path}/{cut(name, 80).replace('~', '~0').replace('/', '~1')}"
             made[name] = self.make(declared.get(name, others), place, depth - 1)
+        if "maxProperties" not in schema and depth > MAX_DEPTH - _OPTIONAL_LEVELS:
+            for name in declared:
+                if name not in made and self._failures_left:
+                    self._add_optional(made, name, declared[name], path, depth)
         return made
+
+    def _add_optional(self, made: dict[str, Json], name: str, schema: Json, path: str, depth: int) -> None:
+        """Make a member that may be left out: workflows are written for agents that mostly fill them in."""
+        left = self._left
+        try:
+            self._spend(len(name), path)
+            made[name] = self.make(schema, path, depth - 1)
+        except NoInstance:
+            self._left = left
+            self._failures_left -= 1
 
 
 def _no(path: str, why: str) -> NoInstance:
