@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowcage.host.agents.agent import Agent
-from flowcage.host.agents.compose.priced import free, priced
+from flowcage.host.agents.compose.priced import priced
 from flowcage.host.agents.compose.worktree import worktree
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.mock.mock import mock
@@ -33,9 +33,15 @@ _BUILT_IN = {**_PROGRAMS, **_MODELS}
 # The names that a text may begin with.
 KNOWN_AGENTS = (*_BUILT_IN, "command", "mock")
 
-# Who bills the tokens of an agent, as the table of prices names them; those of the others are found by model.
-_PROVIDERS = {"claude": "anthropic", "anthropic": "anthropic", "codex": "openai", "openai": "openai"}
-_FREE = ("ollama",)
+# Who bills the tokens of an agent, as the table of prices names them; of others, models tell. What ollama
+# bills is in no table, and a model of that name has other prices elsewhere.
+_PROVIDERS = {
+    "claude": "anthropic",
+    "anthropic": "anthropic",
+    "codex": "openai",
+    "openai": "openai",
+    "ollama": "ollama",
+}
 
 
 class Spec(NamedTuple):
@@ -99,7 +105,7 @@ def parse_agent(
     if name == "mock":
         return mock(fixtures)
     agent = _made(name, rest, spec, settings)
-    return free(agent) if name in _FREE else priced(agent, provider=_PROVIDERS.get(name))
+    return priced(agent, provider=_PROVIDERS.get(name))
 
 
 def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Agent:

@@ -11,7 +11,6 @@ import trio
 import trio.testing
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentError, AgentUsage, Progress, WrongAnswer, priced
-from flowcage.host.agents.compose.priced import free
 from flowcage.host.agents.compose.prices import price_of
 
 MODEL = "claude-opus-4-5"
@@ -117,14 +116,10 @@ def test_an_agent_that_is_cut_off_has_told_its_cost() -> None:
     assert [each.cost_usd for each in told[:-1]] == [None, None]
 
 
-def test_what_is_free_costs_nothing_unless_it_says_so() -> None:
-    call = AgentCall("1", "p", {})
-    assert trio.run(free(answering(AgentAnswer("x", usage=USAGE, model=MODEL))), call).cost_usd == 0.0
-    assert trio.run(free(answering(AgentAnswer("x", cost_usd=0.5))), call).cost_usd == 0.5
-    error = AgentError("no", usage=USAGE, model=MODEL)
-    with pytest.raises(AgentError):
-        trio.run(free(failing(error)), call)
-    assert error.cost_usd == 0.0
+def test_what_ollama_bills_is_in_no_table() -> None:
+    answer = answering(AgentAnswer("x", usage=USAGE, model="gpt-oss-120b"))
+    assert ask(answer).cost_usd is not None
+    assert ask(answer, provider="ollama").cost_usd is None
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-5-codex", "claude-sonnet-4-5-20250929", "gemini-2.5-pro"])

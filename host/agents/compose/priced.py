@@ -40,20 +40,6 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
     return answer
 
 
-def free(agent: Agent) -> Agent:
-    """Make an agent whose answers and failures cost nothing, unless it tells that they do."""
-
-    async def answer(call: AgentCall) -> AgentAnswer:
-        try:
-            told = await agent(call)
-        except AgentError as error:
-            error.cost_usd = error.cost_usd or 0.0
-            raise
-        return told if told.cost_usd is not None else replace(told, cost_usd=0.0)
-
-    return answer
-
-
 class _Bill:
     """Of one call: what was told of it by now."""
 
