@@ -106,7 +106,10 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('trusted = ["."]', "trusted[0]: expected a path that begins with / or ~, not '.'"),
         ("agent = ", "is not TOML: Invalid value (at"),
         (b"agent = '\xff'", "is not UTF-8"),
-        ("a = " + "[" * 100_000, "is nested too deeply"),
+        ("a = " + "[" * 20_000, "is nested too deeply"),
+        ("a = " + "9" * 5_000, "is not TOML: Exceeds the limit (4300"),
+        (".".join(["a"] * 30_000) + " = 1", "is longer than 32768 bytes"),
+        ("a" * 10_000 + " = 1", "a" * 80 + ": there is no such key"),
         ("#" * (1024 * 1024 + 1), "is longer than 1048576 bytes"),
     ],
 )

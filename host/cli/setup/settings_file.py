@@ -12,7 +12,8 @@ from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.terminal.near_match import did_you_mean
 
-MAX_BYTES = 1024 * 1024
+# A key of n parts takes tomllib steps in the square of n: three seconds in a file of this length.
+MAX_BYTES = 32 * 1024
 ROUTE_KEYS = ("label", "phase", "model", "provider", "agentType", "agent")
 _KEYS = ("agent", "models", "agents", "route", "trusted")
 
@@ -60,7 +61,7 @@ def read_settings(path: Path, *, follows_links: bool) -> Settings:
         raise InputError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # tomllib.TOMLDecodeError is one, and int() has another for 4,300 digits
         raise InputError(f"{path}: is not TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{path}: is nested too deeply") from None
@@ -108,7 +109,7 @@ class _Checked:
             if key not in known:
                 names = ", ".join(known)
                 self._fail(
-                    f"{prefix}{key}", f"there is no such key{did_you_mean(key, known)}; known are {names}"
+                    f"{prefix}{key[:80]}", f"there is no such key{did_you_mean(key, known)}; known are {names}"
                 )
 
     def _table(self, key: str, value: Any, check: Callable[[str, Any], Any]) -> dict[str, Any]:
