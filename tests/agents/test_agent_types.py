@@ -12,6 +12,7 @@ import trio
 from flowcage.agents import AgentAnswer, AgentCall, AgentTypes, OptionNotHonoured, TypesFolder, typed
 from flowcage.host.agents.types import folders
 from flowcage.host.agents.types.agent_type import BUILT_IN
+from flowcage.host.agents.types.errors import UnknownAgentType
 from flowcage.host.agents.types.folders import MAX_FILES
 
 REVIEWER = """---
@@ -151,6 +152,23 @@ def test_a_file_that_cannot_be_followed_spoils_its_own_type_only(
     types = AgentTypes([TypesFolder(tmp_path)])
     assert asked(types, agentType="reviewer").model == "opus"
     assert why in refusal(types, "bad")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("long", f"---\nname: {'n' * 50_000}\n---\n"),
+        ("key", f"---\n{'k' * 50_000}: x\n---\n"),
+        ("tools", f"---\ntools: '{'a,' * 20_000}'\n---\n"),
+    ],
+)
+def test_a_long_text_of_a_file_is_not_in_messages(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / f"{name}.md").write_text(text)
+    types = AgentTypes([TypesFolder(tmp_path)])
+    for asked in (name, "another"):
+        with pytest.raises(UnknownAgentType) as caught:
+            types.find(asked)
+        assert len(str(caught.value)) < 600
 
 
 def test_two_files_for_one_type_are_refused(tmp_path: Path) -> None:

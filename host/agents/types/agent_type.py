@@ -10,6 +10,7 @@ from flowcage.host.terminal.near_match import did_you_mean
 
 # For people; they change nothing.
 _ABOUT = ("description", "color", "version", "author", "license", "tags")
+MAX_NAME = 100  # characters; messages have names
 _FOLLOWED = ("name", "tools", "model", "effort", "isolation")
 
 
@@ -58,9 +59,12 @@ def type_of(page: Page, stem: str) -> AgentType:
             raise ValueError(
                 f"{key!r} is not followed here{did_you_mean(key, known)}; known are {', '.join(known)}"
             )
+    name = _text(page, "name") or stem
+    if len(name) > MAX_NAME:
+        raise ValueError(f"'name' has {len(name)} characters, and may have {MAX_NAME}")
     description = page.matter.get("description", "")
     return AgentType(
-        name=_text(page, "name") or stem,
+        name=name,
         instructions=page.body or None,
         tools=_tools(page.matter["tools"]) if "tools" in page.matter else None,
         model=_model(_text(page, "model")),

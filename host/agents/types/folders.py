@@ -18,12 +18,14 @@ from flowcage.host.agents.types.errors import UnknownAgentType
 from flowcage.host.agents.types.front_matter import FrontMatterError, read_page
 from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.terminal.near_match import did_you_mean
+from flowcage.host.terminal.text import cut
 
 MAX_BYTES = 64 * 1024  # of a file
 MAX_FILES = 500  # of a folder
 MAX_ENTRIES = 5000  # of it and the folders in it, whatever they are
 MAX_LEVELS = 5
 _SHOWN = 20  # names in a message
+_MESSAGE = 400  # characters about what is wrong with a file, which may quote it
 
 
 class TypesFolder(NamedTuple):
@@ -100,9 +102,9 @@ def _type(file: Path, shown: str, *, follows_links: bool) -> AgentType | str:
     except UnicodeDecodeError as error:
         return f"{shown}: is not UTF-8: {error.reason} at byte {error.start}"
     except FrontMatterError as error:
-        return f"{shown}:{error}"
+        return f"{shown}:{cut(str(error), _MESSAGE)}"
     except ValueError as error:
-        return f"{shown}: {error}"
+        return f"{shown}: {cut(str(error), _MESSAGE)}"
 
 
 def _files(folder: TypesFolder) -> list[Path]:

@@ -107,10 +107,8 @@ class _Checked:
     def _known(self, prefix: str, found: Iterable[str], known: tuple[str, ...]) -> None:
         for key in found:
             if key not in known:
-                names = ", ".join(known)
-                self._fail(
-                    f"{prefix}{key[:80]}", f"there is no such key{did_you_mean(key, known)}; known are {names}"
-                )
+                hint = did_you_mean(key, known)
+                self._fail(f"{prefix}{key[:80]}", f"there is no such key{hint}; known are {', '.join(known)}")
 
     def _table(self, key: str, value: Any, check: Callable[[str, Any], Any]) -> dict[str, Any]:
         if not isinstance(value, dict):
