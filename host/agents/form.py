@@ -62,7 +62,7 @@ def json_in(text: str, schema: Json = None) -> Json:
 
     Args:
         text: the answer.
-        schema: where its ``type`` is "object" or "array", only such values are looked for in prose.
+        schema: in prose only values of its ``type`` are looked for.
 
     Raises:
         ValueError: there is no such value, or none that is valid JSON, or there are several. The message is
@@ -84,13 +84,21 @@ def _only_value(text: str, schema: Json) -> Json:
         raise
     except ValueError as error:
         wrong = error
-    wanted = schema.get("type") if isinstance(schema, dict) else None
-    kind = wanted if isinstance(wanted, str) and wanted in _TYPES else None
-    for values in (_tagged(text), _fenced(text, kind), _in_prose(text, kind)):
+    wanted = _wanted(schema)
+    kind = wanted[0] if len(wanted) == 1 else None
+    for values in (_tagged(text), _fenced(text, kind), _in_prose(text, kind) if wanted else iter(())):
         first = next(values, None)
         if first is not None:
             return _require_same(first, values)
     raise wrong
+
+
+def _wanted(schema: Json) -> list[str]:
+    """Which of objects and arrays the ``type`` of a schema allows; both where it does not say."""
+    told = schema.get("type") if isinstance(schema, dict) else None
+    if not isinstance(told, str | list):
+        return list(_TYPES)
+    return [name for name in _TYPES if name in ([told] if isinstance(told, str) else told)]
 
 
 def _loads(text: str) -> Json:

@@ -89,6 +89,8 @@ def test_one_value_is_found(text: str, value: Any) -> None:
         ('```\n[1]\n```\n```\n{"word": "x"}\n```', OBJECT, WORD),
         ('[{"word": "x"}]', OBJECT, [WORD]),
         ("so: [1]", {"type": ["array", "null"]}, [1]),
+        ('so: [1], {"word": "x"}', {"type": ["null", "object"]}, WORD),
+        ("so:\n```\n5\n```", {"type": "number"}, 5),
         ("so: [1]", True, [1]),
         ("so: [1]", {"type": {}}, [1]),
     ],
@@ -135,6 +137,12 @@ def test_what_has_not_one_value_is_refused_with_why(text: str, message: str) -> 
     with pytest.raises(ValueError, match=r"^it is not JSON: ") as refused:
         json_in(text)
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize("kind", ["number", "string", ["integer", "null"], []])
+def test_of_a_schema_without_objects_none_is_looked_for_in_prose(kind: Any) -> None:
+    with pytest.raises(ValueError, match="Expecting value"):
+        json_in('the schema was {"type": "number"}', {"type": kind})
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ const kid = await workflow('kid', {key: secret});
 export default [first, kid, await agent('last ' + secret)];"""
 KID = "export default [await agent('kid ' + args.key), await agent('more ' + args.key)]"
 # Answers; the third time, it kills the flowcage that asks.
+# Its parent is a supervisor, and the host is the parent of that.
 AGENT = """#!/bin/sh
 prompt=$(cat)
 echo "$prompt" >> "$0.prompts"
-if [ "$(wc -l < "$0.prompts")" -eq 3 ]; then kill -9 "$PPID"; fi
+if [ "$(wc -l < "$0.prompts")" -eq 3 ]; then kill -9 "$(cut -d " " -f 4 "/proc/$PPID/stat")"; fi
 echo ok
 """
 
