@@ -97,6 +97,7 @@ def test_questions_wait_for_answers_from_outside(tmp_path: Path) -> None:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(run, host)
                     await asked.until(1)
+                    await until_kept(other, "2")
                     for wrong in ("maybe", True, None, {"wait": 4}):
                         with pytest.raises(
                             AnswerDoesNotFit, match=r"it is none of the options: .yes., .no, wait."
@@ -112,6 +113,7 @@ def test_questions_wait_for_answers_from_outside(tmp_path: Path) -> None:
                         await host.answer("r", "1", "yes", tenant="t")
                     await host.answer("r", "2", {"wait": 3.0}, tenant="t")
                     await asked.until(3)
+                    await until_kept(other, "3", "4/1")
                     with pytest.raises(QuestionNotOpen, match="2 is answered already; the first answer"):
                         await far.answer("r", "2", "yes", tenant="t")
                     with pytest.raises(AnswerDoesNotFit, match="0 is less than the minimum"):
@@ -119,6 +121,7 @@ def test_questions_wait_for_answers_from_outside(tmp_path: Path) -> None:
                     await far.answer("r", "3", 7, tenant="t")
                     await far.answer("r", "4/1", "child", tenant="t")
                     await asked.until(4)
+                    await until_kept(other, "5")
                     await far.reject("r", "5", "no more", tenant="t")
                 with pytest.raises(RunHasEnded):
                     await far.answer("r", "5", 1, tenant="t")
@@ -188,6 +191,7 @@ export default async () => [await ask('first?'), await ask('second?')];"""
                     nursery.start_soon(run, store)
                     await asked.until(1)
                     (summary,) = await far.runs(tenant="")
+                    await until_kept(store, "1", run=summary.run_id)
                     await far.answer(summary.run_id, "1", "yes", tenant="")
                     await asked.until(2)
                     assert await far.cancel(summary.run_id, "enough", tenant="") == "asked"
@@ -258,9 +262,10 @@ async def answered(host: Host, request: str, value: Json) -> None:
                 await trio.sleep(0.005)
 
 
-async def until_kept(store: SqliteStore, request: str) -> None:
+async def until_kept(store: SqliteStore, *requests: str, run: str = "r") -> None:
+    """Wait until these questions are kept: a listener is told before."""
     with trio.fail_after(DEADLINE_S):
-        while request not in [each.id for each in open_questions(await store.load("r"))]:  # noqa: ASYNC110
+        while not {each.id for each in open_questions(await store.load(run))}.issuperset(requests):  # noqa: ASYNC110
             await trio.sleep(0.005)
 
 
@@ -321,6 +326,7 @@ def test_of_a_handler_and_an_answer_from_outside_the_first_counts(tmp_path: Path
 
                 nursery.start_soon(run)
                 await asked.until(1)
+                await until_kept(store, "1")
                 await host.answer("r", "1", "outside", tenant="t")
 
             async def too_late(question: Question) -> Json:
