@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,38 @@ def test_a_conversation_goes_on_in_its_worktree_whether_it_was_kept_or_not(tmp_p
     trees.ask(2, session="s-2")  # by another host
     trees.ask(3, session="s-3")
     assert trees.folders[0] == trees.folders[1] != trees.folders[2]
+
+
+def test_a_conversation_goes_on_in_no_worktree_of_another_run_that_calls_it_the_same(tmp_path: Path) -> None:
+    """Such as a program that counts its sessions from 1 in each run."""
+    trees = Trees(tmp_path, session="1")
+
+    async def conversations() -> None:
+        for run, work in (("run1", write("b.txt")), ("run2", lambda _folder: None), ("run3", write("c.txt"))):
+            trees.work = work
+            await trees.agent(replace(trees.call(1), run_id=run))
+        await trees.agent(replace(trees.call(2), run_id="run2", session="1"))
+
+    trees.asks(conversations)
+    assert trees.folders[3] == trees.folders[1]
+    trees.asks(lambda: trees.agent(replace(trees.call(2), run_id="run1", session="1")))  # by another host
+    assert trees.folders[4] == trees.folders[0]
+
+
+def test_new_files_outside_of_a_sparse_checkout_are_delivered_and_none_is_lost(tmp_path: Path) -> None:
+    def work(folder: Path) -> None:
+        (folder / "out").mkdir()
+        write("out/new")(folder)
+
+    trees = Trees(tmp_path, work=work)
+    for name in ("in", "out"):
+        (trees.repository / name).mkdir()
+        write(f"{name}/old")(trees.repository)
+    git(trees.repository, "add", "--all")
+    git(trees.repository, "commit", "--quiet", "-m", "second")
+    git(trees.repository, "sparse-checkout", "set", "in")
+    told = trees.ask().worktree
+    assert told is not None
+    assert "problem" not in told
+    changed = git(trees.repository, "diff", "--name-status", f"main..{told['branch']}")
+    assert changed == "A\tout/new\n"

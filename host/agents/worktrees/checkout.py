@@ -56,14 +56,15 @@ class _Process:
         locks: by repository: git itself may find its files locked where two make worktrees at once.
         examined: folders of worktrees whose leftovers were settled.
         warned: repositories that a person was warned about.
-        sessions: names of worktrees whose agents had these sessions, also where they are removed.
+        sessions: names of worktrees whose agents had these sessions, also where they are removed; by run and
+            session, since programs may call those of all runs the same, and without the run for forks of it.
     """
 
     def __init__(self) -> None:
         self.locks: dict[str, trio.Lock] = {}
         self.examined: set[Path] = set()
         self.warned: set[str] = set()
-        self.sessions: dict[str, str] = {}
+        self.sessions: dict[tuple[str | None, str], str] = {}
 
     def lock(self, repository: str) -> trio.Lock:
         return self.locks.setdefault(repository, trio.Lock())
@@ -105,9 +106,10 @@ class Checkout:
         """Remove the worktree, or keep it: then a person is told where, unless the agent's answer tells."""
         here = _here()
         if session is not None:
-            if len(here.sessions) >= _MAX_SESSIONS:
-                del here.sessions[next(iter(here.sessions))]
-            here.sessions[session] = self._tree.name
+            for run_id in (_run_id(self._call), None):
+                if len(here.sessions) >= _MAX_SESSIONS:
+                    del here.sessions[next(iter(here.sessions))]
+                here.sessions[run_id, session] = self._tree.name
         async with here.lock(self._record.common):
             facts = await settle(self._tree, self._record, self._lock, session)
         if facts is None:
@@ -155,11 +157,16 @@ async def _tree(
     call: AgentCall, settings: Worktrees, repository: Repository, home: Path
 ) -> tuple[Path, Record, Lock]:
     request = call.id if call.memory is None else call.memory.request
-    run_id = call.root_run_id or call.run_id or "run"
+    run_id = _run_id(call)
     parts = (plain(run_id, 80), plain(request), str(call.attempt), plain(call.label or ""))
-    name = _here().sessions.get(call.session or "", "-".join([part for part in parts if part]))
+    name = "-".join([part for part in parts if part])
+    session, sessions = call.session, _here().sessions
+    if session is not None and (own := sessions.get((run_id, session))) is not None:
+        name, session = own, None
+    elif session is not None:
+        name = sessions.get((None, session), name)
     if call.problem is not None or call.session is not None:  # it goes on with what it was at
-        found = records.kept(home, name, call.session)
+        found = records.kept(home, name, session, _line(run_id))
         if found is not None:
             return found
     commit = await repository.commit(settings.base)
@@ -175,6 +182,10 @@ async def _tree(
         raise
     records.write(tree, record, ready=True)
     return tree, record, lock
+
+
+def _run_id(call: AgentCall) -> str:
+    return call.root_run_id or call.run_id or "run"
 
 
 async def _warn(call: AgentCall, settings: Worktrees, repository: Repository, commit: str) -> None:

@@ -101,13 +101,18 @@ def left(home: Path) -> Iterator[tuple[Path, Record, Lock, bool]]:
             yield tree, _record(found), lock, bool(found.get("ready"))
 
 
-def kept(home: Path, name: str, session: str | None) -> tuple[Path, Record, Lock] | None:
-    """The worktree of this name, or else of this session, that is kept and that nobody works on."""
-    paths = [record_of(home / name)]
+def kept(home: Path, name: str, session: str | None, run_id: str) -> tuple[Path, Record, Lock] | None:
+    """The worktree of this name, or else of this session, that is kept and that nobody works on.
+
+    Of those of the session, one of the run is the first, and then the latest: a program may call its sessions
+    in all runs the same, and only a fork goes on with one of another run.
+    """
+    fitting = [(record_of(home / name), _read(record_of(home / name)))]
     if session is not None:
-        paths += sorted(home.glob("*.json"))
-    for path in paths:
-        found, tree = _read(path), path.with_suffix("")
+        others = [(path, _read(path)) for path in sorted(home.glob("*.json"), reverse=True)]
+        fitting += sorted(others, key=lambda each: each[1] is None or each[1]["run_id"] != run_id)
+    for path, found in fitting:
+        tree = path.with_suffix("")
         if found is None or not found.get("kept") or not tree.is_dir():
             continue
         if tree.name != name and found.get("session") != session:
