@@ -97,7 +97,8 @@ def _is_own(tree: Path, record: Record, own: str, top: str) -> bool:
 
 async def _commit(tree: Path, record: Record) -> str:
     """Commit what is not; the commit that has all."""
-    await git(str(tree), "add", "--all")
+    # New files outside of a sparse checkout, too; what it has not checked out stays as it was.
+    await git(str(tree), "add", "--all", settings=("core.sparseCheckout=false",))
     if await git(str(tree), "status", "--porcelain", "--untracked-files=no"):
         who = f"{record.label or 'an agent'} (call {record.request})"
         message = f"Changes of {who}\n\nMade by an agent in the flowcage run {record.run_id}."
