@@ -110,6 +110,16 @@ def test_a_program_is_told_which_call_it_answers(tmp_path: Path) -> None:
     assert without == ["r", "7", "", "", "1", "r/7/1", "", ""]
 
 
+def test_texts_of_variables_are_cut_at_8_kib_and_between_characters(tmp_path: Path) -> None:
+    code = (
+        "print(json.dumps([os.environ['FLOWCAGE_' + name] for name in ('LABEL', 'MODEL', 'OPTIONS_FILE')]))"
+    )
+    options = {"label": "x" + "ö" * 5_000, "model": "m" * 8_192}
+    call = AgentCall("7", "p", options, run_id="r")
+    told = json.loads(trio.run(parse_agent(agent_program(tmp_path, code), timeout_s=60), call).value)
+    assert told == ["x" + "ö" * 4_095, "m" * 8_192, ""]
+
+
 def test_the_path_of_a_program_is_one_from_the_hosts_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
