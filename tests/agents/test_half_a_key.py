@@ -14,13 +14,15 @@ from .http_agents import ANTHROPIC, KEY, PROVIDERS, Provider, ask, call
 from .servers.said import Said
 
 VARIABLE = "as-secret-as-this"
-LENGTHS = range(900, 1150, 5)
+LENGTHS = (*range(900, 1150, 5), 100_000)
 
 
 def failure(agent: Any) -> str:
     with pytest.raises(AgentError) as caught:
         ask(agent, call())
-    return str(caught.value)
+    message = str(caught.value)
+    assert len(message) < 1_300
+    return message
 
 
 @pytest.fixture(autouse=True)

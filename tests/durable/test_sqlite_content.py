@@ -16,7 +16,7 @@ from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sql import schema
 from flowcage.host.durable.sqlite import files
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.run.core.inputs import Answered, Said
+from flowcage.host.run.core.inputs import Answered, Charged, Said, Spent
 from flowcage.protocol.messages import AgentRequest
 
 from . import entries
@@ -117,7 +117,9 @@ def test_a_store_of_schema_version_1_is_read_for_ever(path: Path) -> None:
     golden(path)
     record = loaded(path)
 
-    assert [each.input for each in record.entries] == entries.INPUTS[:OF_THE_GOLDEN_STORE]
+    wanted = entries.INPUTS[: OF_THE_GOLDEN_STORE + 1]
+    wanted[11:13] = [Charged("1", Spent(3, 1e-09))]  # in its place there are two of `Heard` now
+    assert [each.input for each in record.entries] == wanted
     assert set(record.workflows) == {"", "3"}
     assert [each.answer for each in record.answers] == [Answered("9", "outside")]
     assert (record.ending, record.settings) == (None, {"model": "small"})

@@ -68,6 +68,11 @@ class Command:
     def resume(self) -> subprocess.CompletedProcess[str]:
         return self("resume", "@last", "--quiet")
 
+    def result(self) -> object:
+        """Of a run that has completed; None before."""
+        done = self("result", "@last")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
     def verify(self) -> dict[str, Any]:
         """What a replay says of the run."""
         done = self("replay", "@last", "--verify", "--json")
@@ -139,6 +144,8 @@ def to_the_end(command: Command) -> tuple[object, int]:
         done, kills = command.run(), 0
         while done.returncode == -signal.SIGKILL:
             kills += 1
+            if (completed := command.result()) is not None:  # killed after its end was written
+                return completed, kills
             answered, before = command.answered(), len(command.asked())
             done = command.resume()
             again = answered & set(command.asked()[before:])
