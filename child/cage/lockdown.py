@@ -185,6 +185,6 @@ def _require(layers: dict[str, Layer], names: set[str]) -> None:
         raise ErrorReply(
             ISOLATION_UNAVAILABLE,
             f"strict isolation is unavailable on this machine: {details}; "
-            "pass isolation=best_effort to run without these layers",
+            "pass isolation=best_effort (--cage best_effort) to run without these layers",
             {"layers": missing},
         )

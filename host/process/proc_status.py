@@ -40,7 +40,7 @@ def require_cage(pid: int) -> None:
             raise not_launched("no child could be started", error) from error
         raise IsolationUnavailable(
             f"strict isolation cannot be verified: /proc/{pid}/status: {error.strerror}; mount /proc without "
-            "hidepid, or pass isolation=best_effort to run without the check"
+            "hidepid, or pass isolation=best_effort (--cage best_effort) to run without the check"
         ) from None
     if (difference := why_not_caged(status)) is not None:
         if _is_wrapper(pid, status):
@@ -66,7 +66,7 @@ def _not_the_child(pid: int, status: bytes, difference: str) -> str:
     return (
         f"the launcher started process {pid} ({comm!r}), which is not the caged child itself ({difference}) "
         "but probably a wrapper such as sh -c, setsid or timeout; have it execute the child in its place "
-        "(sh -c 'exec …'), or pass isolation=best_effort to run without the check of the cage"
+        "(sh -c 'exec …'), or pass isolation=best_effort (--cage best_effort) to run without the check"
     )
 
 

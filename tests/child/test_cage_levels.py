@@ -51,7 +51,7 @@ def test_strict_names_what_is_missing_why_and_what_to_ask_for_instead(name: str)
         refusal = refusal_of(process)
         assert (refusal.code, refusal.kind) == (ISOLATION_UNAVAILABLE, "isolation_unavailable")
         assert error_error({"code": refusal.code, "message": refusal.message, "data": refusal.data}) is None
-        assert "pass isolation=best_effort" in refusal.message
+        assert "pass isolation=best_effort (--cage best_effort)" in refusal.message
         # The filter comes last, and only where all else holds.
         named = refusal.data["layers"]
         assert named == sorted(set(MISSING[name]) - ({"seccomp"} if len(MISSING[name]) > 1 else set()))
