@@ -20,6 +20,8 @@ import trio.testing
 
 from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 
+from ..host.left_over import descriptors_free
+
 DEADLINE_S = 300.0
 # The write keeps the pipe open until its last holder is dead; children inherit it.
 ALIVE = "import os, sys, time; pulse = os.open(sys.argv[1], os.O_WRONLY); os.write(pulse, b'x')\n"
@@ -155,6 +157,16 @@ def test_a_file_that_is_no_program_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     (tmp_path / "text").chmod(0o755)
     assert failure([str(tmp_path / "text")]) == "could not be started: Exec format error"
+
+
+def test_without_descriptors_the_error_says_what_to_do() -> None:
+    with descriptors_free(8):
+        message = failure(["true"])
+    assert message == (
+        "could not be started: Too many open files; raise the limit of open files (ulimit -n), "
+        "or let fewer agents work at once (--max-agents)"
+    )
+    assert run(["true"]) == b""
 
 
 def test_a_variable_that_is_too_large_is_an_error_that_says_so() -> None:

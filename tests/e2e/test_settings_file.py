@@ -295,3 +295,19 @@ def test_a_user_without_a_home_has_no_settings_of_their_own(
     (project / "~" / ".claude" / "agents" / "a.md").symlink_to(secret)
     assert find_files(project).all == ()
     assert "a" not in agent_types(project).names
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_settings_in_the_home_of_another_user_are_an_error_that_says_so(user: Path, project: Path) -> None:
+    write(user, 'agent = "mock"')
+    user.parent.chmod(0o700)
+    os.seteuid(65_534)
+    try:
+        with pytest.raises(InputError) as caught:
+            find_files(project)
+    finally:
+        os.seteuid(0)
+    assert str(caught.value) == (
+        f"{user}: Permission denied; if HOME or XDG_CONFIG_HOME is a folder of another user, "
+        "set it to one of your own"
+    )

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
+_FEWER = "or let fewer agents work at once (--max-agents)"
+# What can be done where the machine has too little left for one more program.
+_ADVICE = {
+    errno.EMFILE: f"; raise the limit of open files (ulimit -n), {_FEWER}",
+    errno.ENFILE: f"; raise the machine's limit of open files, {_FEWER}",
+    errno.EAGAIN: f"; raise the limit of processes (ulimit -u), {_FEWER}",
+    errno.ENOMEM: f"; give the machine more memory, {_FEWER}",
+}
+
 
 class ProgramError(Exception):
     """The program has no usable output. The message continues its name: "exited with status 1: …".
@@ -25,5 +36,5 @@ class ProgramNotStarted(ProgramError):
     """
 
     def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(f"could not be started: {message}")
+        super().__init__(f"could not be started: {message}{_ADVICE.get(code, '')}")
         self.errno = code

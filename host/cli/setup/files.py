@@ -19,6 +19,9 @@ from flowcage.host.cli.setup.settings_file import Settings, read_settings
 # Keys of a project's file that need trust, by attribute.
 _NEED_TRUST = {"agent": "agent", "agents": "agents", "routes": "route"}
 
+# As after su and sudo, which may leave the variables of whoever called them.
+_OF_ANOTHER = "; if HOME or XDG_CONFIG_HOME is a folder of another user, set it to one of your own"
+
 
 class Files(NamedTuple):
     """The settings that count.
@@ -62,7 +65,7 @@ def find_files(folder: Path, *, trusts: bool = False, ignores_project: bool = Fa
             user's may have.
     """
     own = user_file()
-    user = None if own is None else _read(own, follows_links=True)
+    user = None if own is None else _read(own, follows_links=True, denied=_OF_ANOTHER)
     path = None if ignores_project else project_file(folder)
     is_trusted = path is not None and (trusts or _is_trusted(path, user))
     project = None if path is None else _read(path, follows_links=is_trusted)
@@ -88,11 +91,13 @@ def require_trust(files: Files, *, agent_is_given: bool) -> None:
         )
 
 
-def _read(path: Path, *, follows_links: bool) -> Settings | None:
+def _read(path: Path, *, follows_links: bool, denied: str = "") -> Settings | None:
     try:
         return read_settings(path, follows_links=follows_links)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise InputError(f"{path}: {error.strerror}{denied}") from None
 
 
 def _is_trusted(path: Path, user: Settings | None) -> bool:

@@ -48,14 +48,15 @@ def read_settings(path: Path, *, follows_links: bool) -> Settings:
 
     Raises:
         FileNotFoundError: there is none.
-        InputError: it cannot be read, or has a key or a value that is not known.
+        PermissionError: the user may not read it.
+        InputError: it cannot be read otherwise, or has a key or a value that is not known.
     """
     import tomllib  # only where there is a file
 
     try:
         text = read_text_file(path, MAX_BYTES, follows_links=follows_links)
         found = tomllib.loads(text)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
