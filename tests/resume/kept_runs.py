@@ -44,10 +44,20 @@ def kept(
     async def main() -> RunRecord:
         with scope, suppress(RunError):
             await first_life(path / "runs.db", options(agent, **more), source)
-        store = SqliteStore.open(path / "runs.db", read_only=True)
-        try:
-            return await store.load("run")
-        finally:
-            await store.aclose()
+        return await load(path / "runs.db")
 
     return trio.run(main)
+
+
+def record_of(file: Path, run_id: str = "run") -> RunRecord:
+    """What a store has of a run."""
+    return trio.run(load, file, run_id)
+
+
+async def load(file: Path, run_id: str = "run") -> RunRecord:
+    """The same, inside of trio."""
+    store = SqliteStore.open(file, read_only=True)
+    try:
+        return await store.load(run_id)
+    finally:
+        await store.aclose()

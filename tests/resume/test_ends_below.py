@@ -21,6 +21,7 @@ from flowcage.host.run.run import WorkflowRun
 from flowcage.protocol.messages import Json, WorkflowRequest
 
 from ..host.children import Launcher
+from .kept_runs import record_of
 
 SOURCE = "export default [await workflow('kid').catch((error) => error.message), await agent('last')];"
 KID = "export default [await agent('a'), await agent('b')];"
@@ -73,14 +74,7 @@ class Lives:
         return trio.run(main)
 
     def record(self) -> RunRecord:
-        async def main() -> RunRecord:
-            store = SqliteStore.open(self.path, read_only=True)
-            try:
-                return await store.load("r")
-            finally:
-                await store.aclose()
-
-        return trio.run(main)
+        return record_of(self.path, "r")
 
 
 @pytest.fixture

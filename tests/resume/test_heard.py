@@ -13,12 +13,11 @@ import trio
 from flowcage import AgentAnswer, AgentCall, RunOptions
 from flowcage.events import AgentCompleted, AgentStarted, Event
 from flowcage.host.agents.schema.checker import Checker
-from flowcage.host.durable.records import RunRecord
-from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume.looking.story import story_of
 from flowcage.host.run.core.inputs import Answered, Heard, Refused
 from flowcage.protocol.messages import Json
 
+from .kept_runs import record_of
 from .one_life import one_life
 
 # The host applies neither of these by itself.
@@ -74,23 +73,12 @@ def lives(
     return trio.run(one_life, folder, ended, source, given, scopes), events
 
 
-def record_in(folder: Path) -> RunRecord:
-    async def load() -> RunRecord:
-        store = SqliteStore.open(folder / "runs.db", read_only=True)
-        try:
-            return await store.load("run")
-        finally:
-            await store.aclose()
-
-    return trio.run(load)
-
-
 def test_an_answer_whose_check_was_cut_off_is_checked_in_the_next_life(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Asked("<a>", "b")
     result, events = lives(tmp_path, monkeypatch, agent, ended=2)
-    record = record_in(tmp_path)
+    record = record_of(tmp_path / "runs.db")
     inputs = [each.input for each in record.entries]
 
     assert result == ["<a>", 5, "b"]
@@ -135,7 +123,9 @@ export default [got, await agent('b')]"""
     assert "no valid answer in 2 tries" in result[0]
     assert agent.keys == ["run/1/1", "run/1/1.2", "run/2/1"]
     assert [
-        type(each.input) for each in record_in(tmp_path).entries if isinstance(each.input, Heard | Refused)
+        type(each.input)
+        for each in record_of(tmp_path / "runs.db").entries
+        if isinstance(each.input, Heard | Refused)
     ] == [
         *(Heard, Refused),
         *(Heard, Refused),
@@ -150,7 +140,7 @@ def test_what_was_heard_is_told_as_paid_for_while_its_check_has_no_end(
     for number in range(2):
         with ending_at_check(monkeypatch, scopes):
             trio.run(one_life, tmp_path, number, SOURCE, given, scopes)
-    call = story_of(record_in(tmp_path)).calls["1"]
+    call = story_of(record_of(tmp_path / "runs.db")).calls["1"]
 
     assert (call.state, call.tokens, call.cost_usd) == ("open", 5, 0.5)
     assert call.attempts[0].lives == 1  # nobody was asked again
@@ -162,4 +152,4 @@ def test_an_answer_that_needs_no_process_has_no_entry_more(
     source = "export default agent('a', {schema: {type: 'string'}})"
     lives(tmp_path, monkeypatch, Asked("<a>"), source, ended=0)
 
-    assert not [each for each in record_in(tmp_path).entries if isinstance(each.input, Heard)]
+    assert not [each for each in record_of(tmp_path / "runs.db").entries if isinstance(each.input, Heard)]

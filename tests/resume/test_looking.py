@@ -22,6 +22,7 @@ from flowcage.host.resume.looking.telling import Diagnosed, Resumed, Telling
 from flowcage.host.run.core.inputs import Answered
 from flowcage.protocol.messages import MISSING
 
+from .kept_runs import load, record_of
 from .lives import Agents, first_life, next_life, options
 
 T = TypeVar("T")
@@ -36,10 +37,6 @@ def with_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
             await store.aclose()
 
     return trio.run(main)
-
-
-def record_of(path: Path) -> RunRecord:
-    return with_store(path, lambda store: store.load("run"))
 
 
 def told(record: RunRecord) -> list[Event]:
@@ -136,13 +133,6 @@ def test_a_call_that_was_interrupted_has_been_asked_in_two_lives(tmp_path: Path)
         assert before.calls["2"].state == "open"
         agents.on_call = lambda _call: None
         await next_life(tmp_path / "runs.db", options(agents))
-
-    async def load(path: Path) -> RunRecord:
-        store = SqliteStore.open(path, read_only=True)
-        try:
-            return await store.load("run")
-        finally:
-            await store.aclose()
 
     trio.run(main)
     record = record_of(tmp_path / "runs.db")

@@ -12,7 +12,6 @@ import trio
 from flowcage import AgentAnswer, AgentCall, RunHalted, RunOptions, Verdict
 from flowcage.agents import AgentsUnavailable
 from flowcage.errors import RunError
-from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.run.core.inputs import Answered, Charged, Refused
@@ -20,6 +19,7 @@ from flowcage.host.workflows.child_workflows import ChildWorkflows
 
 from ..host.children import Launcher
 from ..host.runs import Listener, failure
+from ..resume.kept_runs import record_of
 
 ALL = "export default await Promise.all(args.map((prompt) => agent(prompt)))"
 NO_CREDIT = "the account has no credit"
@@ -121,17 +121,6 @@ async def life(folder: Path, number: int, account: Account, **more: Any) -> Any:
         launcher.assert_nothing_left()
 
 
-def record_in(folder: Path) -> RunRecord:
-    async def load() -> RunRecord:
-        store = SqliteStore.open(folder / "runs.db", read_only=True)
-        try:
-            return await store.load("run")
-        finally:
-            await store.aclose()
-
-    return trio.run(load)
-
-
 @pytest.mark.parametrize(
     ("met_by", "together"),
     [
@@ -150,7 +139,7 @@ def test_a_run_that_was_halted_goes_on_and_asks_only_what_has_no_answer(
     account = Account(*met_by, together=together)
     error = trio.run(life, tmp_path, 0, account)
     assert isinstance(error, RunHalted)
-    record = record_in(tmp_path)
+    record = record_of(tmp_path / "runs.db")
     assert record.ending is not None
     assert record.ending.verdict == "agents_unavailable"
     assert record.ending.error == {"kind": "agents_unavailable", "message": str(error)}
@@ -164,7 +153,7 @@ def test_a_run_that_was_halted_goes_on_and_asks_only_what_has_no_answer(
     for prompt in met_by:
         assert again.asked[prompt] == 1
     assert not [prompt for prompt in again.asked if prompt not in met_by and asked[prompt]]
-    ending = record_in(tmp_path).ending
+    ending = record_of(tmp_path / "runs.db").ending
     assert ending is not None
     assert isinstance(ending.usage, dict)
     assert ending.usage["costUsd"] == 7 * 0.25 + len(met_by) * 0.125
