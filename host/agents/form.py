@@ -40,13 +40,17 @@ _WINDOW = 256
 _LONGEST_TOKEN = 10
 
 
-def prompt_of(call: AgentCall) -> str:
+def prompt_of(call: AgentCall, *, says_schema: bool = True) -> str:
     """The prompt of a call, with its schema and the form of the answer behind it.
 
     Where the call is asked once more, the refused answer follows, and what was wrong with it.
+
+    Args:
+        call: to be asked.
+        says_schema: False where the agent holds its model to all of the schema.
     """
     parts = [call.prompt]
-    if call.schema is not None:
+    if says_schema and call.schema is not None:
         parts.append(f"{_FORM}\n\n{strictjson.dumps(call.schema)}")
     if call.problem is not None:
         if call.refused is not None:

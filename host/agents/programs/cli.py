@@ -10,13 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, AgentsUnavailable, OptionNotHonoured
+from flowcage.host.agents.errors import AgentError, AgentsUnavailable, OptionNotHonoured, WrongAnswer
+from flowcage.host.agents.form import json_in
+from flowcage.host.agents.honour import require_honoured
 from flowcage.host.agents.programs.json_lines import JsonLines
 from flowcage.host.agents.programs.program import ProgramError, ProgramNotStarted, output_of
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.terminal.text import cut, plain_text
+from flowcage.protocol.messages import Json
 
 _VERSION_SECONDS = 20.0
 # A transcript has all that the agent read with its tools. It is not kept, only its messages are looked at.
@@ -24,6 +29,8 @@ _MAX_STDOUT_BYTES = 1024 * 1024 * 1024
 # What the parsers of arguments of both programs say about an option that they do not know.
 _UNKNOWN_OPTION = re.compile(r"unknown option|unexpected argument|unrecognized option|unknown argument")
 _MOST_CHARACTERS = 1_000
+_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
+_LEAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,17 +120,44 @@ class Cli:
         return problem
 
 
-def require_known(call: AgentCall, agent: str, option: str, known: Sequence[str]) -> None:
-    """Refuse a call with another value of an option than the program knows.
+def require_followed(
+    call: AgentCall, agent: str, *, providers: Sequence[str], efforts: Sequence[str]
+) -> None:
+    """Refuse a call with an option, or a value of one, that the program does not know.
 
     Raises:
         OptionNotHonoured: it has one. The program would warn at most.
     """
-    value = call.options.get(option)
-    if value is not None and value not in known:
-        raise OptionNotHonoured(
-            f"agent {agent!r} cannot follow options.{option} {str(value)[:80]!r}; it knows {', '.join(known)}"
-        )
+    require_honoured(call, agent, _HONOURED)
+    for option, known in (("provider", providers), ("effort", efforts)):
+        value = call.options.get(option)
+        if value is not None and value not in known:
+            raise OptionNotHonoured(
+                f"agent {agent!r} cannot follow options.{option} {str(value)[:80]!r}; "
+                f"it knows {', '.join(known)}"
+            )
+
+
+def json_answer(text: str, schema: Json, spent: dict[str, Any]) -> Json:
+    """The JSON of a program's answer.
+
+    Args:
+        text: of the answer.
+        schema: that tells its value from others in the text.
+        spent: what it cost.
+
+    Raises:
+        WrongAnswer: there is none.
+    """
+    try:
+        return json_in(text, schema)
+    except ValueError as error:
+        raise WrongAnswer(str(error), redacted(text), **spent) from None
+
+
+def latest_exit() -> float:
+    """When a program whose answer is there is ended, of trio's clock: it stores the conversation first."""
+    return trio.current_time() + _LEAVE_SECONDS
 
 
 def sentence(words: str) -> str:

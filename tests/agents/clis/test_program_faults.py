@@ -119,7 +119,7 @@ def test_a_program_that_goes_silent_is_ended(program: str, tmp_path: Path) -> No
 def test_an_answer_counts_though_its_program_stays(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"flowcage.host.agents.programs.{program}.agent._LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr("flowcage.host.agents.programs.cli._LEAVE_SECONDS", 0.1)
     run = plain_run(program) | {"status": None}
     require_expected(PLAIN, played(program, tmp_path, [run]).ask(PLAIN), USAGES[program])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -11,20 +11,15 @@ import trio
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, tokens_of
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import (
-    AgentError,
-    AgentSpecError,
-    WrongAnswer,
-)
-from flowcage.host.agents.form import json_in, prompt_of
-from flowcage.host.agents.honour import require_honoured
+from flowcage.host.agents.errors import AgentError, AgentSpecError
+from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.http.told import text_at
 from flowcage.host.agents.programs.claude.failure import failure_of, refuses_schema
 from flowcage.host.agents.programs.claude.schema import NotTaken, Taken, taken
 from flowcage.host.agents.programs.claude.stream import ClaudeStream
-from flowcage.host.agents.programs.cli import Cli, require_known
+from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
 from flowcage.host.agents.programs.own_settings import OwnSettings
-from flowcage.host.agents.redaction import redacted, redacted_json
+from flowcage.host.agents.redaction import redacted_json
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
@@ -33,7 +28,6 @@ NAME = "claude"
 _INSTALL = "npm install -g @anthropic-ai/claude-code"
 # Pieces of a message of the model, which comes as a whole, too. They are a sign of life.
 _PIECES = b'{"type":"stream_event","event":{"type":"content_block_delta"'
-_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _PROVIDERS = ("anthropic", "claude", "claude-code")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
@@ -48,8 +42,6 @@ _SETTINGS = (
 )
 # One argument may have 128 KiB on Linux. A larger schema goes into the prompt.
 _MAX_ARGUMENT_BYTES = 120_000
-# After its last message the program stores the conversation and leaves.
-_LEAVE_SECONDS = 10.0
 # Of a session around this one, from which the program would take itself to be a part of that.
 _OF_ANOTHER = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_SESSION_ID")
 
@@ -113,7 +105,7 @@ class _Claude:
             AgentError: it has no answer.
             WrongAnswer: it has none by the call's schema.
         """
-        _require_honoured(call)
+        require_followed(call, NAME, providers=_PROVIDERS, efforts=_EFFORTS)
         form = _form(call)
         told = await self._ask(call, form)
         if told is None:
@@ -146,7 +138,7 @@ class _Claude:
                     )
                     scope.cancel()
                 elif told.result is not None:
-                    scope.deadline = trio.current_time() + _LEAVE_SECONDS
+                    scope.deadline = latest_exit()
 
             prompt = _prompt(call, form)
             end = await self.cli.run(arguments, prompt, call, self.settings, take, _environment())
@@ -187,12 +179,6 @@ def _is_spent(call: AgentCall, told: ClaudeStream) -> bool:
     return call.tokens_left is not None and usage is not None and tokens_of(0, usage) > call.tokens_left
 
 
-def _require_honoured(call: AgentCall) -> None:
-    require_honoured(call, NAME, _HONOURED)
-    require_known(call, NAME, "provider", _PROVIDERS)
-    require_known(call, NAME, "effort", _EFFORTS)
-
-
 def _form(call: AgentCall) -> Taken | None:
     """The schema for the program; None where it goes into the prompt, or there is none."""
     if call.schema is None:
@@ -205,9 +191,7 @@ def _form(call: AgentCall) -> Taken | None:
 
 
 def _prompt(call: AgentCall, form: Taken | None) -> str:
-    if form is not None and form.is_whole:
-        call = replace(call, options={name: each for name, each in call.options.items() if name != "schema"})
-    prompt = prompt_of(call)
+    prompt = prompt_of(call, says_schema=form is None or not form.is_whole)
     # A slash at the beginning would make it a command of the program's.
     return f"\n{prompt}" if prompt.startswith("/") else prompt
 
@@ -240,8 +224,5 @@ def _value(call: AgentCall, told: ClaudeStream, form: Taken | None) -> Json:
         if not text.strip():
             raise AgentError(f"agent {NAME!r} ended without an answer", **told.spent)
         return text
-    try:
-        value = json_in(text, call.schema)
-    except ValueError as error:
-        raise WrongAnswer(str(error), redacted(text), **told.spent) from None
+    value = json_answer(text, call.schema, told.spent)
     return value if form is None else form.restored(value)

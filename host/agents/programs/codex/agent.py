@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,25 @@ import trio
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import OptionNotHonoured, WrongAnswer
-from flowcage.host.agents.form import json_in, prompt_of
-from flowcage.host.agents.honour import require_honoured
+from flowcage.host.agents.errors import OptionNotHonoured
+from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.http.forms.subset import OPENAI, Narrowed, Outside, narrowed
-from flowcage.host.agents.programs.cli import Cli, require_known
+from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
 from flowcage.host.agents.programs.codex.failure import failure_of, refuses_schema
 from flowcage.host.agents.programs.codex.rollout import Rollout, rollout_of
 from flowcage.host.agents.programs.codex.stream import CodexStream, since
 from flowcage.host.agents.programs.own_settings import OwnSettings
-from flowcage.host.agents.redaction import redacted, redacted_json
+from flowcage.host.agents.redaction import redacted_json
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
 NAME = "codex"
 _INSTALL = "npm install -g @openai/codex"
-_HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _PROVIDERS = ("openai", "codex")
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _SETTINGS = ("program", "sandbox", "config", "args")
-# After its last event the program stores the conversation and leaves.
-_LEAVE_SECONDS = 10.0
 # It takes names of conversations, too, which are not told from one another.
 _SESSION = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -105,10 +101,10 @@ class _Codex:
             def take(event: dict[str, Any]) -> None:
                 told.take(event)
                 if told.is_done:
-                    scope.deadline = trio.current_time() + _LEAVE_SECONDS
+                    scope.deadline = latest_exit()
 
             arguments = self._arguments(call, path)
-            prompt = _prompt(call, form)
+            prompt = prompt_of(call, says_schema=form is None)
             end = await self.cli.run(arguments, prompt, call, self.settings, take, dict(os.environ))
         return told, end
 
@@ -138,9 +134,7 @@ class _Codex:
 
 
 def _require_honoured(call: AgentCall) -> None:
-    require_honoured(call, NAME, _HONOURED)
-    require_known(call, NAME, "provider", _PROVIDERS)
-    require_known(call, NAME, "effort", _EFFORTS)
+    require_followed(call, NAME, providers=_PROVIDERS, efforts=_EFFORTS)
     if call.session is not None and not _SESSION.fullmatch(call.session):
         raise OptionNotHonoured(f"agent {NAME!r} has no session {call.session[:80]!r}")
     if call.tools is not None:
@@ -158,20 +152,12 @@ def _form(call: AgentCall) -> Narrowed | None:
         return None
 
 
-def _prompt(call: AgentCall, form: Narrowed | None) -> str:
-    if form is not None:
-        call = replace(call, options={name: each for name, each in call.options.items() if name != "schema"})
-    return prompt_of(call)
-
-
 def _value(call: AgentCall, text: str, form: Narrowed | None, spent: dict[str, Any]) -> Json:
     if call.schema is None:
         return text
-    try:
-        value = json_in(text, call.schema if form is None else form.schema)
-    except ValueError as error:
-        raise WrongAnswer(str(error), redacted(text), **spent) from None
-    return value if form is None else form.restore(value)
+    if form is None:
+        return json_answer(text, call.schema, spent)
+    return form.restore(json_answer(text, form.schema, spent))
 
 
 async def _stored(thread: str | None) -> Rollout:
