@@ -28,7 +28,7 @@ URL_VARIABLE = "ANTHROPIC_BASE_URL"
 # What gateways take in place of a key.
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
 VERSION = "2023-06-01"
-# The API wants a limit. Thinking counts, and an answer that is cut is paid for and of no use.
+# The API requires a limit. Thinking counts, and an answer that is cut is paid for and of no use.
 MAX_TOKENS = 32_000
 MODELS = {"opus": "claude-opus-5-5", "sonnet": "claude-sonnet-5-5", "haiku": "claude-haiku-5-5"}
 MODEL = "claude-sonnet-5-5"

@@ -18,7 +18,7 @@ from flowcage.host.agents.http.told import at, count_at, each_at, name_at, text_
 from flowcage.protocol.messages import Json
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# Of a schema; the API wants one.
+# Of a schema; the API requires one.
 FORM_NAME = "answer"
 
 

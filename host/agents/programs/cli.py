@@ -29,6 +29,7 @@ _MAX_STDOUT_BYTES = 1024 * 1024 * 1024
 # What the parsers of arguments of both programs say about an option that they do not know.
 _UNKNOWN_OPTION = re.compile(r"unknown option|unexpected argument|unrecognized option|unknown argument")
 _MOST_CHARACTERS = 1_000
+_LINE_CHARACTERS = 200
 _HONOURED = frozenset({"schema", "model", "provider", "effort", "agentType", "continue"})
 _LEAVE_SECONDS = 10.0
 
@@ -158,6 +159,12 @@ def json_answer(text: str, schema: Json, spent: dict[str, Any]) -> Json:
 def latest_exit() -> float:
     """When a program whose answer is there is ended, of trio's clock: it stores the conversation first."""
     return trio.current_time() + _LEAVE_SECONDS
+
+
+def first_line(text: str) -> str:
+    """Of what a program told, for people who watch."""
+    lines = redacted(text).strip().splitlines()
+    return cut(lines[0] if lines else "", _LINE_CHARACTERS)
 
 
 def sentence(words: str) -> str:

@@ -1,4 +1,4 @@
-"""Properties that need not be there, for a provider that wants each: null stands for one that is not."""
+"""Properties that need not be there, for a provider that requires each: null stands for one that is not."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ nearly the same:
 - a keyword that only narrows a value, such as ``minimum``, goes into the description where the provider does
   not take it. The run applies the whole schema to the answer in any case;
 - ``oneOf`` becomes ``anyOf``; references are put in place; a root that is no object is put into one;
-- OpenAI wants every property to be required: one that is not may be null there, and null is taken out of the
+- OpenAI takes required properties only: one that is not may be null there, and null is taken out of the
   answer again.
 
 Everything else is outside, such as an object with free names, and the schema goes another way: see `means`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.host.agents.errors import AgentSpecError
 
-# A shorter key stands in ordinary text, too; it is a placeholder for a server that wants none.
+# A shorter key stands in ordinary text, too; it is a placeholder for a server that needs none.
 _SHORTEST = 8
 _HIDDEN = "[key]"
 

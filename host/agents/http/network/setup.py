@@ -34,7 +34,7 @@ class Setup:
     Attributes:
         name: of the agent.
         base_url: without a slash at its end.
-        key: None where the server wants none.
+        key: None where the server needs none.
         max_tokens: of an answer; None for the provider's own limit.
         max_retries: how often a request that failed is sent again.
         connect_timeout_s: for one connection.

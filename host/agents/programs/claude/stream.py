@@ -7,12 +7,10 @@ from typing import Any
 
 from flowcage.host.agents.answer import AgentUsage, Progress, is_cost
 from flowcage.host.agents.http.told import at, count_at, each_at, text_at
-from flowcage.host.agents.redaction import redacted
-from flowcage.host.terminal.text import cut
+from flowcage.host.agents.programs.cli import first_line
 
 _SCHEMA_TOOL = "StructuredOutput"
 _SYNTHETIC = "<synthetic>"  # messages of the program, in place of the model's
-_LINE_CHARACTERS = 200
 # Inputs of tools that say what these do.
 _TELLING = ("command", "file_path", "path", "pattern", "url", "query", "description", "prompt", "subject")
 
@@ -112,7 +110,7 @@ class ClaudeStream:
     def _tell_of_retry(self, message: dict[str, Any]) -> None:
         why = text_at(message, "error") or "an error"
         attempt, most = count_at(message, "attempt"), count_at(message, "max_retries")
-        self._tell(Progress(text=_line(f"tries again after {why} ({attempt} of {most})")))
+        self._tell(Progress(text=first_line(f"tries again after {why} ({attempt} of {most})")))
 
 
 def _is_taken(message: dict[str, Any]) -> bool:
@@ -154,15 +152,10 @@ def _lines(message: dict[str, Any]) -> Iterator[str]:
     for block in each_at(message, "message", "content"):
         kind, name = text_at(block, "type"), text_at(block, "name")
         if kind == "text" and (text := text_at(block, "text")):
-            yield _line(text)
+            yield first_line(text)
         elif kind == "tool_use" and name is not None and name != _SCHEMA_TOOL:
             told = next((text for each in _TELLING if (text := text_at(block, "input", each))), "")
-            yield _line(f"{name}: {told}" if told else name)
-
-
-def _line(text: str) -> str:
-    lines = redacted(text).strip().splitlines()
-    return cut(lines[0] if lines else "", _LINE_CHARACTERS)
+            yield first_line(f"{name}: {told}" if told else name)
 
 
 def _models(result: dict[str, Any]) -> list[Any]:

@@ -179,6 +179,6 @@ def _schema_file(form: Narrowed | None) -> Iterator[str | None]:
 
 
 def _toml(text: str) -> str:
-    """A basic string of TOML: one of JSON, but for what TOML wants escaped."""
+    """A basic string of TOML: one of JSON, but for what only TOML requires to be escaped."""
     clean = text.encode("utf-8", "replace").decode()
     return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007f")

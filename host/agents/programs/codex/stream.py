@@ -8,10 +8,10 @@ from typing import Any
 
 from flowcage.host.agents.answer import AgentUsage, Progress
 from flowcage.host.agents.http.told import at, count_at, each_at, text_at
+from flowcage.host.agents.programs.cli import first_line
 from flowcage.host.agents.redaction import redacted
 from flowcage.host.terminal.text import cut
 
-_LINE_CHARACTERS = 200
 # Members of items that say what these are about.
 _TELLING = ("command", "query", "tool", "text", "message")
 
@@ -50,7 +50,7 @@ class CodexStream:
                 self._take_item(event.get("item"), is_over=kind == "item.completed")
             case "error":
                 self.error = _words(text_at(event, "message"))
-                self._tell(Progress(text=_line(self.error)))
+                self._tell(Progress(text=first_line(self.error)))
             case "turn.completed":
                 self.usage, self.is_done = usage_of(event.get("usage")), True
             case "turn.failed":
@@ -64,7 +64,7 @@ class CodexStream:
         # What takes time is told as it begins, and the rest when it is there.
         begins_first = kind in ("command_execution", "mcp_tool_call", "web_search")
         if kind is not None and is_over is not begins_first:
-            self._tell(Progress(text=_line(_told(kind, item))))
+            self._tell(Progress(text=first_line(_told(kind, item))))
 
 
 def usage_of(told: Any) -> AgentUsage | None:
@@ -101,8 +101,3 @@ def _words(message: str | None) -> str:
     except (ValueError, RecursionError):
         inside = None
     return cut(redacted(inside or message or "it does not say why").strip(), 1_000)
-
-
-def _line(text: str) -> str:
-    lines = redacted(text).strip().splitlines()
-    return cut(lines[0] if lines else "", _LINE_CHARACTERS)
