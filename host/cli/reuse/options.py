@@ -23,7 +23,8 @@ _OPTIONS = (
                  help="The same from a JSON file; - is stdin."),
     click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
                  help="One member of args, a string; may be repeated."),
-    click.option("--agent", help="What answers agent(); answers of another one are not reused.  "
+    click.option("--agent", metavar="NAME[:MODEL]",
+                 help="What answers agent(); answers of another one are not reused.  "
                  "[default: that of the old run]"),
     click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
                  help="Another ceiling on the agents' tokens."),
