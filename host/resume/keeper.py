@@ -30,6 +30,7 @@ from flowcage.host.run.core.inputs import (
     Lived,
     Refused,
     Reused,
+    Told,
 )
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import PastWorkflow
@@ -67,7 +68,7 @@ class Keeper:
         self._journal.record(now, given)
 
     def _write_what_led_to(self, given: Input) -> None:
-        if not self._held or isinstance(given, Charged | Lived):
+        if not self._held or isinstance(given, Charged | Told | Lived):
             return
         held, self._held = self._held, []
         is_being_ended = self.is_being_ended()

@@ -33,6 +33,7 @@ from flowcage.host.run.guide.steering import Steering
 from flowcage.host.run.naps.naps import Napping
 from flowcage.host.run.node import Node
 from flowcage.host.run.options import RunOptions
+from flowcage.host.run.past import interrupted
 from flowcage.host.run.past.flushes import Flushes
 from flowcage.host.run.past.hibernation import FallsAsleep, Hibernation, Idleness
 from flowcage.host.run.past.journal import Journal
@@ -157,17 +158,16 @@ class Driver:
         """Do again what had been commanded for a workflow, whose child is where the old one was by now."""
         assert self.past is not None
         workflow = self.core.tree.workflows[node.path]
+        self.feed(*interrupted.charges(self.core.tree))
+        self.feed(*interrupted.refusals(self.core.tree, workflow))
         self.past.behind.discard(node.path)
         if not node.path:
             self._give_up(self.past.unasked())
         if workflow.is_over:
             return
         for call in list(workflow.calls.values()):
-            if call.stage in ("asked", "person"):
-                asked = self.past.asks[call.id]
-                self._carry_out(asked._replace(request=call.request, handle=call.handle, heard=call.heard))
-            elif call.stage == "waiting":
-                self._carry_out(self.past.wakes[call.id])
+            if (command := self.past.command_for(call)) is not None:
+                self._carry_out(command)
         self.feed(Turn(node.path))  # nothing, where there is nothing to tell or nobody who listens
         self.steer()
 

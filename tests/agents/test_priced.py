@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentError, AgentUsage, Progress, WrongAnswer, priced
+from flowcage.host.agents.compose import prices
 from flowcage.host.agents.compose.prices import price_of
 
 MODEL = "claude-opus-4-5"
@@ -113,7 +114,31 @@ def test_an_agent_that_is_cut_off_has_told_its_cost() -> None:
 
     trio.run(main)
     assert told[-1].cost_usd == pytest.approx(COST)
-    assert [each.cost_usd for each in told[:-1]] == [None, None]
+
+
+def test_what_an_agent_at_work_has_cost_is_told_when_there_is_a_table() -> None:
+    prices._prices.cache_clear()
+    told: list[Progress] = []
+    priced_now = trio.Event()
+
+    def hear(progress: Progress) -> None:
+        told.append(progress)
+        if progress.cost_usd is not None:
+            priced_now.set()
+
+    async def agent(call: AgentCall) -> AgentAnswer:
+        await _told_and(call)
+        await priced_now.wait()
+        call.tell(Progress(usage=AgentUsage(1)))
+        return AgentAnswer("x", usage=USAGE)
+
+    async def main() -> AgentAnswer:
+        with trio.fail_after(60):
+            return await priced(agent)(AgentCall("1", "p", {}, watcher=hear))
+
+    assert trio.run(main).cost_usd == pytest.approx(COST)  # what is told before the end is no last word
+    costs = [each.cost_usd for each in told]
+    assert costs == [None, None, pytest.approx(COST), pytest.approx(5 / 1e6)]
 
 
 def test_what_ollama_bills_is_in_no_table() -> None:

@@ -23,6 +23,7 @@ from flowcage.host.run.core.inputs import (
     Said,
     Spent,
     State,
+    Told,
     Turn,
 )
 from flowcage.protocol.limits import MAX_LIMIT
@@ -101,6 +102,11 @@ COSTS: list[Input] = [
     Charged("1", Spent(3, None), {"model": "m"}),
 ]
 
+TOLD: list[Input] = [
+    Told("1", Spent(3, None, 0.5), {"usage": {"input": 3}, "model": "m"}),
+    Told("3/1", Spent(0, 0.25)),
+]
+
 _IDS = texts().filter(bool)
 _OBJECTS = st.dictionaries(texts(), json_values(3), max_size=3)
 _NOTES = st.builds(lambda more, kind: more | {"kind": kind}, _OBJECTS, texts())
@@ -170,6 +176,7 @@ inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(Refused, texts(), texts(), st.sampled_from(Reason), st.none() | texts(), _SPENT, _OBJECTS),
     st.builds(Heard, texts(), json_values(), _SPENT, _OBJECTS),
     st.builds(Charged, texts(), _SPENT, _OBJECTS),
+    st.builds(Told, texts(), _SPENT, _OBJECTS),
     st.builds(Remembered, texts(), texts()),
     st.builds(Lived, st.integers(0, 9) | st.floats(0, 1e308)),
     st.builds(Due, texts()),

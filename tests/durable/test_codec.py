@@ -30,6 +30,7 @@ WRITTEN = {
     "entries-1.jsonl": entries.INPUTS,
     "entries-1-reused.jsonl": entries.REUSED,
     "entries-1-costs.jsonl": entries.COSTS,
+    "entries-1-told.jsonl": entries.TOLD,
 }
 ALL = [each for inputs in WRITTEN.values() for each in inputs]
 NAMES = [f"{index}-{type(each).__name__}" for index, each in enumerate(ALL)]

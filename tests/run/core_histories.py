@@ -21,6 +21,7 @@ from flowcage.host.run.core.inputs import (
     Said,
     Spent,
     State,
+    Told,
     Turn,
 )
 from flowcage.host.run.core.rules import Rules
@@ -47,6 +48,7 @@ OPS = (
     *("refuse",) * 8,
     *("hear",) * 3,
     "charge",
+    *("tell",) * 3,
     *("due",) * 5,
     *("open",) * 4,
     *("stale", "stale", "junk", "note", "compiled"),
@@ -199,6 +201,10 @@ class History:
     def _charge(self) -> Input | None:
         asked = self._asked("work")
         return None if asked is None else Charged(asked.id, self._spent())
+
+    def _tell(self) -> Input | None:
+        asked = self._asked("work")
+        return None if asked is None else Told(asked.id, self._spent(), {})
 
     def _spent(self) -> Spent:
         tape = self._tape

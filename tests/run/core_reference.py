@@ -24,6 +24,7 @@ from flowcage.host.run.core.inputs import (
     Refused,
     Said,
     State,
+    Told,
     Turn,
 )
 from flowcage.protocol.messages import AgentRequest, Phase, SleepRequest, UnknownRequest, WorkflowRequest
@@ -70,6 +71,7 @@ class Reference(Books):
                 | Refused(identifier)
                 | Heard(identifier)
                 | Charged(identifier)
+                | Told(identifier)
                 | Due(identifier)
             ):
                 asked = self.pending(identifier)
@@ -122,6 +124,8 @@ class Reference(Books):
                 if asked.kind == "agent":
                     if not was_begun:
                         self.take_back(asked)
+                    if asked.told is not None:
+                        self.charge(asked, asked.told)
                     self.facts.append(("cancelled", None))
                     self.event("agent_cancelled", asked, asked.attempt)
         self.close(flow)
@@ -206,8 +210,12 @@ class Reference(Books):
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def take_answer(self, asked: Asked, given: Answered | Refused | Heard | Charged | Due) -> None:
+    def take_answer(self, asked: Asked, given: Answered | Refused | Heard | Charged | Told | Due) -> None:
         is_late = asked.flow.over
+        if isinstance(given, Told):
+            if asked.kind == "agent" and asked.heard is None:
+                asked.told = given
+            return
         if isinstance(given, Heard):
             self.hear(asked, given)
         elif not is_late and not isinstance(given, Charged):
@@ -221,7 +229,8 @@ class Reference(Books):
             asked.heard = given.spent.tokens
             self.charge(asked, given)
 
-    def charge(self, asked: Asked, given: Answered | Refused | Heard | Charged) -> None:
+    def charge(self, asked: Asked, given: Answered | Refused | Heard | Charged | Told) -> None:
+        asked.told = None
         tokens, dollars, _ = given.spent
         self.tell_fact("spent", asked, tokens)
         self.facts.append(("cost", None, (tokens, dollars, isinstance(given, Answered))))

@@ -31,6 +31,8 @@ class Asked:
     text: str | None = None
     heard: int | None = None  # tokens of the answer that is checked
 
+    told: Any = None  # of this try, what it had cost by then
+
     @property
     def id(self) -> str:
         return f"{self.flow.path}/{self.request.id}".lstrip("/")

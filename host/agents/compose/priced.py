@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import trio
@@ -9,7 +10,7 @@ import trio
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.compose.prices import load, price_of
+from flowcage.host.agents.compose.prices import are_loaded, load, price_of
 from flowcage.host.agents.errors import AgentError
 
 
@@ -32,8 +33,10 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
             error.cost_usd = await bill.of(error)
             raise
         except trio.Cancelled:
-            bill.tell_of_end()
+            bill.tell_of_cost()
             raise
+        finally:
+            bill.is_over = True
         cost = await bill.of(told)
         return told if cost == told.cost_usd else replace(told, cost_usd=cost)
 
@@ -41,7 +44,11 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
 
 
 class _Bill:
-    """Of one call: what was told of it by now."""
+    """Of one call: what was told of it by now.
+
+    Attributes:
+        is_over: whether nothing is to be told of it any more.
+    """
 
     def __init__(self, call: AgentCall, provider: str | None) -> None:
         self._call = call
@@ -49,10 +56,14 @@ class _Bill:
         self._usage: AgentUsage | None = None
         self._model: str | None = None
         self._cost: float | None = None
+        self.is_over = False
+        self._is_loading = False
 
     def tell(self, progress: Progress) -> None:
         """Take word of an agent at work, and pass it on."""
         self._take(progress)
+        if self._lacks_price and self._has_prices():
+            progress = replace(progress, cost_usd=self._price())
         self._call.tell(progress)
 
     async def of(self, told: AgentAnswer | AgentError) -> float | None:
@@ -62,10 +73,25 @@ class _Bill:
             await load()
         return self._price()
 
-    def tell_of_end(self) -> None:
-        """Tell what an agent had cost that is cut off: the run charges what was told last."""
+    def tell_of_cost(self) -> None:
+        """Tell what an agent has cost by now: the run charges what was told last where it is cut off."""
         if self._lacks_price:
             self._call.tell(Progress(cost_usd=self._price()))
+
+    def _has_prices(self) -> bool:
+        """Whether there is a table by now; else it is loaded, and the cost is told when it is there."""
+        if are_loaded():
+            return True
+        if not self._is_loading:
+            self._is_loading = True
+            trio.lowlevel.spawn_system_task(self._load)
+        return False
+
+    async def _load(self) -> None:
+        with suppress(Exception):  # the answer meets it, too
+            await load()
+            if not self.is_over:
+                self.tell_of_cost()
 
     @property
     def _lacks_price(self) -> bool:

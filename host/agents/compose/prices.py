@@ -35,9 +35,14 @@ def price_of(usage: AgentUsage, model: str, provider: str | None = None) -> floa
     return float(found.total_price)
 
 
+def are_loaded() -> bool:
+    """Whether the table is there."""
+    return _prices.cache_info().currsize > 0
+
+
 async def load() -> None:
     """Load the table beside the event loop, if it is not there. No cancellation stops it."""
-    if not _prices.cache_info().currsize:
+    if not are_loaded():
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_prices)
 

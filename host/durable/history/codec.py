@@ -147,6 +147,7 @@ _WRITERS: Mapping[str, Callable[[Any], Object]] = MappingProxyType(
         "reused": lambda it: reused_form(it) | _spent(it.spent) | _facts(it.facts),
         "heard": lambda it: {"id": it.id, "value": it.value} | _spent(it.spent) | _facts(it.facts),
         "charged": lambda it: {"id": it.id, "spent": list(it.spent)} | _facts(it.facts),
+        "told": lambda it: {"id": it.id, "spent": list(it.spent)} | _facts(it.facts),
         "remembered": lambda it: {"id": it.id, "handle": it.handle},
         "lived": lambda it: {"cpu": it.cpu_seconds},
         "due": lambda it: {"id": it.id},
@@ -227,8 +228,8 @@ def _read_answer(kind: type[inputs.Answered] | type[inputs.Heard], it: Members) 
     return Decoded(kind(it.string("id"), it.required("value"), _perhaps_spent(it), _read_facts(it)))
 
 
-def _read_charged(it: Members) -> Decoded:
-    return Decoded(inputs.Charged(it.string("id"), _read_spent(it), _read_facts(it)))
+def _read_charged(kind: type[inputs.Charged] | type[inputs.Told], it: Members) -> Decoded:
+    return Decoded(kind(it.string("id"), _read_spent(it), _read_facts(it)))
 
 
 def _read_facts(it: Members) -> Facts:
@@ -277,7 +278,8 @@ _READERS: Mapping[str, Callable[[Members], Decoded]] = MappingProxyType(
             lambda it: Decoded(read_reused(it, _perhaps_spent(it))),
         ),
         "heard": _strict("id value spent facts", partial(_read_answer, inputs.Heard)),
-        "charged": _strict("id spent facts", _read_charged),
+        "charged": _strict("id spent facts", partial(_read_charged, inputs.Charged)),
+        "told": _strict("id spent facts", partial(_read_charged, inputs.Told)),
         "remembered": _strict(
             "id handle", lambda it: Decoded(inputs.Remembered(it.string("id"), it.string("handle")))
         ),

@@ -13,6 +13,7 @@ from flowcage.host.run.core.agents.spending import ModelCosts, counts_of
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
 from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said
+from flowcage.host.run.past import interrupted
 from flowcage.protocol.messages import (
     MISSING,
     Ok,
@@ -53,6 +54,7 @@ def story_of(record: RunRecord) -> Story:
         calls.take(entry)
     if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
         calls.cancel(calls.calls.values())  # the end of the root is no entry
+    calls.charge_interrupted()
     books = calls.telling.core.tree.books
     return Story(calls.calls, calls.workflows, books.totals, books.models)
 
@@ -79,6 +81,14 @@ class _Calls:
             self._take_command(command, at)
         if isinstance(given, Ended):
             self.cancel(self._of_path.pop(given.path, []))
+
+    def charge_interrupted(self) -> None:
+        """Count what agents at work have told by now, as the next life does if there is no answer."""
+        core = self.telling.core
+        for charged in interrupted.charges(core.tree):
+            if (call := self.calls.get(charged.id)) is not None:
+                _answer(call, charged, 0.0)
+            core.step(core.tree.now, charged)
 
     def _begin_life(self, epoch: int) -> None:
         if self._epoch not in (None, epoch):

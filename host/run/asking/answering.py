@@ -122,7 +122,8 @@ class Answering:
     async def _attempt(self, node: Node, asked: Ask, request: AgentRequest) -> None:
         memory = Memory(asked.id, self._feed, self._keep)
         is_watched = node.options.listener is not None
-        meter = Meter(partial(self._tell_of_progress, node, request.id) if is_watched else None)
+        watch = partial(self._tell_of_progress, node, request.id) if is_watched else None
+        meter = Meter(watch, memory.told)
         began = meter.began
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory, meter)
         if is_watched and asked.heard is None:

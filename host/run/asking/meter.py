@@ -12,6 +12,9 @@ from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
 from flowcage.host.agents.errors import AgentError
 from flowcage.host.run.core.inputs import NO_FACTS, Facts, Spent
 
+# US dollars below which more is no news.
+LEAST_USD = 0.0001
+
 
 class Cost(NamedTuple):
     """As the core takes it."""
@@ -28,15 +31,22 @@ class Meter:
 
     Args:
         watch: is told of progress; None where nobody watches.
+        keep: is given what the agent has told that it has spent by now, so that it outlives the host.
 
     Attributes:
         began: when the question was put, by trio's clock.
     """
 
-    __slots__ = ("_cost_usd", "_has_answer", "_kept", "_model", "_tokens", "_usage", "_watch", "began")
+    __slots__ = (
+        *("_cost_usd", "_has_answer", "_keep", "_kept", "_kept_usd", "_kept_tokens", "_model", "_tokens"),
+        *("_usage", "_watch", "began"),
+    )
 
-    def __init__(self, watch: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, watch: Callable[[Progress], None] | None, keep: Callable[[Spent, Facts], None]
+    ) -> None:
         self._watch = watch
+        self._keep = keep
         self.begin()
 
     def begin(self) -> None:
@@ -48,10 +58,14 @@ class Meter:
         self._cost_usd: float | None = None
         self._model: str | None = None
         self._kept: dict[str, Any] = {}
+        self._kept_tokens = 0
+        self._kept_usd: float | None = None
 
     def tell(self, progress: Progress) -> None:
         """Take word of an agent at work."""
         self._take(progress)
+        if self._is_news:
+            self._keep(*self.read())
         if self._watch is not None:
             self._watch(progress)
 
@@ -88,6 +102,21 @@ class Meter:
         facts: dict[str, Any] = {"usage": None if usage is None else usage.to_json(), "model": self._model}
         return Cost(spent, facts | {"session_id": None} | self._kept if self._has_answer else facts)
 
+    @property
+    def _is_news(self) -> bool:
+        """Whether so much more is spent than was kept last that it is kept again; then it counts as kept.
+
+        An agent may tell at any rate. As each word that is kept says a 20th more than the one before, a call
+        has some hundred entries at most, and a host that is killed loses less than a 20th of what was told.
+        """
+        usage, cost = self._usage, self._cost_usd
+        tokens = 0 if usage is None else sum(usage.to_json().values())
+        if not (_is_more(tokens, self._kept_tokens) or _is_dearer(cost, self._kept_usd)):
+            return False
+        self._kept_tokens = max(tokens, self._kept_tokens)
+        self._kept_usd = cost if self._kept_usd is None else max(cost or 0.0, self._kept_usd)
+        return True
+
     def _take(self, word: Progress | AgentAnswer | AgentError) -> None:
         if word.usage is not None:
             self._usage = word.usage
@@ -95,3 +124,13 @@ class Meter:
             self._cost_usd = word.cost_usd
         if word.model is not None:
             self._model = word.model
+
+
+def _is_more(tokens: int, kept: int) -> bool:
+    return tokens > kept and (tokens - kept) * 20 >= kept
+
+
+def _is_dearer(cost: float | None, kept: float | None) -> bool:
+    if cost is None or kept is None:
+        return cost is not None
+    return cost - kept >= max(kept / 20, LEAST_USD)

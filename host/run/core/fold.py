@@ -48,6 +48,7 @@ from flowcage.host.run.core.inputs import (
     Reused,
     Said,
     State,
+    Told,
     Turn,
 )
 from flowcage.host.run.core.kinds import KINDS, Kinds
@@ -66,7 +67,7 @@ from flowcage.protocol.messages import (
 # Resolutions that go out in one write: while they are encoded, other runs wait.
 MAX_TOLD_AT_ONCE = 250
 # Inputs about one request; a union in `isinstance` would be made anew each time.
-_SETTLING = (Answered, Refused, Due, Heard, Charged, Reused)
+_SETTLING = (Answered, Refused, Due, Heard, Charged, Told, Reused)
 # The kind of a diagnostic: the child asked for something that only a later host answers.
 UNKNOWN_REQUEST_TYPE = "unknown_request_type"
 
@@ -249,7 +250,7 @@ class Core:
         asked = Ask(call.id, call.path, call.kind, call.request, 1, 1, timeout, call.phase, None)
         self.tree.commands.append(asked)
 
-    def _settle(self, given: Answered | Refused | Due | Heard | Charged | Reused) -> Workflow | None:
+    def _settle(self, given: Answered | Refused | Due | Heard | Charged | Told | Reused) -> Workflow | None:
         call = self.tree.call(given.id)
         if isinstance(given, Reused):
             return self._reusing.settle(call, given)
@@ -267,7 +268,7 @@ class Core:
                 self._agents.answered(call, given)
             case Due():
                 self._agents.again(call)
-            case Heard() | Charged():
+            case Heard() | Charged() | Told():
                 self._agents.paid(call, given)
             case Refused():
                 self._agents.refused(call, given)

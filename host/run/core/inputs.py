@@ -170,6 +170,18 @@ class Charged(NamedTuple):
     facts: Facts = NO_FACTS
 
 
+class Told(NamedTuple):
+    """An agent at work tells what its question has cost by now, in the place of what it told before.
+
+    What comes of the question says what it has cost, and then this counts for nothing. Where nothing comes,
+    because the host has ended, it is what there is to charge.
+    """
+
+    id: str
+    spent: Spent
+    facts: Facts = NO_FACTS
+
+
 class Remembered(NamedTuple):
     """Whoever was asked has left a note for itself, to find it where this attempt is asked once more."""
 
@@ -217,6 +229,7 @@ Input: TypeAlias = (
     | Reused
     | Heard
     | Charged
+    | Told
     | Remembered
     | Lived
     | Due

@@ -15,7 +15,7 @@ from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.agents.terms import NO_TERMS, Sessions, Terms
 from flowcage.host.run.core.books import Books, Totals, unpriced_note
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
-from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived, Remembered, Spent
+from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived, Remembered, Spent, Told
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
 from flowcage.host.run.core.rules import Rules
@@ -41,6 +41,7 @@ class Call:
         due: when it is woken, where it waits for a time.
         handle: that was remembered last in this attempt.
         heard: the answer of this try, while it is checked.
+        told: what this try has cost by now, until it is charged.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Call:
     due: float = 0.0
     handle: str | None = None
     heard: Heard | None = None
+    told: Told | None = None
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flowcage.host.run.core.commands import Ask
-from flowcage.host.run.core.inputs import Answered, Charged, Due, Heard, Input, Refused
+from flowcage.host.run.core.inputs import Answered, Charged, Due, Heard, Input, Refused, Told
 from flowcage.host.run.core.tree import Call, Stage, Tree
 from flowcage.protocol.messages import MISSING, AskRequest, Json, Ok, OkUndefined, Rejected, SleepRequest
 
@@ -15,7 +15,7 @@ from flowcage.protocol.messages import MISSING, AskRequest, Json, Ok, OkUndefine
 TAKES: Mapping[Stage, tuple[type, ...]] = MappingProxyType(
     {
         "queued": (),
-        "asked": (Answered, Refused, Heard, Charged),
+        "asked": (Answered, Refused, Heard, Charged, Told),
         "waiting": (Due,),
         "person": (Answered, Refused),
         "known": (),

@@ -1,4 +1,4 @@
-"""Where the attempts of agent calls leave notes for the next life of their host."""
+"""What the attempts of agent calls leave for the next life of their host: notes, and what they have spent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from flowcage.host.run.core.inputs import Input, Remembered
+from flowcage.host.run.core.inputs import Facts, Input, Remembered, Spent, Told
 
 
 class Memory:
@@ -30,6 +30,11 @@ class Memory:
         self.is_over = False
         self._feed = feed
         self._keep = keep
+
+    def told(self, spent: Spent, facts: Facts) -> None:
+        """Keep what the attempt has spent by now. Nobody waits until it is on the disk."""
+        if not self.is_over:
+            self._feed(Told(self.request, spent, facts))
 
     async def keep(self, handle: str) -> None:
         if self.is_over:

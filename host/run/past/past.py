@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Wake
 from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Said, State
-from flowcage.host.run.core.tree import request_of
+from flowcage.host.run.core.tree import Call, request_of
 from flowcage.host.run.past.diverged import ReplayDiverged
 from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.telling import Turn
@@ -200,6 +200,13 @@ class Past:
         roots = [path for path in self.workflows if path and request_of(path) == request]
         found = [path for path in self.workflows if any(f"{path}/".startswith(f"{root}/") for root in roots)]
         return _deepest_first(found)
+
+    def command_for(self, call: Call) -> Ask | Wake | None:
+        """What is to be done again for a call; None for one that waits for nobody outside."""
+        if call.stage in ("asked", "person"):
+            asked = self.asks[call.id]
+            return asked._replace(request=call.request, handle=call.handle, heard=call.heard)
+        return self.wakes[call.id] if call.stage == "waiting" else None
 
     def unasked(self) -> list[str]:
         """Paths of child workflows whose request does not wait for an answer any more."""

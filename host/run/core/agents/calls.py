@@ -12,7 +12,7 @@ from typing import Any
 from flowcage.host.run.core.agents import told
 from flowcage.host.run.core.agents.terms import terms_of, text_of
 from flowcage.host.run.core.commands import Ask, Verdict
-from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Heard, Reason, Refused, Reused
+from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Heard, Reason, Refused, Reused, Told
 from flowcage.host.run.core.tree import Call, Tree, Workflow
 from flowcage.protocol.messages import AgentRequest, Missing, Ok, Rejected
 
@@ -78,12 +78,17 @@ class AgentCalls:
         else:
             self._tree.enqueue(call)
 
-    def paid(self, call: Call, given: Heard | Charged) -> None:
-        """Count what was spent before it is known what for, or for nothing."""
+    def paid(self, call: Call, given: Heard | Charged | Told) -> None:
+        """Count what was spent before it is known what for, or for nothing; what is only told is kept."""
+        if isinstance(given, Told):
+            if call.heard is None:  # else the answer says it
+                call.told = given
+            return
         if isinstance(given, Heard):
             if call.heard is not None:
                 return
             call.heard = given
+        call.told = None
         self._tree.charge(call, given.spent, given.facts)
 
     def answered(self, call: Call, answer: Answered) -> None:
@@ -115,9 +120,9 @@ class AgentCalls:
         else:
             self._fail(call, message, refusal.reason, refusal)
 
-    def too_late(self, call: Call, given: Answered | Refused | Heard | Charged) -> None:
+    def too_late(self, call: Call, given: Answered | Refused | Heard | Charged | Told) -> None:
         """Count what an answer cost that no workflow waits for any more."""
-        if isinstance(given, Heard):
+        if isinstance(given, Heard | Told):
             self.paid(call, given)
             return
         self._charge(call, given)
@@ -133,11 +138,14 @@ class AgentCalls:
             call.attempt -= 1
             for totals in self._tree.totals_of(call):
                 totals.started -= call.attempt == 0
+        if call.told is not None:  # its host has ended, and nobody has asked again
+            self._tree.charge(call, call.told.spent, call.told.facts)
         self._tree.totals.cancelled += 1
         self._emit(call, "agent_cancelled", attempt=call.attempt)
 
     def _charge(self, call: Call, given: Answered | Refused | Charged, *, completed: int = 0) -> None:
         """Count what came of a question; where its answer was heard, that has counted for what it used."""
+        call.told = None
         facts = given.facts if call.heard is None else NO_FACTS
         self._tree.charge(call, given.spent, facts, completed=completed)
 
