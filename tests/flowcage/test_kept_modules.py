@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import flowcage
 
 DEADLINE_S = 120.0
-PROGRAM = "test.kept"
+PROGRAM = f"test.kept-{os.getpid()}"  # of this worker alone: others test beside it
 RUN = f"""
 import os, sys
 os.umask(0o077)
