@@ -22,14 +22,14 @@ DEADLINE_S = 300
 SOURCE = """const found = [];
 for (let i = 0; i < 3; i++) found.push(await agent('p' + i).catch((error) => error.message));
 export default found;"""
-# Tells what it spends, and has no end of its own unless it is asked for one.
+# Tells what it spends, and has no end by itself until it is asked for one, or once too often.
 AGENT = """import os, sys, time
 prompt = sys.stdin.read()
 with open(os.environ['PAID'], 'a') as paid:
     paid.write('x')
 os.write(3, b'{"model": "m", "costUsd": 0.5, "usage": {"input": 9}}\\n')
 os.write(3, b'{"costUsd": 1, "usage": {"input": 10, "output": 5}}\\n')
-while not os.path.exists(os.environ['PAID'] + '.end'):
+while os.path.getsize(os.environ['PAID']) < 3 and not os.path.exists(os.environ['PAID'] + '.end'):
     time.sleep(0.02)
 print('done')"""
 
