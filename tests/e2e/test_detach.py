@@ -157,6 +157,14 @@ def test_a_script_from_stdin_is_detached_and_a_module_of_the_folder_is_not_impor
     assert on(store, "wait", json.loads(command.stdout)["runId"]).json["result"] == 1
 
 
+def shown_when_it_asks(store: Path, run_id: str) -> str:
+    """What `show` tells once the question is in the store, which may be after ``--detach`` has returned."""
+    for _ in range(1_000):  # commands, each of which takes a tenth of a second
+        if "asks " in (shown := on(store, "show", run_id).stdout):
+            break
+    return shown
+
+
 def test_a_question_of_a_detached_run_is_shown_with_how_to_answer_it(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     (tmp_path / "w.js").write_text(
@@ -164,7 +172,7 @@ def test_a_question_of_a_detached_run_is_shown_with_how_to_answer_it(tmp_path: P
     )
     run_id = on(store, "run", tmp_path / "w.js", "--detach").json["runId"]
     with killed(store):
-        shown = on(store, "show", run_id).stdout
+        shown = shown_when_it_asks(store, run_id)
         assert f"asks      Shall we go on?; answer with: flowcage answer {run_id} 1 JSON\n" in shown
         (call,) = on(store, "show", run_id, "--json").json["calls"]
         assert (call["kind"], call["label"], call["outcome"]) == ("ask", "go", "open")
