@@ -68,6 +68,7 @@ class RunCall:
         model, session_id, worktree: as the agent told.
         reused: whether the answer comes from another run.
         reused_from: that run, and the request of it that had the answer, as far as it is known.
+        ended: seconds since the run was made; None as long as the call waits.
     """
 
     id: str
@@ -86,6 +87,7 @@ class RunCall:
     worktree: Mapping[str, Json] | None = None
     reused: bool = False
     reused_from: tuple[str, str] | None = None
+    ended: float | None = None
 
     @property
     def prompt(self) -> str:

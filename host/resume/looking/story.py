@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from flowcage.host.durable.records import Entry, RunRecord
+from flowcage.host.durable.records import Entry, RunRecord, Summary
+from flowcage.host.events.event import Event
 from flowcage.host.outcome.verdict import RESUMABLE
 from flowcage.host.resume.looking.calls import CallAttempt, RefusedAnswer, RunCall
 from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.agents.spending import ModelCosts, counts_of
 from flowcage.host.run.core.books import Totals
 from flowcage.host.run.core.commands import Ask, Command, Emit, Tell
-from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said
+from flowcage.host.run.core.inputs import Answered, Charged, Ended, Heard, Opened, Reason, Refused, Said, Told
 from flowcage.host.run.past import interrupted
 from flowcage.protocol.messages import (
     MISSING,
@@ -49,30 +50,42 @@ def story_of(record: RunRecord) -> Story:
     Raises:
         DamagedEntry: its log is none of a run's.
     """
-    calls = _Calls(Telling(record.summary, record.rules))
+    calls = CallsFold(Telling(record.summary, record.rules))
     for entry in record.entries:
         calls.take(entry)
-    if record.summary.state == "ended" and record.summary.verdict not in RESUMABLE:
-        calls.cancel(calls.calls.values())  # the end of the root is no entry
+    calls.end(record.summary)
     calls.charge_interrupted()
     books = calls.telling.core.tree.books
     return Story(calls.calls, calls.workflows, books.totals, books.models)
 
 
-class _Calls:
+class CallsFold:
+    """The calls of a run, entry by entry.
+
+    Attributes:
+        telling: that has had the same entries.
+        calls, workflows: as in `Story`.
+        changed: ids of the calls that something has happened to; whoever has seen them clears it.
+    """
+
     def __init__(self, telling: Telling) -> None:
         self.telling = telling
         self.calls: dict[str, RunCall] = {}
         self.workflows: dict[str, str] = {}
+        self.changed: set[str] = set()
         self._of_path: dict[str, list[RunCall]] = {}
+        self._touched: set[str] = set()
         self._epoch: int | None = None
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry) -> list[Event]:
+        """What the next entry is told as. Raises `DamagedEntry`."""
         given, at = entry.input, entry.at
         self._begin_life(entry.epoch)
-        if isinstance(given, _COSTS) and (call := self.calls.get(given.id)) is not None:
+        if isinstance(given, _COSTS) and (call := self._touch(given.id)) is not None:
             _answer(call, given, at)
-        commands, _ = self.telling.take(entry)
+        if isinstance(given, Told):
+            self._touch(given.id)
+        commands, events = self.telling.take(entry)
         if isinstance(given, Opened):
             self.workflows[given.path] = given.source_name
         if isinstance(given, Said):
@@ -80,7 +93,15 @@ class _Calls:
         for command in commands:
             self._take_command(command, at)
         if isinstance(given, Ended):
-            self.cancel(self._of_path.pop(given.path, []))
+            self._cancel(self._of_path.pop(given.path, []))
+        self._date_ends(at)
+        return events
+
+    def end(self, summary: Summary) -> None:
+        """Take in how the run stands: the end of the root is no entry."""
+        if summary.state == "ended" and summary.verdict not in RESUMABLE:
+            self._cancel(self.calls.values())
+            self._date_ends((summary.updated_at - summary.created_at) / 1000)
 
     def charge_interrupted(self) -> None:
         """Count what agents at work have told by now, as the next life does if there is no answer."""
@@ -90,12 +111,29 @@ class _Calls:
                 _answer(call, charged, 0.0)
             core.step(core.tree.now, charged)
 
+    def _touch(self, identifier: str) -> RunCall | None:
+        call = self.calls.get(identifier)
+        if call is not None:
+            self._touched.add(identifier)
+        return call
+
+    def _date_ends(self, at: float) -> None:
+        for identifier in self._touched:
+            call = self.calls[identifier]
+            if call.state in ("queued", "open"):
+                call.ended = None
+            elif call.ended is None:
+                call.ended = at
+        self.changed |= self._touched
+        self._touched.clear()
+
     def _begin_life(self, epoch: int) -> None:
         if self._epoch not in (None, epoch):
             for call in self.calls.values():
                 is_at_work = call.state == "open" and call.attempts and call.attempts[-1].ended is None
                 if is_at_work and not self._is_heard(call.id):
                     call.attempts[-1].lives += 1
+                    self._touched.add(call.id)
         self._epoch = epoch
 
     def _is_heard(self, identifier: str) -> bool:
@@ -110,27 +148,29 @@ class _Calls:
             call = _new(said.path, request, phase, at)
             self.calls[call.id] = call
             self._of_path.setdefault(call.path, []).append(call)
+            self._touched.add(call.id)
 
     def _take_command(self, command: Command, at: float) -> None:
         match command:
             case Ask():
-                if (call := self.calls.get(command.id)) is not None:
+                if (call := self._touch(command.id)) is not None:
                     call.state = "open"
                     if command.tries == 1:
                         call.attempts.append(CallAttempt(command.attempt, at))
             case Emit(path, kind, members) if kind in _ENDS:
-                if (call := self.calls.get(_id(path, members["request_id"]))) is not None:
+                if (call := self._touch(_id(path, members["request_id"]))) is not None:
                     _end(call, kind, members)
             case Tell(path):
                 for resolve in command.resolves:
-                    if (call := self.calls.get(_id(path, resolve.id))) is not None:
+                    if (call := self._touch(_id(path, resolve.id))) is not None:
                         _settle(call, resolve.resolution)
 
-    def cancel(self, calls: Iterable[RunCall]) -> None:
+    def _cancel(self, calls: Iterable[RunCall]) -> None:
         """Their workflow is over."""
         for call in calls:
             if call.state in ("queued", "open"):
                 call.state = "cancelled"
+                self._touched.add(call.id)
 
 
 def _new(path: str, request: Request, phase: str, at: float) -> RunCall:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from flowcage.host.durable.errors import DamagedEntry
-from flowcage.host.durable.records import Entry, RunRecord, Summary
+from flowcage.host.durable.records import Ending, Entry, RunRecord, Summary
 from flowcage.host.events import records
 from flowcage.host.events.records import Event
 from flowcage.host.outcome.verdict import Verdict
@@ -68,6 +68,7 @@ class Telling:
     Attributes:
         core: that has all entries until now.
         next: number of the entry that comes next.
+        life: how often the run was taken up, from 1.
     """
 
     def __init__(self, summary: Summary, rules: Rules) -> None:
@@ -75,7 +76,7 @@ class Telling:
         self.next = 0
         self._summary = summary
         self._epoch: int | None = None
-        self._life = 1
+        self.life = 1
         self._names: dict[str, str] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._told: list[Event] = []
@@ -90,8 +91,8 @@ class Telling:
         """
         self._told, self._at = [], entry.at
         if self._epoch not in (None, entry.epoch):
-            self._life += 1
-            self._tell("", Resumed, life=self._life)
+            self.life += 1
+            self._tell("", Resumed, life=self.life)
         self._epoch, self.next = entry.epoch, entry.seq + 1
         self._before(entry.input)
         try:
@@ -106,11 +107,14 @@ class Telling:
 
     def end(self, record: RunRecord) -> Event | None:
         """The last event, where the run is over."""
-        ending = record.ending
-        if ending is None or record.summary.state not in ("ended", "diverged"):
+        return self.end_of(record.summary, record.ending)
+
+    def end_of(self, summary: Summary, ending: Ending | None) -> Event | None:
+        """The same, from how the run stands and how it ended."""
+        if ending is None or summary.state not in ("ended", "diverged"):
             return None
         error = ending.error.get("message") if isinstance(ending.error, dict) else None
-        at = (record.summary.updated_at - record.summary.created_at) / 1000
+        at = (summary.updated_at - summary.created_at) / 1000
         self._told, self._at = [], at
         verdict: Any = ending.verdict  # of a later version it may be another word
         self._tell("", records.RunEnded, verdict=verdict, error=error)
