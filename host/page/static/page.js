@@ -1,0 +1,315 @@
+// The page of one run: draws a page document (see host/page/document.py) and keeps it up with deltas.
+//
+//   import { mount } from "./page.js";
+//
+//   const page = mount(root, whole, options);
+//     root       an element; what is in it is replaced. The style sheets of css/ are the caller's to load.
+//     whole      the page document.
+//     options    all may be left out:
+//       live       true: the run is watched, so its clock goes on between two deltas, and the head does not
+//                  say as of when the page is.
+//       fetchCall  (id) => Promise of that call with its whole texts; without it the page says how to get them.
+//       actions    buttons in the head: [{label, title?, kind?: "primary" | "danger", when?(run) => boolean,
+//                  run(run) => void}]; `when` is asked again at every change of the run.
+//       extra      (call) => element or null, put into the detail of a call, such as the form that answers a
+//                  person's question. It is asked again when the call has changed.
+//       home       {href, label}: a link at the left of the bar, such as to the list of runs.
+//
+//   page.update(delta)  {run?, calls?, workflows?, logs?, events?, totals?, left?, asOf?}: members of `run` are
+//                       merged, calls and workflows replaced member by member by id and path, logs and events
+//                       added at the end. Drawn at the next frame; many deltas between two frames are drawn once.
+//   page.replace(whole) another document, such as after the stream was broken.
+//   page.open(callId)   shows the detail of a call.  page.model  what is shown (base/model.js).
+//   page.destroy()      ends timers and listeners, and empties root.
+//
+// The view and the call that is open are in the fragment of the address: #calls, #call=3/1, #script=LINE.
+// Lists, fields and figures of other pages: base/{dom,format,states,virtual,keys,theme}.js, and `badge` of
+// views/head.js.
+
+import { button, el, refill, svg } from "./base/dom.js";
+import { count } from "./base/format.js";
+import { keysDialog, onKeys } from "./base/keys.js";
+import { Model } from "./base/model.js";
+import { themeSwitch } from "./base/theme.js";
+import { Calls } from "./views/calls.js";
+import { Chart } from "./views/chart.js";
+import { Detail } from "./views/detail.js";
+import { Events } from "./views/events.js";
+import { Graph } from "./views/graph.js";
+import { badge, Head } from "./views/head.js";
+import { Ending, Result } from "./views/result.js";
+import { Script } from "./views/script.js";
+import { UsageTables } from "./views/usage.js";
+
+const TABS = ["overview", "calls", "log", "script", "result"];
+const KEYS = [
+  [["1", "…", "5"], "overview, calls, log, script, result"],
+  [["j", "k"], "next and previous call; so do ↓ and ↑"],
+  [["Enter"], "open the call, or close the phase"],
+  [["Home", "End", "PgUp", "PgDn"], "move in the list"],
+  [["/"], "search"],
+  [["Esc"], "close the call, end the search"],
+  [["t"], "light, dark, or as the system has it"],
+  [["?"], "this list"],
+];
+
+/** Draw a page document; see the top of this file. */
+export function mount(root, whole, options = {}) {
+  return new Page(root, whole, options);
+}
+
+class Page {
+  constructor(root, whole, options) {
+    this.root = root;
+    this.options = options;
+    this.model = new Model(whole, options);
+    this.stale = new Set(TABS);
+    this.makeViews();
+    this.theme = themeSwitch();
+    this.dialog = keysDialog(KEYS);
+    this.makeFrame();
+    this.endKeys = onKeys(this.keys());
+    this.goToFragment = () => this.goTo(globalThis.location.hash);
+    globalThis.addEventListener("hashchange", this.goToFragment);
+    this.onPaper = [() => this.setWhole(true), () => this.setWhole(false)];
+    globalThis.addEventListener("beforeprint", this.onPaper[0]);
+    globalThis.addEventListener("afterprint", this.onPaper[1]);
+    if (options.live) this.clock = setInterval(() => this.tick(), 1000);
+    this.goTo(globalThis.location.hash);
+  }
+
+  makeViews() {
+    const { model, options } = this;
+    const open = (id) => this.open(id);
+    this.head = new Head(model, options.actions ?? []);
+    this.overview = [
+      this.head, new Ending(model, open, () => this.show("result")),
+      new Chart(model, (name) => this.showPhase(name)), new Graph(model, open), new UsageTables(model),
+    ];
+    this.calls = new Calls(model, (id, isOpening) => { if (isOpening || !this.detail.element.hidden) this.openDetail(id); });
+    this.detail = new Detail(model, {
+      fetchCall: options.fetchCall, extra: options.extra, onclose: () => this.close(),
+      online: (path, line) => this.showLine(path, line),
+    });
+    this.views = {
+      overview: { element: el("div", { class: "view page-column" }, this.overview.map((each) => each.element)), refresh: () => this.overview.forEach((each) => each.refresh()) },
+      calls: this.calls, log: new Events(model), script: new Script(model), result: new Result(model),
+    };
+  }
+
+  makeFrame() {
+    this.tabs = new Map(TABS.map((name) => [name, el("button", {
+      type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `view-${name}`, onclick: () => this.show(name), onkeydown: (event) => this.moveTab(event, name),
+    })]));
+    for (const name of TABS) {
+      const { element } = this.views[name];
+      Object.entries({ id: `view-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}` }).forEach(([key, value]) => element.setAttribute(key, value));
+      element.hidden = true;
+    }
+    const home = this.options.home;
+    this.name = el("span", { class: "bar-name text" });
+    this.verdict = el("span", { class: "bar-verdict" });
+    this.bar = el("div", { class: "bar" },
+      home ? el("a", { class: "home", href: home.href }, mark(), home.label) : el("span", { class: "home" }, mark(), el("span", { class: "brand" }, "flowcage")),
+      this.name, this.verdict,
+      el("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, [...this.tabs.values()]),
+      el("div", { class: "bar-end" }, this.theme, button("?", () => this.dialog.showModal(), { class: "icon", "aria-label": "Keys", title: "Keys (?)" })));
+    this.main = el("main", { class: "main" }, TABS.map((name) => this.views[name].element));
+    refill(this.root, el("div", { class: "page" }, this.bar, el("div", { class: "below" }, this.main, this.detail.element)), this.dialog);
+    this.refreshBar();
+  }
+
+  refreshBar() {
+    const { run, calls, logs, events } = this.model;
+    refill(this.name, run.name || run.sourceName || run.id || "");
+    refill(this.verdict, badge(run));
+    const counts = { calls: calls.size, log: logs.length + events.filter((each) => each.type !== "log").length };
+    for (const [name, tab] of this.tabs) {
+      const word = name.charAt(0).toUpperCase() + name.slice(1);
+      refill(tab, word, counts[name] === undefined ? null : el("span", { class: "tab-count" }, count(counts[name])));
+    }
+    globalThis.document.title = `${run.name || run.sourceName || run.id || "run"} · flowcage`;
+  }
+
+  update(delta) {
+    this.model.take(delta);
+    this.stale = new Set(TABS);
+    this.drawSoon();
+  }
+
+  replace(whole) {
+    Object.assign(this.model, new Model(whole, this.options));
+    this.update({});
+  }
+
+  drawSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.refreshBar();
+      this.refresh();
+      if (!this.detail.element.hidden) this.detail.show(this.detail.id);
+    });
+  }
+
+  /** Draw the view that is in sight, if something has changed. */
+  refresh() {
+    if (!this.stale.delete(this.tab)) return;
+    const { scrollTop } = this.main;
+    this.views[this.tab].refresh();
+    this.main.scrollTop = scrollTop;
+  }
+
+  tick() {
+    if (this.model.run.state !== "running" || globalThis.document.hidden) return;
+    if (this.tab === "overview") this.head.tickTime();
+    if (this.tab === "calls") { this.stale.add("calls"); this.refresh(); }
+  }
+
+  show(name, fragment = name) {
+    this.tab = name;
+    for (const [each, tab] of this.tabs) {
+      const isShown = each === name;
+      tab.setAttribute("aria-selected", String(isShown));
+      tab.tabIndex = isShown ? 0 : -1;
+      this.views[each].element.hidden = !isShown;
+    }
+    if (name !== "calls") this.detail.hide();
+    this.root.firstElementChild.dataset.view = name;
+    this.main.scrollTop = 0;
+    this.refresh();
+    this.views[name].list?.measure();
+    this.keepFragment(fragment);
+  }
+
+  keepFragment(fragment) {
+    try {
+      globalThis.history.replaceState(globalThis.history.state, "", `#${fragment}`);
+    } catch {
+      // a page without an address of its own
+    }
+  }
+
+  goTo(hash) {
+    const [name, value] = readFragment(hash);
+    if (name === "call" && this.model.calls.has(value)) this.open(value);
+    else if (name === "script" && /^\d+$/.test(value)) this.showLine("", Number(value));
+    else this.show(TABS.includes(name) ? name : "overview");
+  }
+
+  open(id) {
+    if (this.tab !== "calls") this.show("calls");
+    this.openDetail(id);
+    this.calls.show(id);
+  }
+
+  openDetail(id) {
+    this.detail.show(id);
+    this.keepFragment(`call=${encodeURIComponent(id)}`);
+  }
+
+  /** Close what is open; returns whether there was something. */
+  close() {
+    if (this.detail.element.hidden) return false;
+    const hadFocus = this.detail.element.contains(globalThis.document.activeElement);
+    this.detail.hide();
+    this.keepFragment("calls");
+    if (hadFocus) this.calls.list.element.focus();
+    return true;
+  }
+
+  showPhase(name) {
+    this.show("calls");
+    this.calls.showPhase(name);
+  }
+
+  showLine(path, line) {
+    this.show("script", path === "" ? `script=${line}` : "script");
+    this.views.script.show(path, line);
+  }
+
+  moveTab(event, name) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const next = TABS[(TABS.indexOf(name) + by + TABS.length) % TABS.length];
+    this.show(next);
+    this.tabs.get(next).focus();
+  }
+
+  keys() {
+    const inList = (act) => (event) => this.inList(event, act);
+    const handlers = {
+      j: inList((list) => list.move(1)), ArrowDown: inList((list) => list.move(1)),
+      k: inList((list) => list.move(-1)), ArrowUp: inList((list) => list.move(-1)),
+      PageDown: inList((list) => list.move(list.page)), PageUp: inList((list) => list.move(-list.page)),
+      Home: inList((list) => list.move(-list.items.length)), End: inList((list) => list.move(list.items.length)),
+      Enter: inList((list) => list.selected >= 0 && list.options.onopen?.(list.items[list.selected], list.selected)),
+      "/": () => this.search(), Escape: () => this.escape(), "?": () => this.dialog.showModal(), t: () => this.theme.click(),
+    };
+    TABS.forEach((name, index) => { handlers[String(index + 1)] = () => this.show(name); });
+    return handlers;
+  }
+
+  /** Keys move in the list of the view; where something else has the focus, letters do only. */
+  inList(event, act) {
+    const { list } = this.views[this.tab];
+    if (!list?.options.onselect) return false;
+    const { activeElement, body } = globalThis.document;
+    const isElsewhere = activeElement !== body && activeElement !== list.element;
+    if (isElsewhere && !["j", "k"].includes(event.key)) return false;
+    act(list);
+    return true;
+  }
+
+  search() {
+    if (!this.views[this.tab].search) this.show("calls");
+    this.views[this.tab].search.focus();
+    this.views[this.tab].search.select();
+  }
+
+  escape() {
+    const { search, list } = this.views[this.tab];
+    if (search !== undefined && globalThis.document.activeElement === search) {
+      search.value = "";
+      search.dispatchEvent(new Event("input"));
+      list.element.focus();
+      return true;
+    }
+    return this.close() || (this.views[this.tab].close?.() ?? false);
+  }
+
+  /** For paper every view is drawn, with all rows. */
+  setWhole(isWhole) {
+    for (const name of TABS) {
+      const view = this.views[name];
+      if (isWhole && this.stale.delete(name)) view.refresh();
+      view.element.classList.toggle("on-paper", isWhole);
+      view.list?.setWhole(isWhole && view.list.items.length <= 2000);
+    }
+  }
+
+  destroy() {
+    clearInterval(this.clock);
+    cancelAnimationFrame(this.frame);
+    this.endKeys();
+    globalThis.removeEventListener("hashchange", this.goToFragment);
+    globalThis.removeEventListener("beforeprint", this.onPaper[0]);
+    globalThis.removeEventListener("afterprint", this.onPaper[1]);
+    this.root.replaceChildren();
+  }
+}
+
+function readFragment(hash) {
+  const [name, ...rest] = hash.replace(/^#/, "").split("=");
+  try {
+    return [name, decodeURIComponent(rest.join("="))];
+  } catch {
+    return [name, ""]; // not one that we have written
+  }
+}
+
+/** A cage, and something that flows through it. */
+function mark() {
+  return svg("svg", { class: "mark", viewBox: "0 0 20 20", "aria-hidden": "true" },
+    svg("path", { class: "mark-bars", d: "M4 3v14M10 3v14M16 3v14" }), svg("path", { class: "mark-flow", d: "M1 12c3-5 6-5 9-2s6 3 9-2" }));
+}

@@ -1,0 +1,60 @@
+"""A real browser that opens pages, one for all tests of this folder.
+
+The fixtures have the package's scope: while playwright is at work its event loop counts as running in this
+thread, which tests of asyncio elsewhere cannot have.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from flowcage.host.page.html import assemble
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    named = os.environ.get("FLOWCAGE_TEST_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium in PATH, nor in FLOWCAGE_TEST_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Opens the file of a document; at the end of the test nothing was logged and nothing was requested."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    complaints: list[str] = []
+    requests: list[str] = []
+    context.on("console", lambda message: complaints.append(message.text))
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("request", lambda request: requests.append(request.url))
+
+    def open_page(document: dict[str, Any], view: str = "overview", **viewport: int) -> Page:
+        file = tmp_path / "run.html"
+        file.write_text(assemble(document), "utf-8")
+        page = context.new_page()
+        if viewport:
+            page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
+        page.goto(f"{file.as_uri()}#{view}")
+        page.wait_for_selector(".page")
+        return page
+
+    yield open_page
+    context.close()
+    assert complaints == []
+    assert [url.partition("#")[0] for url in requests if not url.startswith("file:")] == []
