@@ -70,6 +70,8 @@ class PageFold:
         self._ending: Ending | None = None
         self._has_ended = False
         self._material.args = _args_of(record.workflows.get(""))
+        for phase in _declared(self._about.get("", About()).meta):
+            self._material.enter(phase.get("title"), phase)
         self._begin(record.workflows)
         self._take_in(record.entries)
         self._stand(record.summary, record.ending)
@@ -227,6 +229,12 @@ def error_json(error: Json) -> dict[str, Json] | None:
     names = ("kind", "message", "stack", "place")
     told = {name: text[:_TEXT] for name in names if isinstance(text := error.get(name), str)}
     return {"kind": "unknown", "message": "", **told}
+
+
+def _declared(meta: Json) -> list[dict[str, Json]]:
+    """The phases that a workflow's `meta` has."""
+    phases = meta.get("phases") if isinstance(meta, dict) else None
+    return [each for each in phases if isinstance(each, dict)] if isinstance(phases, list) else []
 
 
 def _cancel(at: int, reason: str) -> dict[str, Json]:

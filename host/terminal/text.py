@@ -82,6 +82,11 @@ def safe(text: str) -> str:
     return shown.translate(_SHOWN)
 
 
+def whole(text: str) -> str:
+    """`safe` text of any length, for files."""
+    return text.replace("\r\n", "\n").translate(_SHOWN)
+
+
 def indented(text: str, indent: str = _INDENT) -> str:
     """`safe` text, with all lines but the first indented."""
     return safe(text).replace("\n", f"\n{indent}")

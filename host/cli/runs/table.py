@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowcage.host.cli.people.answer import answer
+from flowcage.host.cli.report.command import report
 from flowcage.host.cli.reuse.forking import fork
 from flowcage.host.cli.runs.cancelling import cancel
 from flowcage.host.cli.runs.commands import resume
@@ -15,6 +16,6 @@ from flowcage.host.cli.runs.replaying import replay
 from flowcage.host.cli.runs.stack import stack
 
 COMMANDS = (
-    *(resume, fork, answer, ls, show, logs, result, wait, stack, replay, cancel, rm, prune),
+    *(resume, fork, answer, ls, show, logs, report, result, wait, stack, replay, cancel, rm, prune),
     *(export_run, import_runs),
 )

@@ -10,6 +10,7 @@ from flowcage.host.resume.looking import cancelling
 from flowcage.host.resume.looking.cancelling import Cancelling
 from flowcage.host.resume.looking.details import RunDetails, RunSummary, details_of, summary_of
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT
+from flowcage.protocol.messages import Json
 
 
 class LookingBack:
@@ -55,6 +56,28 @@ class LookingBack:
             DamagedEntry: it cannot be read.
         """
         return await details_of(self._kept_in(), run_id, tenant)
+
+    async def page(
+        self, run_id: str, *, tenant: str = DEFAULT_TENANT, whole_texts: bool = False
+    ) -> dict[str, Json]:
+        """A run of the store as one JSON document: what a page about it shows.
+
+        Args:
+            run_id: of the run, in any state.
+            tenant: whose it is.
+            whole_texts: whether long prompts and answers are not cut.
+
+        Returns:
+            The document that docs/looking.md describes.
+
+        Raises:
+            UnknownRun, DamagedEntry: as `get`.
+        """
+        from flowcage.host.page.cutting import CAPS, WHOLE
+        from flowcage.host.page.feed import fold_of
+
+        fold = await fold_of(self._kept_in(), run_id, tenant, caps=WHOLE if whole_texts else CAPS)
+        return fold.whole()
 
     async def cancel(self, run_id: str, reason: str = "", *, tenant: str = DEFAULT_TENANT) -> Cancelling:
         """End a run of the store.

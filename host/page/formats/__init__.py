@@ -1,0 +1,1 @@
+"""The page document in other formats: for a pull request, for trace viewers."""

@@ -1,0 +1,224 @@
+"""The page document as OpenTelemetry spans, in the JSON that ``POST /v1/traces`` of a collector takes.
+
+Names and attributes are those of OpenTelemetry's conventions for generative AI. A run has the same ids
+whenever it is told: they are digests of its id, so a report that is sent twice is one trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from flowcage.host.terminal.text import cut, whole
+from flowcage.protocol import strictjson
+from flowcage.protocol.messages import Json
+from flowcage.protocol.version import PACKAGE_VERSION
+
+_NAME, _TEXT = 200, 2_000  # characters
+_INTERNAL, _CLIENT = 1, 3  # kinds of spans
+_OK, _ERROR = 1, 2  # codes of a status
+
+_Object: TypeAlias = Mapping[str, Any]
+_Span: TypeAlias = dict[str, Any]
+
+
+def otlp(document: _Object, *, full: bool = False) -> dict[str, Any]:
+    """The document as an export request.
+
+    Args:
+        document: of a run.
+        full: whether prompts and answers are told; a service that takes spans keeps them.
+    """
+    service = _attributes({"service.name": "flowcage", "service.version": PACKAGE_VERSION})
+    scope = {"name": "flowcage", "version": PACKAGE_VERSION}
+    spans = {"scope": scope, "spans": list(_Spans(document, full=full).all())}
+    return {"resourceSpans": [{"resource": {"attributes": service}, "scopeSpans": [spans]}]}
+
+
+class _Spans:
+    def __init__(self, document: _Object, *, full: bool) -> None:
+        self._document, self._full = document, full
+        self._run: _Object = document["run"]
+        self._trace = hashlib.blake2b(self._run["id"].encode("utf-8", "replace"), digest_size=16).hexdigest()
+        self._parents = {each["path"]: each["parent"] for each in document["workflows"]}
+        try:
+            self._began = round(datetime.fromisoformat(self._run["createdAt"] or "").timestamp() * 1e9)
+        except (ValueError, OverflowError):
+            self._began = 0
+
+    def all(self) -> Iterator[_Span]:
+        workflows = {each["parent"]: each for each in self._document["workflows"] if each["path"]}
+        yield self._root()
+        for call in self._document["calls"]:
+            if call["kind"] == "agent":
+                yield from self._agent(call)
+            else:
+                yield self._other(call, workflows.get(call["id"]))
+
+    def _root(self) -> _Span:
+        run = self._run
+        usage = {
+            "flowcage.tokens": run["usage"]["tokens"],
+            "flowcage.cost_usd": run["usage"]["costUsd"],
+            "flowcage.agents": run["census"]["started"],
+        }
+        told = {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.workflow.name": run["name"],
+            "flowcage.run_id": run["id"],
+            "flowcage.tenant": run["tenant"] or None,
+            "flowcage.state": run["state"],
+            "flowcage.verdict": run["verdict"],
+        }
+        error = run["error"]
+        status = _failed(error["message"]) if error else {}
+        if not error and run["verdict"] == "completed":
+            status = {"status": {"code": _OK}}
+        if error:
+            told["error.type"] = error["kind"]
+        name = f"invoke_workflow {run['name']}"
+        span = self._span("", None, name, _INTERNAL, 0.0, run["seconds"], told | usage)
+        return span | status | {"events": list(self._marks())}
+
+    def _marks(self) -> Iterator[dict[str, Any]]:
+        for each in self._document["events"]:
+            if each["type"] in ("phase", "log", "diagnostic", "asleep", "awake", "resumed"):
+                told = _attributes({"flowcage.text": each["text"]})
+                yield {"timeUnixNano": self._at(each["at"]), "name": each["type"], "attributes": told}
+
+    def _agent(self, call: _Object) -> Iterator[_Span]:
+        """The span of a call, and one below it for each attempt, where there was more than one."""
+        name = call["label"] or ""
+        told = {
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.provider.name": _option(call, "provider"),
+            "gen_ai.agent.name": name or None,
+            "gen_ai.request.model": _option(call, "model"),
+            "gen_ai.response.model": call["model"],
+            "gen_ai.conversation.id": call["sessionId"],
+            "flowcage.phase": call["phase"],
+            "flowcage.reused": call["reused"] or None,
+        }
+        told |= _usage(call) | (_content(call) if self._full else {})
+        title = f"invoke_agent {name}" if name else "invoke_agent"
+        yield self._of_call(call, title, _CLIENT, told)
+        if len(call["attempts"]) > 1:
+            for each in call["attempts"]:
+                key, number = f"{call['id']}#{each['number']}", each["number"]
+                of_attempt = {"flowcage.attempt": number} | _usage(each)
+                span = self._span(
+                    key, call["id"], f"attempt {number}", _INTERNAL, each["began"], each["ended"], of_attempt
+                )
+                yield span | (_failed(each["error"]) if each["error"] else {})
+
+    def _other(self, call: _Object, workflow: _Object | None) -> _Span:
+        if call["kind"] == "workflow":
+            name = workflow["sourceName"] if workflow else call["prompt"]
+            told = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": name}
+            return self._of_call(call, f"invoke_workflow {name}", _INTERNAL, told)
+        return self._of_call(call, call["kind"], _INTERNAL, {})
+
+    def _of_call(self, call: _Object, name: str, kind: int, told: dict[str, Any]) -> _Span:
+        """A call from when it was made, so that its wait for a place is seen as the time before its start."""
+        queued = None if call["began"] is None else round(call["began"] - call["asked"], 6)
+        told = told | {
+            "flowcage.call_id": call["id"],
+            "flowcage.state": call["state"],
+            "flowcage.queued_seconds": queued,
+        }
+        parent = self._parents.get(call["path"]) or ""
+        bad = call["state"] in ("failed", "refused", "cancelled")
+        status = _failed(call["error"] or call["state"]) if bad else {}
+        if bad:
+            told["error.type"] = f"agent_{call['state']}" if call["kind"] == "agent" else call["state"]
+        return self._span(call["id"], parent, name, kind, call["asked"], call["ended"], told) | status
+
+    def _span(
+        self,
+        key: str,
+        parent: str | None,
+        name: str,
+        kind: int,
+        began: float,
+        ended: float | None,
+        told: Mapping[str, Json],
+    ) -> _Span:
+        """A span; one that has not ended ends with what is known of the run."""
+        last = self._run["seconds"] if ended is None else ended
+        members = {"traceId": self._trace, "spanId": self._id(key)}
+        if parent is not None:
+            members["parentSpanId"] = self._id(parent)
+        return {
+            **members,
+            "name": _line(name),
+            "kind": kind,
+            "startTimeUnixNano": self._at(began),
+            "endTimeUnixNano": self._at(max(began, last)),
+            "attributes": _attributes(told),
+        }
+
+    def _id(self, key: str) -> str:
+        told = f"{self._run['id']}/{key}".encode("utf-8", "replace")
+        return hashlib.blake2b(told, digest_size=8).hexdigest()
+
+    def _at(self, seconds: float) -> str:
+        return str(self._began + round(seconds * 1e9))
+
+
+def _usage(usage: _Object) -> dict[str, Json]:
+    """What is 0 was not told."""
+    found = {
+        "gen_ai.usage.input_tokens": usage["inputTokens"],
+        "gen_ai.usage.output_tokens": usage["outputTokens"],
+        "gen_ai.usage.cache_read.input_tokens": usage["cacheReadTokens"],
+        "gen_ai.usage.cache_creation.input_tokens": usage["cacheWriteTokens"],
+        "flowcage.tokens": usage["tokens"],
+        "flowcage.cost_usd": usage["costUsd"],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _content(call: _Object) -> dict[str, Json]:
+    parts = [{"type": "text", "content": call["prompt"]}]
+    told = {"gen_ai.input.messages": strictjson.dumps([{"role": "user", "parts": parts}])}
+    if "value" in call:
+        value = call["value"]
+        text = value if isinstance(value, str) else strictjson.dumps(value)
+        answer = {"role": "assistant", "parts": [{"type": "text", "content": text}], "finish_reason": "stop"}
+        told["gen_ai.output.messages"] = strictjson.dumps([answer])
+    return told
+
+
+def _option(call: _Object, name: str) -> str | None:
+    options = call["options"]
+    value = options.get(name) if isinstance(options, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _failed(message: str) -> dict[str, Any]:
+    return {"status": {"code": _ERROR, "message": _text(message)}}
+
+
+def _attributes(values: Mapping[str, Json]) -> list[dict[str, Any]]:
+    """As the format has them; what is None is left out. Texts are without controls."""
+    return [{"key": name, "value": _any(name, value)} for name, value in values.items() if value is not None]
+
+
+def _any(name: str, value: Json) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"stringValue": value if name.endswith(".messages") else _text(value)}
+
+
+def _line(text: str) -> str:
+    return cut(" ".join(whole(text[: 4 * _NAME]).split()), _NAME)
+
+
+def _text(text: str) -> str:
+    return cut(whole(text[:_TEXT]), _TEXT)
