@@ -18,6 +18,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.pages import ui
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
@@ -212,7 +213,7 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-for command in (*table.COMMANDS, schema, conformance, serve):
+for command in (*table.COMMANDS, schema, conformance, serve, ui):
     cli.add_command(command)
 
 

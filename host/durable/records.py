@@ -193,6 +193,13 @@ class Claimable(NamedTuple):
     why: Why
 
 
+class Place(NamedTuple):
+    """Where a run stands in the list of all."""
+
+    created_at: int
+    run_id: str
+
+
 class Filter(NamedTuple):
     """Which runs are listed, the newest first. None takes all.
 
@@ -201,7 +208,7 @@ class Filter(NamedTuple):
         abandoned: of those that are running, whether the host is gone; others are as without it.
         since, until: of `created_at`; `until` is excluded.
         limit: how many at most.
-        before: continues behind this run of the list before.
+        before: continues behind this run, or this place, of the list before.
     """
 
     tenant: str | None = None
@@ -212,7 +219,7 @@ class Filter(NamedTuple):
     until: int | None = None
     forked_from: str | None = None
     limit: int = 100
-    before: Summary | None = None
+    before: Summary | Place | None = None
     abandoned: bool | None = None
 
 

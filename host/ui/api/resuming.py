@@ -1,0 +1,95 @@
+"""Going on with a run from a page: `flowcage resume` as a process of its own, which outlives the server.
+
+It is the same command that a person types, so a page can do no more than that, and the run's folder, settings
+and agents are those of its own process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from flowcage.host.durable.records import RunRecord
+from flowcage.host.terminal.text import cut, plain_text
+from flowcage.host.ui.api import ways
+from flowcage.host.ui.api.kept import KeptRuns
+from flowcage.host.ui.api.problems import Problem
+from flowcage.host.ui.api.ways import Way
+
+_SECONDS = 120.0
+_AT_ONCE = 2
+
+
+class Resuming:
+    """Of one server.
+
+    Args:
+        program: the `flowcage` command; empty where runs are gone on with by somebody else.
+        store: file that it is given.
+    """
+
+    def __init__(self, program: Sequence[str], store: Path | None) -> None:
+        self._program = list(program)
+        self._store = store
+        self._slots = trio.CapacityLimiter(_AT_ONCE)
+
+    async def ways(self, runs: KeptRuns, run_id: str) -> dict[str, Any]:
+        """How a run can be gone on with."""
+        record = await runs.record(run_id)
+        found = await trio.to_thread.run_sync(ways.ways_of, record)
+        return {"ways": [each.to_json() for each in found], "begunWith": ways.begun_with(record)}
+
+    async def explain(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
+        """What would be reused and what would run, and why."""
+        runs.require_acts()
+        record, way = await self._way(runs, run_id, given)
+        if not way.is_new:
+            return await trio.to_thread.run_sync(ways.explain, record)
+        return await self._ask(run_id, way, "--dry-run", "--json")
+
+    async def start(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Go on with a run. The id of the run that goes on."""
+        runs.require_acts()
+        _, way = await self._way(runs, run_id, given)
+        return await self._ask(run_id, way, "--detach", "--quiet", "--no-prompt")
+
+    async def _way(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> tuple[RunRecord, Way]:
+        record = await runs.record(run_id)
+        found = {each.name: each for each in await trio.to_thread.run_sync(ways.ways_of, record)}
+        way = found.get(name) if isinstance(name := given.get("way"), str) else None
+        if way is None:
+            raise Problem(409, f"run {run_id} can be gone on with by: {', '.join(found) or 'nothing'}")
+        return record, way
+
+    async def _ask(self, run_id: str, way: Way, *words: str) -> dict[str, Any]:
+        """Carry out the command, and read what it prints."""
+        if not self._program or self._store is None:
+            raise Problem(409, "this server goes on with no runs")
+        command = [*self._program, "resume", *words, *way.words, "--store", str(self._store), "--", run_id]
+        async with self._slots:
+            done = await _finished([*command, way.script] if way.script else command)
+        try:
+            told: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            why = cut(plain_text(done.stderr).removeprefix("flowcage: "), 2_000)
+            raise Problem(409, why or f"flowcage resume has ended with status {done.returncode}") from None
+        return told
+
+
+async def _finished(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    with trio.move_on_after(_SECONDS):
+        return await trio.run_process(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+    raise Problem(504, f"flowcage resume took more than {_SECONDS:.0f} seconds, and was ended")

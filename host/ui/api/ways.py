@@ -1,0 +1,152 @@
+"""How a run can be gone on with, and what that reuses and asks, as far as its history tells it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flowcage.host.durable.records import RunRecord, Summary
+from flowcage.host.resume.looking.calls import RunCall
+from flowcage.host.resume.looking.story import story_of
+from flowcage.host.resume.refusals import NotResumable, require_resumable
+
+_TEXT = 500  # characters of what a run was begun with
+_SOURCE_BYTES = 16 * 1024 * 1024
+_CALLS = 2_000
+
+
+class Way(NamedTuple):
+    """One way to go on.
+
+    Attributes:
+        name: by which a page asks for it.
+        title: for a person.
+        words: options of `flowcage resume`.
+        is_new: whether it is a new run, which reuses answers.
+        script: file of an edited source; "" where the run keeps its own.
+    """
+
+    name: str
+    title: str
+    words: tuple[str, ...] = ()
+    is_new: bool = False
+    script: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the answer has it."""
+        return {"name": self.name, "title": self.title, "isNew": self.is_new, "script": self.script}
+
+
+GO_ON = Way("resume", "Go on where it was")
+ALL_THE_SAME = Way("even-if-cancelled", "Go on, although it was cancelled", ("--even-if-cancelled",))
+RETRY = Way("retry-failed", "Ask again what had failed, in a new run", ("--retry-failed",), True)
+REUSE = Way("reuse", "Go on in a new run with what was answered", ("--reuse",), True)
+_EDITED = "Run the file as it is now, with what was answered, in a new run"
+
+
+def ways_of(record: RunRecord) -> list[Way]:
+    """Those that are open for a run; it may have none.
+
+    Raises:
+        NotResumable: it goes on, or a program began it, which has to go on with it.
+    """
+    summary = record.summary
+    if summary.state == "running" and not summary.is_abandoned:
+        raise NotResumable(f"run {summary.run_id} goes on already, in another process")
+    if _settings(record).get("v") != 1:
+        raise NotResumable("the run was begun by a program and not by flowcage run; that has to resume it")
+    return [*_strict(summary), *_forks(summary), *_edited(record)]
+
+
+def _strict(summary: Summary) -> Iterator[Way]:
+    for way, even_if_cancelled in ((GO_ON, False), (ALL_THE_SAME, True)):
+        try:
+            require_resumable(summary, None, even_if_cancelled)
+        except NotResumable:
+            continue
+        yield way
+        return
+
+
+def _forks(summary: Summary) -> Iterator[Way]:
+    if summary.state == "diverged":
+        yield REUSE
+    elif summary.state == "ended":
+        yield RETRY
+
+
+def _edited(record: RunRecord) -> Iterator[Way]:
+    """Where the file that the run was begun with has changed since."""
+    path = _settings(record).get("file")
+    if not isinstance(path, str) or not os.path.isabs(path) or path.endswith("/-"):
+        return
+    try:
+        file = Path(path)
+        if not file.is_file() or file.stat().st_size > _SOURCE_BYTES:
+            return
+        text = file.read_bytes().decode()
+    except (OSError, ValueError):
+        return
+    if text != record.workflows[""].source:
+        yield Way("edited", _EDITED, (), True, path)
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    return record.settings if isinstance(record.settings, dict) else {}
+
+
+def begun_with(record: RunRecord) -> dict[str, str]:
+    """Who would be asked, and where: a store may come from somebody else, so a person sees it first."""
+    settings = _settings(record)
+    given = settings.get("given")
+    found = {name: settings.get(name) for name in ("cwd", "file")}
+    if isinstance(given, dict):
+        found |= {name: given.get(name) for name in ("agent", "model", "child_command")}
+    return {name: value[:_TEXT] for name, value in found.items() if isinstance(value, str) and value}
+
+
+_OF_OPEN = {
+    "agent": "it was at work when the run ended, and is asked again",
+    "ask": "it waits for a person",
+    "sleep": "it sleeps on",
+    "workflow": "it goes on",
+    "sandbox_exec": "it was at work when the run ended, and is carried out again",
+}
+
+
+def explain(record: RunRecord) -> dict[str, Any]:
+    """What becomes of each call where a run goes on itself; the members are those of a fork's explanation."""
+    calls = list(story_of(record).calls.values())
+    told = [_explained(each) for each in calls]
+    agents = [call for call in calls if call.kind == "agent" and call.state == "answered"]
+    return {
+        "runId": record.summary.run_id,
+        "reused": len(agents),
+        "answers": len(agents),
+        "tokens": sum(each.tokens for each in agents),
+        "isComplete": False,
+        "error": None,
+        "calls": sorted(told, key=lambda each: each["reused"] is not None)[:_CALLS],
+    }
+
+
+def _explained(call: RunCall) -> dict[str, Any]:
+    why = _why(call)
+    return {
+        "id": call.id,
+        "kind": call.kind,
+        "label": call.label,
+        "phase": call.phase,
+        "reused": call.id if why is None else None,
+        "why": why,
+        "tokens": call.tokens,
+    }
+
+
+def _why(call: RunCall) -> str | None:
+    """Why it runs; None where what it was told stands in the history."""
+    if call.state == "queued":
+        return "it had not begun"
+    return _OF_OPEN.get(call.kind, "it is asked again") if call.state == "open" else None

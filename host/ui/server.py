@@ -1,0 +1,84 @@
+"""The server: a socket, hypercorn's trio worker, and an end that waits for no browser."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve
+from starlette.types import ASGIApp
+
+# A connection whose other end takes nothing is ended by the kernel: hypercorn waits for it without a limit.
+_UNREAD_MILLISECONDS = 20_000
+
+
+class ListenError(Exception):
+    """There is nothing to listen on; the message says what to do."""
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket.
+
+    Raises:
+        ListenError: it cannot be had.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except socket.gaierror:
+        raise ListenError(f"--host {host}: this machine has no such name or address") from None
+    except OSError as error:
+        raise ListenError(
+            f"port {port} of {host}: {os.strerror(error.errno or 0)}; choose another one with --port, "
+            "or 0 for a free one"
+        ) from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+    return listener
+
+
+async def serve_until_cancelled(
+    app: ASGIApp, listener: socket.socket, begun: Callable[[], None] = lambda: None
+) -> None:
+    """Answer whoever asks.
+
+    Args:
+        app: that answers.
+        listener: is closed at the end.
+        begun: is told when it is listened on.
+    """
+    port = listener.getsockname()[1]
+    config = _config(listener)
+    program: Any = app  # hypercorn has types of its own for what starlette has, too
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: serve(program, config, task_status=task_status, mode="asgi"))
+        begun()
+        try:
+            await trio.sleep_forever()
+        finally:
+            nursery.cancel_scope.cancel()
+            _sever(port)
+
+
+def _config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.accesslog = config.errorlog = None  # paths and headers are not for a log
+    config.include_server_header = False
+    config.graceful_timeout = 0
+    return config
+
+
+def _sever(port: int) -> None:
+    """End all connections to a port of this process: sending to one that is not read ends by nothing else."""
+    for connection in psutil.Process().net_connections(kind="tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.raddr and connection.fd >= 0:
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fd)) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
