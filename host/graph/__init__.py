@@ -1,0 +1,1 @@
+"""Drawings of a workflow, from the outline of its source."""
