@@ -58,6 +58,7 @@ class AgentAnswer:
         model: the one that answered.
         session_id: the agent's own name for the conversation.
         worktree: where its changes are kept, with ``isolation: 'worktree'``; None where there are none.
+        provider: whose model answered, for figures; None where nobody says.
     """
 
     value: Json
@@ -67,6 +68,7 @@ class AgentAnswer:
     model: str | None = None
     session_id: str | None = None
     worktree: Mapping[str, Json] | None = None
+    provider: str | None = None
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class AgentAnswer:
         model: str | None = None,
         session_id: str | None = None,
         worktree: Mapping[str, Json] | None = None,
+        provider: str | None = None,
     ) -> None:
         tokens = tokens_of(tokens, usage)
         if cost_usd:
@@ -84,6 +87,7 @@ class AgentAnswer:
         own = self.__dict__
         own["value"], own["tokens"], own["usage"], own["cost_usd"] = value, tokens, usage, cost_usd
         own["model"], own["session_id"], own["worktree"] = model, session_id, worktree
+        own["provider"] = provider
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ async def ask(
     except WrongAnswer as wrong:
         if schema is None:
             raise
-        answer = AgentAnswer(wrong.text or "", wrong.tokens, wrong.usage, wrong.cost_usd, wrong.model)
+        answer = AgentAnswer(
+            wrong.text or "", wrong.tokens, wrong.usage, wrong.cost_usd, wrong.model, provider=wrong.provider
+        )
         hear(answer)
         return Reply(answer, problem=str(wrong))
     if not isinstance(answer, AgentAnswer):

@@ -14,6 +14,7 @@ class AgentError(RequestRejected):
     Attributes:
         tokens, usage, cost_usd, model: what the attempt cost all the same; as those of `AgentAnswer`. Without
             any of them it has cost nothing.
+        provider: as that of `AgentAnswer`.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class AgentError(RequestRejected):
         usage: AgentUsage | None = None,
         cost_usd: float | None = None,
         model: str | None = None,
+        provider: str | None = None,
     ) -> None:
         super().__init__(message)
         self.tokens = tokens_of(tokens, usage)
@@ -32,6 +34,7 @@ class AgentError(RequestRejected):
             require_cost(cost_usd)
         self.cost_usd = cost_usd
         self.model = model
+        self.provider = provider
 
 
 class WrongAnswer(AgentError):

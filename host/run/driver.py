@@ -24,6 +24,7 @@ from flowcage.host.outcome.errors import HandlerFailed, RunError
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.alarms import Alarms
 from flowcage.host.run.asking.answering import Answerer, Answering, answered, schemas_of
+from flowcage.host.run.asking.witness import Witness
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.commands import Ask, Command, Emit, Finish, Ready, Tell, Wake
 from flowcage.host.run.core.fold import Core
@@ -91,7 +92,7 @@ class Driver:
         self.emit = self.telling.emit
         schemas = partial(schemas_of, share, options.isolation, self.allowance)
         ways = (schemas, self._take_answer, self.emit, self.keep, self.core.tree.left)
-        self._answering = Answering(share.tenant, *ways, answerer)
+        self._answering = Answering(Witness(share.tenant, share.attempted), *ways, answerer)
         self.questions = Questions(self, self._answering, answerer)
         self.journal = journal
         self.steering = None if guide is None else Steering(guide, self.core, past)

@@ -14,6 +14,7 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.reserve import of_child_workflow
+from flowcage.host.run import run_log
 from flowcage.host.run.asking.answering import Answerer
 from flowcage.host.run.conversation import Conversation
 from flowcage.host.run.core.inputs import Opened
@@ -143,19 +144,21 @@ class WorkflowRun(Node):
         Raises:
             RunError: with its verdict and report.
         """
+        if self.parent is None:
+            run_log.began(self, self.driver.share.tenant, is_resumed=self.driver.past is not None)
         try:
             result = await self._bounded(source, args)
         except RunError as error:
             child = self._children.so_far.last
             measured = None if child is None else child.measured(self.options.limits)
             error.verdict = verdict_on(error, measured)
-            report = self._end(error.verdict, str(error))
+            report = self._end(error.verdict, str(error), error)
             if self.parent is None or not hasattr(error, "report"):  # that of a child workflow stays its own
                 error.report = report
             raise
         except BaseException as interruption:
             verdict = verdict_on_interruption(interruption)
-            self._end(verdict, verdict)
+            self._end(verdict, verdict, interruption)
             raise
         return Outcome(result, self._end(Verdict.COMPLETED, None))
 
@@ -167,7 +170,7 @@ class WorkflowRun(Node):
         self.check()
         return self._conversation.result()
 
-    def _end(self, verdict: Verdict, error: str | None) -> Report:
+    def _end(self, verdict: Verdict, error: str | None, raised: BaseException | None = None) -> Report:
         """Close the books of this workflow, and tell of its end."""
         driver, workflow = self.driver, self._workflow
         waiting = tuple(call.request.id for call in workflow.calls.values())
@@ -178,10 +181,21 @@ class WorkflowRun(Node):
         workflow.calls.clear()
         self._emit("ended", verdict=verdict, error=error, usage=report.usage, census=report.census)
         driver.forget(self)
-        if self.parent is not None:
+        if self.parent is None:
+            self._log_end(report, raised)
+        else:
             told = {"child_run_id": self.id, "verdict": verdict, "error": error}
             driver.emit(self.parent, "child_ended", told)
         return report
+
+    def _log_end(self, report: Report, raised: BaseException | None) -> None:
+        if self.driver.asleep is not None:
+            run_log.fell_asleep(self, report.tenant)
+            return
+        child = self._children.so_far.last
+        run_log.ended(
+            self, report, raised, None if child is None or child.ended is None else child.ended.signal
+        )
 
     def _ending(self, verdict: Verdict, waiting: tuple[str, ...]) -> Ending:
         told, past = self._conversation.initialized, self.driver.past

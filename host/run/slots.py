@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import trio
 
+from flowcage.host.outcome.figures import Attempt
 from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.launcher import Launcher
 
@@ -128,6 +129,7 @@ class Share(NamedTuple):
         checkers: slots for the checks of schemas; None for some of the run's own.
         glances: look at the children of all runs; None for some of each child's own.
         launcher: starts the root's child; None for that of its options.
+        attempted: is told of each attempt of an agent; None for nobody.
         process: entered with the id of each process and the memory it inherited, left when that has ended.
     """
 
@@ -137,3 +139,4 @@ class Share(NamedTuple):
     process: Callable[[int, int], AbstractContextManager[None]] = _uncharged
     glances: Glances | None = None
     launcher: Launcher | None = None
+    attempted: Callable[[Attempt], None] | None = None

@@ -28,11 +28,13 @@ from types import MappingProxyType
 
 import trio
 
-from flowcage.host.outcome.errors import HostClosing
+from flowcage.host.outcome.errors import HostClosing, Overloaded
 from flowcage.host.tenants.fair_queue import FairQueue
 from flowcage.host.tenants.memory_budget import MemoryBudget, MemoryCharge
 from flowcage.host.tenants.tenant import Place, Tally, TenantLimits, require_whole
+from flowcage.host.terminal.log import Sparingly, logger, name_of
 
+_LOG = logger("tenants")
 MAX_RUNS = 1_000
 MAX_QUEUED = 20_000
 # Between two measurements of memory. A thousand runs take some ten milliseconds to measure.
@@ -123,6 +125,7 @@ class Scheduler:
         self._queue = FairQueue(max_runs, max_queued, lambda name: tenants.get(name, others))
         self._waiting: dict[Place, Turn] = {}
         self._closed = False
+        self._refusals = Sparingly()
 
     def turn(self, tenant: str) -> AbstractAsyncContextManager[Turn]:
         """Wait for the tenant's turn, and hold a slot for the length of the block.
@@ -208,10 +211,20 @@ class Scheduler:
             raise HostClosing
         if self._waiting:  # one of them goes first, if a CPU debt was paid back since the last dispatch
             self._dispatch()
-        place = self._queue.enter(tenant, trio.current_time(), room=self._memory.has_room())
+        try:
+            place = self._queue.enter(tenant, trio.current_time(), room=self._memory.has_room())
+        except Overloaded as refused:
+            self._log_refusal(refused)
+            raise
         turn = self._waiting[place] = Turn(self, place)
         self._dispatch()
         return turn
+
+    def _log_refusal(self, refused: Overloaded) -> None:
+        """One record a minute for each quota: a tenant may ask thousands of times a second."""
+        if (left_out := self._refusals.may_tell(refused.quota)) is not None:
+            fields = {"quota": refused.quota.value, "tenant": name_of(refused.tenant), "left_out": left_out}
+            _LOG.warning("a run was refused, by quota %s", refused.quota, extra=fields)
 
     def leave(self, turn: Turn, *, begun: bool = True) -> None:
         """Give a turn back, or a place that had none."""

@@ -31,6 +31,7 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
             told = await agent(replace(call, watcher=bill.tell))
         except AgentError as error:
             error.cost_usd = await bill.of(error)
+            error.provider = error.provider or provider
             raise
         except trio.Cancelled:
             bill.tell_of_cost()
@@ -38,7 +39,10 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
         finally:
             bill.is_over = True
         cost = await bill.of(told)
-        return told if cost == told.cost_usd else replace(told, cost_usd=cost)
+        whose = told.provider or provider
+        return (
+            told if cost == told.cost_usd and whose is None else replace(told, cost_usd=cost, provider=whose)
+        )
 
     return answer
 

@@ -33,8 +33,7 @@ from flowcage.host.durable.ticket import settle
 from flowcage.host.outcome.errors import RunError
 
 MOST_AT_ONCE = 1000  # writes of one commit
-_FIRST_PAUSE_SECONDS = 0.02
-_LONGEST_PAUSE_SECONDS = 1.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _PATIENCE_OF_CLOSING_SECONDS = 5.0
 _PROBE_SECONDS = 1.0
 
@@ -121,6 +120,7 @@ class Committer:
     def _refuse(self, why: str) -> None:
         with self._lock:
             self._broken = self._broken or why
+        self._telling.is_broken(why)
 
     def _run(self) -> None:
         batch: list[Write[Any]] = []

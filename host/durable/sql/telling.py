@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowcage.host.terminal.log import logger, reason_of
+
 _TOLD_AFTER_SECONDS = 2.0
+_LOG = logger("store")
 
 
 class Telling:
@@ -16,16 +19,31 @@ class Telling:
 
     def __init__(self, tell: Callable[[str | None], None] | None) -> None:
         self._tell = tell
-        self._is_told = False
+        self._is_told = self._is_broken = False
 
     def has_lasted(self, seconds: float, why: str | None) -> None:
         """Nothing could be written for so long."""
-        if self._tell is not None and not self._is_told and seconds > _TOLD_AFTER_SECONDS:
-            self._is_told = True
+        if self._is_told or seconds <= _TOLD_AFTER_SECONDS:
+            return
+        self._is_told = True
+        fields = {"reason": reason_of(why)}
+        _LOG.warning("the store cannot be written, and runs wait for it: %s", fields["reason"], extra=fields)
+        if self._tell is not None:
             self._tell(why)
 
     def is_over(self) -> None:
         """Something was written."""
-        if self._is_told and self._tell is not None:
-            self._is_told = False
+        if not self._is_told:
+            return
+        self._is_told = False
+        _LOG.info("the store can be written again")
+        if self._tell is not None:
             self._tell(None)
+
+    def is_broken(self, why: str) -> None:
+        """Nothing is written any more."""
+        if self._is_broken:
+            return
+        self._is_broken = True
+        fields = {"reason": reason_of(why)}
+        _LOG.error("the store takes nothing any more: %s", fields["reason"], extra=fields)

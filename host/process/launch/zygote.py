@@ -38,10 +38,12 @@ from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process.launch import switches
 from flowcage.host.process.launch.launcher import Spawned, close_all, not_launched, open_pipes
 from flowcage.host.process.launch.zygote_process import ZygoteLost, ZygoteProcess
+from flowcage.host.terminal.log import logger, reason_of
 from flowcage.protocol.connection import HostConnection
 from flowcage.protocol.messages import Initialize
 from flowcage.protocol.terms import Terms
 
+_LOG = logger("process")
 _T = TypeVar("_T")
 
 # For so many runs a leaked layout stays of use. Starting a zygote costs what a hundred forks do.
@@ -120,6 +122,8 @@ class Zygote:
 
     def distrust(self) -> None:
         """Fork the next child from a new zygote process."""
+        if self._current is not None:
+            _LOG.warning("a child crashed: its zygote is replaced", extra={"forks": self._current.forks})
         self._retire()
 
     async def aclose(self) -> None:
@@ -173,13 +177,15 @@ class Zygote:
         try:
             await zygote.wait_ready()
             return await zygote.fork(descriptors, line), zygote.private_bytes
-        except ZygoteLost:
+        except ZygoteLost as lost:
+            _LOG.warning("a zygote was lost: %s", reason_of(lost), extra={"forks": zygote.forks})
             await self._discard(zygote)
             raise
 
     def _serving(self) -> ZygoteProcess:
         """The process to fork from now; the lock is held."""
         if self._current is not None and self._current.forks >= self._max_forks:
+            _LOG.debug("a zygote has forked its last child", extra={"forks": self._current.forks})
             self._retire()
         for zygote in self._retired:
             zygote.leave()

@@ -24,6 +24,7 @@ from flowcage.host.process.allowance import Allowance
 from flowcage.host.run.asking.given import input_of, refused
 from flowcage.host.run.asking.meter import Cost, Meter
 from flowcage.host.run.asking.outage import Outage
+from flowcage.host.run.asking.witness import Witness
 from flowcage.host.run.core import kinds
 from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.commands import Ask
@@ -43,7 +44,7 @@ class Answering:
     """Asks handlers for one run.
 
     Args:
-        tenant: its name, for `AgentCall`.
+        witness: is told what comes of agents; it has the tenant's name.
         schemas: makes what applies those of agent calls; called for the first that has one.
         feed: takes what comes of a request.
         emit: tells whoever watches that an agent was given its prompt.
@@ -58,7 +59,7 @@ class Answering:
 
     def __init__(
         self,
-        tenant: str,
+        witness: Witness,
         schemas: Callable[[], SchemaChecks],
         feed: Callable[[Input], None],
         emit: Emit,
@@ -66,7 +67,7 @@ class Answering:
         left: Callable[[], Left],
         answerer: Answerer | None,
     ) -> None:
-        self._tenant = tenant
+        self._witness = witness
         self._make_schemas = schemas
         self._feed = feed
         self._emit = emit
@@ -130,6 +131,7 @@ class Answering:
             self._tell_of_start(node, call)
             if node.is_failing:  # the listener raised: nobody waits for an answer
                 return
+        self._witness.asked(call)
         try:
             if call.deadline == math.inf:  # most calls: a scope costs a tenth of their round trip
                 await self._tries(node, call, asked, meter)
@@ -140,8 +142,9 @@ class Answering:
             message = f"the agent took longer than options.timeoutMs ({asked.timeout_ms:g} ms)"
             spent, facts = meter.read()
             spent = spent._replace(seconds=round(trio.current_time() - began, 6))
-            self._feed(refused(asked.id, message, Cost(spent, facts), Reason.TIMEOUT))
+            self._take(call, refused(asked.id, message, Cost(spent, facts), Reason.TIMEOUT), meter)
         except trio.Cancelled:
+            self._witness.cut_off(call, meter)
             self._charge(asked, meter)
             raise
         finally:
@@ -157,9 +160,10 @@ class Answering:
             except AgentsUnavailable as error:  # the call has no end: it is asked again
                 meter.fail(error)
                 self._charge(asked, meter)
+                self._witness.unavailable(call, error)
                 self._outage.begin(error)
                 return
-            self._feed(given)
+            self._take(call, given, meter)
             if (further := self._open[asked.id]) is None:
                 return
             meter.begin()  # what was spent before is fed
@@ -177,7 +181,11 @@ class Answering:
                 tokens_left=left.tokens,
             )
             asked = further
-            meter.begin()
+            meter.put()
+
+    def _take(self, call: AgentCall, given: Answered | Refused, meter: Meter) -> None:
+        self._witness.came_to(call, given, meter)
+        self._feed(given)
 
     def _charge(self, asked: Ask, meter: Meter) -> None:
         """Count what was spent for an answer that nobody gets."""
@@ -228,7 +236,7 @@ class Answering:
             asked.problem,
             node.id,
             node.id if node.parent is None else node.root.id,
-            self._tenant,
+            self._witness.tenant,
             asked.phase or None,
             asked.attempt,
             deadline,

@@ -34,12 +34,14 @@ class Meter:
         keep: is given what the agent has told that it has spent by now, so that it outlives the host.
 
     Attributes:
-        began: when the question was put, by trio's clock.
+        began: when the question was put, or its answer was heard, by trio's clock.
+        model, provider: that were told for it; None where nobody has.
+        error_type: of what came in place of an answer.
     """
 
     __slots__ = (
-        *("_cost_usd", "_has_answer", "_keep", "_kept", "_kept_usd", "_kept_tokens", "_model", "_tokens"),
-        *("_usage", "_watch", "began"),
+        *("_asked_at", "_cost_usd", "_has_answer", "_keep", "_kept", "_kept_usd", "_kept_tokens", "_tokens"),
+        *("_usage", "_watch", "began", "error_type", "model", "provider"),
     )
 
     def __init__(
@@ -47,16 +49,28 @@ class Meter:
     ) -> None:
         self._watch = watch
         self._keep = keep
+        self.put()
+
+    def put(self) -> None:
+        """Another question is put."""
+        self.provider: str | None = None
+        self.error_type: str | None = None
         self.begin()
+        self._asked_at = self.began
+
+    @property
+    def seconds(self) -> float:
+        """Since the question was put."""
+        return trio.current_time() - self._asked_at
 
     def begin(self) -> None:
-        """Another question is put."""
+        """Count anew from here: what came before is counted."""
         self.began = trio.current_time()
         self._has_answer = False
         self._tokens = 0
         self._usage: AgentUsage | None = None
         self._cost_usd: float | None = None
-        self._model: str | None = None
+        self.model: str | None = None
         self._kept: dict[str, Any] = {}
         self._kept_tokens = 0
         self._kept_usd: float | None = None
@@ -72,6 +86,7 @@ class Meter:
     def hear(self, answer: AgentAnswer) -> None:
         """Take an answer, before it is checked."""
         self._take(answer)
+        self.provider = answer.provider
         self._has_answer, self._tokens = True, answer.tokens
         if answer.session_id is not None:
             # The workflow has the handle of the session, which says nothing and is that of this answer alone.
@@ -81,8 +96,10 @@ class Meter:
 
     def fail(self, error: Exception) -> None:
         """Take why there is no answer."""
+        self.error_type = type(error).__name__
         if isinstance(error, AgentError):
             self._take(error)
+            self.provider = error.provider
             self._tokens = error.tokens
 
     @property
@@ -97,9 +114,9 @@ class Meter:
             tokens = usage.input + usage.output
         cost_usd = self._cost_usd if self._cost_usd is not None or self.has_cost else 0.0
         spent = Spent(tokens, cost_usd, round(trio.current_time() - self.began, 6))
-        if usage is None and self._model is None and not self._kept:
+        if usage is None and self.model is None and not self._kept:
             return Cost(spent)
-        facts: dict[str, Any] = {"usage": None if usage is None else usage.to_json(), "model": self._model}
+        facts: dict[str, Any] = {"usage": None if usage is None else usage.to_json(), "model": self.model}
         return Cost(spent, facts | {"session_id": None} | self._kept if self._has_answer else facts)
 
     @property
@@ -123,7 +140,7 @@ class Meter:
         if word.cost_usd is not None:
             self._cost_usd = word.cost_usd
         if word.model is not None:
-            self._model = word.model
+            self.model = word.model
 
 
 def _is_more(tokens: int, kept: int) -> bool:
