@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from flowcage.host.durable.store import Store as Store
     from flowcage.host.events.stream import EventStream as EventStream
     from flowcage.host.metrics.extras import (
+        opentelemetry_metrics as opentelemetry_metrics,
         prometheus_collector as prometheus_collector,
         prometheus_text as prometheus_text,
     )
@@ -154,6 +155,7 @@ _HOMES = {
     "flowcage.host.durable.store": ("Store",),
     "flowcage.host.events.stream": ("EventStream",),
     "flowcage.host.metrics.extras": (
+        "opentelemetry_metrics",
         "prometheus_collector",
         "prometheus_text",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
     from prometheus_client.registry import Collector
 
@@ -20,7 +21,8 @@ def prometheus_collector(host: Host, max_tenants: int = 100) -> Collector:
 
     Args:
         host: whose statistics it reads.
-        max_tenants: tenants with metrics of their own, which are seven time series each.
+        max_tenants: tenants with metrics of their own, which are seven time series each, and one for each
+            verdict.
 
     Raises:
         ImportError: prometheus-client is not installed; ``flowcage[prometheus]`` installs it.
@@ -39,6 +41,24 @@ def prometheus_text(host: Host) -> bytes:
     from flowcage.host.metrics import prometheus
 
     return prometheus.prometheus_text(host)
+
+
+def opentelemetry_metrics(host: Host, meter: Meter) -> None:
+    """Have OpenTelemetry histograms of this host's runs and agents recorded from now on.
+
+    Agents are told by the semantic conventions for generative AI. Each value is recorded in the host's trio
+    program as it comes, so the meter must not wait.
+
+    Args:
+        host: whose runs and agents are told.
+        meter: makes the instruments.
+
+    Raises:
+        ImportError: opentelemetry-api is not installed; ``flowcage[opentelemetry]`` installs it.
+    """
+    from flowcage.host.metrics.opentelemetry_metrics import record
+
+    record(host.statistics().figures, meter)
 
 
 def spans(tracer: Tracer) -> Listener:

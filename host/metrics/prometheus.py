@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import trio
 
+from flowcage.host.outcome.figures import KINDS, Figures
 from flowcage.host.tenants.host import Host
 from flowcage.host.tenants.scheduler import SchedulerStatistics
 from flowcage.host.tenants.statistics import RunTotals
@@ -17,17 +18,17 @@ from flowcage.host.tenants.tenant import Tally
 
 try:
     from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
     from prometheus_client.registry import Collector
 except ImportError as error:
     raise ImportError(
         "metrics need prometheus-client, which is not installed: pip install 'flowcage[prometheus]'"
     ) from error
 
-# Tenants with metrics of their own, which are seven time series each.
+# Tenants with metrics of their own, which are seven time series each and one for each verdict that was met.
 MAX_TENANTS = 100
 
-_Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
+_Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 
 class HostCollector(Collector):
@@ -70,6 +71,8 @@ class HostCollector(Collector):
             _gauge("flowcage_launchers", "Tenants with a launcher of their own.", statistics.launchers),
             *_of_tallies("flowcage_", "", {(): statistics.scheduler.tally}),
             *_of_tallies("flowcage_tenant_", " of one tenant", {(name,): tallies[name] for name in names}),
+            _of_verdicts(tallies),
+            *_of_figures(statistics.figures),
         ]
 
 
@@ -111,7 +114,9 @@ def _of_costs(runs: RunTotals) -> Iterator[_Family]:
     yield detail
 
 
-_TALLIED: tuple[tuple[str, str, type[_Family], Callable[[Tally], float]], ...] = (
+_TALLIED: tuple[
+    tuple[str, str, type[CounterMetricFamily | GaugeMetricFamily], Callable[[Tally], float]], ...
+] = (
     ("runs_running", "Runs now", GaugeMetricFamily, lambda tally: tally.running),
     ("runs_queued", "Runs that wait for their turn", GaugeMetricFamily, lambda tally: tally.queued),
     ("runs_admitted", "Runs that were not refused", CounterMetricFamily, lambda tally: tally.admitted),
@@ -136,6 +141,35 @@ def _of_tallies(prefix: str, whose: str, tallies: Mapping[tuple[str, ...], Tally
         for quota, count in tally.refused.items():
             refused.add_metric([*label, quota], count)
     yield refused
+
+
+def _of_verdicts(tallies: Mapping[str, Tally]) -> _Family:
+    ended = CounterMetricFamily(
+        "flowcage_tenant_runs_ended",
+        "Runs of one tenant that have ended, those that were cancelled, too.",
+        labels=["tenant", "verdict"],
+    )
+    for name, tally in tallies.items():
+        for verdict, count in tally.ended.items():
+            ended.add_metric([name, verdict], count)
+    return ended
+
+
+def _of_figures(figures: Figures) -> Iterator[_Family]:
+    for name, histograms in figures.histograms().items():
+        kind = KINDS[name]
+        family = HistogramMetricFamily(f"flowcage_{name}", kind.help, labels=kind.labels)
+        for labels, histogram in histograms.items().items():
+            family.add_metric(labels, list(histogram.cumulative()), round(histogram.total, 9))
+        yield family
+    attempts = CounterMetricFamily(
+        "flowcage_agent_attempts",
+        "Attempts of agents, by what they came to.",
+        labels=["provider", "model", "outcome"],
+    )
+    for of_attempts, count in figures.attempts.items():
+        attempts.add_metric(of_attempts, count)
+    yield attempts
 
 
 def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:

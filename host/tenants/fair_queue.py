@@ -41,6 +41,7 @@ from typing import NamedTuple
 
 from flowcage.host.outcome.errors import Overloaded
 from flowcage.host.outcome.quota import Quota
+from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.lazy_heap import LazyHeap
 from flowcage.host.tenants.tenant import (
     MAX_NAME_LENGTH,
@@ -158,6 +159,11 @@ class FairQueue:
         for counts in self._both(tenant):
             counts.running -= 1
         self._after_leaving(tenant, now)
+
+    def ended(self, place: Place, verdict: Verdict) -> None:
+        """Count the end of a run that has a place, or had one."""
+        for counts in self._both(place.tenant):
+            counts.ended[verdict] = counts.ended.get(verdict, 0) + 1
 
     def charge_cpu(self, name: str, seconds: float, now: float) -> None:
         """Charge CPU seconds to a tenant, also after its last run."""

@@ -228,7 +228,8 @@ class Host(Resuming, Starting, Answers, Forking):
 
     def statistics(self) -> HostStatistics:
         """The figures of the whole host since it was made; reads counters only."""
-        return HostStatistics(self._scheduler.statistics(), self._counts.snapshot(), len(self._tenancies))
+        of_runs = (self._counts.snapshot(), len(self._tenancies), self._counts.figures)
+        return HostStatistics(self._scheduler.statistics(), *of_runs)
 
     def tenant_statistics(self, tenant: str) -> Tally:
         """The figures of one tenant since it was last forgotten, at least a minute after its last run."""

@@ -200,9 +200,12 @@ class Lives:
         with self._tenancies.hold(turn.tenant, turn.limits) as tenancy:
             slots = {"agent": tenancy.agents}
             launcher = tenancy.reserve.of(initialize_message(*cage(asked.options)))
-            share = Share(turn.tenant, slots, tenancy.checkers, turn.process, self.glances, launcher)
+            figures = self._counts.figures
+            means = (turn.process, self.glances, launcher, figures.attempted)
+            share = Share(turn.tenant, slots, tenancy.checkers, *means)
             run = self._run(_within(asked, self._tenancies.purse(turn.tenant, turn.limits)), share, kept)
             began(run)
+            figures.waited(turn.waited_seconds)
             try:
                 outcome = await run.execute(asked.source, asked.args)
             except RunError as error:
@@ -210,6 +213,9 @@ class Lives:
                 raise
             finally:
                 turn.charge_cpu(run.cpu_seconds)
+                if run.report is not None and run.driver.asleep is None:
+                    figures.ended(run.report)
+                    turn.ended(run.report.verdict)
             self._counts.add(outcome.report)
             return outcome
 

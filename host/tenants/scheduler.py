@@ -29,6 +29,7 @@ from types import MappingProxyType
 import trio
 
 from flowcage.host.outcome.errors import HostClosing, Overloaded
+from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.fair_queue import FairQueue
 from flowcage.host.tenants.memory_budget import MemoryBudget, MemoryCharge
 from flowcage.host.tenants.tenant import Place, Tally, TenantLimits, require_whole
@@ -89,6 +90,10 @@ class Turn:
             ValueError: the seconds are negative or not finite.
         """
         self._scheduler.charge_cpu(self.tenant, seconds)
+
+    def ended(self, verdict: Verdict) -> None:
+        """Count the run as ended."""
+        self._scheduler.count_end(self._place, verdict)
 
     def process(self, pid: int, inherited_bytes: int = 0) -> AbstractContextManager[None]:
         """Measure a process's memory for the run; see `MemoryCharge.process`."""
@@ -181,6 +186,10 @@ class Scheduler:
         if not 0 <= seconds < math.inf:
             raise ValueError(f"CPU seconds must be finite and 0 or more, not {seconds!r}")
         self._queue.charge_cpu(tenant, seconds, trio.current_time())
+
+    def count_end(self, place: Place, verdict: Verdict) -> None:
+        """See `Turn.ended`."""
+        self._queue.ended(place, verdict)
 
     def statistics(self) -> SchedulerStatistics:
         """The figures of the whole host; reads counters only."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from flowcage.host.outcome.figures import Figures
 from flowcage.host.outcome.report import Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.scheduler import SchedulerStatistics
@@ -52,17 +53,24 @@ class HostStatistics:
         scheduler: runs that run and wait, and the memory that is charged for them.
         runs: runs that have ended.
         launchers: tenants that have a launcher now, and so perhaps a zygote.
+        figures: distributions over runs and agents; counted on, and no snapshot.
     """
 
     scheduler: SchedulerStatistics
     runs: RunTotals
     launchers: int
+    figures: Figures = field(default_factory=Figures, compare=False, repr=False)
 
 
 class RunCounts:
-    """Adds up `RunTotals`."""
+    """Adds up `RunTotals`.
+
+    Attributes:
+        figures: distributions, of cancelled runs, too.
+    """
 
     def __init__(self) -> None:
+        self.figures = Figures()
         self._by_verdict: Counter[Verdict] = Counter()
         self._agents = self._tokens = self._bytes = 0
         self._wall_seconds = self._cpu_seconds = 0.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from flowcage.host.outcome.quota import Quota
+from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.token_bucket import TokenBucket
 from flowcage.protocol.limits import MAX_LIMIT
 
@@ -76,6 +77,7 @@ class Tally:
         refused: runs refused, by quota.
         cpu_seconds: of children of runs that have ended.
         waited_seconds: the sum of the times that runs spent in the queue.
+        ended: runs that have ended, by verdict; those that were cancelled, too.
     """
 
     running: int
@@ -85,6 +87,7 @@ class Tally:
     refused: Mapping[Quota, int]
     cpu_seconds: float
     waited_seconds: float
+    ended: Mapping[Verdict, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -98,6 +101,7 @@ class Counts:
     refused: dict[Quota, int] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     waited_seconds: float = 0.0
+    ended: dict[Verdict, int] = field(default_factory=dict)
 
     def snapshot(self) -> Tally:
         """The counts now."""
@@ -109,6 +113,7 @@ class Counts:
             MappingProxyType(dict(self.refused)),
             round(self.cpu_seconds, 6),
             round(self.waited_seconds, 6),
+            MappingProxyType(dict(self.ended)),
         )
 
 
