@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,10 +42,12 @@ def told(caplog: pytest.LogCaptureFixture, *fields: str) -> list[tuple[Any, ...]
 
 def test_a_run_is_told_with_its_retries_and_its_figures(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="flowcage")
-    answers = iter([RequestRejected(SECRET), AgentAnswer(SECRET, usage=AgentUsage(2, 3), cost_usd=0.5)])
+    answers: Iterator[AgentAnswer | RequestRejected] = iter(
+        [RequestRejected(SECRET), AgentAnswer(SECRET, usage=AgentUsage(2, 3), cost_usd=0.5)]
+    )
 
     async def agent(_call: AgentCall) -> AgentAnswer:
-        if isinstance(answer := next(answers), Exception):
+        if isinstance(answer := next(answers), RequestRejected):
             raise answer
         return answer
 
