@@ -23,5 +23,5 @@ def app_of(runs: KeptRuns, resuming: Resuming, keys: Keys, names: frozenset[str]
         names: values of the header Host that are answered.
     """
     api = Api(runs, resuming)
-    inside = Starlette(routes=[Mount("/api", routes=api.routes()), *pages.routes()])
+    inside = Starlette(routes=[Mount("/api", routes=api.routes()), *pages.routes(acts=runs.acts)])
     return Door(inside, keys, names)

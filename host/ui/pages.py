@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -13,7 +14,13 @@ from flowcage.host import page
 
 _OF_PAGE = Path(page.__file__).parent / "static"
 _OF_UI = Path(__file__).parent / "static"
-_STYLES = ("page/css/page.css", "ui/ui.css")
+_STYLES = (
+    *(
+        f"page/css/{each}.css"
+        for each in ("tokens", "frame", "overview", "lists", "detail", "narrow", "print")
+    ),
+    "ui/ui.css",
+)
 
 _SHELL = """<!doctype html>
 <html lang="en">
@@ -26,7 +33,7 @@ _SHELL = """<!doctype html>
 {styles}
 <script type="module" src="{place}/static/ui/{name}.js"></script>
 </head>
-<body data-place="{place}">
+<body data-place="{place}" data-acts="{acts}">
 <noscript>The pages need JavaScript; <code>flowcage ls</code> and <code>show</code> do not.</noscript>
 <div id="app"></div>
 </body>
@@ -36,24 +43,23 @@ _SHELL = """<!doctype html>
 _PAGES = {
     "/": "list",
     "/runs/{run}": "run",
-    "/runs/{run}/calls/{call:path}": "run",
     "/compare": "compare",
 }
 
 
-def routes() -> list[BaseRoute]:
-    """Of the pages and their files."""
+def routes(*, acts: bool) -> list[BaseRoute]:
+    """Of the pages and their files; `acts` says whether they offer to change anything."""
     return [
-        *(Route(path, _page(name), methods=["GET"]) for path, name in _PAGES.items()),
+        *(Route(path, _page(name, acts=acts), methods=["GET"]) for path, name in _PAGES.items()),
         Mount("/static/page", StaticFiles(directory=_OF_PAGE, check_dir=False)),
         Mount("/static/ui", StaticFiles(directory=_OF_UI)),
     ]
 
 
-def _page(name: str):  # type: ignore[no-untyped-def]
+def _page(name: str, *, acts: bool) -> Callable[[Request], Awaitable[HTMLResponse]]:
     async def shell(request: Request) -> HTMLResponse:
         place = request.scope["root_path"]
         styles = "\n".join(f'<link rel="stylesheet" href="{place}/static/{each}">' for each in _STYLES)
-        return HTMLResponse(_SHELL.format(place=place, styles=styles, name=name))
+        return HTMLResponse(_SHELL.format(place=place, styles=styles, name=name, acts=str(acts).lower()))
 
     return shell

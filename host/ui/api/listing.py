@@ -16,10 +16,10 @@ from flowcage.host.ui.api.problems import Problem
 MOST = 500
 _AT_ONCE = 500  # that are read of a store where a text is looked for
 _LOOKED_AT = 20_000  # by one request; the next one goes on
-_INTERRUPTED = "interrupted"
+_ABANDONED = "abandoned"
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([A-Za-z0-9._-]{1,100})")
 _MEMBERS = frozenset({"state", "verdict", "text", "before", "limit", "since"})
-_WORDS = frozenset({*STATES, _INTERRUPTED})
+_WORDS = frozenset({*STATES, _ABANDONED})
 _VERDICTS = frozenset(str(each) for each in Verdict)
 
 
@@ -83,14 +83,14 @@ def _kept(states: tuple[str, ...] | None) -> tuple[State, ...] | None:
     """States as the store has them: a run whose host is gone is running there."""
     if states is None:
         return None
-    wanted = {"running" if each == _INTERRUPTED else each for each in states}
+    wanted = {"running" if each == _ABANDONED else each for each in states}
     return tuple(each for each in get_args(State) if each in wanted)
 
 
 def _abandoned(states: tuple[str, ...] | None) -> bool | None:
-    if states is None or ("running" in states) == (_INTERRUPTED in states):
+    if states is None or ("running" in states) == (_ABANDONED in states):
         return None
-    return _INTERRUPTED in states
+    return _ABANDONED in states
 
 
 def _number(given: Mapping[str, str], name: str, least: int, most: int) -> int | None:
@@ -141,14 +141,21 @@ async def changes_of(runs: KeptRuns, query: Query) -> AsyncGenerator[dict[str, A
     """What is new of the list, as long as somebody looks: at first all of it, then rows that have changed."""
     shown: dict[str, Summary] | None = None
     while True:
-        now = {each.run_id: each for each in (await part_of(runs, query)).runs}
+        part = await part_of(runs, query)
+        now = {each.run_id: each for each in part.runs}
         before = shown or {}
-        changed = [row(each) for each in now.values() if before.get(each.run_id) != each]
-        gone = [run_id for run_id in before if run_id not in now]
+        changed = [row(each) for each in part.runs if before.get(each.run_id) != each]
+        gone = [each.run_id for each in before.values() if each.run_id not in now and _is_in(each, part)]
         if changed or gone or shown is None:
-            yield {"runs": changed, "gone": gone, "at": runs.store.now()}
+            yield {"runs": changed, "gone": gone, "next": part.more, "at": runs.store.now()}
         shown = now
         await trio.sleep(2 * LOOK_SECONDS)
+
+
+def _is_in(run: Summary, part: Part) -> bool:
+    """Whether a run would be among those of a part, if the list still had it."""
+    last = part.runs[-1] if part.runs else None
+    return part.more is None or last is None or (run.created_at, run.run_id) > (last.created_at, last.run_id)
 
 
 def row(run: Summary) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def row(run: Summary) -> dict[str, Any]:
     return {
         "id": run.run_id,
         "tenant": run.tenant,
-        "state": _INTERRUPTED if run.is_abandoned else run.state,
+        "state": _ABANDONED if run.is_abandoned else run.state,
         "verdict": run.verdict,
         "sourceName": run.source_name,
         "forkedFrom": run.forked_from,
