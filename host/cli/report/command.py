@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -80,7 +81,9 @@ def _write(target: Path, text: str) -> None:
     except OutputError as error:
         fail(exits.USAGE, str(error))
     except OSError as error:
-        fail(exits.OUR_FAULT, f"-o {target}: cannot be written: {error.strerror}")
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+        status = exits.OUR_FAULT if is_full else exits.USAGE
+        fail(status, f"-o {target}: cannot be written: {error.strerror}")
     say(str(target))
 
 

@@ -164,7 +164,7 @@ class _Spans:
         return hashlib.blake2b(told, digest_size=8).hexdigest()
 
     def _at(self, seconds: float) -> str:
-        return str(self._began + round(seconds * 1e9))
+        return str(max(0, self._began + round(seconds * 1e9)))
 
 
 def _usage(usage: _Object) -> dict[str, Json]:

@@ -8,6 +8,8 @@ overlap. A call that was asked more than once has its attempts below itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from flowcage.host.terminal.text import cut, whole
@@ -111,13 +113,7 @@ class _Trace:
                 changes.append((began, -1, 1, 0, 0.0))
             waits, works = (0, -1) if began is not None else (-1, 0)
             changes.append((ended, waits, works, call["tokens"], call["costUsd"]))
-        sums = [0.0] * 4
-        for at, *steps in sorted(changes):
-            sums = [one + step for one, step in zip(sums, steps, strict=True)]
-            told = {"pid": 1, "tid": 0, "ts": _microseconds(at), "ph": "C"}
-            yield {"name": "agents", **told, "args": {"at work": sums[1], "queued": sums[0]}}
-            yield {"name": "tokens", **told, "args": {"tokens": sums[2]}}
-            yield {"name": "US dollars", **told, "args": {"cost": round(sums[3], 6)}}
+        yield from _counted(changes)
 
     def _flows(self) -> Iterator[_Event]:
         """From the call of a child workflow to the first call that this makes."""
@@ -134,6 +130,19 @@ class _Trace:
                 at = _microseconds(call["began"])
                 told = {"pid": self._processes[call["path"]], "tid": self._placed[call["id"]], "ts": at}
                 yield {"name": "starts", "cat": "workflow", "ph": phase, "id": number, "bp": "e", **told}
+
+
+def _counted(changes: list[tuple[float, int, int, int, float]]) -> Iterator[_Event]:
+    """Sums as of each time: what happens at one time happens at once."""
+    waiting = working = tokens = 0
+    cost = 0.0
+    for at, group in groupby(sorted(changes), key=itemgetter(0)):
+        for _, waits, works, more, dollars in group:
+            waiting, working, tokens, cost = waiting + waits, working + works, tokens + more, cost + dollars
+        told = {"pid": 1, "tid": 0, "ts": _microseconds(at), "ph": "C"}
+        yield {"name": "agents", **told, "args": {"at work": working, "queued": waiting}}
+        yield {"name": "tokens", **told, "args": {"tokens": tokens}}
+        yield {"name": "US dollars", **told, "args": {"cost": round(cost, 6)}}
 
 
 def _span(name: str, kind: str, process: int, thread: int, began: float, ended: float) -> _Event:
