@@ -106,7 +106,7 @@ def _head(document: _Object) -> str:
     if run["forkedFrom"]:
         lines.append(f"- goes on from run {span(run['forkedFrom'])}")
     if run["lives"] > 1:
-        lines.append(f"- taken up {run['lives'] - 1} times")
+        lines.append(f"- in its life {run['lives']}: it was left, or slept, and was taken up again")
     return "\n".join(lines)
 
 
@@ -160,7 +160,7 @@ def _row(call: _Object) -> Sequence[str]:
     return (
         span(call["id"], 20),
         ("" if call["kind"] == "agent" else span(call["kind"], 20) + " ")
-        + span(call["label"] or call["prompt"], _CELL),
+        + span(call["label"] or call["prompt"] or _option(call), _CELL),
         span(call["phase"] or "", _CELL),
         state + (f", {retries} retried" if retries > 0 else ""),
         span(call["model"] or "", _CELL),
@@ -168,6 +168,13 @@ def _row(call: _Object) -> Sequence[str]:
         _cost(call),
         _length(call["seconds"]) if call["attempts"] else "",
     )
+
+
+def _option(call: _Object) -> str:
+    """What a call without a prompt is about."""
+    options = call["options"]
+    milliseconds = options.get("durationMs") if isinstance(options, dict) else None
+    return "" if milliseconds is None else _length(milliseconds / 1000)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -222,13 +229,17 @@ def _call(call: _Object) -> str:
 
 def _agents(census: _Object) -> str:
     failed = census["failed"] + census["refused"]
-    told = [f"{census['started']:,} agents", f"{failed:,} failed"]
+    told = [_count(census["started"], "agent"), f"{failed:,} failed"]
     return ", ".join(told + ([f"{census['reused']:,} reused"] if census["reused"] else []))
 
 
 def _usage(usage: _Object) -> str:
     cost = _cost(usage)
-    return f"{usage['tokens']:,} tokens" + (f", {cost}" if cost else "")
+    return _count(usage["tokens"], "token") + (f", {cost}" if cost else "")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _cost(usage: _Object) -> str:
