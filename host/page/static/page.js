@@ -83,8 +83,8 @@ class Page {
     const open = (id) => this.open(id);
     this.head = new Head(model, options.actions ?? []);
     this.overview = [
-      this.head, new Ending(model, open, () => this.show("result")),
-      new Chart(model, (name) => this.showPhase(name)), new Graph(model, open), new UsageTables(model),
+      this.head, new Ending(model, { open, result: () => this.show("result"), status: (name) => this.showStatus(name) }),
+      new Chart(model, (name) => this.showPhase(name)), new Graph(model, open, (status) => this.showStatus(status)), new UsageTables(model),
     ];
     this.calls = new Calls(model, (id, isOpening) => { if (isOpening || !this.detail.element.hidden) this.openDetail(id); });
     this.detail = new Detail(model, {
@@ -107,9 +107,9 @@ class Page {
       element.hidden = true;
     }
     const home = this.options.home;
-    this.name = el("span", { class: "bar-name text" });
+    this.name = el("h1", { class: "bar-name text" });
     this.verdict = el("span", { class: "bar-verdict" });
-    this.bar = el("div", { class: "bar" },
+    this.bar = el("header", { class: "bar" },
       home ? el("a", { class: "home", href: home.href }, mark(), home.label) : el("span", { class: "home" }, mark(), el("span", { class: "brand" }, "flowcage")),
       this.name, this.verdict,
       el("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, [...this.tabs.values()]),
@@ -220,6 +220,11 @@ class Page {
   showPhase(name) {
     this.show("calls");
     this.calls.showPhase(name);
+  }
+
+  showStatus(name) {
+    this.show("calls");
+    this.calls.showStatus(name);
   }
 
   showLine(path, line) {

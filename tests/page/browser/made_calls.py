@@ -35,18 +35,18 @@ def calls_of(count: int, chance: random.Random, state: str) -> list[dict[str, An
     made, slots = [plan], 4 if count < 50 else 24
     free = [4.4] * slots
     for index in range(readers):
-        made.append(_queued(len(made) + 1, "Review", _label("review", index), 4.3, free, chance, line=19))
+        made.append(_queued(len(made) + 1, "Review", _label("review", index), 4.3, free, chance, line=17))
     begun = max(free) if free else 4.4
     free = [begun + 0.2] * slots
     for index in range(verifiers):
         made.append(
-            _queued(len(made) + 1, "Verify", f"verify:F{index + 1}", begun + 0.1, free, chance, line=24)
+            _queued(len(made) + 1, "Verify", f"verify:F{index + 1}", begun + 0.1, free, chance, line=22)
         )
     if count > 1:
         at = max(free) + 0.1
         made.append(
             _call(
-                str(len(made) + 1), "Report", "report", at, at + 0.05, chance.uniform(3, 6), chance, line=28
+                str(len(made) + 1), "Report", "report", at, at + 0.05, chance.uniform(3, 6), chance, line=25
             )
         )
     return made if state == "ended" else _until(made)
@@ -77,7 +77,7 @@ def _queued(
 
 def _call(
     identifier: str, phase: str, label: str, asked: float, began: float, length: float, chance: random.Random,
-    line: int = 14,
+    line: int = 13,
 ) -> dict[str, Any]:  # fmt: skip
     read, written = chance.randint(800, 9000), chance.randint(80, 1400)
     model = MODELS[2] if phase == "Verify" else MODELS[chance.randint(0, 1)]

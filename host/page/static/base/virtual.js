@@ -7,8 +7,8 @@ const BEYOND_SIGHT = 8;
 
 /**
  * Options: `label` (its accessible name), `make()` (an empty row), `fill(row, item, index)`, `onselect(item,
- * index)`, `onopen(item, index)`, `isSelectable(item)`. A list with `onselect` is a grid that keys move in;
- * one without is a table.
+ * index)`, `onopen(item, index)`, `isSelectable(item)`, `role`. A list with `onselect` is a grid that keys
+ * move in; one without is a table.
  */
 export class VirtualList {
   constructor(options) {
@@ -20,7 +20,7 @@ export class VirtualList {
     this.id = `list-${VirtualList.made}`;
     VirtualList.made += 1;
     this.body = el("div", { class: "rows", role: "rowgroup" });
-    const role = options.onselect ? "grid" : "table";
+    const role = options.role ?? (options.onselect ? "grid" : "table");
     this.element = el("div", { class: `list ${options.class ?? ""}`, role, "aria-label": options.label, tabindex: "0" }, this.body);
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
     this.body.addEventListener("click", (event) => this.click(event));
@@ -58,7 +58,7 @@ export class VirtualList {
       this.rows.delete(index);
       this.spare.push(row);
     }
-    for (let index = first; index < last; index += 1) {
+    for (let index = last - 1; index >= first; index -= 1) {
       const row = this.rows.get(index);
       if (row === undefined) this.place(index);
       else if (anew) this.fill(row, index);
@@ -68,8 +68,9 @@ export class VirtualList {
   }
 
   place(index) {
-    const row = this.spare.pop() ?? this.body.appendChild(this.options.make());
+    const row = this.spare.pop() ?? this.options.make();
     row.hidden = false;
+    this.body.insertBefore(row, this.rows.get(index + 1) ?? null); // in the order in which they are read
     this.rows.set(index, row);
     this.fill(row, index);
   }

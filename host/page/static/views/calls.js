@@ -5,7 +5,7 @@ import { count, counted, dollars, seconds, tokens } from "../base/format.js";
 import { nameOf, rowsOf, SORTS } from "../base/model.js";
 import { repeats, spans, STATUSES, statusOf, workedSeconds } from "../base/states.js";
 import { VirtualList } from "../base/virtual.js";
-import { axis } from "./chart.js";
+import { axis, reach } from "./chart.js";
 
 const SORT_WORDS = { time: "by time", duration: "longest first", tokens: "most tokens first", cost: "dearest first" };
 
@@ -20,7 +20,7 @@ export class Calls {
     this.sort = el("select", { class: "sort", "aria-label": "Order", onchange: () => { this.filter.sort = this.sort.value; this.refresh(); } },
       SORTS.map((each) => el("option", { value: each }, SORT_WORDS[each])));
     this.list = new VirtualList({
-      label: "Calls", class: "calls", make, fill: (row, item) => this.fill(row, item),
+      label: "Calls", class: "calls", role: "treegrid", make, fill: (row, item) => this.fill(row, item),
       isSelectable: () => true,
       onselect: (item) => { this.key = keyOf(item); if (item.call) onopen(item.call.id, false); },
       onopen: (item) => (item.phase ? this.toggle(item.phase.name) : onopen(item.call.id, true)),
@@ -38,6 +38,7 @@ export class Calls {
     this.now = model.now;
     const rows = rowsOf(model, filter);
     const calls = rows.filter((each) => each.call).length;
+    this.hasPhases = calls < rows.length;
     this.tellFound(rows, calls);
     refill(this.ruler, el("span", { class: "ruler-name" }, "Call"), ["Model", "Tokens", "Cost", "At work"].map((each) => el("span", { class: "ruler-cell" }, each)), el("span", { class: "plot" }, axis(this.extent, 6)));
     this.fillChips();
@@ -66,6 +67,7 @@ export class Calls {
 
   fill(row, item) {
     row.classList.toggle("phase-row", item.phase !== undefined);
+    row.setAttribute("aria-level", item.phase || !this.hasPhases ? "1" : "2");
     if (item.phase) this.fillPhase(row, item.phase);
     else this.fillCall(row, item.call);
   }
@@ -84,7 +86,16 @@ export class Calls {
     setText(cells.tokens, tokens(sum((call) => call.tokens)));
     setText(cells.cost, dollars(sum((call) => call.costUsd)));
     setText(cells.time, seconds(sum((call) => workedSeconds(call, this.now))));
-    bar.replaceChildren();
+    refill(bar, phase.calls.length === 0 ? null : this.reach(phase.calls));
+  }
+
+  reach(calls) {
+    const { from, to } = reach(calls, this.now);
+    return el("span", { class: "span-reach", style: { left: this.percent(from), width: this.percent(to - from) } });
+  }
+
+  percent(at) {
+    return `${((at / this.extent) * 100).toFixed(3)}%`;
   }
 
   fillCall(row, call) {
@@ -112,8 +123,8 @@ export class Calls {
     found.forEach((span, index) => {
       const element = bar.children[index];
       element.className = `span span-${span.kind}${span.isOpen ? " is-open" : ""}`;
-      element.style.left = `${(span.from / this.extent) * 100}%`;
-      element.style.width = `${((span.to - span.from) / this.extent) * 100}%`;
+      element.style.left = this.percent(span.from);
+      element.style.width = this.percent(span.to - span.from);
     });
   }
 
@@ -149,6 +160,12 @@ export class Calls {
     this.list.selected = at();
     if (this.list.selected >= 0) this.list.reveal(this.list.selected);
     this.list.draw(true);
+  }
+
+  showStatus(name) {
+    this.filter = { ...this.filter, words: [], statuses: new Set([name]) };
+    this.search.value = "";
+    this.refresh();
   }
 
   showPhase(name) {

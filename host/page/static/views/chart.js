@@ -1,20 +1,25 @@
-// Where the time went: how many calls were at work and in the queue at each moment, and the span of each
-// phase, over one axis.
+// Where the time went: how many calls were at work and how many in the queue at each moment, and the same
+// for each phase, over one axis.
 
 import { el, refill, svg } from "../base/dom.js";
-import { counted, seconds, tick, ticks } from "../base/format.js";
-import { spans } from "../base/states.js";
+import { count, counted, seconds, tick, ticks } from "../base/format.js";
+import { spans, workedSeconds } from "../base/states.js";
 
 const WIDTH = 1000;
 const HEIGHT = 96;
 const COLUMNS = 240;
-const LANES = ["work", "retry", "wait", "queued"];
+const AT_WORK = ["work", "retry", "wait"];
+const IN_QUEUE = ["queued"];
 const LANE_OF = { work: "work", failed: "retry", retry: "retry", wait: "wait", queued: "queued" };
-const LANE_WORDS = { work: "working", retry: "attempts that came to nothing", wait: "waiting for time or a person", queued: "queued" };
+const WORDS = {
+  work: "working", retry: "attempts that came to nothing", wait: "waiting for time or a person",
+  queued: "queued", reused: "reused answer",
+};
 
 /** Average number of calls in each lane, in so many columns of time. */
 export function density(calls, extent, now) {
-  const found = Object.fromEntries(LANES.map((each) => [each, new Float64Array(COLUMNS)]));
+  const lanes = [...AT_WORK, ...IN_QUEUE];
+  const found = Object.fromEntries(lanes.map((each) => [each, new Float64Array(COLUMNS)]));
   const width = extent / COLUMNS;
   for (const call of calls) {
     for (const span of spans(call, now)) {
@@ -34,13 +39,20 @@ function spread(lane, span, width) {
   }
 }
 
-function areas(lanes, most) {
+function highest(found, names) {
+  let most = 0;
+  for (let column = 0; column < COLUMNS; column += 1) most = Math.max(most, names.reduce((sum, each) => sum + found[each][column], 0));
+  return most;
+}
+
+function areas(found, names, most) {
   const base = new Float64Array(COLUMNS);
-  return LANES.map((name) => {
+  return names.map((name) => {
     const below = base.slice();
-    lanes[name].forEach((value, column) => { base[column] += value; });
-    if (!lanes[name].some((value) => value > 0)) return null;
-    return svg("path", { class: `area lane-${name}`, d: outline(below, base, most) });
+    found[name].forEach((value, column) => { base[column] += value; });
+    if (!found[name].some((value) => value > 0)) return null;
+    const fill = name === "retry" || name === "queued" ? `url(#stripes-${name})` : null;
+    return svg("path", { class: `area lane-${name}`, fill, d: outline(below, base, Math.max(most, 1e-9)) });
   });
 }
 
@@ -59,6 +71,21 @@ export function axis(extent, number = 8) {
     el("span", { class: `tick ${at / extent > 0.94 ? "at-end" : ""}`, style: { left: `${(at / extent) * 100}%` } }, tick(at)));
 }
 
+/** From the first call's beginning to the last one's end. */
+export function reach(calls, now) {
+  let from = Infinity;
+  let to = 0;
+  for (const call of calls) {
+    from = Math.min(from, call.asked ?? 0);
+    to = Math.max(to, call.ended ?? (call.state === "open" || call.state === "queued" ? now : call.began ?? call.asked ?? 0));
+  }
+  return { from, to: Math.max(from, to) };
+}
+
+function queuedSeconds(calls, now) {
+  return calls.reduce((sum, call) => sum + spans(call, now).reduce((own, each) => own + (each.kind === "queued" ? each.to - each.from : 0), 0), 0);
+}
+
 export class Chart {
   constructor(model, onphase) {
     this.model = model;
@@ -71,57 +98,50 @@ export class Chart {
     this.element.hidden = calls.length === 0;
     if (calls.length === 0) return;
     const { extent, now } = this.model;
+    const found = density(calls, extent, now);
+    const most = highest(found, AT_WORK);
     refill(this.element,
       el("div", { class: "panel-head" }, el("h2", { id: "chart-title" }, "Where the time went"), legend(calls)),
-      this.picture(calls, extent, now),
-      el("div", { class: "lanes" }, this.model.phases().filter((each) => each.calls.length > 0).map((each) => this.lane(each, extent, now))));
+      patterns(),
+      el("div", { class: "pictures" },
+        this.picture("at work at once", found, AT_WORK, most, extent),
+        highest(found, IN_QUEUE) >= 0.5 ? this.picture("in the queue", found, IN_QUEUE, highest(found, IN_QUEUE), extent) : null,
+        el("div", { class: "picture" }, el("span"), el("div", { class: "plot axis-plot", "aria-hidden": "true" }, axis(extent)))),
+      el("div", { class: "lanes" }, this.model.phases().filter((each) => each.calls.length > 0).map((each) => this.lane(each, extent, now, most))));
   }
 
-  picture(calls, extent, now) {
-    const lanes = density(calls, extent, now);
-    let most = 1;
-    for (let column = 0; column < COLUMNS; column += 1) most = Math.max(most, LANES.reduce((sum, each) => sum + lanes[each][column], 0));
-    const peak = Math.max(...lanes.work);
-    return el("div", { class: "picture" },
-      el("div", { class: "lane-name quiet" }, `calls at once, at most ${Math.max(1, Math.round(most))}`),
+  picture(name, found, names, most, extent) {
+    const at = Math.max(1, Math.round(most));
+    return el("div", { class: `picture picture-${names[0]}` },
+      el("div", { class: "lane-name" }, name, el("span", { class: "lane-text" }, `at most ${count(at)}`)),
       el("div", { class: "plot" },
-        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `Calls at once over ${seconds(extent)}; at most ${Math.round(peak)} at work` }, stripes(), areas(lanes, most)),
-        el("div", { class: "axis", "aria-hidden": "true" }, axis(extent))));
+        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `Calls ${name} over ${seconds(extent)}, at most ${at}` }, areas(found, names, most))));
   }
 
-  lane(phase, extent, now) {
+  lane(phase, extent, now, most) {
     const { from, to } = reach(phase.calls, now);
-    const lanes = density(phase.calls, extent, now);
     const name = phase.name || "no phase";
-    const text = `${counted(phase.calls.length, "call")}, ${seconds(to - from)}`;
-    const most = Math.max(1, ...lanes.work.map((_, column) => LANES.reduce((sum, each) => sum + lanes[each][column], 0)));
-    return el("button", { type: "button", class: "lane", onclick: () => this.onphase(phase.name), title: `${name}: ${text}` },
+    const worked = phase.calls.reduce((sum, call) => sum + workedSeconds(call, now), 0);
+    const queued = queuedSeconds(phase.calls, now);
+    const text = `${counted(phase.calls.length, "call")} in ${seconds(to - from)}`;
+    const title = `${name}: ${text}; all together ${seconds(worked)} at work, ${seconds(queued)} in the queue`;
+    return el("button", { type: "button", class: "lane", onclick: () => this.onphase(phase.name), title },
       el("span", { class: "lane-name text" }, name, el("span", { class: "lane-text" }, text)),
       el("span", { class: "plot" },
         el("span", { class: "reach", style: { left: `${(from / extent) * 100}%`, width: `${((to - from) / extent) * 100}%` } }),
-        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, areas(lanes, most))));
+        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, areas(density(phase.calls, extent, now), AT_WORK, most))));
   }
 }
 
-function reach(calls, now) {
-  let from = Infinity;
-  let to = 0;
-  for (const call of calls) {
-    from = Math.min(from, call.asked ?? 0);
-    to = Math.max(to, call.ended ?? (call.state === "open" || call.state === "queued" ? now : call.began ?? call.asked ?? 0));
-  }
-  return { from, to: Math.max(from, to) };
-}
-
-/** Patterns by which areas differ without colour. */
-function stripes() {
-  const pattern = (id, className) => svg("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("rect", { width: 6, height: 6, class: `${className}-ground` }), svg("rect", { width: 2.5, height: 6, class: className }));
-  return svg("defs", {}, pattern("stripes-retry", "stripe-retry"), pattern("stripes-queued", "stripe-queued"));
+/** Stripes by which areas differ without colour. */
+function patterns() {
+  const pattern = (name) => svg("pattern", { id: `stripes-${name}`, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+    svg("rect", { width: 7, height: 7, class: `stripe-${name}-ground` }), svg("rect", { width: 3, height: 7, class: `stripe-${name}` }));
+  return svg("svg", { class: "patterns", "aria-hidden": "true" }, svg("defs", {}, pattern("retry"), pattern("queued")));
 }
 
 function legend(calls) {
   const present = new Set(calls.flatMap((call) => spans(call, call.ended ?? 0).map((each) => LANE_OF[each.kind] ?? each.kind)));
-  return el("ul", { class: "legend" }, [...LANES, "reused"].filter((each) => present.has(each)).map((each) =>
-    el("li", {}, el("span", { class: `swatch span-${each}`, "aria-hidden": "true" }), LANE_WORDS[each] ?? "reused answer")));
+  return el("ul", { class: "legend" }, [...AT_WORK, ...IN_QUEUE, "reused"].filter((each) => present.has(each)).map((each) =>
+    el("li", {}, el("span", { class: `swatch span-${each}`, "aria-hidden": "true" }), WORDS[each])));
 }

@@ -54,7 +54,7 @@ function make() {
 function fill(row, item) {
   const [at, type, text] = row.cells;
   setText(at, seconds(item.at));
-  setText(type, item.type);
+  setText(type, item.type.replaceAll("_", " "));
   setText(text, `${item.path ? `${item.path}: ` : ""}${String(item.text).slice(0, 400).replaceAll("\n", " ⏎ ")}`);
   row.classList.toggle("is-log", item.kind === "log");
 }

@@ -2,15 +2,19 @@
 // out and joined again.
 
 import { el, refill, svg } from "../base/dom.js";
-import { counted } from "../base/format.js";
+import { count, counted } from "../base/format.js";
 import { nameOf } from "../base/model.js";
 import { ORDER, repeats, STATUSES, statusOf } from "../base/states.js";
 
 const MOST_WAVES = 4; // in a phase; what comes after is drawn as one
-const MOST_DOTS = 8; // in a wave
+const MOST_DOTS = 8; // in a wave; of more calls, those of one status are drawn as one
+const MOST_ALONE = 3; // of one status
 const ROW = 26;
-const WAVE = 158;
+const WAVE = { least: 158, most: 250 };
 const TOP = 52;
+const MARGIN = 30;
+const GAP = 14;
+const LETTER = 6.5;
 
 /** The calls of a phase in waves, each of one or more steps: what a workflow makes in one step, it makes at once. */
 export function waves(calls) {
@@ -23,21 +27,23 @@ export function waves(calls) {
   const all = [...found.values()];
   const alone = all.length <= MOST_WAVES ? all : all.slice(0, MOST_WAVES - 1);
   const rest = all.slice(alone.length);
-  const each = alone.map((wave) => ({ calls: wave, steps: 1 }));
-  return rest.length === 0 ? each : [...each, { calls: rest.flat(), steps: rest.length }];
+  const each = alone.map((wave) => ({ steps: 1, dots: dotsOf(wave) }));
+  return rest.length === 0 ? each : [...each, { steps: rest.length, dots: dotsOf(rest.flat()) }];
 }
 
-/** The dots of a wave: all its calls, or the worst ones and how many more there are. */
+/** The dots of a wave: `{status, call}` for one call, `{status, calls}` for many of one status. */
 export function dotsOf(wave) {
-  if (wave.length <= MOST_DOTS) return { dots: wave, more: 0 };
-  const worst = [...wave].sort((one, other) => ORDER.indexOf(statusOf(one)) - ORDER.indexOf(statusOf(other)));
-  return { dots: worst.slice(0, MOST_DOTS - 1), more: wave.length - MOST_DOTS + 1 };
+  if (wave.length <= MOST_DOTS) return wave.map((call) => ({ status: statusOf(call), call }));
+  const groups = ORDER.map((status) => ({ status, calls: wave.filter((call) => statusOf(call) === status) }));
+  return groups.flatMap((group) => {
+    if (group.calls.length > MOST_ALONE) return [group];
+    return group.calls.map((call) => ({ status: group.status, call }));
+  });
 }
 
 export class Graph {
-  constructor(model, onopen) {
-    this.model = model;
-    this.onopen = onopen;
+  constructor(model, onopen, onstatus) {
+    Object.assign(this, { model, onopen, onstatus });
     this.element = el("section", { class: "panel graph", "aria-labelledby": "graph-title" });
   }
 
@@ -45,14 +51,14 @@ export class Graph {
     const phases = this.model.phases();
     this.element.hidden = phases.length === 0;
     if (phases.length === 0) return;
-    const columns = place(phases);
-    const height = TOP + 30 + ROW * Math.max(1, ...columns.flatMap((each) => each.waves.map((wave) => wave.dots.length + (wave.more ? 1 : 0))));
+    const columns = place(phases, this.element.clientWidth - 40);
+    const height = TOP + 30 + ROW * Math.max(1, ...columns.flatMap((each) => each.waves.map((wave) => wave.dots.length)));
     const width = columns.at(-1).to + 44;
     const middle = TOP + 8 + (height - TOP - 18) / 2;
     const drawing = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Graph of the workflow" },
       columns.map((each) => band(each, height)), this.flow(columns, middle, width));
     refill(this.element,
-      el("div", { class: "panel-head" }, el("h2", { id: "graph-title" }, "Workflow"), el("span", { class: "quiet" }, "calls that were made at once stand one below the other")),
+      el("div", { class: "panel-head" }, el("h2", { id: "graph-title" }, "Workflow"), el("span", { class: "quiet" }, "what was called at once stands one below the other")),
       el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Graph of the workflow, scrolls sideways" }, drawing));
   }
 
@@ -61,52 +67,56 @@ export class Graph {
     let from = 19;
     for (const column of columns) {
       for (const wave of column.waves) {
-        const join = wave.x + wave.width - 12;
-        const entry = wave.x + 6;
-        found.push(svg("path", { class: "edge", d: `M${from} ${middle}H${entry}` }));
-        const rows = wave.dots.length + (wave.more ? 1 : 0);
-        const first = middle - ((rows - 1) * ROW) / 2;
-        wave.dots.forEach((call, index) => found.push(...this.dot(call, { wave, entry, join, middle, y: first + index * ROW })));
-        if (wave.steps > 1) found.push(svg("text", { class: "band-text", x: entry + 6, y: first - 16 }, `${wave.steps} further steps`));
-        if (wave.more) found.push(...more(wave, { entry, join, middle, y: first + wave.dots.length * ROW }));
-        from = join;
+        found.push(...this.wave(wave, from, middle));
+        from = wave.x + wave.width - 12;
       }
       if (column.waves.length === 0) {
         found.push(svg("path", { class: "edge not-reached", d: `M${from} ${middle}H${column.to}` }));
         from = column.to;
       }
     }
-    found.push(svg("path", { class: "edge", d: `M${from} ${middle}H${width - 22}` }), svg("rect", { class: "end", x: width - 22, y: middle - 5, width: 10, height: 10, rx: 2 }));
+    return [...found,
+      svg("path", { class: "edge", d: `M${from} ${middle}H${width - 22}` }),
+      svg("rect", { class: "end", x: width - 22, y: middle - 5, width: 10, height: 10, rx: 2 })];
+  }
+
+  wave(wave, from, middle) {
+    const entry = wave.x + 6;
+    const join = wave.x + wave.width - 12;
+    const first = middle - ((wave.dots.length - 1) * ROW) / 2;
+    const most = Math.floor((join - entry - 62) / LETTER);
+    const found = [svg("path", { class: "edge", d: `M${from} ${middle}H${entry}` })];
+    if (wave.steps > 1) found.push(svg("text", { class: "band-text", x: entry + 6, y: first - 16 }, `${count(wave.steps)} further steps`));
+    wave.dots.forEach((dot, index) => found.push(...this.dot(dot, { entry, join, middle, most, y: first + index * ROW })));
     return found;
   }
 
-  dot(call, { wave, entry, join, middle, y }) {
-    const status = statusOf(call);
-    const name = nameOf(call);
-    const x = entry + 28;
-    const title = `${name}: ${STATUSES[status].word}${repeats(call) ? `, repeated ${repeats(call)}×` : ""}`;
-    const open = () => this.onopen(call.id);
+  dot(dot, { entry, join, middle, most, y }) {
+    const { glyph, word } = STATUSES[dot.status];
+    const many = dot.calls?.length;
+    const name = many ? `${count(many)} ${word}` : nameOf(dot.call);
+    const title = many ? `${counted(many, "call")} ${word}` : `${name}: ${word}${repeats(dot.call) ? `, repeated ${repeats(dot.call)}×` : ""}`;
+    const open = () => (many ? this.onstatus(dot.status) : this.onopen(dot.call.id));
     const onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } };
+    const x = entry + 28;
+    const text = short(name, most);
+    const thick = { "stroke-width": many ? Math.min(5, 1.3 + Math.log10(many)).toFixed(1) : null };
     return [
-      svg("path", { class: "edge", d: curve(entry, middle, x - 8, y) }),
-      svg("path", { class: "edge", d: curve(join, middle, x + 8 + labelWidth(name), y) }),
-      svg("g", { class: `dot status-${status}`, tabindex: "0", role: "button", "aria-label": title, onclick: open, onkeydown },
+      svg("path", { class: "edge", ...thick, d: curve(entry, middle, x - 8, y) }),
+      svg("path", { class: "edge", ...thick, d: curve(join, middle, x + 18 + [...text].length * LETTER, y) }),
+      svg("g", { class: `dot status-${dot.status}`, tabindex: "0", role: "button", "aria-label": title, onclick: open, onkeydown },
         svg("title", {}, title),
+        many ? svg("circle", { class: "behind", cx: x + 3, cy: y + 2.5, r: 8 }) : null,
         svg("circle", { cx: x, cy: y, r: 8 }),
-        svg("text", { class: "dot-glyph", x, y: y + 3.5 }, STATUSES[status].glyph),
-        svg("text", { class: "dot-label", x: x + 13, y: y + 4 }, short(name))),
+        svg("text", { class: "dot-glyph", x, y: y + 3.5 }, glyph),
+        svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text)),
     ];
   }
 }
 
-const CHARACTERS = 14;
-function short(name) {
-  const letters = [...name];
-  return letters.length <= CHARACTERS ? name : `${letters.slice(0, CHARACTERS - 1).join("")}…`;
-}
-
-function labelWidth(name) {
-  return Math.min(CHARACTERS, [...name].length) * 6.4 + 8;
+function short(name, most) {
+  const letters = [...name.slice(0, 200)];
+  return letters.length <= most ? name : `${letters.slice(0, Math.max(1, most - 1)).join("")}…`;
 }
 
 function curve(x1, y1, x2, y2) {
@@ -114,38 +124,25 @@ function curve(x1, y1, x2, y2) {
   return `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
 }
 
-function more(wave, { entry, join, middle, y }) {
-  const text = `+ ${wave.more} more`;
-  return [
-    svg("path", { class: "edge", d: curve(entry, middle, entry + 20, y) }),
-    svg("path", { class: "edge", d: curve(join, middle, entry + 24 + text.length * 6.6, y) }),
-    svg("text", { class: "dot-label more", x: entry + 22, y: y + 4 }, text),
-  ];
-}
-
-function place(phases) {
-  let x = 30;
-  return phases.map((phase) => {
-    const from = x;
-    const found = waves(phase.calls).map(({ calls, steps }) => {
-      const wave = { x, width: WAVE, steps, ...dotsOf(calls) };
-      x += wave.width;
-      return wave;
-    });
-    x = Math.max(x, from + 130);
-    const column = { phase, from, to: x, waves: found };
-    x += 14;
+/** Columns side by side, as wide as there is room for, within bounds. */
+function place(phases, room) {
+  const all = phases.map((phase) => ({ phase, waves: waves(phase.calls) }));
+  const number = all.reduce((sum, each) => sum + Math.max(1, each.waves.length), 0);
+  const each = (room - MARGIN - 44 - GAP * phases.length) / number;
+  const width = Math.round(Math.min(WAVE.most, Math.max(WAVE.least, each)));
+  let x = MARGIN;
+  return all.map(({ phase, waves: found }) => {
+    const column = { phase, from: x, to: x + width * Math.max(1, found.length), waves: found.map((wave, index) => ({ ...wave, width, x: x + index * width })) };
+    x = column.to + GAP;
     return column;
   });
 }
 
 function band({ phase, from, to, waves: found }, height) {
   const name = phase.name || "no phase";
-  const most = Math.floor((to - from - 20) / 7.4);
-  const title = [...name].length > most ? `${[...name].slice(0, most - 1).join("")}…` : name;
   return svg("g", { class: `band ${found.length === 0 ? "not-reached" : ""}` },
-    svg("title", {}, name),
+    svg("title", {}, phase.detail ? `${name}: ${phase.detail}` : name),
     svg("rect", { x: from, y: 0.5, width: to - from, height: height - 1, rx: 8 }),
-    svg("text", { class: "band-title", x: from + 12, y: 21 }, title),
+    svg("text", { class: "band-title", x: from + 12, y: 21 }, short(name, Math.floor((to - from - 20) / 7.4))),
     svg("text", { class: "band-text", x: from + 12, y: 37 }, found.length === 0 ? "not reached" : counted(phase.calls.length, "call")));
 }

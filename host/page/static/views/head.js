@@ -13,7 +13,7 @@ export class Head {
   constructor(model, actions) {
     this.model = model;
     this.actions = actions;
-    this.element = el("header", { class: "head" });
+    this.element = el("div", { class: "head" });
     this.time = el("span", { class: "figure-value" });
   }
 
@@ -30,9 +30,9 @@ export class Head {
   title(run) {
     const parts = [run.id, run.tenant && run.tenant !== "default" ? `tenant ${run.tenant}` : null, run.sourceName];
     return el("div", { class: "title" },
-      el("div", { class: "title-line" }, el("h1", { class: "text" }, run.name || run.sourceName || run.id), badge(run), this.buttons(run)),
+      el("div", { class: "title-line" }, el("h2", { class: "run-name text" }, run.name || run.sourceName || run.id), badge(run), this.buttons(run)),
       el("p", { class: "meta" },
-        parts.filter(Boolean).map((each, index) => el("span", { class: index === 1 ? "" : "mono" }, each)),
+        parts.filter(Boolean).map((each, index) => el("span", { class: index === 0 ? "mono text" : "text" }, each)),
         el("time", { datetime: run.createdAt }, moment(run.createdAt)),
         run.forkedFrom ? el("span", {}, "forked from ", el("span", { class: "mono" }, run.forkedFrom)) : null,
         run.wakeAt && isGoingOn(run) ? el("span", {}, `sleeps until ${moment(run.wakeAt)}`) : null,

@@ -1,7 +1,7 @@
 // What came of the run: its result or its error, what it was given, and what was noted about it.
 
 import { button, el, refill } from "../base/dom.js";
-import { counted } from "../base/format.js";
+import { count } from "../base/format.js";
 import { nameOf } from "../base/model.js";
 import { isGoingOn, STATUSES, statusOf } from "../base/states.js";
 import { oneLine, textBlock, valueText } from "./texts.js";
@@ -10,8 +10,8 @@ const MOST_LINKS = 6;
 
 /** The part of the overview below the head: an error, what failed, what it waits for, the beginning of the result. */
 export class Ending {
-  constructor(model, onopen, onresult) {
-    Object.assign(this, { model, onopen, onresult });
+  constructor(model, go) {
+    Object.assign(this, { model, go });
     this.element = el("div", { class: "ending" });
   }
 
@@ -19,20 +19,20 @@ export class Ending {
     const { run } = this.model;
     const calls = [...this.model.calls.values()];
     refill(this.element,
-      run.error ? el("section", { class: "panel error-panel" }, textBlock("Error", errorText(run.error), { className: "bad" })) : null,
+      run.error ? el("section", { class: "panel error-panel" }, textBlock("Error", errorText(run.error), { className: "bad", heading: "h2" })) : null,
       this.links("Failed", calls.filter((each) => each.state === "failed" || each.state === "refused"), (call) => call.error),
       isGoingOn(run) ? this.links("Waits for", calls.filter((each) => each.state === "open"), (call) => call.prompt) : null,
-      diagnostics(run.diagnostics), this.result(run));
+      this.result(run), diagnostics(run.diagnostics));
   }
 
   links(title, calls, text) {
     if (calls.length === 0) return null;
     const rest = calls.length - MOST_LINKS;
     return el("section", { class: "panel links" }, el("h2", {}, title),
-      el("ul", {}, calls.slice(0, MOST_LINKS).map((call) => el("li", {}, el("button", { type: "button", class: "call-link", onclick: () => this.onopen(call.id) },
+      el("ul", {}, calls.slice(0, MOST_LINKS).map((call) => el("li", {}, el("button", { type: "button", class: "call-link", onclick: () => this.go.open(call.id) },
         el("span", { class: `glyph status-${statusOf(call)}`, "aria-hidden": "true" }, STATUSES[statusOf(call)].glyph),
         el("span", { class: "name text" }, nameOf(call).slice(0, 200)), el("span", { class: "why text" }, oneLine(text(call), 300)))))),
-      rest > 0 ? el("p", { class: "quiet" }, `and ${counted(rest, "call")} more`) : null);
+      rest > 0 ? button(`${count(rest)} more`, () => this.go.status(statusOf(calls[0])), { class: "link" }) : null);
   }
 
   result(run) {
@@ -41,7 +41,7 @@ export class Ending {
     const lines = text.split("\n", 9);
     const isLong = text.length > 900 || lines.length > 8;
     return el("section", { class: "panel result-start" },
-      el("div", { class: "panel-head" }, el("h2", {}, "Result"), isLong ? button("All of it", this.onresult, { class: "link" }) : null),
+      el("div", { class: "panel-head" }, el("h2", {}, "Result"), isLong ? button("All of it", this.go.result, { class: "link" }) : null),
       el("pre", { class: `text-block text ${isLong ? "fades" : ""}`, tabindex: "0", "aria-label": "Beginning of the result" }, lines.slice(0, 8).join("\n").slice(0, 900)));
   }
 }
@@ -50,7 +50,7 @@ function errorText(error) {
   if (typeof error === "string") return error;
   const { kind, message, stack, place } = error;
   const where = place && typeof place === "object" ? `line ${place.line}, column ${place.column}` : place;
-  return [message ?? kind, where ? `at ${where}` : null, stack].filter(Boolean).join("\n");
+  return [message || kind, where && !stack?.includes(where) ? `at ${where}` : null, stack].filter(Boolean).join("\n");
 }
 
 function diagnostics(all) {
@@ -70,10 +70,10 @@ export class Result {
   refresh() {
     const { run } = this.model;
     refill(this.element,
-      run.error ? textBlock("Error", errorText(run.error), { className: "bad" }) : null,
-      run.result !== undefined ? textBlock("Result", valueText(run.result), { fullLength: run.cut?.result }) : null,
+      run.error ? textBlock("Error", errorText(run.error), { className: "bad", heading: "h2" }) : null,
+      run.result !== undefined ? textBlock("Result", valueText(run.result), { heading: "h2", fullLength: run.cut?.result }) : null,
       run.result === undefined && !run.error ? el("p", { class: "empty" }, isGoingOn(run) ? "There is no result yet." : "This run has no result.") : null,
-      run.args !== undefined && run.args !== null ? textBlock("Arguments", valueText(run.args), { fullLength: run.cut?.args }) : null,
-      textBlock("Usage of the run", JSON.stringify(run.usage ?? {}, null, 2)));
+      run.args !== undefined && run.args !== null ? textBlock("Arguments", valueText(run.args), { heading: "h2", fullLength: run.cut?.args }) : null,
+      textBlock("Usage of the run", JSON.stringify(run.usage ?? {}, null, 2), { heading: "h2" }));
   }
 }

@@ -7,10 +7,13 @@ import { count } from "../base/format.js";
 const CUT = 6000;
 const PIECE = 20_000;
 
-/** A block that shows `text`; `title` is above it, `cutTo` its full length where the document has a part only. */
-export function textBlock(title, text, { fullLength, whole, className = "" } = {}) {
+/**
+ * A block that shows `text`, with `title` above it. Where the document has a part of it only, `fullLength` says
+ * how long it is, and `whole(line)` loads the rest, if that is possible.
+ */
+export function textBlock(title, text, { fullLength, whole, className = "", heading = "h3" } = {}) {
   const body = el("pre", { class: `text-block text ${className}`, tabindex: "0", "aria-label": title });
-  const head = el("div", { class: "block-head" }, el("h3", {}, title), copyButton(text));
+  const head = el("div", { class: "block-head" }, el(heading, { class: "block-title" }, title), copyButton(text));
   const section = el("section", { class: "block" }, head, body);
   fill(body, text.slice(0, CUT));
   if (text.length > CUT) section.append(foot(`${count(CUT)} of ${count(fullLength ?? text.length)} characters`, "Show all", (line) => {
