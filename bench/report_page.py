@@ -27,9 +27,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.page.browser.documents import document
-
 from flowcage.host.page.html import assemble
+from tests.page.browser.documents import document
 
 CATEGORIES = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
 CHROMIUM = "chromium", "chromium-browser", "google-chrome"
