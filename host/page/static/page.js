@@ -11,13 +11,14 @@
 //       fetchCall  (id) => Promise of that call with its whole texts; without it the page says how to get them.
 //       actions    buttons in the head: [{label, title?, kind?: "primary" | "danger", when?(run) => boolean,
 //                  run(run) => void}]; `when` is asked again at every change of the run.
-//       extra      (call) => element or null, put into the detail of a call, such as the form that answers a
-//                  person's question. It is asked again when the call has changed.
+//       extra      (call, before) => element or null, put into the detail of a call, such as the form that
+//                  answers a person's question. It is asked again when the call has changed; `before` is the
+//                  element that is there: returned again, it stays untouched, with its focus and its text.
 //       home       {href, label}: a link at the left of the bar, such as to the list of runs.
 //
 //   page.update(delta)  {run?, calls?, workflows?, logs?, events?, totals?, left?, asOf?}: members of `run` are
 //                       merged, calls and workflows replaced member by member by id and path, logs and events
-//                       added at the end. Drawn at the next frame; many deltas between two frames are drawn once.
+//                       added at the end. Drawn soon, at most five times a second.
 //   page.replace(whole) another document, such as after the stream was broken.
 //   page.open(callId)   shows the detail of a call.  page.model  what is shown (base/model.js).
 //   page.destroy()      ends timers and listeners, and empties root.
@@ -41,6 +42,7 @@ import { Ending, Result } from "./views/result.js";
 import { Script } from "./views/script.js";
 import { UsageTables } from "./views/usage.js";
 
+const REDRAW_MS = 200;
 const TABS = ["overview", "calls", "log", "script", "result"];
 const KEYS = [
   [["1", "…", "5"], "overview, calls, log, script, result"],
@@ -83,7 +85,9 @@ class Page {
     const open = (id) => this.open(id);
     this.head = new Head(model, options.actions ?? []);
     this.overview = [
-      this.head, new Ending(model, { open, result: () => this.show("result"), status: (name) => this.showStatus(name) }),
+      this.head, new Ending(model, {
+        open, result: () => this.show("result"), status: (name) => this.showStatus(name), line: (path, line) => this.showLine(path, line),
+      }),
       new Chart(model, (name) => this.showPhase(name)), new Graph(model, open, (status) => this.showStatus(status)), new UsageTables(model),
     ];
     this.calls = new Calls(model, (id, isOpening) => { if (isOpening || !this.detail.element.hidden) this.openDetail(id); });
@@ -143,20 +147,30 @@ class Page {
   }
 
   drawSoon() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined;
-      this.refreshBar();
-      this.refresh();
-      if (!this.detail.element.hidden) this.detail.show(this.detail.id);
-    });
+    if (this.timer !== undefined) return;
+    const since = performance.now() - (this.drawnAt ?? -Infinity);
+    this.timer = setTimeout(() => requestAnimationFrame(() => {
+      this.timer = undefined;
+      this.drawnAt = performance.now();
+      if (this.root.firstElementChild !== null) this.draw();
+    }), Math.max(0, REDRAW_MS - since));
   }
 
-  /** Draw the view that is in sight, if something has changed. */
+  draw() {
+    this.refreshBar();
+    this.refresh();
+    if (!this.detail.element.hidden) this.detail.show(this.detail.id);
+  }
+
+  /** Draw the view that is in sight, if something has changed; focus and places in it stay. */
   refresh() {
     if (!this.stale.delete(this.tab)) return;
-    const { scrollTop } = this.main;
-    this.views[this.tab].refresh();
-    this.main.scrollTop = scrollTop;
+    const view = this.views[this.tab];
+    const key = globalThis.document.activeElement?.dataset.key;
+    const places = [this.main, ...this.main.querySelectorAll(".scroller")].map((each) => [each.scrollLeft, each.scrollTop]);
+    view.refresh();
+    [this.main, ...this.main.querySelectorAll(".scroller")].forEach((each, index) => each.scrollTo(...(places[index] ?? [0, 0])));
+    if (key !== undefined) view.element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   }
 
   tick() {
@@ -295,7 +309,7 @@ class Page {
 
   destroy() {
     clearInterval(this.clock);
-    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
     this.endKeys();
     globalThis.removeEventListener("hashchange", this.goToFragment);
     globalThis.removeEventListener("beforeprint", this.onPaper[0]);

@@ -125,7 +125,7 @@ export class Chart {
     const queued = queuedSeconds(phase.calls, now);
     const text = `${counted(phase.calls.length, "call")} in ${seconds(to - from)}`;
     const title = `${name}: ${text}; all together ${seconds(worked)} at work, ${seconds(queued)} in the queue`;
-    return el("button", { type: "button", class: "lane", onclick: () => this.onphase(phase.name), title },
+    return el("button", { type: "button", class: "lane", data: { key: `lane ${phase.name}` }, onclick: () => this.onphase(phase.name), title },
       el("span", { class: "lane-name text" }, name, el("span", { class: "lane-text" }, text)),
       el("span", { class: "plot" },
         el("span", { class: "reach", style: { left: `${(from / extent) * 100}%`, width: `${((to - from) / extent) * 100}%` } }),

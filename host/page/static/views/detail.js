@@ -13,7 +13,10 @@ export class Detail {
   constructor(model, { fetchCall, extra, onclose, online }) {
     Object.assign(this, { model, fetchCall, extra, online });
     this.title = el("h2", { class: "text", id: "detail-title" });
-    this.body = el("div", { class: "detail-body", tabindex: "0", role: "region", "aria-labelledby": "detail-title" });
+    this.above = el("div", { class: "detail-part" });
+    this.slot = el("div", { class: "detail-part" });
+    this.under = el("div", { class: "detail-part" });
+    this.body = el("div", { class: "detail-body", tabindex: "0", role: "region", "aria-labelledby": "detail-title" }, this.above, this.slot, this.under);
     this.element = el("aside", { class: "detail", "aria-labelledby": "detail-title", hidden: true },
       el("div", { class: "detail-head" }, this.title, button("✕", onclose, { class: "icon close", "aria-label": "Close (Esc)", title: "Close (Esc)" })), this.body);
   }
@@ -28,10 +31,20 @@ export class Detail {
     this.id = id;
     this.drawn = call;
     refill(this.title, nameOf(call).slice(0, 300));
-    refill(this.body, this.content(call));
+    const opened = isSame ? [...this.under.querySelectorAll("details")].map((each) => each.open) : [];
+    refill(this.above, this.status(call), facts(call, this.model, this.online), call.kind === "ask" ? this.prompt(call) : null);
+    this.put(this.extra?.(call, isSame ? this.slot.firstElementChild : null) ?? null);
+    refill(this.under, this.content(call));
+    [...this.under.querySelectorAll("details")].forEach((each, index) => { each.open = opened[index] ?? false; });
     this.element.hidden = false;
     this.body.scrollTop = top;
     return undefined;
+  }
+
+  /** What others add stays untouched where they give the same again: it may be a form that is filled in. */
+  put(element) {
+    if (element !== this.slot.firstElementChild) refill(this.slot, element);
+    this.slot.hidden = element === null;
   }
 
   hide() {
@@ -42,13 +55,17 @@ export class Detail {
 
   content(call) {
     return [
-      this.status(call), facts(call, this.model, this.online), this.extra?.(call),
       call.error ? textBlock("Error", call.error, { className: "bad" }) : null,
-      call.prompt ? textBlock(call.kind === "ask" ? "Question" : "Prompt", call.prompt, this.whole(call, "prompt")) : null,
+      call.kind === "ask" ? null : this.prompt(call),
       call.withheld?.length ? el("p", { class: "quiet" }, `The store does not keep: ${[].concat(call.withheld).join(", ")}.`) : null,
       call.value !== undefined ? textBlock(call.reused ? "Answer, reused" : "Answer", valueText(call.value), this.whole(call, "value")) : null,
       attempts(call), options(call),
     ];
+  }
+
+  prompt(call) {
+    if (!call.prompt) return null;
+    return textBlock(call.kind === "ask" ? "Question" : "Prompt", call.prompt, this.whole(call, "prompt"));
   }
 
   status(call) {

@@ -104,7 +104,7 @@ export class Graph {
     return [
       svg("path", { class: "edge", ...thick, d: curve(entry, middle, x - 8, y) }),
       svg("path", { class: "edge", ...thick, d: curve(join, middle, x + 18 + [...text].length * LETTER, y) }),
-      svg("g", { class: `dot status-${dot.status}`, tabindex: "0", role: "button", "aria-label": title, onclick: open, onkeydown },
+      svg("g", { class: `dot status-${dot.status}`, tabindex: "0", role: "button", "aria-label": title, data: { key: many ? `dots ${entry} ${dot.status}` : `dot ${dot.call.id}` }, onclick: open, onkeydown },
         svg("title", {}, title),
         many ? svg("circle", { class: "behind", cx: x + 3, cy: y + 2.5, r: 8 }) : null,
         svg("circle", { cx: x, cy: y, r: 8 }),

@@ -44,7 +44,7 @@ export class Head {
     const shownNow = this.actions.filter((each) => each.when?.(run) ?? true);
     if (shownNow.length === 0) return null;
     return el("div", { class: "actions" }, shownNow.map((each) =>
-      button(each.label, () => each.run(run), { class: `action ${each.kind ?? ""}`, title: each.title })));
+      button(each.label, () => each.run(run), { class: `action ${each.kind ?? ""}`, "data-key": `action ${each.label}`, title: each.title })));
   }
 
   notice(run) {

@@ -7,6 +7,7 @@ import { isGoingOn, STATUSES, statusOf } from "../base/states.js";
 import { oneLine, textBlock, valueText } from "./texts.js";
 
 const MOST_LINKS = 6;
+const MOST_NOTES = 20;
 
 /** The part of the overview below the head: an error, what failed, what it waits for, the beginning of the result. */
 export class Ending {
@@ -22,17 +23,27 @@ export class Ending {
       run.error ? el("section", { class: "panel error-panel" }, textBlock("Error", errorText(run.error), { className: "bad", heading: "h2" })) : null,
       this.links("Failed", calls.filter((each) => each.state === "failed" || each.state === "refused"), (call) => call.error),
       isGoingOn(run) ? this.links("Waits for", calls.filter((each) => each.state === "open"), (call) => call.prompt) : null,
-      this.result(run), diagnostics(run.diagnostics));
+      this.result(run), this.diagnostics(run.diagnostics));
   }
 
   links(title, calls, text) {
     if (calls.length === 0) return null;
     const rest = calls.length - MOST_LINKS;
     return el("section", { class: "panel links" }, el("h2", {}, title),
-      el("ul", {}, calls.slice(0, MOST_LINKS).map((call) => el("li", {}, el("button", { type: "button", class: "call-link", onclick: () => this.go.open(call.id) },
+      el("ul", {}, calls.slice(0, MOST_LINKS).map((call) => el("li", {}, el("button", { type: "button", class: "call-link", data: { key: `link ${call.id}` }, onclick: () => this.go.open(call.id) },
         el("span", { class: `glyph status-${statusOf(call)}`, "aria-hidden": "true" }, STATUSES[statusOf(call)].glyph),
         el("span", { class: "name text" }, nameOf(call).slice(0, 200)), el("span", { class: "why text" }, oneLine(text(call), 300)))))),
       rest > 0 ? button(`${count(rest)} more`, () => this.go.status(statusOf(calls[0])), { class: "link" }) : null);
+  }
+
+  diagnostics(all) {
+    if (!all?.length) return null;
+    const rest = all.length - MOST_NOTES;
+    return el("section", { class: "panel diagnostics" }, el("h2", {}, "Noted about the script"),
+      el("ul", {}, all.slice(0, MOST_NOTES).map((each) => el("li", {},
+        Number.isInteger(each.line) ? button(`line ${each.line}`, () => this.go.line(each.path ?? "", each.line), { class: "link mono" }) : null,
+        el("span", { class: "text" }, oneLine(each.message ?? JSON.stringify(each), 1000))))),
+      rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest)} more`) : null);
   }
 
   result(run) {
@@ -51,14 +62,6 @@ function errorText(error) {
   const { kind, message, stack, place } = error;
   const where = place && typeof place === "object" ? `line ${place.line}, column ${place.column}` : place;
   return [message || kind, where && !stack?.includes(where) ? `at ${where}` : null, stack].filter(Boolean).join("\n");
-}
-
-function diagnostics(all) {
-  if (!all?.length) return null;
-  return el("section", { class: "panel diagnostics" }, el("h2", {}, "Noted about the script"), el("ul", {}, all.slice(0, 50).map((each) => {
-    const where = each.line ? `line ${each.line}: ` : "";
-    return el("li", { class: "text" }, el("span", { class: "mono quiet" }, where), oneLine(each.message ?? JSON.stringify(each), 1000));
-  })), all.length > 50 ? el("p", { class: "quiet" }, `and ${all.length - 50} more`) : null);
 }
 
 export class Result {
