@@ -208,7 +208,7 @@ class ChildRun:
         realm = self._new_realm()
         try:
             with realm.watchdog.step(), realm.context.scope():
-                return strictjson.dumps(encode.checked(check(realm, *message)))
+                return strictjson.dumps(encode.checked(check(realm, message)))
         except Interrupted as stopped:
             raise interruption(stopped) from None
         finally:

@@ -73,7 +73,7 @@ class Model:
         if not self.initialized or (method not in ("start", "run", "check") and not self.started):
             return error("invalid_state", state="new")
         known: dict[str, Callable[[], Message]] = {
-            "check": lambda: {"dialect": "module", "meta": None},
+            "check": lambda: self._check(params),
             "start": self._start,
             "poll": self._poll,
             "take": lambda: {"requests": self._take()},
@@ -104,6 +104,11 @@ class Model:
             **({} if self.is_older else {"methods": list(METHODS)}),
         }
         return {"result": {**told, "maxMessageBytes": LIMITS["maxMessageBytes"]}}
+
+    def _check(self, params: Message) -> Message:
+        further: Message = {} if self.is_older else {"findings": [], "outline": {}}
+        asked = {name: value for name, value in further.items() if params.get(name)}
+        return {"dialect": "module", "meta": None, **asked}
 
     def _start(self) -> Message:
         self.started = True

@@ -17,11 +17,13 @@ from flowcage.protocol.limits import MAX_LIMIT, NO_LIMITS, REQUIRED_WIRE_NAMES, 
 from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     MISSING,
+    SEVERITIES,
     AgentRequest,
     AskRequest,
     Call,
     Checked,
     Drained,
+    Finding,
     Initialized,
     Layer,
     Log,
@@ -97,7 +99,28 @@ def started(result: Any) -> Started:
 def checked(result: Any) -> Checked:
     """Build the result of `check`."""
     members = Members(result, "check.result")
-    return Checked(members.choice("dialect", ("module", "script")), members.required("meta"))
+    return Checked(
+        members.choice("dialect", ("module", "script")),
+        members.required("meta"),
+        tuple(map(_finding, members.objects("findings"))) if "findings" in members else MISSING,
+        members.mapping("outline"),
+    )
+
+
+def _finding(members: Members) -> Finding:
+    end = {
+        field: members.integer(name, 1, MAX_LIMIT) if name in members else None
+        for field, name in (("end_line", "endLine"), ("end_column", "endColumn"))
+    }
+    return Finding(
+        members.string("kind", minimum=1),
+        members.choice("severity", SEVERITIES),
+        members.string("message"),
+        members.integer("line", 1, MAX_LIMIT),
+        members.integer("column", 1, MAX_LIMIT),
+        **end,
+        hint=members.string("hint") if "hint" in members else None,
+    )
 
 
 def drained(result: Any, method: str = "drain") -> Drained:
@@ -109,9 +132,9 @@ def drained(result: Any, method: str = "drain") -> Drained:
         [request(item) for item in members.objects("requests")],
         complete,
         _output(members) if complete else MISSING,
-        "stalled" in members and members.boolean("stalled"),
+        members.flag("stalled"),
         tuple(map(_diagnostic, members.objects("diagnostics"))) if "diagnostics" in members else (),
-        "more" in members and members.boolean("more"),
+        members.flag("more"),
         _dialect(members) if method == "run" else MISSING,
         tuple(members.counts("counts", MAX_LIMIT)) if method == "replay" else (),
     )

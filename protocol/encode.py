@@ -14,9 +14,11 @@ from flowcage.protocol.messages import (
     Check,
     Checked,
     Drain,
+    Finding,
     Initialize,
     Initialized,
     Message,
+    Missing,
     Ok,
     OkUndefined,
     Peer,
@@ -52,7 +54,9 @@ def params(message: Message) -> dict[str, Any]:
         case Start() | Run():
             return _set(message)
         case Check():
-            return {"source": message.source, "sourceName": message.source_name, "dialect": message.dialect}
+            asked = {name: True for name in ("findings", "outline") if getattr(message, name)}
+            named = {"sourceName": message.source_name, "dialect": message.dialect}
+            return {"source": message.source, **named, **asked}
         case Resolve():
             return _resolve(message)
         case Advance() | Replay():
@@ -115,7 +119,14 @@ def started(result: Started) -> dict[str, Any]:
 
 def checked(result: Checked) -> dict[str, Any]:
     """The result of `check`."""
-    return {"dialect": result.dialect, "meta": result.meta}
+    told: dict[str, Any] = {"dialect": result.dialect, "meta": result.meta}
+    if not isinstance(result.findings, Missing):
+        told["findings"] = [_finding(each) for each in result.findings]
+    return told if isinstance(result.outline, Missing) else told | {"outline": result.outline}
+
+
+def _finding(value: Finding) -> dict[str, Any]:
+    return _present(**{camel_case(name): member for name, member in value._asdict().items()})
 
 
 _PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {"budget": budget, "limits": Limits.to_wire}

@@ -1,10 +1,36 @@
-"""The layers of the cage by their names on the wire: which must hold, and which may."""
-
-from __future__ import annotations
+"""What a session begins with: names of programs, and the layers of the cage, which must hold or may."""
 
 from collections.abc import Mapping
 
-from flowcage.protocol.messages import Layer
+from flowcage._hints import NamedTuple
+from flowcage.protocol.limits import Limits
+
+
+class Peer(NamedTuple):
+    """One side of the wire: name and version of its program, for logs."""
+
+    name: str
+    version: str
+
+
+class Layer(NamedTuple):
+    """One isolation layer: whether it holds, and how or why not."""
+
+    applied: bool
+    detail: str
+
+
+class Initialized(NamedTuple):
+    """What answers `initialize`; `methods` are empty where the child does not tell, because it is older."""
+
+    protocol_version: str
+    server: Peer
+    engine: Peer
+    limits: Limits
+    isolation: dict[str, Layer]
+    max_message_bytes: int
+    methods: tuple[str, ...] = ()
+
 
 # The layers that `strict` isolation requires.
 STRICT_LAYERS = (

@@ -111,6 +111,10 @@ class Members:
             raise self.error(self.at(name), f"must be a boolean, not {_kind(value)}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """A boolean, False where it is absent."""
+        return name in self and self.boolean(name)
+
     def array(self, name: str) -> list[Any]:
         """An array, required."""
         value = self.required(name)

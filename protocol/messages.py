@@ -6,14 +6,19 @@ build twenty of them would double its start-up time. Nor does a module with a na
 """
 
 from flowcage._hints import Any, Literal, NamedTuple, TypeAlias
+from flowcage.protocol.layers import Initialized as Initialized
+from flowcage.protocol.layers import Layer as Layer
+from flowcage.protocol.layers import Peer as Peer
 from flowcage.protocol.limits import NO_LIMITS, Limits
 
 Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["strict", "best_effort", "none"]
 Dialect: TypeAlias = Literal["auto", "module", "script"]
+Severity: TypeAlias = Literal["error", "warning", "note"]
 RequestId: TypeAlias = str | int
 ISOLATIONS: tuple[Isolation, ...] = ("strict", "best_effort", "none")
 DIALECTS: tuple[Dialect, ...] = ("auto", "module", "script")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Missing:
@@ -27,13 +32,6 @@ MISSING = Missing()
 
 
 # ---- host to child ---------------------------------------------------------------------------
-
-
-class Peer(NamedTuple):
-    """One side of the wire: name and version of its program, for logs."""
-
-    name: str
-    version: str
 
 
 class Budget(NamedTuple):
@@ -84,11 +82,19 @@ class Run(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Compile a workflow and read its `meta`, without running its body."""
+    """Compile a workflow and read its `meta`, without running its body.
+
+    Attributes:
+        source, source_name, dialect: as of `Start`.
+        findings: whether the result shall have what is probably wrong with the source.
+        outline: whether the result shall have the outline of the source.
+    """
 
     source: str
     source_name: str = "workflow.js"
     dialect: Dialect = "auto"
+    findings: bool = False
+    outline: bool = False
 
 
 class Poll(NamedTuple):
@@ -160,25 +166,6 @@ METHOD_NAMES: dict[type[Message], str] = {kind: name for name, kind in METHODS.i
 
 
 # ---- child to host ---------------------------------------------------------------------------
-
-
-class Layer(NamedTuple):
-    """One isolation layer: whether it holds, and how or why not."""
-
-    applied: bool
-    detail: str
-
-
-class Initialized(NamedTuple):
-    """What answers `initialize`; `methods` are empty where the child does not tell, because it is older."""
-
-    protocol_version: str
-    server: Peer
-    engine: Peer
-    limits: Limits
-    isolation: dict[str, Layer]
-    max_message_bytes: int
-    methods: tuple[str, ...] = ()
 
 
 class Log(NamedTuple):
@@ -256,11 +243,35 @@ class Started(NamedTuple):
     dialect: Literal["module", "script"] | Missing = MISSING
 
 
+class Finding(NamedTuple):
+    """Something in a source that is probably wrong. Lines and columns are from 1, columns in characters.
+
+    Attributes:
+        kind: the rule that found it.
+        end_line, end_column: the place behind what is meant, None where it is not told.
+        hint: what to do instead.
+    """
+
+    kind: str
+    severity: Severity
+    message: str
+    line: int
+    column: int
+    end_line: int | None = None
+    end_column: int | None = None
+    hint: str | None = None
+
+
 class Checked(NamedTuple):
-    """The result of `check`: the dialect, and the value of `meta` (None without one)."""
+    """The result of `check`: the dialect, and the value of `meta` (None without one).
+
+    `findings` and `outline` are `MISSING` where they were not asked for, or the child is older.
+    """
 
     dialect: Literal["module", "script"]
     meta: Json
+    findings: tuple[Finding, ...] | Missing = MISSING
+    outline: dict[str, Json] | Missing = MISSING
 
 
 class Drained(NamedTuple):

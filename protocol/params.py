@@ -75,7 +75,7 @@ def _start(members: Members) -> Start:
         members.any("args"),
         _budget(budget) if budget else Budget(),
         dialect,
-        "describe" in members and members.boolean("describe"),
+        members.flag("describe"),
         limits(asked, NO_LIMITS, LOWERABLE_WIRE_NAMES) if asked else NO_LIMITS,
     )
 
@@ -118,7 +118,7 @@ PARAMS: dict[str, Callable[[Members], Message]] = {
     "initialize": _initialize,
     "start": _start,
     "run": _run,
-    "check": lambda members: Check(*_source(members)),
+    "check": lambda members: Check(*_source(members), members.flag("findings"), members.flag("outline")),
     "poll": lambda _: Poll(),
     "take": lambda _: Take(),
     "drain": lambda _: Drain(),

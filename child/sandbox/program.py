@@ -10,7 +10,7 @@ from flowcage.child.sandbox.realm import Realm
 from flowcage.child.sandbox.workflow_text import WorkflowText
 from flowcage.protocol import strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Checked, Dialect, Started
+from flowcage.protocol.messages import Check, Checked, Dialect, Started
 
 # The engine's message for a return outside of functions, which alone makes a source a script.
 _RETURN_ERROR = "return not in a function"
@@ -160,20 +160,35 @@ def _refusal(realm: Realm, text: WorkflowText, error: dict[str, Any]) -> Refusal
     return Refusal(text.compile_error(error), text.offset_of(error) if is_return else None)
 
 
-def check(realm: Realm, given: str, name: str, dialect: Dialect) -> Checked:
+def check(realm: Realm, message: Check) -> Checked:
     """Compile a workflow and evaluate the literal of its ``export const meta``; no other code of it runs.
+
+    What reads its syntax tree further is imported where it is asked for.
 
     Raises:
         ErrorReply: as `compile_workflow`; also ``import`` and ``missing_default``, which a run meets once it
             has begun, and ``limit`` where the source is too long to read its `meta`.
     """
-    program = compile_workflow(realm, source.encoded(given), name, dialect)
+    program = compile_workflow(realm, source.encoded(message.source), message.source_name, message.dialect)
     _require_links(realm, program.text)
     exported = program.text.parts().exported
     is_script = program.is_script(exported or [])
     if not is_script and exported is not None and "default" not in exported:
         raise missing_default(exported)
-    return Checked("script" if is_script else "module", read_meta(realm, program.text))
+    checked = Checked("script" if is_script else "module", read_meta(realm, program.text))
+    return _read_further(program.text, checked, message)
+
+
+def _read_further(text: WorkflowText, checked: Checked, message: Check) -> Checked:
+    if message.findings:
+        from flowcage.child.sandbox.lint.linter import findings
+
+        checked = checked._replace(findings=findings(text, checked.dialect, checked.meta))
+    if message.outline:
+        from flowcage.child.sandbox.reading.outline import outline
+
+        checked = checked._replace(outline=outline(text, checked.dialect, checked.meta))
+    return checked
 
 
 def _require_links(realm: Realm, text: WorkflowText) -> None:

@@ -93,6 +93,23 @@ func (c *Child) Initialize(limits Limits, isolation string) (*Initialized, error
 	return &initialized, nil
 }
 
+// Check has the child compile a source and read its meta, without running it.
+func (c *Child) Check(check Check) (*Checked, error) {
+	var checked Checked
+	if err := c.ask("check", check, &checked); err != nil {
+		return nil, err
+	}
+	if checked.Dialect == "" || checked.Meta == nil {
+		return nil, c.Fail(violation("answered check without dialect or meta"))
+	}
+	for _, finding := range checked.Findings {
+		if finding.Kind == "" || finding.Severity == "" || finding.Line < 1 || finding.Column < 1 {
+			return nil, c.Fail(violation("sent a finding without its members"))
+		}
+	}
+	return &checked, nil
+}
+
 // Start has the child compile the workflow.
 func (c *Child) Start(start Start) error { return c.ask("start", start, &struct{}{}) }
 

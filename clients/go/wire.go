@@ -149,6 +149,36 @@ type Site struct {
 	Column int64  `json:"column"`
 }
 
+// Check is a source to compile and to read, of which nothing runs.
+type Check struct {
+	Source     string `json:"source"`
+	SourceName string `json:"sourceName,omitempty"`
+	Dialect    string `json:"dialect,omitempty"`
+	Findings   bool   `json:"findings,omitempty"`
+	Outline    bool   `json:"outline,omitempty"`
+}
+
+// Finding is something in a source that is probably wrong; what is 0 or empty was not told.
+type Finding struct {
+	Kind      string `json:"kind"`
+	Severity  string `json:"severity"` // error, warning, note
+	Message   string `json:"message"`
+	Line      int64  `json:"line"`
+	Column    int64  `json:"column"`
+	EndLine   int64  `json:"endLine"`
+	EndColumn int64  `json:"endColumn"`
+	Hint      string `json:"hint"`
+}
+
+// Checked is what a child has read of a source that compiles. Findings and Outline are nil where they were not asked
+// for, and from an older child.
+type Checked struct {
+	Dialect  string          `json:"dialect"` // module, script
+	Meta     json.RawMessage `json:"meta"`
+	Findings []Finding       `json:"findings"`
+	Outline  map[string]any  `json:"outline"`
+}
+
 // Settlement is one request, and how it is settled.
 type Settlement struct {
 	ID         string     `json:"id"`

@@ -28,12 +28,15 @@ async def check_workflow(
     source_name: str = "workflow.js",
     dialect: Dialect = "auto",
     limits: Limits | None = None,
+    findings: bool = False,
+    outline: bool = False,
 ) -> Checked:
     """Compile a workflow in a child and read its `meta`, without running its body.
 
     Args:
         source, source_name, dialect: as for a run.
         limits: of the child; what compiling may take is one step.
+        findings, outline: whether to have what is probably wrong with the source, and its outline.
 
     Raises:
         WorkflowFailed: kind ``syntax`` or ``import``; ``data`` has line and column.
@@ -50,7 +53,7 @@ async def check_workflow(
         channel = child.channel
         await child.initialize(held_to, None)
         channel.patience = channel.patience.for_steps(held_to, RunOptions.answer_grace_seconds)
-        message = Check(source, source_name, dialect)
+        message = Check(source, source_name, dialect, findings, outline)
         try:
             line = channel.encode(message)
         except CANNOT_CROSS as error:

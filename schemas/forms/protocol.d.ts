@@ -223,6 +223,29 @@ export type Diagnostic = {
   message: string;
 };
 
+/** Something in the source that is probably wrong, found without running it. */
+export type Finding = {
+  /** Name of the rule, for programs. */
+  kind: string;
+  /**
+   * error: the run fails where it gets there. warning: it probably does something else than meant. note: it
+   * has no effect.
+   */
+  severity: 'error' | 'warning' | 'note';
+  /** One sentence for the author. */
+  message: string;
+  /** From 1. */
+  line: number;
+  /** From 1, in characters. */
+  column: number;
+  /** Line of the end of what is meant. */
+  endLine?: number;
+  /** Column of the first character behind what is meant. */
+  endColumn?: number;
+  /** What to do instead. */
+  hint?: string;
+};
+
 /** What the workflow did since the last message that handed it out, and where it stands. */
 export type Drained = {
   /** In the order they were made. */
@@ -459,6 +482,13 @@ export type CheckParams = {
   source: Source;
   sourceName?: SourceName;
   dialect?: Dialect;
+  /**
+   * Whether the result shall have what a reader of the source finds to be wrong. Older children ignore it.
+   * Default: false.
+   */
+  findings?: boolean;
+  /** Whether the result shall have the outline of the source. Older children ignore it. Default: false. */
+  outline?: boolean;
 };
 
 /** The workflow compiles. */
@@ -467,6 +497,16 @@ export type CheckResult = {
   dialect: 'module' | 'script';
   /** The literal that the source exports as meta: any JSON, null where it exports none. */
   meta: unknown;
+  /**
+   * What is probably wrong with the source, by line and column; at most 100. Only where it was asked for, and
+   * not from older children.
+   */
+  findings?: Finding[];
+  /**
+   * The calls of the source and what they are in, for people: its members may grow. Only where it was asked
+   * for, and not from older children.
+   */
+  outline?: Record<string, unknown>;
 };
 
 /** None: an empty object, or no params at all. */

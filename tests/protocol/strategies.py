@@ -21,11 +21,13 @@ from flowcage.protocol.messages import (
     DIALECTS,
     ISOLATIONS,
     MISSING,
+    SEVERITIES,
     Advance,
     Budget,
     Check,
     Checked,
     Drain,
+    Finding,
     Initialize,
     Initialized,
     Layer,
@@ -77,6 +79,7 @@ _PEERS = st.builds(Peer, texts(), texts())
 _BUDGETS = st.builds(Budget, st.none() | _AMOUNTS, _AMOUNTS)
 _ARGS = st.just(MISSING) | json_values()
 _SOURCES = (texts(), texts())
+_ID = st.text(min_size=1, max_size=3)
 
 
 def limits() -> st.SearchStrategy[Limits]:
@@ -114,7 +117,7 @@ MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     ),
     "start": st.builds(Start, *_START),
     "run": st.builds(Run, *_START),
-    "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS)),
+    "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS), st.booleans(), st.booleans()),
     "poll": st.builds(Poll),
     "take": st.builds(Take),
     "drain": st.builds(Drain),
@@ -140,7 +143,13 @@ def started() -> st.SearchStrategy[Started]:
 
 def checked() -> st.SearchStrategy[Checked]:
     """Any answer to `check`."""
-    return st.builds(Checked, st.sampled_from(["module", "script"]), json_values())
+    end = st.none() | _COUNTS
+    finding = st.builds(
+        Finding, _ID, st.sampled_from(SEVERITIES), texts(), _COUNTS, _COUNTS, end, end, st.none() | texts()
+    )
+    findings = st.just(MISSING) | st.lists(finding, max_size=2).map(tuple)
+    outline = st.just(MISSING) | st.dictionaries(texts(), json_values(2), max_size=2)
+    return st.builds(Checked, st.sampled_from(["module", "script"]), json_values(), findings, outline)
 
 
 # ---- messages as JSON ------------------------------------------------------------------------
@@ -168,7 +177,6 @@ _STARTED = {
     "describe": st.booleans(),
     "limits": record({}, **dict.fromkeys(LOWERABLE_WIRE_NAMES, _COUNTS)),
 }
-_ID = st.text(min_size=1, max_size=3)
 _OUTPUT = record({"result": json_values()})
 
 _RESOLUTION = st.one_of(
@@ -216,6 +224,18 @@ def _drains(required: dict[str, JsonStrategy] | None = None, **optional: JsonStr
     )
 
 
+_FINDING = record(
+    {
+        "kind": _ID,
+        "severity": st.sampled_from(SEVERITIES),
+        "message": texts(),
+        "line": _COUNTS,
+        "column": _COUNTS,
+    },
+    endLine=_COUNTS,
+    endColumn=_COUNTS,
+    hint=texts(),
+)
 _SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS)
 _OF_TURNS = record({"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)})
 
@@ -225,7 +245,7 @@ PARAMS: dict[str, JsonStrategy] = {
     ),
     "start": record({"source": texts()}, **_STARTED),
     "run": record({"source": texts()}, **_STARTED),
-    "check": record({"source": texts()}, **_SOURCE),
+    "check": record({"source": texts()}, **_SOURCE, findings=st.booleans(), outline=st.booleans()),
     "poll": record({}),
     "take": record({}),
     "drain": record({}),
@@ -251,7 +271,11 @@ RESULTS: dict[str, JsonStrategy] = {
         methods=st.lists(texts(), max_size=2),
     ),
     "start": record({}, dialect=st.sampled_from(["module", "script"])),
-    "check": record({"dialect": st.sampled_from(["module", "script"]), "meta": json_values()}),
+    "check": record(
+        {"dialect": st.sampled_from(["module", "script"]), "meta": json_values()},
+        findings=st.lists(_FINDING, max_size=2),
+        outline=_records(),
+    ),
     "drain": _drains(),
     "run": _drains(dialect=st.sampled_from(["module", "script"])),
     "advance": _drains(),

@@ -42,6 +42,7 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.Rejected: case("resolution", "error"),
     messages.Initialized: document("initialize.result"),
     messages.Started: document("start.result"),
+    messages.Finding: COMMON["finding"],
     messages.Checked: document("check.result"),
     messages.Drained: join(
         join(COMMON["drained"], document("replay.result") | {"required": []}), document("run.result")

@@ -39,6 +39,10 @@ const isOutput = (it) => isObject(it) && 'result' in it;
 const isPlace = (it) => it === undefined || (isCount(it) && it > 0);
 const isSite = (it) => isObject(it) && isText(it.id) && it.id !== '' && isPlace(it.line) && isPlace(it.column);
 
+const isLine = (it) => isCount(it) && it > 0;
+const isFinding = (it) => isObject(it) && isText(it.kind) && it.kind !== '' && isText(it.message) && isText(it.severity)
+  && isLine(it.line) && isLine(it.column) && isPlace(it.endLine) && isPlace(it.endColumn) && isText(it.hint ?? '');
+
 const LIMITS = [
   'memoryBytes', 'stackBytes', 'stepTimeoutMs', 'cpuSeconds', 'maxSleepMs', 'maxMessageBytes',
   'maxPendingRequests', 'maxQueuedBytes',
@@ -66,7 +70,11 @@ const RESULTS = {
     maxMessageBytes: (it) => isCount(it) && it > 0,
     methods: (it) => it === undefined || isListOf(isText)(it),
   },
-  check: { dialect: isText },
+  check: {
+    dialect: isText,
+    findings: (it) => it === undefined || isListOf(isFinding)(it),
+    outline: isOptions,
+  },
   start: { dialect: isDialect },
   poll: {
     type: isText,

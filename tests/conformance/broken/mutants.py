@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .mutant import Mutant
+from .of_checks import OF_CHECKS
 from .of_engine import OF_ENGINE
 from .of_handshake import OF_HANDSHAKE
 from .of_joined import OF_JOINED
@@ -16,4 +17,12 @@ def check_of(broken: str) -> str:
     return broken.partition(": ")[0]
 
 
-MUTANTS: dict[str, Mutant] = {**OF_WIRE, **OF_HANDSHAKE, **OF_RUNS, **OF_JOINED, **OF_REPLAYED, **OF_ENGINE}
+MUTANTS: dict[str, Mutant] = {
+    **OF_WIRE,
+    **OF_HANDSHAKE,
+    **OF_RUNS,
+    **OF_JOINED,
+    **OF_REPLAYED,
+    **OF_CHECKS,
+    **OF_ENGINE,
+}
