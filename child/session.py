@@ -42,6 +42,7 @@ from flowcage.child.introduction import introduction, require_version
 from flowcage.child.reply_check import refusal_reason
 from flowcage.child.run import ChildRun
 from flowcage.child.sandbox.crossing import UsualLine
+from flowcage.child.sandbox.program import load_readers
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.short_cut import usual_line
 from flowcage.protocol import envelope, errors
@@ -262,6 +263,8 @@ class Session:
 
     def _initialize(self, message: Initialize) -> str:
         require_version(message.protocol_version)
+        if message.reads:
+            load_readers()  # the cage lets nothing be imported
         limits, layers = self._close_cage(effective(message.limits), message.isolation)
         self._run.expect(limits)
         self._connection.max_message_bytes = limits.max_message_bytes

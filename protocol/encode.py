@@ -50,6 +50,7 @@ def params(message: Message) -> dict[str, Any]:
                 client=_peer(message.client),
                 limits=message.limits.to_wire(),
                 isolation=message.isolation,
+                reads=message.reads or None,
             )
         case Start() | Run():
             return _set(message)

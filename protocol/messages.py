@@ -42,12 +42,16 @@ class Budget(NamedTuple):
 
 
 class Initialize(NamedTuple):
-    """First message: agrees on the version, sets the limits and closes the cage."""
+    """First message: agrees on the version, sets the limits and closes the cage.
+
+    `reads`: whether `Check` will be asked for more than `meta`, so that the child loads what that takes.
+    """
 
     protocol_version: str
     client: Peer | None = None
     limits: Limits = Limits()
     isolation: Isolation | None = None
+    reads: bool = False
 
 
 class Start(NamedTuple):
@@ -84,10 +88,7 @@ class Run(NamedTuple):
 class Check(NamedTuple):
     """Compile a workflow and read its `meta`, without running its body.
 
-    Attributes:
-        source, source_name, dialect: as of `Start`.
-        findings: whether the result shall have what is probably wrong with the source.
-        outline: whether the result shall have the outline of the source.
+    `findings`, `outline`: whether the result shall have what is probably wrong with the source, its outline.
     """
 
     source: str

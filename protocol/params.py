@@ -55,6 +55,7 @@ def _initialize(members: Members) -> Initialize:
         peer(client) if client else None,
         limits(asked, Limits()) if asked else Limits(),
         members.choice("isolation", ISOLATIONS) if "isolation" in members else None,
+        members.flag("reads"),
     )
 
 

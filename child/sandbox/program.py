@@ -1,5 +1,7 @@
 """Compiles a workflow's source: decides its dialect, and refuses what cannot run."""
 
+from collections.abc import Callable
+
 from flowcage._hints import Any, Literal, NamedTuple
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError
@@ -14,6 +16,8 @@ from flowcage.protocol.messages import Check, Checked, Dialect, Started
 
 # The engine's message for a return outside of functions, which alone makes a source a script.
 _RETURN_ERROR = "return not in a function"
+# By the member of the result; empty where `initialize` has not asked for them.
+_READERS: dict[str, Callable[[WorkflowText, Checked], Any]] = {}
 
 
 class Program(NamedTuple):
@@ -163,8 +167,6 @@ def _refusal(realm: Realm, text: WorkflowText, error: dict[str, Any]) -> Refusal
 def check(realm: Realm, message: Check) -> Checked:
     """Compile a workflow and evaluate the literal of its ``export const meta``; no other code of it runs.
 
-    What reads its syntax tree further is imported where it is asked for.
-
     Raises:
         ErrorReply: as `compile_workflow`; also ``import`` and ``missing_default``, which a run meets once it
             has begun, and ``limit`` where the source is too long to read its `meta`.
@@ -179,16 +181,17 @@ def check(realm: Realm, message: Check) -> Checked:
     return _read_further(program.text, checked, message)
 
 
+def load_readers() -> None:
+    """Import what reads sources further than `check` alone, and have it add to the result where asked."""
+    from flowcage.child.sandbox.lint.linter import findings
+    from flowcage.child.sandbox.reading.outline import outline
+
+    _READERS.update(findings=findings, outline=outline)
+
+
 def _read_further(text: WorkflowText, checked: Checked, message: Check) -> Checked:
-    if message.findings:
-        from flowcage.child.sandbox.lint.linter import findings
-
-        checked = checked._replace(findings=findings(text, checked.dialect, checked.meta))
-    if message.outline:
-        from flowcage.child.sandbox.reading.outline import outline
-
-        checked = checked._replace(outline=outline(text, checked.dialect, checked.meta))
-    return checked
+    asked = {name: read for name, read in _READERS.items() if getattr(message, name)}
+    return checked._replace(**{name: read(text, checked) for name, read in asked.items()})
 
 
 def _require_links(realm: Realm, text: WorkflowText) -> None:

@@ -190,12 +190,14 @@ class Child:
         if interrupt is not None:
             raise interrupt
 
-    async def initialize(self, limits: Limits, isolation: Isolation | None) -> Initialized:
+    async def initialize(
+        self, limits: Limits, isolation: Isolation | None, reads: bool = False
+    ) -> Initialized:
         """Agree on version and limits, have the child close its cage, and check that it is closed.
 
         Args:
             limits: what the run is held to.
-            isolation: ``strict``, ``best_effort`` or ``none``; None for ``strict`` on Linux.
+            isolation, reads: as for `greeting.initialize_message`.
 
         Raises:
             IsolationUnavailable: this machine lacks a layer, or /proc to check the cage with.
@@ -204,7 +206,7 @@ class Child:
             RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
                 confirm.
         """
-        asked = greeting.initialize_message(limits, isolation)
+        asked = greeting.initialize_message(limits, isolation, reads=reads)
         told = self._spawned.initialize or asked
         if (lower := greeting.to_lower(told, asked)) is None:
             raise LaunchFailed(_ANOTHER_RUNS)

@@ -51,7 +51,7 @@ async def check_workflow(
 
     async def converse(child: Child, _nursery: trio.Nursery) -> Checked:
         channel = child.channel
-        await child.initialize(held_to, None)
+        await child.initialize(held_to, None, findings or outline)
         channel.patience = channel.patience.for_steps(held_to, RunOptions.answer_grace_seconds)
         message = Check(source, source_name, dialect, findings, outline)
         try:

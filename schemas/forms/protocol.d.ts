@@ -483,11 +483,14 @@ export type CheckParams = {
   sourceName?: SourceName;
   dialect?: Dialect;
   /**
-   * Whether the result shall have what a reader of the source finds to be wrong. Older children ignore it.
-   * Default: false.
+   * Whether the result shall have what a reader of the source finds to be wrong; initialize must have said so
+   * with reads. Older children ignore it. Default: false.
    */
   findings?: boolean;
-  /** Whether the result shall have the outline of the source. Older children ignore it. Default: false. */
+  /**
+   * Whether the result shall have the outline of the source; initialize must have said so with reads. Older
+   * children ignore it. Default: false.
+   */
   outline?: boolean;
 };
 
@@ -498,13 +501,13 @@ export type CheckResult = {
   /** The literal that the source exports as meta: any JSON, null where it exports none. */
   meta: unknown;
   /**
-   * What is probably wrong with the source, by line and column; at most 100. Only where it was asked for, and
-   * not from older children.
+   * What is probably wrong with the source, by line and column; at most 100. Only where it was asked for,
+   * here and by reads in initialize, and not from older children.
    */
   findings?: Finding[];
   /**
-   * The calls of the source and what they are in, for people: its members may grow. Only where it was asked
-   * for, and not from older children.
+   * The calls of the source and what they are in, for people: its members may grow. Only where findings would
+   * be.
    */
   outline?: Record<string, unknown>;
 };
@@ -534,6 +537,11 @@ export type InitializeParams = {
    * none: apply nothing. Left out: strict on Linux, best_effort elsewhere.
    */
   isolation?: 'strict' | 'best_effort' | 'none';
+  /**
+   * Whether check will be asked for findings or for an outline: what these take is loaded before the cage
+   * closes. Older children ignore it. Default: false.
+   */
+  reads?: boolean;
 };
 
 /** The cage is closed: what the child is, and what holds it. */

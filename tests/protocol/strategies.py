@@ -113,7 +113,12 @@ _START = (
 
 MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     "initialize": st.builds(
-        Initialize, texts(), st.none() | _PEERS, limits(), st.none() | st.sampled_from(ISOLATIONS)
+        Initialize,
+        texts(),
+        st.none() | _PEERS,
+        limits(),
+        st.none() | st.sampled_from(ISOLATIONS),
+        st.booleans(),
     ),
     "start": st.builds(Start, *_START),
     "run": st.builds(Run, *_START),
@@ -241,7 +246,11 @@ _OF_TURNS = record({"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size
 
 PARAMS: dict[str, JsonStrategy] = {
     "initialize": record(
-        {"protocolVersion": texts()}, client=_PEER, limits=_LIMITS, isolation=st.sampled_from(ISOLATIONS)
+        {"protocolVersion": texts()},
+        client=_PEER,
+        limits=_LIMITS,
+        isolation=st.sampled_from(ISOLATIONS),
+        reads=st.booleans(),
     ),
     "start": record({"source": texts()}, **_STARTED),
     "run": record({"source": texts()}, **_STARTED),

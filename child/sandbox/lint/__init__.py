@@ -1,1 +1,1 @@
-"""What a reader of a source finds to be wrong, without running it. Imported where `check` is asked for it."""
+"""What a reader of a source finds to be wrong, without running it. `program.load_readers` imports it."""

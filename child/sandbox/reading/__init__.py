@@ -1,1 +1,1 @@
-"""What a source tells by being read: names, calls, what they are in. Imported where it is asked for."""
+"""What a source tells by being read: names, calls, what they are in. `program.load_readers` imports it."""

@@ -32,7 +32,7 @@ _CLIENT = Peer("flowcage-host", PACKAGE_VERSION)
 
 
 def initialize_message(
-    limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION
+    limits: Limits, isolation: Isolation | None, version: str = PROTOCOL_VERSION, *, reads: bool = False
 ) -> Initialize:
     """The first message to a child; spares are sent the same one in advance.
 
@@ -40,8 +40,9 @@ def initialize_message(
         limits: of the run.
         isolation: None for the default of the child, which is strict on Linux.
         version: of the protocol.
+        reads: whether `Check` will be asked for more than `meta`. A spare was not told, and tells nothing.
     """
-    return Initialize(version, _CLIENT, limits, isolation)
+    return Initialize(version, _CLIENT, limits, isolation, reads)
 
 
 def is_strict(asked: Initialize) -> bool:
@@ -55,6 +56,7 @@ def to_lower(held: Initialize, asked: Initialize) -> Limits | None:
     Returns:
         What `run` carries, 0 where nothing is to be lowered; None where the child does not suit the run.
     """
+    asked = asked._replace(reads=held.reads)
     if held == asked:
         return NO_LIMITS
     if held._replace(limits=asked.limits) != asked:
