@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.priced import priced
-from flowcage.host.agents.compose.worktree import worktree
+from flowcage.host.agents.compose.worktree import without_isolation, worktree
 from flowcage.host.agents.errors import AgentSpecError
+from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.mock.mock import mock
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.terminal.near_match import did_you_mean
@@ -25,8 +26,8 @@ DEFAULT_TIMEOUT_S = 600.0
 MOCK = ("mock", "echo")
 
 _HOME = "flowcage.host.agents"
-# Modules with ``make(model, settings)`` and ``found()``. Where no agent is chosen, the first of the programs
-# that is found answers.
+# Modules with ``make(model, settings)``, ``examiner`` of the same, and ``found()``. Where no agent is chosen,
+# the first of the programs that is found answers.
 _PROGRAMS = {"claude": f"{_HOME}.programs.claude", "codex": f"{_HOME}.programs.codex"}
 _MODELS = {name: f"{_HOME}.http.{name}" for name in ("anthropic", "openai", "ollama")}
 _BUILT_IN = {**_PROGRAMS, **_MODELS}
@@ -117,6 +118,30 @@ def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Ag
         return worktree(agent, settings.worktrees)
     made: Agent = _module(name).make(rest, settings)
     return worktree(made, settings.worktrees) if name in _PROGRAMS else made
+
+
+def examiner_of(spec: str, settings: AgentSettings) -> Examiner:
+    """What tells how the agent that a text names would answer a call, without asking it.
+
+    Neither a program nor a key has to be there.
+
+    Raises:
+        AgentSpecError: as `parse_agent`.
+    """
+    name, rest = read_spec(spec)
+    if name in ("mock", "command"):
+        _require_no_own(name, settings)
+    if name == "mock":
+        return lambda _call: Examined(costs_nothing=True)
+    if name == "command":
+        return lambda call: Examined(without_isolation(call).model)
+    examine: Examiner = _module(name).examiner(rest, settings)
+    return examine if name in _MODELS else lambda call: examine(without_isolation(call))
+
+
+def provider_of(name: str) -> str | None:
+    """Who bills the tokens of an agent, as the table of prices names them; None to find it by the model."""
+    return _PROVIDERS.get(name)
 
 
 def missing_program(spec: str, settings: AgentSettings | None = None) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flowcage.host.agents.agent import Agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
 from flowcage.host.cli.setup.agents import agent_of, identity_of
 from flowcage.host.process.launch.spawn import Spawn
@@ -143,8 +144,14 @@ def values_of(option: str, pairs: tuple[str, ...], expected: str) -> dict[str, J
     return _unique(option, map(parse, pairs))
 
 
-def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
+def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **given: Any) -> RunOptions:
     """The options of the run.
+
+    Args:
+        files: reads what options name.
+        file: the workflow's.
+        answerer: in the place of the agent that was chosen.
+        given: the options.
 
     Raises:
         InputError: an option is wrong, or the agent's program is missing.
@@ -153,7 +160,7 @@ def options(files: InputFiles, file: Path, **given: Any) -> RunOptions:
         name = "--hard-budget" if given["hard_budget"] else "--soft-budget"
         raise InputError(f"{name} needs --budget TOKENS")
     options = RunOptions(
-        agent=agent_of(files, file.parent, given),
+        agent=answerer or agent_of(files, file.parent, given),
         agent_identity=identity_of(given),
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
         dialect=given["dialect"],

@@ -19,6 +19,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.pages import ui
+from flowcage.host.cli.planning.options import is_asked, planning
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
@@ -115,6 +116,7 @@ def cli() -> None:
               help="Keep digests of prompts and of programs, and no args of child workflows.")  # fmt: skip
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @detaching.options
+@planning
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
@@ -129,6 +131,10 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.setup.choice import choose, may_ask
     from flowcage.host.run.run import Run
 
+    if is_asked(given):
+        from flowcage.host.cli.planning.command import carry_out
+
+        carry_out(file, given)
     if given["detach"] and given["no_store"]:
         fail(exits.USAGE, "--detach needs a store, by which the run is found again; leave --no-store out")
     detaching.start_if(given)

@@ -67,6 +67,7 @@ class Driver:
         fed_at: when something happened last, by trio's clock.
         telling: tells of it; `emit` tells of one event.
         napping: workflows without a child.
+        skips_waits: whether what waits for a time, such as ``sleep()``, goes on at once.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Driver:
         self.fed_at = trio.current_time()
         self.asleep: FallsAsleep | None = None
         self.napping = Napping()
+        self.skips_waits = False
         self._idleness = Idleness(hibernation, self)
 
     @property
@@ -289,7 +291,7 @@ class Driver:
 
     def _wake(self, at: float, identifier: str) -> None:
         self._idleness.begin()
-        self.alarm(self._began + at, lambda: self.feed(Due(identifier)))
+        self.alarm(0.0 if self.skips_waits else self._began + at, lambda: self.feed(Due(identifier)))
 
     def alarm(self, at: float, callback: Callable[[], None]) -> None:
         """Have something called at a time of trio's clock."""

@@ -98,6 +98,8 @@ class Values:
             return self.text(part)
         if part.type == "escape_sequence":
             letter = self.text(part)[1:2]
+            if letter in "ux":
+                return UNKNOWN
             return " " if letter in _PLAIN or not letter.strip() else letter
         inner = nth(part, 0) if part.type == "template_substitution" else None
         return "" if inner is None else self._pattern(inner, levels - 1)

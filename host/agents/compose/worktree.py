@@ -61,6 +61,21 @@ def worktree(agent: Agent, settings: Worktrees | None = None) -> Agent:
     return _InWorktree(agent, settings or Worktrees()).answer
 
 
+def without_isolation(call: AgentCall) -> AgentCall:
+    """The call as the agent in its worktree has it.
+
+    Raises:
+        OptionNotHonoured: another isolation is asked for.
+    """
+    asked = call.options.get("isolation")
+    if asked is not None and asked != "worktree":
+        raise OptionNotHonoured(
+            f"options.isolation may be 'worktree' or null, not {str(asked)[:80]!r}; "
+            "leave the option out, or choose an agent that knows this isolation"
+        )
+    return replace(call, options={name: each for name, each in call.options.items() if name != "isolation"})
+
+
 @dataclass(frozen=True)
 class _InWorktree:
     agent: Agent
@@ -72,19 +87,13 @@ class _InWorktree:
         Raises:
             OptionNotHonoured: no worktree can be made, or another isolation is asked for.
         """
-        asked = call.options.get("isolation")
-        if asked is None:
+        if call.options.get("isolation") is None:
             return await self.agent(call)
-        if asked != "worktree":
-            raise OptionNotHonoured(
-                f"options.isolation may be 'worktree' or null, not {str(asked)[:80]!r}; "
-                "leave the option out, or choose an agent that knows this isolation"
-            )
+        inside = without_isolation(call)
         from flowcage.host.agents.worktrees.checkout import begin
 
         checkout = await begin(call, self.settings, os.getcwd())
-        options = {name: value for name, value in call.options.items() if name != "isolation"}
-        return await self._work(replace(call, options=options, folder=checkout.folder), checkout)
+        return await self._work(replace(inside, folder=checkout.folder), checkout)
 
     async def _work(self, call: AgentCall, checkout: Checkout) -> AgentAnswer:
         with checkout:

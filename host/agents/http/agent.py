@@ -9,6 +9,7 @@ import trio
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
+from flowcage.host.agents.examined import Examined
 from flowcage.host.agents.honour import require_honoured
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.attempt import Attempt
@@ -48,8 +49,7 @@ class HttpAgent:
             AgentsUnavailable: the account has no credit or quota, or its key is refused.
             AgentError: there is no answer for another reason.
         """
-        self._require_honoured(call)
-        model = self._model_of(call)
+        model = self._model_for(call)
         attempt = Attempt(self._setup, self._api, self._wire, call)
         with trio.move_on_after(self._setup.timeout_s):
             ways = list(self._means(call, model))
@@ -62,6 +62,10 @@ class HttpAgent:
                     self._refusals.add(model, means)
         raise attempt.error(Failure(f"took longer than {self._setup.timeout_s:g} s"))
 
+    def examined(self, call: AgentCall) -> Examined:
+        """What would be asked. Raises `OptionNotHonoured`."""
+        return Examined(self._model_for(call), self._api.costs_nothing)
+
     def _question(self, call: AgentCall, model: str, means: Means) -> Question:
         return Question(call, model, means, self._setup.name, self._setup.max_tokens)
 
@@ -70,7 +74,8 @@ class HttpAgent:
             if means.way is Way.PROMPT or not self._refusals.has(model, means):
                 yield means
 
-    def _model_of(self, call: AgentCall) -> str:
+    def _model_for(self, call: AgentCall) -> str:
+        self._require_honoured(call)
         model = call.model or self._model
         if model is None:
             name = self._setup.name

@@ -6,15 +6,16 @@ import os
 from functools import partial
 from typing import Any
 
-from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentUsage
+from flowcage.host.agents.examined import Examiner
 from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.forms.means import Way
+from flowcage.host.agents.http.forms.models import MODELS
 from flowcage.host.agents.http.forms.subset import ANTHROPIC
 from flowcage.host.agents.http.network.failure import failure_told
 from flowcage.host.agents.http.network.secret import Secret
-from flowcage.host.agents.http.network.setup import Own, Setup, base_url_of, key_of, setup
+from flowcage.host.agents.http.network.setup import Own, Setup, base_url_of, key_of, setup, without_key
 from flowcage.host.agents.http.question import Question, plain
 from flowcage.host.agents.http.reading import Reading
 from flowcage.host.agents.http.told import at, count_at, each_at, name_at, text_at
@@ -30,7 +31,6 @@ TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
 VERSION = "2023-06-01"
 # The API requires a limit. Thinking counts, and an answer that is cut is paid for and of no use.
 MAX_TOKENS = 32_000
-MODELS = {"opus": "claude-opus-5-5", "sonnet": "claude-sonnet-5-5", "haiku": "claude-haiku-5-5"}
 MODEL = "claude-sonnet-5-5"
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 TOOL = "answer"
@@ -45,7 +45,7 @@ _SHORTFALLS = {
 }
 
 
-def make(model: str | None, settings: AgentSettings) -> Agent:
+def make(model: str | None, settings: AgentSettings) -> HttpAgent:
     """The agent, for a model of the API, or ``opus``, ``sonnet``, ``haiku``.
 
     Raises:
@@ -68,6 +68,11 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
         idempotency_header="idempotency-key",
     )
     return HttpAgent(chosen, api, model or MODEL, MODELS)
+
+
+def examiner(model: str | None, settings: AgentSettings) -> Examiner:
+    """What the agent makes of calls; no key is looked for. Raises AgentSpecError as `make`."""
+    return make(model, without_key(settings)).examined
 
 
 def found() -> str | None:

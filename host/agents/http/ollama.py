@@ -7,14 +7,14 @@ import shutil
 from functools import partial
 from typing import Any
 
-from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentUsage
 from flowcage.host.agents.errors import AgentSpecError
+from flowcage.host.agents.examined import Examiner
 from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.forms.means import Way
 from flowcage.host.agents.http.network.failure import failure_told
-from flowcage.host.agents.http.network.setup import Own, base_url_of, key_of, setup
+from flowcage.host.agents.http.network.setup import Own, base_url_of, key_of, setup, without_key
 from flowcage.host.agents.http.question import Question
 from flowcage.host.agents.http.reading import Reading
 from flowcage.host.agents.http.responses import bearer
@@ -32,7 +32,7 @@ _WAYS = {"format": (Way.FORMAT, Way.PROMPT), "prompt": (Way.PROMPT,)}
 _ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
-def make(model: str | None, settings: AgentSettings) -> Agent:
+def make(model: str | None, settings: AgentSettings) -> HttpAgent:
     """The agent, for a model that Ollama has pulled.
 
     Raises:
@@ -54,6 +54,11 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
         advice=f". Is Ollama running at {url}? `ollama serve` starts it, and {URL_VARIABLE} says where it is",
     )
     return HttpAgent(chosen, api, model)
+
+
+def examiner(model: str | None, settings: AgentSettings) -> Examiner:
+    """What the agent makes of calls; no key is looked for. Raises AgentSpecError as `make`."""
+    return make(model, without_key(settings)).examined
 
 
 def found() -> str | None:

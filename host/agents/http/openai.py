@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.examined import Examiner
 from flowcage.host.agents.http import chat, responses
 from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.forms.means import Way
-from flowcage.host.agents.http.network.setup import Own, base_url_of, key_of, setup
+from flowcage.host.agents.http.network.setup import Own, base_url_of, key_of, setup, without_key
 from flowcage.host.agents.settings import AgentSettings
 
 NAME = "openai"
@@ -20,7 +20,7 @@ MODEL = "gpt-5.5"
 _WAYS = {"format": (Way.FORMAT, Way.PROMPT), "prompt": (Way.PROMPT,)}
 
 
-def make(model: str | None, settings: AgentSettings) -> Agent:
+def make(model: str | None, settings: AgentSettings) -> HttpAgent:
     """The agent, for a model of the API.
 
     Raises:
@@ -36,6 +36,11 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     else:
         api = responses.api(chosen, ways, stores=own.flag("store", True))
     return HttpAgent(chosen, api, model or (MODEL if is_openai else None))
+
+
+def examiner(model: str | None, settings: AgentSettings) -> Examiner:
+    """What the agent makes of calls; no key is looked for. Raises AgentSpecError as `make`."""
+    return make(model, without_key(settings)).examined
 
 
 def found() -> str | None:

@@ -57,19 +57,31 @@ def answers_from(fixtures: tuple[Fixture, ...]) -> Agent:
     """
 
     async def answer(call: AgentCall) -> AgentAnswer:
-        return _answer_from(fixtures, call)
+        found = answer_for(fixtures, call)
+        if found is None:
+            raise _without_answer(call)
+        return found
 
     return answer
 
 
-def _answer_from(fixtures: tuple[Fixture, ...], call: AgentCall) -> AgentAnswer:
+def answer_for(fixtures: tuple[Fixture, ...], call: AgentCall) -> AgentAnswer | None:
+    """The answer of the first entry that fits; None where none does.
+
+    Raises:
+        AgentError: the entry is an error.
+    """
     for fixture in fixtures:
         if fixture.fits(call):
             if isinstance(fixture.answer, AgentError):
                 raise _copy(fixture.answer)
             return fixture.answer
+    return None
+
+
+def _without_answer(call: AgentCall) -> AgentError:
     about = f"label {call.label!r}" if call.label else "no label"
-    raise AgentError(
+    return AgentError(
         f"no fixture answers this call ({about}, prompt {call.prompt[:80]!r}); add an entry to the file of "
         '--fixtures, or one that answers all, such as {"answer": "…"}'
     )

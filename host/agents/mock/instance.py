@@ -57,11 +57,13 @@ class NoInstance(Exception):
     """No value was made; the message says for which place and why."""
 
 
-def make(schema: Json) -> Json:
-    """Make a value; the same one for the same schema.
+def make(schema: Json, items: int = 0, name: str = "") -> Json:
+    """Make a value; the same one for the same arguments.
 
     Args:
         schema: any JSON value.
+        items: of an array, where the schema allows so many.
+        name: what texts are called, with numbers, so that no two are equal; "" for the shortest ones.
 
     Raises:
         NoInstance: the value is no schema, has keywords that would take a search, or needs too large an
@@ -69,14 +71,17 @@ def make(schema: Json) -> Json:
     """
     # No validation first: what is no schema fails somewhere below, in one of these ways.
     try:
-        return _Maker(schema).make(schema, "", MAX_DEPTH)
+        return _Maker(schema, items, name).make(schema, "", MAX_DEPTH)
     except (TypeError, AttributeError, LookupError, ValueError, OverflowError) as error:
         raise NoInstance(f"it is not a JSON Schema: {error}") from None
 
 
 class _Maker:
-    def __init__(self, root: Json) -> None:
+    def __init__(self, root: Json, items: int = 0, name: str = "") -> None:
         self._root = root
+        self._items = items
+        self._name = name
+        self._texts = 0
         self._left = MAX_CHARACTERS
         self._failures_left = _MAX_FAILURES
 
@@ -134,16 +139,28 @@ class _Maker:
         if kind == "array":
             return self._array(schema, path, depth)
         if kind == "string":
-            self._spend(length := schema.get("minLength", 0), path)
-            return "a" * int(length)
+            return self._text(schema, path)
         if kind in ("integer", "number"):
             return _number(schema, whole=kind == "integer")
         return False if kind == "boolean" else None
 
+    def _text(self, schema: dict[str, Json], path: str) -> str:
+        length, most = int(schema.get("minLength", 0)), schema.get("maxLength", MAX_CHARACTERS)
+        self._spend(length, path)
+        if not self._name:
+            return "a" * length
+        self._texts += 1
+        named, number = f"{self._name} {self._texts}", str(self._texts)
+        return (named if len(named) <= most else number if len(number) <= most else "").ljust(length, "a")
+
     def _array(self, schema: dict[str, Json], path: str, depth: int) -> list[Json]:
         item, size = schema.get("items", True), schema.get("minItems", 0)
+        size = max(size, min(self._items, schema.get("maxItems", self._items)))
         self._spend(size, path)
-        return [self.make(item, f"{path}/{index}", depth - 1) for index in range(int(size))]
+        made = [self.make(item, f"{path}/{index}", depth - 1) for index in range(int(size))]
+        if self._items and schema.get("uniqueItems"):
+            return [each for at, each in enumerate(made) if each not in made[:at]]
+        return made
 
     def _object(self, schema: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
         declared, others = schema.get("properties", {}), schema.get("additionalProperties", True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.aliased import aliased, pinned
@@ -21,9 +21,12 @@ from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from flowcage.host.agents.compose.route import Route
+    from flowcage.host.agents.mock.fixtures import Fixture
     from flowcage.host.agents.types.agent_type import AgentType
     from flowcage.host.agents.types.folders import AgentTypes
 
+# Makes an agent by its name and settings.
+Made: TypeAlias = Callable[[str, AgentSettings], Agent]
 # Keys of a table [agents.NAME] that are the same for all agents.
 _COMMON = ("model", "timeout", "idle_timeout")
 
@@ -39,7 +42,28 @@ def agent_of(files: InputFiles, folder: Path, given: Mapping[str, Any]) -> Agent
     Raises:
         InputError: an agent is not known, or not here; or the fixtures are wrong.
     """
-    return _Maker(files, folder, given).whole()
+    fixtures = _fixtures(files, given)
+
+    def made(spec: str, settings: AgentSettings) -> Agent:
+        if (missing := missing_program(spec, settings)) is not None:
+            raise AgentSpecError(f"there is no program {missing!r} here, or it is not executable")
+        return parse_agent(spec, settings=settings, fixtures=fixtures)
+
+    return composed(folder, given, made)
+
+
+def composed(folder: Path, given: Mapping[str, Any], made: Made) -> Agent:
+    """Put routes, aliases and types of agents around agents.
+
+    Args:
+        folder: of the workflow.
+        given: the options, with what `choose` has put there.
+        made: makes an agent by its name and settings; it may raise `AgentSpecError`.
+
+    Raises:
+        InputError: an agent cannot be made.
+    """
+    return _Composer(folder, given, made).whole()
 
 
 def identity_of(given: Mapping[str, Any]) -> str:
@@ -64,13 +88,13 @@ class _Types:
         return agent_types(self._folder)
 
 
-class _Maker:
-    def __init__(self, files: InputFiles, folder: Path, given: Mapping[str, Any]) -> None:
+class _Composer:
+    def __init__(self, folder: Path, given: Mapping[str, Any], made: Made) -> None:
         self._given = given
         self._models: Mapping[str, str] = given.get("models") or {}
         self._tables: Mapping[str, Mapping[str, Any]] = given.get("tables") or {}
         self._types = _Types(folder)
-        self._fixtures = _fixtures(files, given)
+        self._made = made
 
     def whole(self) -> Agent:
         agent = self._agent("--agent", self._given["agent"], self._given.get("model"))
@@ -110,12 +134,9 @@ class _Maker:
             default = rest
         default, settings = default or table.get("model"), self._settings(table)
         try:
-            agent = parse_agent(spec, settings=settings, fixtures=self._fixtures)
-            missing = missing_program(spec, settings)
+            agent = self._made(spec, settings)
         except AgentSpecError as error:
             raise InputError(f"{where}: {error}") from None
-        if missing is not None:
-            raise InputError(f"{where}: there is no program {missing!r} here, or it is not executable")
         return typed(aliased(agent, self._models, default), self._types)
 
     def _settings(self, table: Mapping[str, Any]) -> AgentSettings:
@@ -136,20 +157,29 @@ def _read(where: str, spec: str) -> tuple[str, str | None]:
         raise InputError(f"{where}: {error}") from None
 
 
-def _fixtures(files: InputFiles, given: Mapping[str, Any]) -> Any:
+def _fixtures(files: InputFiles, given: Mapping[str, Any]) -> tuple[Fixture, ...] | None:
     file = given.get("fixtures")
     if file is None:
         return None
-    from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
-
     specs = [given["agent"], *(told["agent"] for told in given.get("routes") or ())]
     if all(_read("--agent", spec)[0] != "mock" for spec in specs):
         raise InputError(
             f"--fixtures are the answers of mock, but --agent is {given['agent']}; give --agent mock"
         )
+    return fixtures_in(files, Path(file))
+
+
+def fixtures_in(files: InputFiles, file: Path) -> tuple[Fixture, ...]:
+    """The answers of a file.
+
+    Raises:
+        InputError: it cannot be read, or has another form.
+    """
+    from flowcage.host.agents.mock.fixtures import FixturesError, read_fixtures
+
     what = f"--fixtures {file}"
     try:
-        data = files.read("--fixtures", Path(file))
+        data = files.read("--fixtures", file)
     except OSError as error:
         raise InputError(f"{what}: cannot be read: {error.strerror}") from None
     if len(data) > DEFAULT_MAX_MESSAGE_BYTES:

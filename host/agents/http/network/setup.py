@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -163,6 +163,11 @@ def key_of(own: Own, variable: str, *, is_needed: bool) -> Secret | None:
             f"agent {own.name!r} needs a key in the environment variable {variable}, which is not set"
         )
     return None
+
+
+def without_key(settings: AgentSettings) -> AgentSettings:
+    """The same settings for an agent that sends nothing, and so needs no key."""
+    return replace(settings, own={**settings.own, "api_key_env": ""})
 
 
 def is_here(host: str) -> bool:

@@ -12,7 +12,9 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, tokens_of
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError, AgentSpecError
+from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
+from flowcage.host.agents.http.forms.models import MODELS
 from flowcage.host.agents.http.told import text_at
 from flowcage.host.agents.programs.claude.failure import failure_of, refuses_schema
 from flowcage.host.agents.programs.claude.schema import NotTaken, Taken, taken
@@ -57,6 +59,15 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     Raises:
         AgentSpecError: `own` has something else.
     """
+    return _made(model, settings).answer
+
+
+def examiner(model: str | None, settings: AgentSettings) -> Examiner:
+    """What the agent makes of calls. Raises AgentSpecError as `make`."""
+    return _made(model, settings).examined
+
+
+def _made(model: str | None, settings: AgentSettings) -> _Claude:
     own = OwnSettings(NAME, settings.own, _SETTINGS)
     budget = own.above_zero("max_budget_usd")
     return _Claude(
@@ -66,7 +77,7 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
         _flags(own),
         own.texts("args"),
         budget,
-    ).answer
+    )
 
 
 def found() -> str | None:
@@ -105,7 +116,7 @@ class _Claude:
             AgentError: it has no answer.
             WrongAnswer: it has none by the call's schema.
         """
-        require_followed(call, NAME, providers=_PROVIDERS, efforts=_EFFORTS)
+        self.examined(call)
         form = _form(call)
         told = await self._ask(call, form)
         if told is None:
@@ -113,6 +124,12 @@ class _Claude:
             told = await self._ask(call, form)
         assert told is not None
         return _answer(call, told, form)
+
+    def examined(self, call: AgentCall) -> Examined:
+        """What would be asked. Raises `OptionNotHonoured`."""
+        require_followed(call, NAME, providers=_PROVIDERS, efforts=_EFFORTS)
+        model = call.model or self.model
+        return Examined(MODELS.get(model, model) if model else None)
 
     async def _ask(self, call: AgentCall, form: Taken | None) -> ClaudeStream | None:
         """What the program told; None where it does not take the form, which costs nothing.

@@ -1,5 +1,5 @@
 """The `codex` command line program as an agent."""
 
-from flowcage.host.agents.programs.codex.agent import found, make
+from flowcage.host.agents.programs.codex.agent import examiner, found, make
 
-__all__ = ["found", "make"]
+__all__ = ["examiner", "found", "make"]

@@ -18,6 +18,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
+from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.http.forms.subset import OPENAI, Narrowed, Outside, narrowed
 from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
@@ -50,11 +51,20 @@ def make(model: str | None, settings: AgentSettings) -> Agent:
     Raises:
         AgentSpecError: `own` has something else.
     """
+    return _made(model, settings).answer
+
+
+def examiner(model: str | None, settings: AgentSettings) -> Examiner:
+    """What the agent makes of calls. Raises AgentSpecError as `make`."""
+    return _made(model, settings).examined
+
+
+def _made(model: str | None, settings: AgentSettings) -> _Codex:
     own = OwnSettings(NAME, settings.own, _SETTINGS)
     flags = [f"--sandbox={own.text('sandbox', _SANDBOXES) or 'read-only'}"]
     flags += [f"--config={each}" for each in own.texts("config")]
     cli = Cli(NAME, own.text("program") or NAME, _INSTALL)
-    return _Codex(cli, model, settings, (*flags, *own.texts("args"))).answer
+    return _Codex(cli, model, settings, (*flags, *own.texts("args")))
 
 
 def found() -> str | None:
@@ -78,7 +88,7 @@ class _Codex:
             AgentError: it has no answer.
             WrongAnswer: it has none by the call's schema.
         """
-        _require_honoured(call)
+        self.examined(call)
         form = _form(call)
         before = await _stored(call.session)
         told, end = await self._ask(call, form)
@@ -91,6 +101,11 @@ class _Codex:
             raise failure_of(told, end, spent)
         value = _value(call, text, form, spent)
         return AgentAnswer(redacted_json(value), session_id=told.thread_id, **spent)
+
+    def examined(self, call: AgentCall) -> Examined:
+        """What would be asked. Raises `OptionNotHonoured`."""
+        _require_honoured(call)
+        return Examined(call.model or self.model)
 
     async def _ask(self, call: AgentCall, form: Narrowed | None) -> tuple[CodexStream, str]:
         """What the program told, and how it ended."""

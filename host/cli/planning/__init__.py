@@ -1,0 +1,1 @@
+"""``flowcage run --plan``: what a run would ask for, before anything is spent."""

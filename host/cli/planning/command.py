@@ -1,0 +1,101 @@
+"""Carries out ``flowcage run --plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flowcage.host.agents.agent import Agent
+from flowcage.host.agents.errors import AgentSpecError
+from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent, provider_of, read_spec
+from flowcage.host.cli import arguments, exits
+from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.console import fail, note, say, to_the_end
+from flowcage.host.cli.ending import explain_loss
+from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.planning.table import table
+from flowcage.host.cli.setup.agents import composed, fixtures_in
+from flowcage.host.cli.setup.choice import choose
+from flowcage.host.graph.outline import Outline
+from flowcage.host.plan.dry_run import DryRun, dry_run
+from flowcage.host.plan.plan import Assumptions, Plan
+from flowcage.host.plan.recorder import Recorder
+from flowcage.host.plan.stubs import Stubs
+from flowcage.host.terminal.text import leave
+from flowcage.protocol import strictjson
+
+_SECONDS = 300.0
+_ITEMS = 2
+_OUTPUT_TOKENS = 1_000
+
+
+def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
+    """Make the plan, print it, and leave with the exit status that the run would have."""
+    notes: list[str] = []
+    try:
+        files = InputFiles(
+            {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
+        )
+        script = arguments.script(files, file, given["root"])
+        args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+        fixtures = fixtures_in(files, Path(given["fixtures"])) if given["fixtures"] else ()
+        given["timeout"], given["fixtures"] = given["timeout"] or _SECONDS, None
+        if (told := choose(file.parent, given)) is not None:
+            notes.append(told.partition(": ")[2])
+        assumptions = _assumptions(given)
+        stubs = Stubs(assumptions.items, fixtures)
+        recorder = Recorder(stubs, assumptions.output_tokens)
+        answerer = composed(file.parent, given, _Leaves(recorder, notes).made)
+        options = arguments.options(files, file, answerer=answerer, **given)
+    except InputError as error:
+        fail(exits.USAGE, str(error))
+
+    async def work() -> tuple[DryRun, dict[str, Outline]]:
+        found = await dry_run(options, script.text, script.name, args, recorder, stubs)
+        return found, {}
+
+    found, outlines = to_the_end(work, script)
+    plan = Plan(found, options, outlines, assumptions, list(dict.fromkeys(notes)))
+    say(
+        strictjson.dumps(plan.to_json()) if given["as_json"] else table(plan, script.typed).removesuffix("\n")
+    )
+    _leave(found, script, given["fail_on"])
+
+
+def _leave(found: DryRun, script: Script, fail_on: Any) -> NoReturn:
+    if found.error is not None:
+        note(script.as_typed(exits.explain(found.error, script.text)))
+        note("the answers of a plan are made up; --fixtures FILE gives others")
+        leave(exits.status(found.error))
+    census = None if found.report is None else found.report.census
+    loss = None if census is None else explain_loss(census, fail_on)
+    if loss is not None:
+        note(loss)
+    leave(exits.DONE if loss is None else exits.FAILED)
+
+
+def _assumptions(given: Mapping[str, Any]) -> Assumptions:
+    items, tokens = given["plan_items"], given["plan_output_tokens"]
+    return Assumptions(_ITEMS if items is None else items, _OUTPUT_TOKENS if tokens is None else tokens)
+
+
+class _Leaves:
+    """Makes what stands in for agents, and notes what is missing for the real ones."""
+
+    def __init__(self, recorder: Recorder, notes: list[str]) -> None:
+        self._recorder = recorder
+        self._notes = notes
+
+    def made(self, spec: str, settings: AgentSettings) -> Agent:
+        name = read_spec(spec).name
+        examine = examiner_of(spec, settings)
+        if (missing := missing_program(spec, settings)) is not None:
+            self._notes.append(f"agent {name}: there is no program {missing!r} here, or it is not executable")
+        else:
+            try:
+                parse_agent(spec, settings=settings)
+            except AgentSpecError as error:
+                self._notes.append(str(error))
+        return self._recorder.agent(name, examine, provider_of(name))
