@@ -33,12 +33,13 @@ class WorkflowText:
 
     Attributes:
         utf8: the source without byte-order mark and hashbang (`source.clean`).
+        bounds: as they were given.
     """
 
     def __init__(self, given: bytes, name: str, bounds: Bounds) -> None:
         self.utf8 = source.clean(given)
         self.name = name
-        self._bounds = bounds
+        self.bounds = bounds
         self._parts: Parts | ErrorReply | None = None
 
     def parts(self) -> Parts:
@@ -50,7 +51,7 @@ class WorkflowText:
         """
         if self._parts is None:
             try:
-                self._parts = self.bounded(lambda: parse(self.utf8, self._bounds))
+                self._parts = self.bounded(lambda: parse(self.utf8, self.bounds))
             except ErrorReply as too_large:
                 self._parts = too_large
         if isinstance(self._parts, ErrorReply):

@@ -17,6 +17,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
+from flowcage.host.cli.drawing import graph
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.options import is_asked, planning
@@ -219,7 +220,7 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-for command in (*table.COMMANDS, schema, conformance, serve, ui):
+for command in (*table.COMMANDS, graph, schema, conformance, serve, ui):
     cli.add_command(command)
 
 

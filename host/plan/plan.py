@@ -110,10 +110,9 @@ class Plan:
         made = [each for each in self.calls if each.workflow == workflow]
         if outline is None or any(each.place is None for each in made):
             return
-        reached = {each.place for each in made if each.place is not None}
-        places = {(place.line, place.column) for place in reached}
+        reached = {(each.place.line, each.place.column) for each in made if each.place is not None}
         for call in outline.calls:
-            if call.kind == "agent" and (call.line, call.column) not in places:
+            if call.kind == "agent" and (call.line, call.column) not in reached:
                 yield call
 
     def to_json(self) -> dict[str, Json]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,17 +19,21 @@ from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.planning.table import table
 from flowcage.host.cli.setup.agents import composed, fixtures_in
 from flowcage.host.cli.setup.choice import choose
-from flowcage.host.graph.outline import Outline
+from flowcage.host.graph.outline import BadOutline, Outline, read
+from flowcage.host.outcome.errors import RunError
 from flowcage.host.plan.dry_run import DryRun, dry_run
 from flowcage.host.plan.plan import Assumptions, Plan
 from flowcage.host.plan.recorder import Recorder
 from flowcage.host.plan.stubs import Stubs
+from flowcage.host.run.api import check_workflow
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
 
 _SECONDS = 300.0
 _ITEMS = 2
 _OUTPUT_TOKENS = 1_000
+# A workflow may start a thousand others; most are the same few files.
+_MAX_OUTLINES = 20
 
 
 def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
@@ -54,7 +59,7 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
 
     async def work() -> tuple[DryRun, dict[str, Outline]]:
         found = await dry_run(options, script.text, script.name, args, recorder, stubs)
-        return found, {}
+        return found, {name: outline async for name, outline in _outlines(found, given["dialect"])}
 
     found, outlines = to_the_end(work, script)
     plan = Plan(found, options, outlines, assumptions, list(dict.fromkeys(notes)))
@@ -62,6 +67,14 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
         strictjson.dumps(plan.to_json()) if given["as_json"] else table(plan, script.typed).removesuffix("\n")
     )
     _leave(found, script, given["fail_on"])
+
+
+async def _outlines(found: DryRun, dialect: Any) -> AsyncIterator[tuple[str, Outline]]:
+    """Those of all workflows that were run. Without one, a plan does not tell of places."""
+    for name, source in list(found.sources.items())[:_MAX_OUTLINES]:
+        with suppress(RunError, BadOutline):
+            checked = await check_workflow(source, source_name=name, dialect=dialect, outline=True)
+            yield name, read(checked.outline)
 
 
 def _leave(found: DryRun, script: Script, fail_on: Any) -> NoReturn:

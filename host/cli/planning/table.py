@@ -114,7 +114,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
         yield from (f"    {cut(one_line(question), 100)}" for question in recorder.questions[:_MAX_LINES])
     if recorder.sleep_ms:
         yield ""
-        yield f"it would wait {recorder.sleep_ms / 1000:,.1f} s in all by sleep(), which the plan skipped"
+        yield f"sleep() would wait {recorder.sleep_ms / 1000:,g} s in all, which the plan skipped"
 
 
 def _refused(plan: Plan) -> Iterator[str]:
