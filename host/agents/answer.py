@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from flowcage.protocol.messages import Json
@@ -68,7 +68,7 @@ class AgentAnswer:
     model: str | None = None
     session_id: str | None = None
     worktree: Mapping[str, Json] | None = None
-    provider: str | None = None
+    provider: str | None = field(default=None, compare=False)
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.drawing import graph
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.options import is_asked, planning
 from flowcage.host.cli.runs import detaching, table
@@ -118,6 +119,7 @@ def cli() -> None:
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @detaching.options
 @planning
+@metrics.option
 @click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
@@ -164,11 +166,12 @@ def run(file: Path, **given: Any) -> None:
         )
 
         began = detaching.announced(given["detached"], given["store"], ending.begin)
+        began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
 
         async def work(listener: Listener | None) -> Outcome:
             chosen = replace(options, listener=listener, ask=ask)
             if given["no_store"]:
-                ending.begin(Run(chosen, script.name, run_id=ending.run_id), False)
+                began(Run(chosen, script.name, run_id=ending.run_id), False)
                 assert ending.run is not None
                 return await ending.run.execute(script.text, args)
             settings = keeping.settings_of(file, options, given)
@@ -214,7 +217,7 @@ def types() -> None:
 @cli.command()
 def doctor() -> None:
     """Print what this machine has: Python, the engine, the layers of the cage, agents, settings."""
-    from flowcage.host.cli.doctor import examine
+    from flowcage.host.cli.operating.doctor import examine
 
     findings = to_the_end(examine)
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))

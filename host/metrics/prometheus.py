@@ -28,7 +28,7 @@ except ImportError as error:
 # Tenants with metrics of their own, which are seven time series each and one for each verdict that was met.
 MAX_TENANTS = 100
 
-_Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 
 class HostCollector(Collector):
@@ -48,7 +48,7 @@ class HostCollector(Collector):
         self._max_tenants = max_tenants
         self._token = trio.lowlevel.current_trio_token()
 
-    def collect(self) -> Iterable[_Family]:
+    def collect(self) -> Iterable[Family]:
         """All metrics now; none after the end of the host's trio program."""
         try:
             if trio.lowlevel.in_trio_run():
@@ -57,11 +57,11 @@ class HostCollector(Collector):
         except trio.RunFinishedError:
             return []
 
-    def describe(self) -> Iterable[_Family]:
+    def describe(self) -> Iterable[Family]:
         """Nothing, so that registering does not scrape; names are then not checked for duplicates."""
         return []
 
-    def _read(self) -> list[_Family]:
+    def _read(self) -> list[Family]:
         statistics = self._host.statistics()
         names = [name for name in self._host.tenants() if _can_be_a_label(name)][: self._max_tenants]
         tallies = {name: self._host.tenant_statistics(name) for name in names}
@@ -72,7 +72,7 @@ class HostCollector(Collector):
             *_of_tallies("flowcage_", "", {(): statistics.scheduler.tally}),
             *_of_tallies("flowcage_tenant_", " of one tenant", {(name,): tallies[name] for name in names}),
             _of_verdicts(tallies),
-            *_of_figures(statistics.figures),
+            *of_figures(statistics.figures),
         ]
 
 
@@ -83,14 +83,14 @@ def prometheus_text(host: Host) -> bytes:
     return generate_latest(registry)
 
 
-def _of_scheduler(statistics: SchedulerStatistics) -> Iterator[_Family]:
+def _of_scheduler(statistics: SchedulerStatistics) -> Iterator[Family]:
     yield _gauge("flowcage_tenants", "Tenants that are remembered.", statistics.tenants)
     yield _gauge("flowcage_memory_charged_bytes", "Memory of runs.", statistics.charged_bytes)
     yield _gauge("flowcage_memory_budget_bytes", "Memory that runs may have.", statistics.budget_bytes)
     yield _gauge("flowcage_memory_available_bytes", "Memory left around them.", statistics.available_bytes)
 
 
-def _of_runs(runs: RunTotals) -> Iterator[_Family]:
+def _of_runs(runs: RunTotals) -> Iterator[Family]:
     ended = CounterMetricFamily("flowcage_runs_ended", "Runs that have ended.", labels=["verdict"])
     for verdict, count in runs.by_verdict.items():
         ended.add_metric([verdict], count)
@@ -103,7 +103,7 @@ def _of_runs(runs: RunTotals) -> Iterator[_Family]:
     yield _counter("flowcage_run_cpu_seconds", "CPU of ended runs.", runs.cpu_seconds)
 
 
-def _of_costs(runs: RunTotals) -> Iterator[_Family]:
+def _of_costs(runs: RunTotals) -> Iterator[Family]:
     yield _counter("flowcage_cost_usd", "US dollars of ended runs, as far as costs are known.", runs.cost_usd)
     yield _counter("flowcage_unpriced_answers", "Answers of ended runs without a known cost.", runs.unpriced)
     detail = CounterMetricFamily(
@@ -126,7 +126,7 @@ _TALLIED: tuple[
 )
 
 
-def _of_tallies(prefix: str, whose: str, tallies: Mapping[tuple[str, ...], Tally]) -> Iterator[_Family]:
+def _of_tallies(prefix: str, whose: str, tallies: Mapping[tuple[str, ...], Tally]) -> Iterator[Family]:
     """The same metrics for the host, without a label, and for tenants."""
     labels = ["tenant"] if whose else []
     for name, help_text, family, value in _TALLIED:
@@ -143,7 +143,7 @@ def _of_tallies(prefix: str, whose: str, tallies: Mapping[tuple[str, ...], Tally
     yield refused
 
 
-def _of_verdicts(tallies: Mapping[str, Tally]) -> _Family:
+def _of_verdicts(tallies: Mapping[str, Tally]) -> Family:
     ended = CounterMetricFamily(
         "flowcage_tenant_runs_ended",
         "Runs of one tenant that have ended, those that were cancelled, too.",
@@ -155,7 +155,8 @@ def _of_verdicts(tallies: Mapping[str, Tally]) -> _Family:
     return ended
 
 
-def _of_figures(figures: Figures) -> Iterator[_Family]:
+def of_figures(figures: Figures) -> Iterator[Family]:
+    """All distributions, as of now."""
     for name, histograms in figures.histograms().items():
         kind = KINDS[name]
         family = HistogramMetricFamily(f"flowcage_{name}", kind.help, labels=kind.labels)

@@ -93,7 +93,8 @@ class Driver:
         self.emit = self.telling.emit
         schemas = partial(schemas_of, share, options.isolation, self.allowance)
         ways = (schemas, self._take_answer, self.emit, self.keep, self.core.tree.left)
-        self._answering = Answering(Witness(share.tenant, share.attempted), *ways, answerer)
+        self.witness = Witness(share.tenant, share.attempted)
+        self._answering = Answering(self.witness, *ways, answerer)
         self.questions = Questions(self, self._answering, answerer)
         self.journal = journal
         self.steering = None if guide is None else Steering(guide, self.core, past)

@@ -7,13 +7,15 @@ import resource
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import trio
 
 from flowcage.host.run.event_loops import run_to_end
+from flowcage.host.serve.counts import Counts
 from flowcage.host.serve.server import ServeLimits, Server
+from flowcage.host.serve.service_manager import ServiceManager, service_manager
 from flowcage.host.serve.socket import ListenError, handed_over, listening
 from flowcage.host.tenants.token_bucket import TokenBucket
 from flowcage.protocol.terms import Terms
@@ -34,6 +36,7 @@ def serve_until_told_to_end(
     *,
     limits: ServeLimits,
     terms: Terms,
+    expose: Callable[[Counts], AbstractContextManager[None]] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; a second one ends open connections at once.
 
@@ -44,11 +47,13 @@ def serve_until_told_to_end(
         tell: called with each line of the log; must not block.
         limits: of connections; at least one for each user.
         terms: ceilings and isolation for peers.
+        expose: shows the server's counts for the length of a block; None for nobody.
 
     Raises:
         ListenError: there is no socket to listen on, or it cannot be made.
     """
-    with ExitStack() as stack:
+    manager = service_manager()
+    with ExitStack() as showing, ExitStack() as stack:
         listener = handed_over(os.environ)
         if path is not None:
             listener = stack.enter_context(listening(path, mode))
@@ -59,11 +64,14 @@ def serve_until_told_to_end(
         server = Server(listener, limits, terms, allowed_uids, rationed)
 
         def stop() -> None:
+            manager.stopping("waits for open connections")
             stack.close()  # removes the path first: peers that come during the grace are refused at once
             server.stop()
 
         try:
-            run_to_end(lambda: _until_signalled(server, stop, tell))
+            if expose is not None:
+                showing.enter_context(expose(server.counts))
+            run_to_end(lambda: _until_signalled(server, stop, tell, manager))
         finally:
             rationed.tell_of_left_out()
 
@@ -112,10 +120,17 @@ class _Rationed:
             self._left_out = 0
 
 
-async def _until_signalled(server: Server, stop: Callable[[], None], tell: Callable[[str], None]) -> None:
+async def _until_signalled(
+    server: Server, stop: Callable[[], None], tell: Callable[[str], None], manager: ServiceManager
+) -> None:
+    def status() -> str:
+        return f"{server.counts.open} connections, {server.counts.children} with a child"
+
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, stop, nursery.cancel_scope)
+        nursery.start_soon(manager.keep_alive, status)
         tell("serving")
+        manager.ready("serving")
         await server.run()
         nursery.cancel_scope.cancel()
 

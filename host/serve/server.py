@@ -44,6 +44,7 @@ import trio
 from flowcage.host.outcome.errors import LaunchFailed
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.reaping import ExitWatch, end_at_once, signal_name
+from flowcage.host.serve.counts import Counts
 from flowcage.host.serve.handshake import NewChild, closed_its_cage
 from flowcage.host.serve.hangups import HangUps, has_hung_up
 from flowcage.host.serve.socket import peer_uid
@@ -126,6 +127,7 @@ class Server:
         self._room = trio.Semaphore(limits.max_connections + limits.max_waiting)
         self._accepting = trio.CancelScope()
         self._hang_ups = HangUps()
+        self.counts = Counts()
 
     def stop(self) -> None:
         """Accept no more; `run` returns when all connections have ended, after their grace at the latest."""
@@ -164,11 +166,14 @@ class Server:
             raise
         connection = socket.socket(fileno=accepted.detach())
         uid = peer_uid(connection)
+        self.counts.accepted += 1
         if self._turns_away(uid):
             connection.close()
             self._room.release()
+            self.counts.faults["turned_away"] += 1
         else:
             self._shares[uid].open += 1
+            self.counts.open += 1
             nursery.start_soon(self._serve, connection, uid)
 
     def _turns_away(self, uid: int) -> bool:
@@ -192,8 +197,10 @@ class Server:
                         share.slots.release()
         except (LaunchFailed, OSError) as error:
             self._tell(f"a connection was not served: {error}")
+            self.counts.faults["failed"] += 1
         finally:
             share.open -= 1
+            self.counts.open -= 1
             self._room.release()
 
     async def _says_something(self, connection: socket.socket, uid: int) -> bool:
@@ -223,7 +230,8 @@ class Server:
                 end_at_once(pid)
                 raise
             try:
-                await self._watch(NewChild(pid, uid, notes), gone, exited)
+                with self.counts.child():
+                    await self._watch(NewChild(pid, uid, notes), gone, exited)
             finally:
                 exited.kill()
                 with trio.move_on_after(_REAP_SECONDS, shield=True):
@@ -241,6 +249,7 @@ class Server:
                 nursery.cancel_scope.cancel()
         if whole.cancelled_caught:
             self._tell(f"a connection was ended after {self._limits.run_seconds:g} s")
+            self.counts.faults["timeout"] += 1
 
     async def _shake_hands(self, child: NewChild, scope: trio.CancelScope) -> None:
         """Cancel the scope if the cage is not closed in time, or not as reported."""
@@ -254,12 +263,14 @@ class Server:
     def _tell_of_silence(self, uid: int) -> None:
         seconds = self._limits.handshake_seconds
         self._tell(f"a peer of uid {uid} did not initialize its child in {seconds:g} s")
+        self.counts.faults["silent"] += 1
 
     def _reap(self, pid: int) -> None:
         with suppress(ChildProcessError):
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if status < 0 and -status != signal.SIGKILL:
                 self._tell(f"a child was ended by {signal_name(-status)}")
+                self.counts.faults["crashed"] += 1
                 self._zygote.distrust()
 
 

@@ -18,9 +18,9 @@ async def echo(call: AgentCall) -> AgentAnswer:
     """
     tokens = len(call.prompt.split())
     if call.schema is None:
-        return AgentAnswer(f"echo: {call.prompt}", tokens, cost_usd=0.0)
+        return AgentAnswer(f"echo: {call.prompt}", tokens, cost_usd=0.0, provider="mock")
     try:
-        return AgentAnswer(make(call.schema), tokens, cost_usd=0.0)
+        return AgentAnswer(make(call.schema), tokens, cost_usd=0.0, provider="mock")
     except NoInstance as why:
         raise AgentError(
             f"mock cannot make up an answer for this options.schema: {why}; give one by --fixtures, or use "

@@ -11,6 +11,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
               "those it had.")  # fmt: skip
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
 @detaching.options
+@metrics.option
 def resume(
     run: str,
     script: Path | None,
@@ -85,10 +87,12 @@ def resume(
         ending = Ending(old_script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
         ask = prompt(is_wanted=not no_prompt and given["detached"] is None, is_kept=True)
 
+        began = detaching.announced(given["detached"], path, ending.begin)
+        began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
+
         async def work(listener: Listener | None) -> Outcome:
             async with keeping.opened(path, settings=record.settings) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
-                began = detaching.announced(given["detached"], path, ending.begin)
                 life = keeping.lives(replace(options, listener=listener, ask=ask), outside, began)
                 return await to_the_end(opened, kept, life)
 

@@ -27,6 +27,10 @@ class Witness:
         self.tenant = tenant
         self._attempted = attempted
 
+    def watch(self, attempted: Callable[[Attempt], None]) -> None:
+        """Have each attempt told to this one."""
+        self._attempted = attempted
+
     def asked(self, call: AgentCall) -> None:
         """An agent is about to be asked."""
         if call.attempt > 1 and _LOG.isEnabledFor(logging.INFO):

@@ -1,0 +1,1 @@
+"""What operators use: metrics under an address, the doctor, logs."""
