@@ -128,6 +128,7 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli import arguments
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.operating.tracing import traced
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping
@@ -167,9 +168,10 @@ def run(file: Path, **given: Any) -> None:
 
         began = detaching.announced(given["detached"], given["store"], ending.begin)
         began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
+        with_spans = stack.enter_context(traced())
 
         async def work(listener: Listener | None) -> Outcome:
-            chosen = replace(options, listener=listener, ask=ask)
+            chosen = replace(options, listener=with_spans(listener), ask=ask)
             if given["no_store"]:
                 began(Run(chosen, script.name, run_id=ending.run_id), False)
                 assert ending.run is not None

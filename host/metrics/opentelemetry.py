@@ -1,4 +1,9 @@
-"""Events as OpenTelemetry spans. Needs the extra ``flowcage[opentelemetry]``."""
+"""Events as OpenTelemetry spans. Needs the extra ``flowcage[opentelemetry]``.
+
+Attributes follow the semantic conventions for generative AI where these have a name, and are ``flowcage.``
+else. The events of an agent's start and end come in the task of its call: there its span is made current, so
+spans of the handler are under it, and so is whatever it passes the trace on to (`host/agents/trace.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowcage.host.agents.trace import AgentTrace, set_trace
 from flowcage.host.events.records import (
     AgentCancelled,
     AgentCompleted,
@@ -23,8 +29,17 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.terminal.text import cut, safe
 
 try:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+    from opentelemetry.context import Context, attach, get_current
+    from opentelemetry.trace import (
+        Span,
+        SpanKind,
+        Status,
+        StatusCode,
+        Tracer,
+        get_current_span,
+        set_span_in_context,
+    )
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError as error:
     raise ImportError(
         "spans need opentelemetry-api, which is not installed: pip install 'flowcage[opentelemetry]'"
@@ -40,10 +55,16 @@ def spans(tracer: Tracer) -> Listener:
 
 
 class _OpenRun:
-    """A run's span, and those of its agents at work by request id."""
+    """A run's span, and those of its agents at work by request id.
+
+    Attributes:
+        around: the context in which the run was begun.
+        context: that in which its own spans are made.
+    """
 
     def __init__(self, span: Span) -> None:
         self.span = span
+        self.around = get_current()
         self.context = set_span_in_context(span)
         self.agents: dict[str, Span] = {}
 
@@ -73,22 +94,27 @@ class _Spans:
 
     def _run_started(self, event: RunStarted) -> None:
         if event.run_id not in self._runs:  # a child workflow has its span since `ChildStarted`
-            self._open_run(event, event.run_id, f"workflow {event.source_name}", event.at)
+            self._open_run(event, event.run_id, event.source_name, event.at)
 
     def _child_started(self, event: ChildStarted) -> None:
         parent = self._runs.get(event.run_id)
         context = parent.context if parent else None
-        self._open_run(event, event.child_run_id, f"workflow {event.source_name}", 0.0, context)
+        self._open_run(event, event.child_run_id, event.source_name, 0.0, context)
 
     def _open_run(
         self, event: Event, run_id: str, name: str, age: float, parent: Context | None = None
     ) -> _OpenRun:
         """Open a span that began `age` seconds before this event."""
-        attributes: dict[str, str | int | float] = {"flowcage.run_id": run_id}
+        attributes: dict[str, str | int | float] = {
+            "gen_ai.operation.name": "invoke_workflow",
+            "flowcage.run_id": run_id,
+        }
+        if name:
+            attributes["gen_ai.workflow.name"] = name
         if event.tenant:
             attributes["flowcage.tenant"] = event.tenant
         span = self._tracer.start_span(
-            _text(name),
+            _text(f"invoke_workflow {name}".strip()),
             context=parent,
             start_time=time.time_ns() - round(age * 1e9),
             attributes=_attributes(attributes),
@@ -103,25 +129,20 @@ class _Spans:
     def _agent_started(self, event: AgentStarted) -> None:
         if (run := self._runs.get(event.run_id)) is None:
             return
-        attributes: dict[str, str | int | float] = {
-            "flowcage.request_id": event.request_id,
-            "flowcage.attempt": event.attempt,
-        }
-        for name in ("label", "phase", "model", "provider"):
-            if (value := getattr(event, name)) is not None:
-                attributes[f"flowcage.{name}"] = value
-        run.agents[event.request_id] = self._tracer.start_span(
-            "agent", context=run.context, attributes=_attributes(attributes)
+        kind = event.options.get("agentType")
+        name = f"invoke_agent {kind}" if isinstance(kind, str) else "invoke_agent"
+        span = run.agents[event.request_id] = self._tracer.start_span(
+            _text(name), context=run.context, kind=SpanKind.INTERNAL, attributes=_attributes(_of_call(event))
         )
+        context = set_span_in_context(span, run.around)
+        attach(context)
+        set_trace(_trace_of(span, context))
 
     def _answer_refused(self, event: AnswerRefused) -> None:
         run = self._runs.get(event.run_id)
         span = run.agents.get(event.request_id) if run else None
         if span is not None:
-            told: dict[str, str | int | float] = {
-                "flowcage.tries": event.tries,
-                "exception.message": event.message,
-            }
+            told = {"flowcage.tries": event.tries}
             span.add_event("answer refused", _attributes(told | _of_answer(event)))
 
     def _agent_cancelled(self, event: AgentCancelled) -> None:
@@ -139,21 +160,29 @@ class _Spans:
         span = self._take_agent(event)
         if span is not None:
             span.set_attributes(_attributes(_of_answer(event)))
-            _fail(span, "agent_failed", event.message)
+            # Why an answer is refused may quote it.
+            message = (
+                event.message if event.refused_text is None else f"no valid answer in {event.tries} tries"
+            )
+            _fail(span, "agent_failed", message)
             span.end()
         elif (run := self._runs.get(event.run_id)) is not None:  # a refused call has no `AgentStarted`
             run.span.add_event("agent refused", _attributes({"exception.message": event.message}))
 
     def _take_agent(self, event: AgentCompleted | AgentFailed | AgentCancelled) -> Span | None:
         run = self._runs.get(event.run_id)
-        return run.agents.pop(event.request_id, None) if run else None
+        span = run.agents.pop(event.request_id, None) if run else None
+        if run is not None and span is not None:
+            _leave(run, span)
+        return span
 
     def _run_ended(self, event: RunEnded) -> None:
         run = self._runs.get(event.run_id)
         if run is None:  # it ended before its `RunStarted`
-            run = self._open_run(event, event.run_id, "workflow", event.at)
+            run = self._open_run(event, event.run_id, "", event.at)
         del self._runs[event.run_id]
         for span in run.agents.values():
+            _leave(run, span)
             _fail(span, event.verdict, "the run ended first")
             span.end()
         run.span.set_attribute("flowcage.verdict", event.verdict.value)
@@ -164,6 +193,31 @@ class _Spans:
         run.span.end()
 
 
+def _leave(run: _OpenRun, span: Span) -> None:
+    """Have a span be current no more, in the task where it is: an event of its end may come in another."""
+    if get_current_span() is span:
+        attach(run.around)
+        set_trace(None)
+
+
+def _of_call(event: AgentStarted) -> dict[str, str | int | float]:
+    """What is known of a call before it has an answer; neither its prompt nor its other options."""
+    told: dict[str, str | int | float] = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.output.type": "text" if event.options.get("schema") is None else "json",
+        "flowcage.request_id": event.request_id,
+        "flowcage.attempt": event.attempt,
+    }
+    names = {
+        "gen_ai.agent.name": event.options.get("agentType"),
+        "gen_ai.provider.name": event.provider,
+        "gen_ai.request.model": event.model,
+        "flowcage.label": event.label,
+        "flowcage.phase": event.phase,
+    }
+    return told | {name: value for name, value in names.items() if isinstance(value, str)}
+
+
 def _of_answer(event: AgentCompleted | AgentFailed | AnswerRefused) -> dict[str, str | int | float]:
     """What an answer, or a failure, has used; costs that are 0 or not known are not told."""
     told: dict[str, str | int | float] = {}
@@ -171,18 +225,35 @@ def _of_answer(event: AgentCompleted | AgentFailed | AnswerRefused) -> dict[str,
         told["flowcage.tokens"] = event.tokens
     if event.cost_usd:
         told["flowcage.cost_usd"] = event.cost_usd
-    if event.usage is not None:
-        told["gen_ai.usage.input_tokens"] = event.usage.input
-        told["gen_ai.usage.output_tokens"] = event.usage.output
-        told["flowcage.cache_read_tokens"] = event.usage.cache_read
-        told["flowcage.cache_write_tokens"] = event.usage.cache_write
+    if (usage := event.usage) is not None:
+        # By the conventions the input has what came from a cache and what was put there.
+        told["gen_ai.usage.input_tokens"] = usage.input + usage.cache_read + usage.cache_write
+        told["gen_ai.usage.output_tokens"] = usage.output
+        told["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read
+        told["gen_ai.usage.cache_creation.input_tokens"] = usage.cache_write
     if event.model is not None:  # the one that answered, which need not be the one that was asked for
-        told["flowcage.answered_by"] = event.model
+        told["gen_ai.response.model"] = event.model
+    if isinstance(event, AgentCompleted) and event.session_id is not None:
+        told["gen_ai.conversation.id"] = event.session_id
     return told
 
 
+def _trace_of(span: Span, context: Context) -> AgentTrace | None:
+    """What agents pass on; None where the tracer records nothing."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier, context)
+    if "traceparent" not in carrier:
+        return None
+
+    def describe(attributes: Mapping[str, str]) -> None:
+        span.set_attributes(_attributes(attributes))
+
+    return AgentTrace(carrier["traceparent"], carrier.get("tracestate", ""), describe)
+
+
 def _fail(span: Span, kind: str, message: str) -> None:
-    """Record an error by OpenTelemetry's semantic conventions for exceptions; only its text is known."""
+    """Record an error by OpenTelemetry's semantic conventions; only its text is known."""
+    span.set_attribute("error.type", str(kind))
     span.add_event("exception", _attributes({"exception.type": str(kind), "exception.message": message}))
     span.set_status(Status(StatusCode.ERROR, _text(message)))
 

@@ -101,12 +101,17 @@ def parents(ended: list[ReadableSpan]) -> dict[str, str | None]:
 
 def test_agents_are_spans_under_their_run() -> None:
     run, agent = trace('phase("Ask"); export default agent("q", {label: "me"})')
-    assert parents([run, agent]) == {"workflow workflow.js": None, "agent": "workflow workflow.js"}
+    assert parents([run, agent]) == {
+        "invoke_workflow workflow.js": None,
+        "invoke_agent": "invoke_workflow workflow.js",
+    }
     assert run.status.status_code is agent.status.status_code is StatusCode.OK
     assert run.attributes is not None
     assert run.attributes["flowcage.verdict"] == "completed"
     assert [event.name for event in run.events] == ["phase"]
     assert dict(agent.attributes or {}) == {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.output.type": "text",
         "flowcage.request_id": "1",
         "flowcage.attempt": 1,
         "flowcage.label": "me",
@@ -151,23 +156,24 @@ def test_a_refused_answer_is_an_event_of_its_attempt_and_the_answer_tells_what_i
         "answer refused",
         {
             "flowcage.tries": 1,
-            "exception.message": "not a number",
             "flowcage.tokens": 3,
             "flowcage.cost_usd": 0.25,
-            "gen_ai.usage.input_tokens": 1,
+            "gen_ai.usage.input_tokens": 8,
             "gen_ai.usage.output_tokens": 2,
-            "flowcage.cache_read_tokens": 3,
-            "flowcage.cache_write_tokens": 4,
+            "gen_ai.usage.cache_read.input_tokens": 3,
+            "gen_ai.usage.cache_creation.input_tokens": 4,
         },
     )
     assert dict(agent.attributes or {}) == {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.output.type": "json",
+        "gen_ai.request.model": "m",
+        "gen_ai.provider.name": "p",
+        "gen_ai.response.model": "m-1",
         "flowcage.request_id": "1",
         "flowcage.attempt": 1,
-        "flowcage.model": "m",
-        "flowcage.provider": "p",
         "flowcage.tokens": 3,
         "flowcage.cost_usd": 0.5,
-        "flowcage.answered_by": "m-1",
     }
 
 
@@ -336,8 +342,8 @@ def test_runs_of_a_host_are_under_the_span_that_is_current_where_they_were_asked
     assert parents(traces.ended()) == {
         "request a": None,
         "request b": None,
-        "workflow a": "request a",
-        "workflow b": "request b",
-        "workflow live a": "request a",
-        "workflow live b": "request b",
+        "invoke_workflow a": "request a",
+        "invoke_workflow b": "request b",
+        "invoke_workflow live a": "request a",
+        "invoke_workflow live b": "request b",
     }

@@ -12,6 +12,7 @@ from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.compose.prices import are_loaded, load, price_of
 from flowcage.host.agents.errors import AgentError
+from flowcage.host.agents.trace import current_trace
 
 
 def priced(agent: Agent, *, provider: str | None = None) -> Agent:
@@ -27,6 +28,8 @@ def priced(agent: Agent, *, provider: str | None = None) -> Agent:
 
     async def answer(call: AgentCall) -> AgentAnswer:
         bill = _Bill(call, provider)
+        if provider is not None and (trace := current_trace()) is not None:
+            trace.describe({"gen_ai.provider.name": provider})
         try:
             told = await agent(replace(call, watcher=bill.tell))
         except AgentError as error:

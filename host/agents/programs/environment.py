@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.programs.errors import ProgramNotStarted
+from flowcage.host.agents.trace import traced
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
@@ -19,7 +20,7 @@ MAX_TEXT_BYTES = 8 * 1024
 
 @contextmanager
 def environment_of(call: AgentCall) -> Iterator[dict[str, str]]:
-    """The host's environment with the call's variables; an unknown one is empty.
+    """The host's environment with the call's variables and its trace; an unknown one is empty.
 
     ``FLOWCAGE_OPTIONS`` has the call's options as JSON, and the ``tools`` that its type may use. Where they
     are long it is empty, and ``FLOWCAGE_OPTIONS_FILE`` names a file with them, which is removed at the
@@ -50,7 +51,7 @@ def environment_of(call: AgentCall) -> Iterator[dict[str, str]]:
     variables["FLOWCAGE_OPTIONS"] = "" if in_file else os.fsdecode(options)
     variables["FLOWCAGE_OPTIONS_FILE"] = path
     try:
-        yield {**os.environ, **variables}
+        yield {**traced(os.environ), **variables}
     finally:
         if path:
             with suppress(FileNotFoundError):  # the program may remove it

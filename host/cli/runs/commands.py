@@ -59,6 +59,7 @@ def resume(
 
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.operating.tracing import traced
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.reuse.resuming import fork_or_refuse
@@ -89,11 +90,12 @@ def resume(
 
         began = detaching.announced(given["detached"], path, ending.begin)
         began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
+        with_spans = stack.enter_context(traced())
 
         async def work(listener: Listener | None) -> Outcome:
             async with keeping.opened(path, settings=record.settings) as opened, watching(opened) as outside:
                 kept = await take_up(opened, run_id, even_if_cancelled=even_if_cancelled)
-                life = keeping.lives(replace(options, listener=listener, ask=ask), outside, began)
+                life = keeping.lives(replace(options, listener=with_spans(listener), ask=ask), outside, began)
                 return await to_the_end(opened, kept, life)
 
         ending.of(lambda: watched(work, file, quiet=quiet, has_prompt=ask is not None))

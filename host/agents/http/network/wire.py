@@ -18,6 +18,7 @@ from flowcage.host.agents.http.network.failure import Failure, Kind, refusal_of
 from flowcage.host.agents.http.network.lines import Events, Lines, Whole
 from flowcage.host.agents.http.network.setup import Setup, is_here
 from flowcage.host.agents.http.reading import Reading
+from flowcage.host.agents.trace import trace_headers
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -90,6 +91,7 @@ class Wire:
             "accept-encoding": "identity",  # what a server compresses could become anything
             "content-type": "application/json",
             "content-length": str(len(content)),
+            **trace_headers(),
             **own,
         }
 

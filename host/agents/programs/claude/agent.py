@@ -23,6 +23,7 @@ from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, req
 from flowcage.host.agents.programs.own_settings import OwnSettings
 from flowcage.host.agents.redaction import redacted_json
 from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.agents.trace import traced
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
@@ -214,7 +215,7 @@ def _prompt(call: AgentCall, form: Taken | None) -> str:
 
 
 def _environment() -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
+    own = {name: value for name, value in traced(os.environ).items() if name not in _OF_ANOTHER}
     own.setdefault("DISABLE_AUTOUPDATER", "1")
     # Else "@/etc/passwd" in a prompt is that file, whatever the agent may read.
     return own | {"CLAUDE_CODE_DISABLE_ATTACHMENTS": "1"}

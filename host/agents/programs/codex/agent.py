@@ -28,6 +28,7 @@ from flowcage.host.agents.programs.codex.stream import CodexStream, since
 from flowcage.host.agents.programs.own_settings import OwnSettings
 from flowcage.host.agents.redaction import redacted_json
 from flowcage.host.agents.settings import AgentSettings
+from flowcage.host.agents.trace import traced
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
@@ -120,7 +121,7 @@ class _Codex:
 
             arguments = self._arguments(call, path)
             prompt = prompt_of(call, says_schema=form is None)
-            end = await self.cli.run(arguments, prompt, call, self.settings, take, dict(os.environ))
+            end = await self.cli.run(arguments, prompt, call, self.settings, take, traced(os.environ))
         return told, end
 
     def _arguments(self, call: AgentCall, schema: str | None) -> list[str]:
