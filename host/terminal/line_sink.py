@@ -75,7 +75,7 @@ class LineSink:
         """Queue a line, which ends in its newline; drop it if there is no room."""
         with self._changed:
             self._dropped, self._lost = self._dropped + self._lost, 0
-            if _size(line) > self._room:
+            if size_of(line) > self._room:
                 self._dropped += 1
                 return
             self._tell_of_dropped()
@@ -102,11 +102,14 @@ class LineSink:
         self._is_writing = False
 
     def _is_idle(self) -> bool:
-        return not (self._queue or self._is_writing or self._dropped)
+        return not (self._is_writing or self._has_work())
+
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._dropped)
 
     def _add(self, line: bytes, count: int) -> None:
         self._queue.append((line, count))
-        self._room -= _size(line)
+        self._room -= size_of(line)
 
     def _tell_of_dropped(self) -> None:
         if self._dropped:
@@ -126,7 +129,7 @@ class LineSink:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._queue or self._dropped))
+                self._changed.wait_for(self._has_work)
                 if not self._queue:
                     self._tell_of_dropped()
                 lines = self._take()
@@ -143,15 +146,19 @@ class LineSink:
         while self._queue and size + len(self._queue[0][0]) <= _CHUNK_BYTES:
             lines.append(self._queue.popleft())
             size += len(lines[-1][0])
-        self._room += sum(_size(line) for line, _ in lines)
+        self._room += sum(size_of(line) for line, _ in lines)
         return lines
 
     def _write(self, lines: Sequence[tuple[bytes, int]]) -> None:
         try:
-            write_all(self._descriptor, b"".join(line for line, _ in lines))
+            write_all(self._descriptor, self._encoded([line for line, _ in lines]))
         except OSError:  # the disk is full, or the reader has closed the pipe
             with self._changed:
                 self._lost += sum(count for _, count in lines)
+
+    def _encoded(self, lines: Sequence[bytes]) -> bytes:
+        """What is written for some lines."""
+        return b"".join(lines)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -177,5 +184,6 @@ def _takes_some(descriptor: int, seconds: float | None) -> bool:
     return bool(ready.poll(None if seconds is None else seconds * 1000))
 
 
-def _size(line: bytes) -> int:
+def size_of(line: bytes) -> int:
+    """The room that a line takes while it waits."""
     return len(line) + _LINE_BYTES

@@ -16,7 +16,8 @@ from contextlib import suppress
 from functools import cache
 from typing import NoReturn
 
-from flowcage.host.terminal.line_sink import FLUSH_SECONDS, LineSink
+from flowcage.host.terminal.line_sink import FLUSH_SECONDS
+from flowcage.host.terminal.screen import Screen
 
 # Controls (C0, C1), formats (bidirectional overrides, zero-width, tags), halves of surrogate pairs, private
 # and unassigned characters, and what separates lines and paragraphs: they move the cursor, recolour, reorder
@@ -92,6 +93,11 @@ def indented(text: str, indent: str = _INDENT) -> str:
     return safe(text).replace("\n", f"\n{indent}")
 
 
+def whole(text: str, indent: str = "") -> str:
+    """Text that cannot control a terminal, however long, with all of its lines indented."""
+    return indent + text.translate(_SHOWN).replace("\n", f"\n{indent}")
+
+
 def message(text: str) -> str:
     """`safe` text that has a layout of its own: only lines that begin at column 0 or 1 are indented."""
     return _UNINDENTED.sub(f"\n{_INDENT}", safe(text))
@@ -114,34 +120,42 @@ def is_interactive() -> bool:
 
 
 def wants_colour() -> bool:
-    """Whether stderr gets colour: by NO_COLOR (no-color.org), by FORCE_COLOR, or as a terminal.
+    """Whether stderr gets colour.
 
-    An empty variable counts as unset; a ``FORCE_COLOR`` of 0 or false means no colour.
+    NO_COLOR (no-color.org) comes first, then FORCE_COLOR, CLICOLOR_FORCE, CLICOLOR; a terminal gets it. An
+    empty variable counts as unset. 0, and for the forcing ones false, mean no colour.
     """
     if os.environ.get("NO_COLOR"):
         return False
-    if forced := os.environ.get("FORCE_COLOR"):
-        return forced.lower() not in ("0", "false")
-    return is_interactive()
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+        if forced := os.environ.get(name):
+            return forced.lower() not in ("0", "false")
+    return is_interactive() and os.environ.get("CLICOLOR") != "0" and os.environ.get("TERM") != "dumb"
 
 
 @cache
-def _stderr() -> LineSink | None:
+def stderr() -> Screen | None:
+    """The way to stderr; None where it is closed."""
     if sys.stderr is None:  # closed at the start; descriptor 2 may be another file now
         return None
-    return LineSink(sys.stderr.fileno(), lambda n: f"flowcage: {n} lines dropped: stderr was not read")
+    return Screen(sys.stderr.fileno(), lambda n: f"flowcage: {n} lines dropped: stderr was not read")
 
 
 def tell(line: str) -> None:
     """Write a line to stderr, without waiting for its reader."""
-    if (stderr := _stderr()) is not None:
-        stderr.write(f"{line}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
+    if (sink := stderr()) is not None:
+        sink.write(encoded(f"{line}\n"))
+
+
+def encoded(line: str) -> bytes:
+    """A text as stderr takes it."""
+    return line.encode(sys.stderr.encoding or "utf-8", "backslashreplace")
 
 
 def wait_until_told() -> None:
     """Return when all lines are written to stderr; after `FLUSH_SECONDS` even if they are not read."""
-    if (stderr := _stderr()) is not None:
-        stderr.flush()
+    if (sink := stderr()) is not None:
+        sink.flush()
 
 
 def leave(status: int) -> NoReturn:
