@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -18,12 +19,15 @@ from flowcage.host.cli import exits
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.terminal.line_sink import FLUSH_SECONDS, write_all
 from flowcage.host.terminal.text import escaped, leave, message, tell, wait_until_told
+from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from flowcage.host.cli.arguments import Script
     from flowcage.host.outcome.report import Report
 
 T = TypeVar("T")
+
+_form = {"json": False}  # of messages
 
 
 class Seconds(click.FloatRange):
@@ -124,8 +128,12 @@ def say(text: str) -> None:
         fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
 
 
-def write_result(text: str) -> None:
+def write_result(text: str, shown: Callable[[str], str] = escaped) -> None:
     """The same, where the caller has another exit status.
+
+    Args:
+        text: what is written.
+        shown: makes it safe for a terminal.
 
     Raises:
         OSError: stdout takes no more.
@@ -136,17 +144,17 @@ def write_result(text: str) -> None:
         # What came before it stands before it. Elsewhere that would only be time in which a signal ends the
         # command without its result.
         wait_until_told()
-    line = escaped(text) if sys.stdout.isatty() else text
+    line = shown(text) if sys.stdout.isatty() else text
     # Not through its buffer, which would keep what it could not write, and block once more at the end.
     write_all(sys.stdout.fileno(), f"{line}\n".encode())
 
 
-def offer(text: str) -> None:
+def offer(text: str, shown: Callable[[str], str] = escaped) -> None:
     """The same for a command that somebody ended: it waits for the reader, but not for long."""
 
     def write() -> None:
         with suppress(OSError):
-            write_result(text)
+            write_result(text, shown)
 
     writing = threading.Thread(target=write, daemon=True)
     with suppress(RuntimeError):  # there is no thread to be had
@@ -154,9 +162,25 @@ def offer(text: str) -> None:
         writing.join(2 * FLUSH_SECONDS)  # stderr's reader has its share of it
 
 
+def log_as_json(is_wanted: bool) -> None:
+    """Write messages as records of JSON from now on."""
+    _form["json"] = is_wanted
+
+
 def note(text: str) -> None:
     """Write a message to stderr, if that is open; never waits for its reader."""
-    tell(message(f"flowcage: {text}"))
+    if not _form["json"]:
+        tell(message(f"flowcage: {text}"))
+        return
+    level = next((level for level in ("warning", "note") if text.startswith(f"{level}: ")), None)
+    told = text if level is None else text.removeprefix(f"{level}: ")
+    tell_record("message", level=level or "error", message=told)
+
+
+def tell_record(kind: str, **members: Any) -> None:
+    """Write a record of ``--log-format json`` to stderr, beside those that are events."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    tell(escaped(strictjson.dumps({"type": kind, "time": now, **members})))
 
 
 def warn(report: Report, script: Script | None = None) -> None:

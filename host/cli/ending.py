@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 from flowcage.host.cli import engine, exits
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.console import fail, note, offer, say, warn, write_result
+from flowcage.host.cli.conclusion import Conclusion
+from flowcage.host.cli.console import fail, note, warn
 from flowcage.host.durable.errors import StoreError
 from flowcage.host.durable.reuse.terms import NotForkable
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
@@ -19,7 +20,6 @@ from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.run import Run
 from flowcage.host.terminal.text import leave
-from flowcage.protocol import strictjson
 
 # What to do before a run is gone on with whose agents cannot be asked.
 ACCOUNT = "log in, or see to the credit and the quota of the account; what was answered is kept with the run"
@@ -33,7 +33,7 @@ class Ending:
     Args:
         script: the workflow.
         fail_on: see `FailOn`.
-        quiet: whether notes are left out; warnings are not.
+        conclusion: tells of the end.
         run_id: of a run that is gone on with.
 
     Attributes:
@@ -41,13 +41,15 @@ class Ending:
         run: once there is one.
     """
 
-    def __init__(self, script: Script, fail_on: FailOn, *, quiet: bool, run_id: str | None = None) -> None:
+    def __init__(
+        self, script: Script, fail_on: FailOn, conclusion: Conclusion, *, run_id: str | None = None
+    ) -> None:
         self.run_id = run_id or new_run_id()
         self.is_kept = False
         self.run: Run | None = None
         self._script = script
         self._fail_on = fail_on
-        self._quiet = quiet
+        self._conclusion = conclusion
 
     def begin(self, run: Run, is_kept: bool) -> None:
         """The run, or another life of it, is about to be carried out."""
@@ -84,7 +86,10 @@ class Ending:
         loss = explain_loss(outcome.census, self._fail_on)
         if loss is not None:
             note(loss)
-        say(strictjson.dumps(outcome.to_json()))
+        try:
+            self._conclusion.of(outcome.report, outcome.to_json(), is_kept=self.is_kept)
+        except OSError as error:
+            fail(exits.OUR_FAULT, f"the result cannot be written: {error.strerror}")
         leave(exits.DONE if loss is None else exits.FAILED)
 
     def _fail(self, error: RunError) -> NoReturn:
@@ -96,20 +101,20 @@ class Ending:
         if error.verdict in RESUMABLE:
             self._tell_how_to_resume()
         try:
-            write_result(strictjson.dumps(failure_to_json(error, report)))
+            self._conclusion.of(report, failure_to_json(error, report), is_kept=self.is_kept)
         except OSError as broken:  # the exit status tells of the run all the same
             note(f"the result cannot be written: {broken.strerror}")
         leave(exits.status(error))
 
     def _warn(self, report: Report) -> None:
         warn(report, self._script)
-        slow_engine = None if self._quiet else engine.note_on(report.usage)
+        slow_engine = None if self._conclusion.is_quiet else engine.note_on(report.usage)
         if slow_engine is not None:
             note(slow_engine)
 
     def _offer(self, verdict: Verdict, message: str) -> None:
-        members: dict[str, Any] = interruption_to_json(verdict, message, self._report(verdict))
-        offer(strictjson.dumps(members))
+        report = self._report(verdict)
+        self._conclusion.offer(report, interruption_to_json(verdict, message, report), is_kept=self.is_kept)
 
     def _tell_how_to_resume(self) -> None:
         if self.is_kept:

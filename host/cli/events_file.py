@@ -74,6 +74,11 @@ class EventsFile:
         """Whether the file is open; a named pipe is opened once it has a reader."""
         return self._descriptor is not None
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is a terminal, which may be that of stderr."""
+        return self._descriptor is not None and os.isatty(self._descriptor)
+
     async def record(self, run: Callable[[Listener], Awaitable[T]]) -> T:
         """Run something with a listener that writes; then wait for the file, `FLUSH_SECONDS` at most.
 

@@ -21,10 +21,11 @@ from flowcage.host.cli.drawing import graph
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
-from flowcage.host.cli.planning.options import is_asked, planning
+from flowcage.host.cli.planning.options import is_plan, planning
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
+from flowcage.host.cli.showing import is_asked, progress_of, showing
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
@@ -120,12 +121,16 @@ def cli() -> None:
 @detaching.options
 @planning
 @metrics.option
-@click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
+@showing
 def run(file: Path, **given: Any) -> None:
-    """Run the workflow in FILE, or from stdin where FILE is -, and print how it ended as one line of JSON."""
+    """Run the workflow in FILE, or from stdin where FILE is -, and print its result.
+
+    Where stdout is no terminal, that is one line of JSON that tells how the run ended.
+    """
     from dataclasses import replace
 
     from flowcage.host.cli import arguments
+    from flowcage.host.cli.conclusion import Conclusion
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.operating.tracing import traced
@@ -135,7 +140,7 @@ def run(file: Path, **given: Any) -> None:
     from flowcage.host.cli.setup.choice import choose, may_ask
     from flowcage.host.run.run import Run
 
-    if is_asked(given):
+    if is_plan(given):
         from flowcage.host.cli.planning.command import carry_out
 
         carry_out(file, given)
@@ -155,16 +160,15 @@ def run(file: Path, **given: Any) -> None:
             options = arguments.options(files, file, **given)
             if given["store"] and given["no_store"]:
                 raise InputError("give one of --store and --no-store, not both")
+            conclusion = Conclusion.of_command(files, given)
             events = stack.enter_context(EventsFile(given["events"], files)) if given["events"] else None
         except InputError as error:
             fail(exits.USAGE, str(error))
 
         if told is not None and may_ask(script.text):
             note(told)
-        ending = Ending(script, given["fail_on"], quiet=given["quiet"])
-        ask = prompt(
-            is_wanted=not given["no_prompt"] and given["detached"] is None, is_kept=not given["no_store"]
-        )
+        ending = Ending(script, given["fail_on"], conclusion)
+        ask = prompt(is_wanted=is_asked(given), is_kept=not given["no_store"])
 
         began = detaching.announced(given["detached"], given["store"], ending.begin)
         began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
@@ -183,7 +187,8 @@ def run(file: Path, **given: Any) -> None:
 
         if events is not None and not events.has_reader and not given["quiet"]:
             note(f"note: --events {given['events']}: this pipe has no reader yet; the run does not wait")
-        ending.of(lambda: watched(work, events, quiet=given["quiet"], has_prompt=ask is not None))
+        progress = progress_of(given, has_prompt=ask is not None)
+        ending.of(lambda: watched(work, events, progress))
 
 
 @cli.command()

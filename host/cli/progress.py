@@ -1,45 +1,138 @@
-"""The progress of a run on stderr, beside its events in a file."""
+"""The progress of a run on stderr, beside its events in a file: a table, lines, or JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from io import StringIO
-from typing import TypeAlias, TypeVar
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import NamedTuple, TypeVar
 
 from flowcage.host.cli.events_file import EventsFile
+from flowcage.host.cli.live.narrator import Narrator
 from flowcage.host.events import records
 from flowcage.host.events.records import Event, Listener
 from flowcage.host.terminal import text
+from flowcage.host.terminal.colours import painted
 from flowcage.host.terminal.text import indented
 from flowcage.protocol import strictjson
-from flowcage.protocol.messages import MISSING
 
 T = TypeVar("T")
-_OfAgent: TypeAlias = (
-    records.AgentStarted
-    | records.AnswerRefused
-    | records.AgentCompleted
-    | records.AgentFailed
-    | records.AgentCancelled
-)
+
+# Told by the table.
+_IN_THE_TABLE = (records.PhaseEntered, records.AgentStarted, records.AgentCompleted)
+
+
+class Past(NamedTuple):
+    """What a run did before it is followed.
+
+    Attributes:
+        events: makes them.
+        is_told: whether lines tell of them, or they are only known.
+        table_lines: how many of these lines, the last ones, stand above a table.
+    """
+
+    events: Callable[[], Iterable[Event]]
+    is_told: bool = False
+    table_lines: int = 10
+
+
+class Progress(NamedTuple):
+    """How the command line wants a run to be told.
+
+    Attributes:
+        quiet: not at all.
+        is_plain: by lines, on a terminal too.
+        as_json: by its events, one a line.
+        has_prompt: whether questions are shown by somebody else.
+    """
+
+    quiet: bool = False
+    is_plain: bool = False
+    as_json: bool = False
+    has_prompt: bool = False
 
 
 async def watched(
     run: Callable[[Listener | None], Awaitable[T]],
     events_file: EventsFile | None,
-    *,
-    quiet: bool,
-    has_prompt: bool = False,
+    progress: Progress,
+    past: Past | None = None,
 ) -> T:
     """Run something with the listener that the command line asked for.
+
+    Args:
+        run: what is run.
+        events_file: of all events.
+        progress: how they are told on stderr.
+        past: what happened before.
 
     Raises:
         HandlerFailed: the events file cannot be written.
     """
-    show = None if quiet else (_coloured if text.wants_colour() else _plain)(Narrator(has_prompt=has_prompt))
-    if events_file is None:
-        return await run(show)
-    return await events_file.record(lambda record: run(_both(record, show)))
+    if events_file is not None and events_file.is_terminal:  # a table and events would overwrite each other
+        progress = progress._replace(is_plain=True)
+    async with told(progress, past) as show:
+        if events_file is None:
+            return await run(show)
+        return await events_file.record(lambda record: run(_both(record, show)))
+
+
+@asynccontextmanager
+async def told(
+    progress: Progress, past: Past | None = None, clock: Callable[[], float] | None = None
+) -> AsyncIterator[Listener | None]:
+    """A listener that tells of a run, for the length of a block; None where nothing is to be told.
+
+    Args:
+        progress: how.
+        past: as for `watched`.
+        clock: as for `Display`.
+    """
+    if progress.quiet:
+        yield None
+    elif progress.as_json:
+        for event in past.events() if past is not None and past.is_told else ():
+            _tell_json(event)
+        yield _tell_json
+    elif progress.is_plain or not has_room_for_a_table():
+        lines = _Lines(Narrator(has_prompt=progress.has_prompt))
+        if past is not None:
+            lines.take_all(past.events(), None if past.is_told else 0)
+        yield lines.take
+    else:
+        async with _table(progress, past, clock) as listener:
+            yield listener
+
+
+@asynccontextmanager
+async def _table(
+    progress: Progress, past: Past | None, clock: Callable[[], float] | None
+) -> AsyncIterator[Listener]:
+    from flowcage.host.cli.live.board import Board
+    from flowcage.host.cli.live.display import Display
+
+    screen = text.stderr()
+    assert screen is not None
+    board, lines = Board(), _Lines(Narrator(has_prompt=progress.has_prompt), _IN_THE_TABLE)
+    if past is not None:
+        events = list(past.events())
+        for event in events:
+            board.take(event)
+        lines.take_all(events, past.table_lines if past.is_told else 0)
+    display = Display(board, screen, sys.stderr.fileno(), colour=text.wants_colour(), clock=clock)
+    async with display.shown():
+        yield _both(display.take, lines.take)
+
+
+def has_room_for_a_table() -> bool:
+    """Whether stderr is a terminal on which lines can be drawn anew."""
+    from flowcage.host.cli.live.display import size_of
+
+    if not text.is_interactive() or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return False
+    return size_of(sys.stderr.fileno()) is not None
 
 
 def _both(record: Listener, show: Listener | None) -> Listener:
@@ -51,103 +144,36 @@ def _both(record: Listener, show: Listener | None) -> Listener:
     return tell
 
 
-def _plain(narrator: Narrator) -> Listener:
-
-    def show(event: Event) -> None:
-        line = narrator.line(event)
-        if line is not None:
-            text.tell(indented(line[1]))
-
-    return show
+def _tell_json(event: Event) -> None:
+    text.tell(text.escaped(strictjson.dumps(event.to_json())))
 
 
-def _coloured(narrator: Narrator) -> Listener:
-    from rich.console import Console
-
-    # rich only renders: if it wrote, it would wait for the terminal. `no_color` and `force_terminal` keep it
-    # from reading the environment, where FORCE_COLOR=0 would mean colour to it; see `wants_colour`.
-    console = Console(file=StringIO(), highlight=False, emoji=False, no_color=False, force_terminal=True)
-
-    def show(event: Event) -> None:
-        line = narrator.line(event)
-        if line is not None:
-            with console.capture() as drawn:
-                console.print(indented(line[1]), style=line[0], markup=False, soft_wrap=True, end="")
-            text.tell(drawn.get())
-
-    return show
-
-
-class Narrator:
-    """Tells events as lines. It remembers what each agent call is called until the call is over.
+class _Lines:
+    """Events as lines on stderr.
 
     Args:
-        has_prompt: whether questions are shown by somebody else.
+        narrator: makes them.
+        left_out: kinds of events that need none.
     """
 
-    def __init__(self, *, has_prompt: bool = False) -> None:
-        self._has_prompt = has_prompt
-        self._names: dict[tuple[str, str], str] = {}
+    def __init__(self, narrator: Narrator, left_out: tuple[type[Event], ...] = ()) -> None:
+        self._narrator = narrator
+        self._left_out = left_out
+        self._colour = text.wants_colour()
 
-    def line(self, event: Event) -> tuple[str, str] | None:
-        """A style and one line about an event; None for those that a person need not see."""
-        if isinstance(event, records.PhaseEntered):
-            return "bold cyan", f"== {event.name}"
-        if isinstance(event, records.Logged):
-            return "", "   " + " ".join(map(_text, event.values))
-        if isinstance(event, records.QuestionAsked):
-            name = f" {_first_line(event.label)}" if event.label else ""
-            asked = f"?? question {event.question_id}{name}: {_first_line(event.question)}"
-            how = f"answer with: flowcage answer {event.root_run_id} {event.question_id} JSON"
-            return None if self._has_prompt else ("bold yellow", f"{asked}\n{how}")
-        if isinstance(event, records.QuestionAnswered):
-            refused = "" if event.message is MISSING else ": nobody answers it"
-            return "green", f"<- question {event.question_id} is settled{refused}"
-        if isinstance(event, records.ChildStarted):
-            return "cyan", f"-> workflow {event.source_name}"
-        if isinstance(event, records.FellAsleep):
-            return "dim", "zz asleep" + (f" until {event.wake_at}" if event.wake_at else "")
-        if isinstance(event, records.Awoke):
-            return "dim", f"zz awake after {event.slept_seconds:.0f} s"
-        return self._line_of_agent(event)
+    def take(self, event: Event) -> None:
+        """Tell of an event."""
+        if (line := self._line(event)) is not None:
+            text.tell(line)
 
-    def _line_of_agent(self, event: Event) -> tuple[str, str] | None:
-        if isinstance(event, records.AgentQueued):
-            if event.label:
-                self._names[event.run_id, event.request_id] = f"{event.request_id} {_first_line(event.label)}"
+    def take_all(self, events: Iterable[Event], most: int | None) -> None:
+        """Tell of some, by so many lines at most, the last ones; None tells all."""
+        lines = deque((line for event in events if (line := self._line(event)) is not None), most)
+        for line in lines:
+            text.tell(line)
+
+    def _line(self, event: Event) -> str | None:
+        line = self._narrator.line(event)
+        if line is None or isinstance(event, self._left_out):
             return None
-        if isinstance(event, records.AgentStarted):
-            called = "" if event.label else f" {_first_line(event.prompt)}"
-            attempt = f", attempt {event.attempt}" if event.attempt > 1 else ""
-            return "dim", f"-> agent {self._name(event)}{called}{attempt}"
-        if isinstance(event, records.AnswerRefused):
-            return "yellow", f"!! agent {self._name(event)} gave an answer that is refused: {event.message}"
-        return self._line_of_end(event)
-
-    def _line_of_end(self, event: Event) -> tuple[str, str] | None:
-        if isinstance(event, records.AgentCompleted) and event.cached:
-            return "dim", f"<- agent {self._name(event, is_over=True)} has the answer of the run before"
-        if isinstance(event, records.AgentCompleted):
-            return "green", f"<- agent {self._name(event, is_over=True)} answered in {event.seconds:.2f} s"
-        if isinstance(event, records.AgentFailed):
-            again = " and is retried" if event.will_retry else ""
-            name = self._name(event, is_over=not event.will_retry)
-            return "red", f"!! agent {name} failed{again}: {event.message}"
-        if isinstance(event, records.AgentCancelled):
-            name = self._name(event, is_over=True)
-            # One that had not begun cost nothing, and there may be thousands.
-            return ("yellow", f"!! agent {name} was cancelled: its workflow ended") if event.attempt else None
-        return None
-
-    def _name(self, event: _OfAgent, *, is_over: bool = False) -> str:
-        key = (event.run_id, event.request_id)
-        name = self._names.pop(key, None) if is_over else self._names.get(key)
-        return event.request_id if name is None else name
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else strictjson.dumps(value)
-
-
-def _first_line(prompt: str) -> str:
-    return text.cut(prompt.split("\n", 1)[0], 60)
+        return painted(indented(line[1]), line[0], colour=self._colour)

@@ -336,13 +336,18 @@ def test_agents_that_end_with_their_workflow_are_told_of(tmp_path: Path) -> None
 FAULT_OF_OURS = """
 import sys
 from flowcage.host.cli.arguments import Script
+from flowcage.host.cli.conclusion import Conclusion
 from flowcage.host.cli.ending import Ending
+from flowcage.host.cli.input_files import InputFiles
+from flowcage.host.cli.results import Results
 
 async def broken():
     raise ZeroDivisionError("ours")
 
+results = Results(None, None, InputFiles({}))
+conclusion = Conclusion(results, is_quiet=True, as_json=False, store=None)
 try:
-    Ending(Script("return 1", "w.js", "w.js"), "all", quiet=True).of(broken)
+    Ending(Script("return 1", "w.js", "w.js"), "all", conclusion).of(broken)
 except* ZeroDivisionError:
     sys.exit(3)
 """

@@ -74,7 +74,7 @@ def steering(tmp_path: Path) -> Path:
 
 
 def test_a_result_on_a_terminal_is_the_same_json_with_escapes(steering: Path) -> None:
-    shown = on_a_terminal("stdout", "run", steering, "--quiet")
+    shown = on_a_terminal("stdout", "run", steering, "--quiet", "--format", "json")
     require_harmless(shown)
     assert "你\U0001f3f4" in shown  # other words stay as they are
     piped = flowcage("run", steering, "--quiet")
@@ -89,7 +89,7 @@ def test_a_meta_on_a_terminal_is_the_same_json_with_escapes(steering: Path) -> N
 
 
 def test_events_on_a_terminal_are_the_same_json_with_escapes(steering: Path, tmp_path: Path) -> None:
-    shown = on_a_terminal("stdout", "run", steering, "--quiet", "--events", "/dev/stdout")
+    shown = on_a_terminal("stdout", "run", steering, "--quiet", "--events", "/dev/stdout", "--format", "json")
     require_harmless(shown)
     flowcage("run", steering, "--quiet", "--events", tmp_path / "events")
     seen, written = (
@@ -118,7 +118,8 @@ def test_no_line_of_a_script_begins_where_flowcages_own_do(fails: bool, tmp_path
     lines = re.split("[\n\r\x85\u2028]", finished.stderr)
     assert sum("flowcage: completed" in line for line in lines) > 5
     own = re.compile(
-        "   |== P inn|-> agent 1 label|<- agent 1 label innocent answered|flowcage: (note|warning|failed): |$"
+        "   |== P inn|-> agent 1 label|<- agent 1 label innocent answered|flowcage: (note|warning|failed): |"
+        "(done|failed) in |$"
     )
     assert [line for line in lines if not own.match(line)] == []
 

@@ -35,7 +35,7 @@ def planning(command: F) -> F:
     return command
 
 
-def is_asked(given: Mapping[str, Any]) -> bool:
+def is_plan(given: Mapping[str, Any]) -> bool:
     """Whether a plan is asked for; options that do not go together end the command."""
     if not given["is_plan"]:
         for name, option in (("plan_items", "--plan-items"), ("plan_output_tokens", "--plan-output-tokens")):

@@ -12,6 +12,7 @@ from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access
+from flowcage.host.cli.showing import showing
 
 
 @click.command(cls=Command)
@@ -29,7 +30,7 @@ from flowcage.host.cli.runs import access
 @guiding
 @click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
 @click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
+@showing
 def fork(run: str, script: Path | None, **given: Any) -> None:
     """Run the workflow of RUN again as a new run, or SCRIPT, which asks only what RUN was not answered.
 

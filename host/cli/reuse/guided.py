@@ -12,6 +12,7 @@ from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import access, keeping
+from flowcage.host.cli.showing import progress_of
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
 
@@ -33,7 +34,7 @@ class Asked(NamedTuple):
         run: whose answers are reused, as it was typed.
         script: file of the new source; None for that of the run.
         terms: what is reused.
-        given: the options of `guiding`, `store`, `events` and `quiet`.
+        given: the options of `guiding` and `showing`, `store` and `events`.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
 
 def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
     """Fork a run, or say what would be reused, and leave."""
+    from flowcage.host.cli.conclusion import Conclusion
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
 
@@ -53,12 +55,14 @@ def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
     with ExitStack() as stack:
         try:
             job = _Job.of(asked, record)
+            conclusion = None if given["dry_run"] else Conclusion.of_command(job.files, given)
             file = stack.enter_context(EventsFile(events, job.files)) if events else None
         except InputError as error:
             fail(exits.USAGE, str(error))
         if given["dry_run"]:
             _dry_run(path, job, as_json=given["as_json"])
-        ending = Ending(job.script, job.settings["given"]["fail_on"], quiet=given["quiet"])
+        assert conclusion is not None
+        ending = Ending(job.script, job.settings["given"]["fail_on"], conclusion)
         if record.summary.state == "running" and not given["quiet"]:
             note(f"note: run {record.summary.run_id} may go on; what is in the store by now is reused")
         ending.of(lambda: _live(path, job, ending, file))
@@ -138,7 +142,7 @@ async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
             ending.is_kept = True
             return await kept.execute(ending.run)
 
-    return await watched(work, file, quiet=given["quiet"])
+    return await watched(work, file, progress_of(given))
 
 
 def _dry_run(path: Path, job: _Job, *, as_json: bool) -> NoReturn:

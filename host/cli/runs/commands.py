@@ -14,6 +14,7 @@ from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
+from flowcage.host.cli.showing import is_asked, progress_of, showing
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Listener
@@ -30,20 +31,18 @@ if TYPE_CHECKING:
 @guiding
 @access.STORE
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings.")
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
 @click.option("--timeout", type=Seconds(), help="Seconds for the run with its earlier lives, in place of "
               "those it had.")  # fmt: skip
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
 @detaching.options
 @metrics.option
+@showing
 def resume(
     run: str,
     script: Path | None,
     store: Path | None,
     events: Path | None,
-    quiet: bool,
-    no_prompt: bool,
     timeout: float | None,
     even_if_cancelled: bool,
     **given: Any,
@@ -57,11 +56,13 @@ def resume(
     """
     from dataclasses import replace
 
+    from flowcage.host.cli.conclusion import Conclusion
     from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.live.past import events_of
     from flowcage.host.cli.operating.tracing import traced
     from flowcage.host.cli.people.prompt import prompt
-    from flowcage.host.cli.progress import watched
+    from flowcage.host.cli.progress import Past, watched
     from flowcage.host.cli.reuse.resuming import fork_or_refuse
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
@@ -73,7 +74,7 @@ def resume(
     path = access.path_of(store)
     events = events and events.absolute()
     record = access.looked_up(path, run)
-    given |= {"store": store, "events": events, "quiet": quiet}
+    given |= {"store": store, "events": events}
     fork_or_refuse(record, run, script, even_if_cancelled, given)
     run_id, old_script = record.summary.run_id, keeping.script_of(record.workflows[""])
     if (warning := moved(record.workflows[""].made_by)) is not None:
@@ -82,11 +83,12 @@ def resume(
         try:
             options = keeping.options_of(record.settings)
             options = replace(options, timeout_seconds=timeout or options.timeout_seconds)
+            conclusion = Conclusion.of_command(InputFiles({}), given)
             file = stack.enter_context(EventsFile(events, InputFiles({}))) if events else None
         except InputError as error:
             fail(exits.USAGE, str(error))
-        ending = Ending(old_script, record.settings["given"]["fail_on"], quiet=quiet, run_id=run_id)
-        ask = prompt(is_wanted=not no_prompt and given["detached"] is None, is_kept=True)
+        ending = Ending(old_script, record.settings["given"]["fail_on"], conclusion, run_id=run_id)
+        ask = prompt(is_wanted=is_asked(given), is_kept=True)
 
         began = detaching.announced(given["detached"], path, ending.begin)
         began = stack.enter_context(metrics.of_run(given["metrics_addr"], began))
@@ -98,4 +100,6 @@ def resume(
                 life = keeping.lives(replace(options, listener=with_spans(listener), ask=ask), outside, began)
                 return await to_the_end(opened, kept, life)
 
-        ending.of(lambda: watched(work, file, quiet=quiet, has_prompt=ask is not None))
+        progress = progress_of(given, has_prompt=ask is not None)
+        past = Past(lambda: events_of(record))
+        ending.of(lambda: watched(work, file, progress, past))

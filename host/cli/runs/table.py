@@ -10,12 +10,13 @@ from flowcage.host.cli.runs.commands import resume
 from flowcage.host.cli.runs.looking.following import logs, wait
 from flowcage.host.cli.runs.looking.listing import ls
 from flowcage.host.cli.runs.looking.showing import result, show
+from flowcage.host.cli.runs.looking.watch import watch
 from flowcage.host.cli.runs.moving import export_run, import_runs
 from flowcage.host.cli.runs.removing import prune, rm
 from flowcage.host.cli.runs.replaying import replay
 from flowcage.host.cli.runs.stack import stack
 
 COMMANDS = (
-    *(resume, fork, answer, ls, show, logs, report, result, wait, stack, replay, cancel, rm, prune),
+    *(resume, fork, answer, ls, show, watch, logs, report, result, wait, stack, replay, cancel, rm, prune),
     *(export_run, import_runs),
 )

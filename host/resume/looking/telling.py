@@ -58,6 +58,13 @@ class Resumed(_OfHistory):
         return super().to_json() | {"life": self.life}
 
 
+@dataclass(frozen=True)
+class Left(_OfHistory):
+    """The process that had the run is gone."""
+
+    TYPE = "left"
+
+
 class Telling:
     """Of one run, entry by entry.
 

@@ -37,7 +37,7 @@ def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
     """
     from flowcage.host.cli.runs.looking.narrated import Lines
 
-    follow = follow and _may_go_on(store, run)
+    follow = follow and may_go_on(store, run)
 
     async def work(opened: SqliteStore) -> Summary | None:
         run_id = await opened.find(run)
@@ -71,25 +71,25 @@ def wait(run: str, store: Path | None) -> None:
     """
     from flowcage.host.resume.looking import watching
 
-    may_go_on = _may_go_on(store, run)
+    goes_on = may_go_on(store, run)
 
     async def work(opened: SqliteStore) -> RunRecord:
         run_id = await opened.find(run)
-        if may_go_on:
+        if goes_on:
             async with aclosing(watching.changes(opened, run_id)) as changes:
                 async for _ in changes:
                     pass
         return await opened.load(run_id)
 
-    record = (access.write if may_go_on else access.read)(store, work)
+    record = (access.write if goes_on else access.read)(store, work)
     summary = record.summary
     if summary.is_abandoned:
         note(f"run {summary.run_id} was interrupted; go on with: flowcage resume {summary.run_id}")
     access.say_all([], result_json(record), as_json=True)
-    leave(_status(record))
+    leave(status_of(record))
 
 
-def _may_go_on(store: Path | None, run: str) -> bool:
+def may_go_on(store: Path | None, run: str) -> bool:
     """Whether there is anything to follow. If not, the store need not be one that can be written."""
     from flowcage.host.resume.looking import watching
 
@@ -131,7 +131,7 @@ async def _print(lines: list[str]) -> None:
         await trio.to_thread.run_sync(write_result, text, abandon_on_cancel=True)
 
 
-def _status(record: RunRecord) -> int:
+def status_of(record: RunRecord) -> int:
     """The exit status of `flowcage run` for this end."""
     from flowcage.host.outcome.verdict import Exit, Verdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flowcage.host.cli.progress import Narrator
+from flowcage.host.cli.live.narrator import Narrator
 from flowcage.host.events import records
 from flowcage.host.events.records import Event
 from flowcage.host.resume.looking.telling import Diagnosed, Resumed
@@ -14,38 +14,36 @@ _INDENT = " " * 26  # below the text of the first line
 
 
 class Lines:
-    """Of one run; child workflows are told apart by the request that started them."""
+    """Of one run."""
 
     def __init__(self) -> None:
         self._narrator = Narrator()
-        self._names: dict[str, str] = {}
 
     def line(self, event: Event) -> str | None:
         """One line about an event; None for those that a person need not see."""
-        if isinstance(event, records.ChildStarted):
-            self._names[event.child_run_id] = event.source_name
-        if (text := self._text(event)) is None:
+        if (own := self._text(event)) is not None:
+            text = self._narrator.named(event, own)
+        elif (found := self._narrator.line(event)) is not None:
+            text = found[1]
+        else:
             return None
-        where = self._names.get(event.run_id)
-        told = text if where is None else f"{text}  [{where}]"
-        return f"{_time(event.time)}  {indented(told, _INDENT)}"
+        return f"{_time(event.time)}  {indented(text, _INDENT)}"
 
-    def _text(self, event: Event) -> str | None:
+    @staticmethod
+    def _text(event: Event) -> str | None:
+        """What only a history has, or is told in other words here."""
         match event:
             case records.RunStarted(parent_run_id=None):
                 return f"run {event.run_id} of {event.source_name} began"
             case records.RunEnded():
                 return f"the run ended: {event.verdict}" + (f": {event.error}" if event.error else "")
-            case records.ChildEnded():
-                return f"<- workflow {self._names.get(event.child_run_id, '')} ended: {event.verdict}"
             case records.Sleeping():
                 return f"   sleeps for {event.duration_ms / 1000:g} s"
             case Resumed():
                 return f"resumed: the run goes on, in its life {event.life}"
             case Diagnosed():
                 return f"note: {event.diagnostic.get('message')}"
-        found = self._narrator.line(event)
-        return None if found is None else found[1]
+        return None
 
 
 def _time(told: str) -> str:
