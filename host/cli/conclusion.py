@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from flowcage.host.cli.console import tell_record
 from flowcage.host.cli.input_files import InputFiles
-from flowcage.host.cli.live.amounts import dollars, seconds_text, tokens
+from flowcage.host.cli.live.amounts import dollars, seconds_text, tokens, word_of
 from flowcage.host.cli.results import Results
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.verdict import Verdict
@@ -111,9 +111,8 @@ class Conclusion:
 
 def summary(verdict: str, spent: Spent) -> str:
     """The last line: ``done in 5.7 s: 9 agents, 0 failed, 12.3k tokens, $0.41``."""
-    word = "done" if verdict == Verdict.COMPLETED else verdict
     census = spent.census
-    told = f"{word} in {seconds_text(spent.seconds)}"
+    told = f"{word_of(verdict)} in {seconds_text(spent.seconds)}"
     if not census.calls:
         return told
     counts = [

@@ -21,7 +21,12 @@ from flowcage.protocol import strictjson
 T = TypeVar("T")
 
 # Told by the table.
-_IN_THE_TABLE = (records.PhaseEntered, records.AgentStarted, records.AgentCompleted)
+_IN_THE_TABLE = (
+    records.PhaseEntered,
+    records.AgentStarted,
+    records.AgentCompleted,
+    records.AgentCancelled,
+)
 
 
 class Past(NamedTuple):

@@ -10,7 +10,7 @@ these rows, erases them where lines come in their place, and writes both. The cu
 write only, and so is visible whenever the process is stopped or killed. Rows do not wrap: a frame is written
 with DECAWM off.
 
-`hold` leaves the terminal to whoever asks a person something: the frame stays as text, and lines wait until
+`hold` leaves the terminal to whoever asks a person something: there is no frame, and lines wait until
 `release`, but for those of `write_through`.
 """
 
@@ -48,6 +48,7 @@ class Screen(LineSink):
 
     _frame: Frame | None = None
     _is_new = False
+    _is_drawn_on = False
     _shown: tuple[int, ...] = ()
     _is_lost = False
     _held: deque[bytes] | None = None
@@ -56,6 +57,7 @@ class Screen(LineSink):
     def draw(self, frame: Frame | None) -> None:
         """Show a frame in the place of the one before; None leaves none."""
         with self._changed:
+            self._is_drawn_on = True
             if self._held is None:
                 self._frame, self._is_new = frame, True
                 self._start()
@@ -66,6 +68,7 @@ class Screen(LineSink):
         with self._changed:
             self.release()
             self.draw(None)
+            self._is_drawn_on = False
             for row in frame.rows:
                 self.write(row + b"\n")
 
@@ -74,10 +77,10 @@ class Screen(LineSink):
         self._is_lost = True
 
     def hold(self) -> None:
-        """Leave the terminal to somebody else, if there is a frame."""
+        """Leave the terminal to somebody else, if frames are drawn."""
         with self._changed:
-            if self._frame is not None and self._held is None:
-                self._frame, self._is_new, self._is_lost = None, False, True
+            if self._is_drawn_on and self._held is None:
+                self.draw(None)  # else what it says would be out of date
                 self._held = deque()
 
     def release(self) -> None:

@@ -11,8 +11,8 @@ import re
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import NoReturn
 
@@ -145,6 +145,25 @@ def tell(line: str) -> None:
     """Write a line to stderr, without waiting for its reader."""
     if (sink := stderr()) is not None:
         sink.write(encoded(f"{line}\n"))
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Leave the terminal to whoever asks a person something, where frames are drawn: lines wait."""
+    sink = stderr()
+    if sink is not None:
+        sink.hold()
+    try:
+        yield
+    finally:
+        if sink is not None:
+            sink.release()
+
+
+def tell_through(line: str) -> None:
+    """As `tell`, for whoever has the terminal."""
+    if (sink := stderr()) is not None:
+        sink.write_through(encoded(f"{line}\n"))
 
 
 def encoded(line: str) -> bytes:

@@ -1,7 +1,11 @@
-"""Amounts as the table and the last line of a run tell them."""
+"""Amounts and verdicts as the table and the last line of a run tell them."""
 
 from __future__ import annotations
 
+from flowcage.host.outcome.verdict import Verdict
+
+# Of verdicts that a person reads as another word; `flowcage ls` has this one, too.
+_WORDS = {Verdict.COMPLETED.value: "done", Verdict.HOST_SHUTDOWN.value: "interrupted"}
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -42,3 +46,8 @@ def seconds_text(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def word_of(verdict: str) -> str:
+    """How a run ended, in a word."""
+    return _WORDS.get(verdict, verdict)

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from flowcage.host.cli.live.amounts import word_of
 from flowcage.host.cli.live.board import Board
 from flowcage.host.cli.live.choice import Item, Kind, Row, chosen, more
 from flowcage.host.cli.live.workflow import Agent, Phase, Workflow
+from flowcage.host.outcome.verdict import Verdict
 
 # What gives way first has the highest number.
 _WAIT, _ACTIVE, _AGENT, _DONE, _FURTHER_AGENT = range(5)
@@ -36,8 +38,8 @@ class Sum(NamedTuple):
 
     @property
     def ended(self) -> int:
-        """Calls that are over."""
-        return self.answered + self.failed + self.cancelled
+        """Calls that came to an end of their own."""
+        return self.answered + self.failed
 
 
 def rows(board: Board, now: float, room: int) -> tuple[Row, ...]:
@@ -89,7 +91,7 @@ def _head(board: Board, root: Workflow, now: float) -> Row:
 
 def _state(board: Board, root: Workflow) -> tuple[str, str]:
     if root.verdict is not None:
-        return ("green", "done") if root.verdict == "completed" else ("red", root.verdict)
+        return "green" if root.verdict == Verdict.COMPLETED else "red", word_of(root.verdict)
     if board.left is not None:
         return "red", "interrupted"
     if board.asleep is not None:
@@ -134,7 +136,7 @@ def _child_items(child: Workflow, depth: int, now: float) -> Iterator[Item]:
     is_over = child.verdict is not None
     until = now if child.ended is None else child.ended
     row = _row("done" if is_over else "active", depth, child.name, sum_of(child), until - child.began)
-    if child.verdict not in (None, "completed"):
+    if child.verdict not in (None, Verdict.COMPLETED):
         row = row._replace(notes=(("red", str(child.verdict)), *row.notes))
     rank = (_DONE, -int(until * 1000)) if is_over else (_ACTIVE, 0)
     yield Item(row, rank, id(child.phases))

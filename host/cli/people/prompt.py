@@ -3,6 +3,9 @@
 One question is shown at a time. Nothing here blocks: stdin is read once the terminal has a line, and an
 answer that comes from elsewhere meanwhile cancels the prompt. A program in the background must not read from
 its terminal, or the kernel stops it; it waits until it is in the foreground.
+
+Where a table is drawn, it and what would be told wait for the answer: they would come in the middle of what
+is being typed.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import os
 import sys
 import termios
+from contextlib import suppress
 
 import trio
 
 from flowcage.host.agents.people import AskHandler, Question
 from flowcage.host.outcome.errors import RequestRejected
-from flowcage.host.terminal.text import cut, indented, is_interactive, tell
+from flowcage.host.terminal.text import cut, held, indented, is_interactive, tell, tell_through
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
@@ -48,33 +52,37 @@ class _Prompt:
     async def ask(self, question: Question) -> Json:
         """Ask until there is an answer that can be read."""
         async with self._turn:
-            if question.problem is None:
-                self._show(question)
-                self._forget()
-            else:
-                tell(indented(f"   !! {question.problem}"))
-            while True:
-                tell(f"   {_how(question)}")
-                line = await self._line()
-                if line is None:
-                    break
-                try:
-                    return _read(question, line)
-                except ValueError as error:
-                    tell(indented(f"   !! {error}"))
+            with held(), suppress(EOFError):
+                return await self._ask(question)
         if not self._is_kept:
             raise RequestRejected("nobody has answered: the terminal's input has ended")
         tell(f"   answer it with: flowcage answer {question.run_id} {question.id} JSON")
         await trio.sleep_forever()
         raise AssertionError
 
+    async def _ask(self, question: Question) -> Json:
+        if question.problem is None:
+            self._show(question)
+            self._forget()
+        else:
+            tell_through(indented(f"   !! {question.problem}"))
+        while True:
+            tell_through(f"   {_how(question)}")
+            line = await self._line()
+            if line is None:
+                raise EOFError
+            try:
+                return _read(question, line)
+            except ValueError as error:
+                tell_through(indented(f"   !! {error}"))
+
     def _show(self, question: Question) -> None:
         name = f" {cut(question.label, _MOST_OF_LABEL)}" if question.label else ""
-        tell(indented(f"?? question {question.id}{name}: {question.question}"))
+        tell_through(indented(f"?? question {question.id}{name}: {question.question}"))
         for number, option in enumerate(question.options[:_MOST_OPTIONS], 1):
-            tell(indented(f"   {number}) {cut(option.label, _MOST_OF_LABEL)}"))
+            tell_through(indented(f"   {number}) {cut(option.label, _MOST_OF_LABEL)}"))
         if len(question.options) > _MOST_OPTIONS:
-            tell(f"   … {len(question.options) - _MOST_OPTIONS} more")
+            tell_through(f"   … {len(question.options) - _MOST_OPTIONS} more")
 
     def _forget(self) -> None:
         """What was typed before a question was shown is no answer to it."""
