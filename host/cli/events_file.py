@@ -13,7 +13,7 @@ import trio
 from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.lone_error import open_nursery_raising
-from flowcage.host.cli.output_file import open_output, open_pipe
+from flowcage.host.cli.outcomes.output_file import open_output, open_pipe
 from flowcage.host.events.records import Event, Listener
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed

@@ -17,10 +17,10 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
-from flowcage.host.cli.drawing import graph
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
+from flowcage.host.cli.planning.drawing import graph
 from flowcage.host.cli.planning.options import is_plan, planning
 from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
@@ -130,10 +130,10 @@ def run(file: Path, **given: Any) -> None:
     from dataclasses import replace
 
     from flowcage.host.cli import arguments
-    from flowcage.host.cli.conclusion import Conclusion
-    from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.operating.tracing import traced
+    from flowcage.host.cli.outcomes.conclusion import Conclusion
+    from flowcage.host.cli.outcomes.ending import Ending
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import watched
     from flowcage.host.cli.runs import keeping

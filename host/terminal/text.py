@@ -83,11 +83,6 @@ def safe(text: str) -> str:
     return shown.translate(_SHOWN)
 
 
-def whole(text: str) -> str:
-    """`safe` text of any length, for files."""
-    return text.replace("\r\n", "\n").translate(_SHOWN)
-
-
 def indented(text: str, indent: str = _INDENT) -> str:
     """`safe` text, with all lines but the first indented."""
     return safe(text).replace("\n", f"\n{indent}")
@@ -95,7 +90,7 @@ def indented(text: str, indent: str = _INDENT) -> str:
 
 def whole(text: str, indent: str = "") -> str:
     """Text that cannot control a terminal, however long, with all of its lines indented."""
-    return indent + text.translate(_SHOWN).replace("\n", f"\n{indent}")
+    return indent + text.replace("\r\n", "\n").translate(_SHOWN).replace("\n", f"\n{indent}")
 
 
 def message(text: str) -> str:

@@ -336,10 +336,10 @@ def test_agents_that_end_with_their_workflow_are_told_of(tmp_path: Path) -> None
 FAULT_OF_OURS = """
 import sys
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.conclusion import Conclusion
-from flowcage.host.cli.ending import Ending
+from flowcage.host.cli.outcomes.conclusion import Conclusion
+from flowcage.host.cli.outcomes.ending import Ending
 from flowcage.host.cli.input_files import InputFiles
-from flowcage.host.cli.results import Results
+from flowcage.host.cli.outcomes.results import Results
 
 async def broken():
     raise ZeroDivisionError("ours")

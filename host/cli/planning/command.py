@@ -14,8 +14,8 @@ from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent,
 from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, say, to_the_end
-from flowcage.host.cli.ending import explain_loss
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.outcomes.ending import explain_loss
 from flowcage.host.cli.planning.table import table
 from flowcage.host.cli.setup.agents import composed, fixtures_in
 from flowcage.host.cli.setup.choice import choose

@@ -45,9 +45,9 @@ class Asked(NamedTuple):
 
 def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
     """Fork a run, or say what would be reused, and leave."""
-    from flowcage.host.cli.conclusion import Conclusion
-    from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
+    from flowcage.host.cli.outcomes.conclusion import Conclusion
+    from flowcage.host.cli.outcomes.ending import Ending
 
     given = asked.given
     path = access.path_of(given["store"])

@@ -56,11 +56,11 @@ def resume(
     """
     from dataclasses import replace
 
-    from flowcage.host.cli.conclusion import Conclusion
-    from flowcage.host.cli.ending import Ending
     from flowcage.host.cli.events_file import EventsFile
     from flowcage.host.cli.live.past import events_of
     from flowcage.host.cli.operating.tracing import traced
+    from flowcage.host.cli.outcomes.conclusion import Conclusion
+    from flowcage.host.cli.outcomes.ending import Ending
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import Past, watched
     from flowcage.host.cli.reuse.resuming import fork_or_refuse

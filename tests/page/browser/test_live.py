@@ -22,11 +22,17 @@ _PAGE = """<!doctype html><html lang="en"><title>run</title>{links}<div id="page
 <script type="module">
 import {{ mount }} from "./page.js";
 globalThis.told = [];
-globalThis.page = mount(document.getElementById("page"), JSON.parse(document.getElementById("document").textContent), {{
+const shown = JSON.parse(document.getElementById("document").textContent);
+globalThis.page = mount(document.getElementById("page"), shown, {{
   live: true,
   home: {{ href: "#home", label: "runs" }},
   actions: [
-    {{ label: "Cancel", kind: "danger", when: (run) => run.state === "running", run: (run) => told.push(run.id) }},
+    {{
+      label: "Cancel",
+      kind: "danger",
+      when: (run) => run.state === "running",
+      run: (run) => globalThis.told.push(run.id),
+    }},
   ],
   fetchCall: async (id) => ({{ id, prompt: `the whole prompt of ${{id}}` }}),
   extra: (call, before) => before ?? (call.state === "open" ? document.createElement("textarea") : null),

@@ -148,7 +148,7 @@ def status_of(record: RunRecord) -> int:
 
 
 def _status_of_completed(record: RunRecord) -> int:
-    from flowcage.host.cli.ending import explain_loss
+    from flowcage.host.cli.outcomes.ending import explain_loss
     from flowcage.host.resume.looking.story import story_of
     from flowcage.host.run.reporting import census_of
 

@@ -20,7 +20,7 @@ from flowcage.host.cli.showing import progress_of, showing
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:
-    from flowcage.host.cli.conclusion import Conclusion
+    from flowcage.host.cli.outcomes.conclusion import Conclusion
     from flowcage.host.cli.progress import Progress
     from flowcage.host.durable.records import RunRecord, Summary
     from flowcage.host.durable.sqlite.store import SqliteStore
@@ -40,7 +40,7 @@ def watch(run: str, store: Path | None, **given: Any) -> None:
     RUN is an id, the beginning of one, or @last. The exit status is that of flowcage run for such an end; 137
     where the process that had it was killed. Ctrl-C ends the watching, and not the run.
     """
-    from flowcage.host.cli.conclusion import Conclusion
+    from flowcage.host.cli.outcomes.conclusion import Conclusion
 
     try:
         conclusion = Conclusion.of_command(InputFiles({}), given | {"store": store})
@@ -133,7 +133,7 @@ def _is_overdue(summary: Summary) -> bool:
 
 
 def _conclude(record: RunRecord, run: str, conclusion: Conclusion) -> None:
-    from flowcage.host.cli.conclusion import Spent
+    from flowcage.host.cli.outcomes.conclusion import Spent
     from flowcage.host.resume.looking.story import story_of
     from flowcage.host.run.reporting import census_of
 

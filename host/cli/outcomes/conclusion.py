@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from flowcage.host.cli.console import tell_record
 from flowcage.host.cli.input_files import InputFiles
 from flowcage.host.cli.live.amounts import dollars, seconds_text, tokens, word_of
-from flowcage.host.cli.results import Results
+from flowcage.host.cli.outcomes.results import Results
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.terminal.colours import painted

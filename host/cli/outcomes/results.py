@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from flowcage.host.cli.console import offer, write_result
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.output_file import open_output, open_pipe
+from flowcage.host.cli.outcomes.output_file import open_output, open_pipe
 from flowcage.host.terminal.line_sink import write_all
 from flowcage.host.terminal.text import escaped, whole
 from flowcage.protocol import strictjson

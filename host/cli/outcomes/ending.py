@@ -7,8 +7,8 @@ from typing import Literal, NoReturn, TypeAlias
 
 from flowcage.host.cli import engine, exits
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.conclusion import Conclusion
 from flowcage.host.cli.console import fail, note, warn
+from flowcage.host.cli.outcomes.conclusion import Conclusion
 from flowcage.host.durable.errors import StoreError
 from flowcage.host.durable.reuse.terms import NotForkable
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json

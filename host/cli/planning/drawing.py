@@ -74,7 +74,7 @@ def _drawn(script: Script, form: str, dialect: Any) -> str:
 
 
 def _write(files: InputFiles, path: Path, text: str) -> None:
-    from flowcage.host.cli.output_file import open_output
+    from flowcage.host.cli.outcomes.output_file import open_output
     from flowcage.host.terminal.line_sink import write_all
 
     what = f"--output {path}"
