@@ -79,9 +79,7 @@ class Child:
     ) -> None:
         self._process = ChildProcess(spawned)
         self._spawned = spawned
-        self._launcher = launcher
-        self._began = began
-        self._allowance = allowance
+        self._launcher, self._began, self._allowance = launcher, began, allowance
         self._has_own_glances = glances is None
         self._glances = glances or Glances()
         self._is_initialized = False

@@ -63,11 +63,10 @@ class Driver:
     Attributes:
         allowance: what all of the tree's processes may use together.
         nodes: those that are not over, by path.
-        asleep: that the run falls asleep: from then on nothing happens to it.
-        fed_at: when something happened last, by trio's clock.
-        telling: tells of it; `emit` tells of one event.
+        asleep: from then on nothing happens to the run.
+        fed_at: when something happened last, by trio's clock; `telling` tells of it, and `emit` of one event.
         napping: workflows without a child.
-        skips_waits: whether what waits for a time, such as ``sleep()``, goes on at once.
+        skips_waits: whether ``sleep()`` and the like go on at once.
     """
 
     def __init__(
@@ -106,8 +105,7 @@ class Driver:
         self._alarms: Alarms | None = None
         self.fed_at = trio.current_time()
         self.asleep: FallsAsleep | None = None
-        self.napping = Napping()
-        self.skips_waits = False
+        self.napping, self.skips_waits = Napping(), False
         self._idleness = Idleness(hibernation, self)
 
     @property
