@@ -22,16 +22,14 @@ _PAGE = """<!doctype html><html lang="en"><title>run</title>{links}<div id="page
 <script type="module">
 import {{ mount }} from "./page.js";
 globalThis.told = [];
-const shown = JSON.parse(document.getElementById("document").textContent);
-globalThis.page = mount(document.getElementById("page"), shown, {{
+const whole = JSON.parse(document.getElementById("document").textContent);
+globalThis.page = mount(document.getElementById("page"), whole, {{
   live: true,
   home: {{ href: "#home", label: "runs" }},
   actions: [
     {{
-      label: "Cancel",
-      kind: "danger",
-      when: (run) => run.state === "running",
-      run: (run) => globalThis.told.push(run.id),
+      label: "Cancel", kind: "danger",
+      when: (run) => run.state === "running", run: (run) => told.push(run.id),
     }},
   ],
   fetchCall: async (id) => ({{ id, prompt: `the whole prompt of ${{id}}` }}),

@@ -77,6 +77,23 @@ export class Result {
       run.result !== undefined ? textBlock("Result", valueText(run.result), { heading: "h2", fullLength: run.cut?.result }) : null,
       run.result === undefined && !run.error ? el("p", { class: "empty" }, isGoingOn(run) ? "There is no result yet." : "This run has no result.") : null,
       run.args !== undefined && run.args !== null ? textBlock("Arguments", valueText(run.args), { heading: "h2", fullLength: run.cut?.args }) : null,
-      textBlock("Usage of the run", JSON.stringify(run.usage ?? {}, null, 2), { heading: "h2" }));
+      facts("Usage", run.usage), facts("Calls by outcome", run.census));
   }
+}
+
+/** Figures as the run's report has them, by their names in words. */
+function facts(title, figures) {
+  const told = Object.entries(figures ?? {}).filter(([, value]) => typeof value === "number" || typeof value === "string");
+  if (told.length === 0) return null;
+  return el("section", { class: "block" }, el("h2", { class: "block-title block-head" }, title),
+    el("dl", { class: "facts panel" }, told.map(([name, value]) => [el("dt", {}, inWords(name)), el("dd", {}, typeof value === "number" ? figure(value) : value)])));
+}
+
+function inWords(name) {
+  const words = name.replace(/([A-Z])/g, " $1").toLowerCase().trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function figure(value) {
+  return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(6)));
 }
