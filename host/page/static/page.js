@@ -9,8 +9,8 @@
 //       live       true: the run is watched, so its clock goes on between two deltas, and the head does not
 //                  say as of when the page is.
 //       fetchCall  (id) => Promise of that call with its whole texts; without it the page says how to get them.
-//       actions    buttons in the head: [{label, title?, kind?: "primary" | "danger", when?(run) => boolean,
-//                  run(run) => void}]; `when` is asked again at every change of the run.
+//       actions    buttons in the head: [{label, title?, kind?: "primary" | "danger", run(run) => void,
+//                  when?(run, model) => boolean}]; `when` is asked again at every change.
 //       extra      (call, before) => element or null, put into the detail of a call, such as the form that
 //                  answers a person's question. It is asked again when the call has changed; `before` is the
 //                  element that is there: returned again, it stays untouched, with its focus and its text.

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from flowcage.host.page.html import assemble
+from flowcage.host.page.html import STATIC, assemble
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -58,3 +61,31 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     context.close()
     assert complaints == []
     assert [url.partition("#")[0] for url in requests if not url.startswith("file:")] == []
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Served(NamedTuple):
+    """A folder with the page's modules, and its address on loopback."""
+
+    folder: Path
+    address: str
+
+
+@pytest.fixture(scope="package")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    for file in STATIC.rglob("*.*"):
+        copy = folder / file.relative_to(STATIC)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=folder))
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield Served(folder, f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -41,7 +41,14 @@ def document(calls: int = 9, *, seed: int = 17, state: str = "ended") -> dict[st
     made = calls_of(calls, random.Random(seed), state)
     run = _run(made, state)
     ended = run["seconds"]
-    workflow = {"path": "", "runId": run["id"], "sourceName": "review.js", "source": SCRIPT, "parent": None}
+    workflow: dict[str, Any] = {
+        "path": "",
+        "runId": run["id"],
+        "sourceName": "review.js",
+        "source": SCRIPT,
+        "parent": None,
+    }
+    workflow["outline"] = _OUTLINE
     logs = [
         {"at": round(number * ended / calls, 3), "seq": number, "path": "", "text": f"part {number} read"}
         for number in range(min(calls, 400))
@@ -86,6 +93,15 @@ def _run(made: list[dict[str, Any]], state: str) -> dict[str, Any]:
     return run if run["error"] or not is_over else run | {"result": _RESULT if made else {"nothing": True}}
 
 
+# As the child reads it from the script.
+_OUTLINE = {
+    "calls": [
+        {"kind": "agent", "line": 13, "column": 20, "phase": "Plan", "label": "plan"},
+        {"kind": "agent", "line": 17, "column": 31, "phase": "Review", "label": "review:${…}"},
+        {"kind": "agent", "line": 22, "column": 3, "phase": "Verify", "label": "verify:${…}"},
+        {"kind": "agent", "line": 25, "column": 14, "phase": "Report", "label": "report"},
+    ]
+}
 _PHASES = [
     {"title": "Plan", "detail": "what is to be read"},
     {"title": "Review", "detail": "a reader for each part"},

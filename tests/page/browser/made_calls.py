@@ -35,19 +35,15 @@ def calls_of(count: int, chance: random.Random, state: str) -> list[dict[str, An
     made, slots = [plan], 4 if count < 50 else 24
     free = [4.4] * slots
     for index in range(readers):
-        made.append(_queued(len(made) + 1, "Review", _label("review", index), 4.3, free, chance, line=17))
+        made.append(_queued(len(made) + 1, "Review", _label("review", index), 4.3, free, chance))
     begun = max(free) if free else 4.4
     free = [begun + 0.2] * slots
     for index in range(verifiers):
-        made.append(
-            _queued(len(made) + 1, "Verify", f"verify:F{index + 1}", begun + 0.1, free, chance, line=22)
-        )
+        made.append(_queued(len(made) + 1, "Verify", f"verify:F{index + 1}", begun + 0.1, free, chance))
     if count > 1:
         at = max(free) + 0.1
         made.append(
-            _call(
-                str(len(made) + 1), "Report", "report", at, at + 0.05, chance.uniform(3, 6), chance, line=25
-            )
+            _call(str(len(made) + 1), "Report", "report", at, at + 0.05, chance.uniform(3, 6), chance)
         )
     return made if state == "ended" else _until(made)
 
@@ -58,13 +54,13 @@ def _label(stem: str, index: int) -> str:
 
 
 def _queued(
-    number: int, phase: str, label: str, asked: float, free: list[float], chance: random.Random, line: int
+    number: int, phase: str, label: str, asked: float, free: list[float], chance: random.Random
 ) -> dict[str, Any]:
     slot = free.index(min(free))
     kind = chance.random()
     if kind < 0.09 and number > 3:
-        return _reused(_call(str(number), phase, label, asked, asked, 0.0, chance, line=line))
-    call = _call(str(number), phase, label, asked, free[slot], chance.uniform(1.5, 9), chance, line=line)
+        return _reused(_call(str(number), phase, label, asked, asked, 0.0, chance))
+    call = _call(str(number), phase, label, asked, free[slot], chance.uniform(1.5, 9), chance)
     if 0.09 <= kind < 0.22:
         _retry(call, chance)
     if 0.22 <= kind < 0.25 and number > 9:
@@ -77,7 +73,6 @@ def _queued(
 
 def _call(
     identifier: str, phase: str, label: str, asked: float, began: float, length: float, chance: random.Random,
-    line: int = 13,
 ) -> dict[str, Any]:  # fmt: skip
     read, written = chance.randint(800, 9000), chance.randint(80, 1400)
     model = MODELS[2] if phase == "Verify" else MODELS[chance.randint(0, 1)]
@@ -109,8 +104,8 @@ def _call(
         "worktree": None,
         "reused": False,
         "reusedFrom": None,
-        "line": line,
-        "column": 24,
+        "line": None,
+        "column": None,
     }  # fmt: skip
 
 

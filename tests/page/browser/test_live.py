@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from flowcage.host.page.html import STATIC, STYLES
+from flowcage.host.page.html import STYLES
 
+from .conftest import Served
 from .documents import document
 
 _PAGE = """<!doctype html><html lang="en"><title>run</title>{links}<div id="page"></div>
@@ -39,40 +36,19 @@ globalThis.page = mount(document.getElementById("page"), whole, {{
 """
 
 
-class _Files(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
-    """A folder with the modules, at an address on loopback."""
-    for file in STATIC.rglob("*.*"):
-        copy = tmp_path / file.relative_to(STATIC)
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_bytes(file.read_bytes())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=tmp_path))
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def page(browser: Browser, served: str, tmp_path: Path) -> Iterator[Page]:
+def page(browser: Browser, served: Served) -> Iterator[Page]:
     """A run that goes on, with one prompt that is cut."""
     whole = document(40, state="running")
     whole["calls"][-1]["cut"] = {"prompt": 9000}
     links = "".join(f'<link rel="stylesheet" href="{name}">' for name in STYLES)
     data = json.dumps(whole).replace("<", "\\u003c")
-    (tmp_path / "run.html").write_text(_PAGE.format(links=links, data=data))
+    (served.folder / "run.html").write_text(_PAGE.format(links=links, data=data))
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{served}/run.html")
+    page.goto(f"{served.address}/run.html")
     page.wait_for_selector(".page")
     yield page
     context.close()

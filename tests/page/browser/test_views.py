@@ -182,3 +182,10 @@ def test_members_that_are_unknown_or_missing_stop_nothing(open_page: Open) -> No
     page = open_page({"page": 1, "run": {"id": "r", "state": "later"}, "calls": [call]}, "call=1")
 
     expect(page.locator(".detail h2")).to_have_text("later 1")
+
+
+def test_a_phase_that_is_not_reached_shows_what_the_script_will_call(open_page: Open) -> None:
+    page = open_page(document(40, state="running"))
+
+    expect(page.locator(".band.not-reached .band-title")).to_have_text("Report")
+    expect(page.locator(".dot-planned .dot-label")).to_have_text("report")

@@ -1,5 +1,6 @@
 // A page document as the views read it: calls by id, phases in order, and the changes that deltas bring.
 
+import { linesOf, outlineOf } from "./places.js";
 import { isOpen, ORDER, repeats, statusOf, workedSeconds } from "./states.js";
 
 export class Model {
@@ -34,7 +35,20 @@ export class Model {
     this.takeTime(delta.asOf);
   }
 
+  /** The line of the script that made a call, or undefined. */
+  lineOf(call) {
+    this.lines ??= linesOf(this.calls.values(), this.workflows);
+    return this.lines.get(call.id);
+  }
+
+  /** Entries of the outline that no call of the run can have come from, of a phase or of all. */
+  notCalled(phase) {
+    const made = new Set([...this.calls.values()].filter((call) => call.path === "").map((call) => this.lineOf(call)));
+    return outlineOf(this.workflows.get("")).filter((each) => !made.has(each.line) && each.phase === phase);
+  }
+
   takeTime(asOf) {
+    this.lines = undefined;
     if (asOf !== undefined) this.asOf = asOf;
     this.takenAt = performance.now();
   }

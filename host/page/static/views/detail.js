@@ -98,7 +98,8 @@ function facts(call, model, online) {
   const pair = (name, value, className = "") => (value === null || value === undefined || value === "" ? [] : [el("dt", {}, name), el("dd", { class: className }, value)]);
   const began = call.began ?? call.attempts?.[0]?.began;
   const queue = began === undefined || began === null ? null : began - call.asked;
-  const line = call.line ? button(`${model.nameOfWorkflow(call.path)}:${call.line}`, () => online(call.path, call.line), { class: "link mono" }) : null;
+  const at = model.lineOf(call);
+  const line = at ? button(`${model.nameOfWorkflow(call.path)}:${at}`, () => online(call.path, at), { class: "link mono" }) : null;
   const from = call.reusedFrom ? [].concat(call.reusedFrom).join(" / ") : null;
   return el("dl", { class: "facts" },
     pair("Call", call.id, "mono"), pair("Phase", call.phase, "text"), pair("Model", call.model, "mono text"),

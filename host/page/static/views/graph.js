@@ -51,7 +51,7 @@ export class Graph {
     const phases = this.model.phases();
     this.element.hidden = phases.length === 0;
     if (phases.length === 0) return;
-    const columns = place(phases, this.element.clientWidth - 40);
+    const columns = place(phases, this.model, this.element.clientWidth - 40);
     const height = TOP + 30 + ROW * Math.max(1, ...columns.flatMap((each) => each.waves.map((wave) => wave.dots.length)));
     const width = columns.at(-1).to + 44;
     const middle = TOP + 8 + (height - TOP - 18) / 2;
@@ -70,7 +70,7 @@ export class Graph {
         found.push(...this.wave(wave, from, middle));
         from = wave.x + wave.width - 12;
       }
-      if (column.waves.length === 0) {
+      if (column.waves.length === 0) { // nothing is known of it
         found.push(svg("path", { class: "edge not-reached", d: `M${from} ${middle}H${column.to}` }));
         from = column.to;
       }
@@ -85,13 +85,14 @@ export class Graph {
     const join = wave.x + wave.width - 12;
     const first = middle - ((wave.dots.length - 1) * ROW) / 2;
     const most = Math.floor((join - entry - 62) / LETTER);
-    const found = [svg("path", { class: "edge", d: `M${from} ${middle}H${entry}` })];
+    const found = [svg("path", { class: wave.isPlanned ? "edge not-reached" : "edge", d: `M${from} ${middle}H${entry}` })];
     if (wave.steps > 1) found.push(svg("text", { class: "band-text", x: entry + 6, y: first - 16 }, `${count(wave.steps)} further steps`));
     wave.dots.forEach((dot, index) => found.push(...this.dot(dot, { entry, join, middle, most, y: first + index * ROW })));
     return found;
   }
 
   dot(dot, { entry, join, middle, most, y }) {
+    if (dot.status === "planned") return plannedDot(dot, { entry, join, middle, most, y });
     const { glyph, word } = STATUSES[dot.status];
     const many = dot.calls?.length;
     const name = many ? `${count(many)} ${word}` : nameOf(dot.call);
@@ -114,6 +115,24 @@ export class Graph {
   }
 }
 
+/** What the outline has for a phase that has not begun, as a wave. */
+function planned(entries) {
+  if (entries.length === 0) return [];
+  const dots = entries.slice(0, MOST_DOTS).map((entry) => ({ status: "planned", name: entry.label ?? entry.ref ?? entry.kind }));
+  return [{ steps: 1, isPlanned: true, dots }];
+}
+
+function plannedDot(dot, { entry, join, middle, most, y }) {
+  const x = entry + 28;
+  const text = short(String(dot.name).replaceAll("${…}", "…"), most);
+  return [
+    svg("path", { class: "edge not-reached", d: curve(entry, middle, x - 8, y) }),
+    svg("path", { class: "edge not-reached", d: curve(join, middle, x + 18 + [...text].length * LETTER, y) }),
+    svg("g", { class: "dot-planned" }, svg("title", {}, `${dot.name}: not called yet`),
+      svg("circle", { cx: x, cy: y, r: 8 }), svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text)),
+  ];
+}
+
 function short(name, most) {
   const letters = [...name.slice(0, 200)];
   return letters.length <= most ? name : `${letters.slice(0, Math.max(1, most - 1)).join("")}…`;
@@ -125,8 +144,8 @@ function curve(x1, y1, x2, y2) {
 }
 
 /** Columns side by side, as wide as there is room for, within bounds. */
-function place(phases, room) {
-  const all = phases.map((phase) => ({ phase, waves: waves(phase.calls) }));
+function place(phases, model, room) {
+  const all = phases.map((phase) => ({ phase, waves: phase.calls.length > 0 ? waves(phase.calls) : planned(model.notCalled(phase.name)) }));
   const number = all.reduce((sum, each) => sum + Math.max(1, each.waves.length), 0);
   const each = (room - MARGIN - 44 - GAP * phases.length) / number;
   const width = Math.round(Math.min(WAVE.most, Math.max(WAVE.least, each)));
@@ -138,11 +157,11 @@ function place(phases, room) {
   });
 }
 
-function band({ phase, from, to, waves: found }, height) {
+function band({ phase, from, to }, height) {
   const name = phase.name || "no phase";
-  return svg("g", { class: `band ${found.length === 0 ? "not-reached" : ""}` },
+  return svg("g", { class: `band ${phase.calls.length === 0 ? "not-reached" : ""}` },
     svg("title", {}, phase.detail ? `${name}: ${phase.detail}` : name),
     svg("rect", { x: from, y: 0.5, width: to - from, height: height - 1, rx: 8 }),
     svg("text", { class: "band-title", x: from + 12, y: 21 }, short(name, Math.floor((to - from - 20) / 7.4))),
-    svg("text", { class: "band-text", x: from + 12, y: 37 }, found.length === 0 ? "not reached" : counted(phase.calls.length, "call")));
+    svg("text", { class: "band-text", x: from + 12, y: 37 }, phase.calls.length === 0 ? "not reached" : counted(phase.calls.length, "call")));
 }

@@ -41,7 +41,7 @@ export class Head {
   }
 
   buttons(run) {
-    const shownNow = this.actions.filter((each) => each.when?.(run) ?? true);
+    const shownNow = this.actions.filter((each) => each.when?.(run, this.model) ?? true);
     if (shownNow.length === 0) return null;
     return el("div", { class: "actions" }, shownNow.map((each) =>
       button(each.label, () => each.run(run), { class: `action ${each.kind ?? ""}`, "data-key": `action ${each.label}`, title: each.title })));

@@ -40,12 +40,13 @@ export class Script {
   marked() {
     const found = new Map();
     for (const call of this.model.calls.values()) {
-      if (call.path !== this.path || !call.line) continue;
-      const mark = found.get(call.line) ?? { calls: 0, waiting: 0, failed: 0 };
+      const line = call.path === this.path ? this.model.lineOf(call) : undefined;
+      if (line === undefined) continue;
+      const mark = found.get(line) ?? { calls: 0, waiting: 0, failed: 0 };
       mark.calls += 1;
       if (isOpen(call)) mark.waiting += 1;
       if (call.state === "failed") mark.failed += 1;
-      found.set(call.line, mark);
+      found.set(line, mark);
     }
     return found;
   }

@@ -1,0 +1,48 @@
+// Where in its script a call was made. The document tells the place of calls that wait; that of others follows
+// from the outline of the source where one place alone can have made the call.
+
+const HOLE = "${…}"; // what an outline has for a part of a text that is known at run time only
+
+/** Whether a text can be what this one became, whose holes may be anything. */
+export function fits(pattern, text) {
+  const parts = pattern.split(HOLE);
+  const first = parts.shift();
+  if (!text.startsWith(first)) return false;
+  if (parts.length === 0) return text === first;
+  const last = parts.pop();
+  let at = first.length;
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
+}
+
+/** The entries of an outline that can have made the call. */
+function candidates(call, entries) {
+  const kind = call.kind === "sandbox_exec" ? "exec" : call.kind;
+  const same = entries.filter((each) => each.kind === kind && agrees(each.phase, call.phase));
+  const named = same.filter((each) => (call.label ? each.label && fits(each.label, call.label) : !each.label));
+  return named.length > 0 ? named : same.filter((each) => each.label === HOLE || !each.label);
+}
+
+function agrees(pattern, text) {
+  return typeof pattern !== "string" || fits(pattern, text ?? "");
+}
+
+export function outlineOf(workflow) {
+  const calls = workflow?.outline?.calls;
+  return Array.isArray(calls) ? calls.filter((each) => each && Number.isInteger(each.line)) : [];
+}
+
+/** The line of each call, by id, as far as it is known or follows from the outline. */
+export function linesOf(calls, workflows) {
+  const entries = new Map([...workflows].map(([path, workflow]) => [path, outlineOf(workflow)]));
+  const found = new Map();
+  for (const call of calls) {
+    const lines = call.line ? [call.line] : candidates(call, entries.get(call.path) ?? []).map((each) => each.line);
+    if (lines.length === 1) found.set(call.id, lines[0]);
+  }
+  return found;
+}
