@@ -10,17 +10,10 @@ from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from flowcage.host import page
+from flowcage.host.page.html import STATIC, STYLES
 
-_OF_PAGE = Path(page.__file__).parent / "static"
 _OF_UI = Path(__file__).parent / "static"
-_STYLES = (
-    *(
-        f"page/css/{each}.css"
-        for each in ("tokens", "frame", "overview", "lists", "detail", "narrow", "print")
-    ),
-    "ui/ui.css",
-)
+_STYLES = (*(f"page/{name}" for name in STYLES), "ui/ui.css")
 
 _SHELL = """<!doctype html>
 <html lang="en">
@@ -51,7 +44,7 @@ def routes(*, acts: bool) -> list[BaseRoute]:
     """Of the pages and their files; `acts` says whether they offer to change anything."""
     return [
         *(Route(path, _page(name, acts=acts), methods=["GET"]) for path, name in _PAGES.items()),
-        Mount("/static/page", StaticFiles(directory=_OF_PAGE, check_dir=False)),
+        Mount("/static/page", StaticFiles(directory=STATIC)),
         Mount("/static/ui", StaticFiles(directory=_OF_UI)),
     ]
 

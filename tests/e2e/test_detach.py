@@ -115,6 +115,21 @@ def test_a_detached_run_that_was_killed_is_resumed_detached(place: Place) -> Non
     assert (waited.status, waited.json["result"]) == (0, ["a", "b"])
 
 
+@pytest.mark.parametrize("command", ["resume", "fork"])
+def test_a_new_run_with_the_answers_of_an_old_one_is_detached(place: Place, command: str) -> None:
+    old = place.detach(*place.words)
+    place.answer("a")
+    place.waits.read_text()
+    process_of(place.store).kill()
+    assert on(place.store, "wait", "@last").status == 137
+    place.let_the_old_agent_go()
+    new = place.detach(command, "@last", place.words[1])
+    assert new["runId"] != old["runId"]
+    place.answer("b")
+    waited = on(place.store, "wait", new["runId"])
+    assert (waited.status, waited.json["result"]) == (0, ["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,7 +11,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.reuse.options import guiding
-from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import showing
 
 
@@ -30,6 +30,7 @@ from flowcage.host.cli.showing import showing
 @guiding
 @click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
 @click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
+@detaching.options
 @showing
 def fork(run: str, script: Path | None, **given: Any) -> None:
     """Run the workflow of RUN again as a new run, or SCRIPT, which asks only what RUN was not answered.
@@ -39,6 +40,7 @@ def fork(run: str, script: Path | None, **given: Any) -> None:
     from flowcage.host.cli.reuse.guided import Asked, answers_of, carry_out
     from flowcage.host.durable.reuse.terms import Terms
 
+    detaching.start_if(given)
     try:
         answers = answers_of(given["answers"])
     except InputError as error:

@@ -11,7 +11,7 @@ from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.runs import access, keeping
+from flowcage.host.cli.runs import access, detaching, keeping
 from flowcage.host.cli.showing import progress_of
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
@@ -122,6 +122,7 @@ async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
     from flowcage.host.resume.reuse.trial import Trial
 
     given = job.asked.given
+    began = detaching.announced(given["detached"], path, ending.begin)
 
     async def work(listener: Listener | None) -> Outcome:
         async with keeping.opened(path) as store, watching(store) as outside:
@@ -138,9 +139,9 @@ async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
                 settings=job.settings,
                 fork=fork,
             )
-            ending.run = kept.run(options, outside=outside)
-            ending.is_kept = True
-            return await kept.execute(ending.run)
+            run = kept.run(options, outside=outside)
+            began(run, True)
+            return await kept.execute(run)
 
     return await watched(work, file, progress_of(given))
 

@@ -22,11 +22,13 @@ _READS = ("GET", "HEAD")
 _CLOSED = b"not allowed: open the address, or the file, that flowcage ui has printed\n"
 _ENTERED = (
     b'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>flowcage</title>'
-    b'<meta http-equiv="refresh" content="0; url=./"></head><body><p><a href="./">runs</a></p></body></html>'
+    b'<link rel="icon" href="./static/ui/icon.svg"><meta http-equiv="refresh" content="0; url=./"></head>'
+    b'<body><p><a href="./">runs</a></p></body></html>'
 )
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = tuple(
     (name.encode(), value.encode())
