@@ -13,9 +13,7 @@ from pathlib import Path
 
 from ..e2e.command import DEADLINE, FLOWCAGE
 
-HOSTILE = (
-    "</script><script>globalThis.hacked = 1</script><img src=x onerror='hacked=1'>\x1b[31m\u202etxt\u0000"
-)
+HOSTILE = "</script><script>hacked = 1</script><img src=x onerror='hacked=1'>\x1b[31m\u202etxt\u0000"
 
 AGENT = """#!{python}
 import sys

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from flowcage.host.durable.sqlite.store import SqliteStore
 
@@ -38,8 +39,18 @@ def until(events: Iterator[tuple[str, Any]], is_wanted: Any) -> Any:
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     path = tmp_path_factory.mktemp("many") / "runs.db"
-    names = [f"{'done' if number % 2 else 'gone'}-{number:04}" for number in range(2_000)]
-    kept.make(path, *names, clock_at=5)  # all at one time, so ids decide about the order
+
+    async def begin(store: SqliteStore, name: str) -> None:
+        await begun(store, name)
+        if name.startswith("done"):
+            await store.end(name, 1, kept.DONE)
+
+    async def work(store: SqliteStore) -> None:
+        async with trio.open_nursery() as nursery:  # in few commits
+            for number in range(2_000):
+                nursery.start_soon(begin, store, f"{'done' if number % 2 else 'gone'}-{number:04}")
+
+    kept.with_store(path, work, clock=lambda: 5)  # all at one time, so ids decide about the order
     kept.make(path, "done-new")
     with serving(path) as served:
         yield served.client()
@@ -287,7 +298,7 @@ def test_questions_of_a_run_are_answered(place: Place) -> None:
     with serving(place.store) as served:
         client = served.client()
         with place.running(QUESTIONS) as process:
-            run_id = _asked(client, process)
+            run_id = _asked(client)
 
             def answer(number: str, status: int, **given: Any) -> Any:
                 _until_asked(client, run_id, number)
@@ -313,7 +324,7 @@ def test_questions_of_a_run_are_answered(place: Place) -> None:
         assert client.post(f"runs/{run_id}/answer", {"value": 1}).status_code == 409
 
 
-def _asked(client: Client, process: Any) -> str:
+def _asked(client: Client) -> str:
     with client.events("runs/stream") as events:
         return str(until(events, lambda value: value["runs"])["runs"][0]["id"])
 
@@ -378,9 +389,7 @@ def test_an_interrupted_run_is_explained_and_gone_on_with(interrupted: Place) ->
 
 
 def test_what_failed_is_asked_again_in_a_new_run_by_a_server_that_has_ended_since(place: Place) -> None:
-    run_id = place.ran(
-        "const a = await agent('one'); return [a, await agent('fail', {retry: {attempts: 1}})]"
-    )
+    run_id = place.ran("return [await agent('one'), await agent('fail', {retry: {attempts: 1}})]")
     place.mended.touch()
     with serving(place.store) as served:
         client = served.client()
