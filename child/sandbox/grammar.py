@@ -96,6 +96,13 @@ class Parts(NamedTuple):
     dynamic_imports: list[Import]
     unawaited_call: str | None
 
+    @property
+    def first_export(self) -> int | None:
+        """Where the first export begins, after that of `meta` if there is another."""
+        starts = sorted([*(start for start, _ in self.exports), *self.other_exports])
+        meta = self.meta[0] if self.meta is not None else 0
+        return next((start for start in starts if start > meta), starts[0] if starts else None)
+
 
 def parse(source: bytes, bounds: Bounds) -> Parts:
     """Find the parts of a workflow's source.

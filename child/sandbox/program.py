@@ -88,6 +88,7 @@ def compile_workflow(realm: Realm, given: bytes, name: str, dialect: Dialect) ->
         Interrupted: the time of the step is over.
     """
     text = WorkflowText(given, name, realm.parse_bounds)
+    text.refuse_fence()
     try:
         program = _compile_either(realm, text, dialect)
     except Refusal as refusal:
@@ -176,7 +177,7 @@ def check(realm: Realm, message: Check) -> Checked:
     exported = program.text.parts().exported
     is_script = program.is_script(exported or [])
     if not is_script and exported is not None and "default" not in exported:
-        raise missing_default(exported)
+        raise program.text.placed(missing_default(exported), program.text.parts().first_export)
     checked = Checked("script" if is_script else "module", read_meta(realm, program.text))
     return _read_further(program.text, checked, message)
 

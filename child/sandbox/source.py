@@ -15,6 +15,7 @@ BOM = b"\xef\xbb\xbf"
 
 # ECMA-262, 12.3 and 12.2, in UTF-8.
 _LINE_END = rb"[\n\r]|\xe2\x80[\xa8\xa9]"
+_FENCE = rb"(?:```|~~~)[\w+-]*[ \t]*\r?"
 _SPACES = (
     rb"(?:[ \t\v\f]|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf)*"
 )
@@ -59,6 +60,15 @@ def as_function(source: bytes, parts: Parts) -> tuple[bytes, int]:
     # Two line breaks at least, since the engine takes a first line of 0 for none given.
     head = hoisted + b"\nexport default async () => {\n"
     return head + bytes(text) + b"\n};", 1 - head.count(b"\n")
+
+
+def fence(source: bytes) -> int | None:
+    """Where a fence of Markdown begins that is the first or the last line of a source; None without one."""
+    text = source.strip()
+    first, last = text[:40].split(b"\n")[0], text[-40:].split(b"\n")[-1]
+    if re.fullmatch(_FENCE, first):
+        return source.index(first)
+    return source.rindex(last) if re.fullmatch(_FENCE, last) else None
 
 
 def position(source: bytes, offset: int) -> tuple[int, int]:

@@ -20,6 +20,11 @@ _MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
 # The engine's messages where it met the end of the text.
 _NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")
 
+_FENCES = (b"```", b"~~~")
+_FENCED = (
+    "this line is a fence of Markdown, not JavaScript; leave out the fences, and the text around the code"
+)
+
 _T = TypeVar("_T")
 
 
@@ -77,7 +82,12 @@ class WorkflowText:
 
     def syntax_error(self, message: str, offset: int) -> ErrorReply:
         """The reply for a syntax error that this package has found, at a byte of the source."""
-        return self._placed(ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", _described(message)), offset)
+        return self.placed(ErrorReply(errors.SYNTAX, f"SyntaxError: {message}", _described(message)), offset)
+
+    def refuse_fence(self) -> None:
+        """Raise where a fence of Markdown begins the source: the engine takes some for templates."""
+        if self.utf8.lstrip()[:3] in _FENCES and (place := source.fence(self.utf8)) is not None:
+            raise self.syntax_error(_FENCED, place)
 
     def compile_error(self, error: dict[str, Any]) -> ErrorReply:
         """The reply for an error of the engine's compiler, with its place and an explanation."""
@@ -87,8 +97,10 @@ class WorkflowText:
         if offset is None or kind != errors.SYNTAX:
             message = f"{error['name']}: {error['message']}"
             return ErrorReply(kind, message, error | {"sourceName": self.name})
+        if (place := source.fence(self.utf8)) is not None:
+            return self.syntax_error(_FENCED, place)
         message = self._explained(error["message"], offset)
-        return self._placed(
+        return self.placed(
             ErrorReply(kind, f"{error['name']}: {message}", error | {"message": message}), offset
         )
 
@@ -101,7 +113,7 @@ class WorkflowText:
         """The reply for an import declaration whose specifier is refused."""
         reply = ErrorReply(errors.IMPORT, error["message"], error | {"specifier": specifier})
         parts = self.parts_if_small()
-        return self._placed(reply, _offset_among(parts.specifiers if parts is not None else [], specifier))
+        return self.placed(reply, _offset_among(parts.specifiers if parts is not None else [], specifier))
 
     def link_error(self, error: dict[str, Any]) -> ErrorReply:
         """The reply for an import of a name that a virtual module does not export."""
@@ -113,7 +125,7 @@ class WorkflowText:
             f"{error['message']}; it exports {_EXPORTS[module]} and default" if module in _EXPORTS else ""
         )
         data = error | {"message": message or error["message"]}
-        return self._placed(ErrorReply(errors.IMPORT, data["message"], data), self._offset_of_import(name))
+        return self.placed(ErrorReply(errors.IMPORT, data["message"], data), self._offset_of_import(name))
 
     def frame_of_import(self, specifier: str) -> str:
         """The stack frame of a refused ``import()``, which the engine's stack lacks; empty if unknown."""
@@ -147,7 +159,8 @@ class WorkflowText:
                 return found.start()
         return None
 
-    def _placed(self, reply: ErrorReply, offset: int | None) -> ErrorReply:
+    def placed(self, reply: ErrorReply, offset: int | None) -> ErrorReply:
+        """A reply with the source's name, and line and column of a byte, if there is one."""
         data = reply.data | {"sourceName": self.name}
         if offset is not None:
             line, column = source.position(self.utf8, offset)

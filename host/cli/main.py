@@ -6,7 +6,6 @@ when it runs, so that ``--help`` and ``--version`` import neither trio nor rich 
 
 from __future__ import annotations
 
-import json
 import signal
 from contextlib import ExitStack
 from io import StringIO
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
+from flowcage.host.cli.checking.command import check
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import metrics
@@ -192,28 +192,6 @@ def run(file: Path, **given: Any) -> None:
 
 
 @cli.command()
-@click.argument("file", type=FilePath(allow_dash=True))
-@click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True,
-              help="How to read FILE.")  # fmt: skip
-def check(file: Path, dialect: Any) -> None:
-    """Compile the workflow in FILE (- is stdin) and print dialect, meta and phases as JSON; it is not run."""
-    from flowcage.host.cli.arguments import script as read_script
-    from flowcage.host.run.api import check_workflow
-
-    try:
-        script = read_script(InputFiles({"FILE": file}), file)
-    except InputError as error:
-        fail(exits.USAGE, str(error))
-    checked = to_the_end(
-        lambda: check_workflow(script.text, source_name=script.name, dialect=dialect), script
-    )
-    meta = checked.meta
-    phases = meta.get("phases") if isinstance(meta, dict) else None
-    found = {"dialect": checked.dialect, "meta": meta, "phases": phases or []}
-    say(json.dumps(found, indent=2))
-
-
-@cli.command()
 def types() -> None:
     """Print TypeScript declarations for workflows: globals, modules, meta."""
     from flowcage.schemas.loader import author_types
@@ -230,7 +208,7 @@ def doctor() -> None:
     say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
 
 
-for command in (*table.COMMANDS, graph, schema, conformance, serve, ui):
+for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui):
     cli.add_command(command)
 
 
