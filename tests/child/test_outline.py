@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,28 +9,18 @@ import pytest
 from flowcage.child.engine.errors import Interrupted
 from flowcage.child.sandbox.outline.outline import MAX_BYTES, MAX_CALLS, MAX_PHASES, MAX_WITHIN, outline_of
 from flowcage.child.sandbox.outline.walk import MAX_DEPTH
-from flowcage.child.sandbox.syntax_tree import Bounds, tree
+from flowcage.child.sandbox.syntax_tree import tree
+
+from ..graph.outlines import Unbounded, told_of
 
 
-class _Unbounded(Bounds):
-    def __init__(self) -> None:
-        pass
-
-    def begin(self) -> Callable[[], bool]:
-        return lambda: True
-
-    def check_time(self) -> None:
-        pass
-
-
-class _Over(_Unbounded):
+class _Over(Unbounded):
     def check_time(self) -> None:
         raise Interrupted("timeout", "over")
 
 
 def outline(text: str, meta: Any = None) -> dict[str, Any]:
-    source = text.encode()
-    return outline_of(source, tree(source, _Unbounded()), _Unbounded(), meta)
+    return told_of(text, meta)
 
 
 def within(text: str) -> list[str]:
@@ -253,4 +242,4 @@ def test_a_damaged_source_has_an_outline_of_what_is_whole() -> None:
 def test_a_walk_ends_with_the_time_of_its_step() -> None:
     source = b"f();\n" * 5_000
     with pytest.raises(Interrupted):
-        outline_of(source, tree(source, _Unbounded()), _Over())
+        outline_of(source, tree(source, Unbounded()), _Over())
