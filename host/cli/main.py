@@ -199,13 +199,19 @@ def types() -> None:
     say(author_types().removesuffix("\n"))
 
 
-@cli.command()
-def doctor() -> None:
-    """Print what this machine has: Python, the engine, the layers of the cage, agents, settings."""
+@cli.command(epilog="Exit status: 0 ready, also with weaker isolation; 1 not ready.")
+@click.option("--json", "as_json", is_flag=True, help="The checks as JSON.")
+def doctor(as_json: bool) -> None:
+    """Print what this machine has, what to do about what it lacks, and whether it is ready for runs.
+
+    It looks at Python, memory, the engine, the layers of the cage, the store, agents and settings.
+    """
     from flowcage.host.cli.operating.doctor import examine
 
-    findings = to_the_end(examine)
-    say("\n".join(f"{name + ':':<24} {value}" for name, value in findings))
+    examined = to_the_end(examine)
+    say(json.dumps(examined.to_json(), indent=2) if as_json else "\n".join(examined.lines()))
+    if examined.verdict == "not_ready":
+        leave(exits.FAILED)
 
 
 for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui):

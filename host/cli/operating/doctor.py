@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,54 +13,126 @@ import psutil
 import trio
 
 from flowcage.host.cli.engine import engine_build
+from flowcage.host.cli.operating.checks import Check, Examination, of_layers
 from flowcage.host.cli.setup.found import findings as found
-from flowcage.host.outcome.errors import RunTimedOut
+from flowcage.host.durable.sqlite.store import default_path
+from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.process.allowance import Allowance
+from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.process.launch.zygote import Zygote
+from flowcage.host.process.proc_status import require_cage
 from flowcage.host.process.supervisor import Child
 from flowcage.host.run.api import CHECK_TIMEOUT_SECONDS
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Initialized
 from flowcage.protocol.version import PACKAGE_VERSION
 
+_NO_AGENTS = ("agent mock", "agent types")
+_AGENTS = (
+    "for real answers install claude or codex, or set ANTHROPIC_API_KEY or OPENAI_API_KEY (docs/agents.md)"
+)
+_IS_LINUX = sys.platform == "linux"
+# A run may have so much: its heap of 128 MiB, and what a child and its host need beside it.
+_LEAST_MEMORY = 256 * MIB
 
-async def examine() -> list[tuple[str, str]]:
-    """Start a child with ``best_effort`` and return the findings, as pairs of name and value.
 
-    Raises:
-        RunError: no child can be started.
-    """
-    initialized = await _initialize()
-    findings = [
-        ("flowcage", PACKAGE_VERSION),
-        ("python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"),
-        ("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
-        ("memory", _memory()),
-        ("engine", f"{initialized.engine.name} {initialized.engine.version}, {engine_build()}"),
+async def examine() -> Examination:
+    """Start children with ``best_effort``, and look at the rest of this machine."""
+    version = f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"
+    checks = [
+        Check("flowcage", PACKAGE_VERSION),
+        Check("python", version),
+        Check("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        _memory(),
+        *await _of_child(),
+        _store(default_path()),
+        *_agents_and_settings(),
     ]
-    layers = initialized.isolation.items()
-    caged = [
-        (f"cage {name}", f"{'yes' if layer.applied else 'no'} ({layer.detail})") for name, layer in layers
-    ]
-    return [*findings, *caged, *found(Path.cwd())]
+    return Examination(tuple(checks))
 
 
-def _memory() -> str:
+def _memory() -> Check:
     try:
         memory = psutil.virtual_memory()
     except OSError as error:
-        return f"unknown: {error.strerror}"
-    return f"{memory.available // MIB} MiB of {memory.total // MIB} MiB available"
+        return Check("memory", f"unknown: {error.strerror}")
+    value = f"{memory.available // MIB} MiB of {memory.total // MIB} MiB available"
+    if memory.available < _LEAST_MEMORY:
+        return Check("memory", value, "problem", f"leave {_LEAST_MEMORY // MIB} MiB at least to runs")
+    return Check("memory", value, "ok")
 
 
-async def _initialize() -> Initialized:
+async def _of_child() -> list[Check]:
+    """The engine and the cage, as a child tells and the kernel confirms them."""
+    try:
+        initialized = await _initialize(Spawn())
+    except RunError as error:
+        advice = "python -m flowcage.child has to start in this environment; see what it says"
+        return [Check("child", f"no: {_first_line(error)}", "problem", advice)]
+    engine = initialized.engine
+    build = engine_build()
+    checks = [Check("engine", f"{engine.name} {engine.version}, {build}", "ok")]
+    checks += of_layers(initialized.isolation, is_required=_IS_LINUX)
+    if _IS_LINUX:
+        checks += [await _confirmed(), await _zygote()]
+    return checks
+
+
+async def _confirmed() -> Check:
+    try:
+        await _initialize(Spawn(), is_confirmed=True)
+    except RunError as error:
+        advice = "mount /proc without hidepid"
+        return Check("cage is confirmed", f"no: {_first_line(error)}", "problem", advice)
+    return Check("cage is confirmed", "yes (by the kernel, through /proc)", "ok")
+
+
+async def _zygote() -> Check:
+    launcher = Zygote()
+    try:
+        await _initialize(launcher)
+    except RunError as error:
+        advice = "without it neither a Host nor flowcage serve starts children; see what it says"
+        return Check("zygote", f"no: {_first_line(error)}", "problem", advice)
+    finally:
+        await launcher.aclose()
+    return Check("zygote", "yes (children are forked)", "ok")
+
+
+def _agents_and_settings() -> Iterator[Check]:
+    findings = list(found(Path.cwd()))
+    agents = [value for name, value in findings if name.startswith("agent ") and name not in _NO_AGENTS]
+    has_agent = any(value != "no" for value in agents)
+    for name, value in findings:
+        is_told = name == "agent mock" and not has_agent
+        yield Check(name, value, advice=_AGENTS if is_told else "")
+
+
+def _store(path: Path) -> Check:
+    """Whether runs can be kept where they are kept unless told otherwise."""
+    folder = next((each for each in (path, *path.parents) if each.exists()), Path("/"))
+    if os.access(folder, os.W_OK):
+        return Check("store", str(path), "ok")
+    advice = "name another by --store, or set XDG_STATE_HOME; without one, runs go on and are not kept"
+    return Check("store", f"{path}: {folder} cannot be written", "fact", advice)
+
+
+async def _initialize(launcher: Spawn | ClosableLauncher, *, is_confirmed: bool = False) -> Initialized:
 
     async def converse(child: Child, _nursery: trio.Nursery) -> Initialized:
-        return await child.initialize(Limits(), "best_effort")
+        initialized = await child.initialize(Limits(), "best_effort")
+        if is_confirmed:
+            require_cage(child.pid)
+        return initialized
 
     try:
         with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            child = await Child.start(Spawn(), Allowance())
+            child = await Child.start(launcher, Allowance())
             return await child.run(partial(converse, child))
     except trio.TooSlowError:
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
+
+
+def _first_line(error: RunError) -> str:
+    return str(error).partition("\n")[0]
