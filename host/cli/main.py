@@ -6,6 +6,7 @@ when it runs, so that ``--help`` and ``--version`` import neither trio nor rich 
 
 from __future__ import annotations
 
+import json
 import signal
 from contextlib import ExitStack
 from io import StringIO
