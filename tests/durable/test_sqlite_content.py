@@ -21,7 +21,7 @@ from flowcage.protocol.messages import AgentRequest
 
 from . import entries
 from .places import begun, new, written
-from .sqlite_file import loaded, made, with_store
+from .sqlite_file import changed, loaded, made, with_store
 
 GOLDEN = Path(__file__).parent / "golden" / "store-1.sql"
 OF_THE_GOLDEN_STORE = 20  # inputs that there were when it was written; later kinds come behind them
@@ -152,3 +152,36 @@ def test_damage_anywhere_is_found_by_a_check(path: Path) -> None:
     path.write_bytes(data)
     with closing(SqliteStore.open(path, read_only=True)) as store, pytest.raises(DamagedStore):
         store.check()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "created_at = 'x'",
+        "updated_at = x'00'",
+        "written_at = 9e999",
+        "verdict = x'00'",
+        "tenant = x'ff'",
+        r"source_name = '\x'",
+        "forked_from = x'00'",
+        "wake_at = 'soon'",
+        "cancel_at = 'x'",
+    ],
+)
+def test_a_column_of_another_type_is_damage_and_named(path: Path, change: str) -> None:
+    """SQLite keeps any type in any column, and a number that is none breaks whoever reckons with it."""
+    made(path)
+    changed(path, f"UPDATE runs SET {change}")
+
+    for read in (lambda store: store.get("r"), lambda store: store.load("r"), lambda store: store.runs()):
+        with pytest.raises(DamagedEntry, match="a text of it" if "\\" in change else change.split()[0]):
+            with_store(path, read)
+
+
+@pytest.mark.parametrize("at", ["9e999", "-9e999", "'x'"])
+def test_an_entry_at_no_time_is_damage(path: Path, at: str) -> None:
+    made(path)
+    changed(path, f"UPDATE entries SET at = {at} WHERE seq = 0")
+
+    with pytest.raises(DamagedEntry, match="entry 0: has no time"):
+        loaded(path)

@@ -24,19 +24,49 @@ SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from
 entries, bytes, wake_at, sleeps, cancel_at, cancel_reason, created_at, updated_at, written_at, expires_at,
 delete_after"""
 
+_COLUMNS = SUMMARY.replace("\n", " ").split(", ")
+_TEXTS = (
+    "run_id",
+    "tenant",
+    "state",
+    "verdict",
+    "source_name",
+    "start_key",
+    "forked_from",
+    "owner",
+    "cancel_reason",
+)
+_ABSENT = (
+    *("verdict", "start_key", "forked_from", "forked_at", "owner", "wake_at", "cancel_at", "cancel_reason"),
+    *("expires_at", "delete_after"),
+)
+_TYPES = tuple(
+    (str if name in _TEXTS else int, *((type(None),) if name in _ABSENT else ())) for name in _COLUMNS
+)
+
 
 def summary_of(row: Row) -> Summary:
-    """A run, from the columns of `SUMMARY`."""
+    """A run, from the columns of `SUMMARY`. Raises `DamagedEntry`: SQLite keeps any type in any column."""
+    _require_types(row)
     (run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch) = row[:10]
     (entries, size, wake_at, sleeps, cancel_at, reason, created_at, updated_at) = row[10:18]
     (written_at, expires_at, delete_after) = row[18:]
-    return Summary(
-        *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
-        None if start_key is None else unescaped(start_key),
-        *(forked_from, forked_at, owner, epoch, entries, size, wake_at, sleeps),
-        None if cancel_at is None else Cancel(cancel_at, unescaped(reason or "")),
-        *(created_at, updated_at, written_at, expires_at, delete_after),
-    )
+    try:
+        return Summary(
+            *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
+            None if start_key is None else unescaped(start_key),
+            *(forked_from, forked_at, owner, epoch, entries, size, wake_at, sleeps),
+            None if cancel_at is None else Cancel(cancel_at, unescaped(reason or "")),
+            *(created_at, updated_at, written_at, expires_at, delete_after),
+        )
+    except ValueError as error:  # of `unescaped`
+        raise DamagedEntry(run_id, None, f"a text of it cannot be read: {error}") from None
+
+
+def _require_types(row: Row) -> None:
+    for name, types, value in zip(_COLUMNS, _TYPES, row, strict=True):
+        if type(value) not in types:
+            raise DamagedEntry(str(row[0]), None, f"its {name} is no {types[0].__name__}: {value!r:.40}")
 
 
 def encoded_text(text: str) -> bytes:
@@ -107,7 +137,7 @@ def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
 def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:
     """An entry, from seq, at, epoch and data. Raises `DamagedEntry`."""
     seq, at, epoch, data = row
-    if type(at) not in (int, float):
+    if type(at) not in (int, float) or not math.isfinite(at):
         raise DamagedEntry(run_id, seq, "has no time")
     try:
         plain = unpack(data)
