@@ -34,6 +34,11 @@ _ALL = 1 << 62
 WHOLE = Caps(_ALL, _ALL, _ALL, _ALL, 2_000, _ALL, _ALL)
 
 
+def caps_of(*, full: bool) -> Caps:
+    """Those of a report."""
+    return WHOLE if full else CAPS
+
+
 class Cutter:
     """Cuts the members of one object, and notes what it has cut.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import trio
 
 from flowcage.host.durable.errors import DamagedEntry
@@ -11,23 +13,36 @@ from flowcage.host.page.fold import About
 from flowcage.host.resume.stack import stack
 from flowcage.host.run.api import check_workflow
 
-# Each different source takes a child.
+# Of one run; each different source takes a child.
 _MOST_SOURCES = 20
 _MOST_SECONDS = 20.0
+_MOST_KNOWN = 100
 
 
-async def about_of(record: RunRecord) -> dict[str, About]:
-    """What the sources of a run say, by path; nothing of those that cannot be read."""
-    told: dict[str, About] = {}
-    known: dict[tuple[str, str], About] = {}
-    with trio.move_on_after(_MOST_SECONDS):
-        for path, workflow in record.workflows.items():
-            key = (workflow.source, workflow.dialect)
-            if key not in known and len(known) < _MOST_SOURCES:
-                known[key] = await _read(workflow)
-            if key in known:
-                told[path] = known[key]
-    return told
+class Sources:
+    """Reads sources, and remembers what the last ones say: a run is looked at more than once."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], About] = OrderedDict()
+
+    async def about(self, record: RunRecord) -> dict[str, About]:
+        """What the sources of a run say, by path; nothing of those that cannot be read."""
+        told: dict[str, About] = {}
+        left = _MOST_SOURCES
+        with trio.move_on_after(_MOST_SECONDS):
+            for path, workflow in record.workflows.items():
+                key = (workflow.source, workflow.dialect)
+                if key not in self._known and left:
+                    left -= 1
+                    self._remember(key, await _read(workflow))
+                if (about := self._known.get(key)) is not None:
+                    told[path] = about
+        return told
+
+    def _remember(self, key: tuple[str, str], about: About) -> None:
+        self._known[key] = about
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
 
 async def places_of(record: RunRecord) -> dict[str, tuple[int | None, int | None]]:

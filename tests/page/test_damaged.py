@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowcage.host.cli.report.formats import FORMATS, text_of
 from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.records import Ending, RunRecord
 from flowcage.host.page.fold import About
+from flowcage.host.page.formats.writing import FORMATS, written
 from flowcage.protocol.messages import MISSING
 
 from ..protocol.strategies import json_values, texts
@@ -89,4 +89,4 @@ def test_any_record_is_refused_or_is_a_document(record: RunRecord, data: st.Data
         return
     for form in FORMATS:
         for full in (False, True):
-            text_of(page, form, full=full).encode("utf-8", "backslashreplace")
+            written(page, form, full=full).encode("utf-8", "backslashreplace")

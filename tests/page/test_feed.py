@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,17 @@ def test_a_host_gives_the_page_of_its_own_tenants_runs(tmp_path: Path) -> None:
             page = await host.page("one", tenant="t")
             assert (page["run"]["id"], page["run"]["tenant"], page["run"]["result"]) == ("one", "t", "yes")
             assert page["calls"][0]["cut"] == {"prompt": 100_000}
-            whole = await host.page("one", tenant="t", whole_texts=True)
+            whole = await host.page("one", tenant="t", full=True)
             assert whole["calls"][0]["prompt"] == "p" * 100_000
+            assert (await host.report("one", tenant="t")).startswith("<!doctype html>")
+            assert (await host.report("one", "md", tenant="t")).startswith("## ")
+            async with aclosing(host.page_changes("one", tenant="t")) as changes:
+                assert [each["run"]["state"] async for each in changes] == ["ended"]
+            with pytest.raises(ValueError, match="form must be one of html, md"):
+                await host.report("one", "pdf", tenant="t")
             for tenant in ("u", "default"):
-                with pytest.raises(UnknownRun):
-                    await host.page("one", tenant=tenant)
+                for call in (host.page, host.report):
+                    with pytest.raises(UnknownRun):
+                        await call("one", tenant=tenant)
 
     trio.run(main)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flowcage.host.cli.main import cli
-from flowcage.host.cli.report.formats import FORMATS
 from flowcage.host.page.cutting import CAPS
 from flowcage.host.page.formats.markdown import MOST_CHARACTERS
+from flowcage.host.page.formats.writing import FORMATS
 
 from .documents import of_text
 

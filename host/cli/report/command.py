@@ -11,13 +11,13 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail, note, say
-from flowcage.host.cli.report.formats import FORMATS, format_of, name_of, text_of
+from flowcage.host.cli.report.formats import format_of, name_of
 from flowcage.host.cli.report.writing import OutputError, is_same_file, put
 from flowcage.host.cli.runs import access
+from flowcage.host.page.formats.writing import FORMATS, written
 
 if TYPE_CHECKING:
     from flowcage.host.durable.sqlite.store import SqliteStore
-    from flowcage.host.page.cutting import Caps
 
 _Document: TypeAlias = dict[str, Any]
 _STDOUT = Path("-")
@@ -52,7 +52,7 @@ def report(
     if output not in (None, _STDOUT) and is_same_file(output, read_from):
         fail(exits.USAGE, f"-o {output} is what the report is made from; it would be overwritten")
     document = _of_file(source, full=full) if is_file else _of_run(store, run, full=full)
-    text = text_of(document, chosen, full=full)
+    text = written(document, chosen, full=full)
     target = _target(output, chosen, document, opens=opens)
     if target is None:
         say(text.removesuffix("\n"))
@@ -97,20 +97,15 @@ def _open(target: Path) -> None:
 # ---- what is reported ------------------------------------------------------------------------
 
 
-def _caps(full: bool) -> Caps:
-    from flowcage.host.page.cutting import CAPS, WHOLE
-
-    return WHOLE if full else CAPS
-
-
 def _of_run(store: Path | None, run: str, *, full: bool) -> _Document:
     from flowcage.host.page import sources
+    from flowcage.host.page.cutting import caps_of
     from flowcage.host.page.fold import PageFold
 
     async def look(opened: SqliteStore) -> PageFold:
         record = await opened.load(await opened.find(run))
-        about, places = await sources.about_of(record), await sources.places_of(record)
-        return PageFold(record, about=about, places=places, caps=_caps(full))
+        about, places = await sources.Sources().about(record), await sources.places_of(record)
+        return PageFold(record, about=about, places=places, caps=caps_of(full=full))
 
     document = access.read(store, look).whole()
     _tell_of_state(document["run"])
@@ -125,12 +120,13 @@ def _tell_of_state(run: dict[str, Any]) -> None:
 
 
 def _of_file(path: Path, *, full: bool) -> _Document:
+    from flowcage.host.page.cutting import caps_of
     from flowcage.host.page.recorded.file import read
     from flowcage.host.page.recorded.reading import NoEvent
 
     try:
         with path.open("rb") as lines:
-            found = read(lines, _caps(full))
+            found = read(lines, caps_of(full=full))
     except OSError as error:
         fail(exits.USAGE, f"{path}: cannot be read: {error.strerror}")
     except NoEvent as error:

@@ -1,20 +1,12 @@
-"""The formats of a report: their names, the endings of their files, and who writes them."""
+"""The names of files that reports are written to, and what these say of their formats."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-# With the ending of the file that is written where none was named.
-FORMATS: Mapping[str, str] = {
-    "html": ".html",
-    "md": ".md",
-    "json": ".json",
-    "perfetto": ".perfetto.json",
-    "otlp": ".otlp.json",
-}
+from flowcage.host.page.formats.writing import FORMATS
+
 _ENDINGS = {".htm": "html", ".markdown": "md"} | {ending: name for name, ending in FORMATS.items()}
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 _LENGTH = 100
@@ -30,27 +22,3 @@ def format_of(output: Path | None) -> str:
 def name_of(run_id: str, form: str) -> str:
     """The file of a report for which none was named. An id from a file of events may be anything."""
     return f"flowcage-{_UNUSUAL.sub('-', run_id)[:_LENGTH]}{FORMATS[form]}"
-
-
-def text_of(document: Mapping[str, Any], form: str, *, full: bool) -> str:
-    """A page document in a format."""
-    from flowcage.protocol import strictjson
-
-    match form:
-        case "html":
-            from flowcage.host.page.html import assemble
-
-            return assemble(document)
-        case "md":
-            from flowcage.host.page.formats.markdown import markdown
-
-            return markdown(document, full=full)
-        case "perfetto":
-            from flowcage.host.page.formats.perfetto import perfetto
-
-            return strictjson.dumps_ascii(perfetto(document))
-        case "otlp":
-            from flowcage.host.page.formats.otlp import otlp
-
-            return strictjson.dumps_ascii(otlp(document, full=full))
-    return strictjson.dumps_ascii(document)

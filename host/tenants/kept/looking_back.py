@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import partial
+
+import trio
 
 from flowcage.host.durable.records import Filter, State
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.looking import cancelling
 from flowcage.host.resume.looking.cancelling import Cancelling
 from flowcage.host.resume.looking.details import RunDetails, RunSummary, details_of, summary_of
+from flowcage.host.run.arguments import require_choice
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT
 from flowcage.protocol.messages import Json
 
@@ -57,15 +62,13 @@ class LookingBack:
         """
         return await details_of(self._kept_in(), run_id, tenant)
 
-    async def page(
-        self, run_id: str, *, tenant: str = DEFAULT_TENANT, whole_texts: bool = False
-    ) -> dict[str, Json]:
+    async def page(self, run_id: str, *, tenant: str = DEFAULT_TENANT, full: bool = False) -> dict[str, Json]:
         """A run of the store as one JSON document: what a page about it shows.
 
         Args:
             run_id: of the run, in any state.
             tenant: whose it is.
-            whole_texts: whether long prompts and answers are not cut.
+            full: whether nothing is cut, however long it is.
 
         Returns:
             The document that docs/looking.md describes.
@@ -73,11 +76,51 @@ class LookingBack:
         Raises:
             UnknownRun, DamagedEntry: as `get`.
         """
-        from flowcage.host.page.cutting import CAPS, WHOLE
+        from flowcage.host.page.cutting import caps_of
         from flowcage.host.page.feed import fold_of
 
-        fold = await fold_of(self._kept_in(), run_id, tenant, caps=WHOLE if whole_texts else CAPS)
+        fold = await fold_of(self._kept_in(), run_id, tenant, caps=caps_of(full=full))
         return fold.whole()
+
+    async def page_changes(
+        self, run_id: str, *, tenant: str = DEFAULT_TENANT
+    ) -> AsyncGenerator[dict[str, Json]]:
+        """The page of a run, then what is new of it, as long as a host may do something with the run.
+
+        Close it, with `contextlib.aclosing`, where it is left before its end.
+
+        Raises:
+            UnknownRun, DamagedEntry: as `get`.
+        """
+        from flowcage.host.page.feed import deltas, fold_of
+
+        store = self._kept_in()
+        fold = await fold_of(store, run_id, tenant)
+        yield fold.whole()
+        async with aclosing(deltas(store, fold)) as found:
+            async for delta in found:
+                yield delta
+
+    async def report(
+        self, run_id: str, form: str = "html", *, tenant: str = DEFAULT_TENANT, full: bool = False
+    ) -> str:
+        """A run of the store as ``flowcage report`` writes it.
+
+        Args:
+            run_id: of the run, in any state.
+            form: ``html``, ``md``, ``json``, ``perfetto`` or ``otlp``.
+            tenant: whose it is.
+            full: as for the command.
+
+        Raises:
+            ValueError: it is another format.
+            UnknownRun, DamagedEntry: as `get`.
+        """
+        from flowcage.host.page.formats.writing import FORMATS, written
+
+        require_choice("form", form, tuple(FORMATS))
+        page = await self.page(run_id, tenant=tenant, full=full)
+        return await trio.to_thread.run_sync(partial(written, page, form, full=full))
 
     async def cancel(self, run_id: str, reason: str = "", *, tenant: str = DEFAULT_TENANT) -> Cancelling:
         """End a run of the store.
