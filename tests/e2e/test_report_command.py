@@ -186,6 +186,15 @@ def test_an_unknown_run_and_a_damaged_store_are_refused(store: Path) -> None:
     assert "entry 0" in damaged.stderr
 
 
+def test_a_file_that_is_not_there_is_told_as_a_file(tmp_path: Path) -> None:
+    for name in ("none.jsonl", "./none"):
+        told = flowcage("report", name, cwd=tmp_path)
+        assert (told.status, told.stderr) == (
+            2,
+            f"flowcage: there is no file {name}, and no run has such an id\n",
+        )
+
+
 # ---- where to --------------------------------------------------------------------------------
 
 
@@ -235,6 +244,20 @@ def test_a_named_pipe_is_written_to(store: Path, tmp_path: Path) -> None:
     reader.join(DEADLINE)
     assert read[0].startswith("## ")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(store: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [FLOWCAGE, "report", "@last", "--store", store, "--format", "md"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=DEADLINE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_full_disk_is_no_usage_error(store: Path) -> None:

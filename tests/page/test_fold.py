@@ -13,13 +13,14 @@ from flowcage.host.durable.history.forms import withhold_prompts
 from flowcage.host.durable.records import RunRecord, Summary
 from flowcage.host.page.cutting import CAPS
 from flowcage.host.page.fold import About, PageFold
-from flowcage.host.run.core.inputs import Compiled, Opened, Said
+from flowcage.host.run.core.inputs import Answered, Compiled, Input, Opened, Reused, Said, Spent, Told
 from flowcage.protocol.messages import AgentRequest
 
 from ..durable.places import begun
 from ..e2e.kept import opened
 from ..resume.kept_runs import kept, load, record_of
 from ..resume.lives import Agents, first_life, next_life, options
+from .documents import record as recorded
 from .pages import call_of, merged, page_of
 
 SOURCE = """export const meta = {name: 'told'};
@@ -208,6 +209,42 @@ def test_what_the_store_does_not_keep_is_told_so(tmp_path: Path) -> None:
     (call,) = page_of(trio.run(main))["calls"]
 
     assert (call["prompt"], call["withheld"]) == ("[not stored]", ["prompt"])
+
+
+def test_a_run_that_sleeps_tells_until_when(tmp_path: Path) -> None:
+    record = kept(tmp_path, calls=2)
+    asleep = record.summary._replace(state="asleep", verdict=None, wake_at=1_800_000_000_000)
+
+    run = page_of(record._replace(summary=asleep, ending=None))["run"]
+
+    assert (run["state"], run["wakeAt"]) == ("asleep", "2027-01-15T08:00:00.000+00:00")
+
+
+def test_a_call_that_a_fork_reuses_names_the_run_and_costs_nothing() -> None:
+    said = Said("", (), (AgentRequest("1", "p", {}),), known={"1": "9"})
+    reused = Reused("1", "yes", "before", "9", spent=Spent(7, 0.5), facts={"model": "m"})
+    page = page_of(recorded([Opened("", "w.js"), Compiled("", "script"), said, reused]))
+
+    (call,) = page["calls"]
+    assert (call["state"], call["value"], call["reused"]) == ("answered", "yes", True)
+    assert (call["reusedFrom"], call["tokens"], call["model"]) == (["before", "9"], 0, "m")
+    assert page["run"]["census"]["reused"] == 1
+    assert page["run"]["usage"]["tokens"] == 0
+
+
+def test_an_agent_at_work_counts_with_what_it_has_told() -> None:
+    said = Said("", (), (AgentRequest("1", "p", {"label": "l"}),))
+    told = Told("1", Spent(7, 0.5), {})
+    inputs: list[Input] = [Opened("", "w.js"), Compiled("", "script"), said, told]
+    fold = PageFold(recorded(inputs))
+    page = fold.whole()
+    assert (page["calls"][0]["tokens"], page["run"]["usage"]["tokens"]) == (7, 7)
+    assert page["totals"]["byLabel"][0]["tokens"] == 7
+
+    answered = recorded([*inputs, Answered("1", "yes", Spent(9, 0.75))]).entries[-1:]
+    page = merged(page, fold.take(answered))
+    assert (page["calls"][0]["tokens"], page["calls"][0]["costUsd"]) == (9, 0.75)
+    assert (page["run"]["usage"]["tokens"], page["totals"]["byLabel"][0]["tokens"]) == (9, 9)
 
 
 def test_a_log_that_is_none_of_a_run_is_refused(tmp_path: Path) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from flowcage.host import AgentAnswer, AgentCall
 from flowcage.host.page.formats.otlp import otlp
 from flowcage.host.page.formats.perfetto import perfetto
 
+from ..resume.kept_runs import record_of
+from ..resume.lives import first_life, options
 from .documents import HOSTILE, of_text
-
-NONE = {"page": 1}
+from .pages import page_of
 
 
 def slices(trace: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,7 +107,11 @@ def test_spans_have_the_names_of_the_conventions() -> None:
 
     agent = attributes(found["1"])
     assert agent["gen_ai.operation.name"] == "invoke_agent"
-    assert (agent["gen_ai.request.model"], agent["gen_ai.agent.name"]) == ("a", "a")
+    assert (agent["gen_ai.request.model"], agent["flowcage.label"], agent["gen_ai.output.type"]) == (
+        "a",
+        "a",
+        "json",
+    )
     assert (agent["flowcage.tokens"], agent["flowcage.cost_usd"]) == ("4", 0.5)
     assert found["2"]["status"] == {"code": 2, "message": "a"}
     assert attributes(found["2"])["error.type"] == "agent_failed"
@@ -112,6 +120,23 @@ def test_spans_have_the_names_of_the_conventions() -> None:
     assert "gen_ai.input.messages" not in agent
     told = json.loads(attributes(by_call(page, full=True)["1"])["gen_ai.input.messages"])
     assert told == [{"role": "user", "parts": [{"type": "text", "content": "a"}]}]
+
+
+def test_spans_have_no_words_of_prompts_and_answers_unless_all_is_asked_for(tmp_path: Path) -> None:
+    source = """log('SECRET');
+    export default await agent('SECRET', {schema: {type: 'number'}}).catch(() => null)"""
+
+    async def agent(_call: AgentCall) -> AgentAnswer:
+        return AgentAnswer("SECRET")
+
+    async def main() -> None:
+        await first_life(tmp_path / "runs.db", options(agent), source)
+
+    trio.run(main)
+    page = page_of(record_of(tmp_path / "runs.db"))
+
+    assert "SECRET" not in json.dumps(otlp(page))
+    assert json.dumps(otlp(page, full=True)).count("SECRET") >= 3
 
 
 @pytest.mark.parametrize("text", HOSTILE)

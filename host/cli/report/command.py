@@ -48,6 +48,8 @@ def report(
         fail(exits.USAGE, "--open shows a page: leave out --format and -o -")
     source = Path(run)
     is_file = os.path.isfile(source)
+    if not is_file and _is_path(run):
+        fail(exits.USAGE, f"there is no file {run}, and no run has such an id")
     read_from = source if is_file else access.path_of(store)
     if output not in (None, _STDOUT) and is_same_file(output, read_from):
         fail(exits.USAGE, f"-o {output} is what the report is made from; it would be overwritten")
@@ -55,11 +57,16 @@ def report(
     text = written(document, chosen, full=full)
     target = _target(output, chosen, document, opens=opens)
     if target is None:
-        say(text.removesuffix("\n"))
+        access.hand_over(text.removesuffix("\n"))
         return
     _write(target, text)
     if opens:
         _open(target)
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is no id, nor the beginning of one, but the name of a file."""
+    return os.sep in word or word.endswith((".jsonl", ".ndjson"))
 
 
 def _target(output: Path | None, form: str, document: _Document, *, opens: bool) -> Path | None:
@@ -121,12 +128,12 @@ def _tell_of_state(run: dict[str, Any]) -> None:
 
 def _of_file(path: Path, *, full: bool) -> _Document:
     from flowcage.host.page.cutting import caps_of
-    from flowcage.host.page.recorded.file import read
+    from flowcage.host.page.recorded.file import lines_of, read
     from flowcage.host.page.recorded.reading import NoEvent
 
     try:
         with path.open("rb") as lines:
-            found = read(lines, caps_of(full=full))
+            found = read(lines_of(lines), caps_of(full=full))
     except OSError as error:
         fail(exits.USAGE, f"{path}: cannot be read: {error.strerror}")
     except NoEvent as error:

@@ -92,10 +92,14 @@ def looked_up(store: Path | None, run: str) -> RunRecord:
 def say_all(lines: Sequence[str], members: Any, *, as_json: bool) -> None:
     """Write what a command has done or found to stdout: lines for a person, or JSON."""
     text = strictjson.dumps_ascii(members) if as_json else "\n".join(map(safe, lines))
-    if not text:
-        return
+    if text:
+        hand_over(text if as_json else for_stdout(text))
+
+
+def hand_over(text: str) -> None:
+    """Write a text to stdout, or leave: quietly where its reader has gone, else with a message."""
     try:
-        write_result(text if as_json else for_stdout(text))
+        write_result(text)
     except BrokenPipeError:  # whoever reads it has seen enough
         leave(PIPE_CLOSED)
     except OSError as error:

@@ -17,7 +17,9 @@ from flowcage.protocol.messages import Json
 from flowcage.protocol.version import PACKAGE_VERSION
 
 _NAME, _TEXT = 200, 2_000  # characters
-_INTERNAL, _CLIENT = 1, 3  # kinds of spans
+_INTERNAL = 1  # the kind of all spans
+_MARKS = ("phase", "asleep", "awake", "resumed")  # types of events that are told
+_WORDS = ("log", "diagnostic")  # may have parts of prompts and answers
 _OK, _ERROR = 1, 2  # codes of a status
 
 _Object: TypeAlias = Mapping[str, Any]
@@ -79,68 +81,76 @@ class _Spans:
         if error:
             told["error.type"] = error["kind"]
         name = f"invoke_workflow {run['name']}"
-        span = self._span("", None, name, _INTERNAL, 0.0, run["seconds"], told | usage)
+        span = self._span("", None, name, 0.0, run["seconds"], told | usage)
         return span | status | {"events": list(self._marks())}
 
     def _marks(self) -> Iterator[dict[str, Any]]:
         for each in self._document["events"]:
-            if each["type"] in ("phase", "log", "diagnostic", "asleep", "awake", "resumed"):
+            if each["type"] in (*_MARKS, *(_WORDS if self._full else ())):
                 told = _attributes({"flowcage.text": each["text"]})
                 yield {"timeUnixNano": self._at(each["at"]), "name": each["type"], "attributes": told}
 
     def _agent(self, call: _Object) -> Iterator[_Span]:
         """The span of a call, and one below it for each attempt, where there was more than one."""
-        name = call["label"] or ""
+        name = _option(call, "agentType")
         told = {
             "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.output.type": "json" if _has_schema(call) else "text",
             "gen_ai.provider.name": _option(call, "provider"),
-            "gen_ai.agent.name": name or None,
+            "gen_ai.agent.name": name,
             "gen_ai.request.model": _option(call, "model"),
             "gen_ai.response.model": call["model"],
             "gen_ai.conversation.id": call["sessionId"],
+            "flowcage.label": call["label"],
             "flowcage.phase": call["phase"],
             "flowcage.reused": call["reused"] or None,
         }
         told |= _usage(call) | (_content(call) if self._full else {})
         title = f"invoke_agent {name}" if name else "invoke_agent"
-        yield self._of_call(call, title, _CLIENT, told)
+        yield self._of_call(call, title, told)
         if len(call["attempts"]) > 1:
             for each in call["attempts"]:
                 key, number = f"{call['id']}#{each['number']}", each["number"]
                 of_attempt = {"flowcage.attempt": number} | _usage(each)
                 span = self._span(
-                    key, call["id"], f"attempt {number}", _INTERNAL, each["began"], each["ended"], of_attempt
+                    key, call["id"], f"attempt {number}", each["began"], each["ended"], of_attempt
                 )
-                yield span | (_failed(each["error"]) if each["error"] else {})
+                yield span | (_failed(self._why(each["error"], [each])) if each["error"] else {})
 
     def _other(self, call: _Object, workflow: _Object | None) -> _Span:
         if call["kind"] == "workflow":
             name = workflow["sourceName"] if workflow else call["prompt"]
             told = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": name}
-            return self._of_call(call, f"invoke_workflow {name}", _INTERNAL, told)
-        return self._of_call(call, call["kind"], _INTERNAL, {})
+            return self._of_call(call, f"invoke_workflow {name}", told)
+        return self._of_call(call, call["kind"], {})
 
-    def _of_call(self, call: _Object, name: str, kind: int, told: dict[str, Any]) -> _Span:
+    def _of_call(self, call: _Object, name: str, told: dict[str, Any]) -> _Span:
         """A call from when it was made, so that its wait for a place is seen as the time before its start."""
         queued = None if call["began"] is None else round(call["began"] - call["asked"], 6)
         told = told | {
             "flowcage.call_id": call["id"],
+            "flowcage.request_id": call["id"].rpartition("/")[2],
             "flowcage.state": call["state"],
             "flowcage.queued_seconds": queued,
         }
         parent = self._parents.get(call["path"]) or ""
         bad = call["state"] in ("failed", "refused", "cancelled")
-        status = _failed(call["error"] or call["state"]) if bad else {}
+        why = self._why(call["error"], call["attempts"]) or call["state"]
+        status = _failed(why) if bad else {}
         if bad:
             told["error.type"] = f"agent_{call['state']}" if call["kind"] == "agent" else call["state"]
-        return self._span(call["id"], parent, name, kind, call["asked"], call["ended"], told) | status
+        return self._span(call["id"], parent, name, call["asked"], call["ended"], told) | status
+
+    def _why(self, error: str | None, attempts: list[_Object]) -> str:
+        """Why there is no answer; what is wrong with one may quote it."""
+        refused = sum(len(each["refused"]) for each in attempts)
+        return f"no valid answer in {refused} tries" if refused and not self._full else error or ""
 
     def _span(
         self,
         key: str,
         parent: str | None,
         name: str,
-        kind: int,
         began: float,
         ended: float | None,
         told: Mapping[str, Json],
@@ -153,7 +163,7 @@ class _Spans:
         return {
             **members,
             "name": _line(name),
-            "kind": kind,
+            "kind": _INTERNAL,
             "startTimeUnixNano": self._at(began),
             "endTimeUnixNano": self._at(max(began, last)),
             "attributes": _attributes(told),
@@ -168,9 +178,10 @@ class _Spans:
 
 
 def _usage(usage: _Object) -> dict[str, Json]:
-    """What is 0 was not told."""
+    """What is 0 was not told. By the conventions, what was read includes what caches gave and took."""
+    read = usage["inputTokens"] + usage["cacheReadTokens"] + usage["cacheWriteTokens"]
     found = {
-        "gen_ai.usage.input_tokens": usage["inputTokens"],
+        "gen_ai.usage.input_tokens": read,
         "gen_ai.usage.output_tokens": usage["outputTokens"],
         "gen_ai.usage.cache_read.input_tokens": usage["cacheReadTokens"],
         "gen_ai.usage.cache_creation.input_tokens": usage["cacheWriteTokens"],
@@ -195,6 +206,11 @@ def _option(call: _Object, name: str) -> str | None:
     options = call["options"]
     value = options.get(name) if isinstance(options, dict) else None
     return value if isinstance(value, str) else None
+
+
+def _has_schema(call: _Object) -> bool:
+    options = call["options"]
+    return isinstance(options, dict) and options.get("schema") is not None
 
 
 def _failed(message: str) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 from flowcage.host.page.cutting import CAPS, Caps
 from flowcage.host.page.recorded.fold import EventsPage
 from flowcage.host.page.recorded.reading import NoEvent, event_of
 from flowcage.protocol import strictjson
+from flowcage.protocol.limits import MIB
 
-# More than any event has: a line is read whole.
-MOST_BYTES_OF_A_LINE = 256 * 1024 * 1024
+# Several times what any event has.
+MOST_BYTES = 64 * MIB
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; a longer one than `MOST_BYTES` comes in parts, none of which is an event."""
+    return iter(lambda: file.readline(MOST_BYTES), b"")
 
 
 class Recorded(NamedTuple):
