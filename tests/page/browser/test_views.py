@@ -189,3 +189,13 @@ def test_a_phase_that_is_not_reached_shows_what_the_script_will_call(open_page: 
 
     expect(page.locator(".band.not-reached .band-title")).to_have_text("Report")
     expect(page.locator(".dot-planned .dot-label")).to_have_text("report")
+
+
+def test_an_error_leads_to_its_line(open_page: Open) -> None:
+    whole = document(9)
+    error = {"kind": "exception", "message": "not a function", "place": "review.js:21:7"}
+    page = open_page(whole | {"run": whole["run"] | {"verdict": "failed", "error": error}})
+
+    page.get_by_role("button", name="Line 21 of the script").click()
+
+    expect(page.locator(".script .row.is-error .line-number")).to_have_text("21")

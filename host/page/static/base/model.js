@@ -47,6 +47,13 @@ export class Model {
     return outlineOf(this.workflows.get("")).filter((each) => !made.has(each.line) && each.phase === phase);
   }
 
+  /** Where the run's error comes from, as `{path, line}`, if that is a line of a workflow that is known. */
+  errorPlace() {
+    const [, name, line] = /^(.*):(\d+):\d+$/s.exec(this.run.error?.place ?? "") ?? [];
+    const workflow = [...this.workflows.values()].find((each) => each.sourceName === name);
+    return workflow === undefined ? null : { path: workflow.path, line: Number(line) };
+  }
+
   takeTime(asOf) {
     this.lines = undefined;
     if (asOf !== undefined) this.asOf = asOf;

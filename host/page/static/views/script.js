@@ -26,6 +26,7 @@ export class Script {
     const workflow = workflows.get(this.path);
     const source = this.model.sourceOf(this.path);
     this.marks = this.marked();
+    this.wrong = this.model.errorPlace();
     const waiting = [...this.marks.values()].reduce((sum, each) => sum + each.waiting, 0);
     setText(this.told, [workflow && workflows.size < 2 ? workflow.sourceName : null, waiting ? `waits for ${counted(waiting, "call")}` : null].filter(Boolean).join(" · "));
     this.none.hidden = typeof source === "string";
@@ -56,6 +57,7 @@ export class Script {
     const told = this.marks.get(index + 1);
     setText(number, index + 1);
     row.classList.toggle("is-waiting", Boolean(told?.waiting));
+    row.classList.toggle("is-error", this.wrong?.path === this.path && this.wrong.line === index + 1);
     row.classList.toggle("is-shown", index + 1 === this.line);
     setText(mark, told === undefined ? "" : told.waiting ? `◷ ${told.waiting}` : told.failed ? `✕ ${told.failed}/${told.calls}` : `✓ ${told.calls}`);
     mark.title = told === undefined ? "" : `${counted(told.calls, "call")} made here${told.failed ? `, ${told.failed} failed` : ""}${told.waiting ? `; it waits for ${told.waiting}` : ""}`;
