@@ -27,34 +27,24 @@
 // Lists, fields and figures of other pages: base/{dom,format,states,virtual,keys,theme}.js, and `badge` of
 // views/head.js.
 
-import { button, el, refill, svg } from "./base/dom.js";
-import { count } from "./base/format.js";
+import { el, refill } from "./base/dom.js";
 import { keysDialog, onKeys } from "./base/keys.js";
 import { Model } from "./base/model.js";
 import { themeSwitch } from "./base/theme.js";
+import { handlers, KEYS } from "./shortcuts.js";
+import { Bar } from "./views/bar.js";
 import { Calls } from "./views/calls.js";
 import { Chart } from "./views/chart.js";
 import { Detail } from "./views/detail.js";
 import { Events } from "./views/events.js";
 import { Graph } from "./views/graph.js";
-import { badge, Head } from "./views/head.js";
+import { Head } from "./views/head.js";
 import { Ending, Result } from "./views/result.js";
 import { Script } from "./views/script.js";
 import { UsageTables } from "./views/usage.js";
 
 const REDRAW_MS = 200;
 const TABS = ["overview", "calls", "log", "script", "result"];
-const KEYS = [
-  [["1", "…", "5"], "overview, calls, log, script, result"],
-  [["j", "k"], "next and previous call; so do ↓ and ↑"],
-  [["Enter"], "open the call, or close the phase"],
-  [["Home", "End", "PgUp", "PgDn"], "move in the list"],
-  [["/"], "search"],
-  [["Esc"], "close the call, end the search"],
-  [["t"], "light, dark, or as the system has it"],
-  [["?"], "this list"],
-];
-
 /** Draw a page document; see the top of this file. */
 export function mount(root, whole, options = {}) {
   return new Page(root, whole, options);
@@ -70,7 +60,7 @@ class Page {
     this.theme = themeSwitch();
     this.dialog = keysDialog(KEYS);
     this.makeFrame();
-    this.endKeys = onKeys(this.keys());
+    this.endKeys = onKeys(handlers(this, TABS));
     this.goToFragment = () => this.goTo(globalThis.location.hash);
     globalThis.addEventListener("hashchange", this.goToFragment);
     this.onPaper = [() => this.setWhole(true), () => this.setWhole(false)];
@@ -85,54 +75,64 @@ class Page {
     const open = (id) => this.open(id);
     this.head = new Head(model, options.actions ?? []);
     this.overview = [
-      this.head, new Ending(model, {
-        open, result: () => this.show("result"), status: (name) => this.showStatus(name), line: (path, line) => this.showLine(path, line),
+      this.head,
+      new Ending(model, {
+        open,
+        result: () => this.show("result"),
+        status: (name) => this.showStatus(name),
+        line: (path, line) => this.showLine(path, line),
       }),
-      new Chart(model, (name) => this.showPhase(name)), new Graph(model, open, (status) => this.showStatus(status)), new UsageTables(model),
+      new Chart(model, (name) => this.showPhase(name)),
+      new Graph(model, open, (status) => this.showStatus(status)),
+      new UsageTables(model),
     ];
-    this.calls = new Calls(model, (id, isOpening) => { if (isOpening || !this.detail.element.hidden) this.openDetail(id); });
+    this.calls = new Calls(model, (id, isOpening) => {
+      if (isOpening || !this.detail.element.hidden) this.openDetail(id);
+    });
     this.detail = new Detail(model, {
-      fetchCall: options.fetchCall, extra: options.extra, onclose: () => this.close(),
+      fetchCall: options.fetchCall,
+      extra: options.extra,
+      onclose: () => this.close(),
       online: (path, line) => this.showLine(path, line),
     });
     this.views = {
-      overview: { element: el("div", { class: "view page-column" }, this.overview.map((each) => each.element)), refresh: () => this.overview.forEach((each) => each.refresh()) },
-      calls: this.calls, log: new Events(model), script: new Script(model), result: new Result(model),
+      overview: {
+        element: el(
+          "div",
+          { class: "view page-column" },
+          this.overview.map((each) => each.element),
+        ),
+        refresh: () => this.overview.forEach((each) => each.refresh()),
+      },
+      calls: this.calls,
+      log: new Events(model),
+      script: new Script(model),
+      result: new Result(model),
     };
   }
 
   makeFrame() {
-    this.tabs = new Map(TABS.map((name) => [name, el("button", {
-      type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `view-${name}`, onclick: () => this.show(name), onkeydown: (event) => this.moveTab(event, name),
-    })]));
     for (const name of TABS) {
       const { element } = this.views[name];
-      Object.entries({ id: `view-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}` }).forEach(([key, value]) => element.setAttribute(key, value));
+      const roles = { id: `view-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}` };
+      for (const [key, value] of Object.entries(roles)) element.setAttribute(key, value);
       element.hidden = true;
     }
-    const home = this.options.home;
-    this.name = el("h1", { class: "bar-name text" });
-    this.verdict = el("span", { class: "bar-verdict" });
-    this.bar = el("header", { class: "bar" },
-      home ? el("a", { class: "home", href: home.href }, mark(), home.label) : el("span", { class: "home" }, mark(), el("span", { class: "brand" }, "flowcage")),
-      this.name, this.verdict,
-      el("div", { class: "tabs", role: "tablist", "aria-label": "Views" }, [...this.tabs.values()]),
-      el("div", { class: "bar-end" }, this.theme, button("?", () => this.dialog.showModal(), { class: "icon", "aria-label": "Keys", title: "Keys (?)" })));
-    this.main = el("main", { class: "main" }, TABS.map((name) => this.views[name].element));
-    refill(this.root, el("div", { class: "page" }, this.bar, el("div", { class: "below" }, this.main, this.detail.element)), this.dialog);
-    this.refreshBar();
-  }
-
-  refreshBar() {
-    const { run, calls, logs, events } = this.model;
-    refill(this.name, run.name || run.sourceName || run.id || "");
-    refill(this.verdict, badge(run));
-    const counts = { calls: calls.size, log: logs.length + events.filter((each) => each.type !== "log").length };
-    for (const [name, tab] of this.tabs) {
-      const word = name.charAt(0).toUpperCase() + name.slice(1);
-      refill(tab, word, counts[name] === undefined ? null : el("span", { class: "tab-count" }, count(counts[name])));
-    }
-    globalThis.document.title = `${run.name || run.sourceName || run.id || "run"} · flowcage`;
+    this.bar = new Bar(this.model, {
+      names: TABS,
+      home: this.options.home,
+      theme: this.theme,
+      onshow: (name) => this.show(name),
+      onkeys: () => this.dialog.showModal(),
+    });
+    this.main = el(
+      "main",
+      { class: "main" },
+      TABS.map((name) => this.views[name].element),
+    );
+    const below = el("div", { class: "below" }, this.main, this.detail.element);
+    refill(this.root, el("div", { class: "page" }, this.bar.element, below), this.dialog);
+    this.bar.refresh();
   }
 
   update(delta) {
@@ -149,15 +149,19 @@ class Page {
   drawSoon() {
     if (this.timer !== undefined) return;
     const since = performance.now() - (this.drawnAt ?? -Infinity);
-    this.timer = setTimeout(() => requestAnimationFrame(() => {
-      this.timer = undefined;
-      this.drawnAt = performance.now();
-      if (this.root.firstElementChild !== null) this.draw();
-    }), Math.max(0, REDRAW_MS - since));
+    this.timer = setTimeout(
+      () =>
+        requestAnimationFrame(() => {
+          this.timer = undefined;
+          this.drawnAt = performance.now();
+          if (this.root.firstElementChild !== null) this.draw();
+        }),
+      Math.max(0, REDRAW_MS - since),
+    );
   }
 
   draw() {
-    this.refreshBar();
+    this.bar.refresh();
     this.refresh();
     if (!this.detail.element.hidden) this.detail.show(this.detail.id);
   }
@@ -167,26 +171,31 @@ class Page {
     if (!this.stale.delete(this.tab)) return;
     const view = this.views[this.tab];
     const key = globalThis.document.activeElement?.dataset.key;
-    const places = [this.main, ...this.main.querySelectorAll(".scroller")].map((each) => [each.scrollLeft, each.scrollTop]);
+    const places = [this.main, ...this.main.querySelectorAll(".scroller")].map((each) => [
+      each.scrollLeft,
+      each.scrollTop,
+    ]);
     view.refresh();
-    [this.main, ...this.main.querySelectorAll(".scroller")].forEach((each, index) => each.scrollTo(...(places[index] ?? [0, 0])));
-    if (key !== undefined) view.element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+    [this.main, ...this.main.querySelectorAll(".scroller")].forEach((each, index) =>
+      each.scrollTo(...(places[index] ?? [0, 0])),
+    );
+    if (key !== undefined)
+      view.element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   }
 
   tick() {
     if (this.model.run.state !== "running" || globalThis.document.hidden) return;
     if (this.tab === "overview") this.head.tickTime();
-    if (this.tab === "calls") { this.stale.add("calls"); this.refresh(); }
+    if (this.tab === "calls") {
+      this.stale.add("calls");
+      this.refresh();
+    }
   }
 
   show(name, fragment = name) {
     this.tab = name;
-    for (const [each, tab] of this.tabs) {
-      const isShown = each === name;
-      tab.setAttribute("aria-selected", String(isShown));
-      tab.tabIndex = isShown ? 0 : -1;
-      this.views[each].element.hidden = !isShown;
-    }
+    this.bar.select(name);
+    for (const each of TABS) this.views[each].element.hidden = each !== name;
     if (name !== "calls") this.detail.hide();
     this.root.firstElementChild.dataset.view = name;
     this.main.scrollTop = 0;
@@ -246,57 +255,6 @@ class Page {
     this.views.script.show(path, line);
   }
 
-  moveTab(event, name) {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    const next = TABS[(TABS.indexOf(name) + by + TABS.length) % TABS.length];
-    this.show(next);
-    this.tabs.get(next).focus();
-  }
-
-  keys() {
-    const inList = (act) => (event) => this.inList(event, act);
-    const handlers = {
-      j: inList((list) => list.move(1)), ArrowDown: inList((list) => list.move(1)),
-      k: inList((list) => list.move(-1)), ArrowUp: inList((list) => list.move(-1)),
-      PageDown: inList((list) => list.move(list.page)), PageUp: inList((list) => list.move(-list.page)),
-      Home: inList((list) => list.move(-list.items.length)), End: inList((list) => list.move(list.items.length)),
-      Enter: inList((list) => list.selected >= 0 && list.options.onopen?.(list.items[list.selected], list.selected)),
-      "/": () => this.search(), Escape: () => this.escape(), "?": () => this.dialog.showModal(), t: () => this.theme.click(),
-    };
-    TABS.forEach((name, index) => { handlers[String(index + 1)] = () => this.show(name); });
-    return handlers;
-  }
-
-  /** Keys move in the list of the view; where something else has the focus, letters do only. */
-  inList(event, act) {
-    const { list } = this.views[this.tab];
-    if (!list?.options.onselect) return false;
-    const { activeElement, body } = globalThis.document;
-    const isElsewhere = activeElement !== body && activeElement !== list.element;
-    if (isElsewhere && !["j", "k"].includes(event.key)) return false;
-    act(list);
-    return true;
-  }
-
-  search() {
-    if (!this.views[this.tab].search) this.show("calls");
-    this.views[this.tab].search.focus();
-    this.views[this.tab].search.select();
-  }
-
-  escape() {
-    const { search, list } = this.views[this.tab];
-    if (search !== undefined && globalThis.document.activeElement === search) {
-      search.value = "";
-      search.dispatchEvent(new Event("input"));
-      list.element.focus();
-      return true;
-    }
-    return this.close() || (this.views[this.tab].close?.() ?? false);
-  }
-
   /** For paper every view is drawn, with all rows. */
   setWhole(isWhole) {
     for (const name of TABS) {
@@ -325,10 +283,4 @@ function readFragment(hash) {
   } catch {
     return [name, ""]; // not one that we have written
   }
-}
-
-/** A cage, and something that flows through it. */
-function mark() {
-  return svg("svg", { class: "mark", viewBox: "0 0 20 20", "aria-hidden": "true" },
-    svg("path", { class: "mark-bars", d: "M4 3v14M10 3v14M16 3v14" }), svg("path", { class: "mark-flow", d: "M1 12c3-5 6-5 9-2s6 3 9-2" }));
 }

@@ -2,4 +2,7 @@
 
 import { mount } from "./page.js";
 
-mount(globalThis.document.getElementById("page"), JSON.parse(globalThis.document.getElementById("document").textContent));
+mount(
+  globalThis.document.getElementById("page"),
+  JSON.parse(globalThis.document.getElementById("document").textContent),
+);

@@ -146,3 +146,18 @@ def test_what_has_ended_hears_no_more(page: Page) -> None:
     _update(page, run={"name": "renamed"})
 
     assert page.locator("#page").inner_html() == ""
+
+
+def test_a_log_that_is_read_at_its_end_stays_there(page: Page) -> None:
+    page.keyboard.press("3")
+    log = page.locator(".list.events")
+    log.evaluate("list => { list.scrollTop = list.scrollHeight }")
+
+    lines = [{"at": 900.0, "seq": seq, "path": "", "text": f"line {seq}"} for seq in range(50)]
+    _update(page, logs=lines)
+
+    expect(page.get_by_text("line 49", exact=True)).to_be_visible()
+    log.evaluate("list => { list.scrollTop = 200 }")
+    _update(page, logs=[lines[0] | {"seq": 50, "text": "one more"}])
+    expect(page.locator("#view-log .chip", has_text="log lines")).to_contain_text("90")
+    assert log.evaluate("list => list.scrollTop") == 200

@@ -26,7 +26,7 @@ def _call(page: Page, module: str, name: str, *given: Any) -> Any:
 
 
 def test_figures_as_people_read_them(page: Page) -> None:
-    table = {
+    table: dict[str, dict[Any, str]] = {
         "seconds": {0: "0 s", 0.0004: "1 ms", 0.34: "340 ms", 0.9996: "1.0 s", 59.94: "59.9 s",
                     59.96: "1 min 00 s", 125: "2 min 05 s", 3840: "1 h 04 min",
                     273_600: "3 d 04 h", None: "–"},
@@ -46,7 +46,7 @@ def test_figures_as_people_read_them(page: Page) -> None:
 
 @pytest.mark.parametrize("most", [0.001, 0.02, 1, 7, 61, 3600, 90_000, 10_000_000])
 def test_an_axis_has_a_few_round_ticks(page: Page, most: float) -> None:
-    ticks = _call(page, "base/format", "ticks", most, 8)
+    ticks = _call(page, "base/format", "ticks", 0, most, 8)
 
     assert ticks[0] == 0
     assert 2 <= len(ticks) <= 10

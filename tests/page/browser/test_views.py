@@ -199,3 +199,26 @@ def test_an_error_leads_to_its_line(open_page: Open) -> None:
     page.get_by_role("button", name="Line 21 of the script").click()
 
     expect(page.locator(".script .row.is-error .line-number")).to_have_text("21")
+
+
+def test_a_part_of_the_time_is_chosen_with_the_pointer_or_by_key(open_page: Open) -> None:
+    page = open_page(document(40), "calls")
+    bar = page.locator(f"{ROWS} .span-work").first
+    before = bar.evaluate("each => each.getBoundingClientRect().width")
+    box = page.locator(".ruler .plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 2, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 5)
+    page.mouse.up()
+
+    expect(page.locator(".chip.whole")).to_be_visible()
+    assert bar.evaluate("each => each.getBoundingClientRect().width") > 3 * before
+
+    page.keyboard.press("Escape")
+    expect(page.locator(".chip.whole")).to_be_hidden()
+    assert bar.evaluate("each => each.getBoundingClientRect().width") == before
+
+    page.keyboard.press("j")
+    page.keyboard.press("z")
+    expect(page.locator(".chip.whole")).to_have_text("✕ 0 s to 4.3 s")

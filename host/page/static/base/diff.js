@@ -42,13 +42,24 @@ function script(one, other, trace) {
     const diagonal = isDown ? x - y + 1 : x - y - 1;
     const fromX = reach.get(diagonal);
     const fromY = fromX - diagonal;
-    while (x > Math.max(fromX, 0) && y > Math.max(fromY, 0) && !(x === fromX && y === fromY) && one[x - 1] === other[y - 1]) {
+    while (
+      x > Math.max(fromX, 0) &&
+      y > Math.max(fromY, 0) &&
+      !(x === fromX && y === fromY) &&
+      one[x - 1] === other[y - 1]
+    ) {
       x -= 1;
       y -= 1;
       found.push({ sign: " ", text: one[x] });
     }
     if (edits === 0) break;
-    if (isDown) { y -= 1; found.push({ sign: "+", text: other[y] }); } else { x -= 1; found.push({ sign: "-", text: one[x] }); }
+    if (isDown) {
+      y -= 1;
+      found.push({ sign: "+", text: other[y] });
+    } else {
+      x -= 1;
+      found.push({ sign: "-", text: one[x] });
+    }
   }
   return found.reverse();
 }

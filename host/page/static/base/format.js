@@ -41,7 +41,9 @@ export function dollars(value) {
   if (value === null || value === undefined) return NONE;
   if (value === 0) return "$0";
   if (value < 0.00005) return "<$0.0001";
-  return value < 0.01 ? `$${value.toFixed(4)}` : `$${GROUPED.format(Number(value.toFixed(2)))}`.replace(/\.(\d)$/, ".$10");
+  return value < 0.01
+    ? `$${value.toFixed(4)}`
+    : `$${GROUPED.format(Number(value.toFixed(2)))}`.replace(/\.(\d)$/, ".$10");
 }
 
 /** A moment of the local clock; the text itself where it is no time. */
@@ -51,25 +53,31 @@ export function moment(text) {
   return time.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 }
 
-/** Ticks for an axis from 0 to `most`: round steps, at most `number` of them. */
-export function ticks(most, number) {
-  const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400];
-  let step = steps.find((each) => most / each <= number) ?? Math.ceil(most / number / 86400) * 86400;
-  if (most / step < number / 4) step = niceBelow(most / number);
+/** Ticks for an axis: multiples of a round step, at most about `number` of them. */
+export function ticks(from, to, number) {
+  const step = stepOf((to - from) / number);
   const found = [];
-  for (let at = 0; at <= most * 1.0001 && found.length <= number + 1; at += step) found.push(at);
+  for (let at = Math.ceil(from / step); at * step <= to && found.length <= number + 1; at += 1) found.push(at * step);
   return found;
 }
 
-function niceBelow(least) {
-  const power = 10 ** Math.floor(Math.log10(least || 1));
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400];
+
+function stepOf(least) {
+  if (least > 0.5) return STEPS.find((each) => each >= least) ?? Math.ceil(least / 86400) * 86400;
+  const power = 10 ** Math.floor(Math.log10(Math.max(least, 1e-9)));
   return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= least) ?? least;
 }
 
-/** A label for a tick; shorter than `seconds`. */
-export function tick(value) {
+/** A label for a tick, shorter than `seconds`; `step` says how exact it has to be. */
+export function tick(value, step = 1) {
   if (value === 0) return "0";
-  if (value < 1) return `${Math.round(value * 1000)} ms`;
-  if (value < 60) return `${Number(value.toFixed(1))} s`;
+  if (value < 1) return `${Number((value * 1000).toFixed(step < 0.001 ? 1 : 0))} ms`;
+  if (value < 60) return `${Number(value.toFixed(step < 1 ? Math.ceil(-Math.log10(step)) : 1))} s`;
+  if (step < 1)
+    return `${longer(Math.floor(value))}`.replace(
+      / s$/,
+      `${(value % 1).toFixed(Math.ceil(-Math.log10(step))).slice(1)} s`,
+    );
   return longer(Math.round(value)).replace(" 00 s", "").replace(" 00 min", "");
 }

@@ -22,9 +22,29 @@ export function onKeys(handlers) {
 /** A dialog that lists keys: rows of `[keys, what they do]`. */
 export function keysDialog(rows) {
   const close = button("✕", () => element.close(), { class: "icon close", "aria-label": "Close" });
-  const element = el("dialog", { class: "keys", "aria-labelledby": "keys-title" },
+  const element = el(
+    "dialog",
+    { class: "keys", "aria-labelledby": "keys-title" },
     el("div", { class: "panel-head" }, el("h2", { id: "keys-title" }, "Keys"), close),
-    el("dl", {}, rows.map(([keys, text]) => el("div", {}, el("dt", {}, keys.map((key) => el("kbd", {}, key))), el("dd", {}, text)))));
-  element.addEventListener("click", (event) => { if (event.target === element) element.close(); });
+    el(
+      "dl",
+      {},
+      rows.map(([keys, text]) =>
+        el(
+          "div",
+          {},
+          el(
+            "dt",
+            {},
+            keys.map((key) => el("kbd", {}, key)),
+          ),
+          el("dd", {}, text),
+        ),
+      ),
+    ),
+  );
+  element.addEventListener("click", (event) => {
+    if (event.target === element) element.close();
+  });
   return element;
 }

@@ -78,7 +78,8 @@ export class Model {
   /** Phases as `{name, detail, calls}`: those that the workflow names, then others as they come. */
   phases() {
     const found = new Map();
-    for (const each of this.run.phases ?? []) found.set(each.title, { name: each.title, detail: each.detail, calls: [] });
+    for (const each of this.run.phases ?? [])
+      found.set(each.title, { name: each.title, detail: each.detail, calls: [] });
     for (const call of this.calls.values()) {
       const name = call.phase ?? "";
       if (!found.has(name)) found.set(name, { name, calls: [] });
@@ -114,7 +115,9 @@ export class Model {
     let text = this.texts.get(call.id);
     if (text === undefined) {
       const value = typeof call.value === "string" ? call.value : JSON.stringify(call.value ?? "");
-      text = [call.id, call.label, call.phase, call.model, call.kind, call.prompt, call.error, value].join("\n").toLowerCase();
+      text = [call.id, call.label, call.phase, call.model, call.kind, call.prompt, call.error, value]
+        .join("\n")
+        .toLowerCase();
       this.texts.set(call.id, text);
     }
     return text;

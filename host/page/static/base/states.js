@@ -62,8 +62,13 @@ export function spans(call, now) {
   attempts.forEach((attempt, index) => {
     if (attempt.began > from) found.push({ kind: "queued", from, to: attempt.began });
     const isLast = index === attempts.length - 1;
-    from = attempt.ended ?? (isLast && call.state === "open" ? now : call.ended ?? attempt.began);
-    found.push({ kind: kindOf(call, attempt, isLast), from: attempt.began, to: from, isOpen: attempt.ended === null && call.state === "open" });
+    from = attempt.ended ?? (isLast && call.state === "open" ? now : (call.ended ?? attempt.began));
+    found.push({
+      kind: kindOf(call, attempt, isLast),
+      from: attempt.began,
+      to: from,
+      isOpen: attempt.ended === null && call.state === "open",
+    });
   });
   if (call.state === "queued") found.push({ kind: "queued", from, to: now });
   return found;
@@ -78,7 +83,7 @@ function kindOf(call, attempt, isLast) {
 
 function withoutAttempts(call, asked, now) {
   const began = call.began ?? null;
-  const end = call.ended ?? (isOpen(call) ? now : began ?? asked);
+  const end = call.ended ?? (isOpen(call) ? now : (began ?? asked));
   if (began === null) return [{ kind: "queued", from: asked, to: end, isOpen: isOpen(call) }];
   const found = began > asked ? [{ kind: "queued", from: asked, to: began }] : [];
   const kind = WAITS.has(call.kind) ? "wait" : call.state === "failed" ? "failed" : "work";

@@ -37,11 +37,15 @@ export function themeSwitch() {
     element.setAttribute("aria-label", `Colours: ${theme}`);
     element.title = `Colours: ${theme} (t)`;
   };
-  const element = button("", () => {
-    theme = NEXT[theme];
-    keep(theme);
-    tell();
-  }, { class: "icon theme-switch" });
+  const element = button(
+    "",
+    () => {
+      theme = NEXT[theme];
+      keep(theme);
+      tell();
+    },
+    { class: "icon theme-switch" },
+  );
   tell();
   return element;
 }

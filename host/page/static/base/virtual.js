@@ -7,8 +7,8 @@ const BEYOND_SIGHT = 8;
 
 /**
  * Options: `label` (its accessible name), `make()` (an empty row), `fill(row, item, index)`, `onselect(item,
- * index)`, `onopen(item, index)`, `isSelectable(item)`, `role`. A list with `onselect` is a grid that keys
- * move in; one without is a table.
+ * index)`, `onopen(item, index)`, `isSelectable(item)`, `role`, `follows` (a list that is at its
+ * end stays there when it gets longer). A list with `onselect` is a grid that keys move in; one without is a table.
  */
 export class VirtualList {
   constructor(options) {
@@ -21,7 +21,11 @@ export class VirtualList {
     VirtualList.made += 1;
     this.body = el("div", { class: "rows", role: "rowgroup" });
     const role = options.role ?? (options.onselect ? "grid" : "table");
-    this.element = el("div", { class: `list ${options.class ?? ""}`, role, "aria-label": options.label, tabindex: "0" }, this.body);
+    this.element = el(
+      "div",
+      { class: `list ${options.class ?? ""}`, role, "aria-label": options.label, tabindex: "0" },
+      this.body,
+    );
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
     this.body.addEventListener("click", (event) => this.click(event));
     this.height = 0;
@@ -32,10 +36,14 @@ export class VirtualList {
 
   /** Show these items; what was selected stays selected by `key`. */
   set(items, selected = this.selected) {
+    const { scrollTop, scrollHeight, clientHeight } = this.element;
+    const isAtEnd = scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 2;
+    const isLonger = items.length > this.items.length;
     this.items = items;
     this.selected = selected < items.length ? selected : -1;
     this.element.setAttribute("aria-rowcount", String(items.length));
     this.measure();
+    if (this.options.follows && isAtEnd && isLonger) this.element.scrollTop = this.element.scrollHeight;
   }
 
   measure() {
@@ -118,7 +126,7 @@ export class VirtualList {
   move(by) {
     const step = Math.sign(by);
     let index = this.selected;
-    for (let left = Math.abs(by); left > 0; ) {
+    for (let left = Math.abs(by); left > 0;) {
       const next = index + step;
       if (next < 0 || next >= this.items.length) break;
       index = next;
@@ -129,6 +137,10 @@ export class VirtualList {
     }
     if (this.goal !== undefined && this.goal !== this.selected) this.select(this.goal);
     this.goal = undefined;
+  }
+
+  openSelected() {
+    if (this.selected >= 0) this.options.onopen?.(this.items[this.selected], this.selected);
   }
 
   /** How many rows are in sight. */

@@ -5,7 +5,8 @@ import { count, counted, dollars, seconds, tokens } from "../base/format.js";
 import { nameOf, rowsOf, SORTS } from "../base/model.js";
 import { repeats, spans, STATUSES, statusOf, workedSeconds } from "../base/states.js";
 import { VirtualList } from "../base/virtual.js";
-import { axis, reach } from "./chart.js";
+import { reach } from "./chart.js";
+import { Ruler } from "./ruler.js";
 
 const SORT_WORDS = { time: "by time", duration: "longest first", tokens: "most tokens first", cost: "dearest first" };
 
@@ -14,33 +15,66 @@ export class Calls {
     this.model = model;
     this.filter = { words: [], statuses: new Set(), sort: "time", closed: new Set() };
     this.key = null;
-    this.search = el("input", { type: "search", class: "search", placeholder: "Search calls", "aria-label": "Search calls", "aria-keyshortcuts": "/", oninput: () => this.searchFor(this.search.value), spellcheck: "false", autocomplete: "off" });
+    this.search = el("input", {
+      type: "search",
+      class: "search",
+      placeholder: "Search calls",
+      "aria-label": "Search calls",
+      "aria-keyshortcuts": "/",
+      oninput: () => this.searchFor(this.search.value),
+      spellcheck: "false",
+      autocomplete: "off",
+    });
     this.chips = el("div", { class: "chips", role: "group", "aria-label": "Show calls that are" });
     this.found = el("span", { class: "quiet found", role: "status" });
-    this.sort = el("select", { class: "sort", "aria-label": "Order", onchange: () => { this.filter.sort = this.sort.value; this.refresh(); } },
-      SORTS.map((each) => el("option", { value: each }, SORT_WORDS[each])));
+    this.sort = el(
+      "select",
+      {
+        class: "sort",
+        "aria-label": "Order",
+        onchange: () => {
+          this.filter.sort = this.sort.value;
+          this.refresh();
+        },
+      },
+      SORTS.map((each) => el("option", { value: each }, SORT_WORDS[each])),
+    );
     this.list = new VirtualList({
-      label: "Calls", class: "calls", role: "treegrid", make, fill: (row, item) => this.fill(row, item),
+      label: "Calls",
+      class: "calls",
+      role: "treegrid",
+      make,
+      fill: (row, item) => this.fill(row, item),
       isSelectable: () => true,
-      onselect: (item) => { this.key = keyOf(item); if (item.call) onopen(item.call.id, false); },
+      onselect: (item) => {
+        this.key = keyOf(item);
+        if (item.call) onopen(item.call.id, false);
+      },
       onopen: (item) => (item.phase ? this.toggle(item.phase.name) : onopen(item.call.id, true)),
     });
-    this.ruler = el("div", { class: "ruler", "aria-hidden": "true" });
+    this.ruler = new Ruler((range) => this.choose(range));
+    this.chosen = null;
     this.none = el("p", { class: "empty", hidden: true });
-    this.list.element.prepend(this.ruler);
-    this.element = el("div", { class: "view view-calls" },
-      el("div", { class: "toolbar" }, this.search, this.chips, this.sort, this.found), this.list.element, this.none);
+    this.list.element.prepend(this.ruler.element);
+    this.element = el(
+      "div",
+      { class: "view view-calls" },
+      el("div", { class: "toolbar" }, this.search, this.chips, this.ruler.whole, this.sort, this.found),
+      this.list.element,
+      this.none,
+    );
   }
 
   refresh() {
     const { model, filter } = this;
-    this.extent = model.extent;
+    this.range = this.chosen ?? { from: 0, to: model.extent };
     this.now = model.now;
     const rows = rowsOf(model, filter);
     const calls = rows.filter((each) => each.call).length;
     this.hasPhases = calls < rows.length;
     this.tellFound(rows, calls);
-    refill(this.ruler, el("span", { class: "ruler-name" }, "Call"), ["Model", "Tokens", "Cost", "At work"].map((each) => el("span", { class: "ruler-cell" }, each)), el("span", { class: "plot" }, axis(this.extent, 6)));
+    this.list.element.classList.toggle("is-part", this.chosen !== null);
+    this.ruler.refresh(this.range, this.chosen !== null);
     this.fillChips();
     this.list.set(rows, this.key === null ? -1 : rows.findIndex((each) => keyOf(each) === this.key));
   }
@@ -55,13 +89,31 @@ export class Calls {
 
   fillChips() {
     const { counts, repeated } = this.model.statuses();
-    const all = [...counts, ["repeated", repeated]].filter(([name, number]) => number > 0 || this.filter.statuses.has(name));
-    const focused = this.chips.contains(globalThis.document.activeElement) ? globalThis.document.activeElement.dataset.status : null;
-    refill(this.chips, all.map(([name, number]) => {
-      const { glyph, word } = STATUSES[name] ?? { glyph: "↻", word: "repeated" };
-      return el("button", { type: "button", class: `chip status-${name}`, "aria-pressed": String(this.filter.statuses.has(name)), data: { status: name }, onclick: () => this.toggleStatus(name) },
-        el("span", { class: "glyph", "aria-hidden": "true" }, glyph), word, el("span", { class: "chip-count" }, count(number)));
-    }));
+    const all = [...counts, ["repeated", repeated]].filter(
+      ([name, number]) => number > 0 || this.filter.statuses.has(name),
+    );
+    const focused = this.chips.contains(globalThis.document.activeElement)
+      ? globalThis.document.activeElement.dataset.status
+      : null;
+    refill(
+      this.chips,
+      all.map(([name, number]) => {
+        const { glyph, word } = STATUSES[name] ?? { glyph: "↻", word: "repeated" };
+        return el(
+          "button",
+          {
+            type: "button",
+            class: `chip status-${name}`,
+            "aria-pressed": String(this.filter.statuses.has(name)),
+            data: { status: name },
+            onclick: () => this.toggleStatus(name),
+          },
+          el("span", { class: "glyph", "aria-hidden": "true" }, glyph),
+          word,
+          el("span", { class: "chip-count" }, count(number)),
+        );
+      }),
+    );
     if (focused !== null) this.chips.querySelector(`[data-status="${focused}"]`)?.focus();
   }
 
@@ -91,11 +143,36 @@ export class Calls {
 
   reach(calls) {
     const { from, to } = reach(calls, this.now);
-    return el("span", { class: "span-reach", style: { left: this.percent(from), width: this.percent(to - from) } });
+    return el("span", {
+      class: "span-reach",
+      style: { left: this.percent(from - this.range.from), width: this.percent(to - from) },
+    });
   }
 
-  percent(at) {
-    return `${((at / this.extent) * 100).toFixed(3)}%`;
+  percent(length) {
+    return `${((length / (this.range.to - this.range.from)) * 100).toFixed(3)}%`;
+  }
+
+  /** Show a part of the time, or all of it. */
+  choose(range) {
+    this.chosen = range;
+    this.refresh();
+  }
+
+  /** Show the time of the phase or call that is selected. */
+  chooseSelected() {
+    const item = this.list.items[this.list.selected];
+    if (item === undefined) return;
+    const { from, to } = reach(item.call ? [item.call] : item.phase.calls, this.now);
+    const margin = Math.max((to - from) * 0.05, 0.001);
+    if (Number.isFinite(from)) this.choose({ from: Math.max(0, from - margin), to: to + margin });
+  }
+
+  /** Show all of the time again; returns whether it was a part. */
+  close() {
+    const wasPart = this.chosen !== null;
+    if (wasPart) this.choose(null);
+    return wasPart;
   }
 
   fillCall(row, call) {
@@ -107,7 +184,13 @@ export class Calls {
     cells.glyph.setAttribute("aria-label", STATUSES[status].word);
     setText(cells.name, nameOf(call).slice(0, 300));
     const below = call.path ? `↳ ${this.model.nameOfWorkflow(call.path)}` : "";
-    setText(cells.extra, [call.kind === "agent" ? "" : call.kind, again ? `↻ ${again}` : "", below].filter(Boolean).join(" · ").slice(0, 200));
+    setText(
+      cells.extra,
+      [call.kind === "agent" ? "" : call.kind, again ? `↻ ${again}` : "", below]
+        .filter(Boolean)
+        .join(" · ")
+        .slice(0, 200),
+    );
     row.removeAttribute("aria-expanded");
     setText(cells.model, (call.model ?? "").slice(0, 120));
     setText(cells.tokens, call.tokens ? tokens(call.tokens) : "–");
@@ -123,7 +206,7 @@ export class Calls {
     found.forEach((span, index) => {
       const element = bar.children[index];
       element.className = `span span-${span.kind}${span.isOpen ? " is-open" : ""}`;
-      element.style.left = this.percent(span.from);
+      element.style.left = this.percent(span.from - this.range.from);
       element.style.width = this.percent(span.to - span.from);
     });
   }
@@ -184,9 +267,26 @@ function keyOf(item) {
 
 function make() {
   const cell = (name) => el("span", { class: `cell cell-${name}`, role: "gridcell" });
-  const cells = { glyph: cell("glyph"), model: cell("model"), tokens: cell("tokens"), cost: cell("cost"), time: cell("time"), name: el("span", { class: "name text" }), extra: el("span", { class: "extra text" }) };
+  const cells = {
+    glyph: cell("glyph"),
+    model: cell("model"),
+    tokens: cell("tokens"),
+    cost: cell("cost"),
+    time: cell("time"),
+    name: el("span", { class: "name text" }),
+    extra: el("span", { class: "extra text" }),
+  };
   const bar = el("span", { class: "plot", role: "presentation" });
-  const row = el("div", { class: "row", role: "row" }, cells.glyph, el("span", { class: "cell cell-name", role: "gridcell" }, cells.name, cells.extra), cells.model, cells.tokens, cells.cost, cells.time, el("span", { class: "cell cell-bar", role: "gridcell" }, bar));
+  const row = el(
+    "div",
+    { class: "row", role: "row" },
+    cells.glyph,
+    el("span", { class: "cell cell-name", role: "gridcell" }, cells.name, cells.extra),
+    cells.model,
+    cells.tokens,
+    cells.cost,
+    cells.time,
+    el("span", { class: "cell cell-bar", role: "gridcell" }, bar),
+  );
   return Object.assign(row, { cells, bar });
 }
-

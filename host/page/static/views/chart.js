@@ -2,8 +2,9 @@
 // for each phase, over one axis.
 
 import { el, refill, svg } from "../base/dom.js";
-import { count, counted, seconds, tick, ticks } from "../base/format.js";
+import { count, counted, seconds } from "../base/format.js";
 import { spans, workedSeconds } from "../base/states.js";
+import { axis } from "./ruler.js";
 
 const WIDTH = 1000;
 const HEIGHT = 96;
@@ -12,8 +13,11 @@ const AT_WORK = ["work", "retry", "wait"];
 const IN_QUEUE = ["queued"];
 const LANE_OF = { work: "work", failed: "retry", retry: "retry", wait: "wait", queued: "queued" };
 const WORDS = {
-  work: "working", retry: "attempts that came to nothing", wait: "waiting for time or a person",
-  queued: "queued", reused: "reused answer",
+  work: "working",
+  retry: "attempts that came to nothing",
+  wait: "waiting for time or a person",
+  queued: "queued",
+  reused: "reused answer",
 };
 
 /** Average number of calls in each lane, in so many columns of time. */
@@ -41,7 +45,11 @@ function spread(lane, span, width) {
 
 function highest(found, names) {
   let most = 0;
-  for (let column = 0; column < COLUMNS; column += 1) most = Math.max(most, names.reduce((sum, each) => sum + found[each][column], 0));
+  for (let column = 0; column < COLUMNS; column += 1)
+    most = Math.max(
+      most,
+      names.reduce((sum, each) => sum + found[each][column], 0),
+    );
   return most;
 }
 
@@ -49,7 +57,9 @@ function areas(found, names, most) {
   const base = new Float64Array(COLUMNS);
   return names.map((name) => {
     const below = base.slice();
-    found[name].forEach((value, column) => { base[column] += value; });
+    found[name].forEach((value, column) => {
+      base[column] += value;
+    });
     if (!found[name].some((value) => value > 0)) return null;
     const fill = name === "retry" || name === "queued" ? `url(#stripes-${name})` : null;
     return svg("path", { class: `area lane-${name}`, fill, d: outline(below, base, Math.max(most, 1e-9)) });
@@ -65,25 +75,26 @@ function outline(below, above, most) {
   return `${path}Z`;
 }
 
-/** An axis with its ticks, as elements over the width of its parent. */
-export function axis(extent, number = 8) {
-  return ticks(extent, number).filter((at) => at <= extent).map((at) =>
-    el("span", { class: `tick ${at / extent > 0.94 ? "at-end" : ""}`, style: { left: `${(at / extent) * 100}%` } }, tick(at)));
-}
-
 /** From the first call's beginning to the last one's end. */
 export function reach(calls, now) {
   let from = Infinity;
   let to = 0;
   for (const call of calls) {
     from = Math.min(from, call.asked ?? 0);
-    to = Math.max(to, call.ended ?? (call.state === "open" || call.state === "queued" ? now : call.began ?? call.asked ?? 0));
+    to = Math.max(
+      to,
+      call.ended ?? (call.state === "open" || call.state === "queued" ? now : (call.began ?? call.asked ?? 0)),
+    );
   }
   return { from, to: Math.max(from, to) };
 }
 
 function queuedSeconds(calls, now) {
-  return calls.reduce((sum, call) => sum + spans(call, now).reduce((own, each) => own + (each.kind === "queued" ? each.to - each.from : 0), 0), 0);
+  return calls.reduce(
+    (sum, call) =>
+      sum + spans(call, now).reduce((own, each) => own + (each.kind === "queued" ? each.to - each.from : 0), 0),
+    0,
+  );
 }
 
 export class Chart {
@@ -100,22 +111,56 @@ export class Chart {
     const { extent, now } = this.model;
     const found = density(calls, extent, now);
     const most = highest(found, AT_WORK);
-    refill(this.element,
+    refill(
+      this.element,
       el("div", { class: "panel-head" }, el("h2", { id: "chart-title" }, "Where the time went"), legend(calls)),
       patterns(),
-      el("div", { class: "pictures" },
+      el(
+        "div",
+        { class: "pictures" },
         this.picture("at work at once", found, AT_WORK, most, extent),
-        highest(found, IN_QUEUE) >= 0.5 ? this.picture("in the queue", found, IN_QUEUE, highest(found, IN_QUEUE), extent) : null,
-        el("div", { class: "picture" }, el("span"), el("div", { class: "plot axis-plot", "aria-hidden": "true" }, axis(extent)))),
-      el("div", { class: "lanes" }, this.model.phases().filter((each) => each.calls.length > 0).map((each) => this.lane(each, extent, now, most))));
+        highest(found, IN_QUEUE) >= 0.5
+          ? this.picture("in the queue", found, IN_QUEUE, highest(found, IN_QUEUE), extent)
+          : null,
+        el(
+          "div",
+          { class: "picture" },
+          el("span"),
+          el("div", { class: "plot axis-plot", "aria-hidden": "true" }, axis({ from: 0, to: extent })),
+        ),
+      ),
+      el(
+        "div",
+        { class: "lanes" },
+        this.model
+          .phases()
+          .filter((each) => each.calls.length > 0)
+          .map((each) => this.lane(each, extent, now, most)),
+      ),
+    );
   }
 
   picture(name, found, names, most, extent) {
     const at = Math.max(1, Math.round(most));
-    return el("div", { class: `picture picture-${names[0]}` },
+    return el(
+      "div",
+      { class: `picture picture-${names[0]}` },
       el("div", { class: "lane-name" }, name, el("span", { class: "lane-text" }, `at most ${count(at)}`)),
-      el("div", { class: "plot" },
-        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `Calls ${name} over ${seconds(extent)}, at most ${at}` }, areas(found, names, most))));
+      el(
+        "div",
+        { class: "plot" },
+        svg(
+          "svg",
+          {
+            viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+            preserveAspectRatio: "none",
+            role: "img",
+            "aria-label": `Calls ${name} over ${seconds(extent)}, at most ${at}`,
+          },
+          areas(found, names, most),
+        ),
+      ),
+    );
   }
 
   lane(phase, extent, now, most) {
@@ -125,23 +170,54 @@ export class Chart {
     const queued = queuedSeconds(phase.calls, now);
     const text = `${counted(phase.calls.length, "call")} in ${seconds(to - from)}`;
     const title = `${name}: ${text}; all together ${seconds(worked)} at work, ${seconds(queued)} in the queue`;
-    return el("button", { type: "button", class: "lane", data: { key: `lane ${phase.name}` }, onclick: () => this.onphase(phase.name), title },
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "lane",
+        data: { key: `lane ${phase.name}` },
+        onclick: () => this.onphase(phase.name),
+        title,
+      },
       el("span", { class: "lane-name text" }, name, el("span", { class: "lane-text" }, text)),
-      el("span", { class: "plot" },
-        el("span", { class: "reach", style: { left: `${(from / extent) * 100}%`, width: `${((to - from) / extent) * 100}%` } }),
-        svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, areas(density(phase.calls, extent, now), AT_WORK, most))));
+      el(
+        "span",
+        { class: "plot" },
+        el("span", {
+          class: "reach",
+          style: { left: `${(from / extent) * 100}%`, width: `${((to - from) / extent) * 100}%` },
+        }),
+        svg(
+          "svg",
+          { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+          areas(density(phase.calls, extent, now), AT_WORK, most),
+        ),
+      ),
+    );
   }
 }
 
 /** Stripes by which areas differ without colour. */
 function patterns() {
-  const pattern = (name) => svg("pattern", { id: `stripes-${name}`, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("rect", { width: 7, height: 7, class: `stripe-${name}-ground` }), svg("rect", { width: 3, height: 7, class: `stripe-${name}` }));
+  const pattern = (name) =>
+    svg(
+      "pattern",
+      { id: `stripes-${name}`, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      svg("rect", { width: 7, height: 7, class: `stripe-${name}-ground` }),
+      svg("rect", { width: 3, height: 7, class: `stripe-${name}` }),
+    );
   return svg("svg", { class: "patterns", "aria-hidden": "true" }, svg("defs", {}, pattern("retry"), pattern("queued")));
 }
 
 function legend(calls) {
-  const present = new Set(calls.flatMap((call) => spans(call, call.ended ?? 0).map((each) => LANE_OF[each.kind] ?? each.kind)));
-  return el("ul", { class: "legend" }, [...AT_WORK, ...IN_QUEUE, "reused"].filter((each) => present.has(each)).map((each) =>
-    el("li", {}, el("span", { class: `swatch span-${each}`, "aria-hidden": "true" }), WORDS[each])));
+  const present = new Set(
+    calls.flatMap((call) => spans(call, call.ended ?? 0).map((each) => LANE_OF[each.kind] ?? each.kind)),
+  );
+  return el(
+    "ul",
+    { class: "legend" },
+    [...AT_WORK, ...IN_QUEUE, "reused"]
+      .filter((each) => present.has(each))
+      .map((each) => el("li", {}, el("span", { class: `swatch span-${each}`, "aria-hidden": "true" }), WORDS[each])),
+  );
 }

@@ -52,14 +52,30 @@ export class Graph {
     this.element.hidden = phases.length === 0;
     if (phases.length === 0) return;
     const columns = place(phases, this.model, this.element.clientWidth - 40);
-    const height = TOP + 30 + ROW * Math.max(1, ...columns.flatMap((each) => each.waves.map((wave) => wave.dots.length)));
+    const height =
+      TOP + 30 + ROW * Math.max(1, ...columns.flatMap((each) => each.waves.map((wave) => wave.dots.length)));
     const width = columns.at(-1).to + 44;
     const middle = TOP + 8 + (height - TOP - 18) / 2;
-    const drawing = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Graph of the workflow" },
-      columns.map((each) => band(each, height)), this.flow(columns, middle, width));
-    refill(this.element,
-      el("div", { class: "panel-head" }, el("h2", { id: "graph-title" }, "Workflow"), el("span", { class: "quiet" }, "what was called at once stands one below the other")),
-      el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Graph of the workflow, scrolls sideways" }, drawing));
+    const drawing = svg(
+      "svg",
+      { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Graph of the workflow" },
+      columns.map((each) => band(each, height)),
+      this.flow(columns, middle, width),
+    );
+    refill(
+      this.element,
+      el(
+        "div",
+        { class: "panel-head" },
+        el("h2", { id: "graph-title" }, "Workflow"),
+        el("span", { class: "quiet" }, "what was called at once stands one below the other"),
+      ),
+      el(
+        "div",
+        { class: "scroller", tabindex: "0", role: "region", "aria-label": "Graph of the workflow, scrolls sideways" },
+        drawing,
+      ),
+    );
   }
 
   flow(columns, middle, width) {
@@ -70,14 +86,17 @@ export class Graph {
         found.push(...this.wave(wave, from, middle));
         from = wave.x + wave.width - 12;
       }
-      if (column.waves.length === 0) { // nothing is known of it
+      if (column.waves.length === 0) {
+        // nothing is known of it
         found.push(svg("path", { class: "edge not-reached", d: `M${from} ${middle}H${column.to}` }));
         from = column.to;
       }
     }
-    return [...found,
+    return [
+      ...found,
       svg("path", { class: "edge", d: `M${from} ${middle}H${width - 22}` }),
-      svg("rect", { class: "end", x: width - 22, y: middle - 5, width: 10, height: 10, rx: 2 })];
+      svg("rect", { class: "end", x: width - 22, y: middle - 5, width: 10, height: 10, rx: 2 }),
+    ];
   }
 
   wave(wave, from, middle) {
@@ -85,9 +104,16 @@ export class Graph {
     const join = wave.x + wave.width - 12;
     const first = middle - ((wave.dots.length - 1) * ROW) / 2;
     const most = Math.floor((join - entry - 62) / LETTER);
-    const found = [svg("path", { class: wave.isPlanned ? "edge not-reached" : "edge", d: `M${from} ${middle}H${entry}` })];
-    if (wave.steps > 1) found.push(svg("text", { class: "band-text", x: entry + 6, y: first - 16 }, `${count(wave.steps)} further steps`));
-    wave.dots.forEach((dot, index) => found.push(...this.dot(dot, { entry, join, middle, most, y: first + index * ROW })));
+    const found = [
+      svg("path", { class: wave.isPlanned ? "edge not-reached" : "edge", d: `M${from} ${middle}H${entry}` }),
+    ];
+    if (wave.steps > 1)
+      found.push(
+        svg("text", { class: "band-text", x: entry + 6, y: first - 16 }, `${count(wave.steps)} further steps`),
+      );
+    wave.dots.forEach((dot, index) =>
+      found.push(...this.dot(dot, { entry, join, middle, most, y: first + index * ROW })),
+    );
     return found;
   }
 
@@ -96,21 +122,39 @@ export class Graph {
     const { glyph, word } = STATUSES[dot.status];
     const many = dot.calls?.length;
     const name = many ? `${count(many)} ${word}` : nameOf(dot.call);
-    const title = many ? `${counted(many, "call")} ${word}` : `${name}: ${word}${repeats(dot.call) ? `, repeated ${repeats(dot.call)}×` : ""}`;
+    const title = many
+      ? `${counted(many, "call")} ${word}`
+      : `${name}: ${word}${repeats(dot.call) ? `, repeated ${repeats(dot.call)}×` : ""}`;
     const open = () => (many ? this.onstatus(dot.status) : this.onopen(dot.call.id));
-    const onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } };
+    const onkeydown = (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        open();
+      }
+    };
     const x = entry + 28;
     const text = short(name, most);
     const thick = { "stroke-width": many ? Math.min(5, 1.3 + Math.log10(many)).toFixed(1) : null };
     return [
       svg("path", { class: "edge", ...thick, d: curve(entry, middle, x - 8, y) }),
       svg("path", { class: "edge", ...thick, d: curve(join, middle, x + 18 + [...text].length * LETTER, y) }),
-      svg("g", { class: `dot status-${dot.status}`, tabindex: "0", role: "button", "aria-label": title, data: { key: many ? `dots ${entry} ${dot.status}` : `dot ${dot.call.id}` }, onclick: open, onkeydown },
+      svg(
+        "g",
+        {
+          class: `dot status-${dot.status}`,
+          tabindex: "0",
+          role: "button",
+          "aria-label": title,
+          data: { key: many ? `dots ${entry} ${dot.status}` : `dot ${dot.call.id}` },
+          onclick: open,
+          onkeydown,
+        },
         svg("title", {}, title),
         many ? svg("circle", { class: "behind", cx: x + 3, cy: y + 2.5, r: 8 }) : null,
         svg("circle", { cx: x, cy: y, r: 8 }),
         svg("text", { class: "dot-glyph", x, y: y + 3.5 }, glyph),
-        svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text)),
+        svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text),
+      ),
     ];
   }
 }
@@ -118,7 +162,9 @@ export class Graph {
 /** What the outline has for a phase that has not begun, as a wave. */
 function planned(entries) {
   if (entries.length === 0) return [];
-  const dots = entries.slice(0, MOST_DOTS).map((entry) => ({ status: "planned", name: entry.label ?? entry.ref ?? entry.kind }));
+  const dots = entries
+    .slice(0, MOST_DOTS)
+    .map((entry) => ({ status: "planned", name: entry.label ?? entry.ref ?? entry.kind }));
   return [{ steps: 1, isPlanned: true, dots }];
 }
 
@@ -128,8 +174,13 @@ function plannedDot(dot, { entry, join, middle, most, y }) {
   return [
     svg("path", { class: "edge not-reached", d: curve(entry, middle, x - 8, y) }),
     svg("path", { class: "edge not-reached", d: curve(join, middle, x + 18 + [...text].length * LETTER, y) }),
-    svg("g", { class: "dot-planned" }, svg("title", {}, `${dot.name}: not called yet`),
-      svg("circle", { cx: x, cy: y, r: 8 }), svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text)),
+    svg(
+      "g",
+      { class: "dot-planned" },
+      svg("title", {}, `${dot.name}: not called yet`),
+      svg("circle", { cx: x, cy: y, r: 8 }),
+      svg("text", { class: "dot-label", x: x + 14, y: y + 4 }, text),
+    ),
   ];
 }
 
@@ -145,13 +196,21 @@ function curve(x1, y1, x2, y2) {
 
 /** Columns side by side, as wide as there is room for, within bounds. */
 function place(phases, model, room) {
-  const all = phases.map((phase) => ({ phase, waves: phase.calls.length > 0 ? waves(phase.calls) : planned(model.notCalled(phase.name)) }));
+  const all = phases.map((phase) => ({
+    phase,
+    waves: phase.calls.length > 0 ? waves(phase.calls) : planned(model.notCalled(phase.name)),
+  }));
   const number = all.reduce((sum, each) => sum + Math.max(1, each.waves.length), 0);
   const each = (room - MARGIN - 44 - GAP * phases.length) / number;
   const width = Math.round(Math.min(WAVE.most, Math.max(WAVE.least, each)));
   let x = MARGIN;
   return all.map(({ phase, waves: found }) => {
-    const column = { phase, from: x, to: x + width * Math.max(1, found.length), waves: found.map((wave, index) => ({ ...wave, width, x: x + index * width })) };
+    const column = {
+      phase,
+      from: x,
+      to: x + width * Math.max(1, found.length),
+      waves: found.map((wave, index) => ({ ...wave, width, x: x + index * width })),
+    };
     x = column.to + GAP;
     return column;
   });
@@ -159,9 +218,16 @@ function place(phases, model, room) {
 
 function band({ phase, from, to }, height) {
   const name = phase.name || "no phase";
-  return svg("g", { class: `band ${phase.calls.length === 0 ? "not-reached" : ""}` },
+  return svg(
+    "g",
+    { class: `band ${phase.calls.length === 0 ? "not-reached" : ""}` },
     svg("title", {}, phase.detail ? `${name}: ${phase.detail}` : name),
     svg("rect", { x: from, y: 0.5, width: to - from, height: height - 1, rx: 8 }),
     svg("text", { class: "band-title", x: from + 12, y: 21 }, short(name, Math.floor((to - from - 20) / 7.4))),
-    svg("text", { class: "band-text", x: from + 12, y: 37 }, phase.calls.length === 0 ? "not reached" : counted(phase.calls.length, "call")));
+    svg(
+      "text",
+      { class: "band-text", x: from + 12, y: 37 },
+      phase.calls.length === 0 ? "not reached" : counted(phase.calls.length, "call"),
+    ),
+  );
 }

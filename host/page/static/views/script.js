@@ -11,16 +11,39 @@ export class Script {
     this.model = model;
     this.onsearch = onsearch;
     this.path = "";
-    this.choice = el("select", { class: "sort", "aria-label": "Workflow", onchange: () => { this.path = this.choice.value; this.refresh(); } });
+    this.choice = el("select", {
+      class: "sort",
+      "aria-label": "Workflow",
+      onchange: () => {
+        this.path = this.choice.value;
+        this.refresh();
+      },
+    });
     this.told = el("span", { class: "quiet found", role: "status" });
-    this.list = new VirtualList({ label: "Script", class: "script", make, fill: (row, item, index) => this.fill(row, item, index) });
+    this.list = new VirtualList({
+      label: "Script",
+      class: "script",
+      make,
+      fill: (row, item, index) => this.fill(row, item, index),
+    });
     this.none = el("p", { class: "empty" });
-    this.element = el("div", { class: "view view-script" }, el("div", { class: "toolbar" }, this.choice, this.told), this.list.element, this.none);
+    this.element = el(
+      "div",
+      { class: "view view-script" },
+      el("div", { class: "toolbar" }, this.choice, this.told),
+      this.list.element,
+      this.none,
+    );
   }
 
   refresh() {
     const { workflows } = this.model;
-    refill(this.choice, [...workflows.values()].map((each) => el("option", { value: each.path }, each.path ? `${each.path}: ${each.sourceName}` : each.sourceName)));
+    refill(
+      this.choice,
+      [...workflows.values()].map((each) =>
+        el("option", { value: each.path }, each.path ? `${each.path}: ${each.sourceName}` : each.sourceName),
+      ),
+    );
     this.choice.value = this.path;
     this.choice.hidden = workflows.size < 2;
     const workflow = workflows.get(this.path);
@@ -28,7 +51,15 @@ export class Script {
     this.marks = this.marked();
     this.wrong = this.model.errorPlace();
     const waiting = [...this.marks.values()].reduce((sum, each) => sum + each.waiting, 0);
-    setText(this.told, [workflow && workflows.size < 2 ? workflow.sourceName : null, waiting ? `waits for ${counted(waiting, "call")}` : null].filter(Boolean).join(" · "));
+    setText(
+      this.told,
+      [
+        workflow && workflows.size < 2 ? workflow.sourceName : null,
+        waiting ? `waits for ${counted(waiting, "call")}` : null,
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    );
     this.none.hidden = typeof source === "string";
     this.list.element.hidden = typeof source !== "string";
     setText(this.none, "The source of this workflow is not known.");
@@ -59,8 +90,20 @@ export class Script {
     row.classList.toggle("is-waiting", Boolean(told?.waiting));
     row.classList.toggle("is-error", this.wrong?.path === this.path && this.wrong.line === index + 1);
     row.classList.toggle("is-shown", index + 1 === this.line);
-    setText(mark, told === undefined ? "" : told.waiting ? `◷ ${told.waiting}` : told.failed ? `✕ ${told.failed}/${told.calls}` : `✓ ${told.calls}`);
-    mark.title = told === undefined ? "" : `${counted(told.calls, "call")} made here${told.failed ? `, ${told.failed} failed` : ""}${told.waiting ? `; it waits for ${told.waiting}` : ""}`;
+    setText(
+      mark,
+      told === undefined
+        ? ""
+        : told.waiting
+          ? `◷ ${told.waiting}`
+          : told.failed
+            ? `✕ ${told.failed}/${told.calls}`
+            : `✓ ${told.calls}`,
+    );
+    mark.title =
+      told === undefined
+        ? ""
+        : `${counted(told.calls, "call")} made here${told.failed ? `, ${told.failed} failed` : ""}${told.waiting ? `; it waits for ${told.waiting}` : ""}`;
     code.replaceChildren();
     for (const { kind, text } of line) {
       if (kind === "") appendMarked(code, text);

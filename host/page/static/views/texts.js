@@ -16,12 +16,21 @@ export function textBlock(title, text, { fullLength, whole, className = "", head
   const head = el("div", { class: "block-head" }, el(heading, { class: "block-title" }, title), copyButton(text));
   const section = el("section", { class: "block" }, head, body);
   fill(body, text.slice(0, CUT));
-  if (text.length > CUT) section.append(foot(`${count(CUT)} of ${count(fullLength ?? text.length)} characters`, "Show all", (line) => {
-    line.remove();
-    body.replaceChildren();
-    for (let at = 0; at < text.length; at += PIECE) body.append(appendMarked(el("span", { class: "piece" }), text.slice(at, at + PIECE)));
-  }));
-  if (fullLength > text.length) section.append(whole ? foot(`${count(text.length)} of ${count(fullLength)} characters are here`, "Load the rest", whole) : note(text.length, fullLength));
+  if (text.length > CUT)
+    section.append(
+      foot(`${count(CUT)} of ${count(fullLength ?? text.length)} characters`, "Show all", (line) => {
+        line.remove();
+        body.replaceChildren();
+        for (let at = 0; at < text.length; at += PIECE)
+          body.append(appendMarked(el("span", { class: "piece" }), text.slice(at, at + PIECE)));
+      }),
+    );
+  if (fullLength > text.length)
+    section.append(
+      whole
+        ? foot(`${count(text.length)} of ${count(fullLength)} characters are here`, "Load the rest", whole)
+        : note(text.length, fullLength),
+    );
   return section;
 }
 
@@ -37,22 +46,32 @@ function foot(text, label, onclick) {
 }
 
 function note(here, whole) {
-  return el("p", { class: "block-foot quiet" }, `${count(here)} of ${count(whole)} characters; `, el("code", {}, "flowcage report --full"), " keeps them all");
+  return el(
+    "p",
+    { class: "block-foot quiet" },
+    `${count(here)} of ${count(whole)} characters; `,
+    el("code", {}, "flowcage report --full"),
+    " keeps them all",
+  );
 }
 
 function copyButton(text) {
   const clipboard = globalThis.navigator?.clipboard;
   if (clipboard === undefined) return null;
-  const element = button("Copy", async () => {
-    await clipboard.writeText(text);
-    element.textContent = "Copied";
-  }, { class: "link copy" });
+  const element = button(
+    "Copy",
+    async () => {
+      await clipboard.writeText(text);
+      element.textContent = "Copied";
+    },
+    { class: "link copy" },
+  );
   return element;
 }
 
 /** A value as text: a string as it is, anything else as JSON. */
 export function valueText(value) {
-  return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+  return typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
 }
 
 /** The same text laid out as JSON where it is JSON, so that two of them can be compared line by line. */
