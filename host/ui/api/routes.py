@@ -168,11 +168,13 @@ async def _body(request: Request) -> dict[str, Any]:
     """The JSON object of a request. Raises `Problem`."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Problem(415, "expected application/json")
-    data = bytearray()
+    data, length = bytearray(), 0
     async for chunk in request.stream():
-        data += chunk
-        if len(data) > _BODY_BYTES:
-            raise Problem(413, f"at most {_BODY_BYTES:,} bytes")
+        length += len(chunk)
+        if length <= _BODY_BYTES:  # the rest is read all the same: only then hypercorn answers
+            data += chunk
+    if length > _BODY_BYTES:
+        raise Problem(413, f"at most {_BODY_BYTES:,} bytes")
     try:
         value = strictjson.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError) as error:
