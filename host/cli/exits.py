@@ -44,7 +44,8 @@ def explain(error: RunError, source: str) -> str:
     if not isinstance(error, WorkflowFailed):
         return f"{error.verdict}: {error}"
     if error.place:
-        return "\n".join([f"{error.place}: {error}", *_excerpt(error, source)])
+        place = error.data["line"], error.data["column"]
+        return "\n".join([f"{error.place}: {error}", *excerpt(source, *place)])
     return "\n".join([f"{error.verdict}: {_thrown(error)}", *_details(error.data)])
 
 
@@ -147,9 +148,8 @@ def _details(data: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _excerpt(error: WorkflowFailed, source: str) -> list[str]:
+def excerpt(source: str, line: int, column: int) -> list[str]:
     """The line that an error points at, and a caret; nothing if the line is empty or not in the file."""
-    line, column = error.data["line"], error.data["column"]
     lines = source.split("\n")
     if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
         return []

@@ -39,7 +39,9 @@ def test_each_file_may_be_stdin_and_begin_with_a_byte_order_mark(
 
 
 def test_check_reads_stdin_and_calls_it_so(tmp_path: Path) -> None:
-    assert with_stdin(b"return 1", "check", "-", cwd=tmp_path).json["dialect"] == "script"
+    assert (
+        with_stdin(b"return 1", "check", "--json", "-", cwd=tmp_path).json["files"][0]["dialect"] == "script"
+    )
     finished = with_stdin(b"return = 1", "run", "-", cwd=tmp_path)
     assert finished.stderr.startswith("flowcage: <stdin>:1:8: SyntaxError")
 

@@ -83,9 +83,9 @@ def test_a_result_on_a_terminal_is_the_same_json_with_escapes(steering: Path) ->
 
 
 def test_a_meta_on_a_terminal_is_the_same_json_with_escapes(steering: Path) -> None:
-    shown = on_a_terminal("stdout", "check", steering)
+    shown = on_a_terminal("stdout", "check", "--json", steering)
     require_harmless(shown)
-    assert json.loads(shown) == flowcage("check", steering).json
+    assert json.loads(shown) == flowcage("check", "--json", steering).json
 
 
 def test_events_on_a_terminal_are_the_same_json_with_escapes(steering: Path, tmp_path: Path) -> None:

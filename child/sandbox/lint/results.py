@@ -29,6 +29,8 @@ def no_result(subject: Subject) -> Iterator[Found]:
     ):
         return
     last = subject.tree.root.children[-1] if subject.tree.root.children else subject.tree.root
+    if last.type == "throw_statement":
+        return
     dropped = bare(last.children[0]) if last.type == "expression_statement" and last.children else None
     name = subject.calls.promised(dropped) if dropped is not None else None
     if name is not None:

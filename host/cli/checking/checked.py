@@ -21,6 +21,7 @@ class CheckedFile(NamedTuple):
     """One file and what was found; dialect and meta are None where it does not compile."""
 
     path: str
+    text: str
     dialect: str | None
     meta: Any
     findings: tuple[Finding, ...]
@@ -71,9 +72,9 @@ async def _check(script: Source, dialect: Dialect) -> CheckedFile:
     except RunError as error:
         if exits.status(error) in (exits.OUR_FAULT, exits.USAGE):
             raise
-        return CheckedFile(script.path, None, None, (_refusal(error),))
+        return CheckedFile(*script, None, None, (_refusal(error),))
     findings = () if isinstance(told.findings, Missing) else told.findings
-    return CheckedFile(script.path, told.dialect, told.meta, findings)
+    return CheckedFile(*script, told.dialect, told.meta, findings)
 
 
 def _refusal(error: RunError) -> Finding:

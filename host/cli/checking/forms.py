@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowcage.host.cli.checking.checked import CheckedFile
+from flowcage.host.cli.exits import excerpt
 from flowcage.host.terminal.text import cut, safe
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import SEVERITIES, Finding
@@ -16,7 +17,7 @@ _MAX_LINE = 600
 
 
 def as_text(files: list[CheckedFile]) -> str:
-    """A line for each finding, ``file:line:column: severity: message [kind]``, and one with the counts."""
+    """A line for each finding, and one with the counts; below an error, its line of the source."""
     return "\n".join([*_lines(files), _total(files)])
 
 
@@ -49,6 +50,8 @@ def _lines(files: list[CheckedFile]) -> Iterator[str]:
                 f"{file.path}:{each.line}:{each.column}: {each.severity}: {each.message}{hint} [{each.kind}]"
             )
             yield cut(safe(" ".join(text.split())), _MAX_LINE)
+            if each.severity == "error":
+                yield from excerpt(file.text, each.line, each.column)
 
 
 def _total(files: list[CheckedFile]) -> str:
