@@ -46,6 +46,8 @@ def _around(call: Call, outline: Outline, seen: set[str]) -> Iterator[Block]:
 def _likeness(call: PlannedCall, place: Call) -> int | None:
     """How many letters of label and prompt are those of the source; None where one of them does not fit."""
     found = 0
+    if call.label is not None and not place.says.keys() & {"label", "options"}:
+        return None
     for pattern, text in ((place.says.get("label"), call.label), (place.says.get("prompt"), call.prompt)):
         if pattern is None:
             continue

@@ -59,8 +59,8 @@ def outline(text: str) -> Outline:
 
 def hostile(text: str) -> Outline:
     """An outline that has a text wherever one may be."""
-    place = {"line": 1, "column": 1}
-    blocks = [
+    place: dict[str, Any] = {"line": 1, "column": 1}
+    blocks: list[dict[str, Any]] = [
         {"kind": "loop", "text": text, "depends": True},
         {"kind": "branch", "arm": "then", "text": text},
         {"kind": "branch", "arm": text, "text": text},
@@ -69,7 +69,7 @@ def hostile(text: str) -> Outline:
         {"kind": "pipeline", "text": text},
         {"kind": "stage", "stage": 1},
     ]
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"kind": "agent", "label": text, "prompt": text, "model": text, "phase": text, "within": [0, 1]},
         {"kind": "ask", "question": text, "label": text, "within": [0, 2]},
         {"kind": "exec", "command": text, "profile": text, "within": [3]},

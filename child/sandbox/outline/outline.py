@@ -138,6 +138,8 @@ class _Reader:
                 said["phase"] = self._phase
             if "schema" in options:
                 said["schema"] = True
+            if second is not None and not self._values.is_known(second):
+                said["options"] = self._values.shown(second)
         return said
 
     def _said(self, kind: str, first: Node, second: Node | None) -> dict[str, Any]:

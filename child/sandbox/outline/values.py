@@ -153,6 +153,13 @@ class Values:
                 found |= self.members(spread, levels - 1)
         return found
 
+    def is_known(self, node: Node) -> bool:
+        """Whether `members` has all that an expression comes to."""
+        node = self._resolved(node)
+        spreads = (nth(each, 0) for each in self._children(node) if each.type == "spread_element")
+        is_whole = all(each is not None and self._resolved(each).type == "object" for each in spreads)
+        return node.type in ("object", "null", "undefined") and is_whole
+
     def count(self, node: Node) -> int | None:
         """How many items an array has; None where that is not known."""
         node = self._resolved(node)
