@@ -52,6 +52,7 @@ class Screen(LineSink):
     _shown: tuple[int, ...] = ()
     _is_lost = False
     _held: deque[bytes] | None = None
+    _held_dropped = 0
     _taken: Frame | None = None
 
     def draw(self, frame: Frame | None) -> None:
@@ -90,6 +91,8 @@ class Screen(LineSink):
             for line in held or ():
                 self._room += size_of(line)
                 self.write(line)
+            self._dropped, self._held_dropped = self._dropped + self._held_dropped, 0
+            self._changed.notify_all()
 
     @property
     def is_held(self) -> bool:
@@ -102,7 +105,7 @@ class Screen(LineSink):
             if self._held is None:
                 super().write(line)
             elif size_of(line) > self._room:
-                self._dropped += 1
+                self._held_dropped += 1
             else:
                 self._room -= size_of(line)
                 self._held.append(line)

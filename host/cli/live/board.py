@@ -107,13 +107,13 @@ class Board:
                 self._settle(workflow, event)
 
     def _workflow(self, event: Event) -> Workflow:
+        if self.root is None:
+            self.run_id = event.root_run_id or event.run_id
+            self.root = self._workflows[self.run_id] = Workflow("", event.at)
         workflow = self._workflows.get(event.run_id)
-        if workflow is None:
-            workflow = self._workflows[event.run_id] = Workflow("", event.at)
-            if self.root is None:
-                self.root, self.run_id = workflow, event.root_run_id or event.run_id
-            else:  # its beginning was not told
-                self.root.children.append(workflow)
+        if workflow is None:  # its beginning was not told
+            workflow = self._workflows[event.run_id] = Workflow("?", event.at)
+            self.root.children.append(workflow)
         return workflow
 
     def _begin_child(self, parent: Workflow, event: records.ChildStarted) -> None:

@@ -17,6 +17,7 @@ class Row(NamedTuple):
         depth: of indentation.
         name: what stands on the left.
         done, total: calls of agents that have ended, of all; None where there are none to count.
+        failed: of those that have ended.
         tokens, cost_usd: spent; `is_partly_priced` where not all of the cost is known.
         seconds: None for no clock.
         notes: with a style each, for what is left of the line.
@@ -27,6 +28,7 @@ class Row(NamedTuple):
     name: str
     done: int | None = None
     total: int | None = None
+    failed: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     is_partly_priced: bool = False
@@ -66,15 +68,15 @@ def chosen(items: list[Item], room: int) -> Iterator[Row]:
     shown = set(kept)
     # A row for a single one would be as long as its own.
     shown.update(index for index, item in enumerate(items) if item.weight == 1 and left.of(item.group) == 1)
-    last = {item.group: index for index, item in enumerate(items)}  # where the row for the others stands
+    told: set[int] = set()
     for index, item in enumerate(items):
         if index in shown:
             yield item.row
-        count = left.of(item.group)
-        if last[item.group] == index and count > 1:
+        elif item.group not in told and (count := left.of(item.group)) > 1:
+            told.add(item.group)
             yield Row("more", item.row.depth, more(count))
     if left.rest:
-        yield Row("more", 1, more(left.rest))
+        yield Row("more", 1, f"{more(left.rest)} in child workflows")
 
 
 class _Left:

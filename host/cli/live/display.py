@@ -1,7 +1,7 @@
 """The table on the terminal: drawn when something has happened, and once a second for its clocks.
 
 Events are taken in at once; a frame is made a tenth of a second apart from the one before at the earliest,
-however many there are. Making one takes about a millisecond, and writing it takes no time of the run
+however many there are. Making one takes some milliseconds, and writing it takes no time of the run
 (`terminal.screen`).
 
 Signals: SIGWINCH draws anew. The terminal of a process that was stopped and is continued (SIGCONT) has other
@@ -30,6 +30,8 @@ from flowcage.host.terminal.screen import Frame, Screen
 
 _FRAME_SECONDS = 0.1
 _CLOCK_SECONDS = 1.0
+# Of one core, at most, for making frames: those of a thousand child workflows take 30 ms each.
+_SHARE = 0.05
 # With less of either, there are lines.
 LEAST_COLUMNS, LEAST_ROWS = 20, 5
 # Of a table that stays as text.
@@ -95,8 +97,10 @@ class Display:
 
     async def _draw_ever(self) -> None:
         while True:
+            began = time.thread_time()
             self._draw()
-            await trio.sleep(_FRAME_SECONDS)
+            cost = time.thread_time() - began
+            await trio.sleep(max(_FRAME_SECONDS, cost / _SHARE))
             with trio.move_on_after(_CLOCK_SECONDS - _FRAME_SECONDS):
                 await self._news.wait()
             self._news = trio.Event()

@@ -23,8 +23,11 @@ _GAP = 2
 _MOST_OF_NAME = 0.45  # of the width, where there are notes
 _LEAST_NAME = 12
 _LEAST_NOTES = 10
-_GIVEN_UP = ("tokens", "cost", "seconds", "calls")
+# In this order, where a name had less than this.
+_GIVEN_UP = {"tokens": 12, "cost": 12, "seconds": 12, "calls": 6}
 _COLUMNS = ("calls", "tokens", "cost", "seconds")
+# They make a character wide, or not, by what a terminal makes of it.
+_NO_VARIATIONS = dict.fromkeys(range(0xFE00, 0xFE10))
 _STYLES = {"run": "bold", "active": "", "done": "dim", "agent": "", "wait": "yellow", "more": "dim"}
 
 
@@ -58,12 +61,16 @@ def draw(shown: Sequence[Row], width: int) -> tuple[Line, ...]:
     if not shown:
         return ()
     width = max(1, width - 1)
-    cells = [_cells(row) for row in shown]
+    cells = [_cells(row, "") for row in shown]
     names = [_name(row, width) for row in shown]
     widths = _widths(cells, width)
     own = sum(widths.values()) + _GAP * len(widths)
-    longest = max(map(cell_len, names))
     has_notes = any(row.notes for row in shown) and width - own - _LEAST_NAME >= _LEAST_NOTES + _GAP
+    if not has_notes:  # that would tell of failures
+        cells = [_cells(row, f" ✗{row.failed}" if row.failed else "") for row in shown]
+        widths = _widths(cells, width)
+        own = sum(widths.values()) + _GAP * len(widths)
+    longest = max(map(cell_len, names))
     most = width - own
     if has_notes:
         most = max(_LEAST_NAME, min(most - _LEAST_NOTES - _GAP, int(width * _MOST_OF_NAME)))
@@ -84,7 +91,7 @@ def plain(line: Line) -> str:
 
 def fit(text: str, width: int) -> str:
     """A text of anybody's on one line, no wider than this, with an ellipsis where something is missing."""
-    text = safe(" ".join(text[: 4 * width + 8].split()))
+    text = safe(" ".join(text[: 4 * width + 8].translate(_NO_VARIATIONS).split()))
     if cell_len(text) <= width and len(text) <= 2 * width + 8:
         return text
     cut, used = "", 0
@@ -101,10 +108,10 @@ def _name(row: Row, width: int) -> str:
     return indent + fit(row.name, max(1, width - len(indent)))
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: Row, failures: str) -> dict[str, str]:
     """The texts of the columns."""
     return {
-        "calls": "" if row.total is None else f"{row.done}/{row.total}",
+        "calls": "" if row.total is None else f"{row.done}/{row.total}{failures}",
         "tokens": tokens(row.tokens) if row.tokens else "",
         "cost": dollars(row.cost_usd, row.is_partly_priced),
         "seconds": "" if row.seconds is None else clock(row.seconds),
@@ -115,8 +122,8 @@ def _widths(cells: Sequence[dict[str, str]], width: int) -> dict[str, int]:
     """The widths of the columns that are shown."""
     widths = {name: max(len(each[name]) for each in cells) for name in _COLUMNS}
     widths = {name: wide for name, wide in widths.items() if wide}
-    for name in _GIVEN_UP:
-        if sum(widths.values()) + _GAP * len(widths) + _LEAST_NAME <= width:
+    for name, least in _GIVEN_UP.items():
+        if sum(widths.values()) + _GAP * len(widths) + least <= width:
             break
         widths.pop(name, None)
     return widths
@@ -132,7 +139,8 @@ def _line(
     for title, wide in widths.items():
         column += _GAP + wide
         if text := cells[title]:
-            parts.append(Part(column - len(text), "dim" if row.kind == "done" else "", text))
+            style = "red" if title == "calls" and row.failed else "dim" if row.kind == "done" else ""
+            parts.append(Part(column - len(text), style, text))
     parts += _notes(row, column + _GAP, width)
     last = parts[-1]
     return Line(tuple(part for part in parts if part.text), last.column + cell_len(last.text))
@@ -143,7 +151,7 @@ def _notes(row: Row, column: int, width: int) -> Iterator[Part]:
     comma = ""
     for style, text in row.notes:
         room = width - column - len(comma)
-        if room < 2:
+        if room < min(cell_len(text), _LEAST_NOTES):  # a cut number would be another one
             return
         shown = fit(text, room)
         yield Part(column, style, comma + shown)

@@ -8,6 +8,7 @@ phases give way alike; a row says how many are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from flowcage.host.cli.live.amounts import word_of
@@ -102,14 +103,15 @@ def _state(board: Board, root: Workflow) -> tuple[str, str]:
 def _items(workflow: Workflow, now: float, depth: int) -> Iterator[Item]:
     """The rows below that of a workflow: waits, then each phase with the children that were started in it."""
     yield from _wait_items(workflow, depth, now)
-    titles = [*workflow.phases, *(child.after for child in workflow.children)]
-    for title in dict.fromkeys(titles):
+    started: dict[str, list[Workflow]] = {title: [] for title in workflow.phases}
+    for child in workflow.children:
+        started.setdefault(child.after, []).append(child)
+    for title, children in started.items():
         phase = workflow.phases.get(title)
         if phase is not None and (title or phase.total):
             yield from _phase_items(phase, title == workflow.phase, workflow, depth, now)
-        for child in workflow.children:
-            if child.after == title:
-                yield from _child_items(child, depth + (1 if title in workflow.phases and title else 0), now)
+        for child in children:
+            yield from _child_items(child, workflow, depth + (phase is not None and title != ""), now)
 
 
 def _phase_items(
@@ -123,7 +125,7 @@ def _phase_items(
     )
     rank = (_ACTIVE, 0) if is_active else (_DONE, -int(phase.ended * 1000))
     yield Item(row, rank, id(workflow))
-    for number, agent in enumerate(list(phase.working.values())[:_MOST_AGENTS]):
+    for number, agent in enumerate(islice(phase.working.values(), _MOST_AGENTS)):
         rank = (_FURTHER_AGENT, number) if number else (_AGENT, 0)
         yield Item(_agent_row(agent, depth + 1, now), rank, id(phase))
     hidden = len(phase.working) - _MOST_AGENTS
@@ -132,14 +134,14 @@ def _phase_items(
         yield Item(row, (_FURTHER_AGENT, _MOST_AGENTS), id(phase), hidden)
 
 
-def _child_items(child: Workflow, depth: int, now: float) -> Iterator[Item]:
+def _child_items(child: Workflow, parent: Workflow, depth: int, now: float) -> Iterator[Item]:
     is_over = child.verdict is not None
     until = now if child.ended is None else child.ended
     row = _row("done" if is_over else "active", depth, child.name, sum_of(child), until - child.began)
     if child.verdict not in (None, Verdict.COMPLETED):
         row = row._replace(notes=(("red", str(child.verdict)), *row.notes))
     rank = (_DONE, -int(until * 1000)) if is_over else (_ACTIVE, 0)
-    yield Item(row, rank, id(child.phases))
+    yield Item(row, rank, id(parent))
     if not is_over:
         yield from _items(child, now, depth + 1)
 
@@ -148,10 +150,10 @@ def _row(kind: Kind, depth: int, name: str, counted: Sum, seconds: float) -> Row
     notes = []
     if counted.working:
         notes.append(("cyan", f"{counted.working} at work"))
-    if counted.queued:
-        notes.append(("", f"{counted.queued} queued"))
     if counted.failed:
         notes.append(("red", f"{counted.failed} failed"))
+    if counted.queued:
+        notes.append(("", f"{counted.queued} queued"))
     if counted.cancelled:
         notes.append(("yellow", f"{counted.cancelled} cancelled"))
     if counted.reused:
@@ -162,6 +164,7 @@ def _row(kind: Kind, depth: int, name: str, counted: Sum, seconds: float) -> Row
         name,
         done=counted.ended if counted.total else None,
         total=counted.total or None,
+        failed=counted.failed,
         tokens=counted.tokens,
         cost_usd=counted.cost_usd,
         is_partly_priced=counted.unpriced > 0,
