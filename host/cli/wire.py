@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note, say
-from flowcage.host.cli.operating import metrics
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail, say
+from flowcage.host.cli.operating import logs, metrics
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.limits import MAX_LIMIT, Limits
 from flowcage.protocol.messages import ISOLATIONS
@@ -88,6 +88,7 @@ def conformance(only_list: bool, **given: Any) -> None:
 @click.option("--grace", type=Seconds(), default=5.0, show_default=True,
               help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
 @metrics.option
+@logs.option
 def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> None:
     """Give each connection to a Unix socket a fresh caged child, which speaks the wire contract on it.
 
@@ -116,11 +117,11 @@ def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> 
         given["timeout"],
         given["grace"],
     )
-    address = given["metrics_addr"]
-    expose = None if address is None else metrics.of_server(address)
+    address, tell = given["metrics_addr"], logs.teller(given["log_format"], "serve")
+    expose = None if address is None else metrics.of_server(address, tell)
     peers = frozenset(uids) or None
     try:
-        serve_until_told_to_end(path, int(mode, 8), peers, note, limits=limits, terms=terms, expose=expose)
+        serve_until_told_to_end(path, int(mode, 8), peers, tell, limits=limits, terms=terms, expose=expose)
     except ListenError as error:
         fail(exits.USAGE, str(error))
 

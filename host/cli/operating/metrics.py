@@ -33,12 +33,15 @@ def option(command: F) -> F:
 
 
 @contextmanager
-def shown(address: str, collector: Callable[[], Collector]) -> Iterator[None]:
+def shown(
+    address: str, collector: Callable[[], Collector], tell: Callable[[str], None] = note
+) -> Iterator[None]:
     """Serve metrics for the length of a block; where that is not possible, leave with a message.
 
     Args:
         address: as the option takes it.
         collector: makes what is scraped, once prometheus-client is known to be there.
+        tell: is told where they are.
     """
     from flowcage.host.metrics.exposed import CannotExpose, exposed
 
@@ -47,9 +50,9 @@ def shown(address: str, collector: Callable[[], Collector]) -> Iterator[None]:
         where = serving.__enter__()
     except CannotExpose as error:
         fail(exits.USAGE, f"--metrics-addr {address}: {error}")
-    note(f"metrics at {where.url}")
+    tell(f"metrics at {where.url}")
     if not where.is_loopback:
-        note(f"warning: whoever reaches {where.host} can read names of tenants and models there")
+        tell(f"warning: whoever reaches {where.host} can read names of tenants and models there")
     try:
         yield
     finally:
@@ -78,7 +81,7 @@ def of_run(address: str | None, began: Began) -> Iterator[Began]:
         yield begin
 
 
-def of_server(address: str) -> Any:
+def of_server(address: str, tell: Callable[[str], None]) -> Any:
     """What serves the metrics of ``flowcage serve``, given its counts."""
 
     def expose(counts: Counts) -> Any:
@@ -87,6 +90,6 @@ def of_server(address: str) -> Any:
 
             return ServeCollector(counts)
 
-        return shown(address, collector)
+        return shown(address, collector, tell)
 
     return expose
