@@ -58,6 +58,13 @@ def test_a_missing_layer_counts_for_what_strict_isolation_asks(
     ]
 
 
+def test_who_is_not_root_lacks_no_user_of_its_own() -> None:
+    isolation = {name: Layer(name != "uid", "why") for name in LAYERS}
+    layers = [of_layers(isolation, is_required=True, is_root=is_root) for is_root in (True, False)]
+    states = [[check.state for check in checks] for checks in layers]
+    assert ["weaker" in each for each in states] == [True, False]
+
+
 @pytest.mark.parametrize("missing", LAYERS)
 def test_every_missing_layer_has_something_to_do(missing: str) -> None:
     (check,) = of_layers({missing: Layer(False, "why")}, is_required=True)
@@ -107,4 +114,4 @@ def test_a_machine_without_user_namespaces_is_ready_with_less() -> None:
     done = subprocess.run([*words, command], capture_output=True, timeout=DEADLINE, check=False)
     told = json.loads(done.stdout)
     assert (done.returncode, told["summary"]) == (0, "ready with weaker isolation: uid")
-    assert "max_user_namespaces" in next(check["advice"] for check in told["checks"] if "advice" in check)
+    assert "CAP_SETUID" in next(check["advice"] for check in told["checks"] if "advice" in check)

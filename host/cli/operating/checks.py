@@ -26,7 +26,7 @@ _ADVICE: Mapping[str, str] = {
     "sealed_code": "use Linux on x86-64 or arm64, where the filter can refuse writable code",
     "landlock": f"use a kernel of 5.13 or newer with landlock among its LSMs (lsm=…,landlock); {_CONTAINER}",
     "namespaces": _USERNS,
-    "uid": _USERNS,
+    "uid": "start it as root with CAP_SETUID, CAP_SETGID and CAP_KILL, and with ids above 2,000,000,000",
     "new_code": "use a kernel of 6.3 or newer (PR_SET_MDWE)",
     "parent_death": "use Linux (PR_SET_PDEATHSIG)",
     **dict.fromkeys(("memory", "cpu", "files", "processes", "core", "kernel_memory"), _RLIMIT),
@@ -93,12 +93,13 @@ class Examination:
         return [*told, f"{'verdict:':<24} {self.summary}"]
 
 
-def of_layers(isolation: Mapping[str, Layer], *, is_required: bool) -> Iterable[Check]:
+def of_layers(isolation: Mapping[str, Layer], *, is_required: bool, is_root: bool = True) -> Iterable[Check]:
     """A check for each layer of the cage, as a child has reported them.
 
     Args:
         isolation: the layers by name.
         is_required: whether runs of this machine need the strict ones, as they do on Linux.
+        is_root: whether the child was started by root; only then can it get a user of its own.
     """
     names = [*LAYERS, *(name for name in isolation if name not in LAYERS)]
     for name in names:
@@ -106,6 +107,9 @@ def of_layers(isolation: Mapping[str, Layer], *, is_required: bool) -> Iterable[
             continue
         if layer.applied:
             yield Check(f"cage {name}", f"yes ({layer.detail})", "ok")
+            continue
+        if name == "uid" and not is_root:
+            yield Check(f"cage {name}", f"no ({layer.detail})")
             continue
         state: State = "problem" if is_required and name in STRICT_LAYERS else "weaker"
         yield Check(f"cage {name}", f"no ({layer.detail})", state, _ADVICE.get(name, _CONTAINER))

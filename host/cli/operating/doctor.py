@@ -73,7 +73,7 @@ async def _of_child() -> list[Check]:
     engine = initialized.engine
     build = engine_build()
     checks = [Check("engine", f"{engine.name} {engine.version}, {build}", "ok")]
-    checks += of_layers(initialized.isolation, is_required=_IS_LINUX)
+    checks += of_layers(initialized.isolation, is_required=_IS_LINUX, is_root=os.geteuid() == 0)
     if _IS_LINUX:
         checks += [await _confirmed(), await _zygote()]
     return checks
