@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AgentsUnavailable as AgentsUnavailable,
         AgentSpecError as AgentSpecError,
         OptionNotHonoured as OptionNotHonoured,
+        ShareTooSmall as ShareTooSmall,
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.agents.honour import require_honoured as require_honoured
@@ -52,6 +53,7 @@ _HOMES = {
         "AgentsUnavailable",
         "AgentSpecError",
         "OptionNotHonoured",
+        "ShareTooSmall",
         "WrongAnswer",
     ),
     "flowcage.host.agents.honour": ("require_honoured",),

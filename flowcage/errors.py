@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         AgentsUnavailable as AgentsUnavailable,
         AgentSpecError as AgentSpecError,
         OptionNotHonoured as OptionNotHonoured,
+        ShareTooSmall as ShareTooSmall,
         WrongAnswer as WrongAnswer,
     )
     from flowcage.host.durable.errors import (
@@ -77,6 +78,7 @@ _HOMES = {
         "AgentsUnavailable",
         "AgentSpecError",
         "OptionNotHonoured",
+        "ShareTooSmall",
         "WrongAnswer",
     ),
     "flowcage.host.durable.errors": (

@@ -62,6 +62,8 @@ class AgentCall:
         cost_left, tokens_left: US dollars and tokens that the run may still spend on this call when it is
             asked, with what others at work may cost taken off; None without such a ceiling. An agent that can
             be given a limit of its own takes this for it.
+        is_held: whether the call must not spend more than is left, since others are at work beside it. An
+            agent that cannot keep to that raises `ShareTooSmall` before it spends anything.
     """
 
     id: str
@@ -85,6 +87,7 @@ class AgentCall:
     tools: tuple[str, ...] | None = None
     cost_left: float | None = None
     tokens_left: int | None = None
+    is_held: bool = False
 
     # One is made for each attempt. The `__init__` of a frozen dataclass takes three times as long.
     def __init__(
@@ -110,6 +113,7 @@ class AgentCall:
         tools: tuple[str, ...] | None = None,
         cost_left: float | None = None,
         tokens_left: int | None = None,
+        is_held: bool = False,
     ) -> None:
         own = self.__dict__
         own["id"], own["prompt"], own["options"], own["problem"] = id, prompt, options, problem
@@ -118,7 +122,7 @@ class AgentCall:
         own["interrupted"], own["handle"], own["memory"] = interrupted, handle, memory
         own["refused"], own["session"], own["folder"], own["watcher"] = refused, session, folder, watcher
         own["instructions"], own["tools"] = instructions, tools
-        own["cost_left"], own["tokens_left"] = cost_left, tokens_left
+        own["cost_left"], own["tokens_left"], own["is_held"] = cost_left, tokens_left, is_held
 
     @property
     def schema(self) -> Json:

@@ -49,6 +49,30 @@ class WrongAnswer(AgentError):
         self.text = text
 
 
+class ShareTooSmall(AgentError):
+    """A call cannot be answered with the share that it may spend beside others (`AgentCall.is_held`).
+
+    It is asked again when there is a larger one, or when no other call is at work. An agent that finds it out
+    beforehand has spent nothing.
+
+    Attributes:
+        needs_usd, needs_tokens: the share that it takes; None for one that is not known, so that the call has
+            to be asked alone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needs_usd: float | None = None,
+        needs_tokens: int | None = None,
+        **spent: Any,
+    ) -> None:
+        super().__init__(message, **spent)
+        self.needs_usd = needs_usd
+        self.needs_tokens = needs_tokens
+
+
 class OptionNotHonoured(AgentError):
     """The call has an option that the agent cannot follow. Nothing was spent, and no attempt can help."""
 

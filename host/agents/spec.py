@@ -101,9 +101,8 @@ def parse_agent(
     """
     settings = settings or AgentSettings(timeout_s)
     name, rest = read_spec(spec)
-    if name in ("mock", "command"):
-        _require_no_own(name, settings)
     if name == "mock":
+        _require_no_own(name, settings)
         return mock(fixtures)
     agent = _made(name, rest, spec, settings)
     return priced(agent, provider=_PROVIDERS.get(name))
@@ -112,9 +111,11 @@ def parse_agent(
 def _made(name: str, rest: str | None, spec: str, settings: AgentSettings) -> Agent:
     if name == "command":
         from flowcage.host.agents.programs.command import command_agent
+        from flowcage.host.agents.programs.own_settings import OwnSettings
 
         argv, idle = _split(spec, rest or ""), settings.idle_timeout_s
-        agent = command_agent(argv, timeout_s=settings.timeout_s, idle_timeout_s=idle)
+        keeps = OwnSettings(name, settings.own, ("keeps_to_share",)).flag("keeps_to_share")
+        agent = command_agent(argv, timeout_s=settings.timeout_s, idle_timeout_s=idle, keeps_to_share=keeps)
         return worktree(agent, settings.worktrees)
     made: Agent = _module(name).make(rest, settings)
     return worktree(made, settings.worktrees) if name in _PROGRAMS else made

@@ -183,6 +183,7 @@ class RunOptions:
             watched=self.listener is not None,
             max_cost_usd=self.max_cost_usd,
             paced=True,
+            shared=True,
         )
 
     def _require_types(self) -> None:

@@ -33,8 +33,8 @@ def test_rules_are_read_as_they_were_written(rules: Rules) -> None:
 
 def test_rules_of_before_there_were_ceilings_hold_nothing_back() -> None:
     old = json.loads(encoded_rules(ALL))
-    del old["max_cost_usd"], old["paced"]
-    assert rules_of("run", json.dumps(old)) == ALL._replace(max_cost_usd=None, paced=False)
+    del old["max_cost_usd"], old["paced"], old["shared"]
+    assert rules_of("run", json.dumps(old)) == ALL._replace(max_cost_usd=None, paced=False, shared=False)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ def test_rules_of_before_there_were_ceilings_hold_nothing_back() -> None:
         ("max_cost_usd", float("nan")),
         ("paced", 1),
         ("paced", None),
+        ("shared", "yes"),
         ("budget_tokens", 1.5),
         ("agent_failure", "maybe"),
     ],

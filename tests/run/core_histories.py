@@ -56,7 +56,21 @@ OPS = (
 RARE_OPS = ("ended", "failed", *("ended below",) * 4)
 GOES_ON = (*(State.PENDING,) * 8, State.PARTIAL, State.PARTIAL)
 ENDS = (State.MORE, State.MORE, State.STALLED, State.COMPLETE, State.COMPLETE)
-REASONS = (Reason.REFUSED, Reason.REFUSED, Reason.TIMEOUT, *(Reason.WRONG_ANSWER,) * 4, Reason.BAD_CALL)
+REASONS: tuple[Reason, ...] = (
+    Reason.REFUSED,
+    Reason.REFUSED,
+    Reason.TIMEOUT,
+    *(Reason.WRONG_ANSWER,) * 4,
+    Reason.BAD_CALL,
+)
+REASONS += (Reason.SHARE,) * 3
+NEEDS: tuple[Any, ...] = (
+    {"needs": {"tokens": 0, "usd": 0.0}},
+    {"needs": {"tokens": 9, "usd": 0.75}},
+    {"needs": {"tokens": None, "usd": 0.25}},
+    {"needs": {"tokens": 0, "usd": None}},
+    {},
+)
 RETRIES: tuple[Any, ...] = (
     *(None,) * 3,
     *({"maxAttempts": 2},) * 2,
@@ -99,6 +113,7 @@ def rules_from(tape: Tape) -> Rules:
         handlers=frozenset(handlers[: tape.pick((3,) * 9 + (2, 1, 0))]),
         max_cost_usd=tape.pick((None, None, None, 4.0, 2.0, 1.0)),
         paced=tape.pick((True, True, False)),
+        shared=tape.pick((True, True, True, False)),
     )
 
 
@@ -192,7 +207,10 @@ class History:
         if asked is None:
             return None
         text = self._tape.pick(NAMES)
-        return Refused(asked.id, f"no {text}", self._tape.pick(REASONS), text, self._spent())
+        reason = self._tape.pick(REASONS)
+        spent = self._tape.pick((Spent(), self._spent())) if reason is Reason.SHARE else self._spent()
+        needs = self._tape.pick(NEEDS) if reason is Reason.SHARE else {}
+        return Refused(asked.id, f"no {text}", reason, text, spent, needs)
 
     def _hear(self) -> Input | None:
         asked = self._asked("work")

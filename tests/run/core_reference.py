@@ -6,7 +6,8 @@ the requests, whatever that costs. Where the design is silent it says what the c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 from flowcage.host.run.core.inputs import (
@@ -178,6 +179,13 @@ class Reference(Books):
     def queue(self, asked: Asked) -> None:
         asked.where = "queue"
         asked.turn = 1 + max(each.turn for each in self.requests)
+        if asked.kind == "agent":
+            found = [each for each in self.requests if each.kind == "agent" and not each.flow.gone]
+            live = [each for each in found if each.where == "work" or self.is_waiting(each)]
+            self.wanted = max(self.wanted, len(live))
+
+    def is_waiting(self, asked: Asked) -> bool:
+        return asked.where == "queue" and not asked.flow.over
 
     def fill(self) -> None:
         """Give places to those who wait, the first first, until there is none left or nobody."""
@@ -190,6 +198,11 @@ class Reference(Books):
 
     def has_place(self, asked: Asked) -> bool:
         same = [each for each in self.requests if each.kind == asked.kind and each.where == "work"]
+        if asked.kind == "agent" and self.has_shares:
+            waiting = [each for each in self.requests if each.kind == "agent" and self.is_waiting(each)]
+            is_first = asked.turn == min(each.turn for each in waiting)
+            has_share = self.over() is not None or self.room(asked) is not None
+            return is_first and len(same) < self.rules.max_agents and has_share
         if asked.kind == "agent":
             return len(same) < self.rules.max_agents and not self.must_wait(len(same))
         return sum(each.flow is asked.flow for each in same) < self.rules.max_children
@@ -200,6 +213,7 @@ class Reference(Books):
             return
         if asked.kind == "agent" and asked.attempt == 0:
             self.tell_fact("started", asked)
+        asked.share = self.room(asked) if asked.kind == "agent" and self.has_shares else None
         asked.where, asked.tries, asked.text = "work", 1, None
         asked.attempt += 1
         self.ask(asked)
@@ -215,6 +229,7 @@ class Reference(Books):
         if isinstance(given, Told):
             if asked.kind == "agent" and asked.heard is None:
                 asked.told = given
+                self.reserve(asked, lambda at, share: max(share, given.spent[at] or 0))
             return
         if isinstance(given, Heard):
             self.hear(asked, given)
@@ -223,11 +238,21 @@ class Reference(Books):
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.charge(asked, given)
             asked.where = "wait" if is_late else asked.where
+            if isinstance(given, Charged):
+                self.use_up(asked, given)
 
     def hear(self, asked: Asked, given: Heard) -> None:
         if asked.kind == "agent" and asked.heard is None:
             asked.heard = given.spent.tokens
             self.charge(asked, given)
+            self.use_up(asked, given)
+
+    def use_up(self, asked: Asked, given: Heard | Charged) -> None:
+        self.reserve(asked, lambda at, share: max(0, round(share - (given.spent[at] or 0), 9)))
+
+    def reserve(self, asked: Asked, change: Callable[[int, float], float]) -> None:
+        if isinstance(asked.share, list):
+            asked.share = [None if each is None else change(at, each) for at, each in enumerate(asked.share)]
 
     def charge(self, asked: Asked, given: Answered | Refused | Heard | Charged | Told) -> None:
         asked.told = None
@@ -258,20 +283,47 @@ class Reference(Books):
             tokens = given.spent.tokens + (asked.heard or 0)
             self.event("agent_completed", asked, asked.attempt, asked.tries, given.value, tokens)
             self.resolve(asked, "ok", given.value)
+        elif given.reason is Reason.SHARE and isinstance(asked.share, list):
+            self.wait_for_more(asked, given)
         elif given.reason is Reason.WRONG_ANSWER and not self.is_last_try(asked, given):
             others = [each for each in self.requests if each.kind == "agent" and each.where == "work"]
-            if self.may_ask() and not self.must_wait(len(others) - 1):
+            if self.may_ask() and self.may_go_on(asked, len(others) - 1):
                 asked.tries += 1
                 self.ask(asked, given.message)
             else:
                 self.without_answer(asked)
-        elif asked.attempt < asked.retries.get("maxAttempts", 1) and given.reason is not Reason.BAD_CALL:
+        elif (
+            asked.attempt - asked.cut < asked.retries.get("maxAttempts", 1)
+            and given.reason is not Reason.BAD_CALL
+        ):
             self.event("agent_failed", asked, asked.attempt, asked.tries, True, asked.text)
             asked.where = "wait"
-            wait = asked.retries.get("backoffMs", 0) * 2 ** (asked.attempt - 1)
+            wait = asked.retries.get("backoffMs", 0) * 2 ** (asked.attempt - asked.cut - 1)
             self.out.wakes.append((self.clock + min(wait, self.rules.max_sleep_ms) / 1000, asked.id))
         else:
             self.without_answer(asked, given.reason)
+
+    def may_go_on(self, asked: Asked, others: int) -> bool:
+        if not self.has_shares:
+            return not self.must_wait(others)
+        asked.share = self.room(asked)
+        return asked.share is not None
+
+    def wait_for_more(self, asked: Asked, given: Refused) -> None:
+        needs: Any = given.facts.get("needs") or {}
+        told = [inf if needs.get(name) is None else needs[name] for name in ("tokens", "usd")]
+        tokens, dollars = (2 * (each or 0) for each in asked.share)
+        asked.need = max(told[0], tokens), max(told[1], dollars)
+        if asked.tries == 1 and given.spent[:2] == (0, 0.0):
+            self.take_back(asked)
+        elif self.may_ask():
+            asked.cut += 1
+            self.event("agent_failed", asked, asked.attempt, asked.tries, True, asked.text)
+        else:
+            self.without_answer(asked)
+            return
+        asked.where = "queue"
+        asked.turn = min(each.turn for each in self.requests) - 1
 
     def is_last_try(self, asked: Asked, given: Refused) -> bool:
         asked.text = given.text

@@ -32,6 +32,9 @@ class Asked:
     heard: int | None = None  # tokens of the answer that is checked
 
     told: Any = None  # of this try, what it had cost by then
+    share: Any = None  # at work: tokens and dollars that it may spend, or "all"
+    need: tuple[float, float] = (0, 0.0)
+    cut: int = 0  # attempts that were too dear for their share
 
     @property
     def id(self) -> str:
@@ -86,6 +89,7 @@ class Books:
         self.requests: list[Asked] = []
         self.facts: list[tuple[Any, ...]] = []
         self.clock = 0.0
+        self.wanted = 1
         self.out = Out()
 
     def count(self, fact: str) -> int:
@@ -175,6 +179,35 @@ class Books:
         if total is not None and self.tokens + tokens >= total:
             return True
         return rules.max_cost_usd is not None and self.dollars + dollars >= rules.max_cost_usd
+
+    @property
+    def has_shares(self) -> bool:
+        is_hard = self.rules.budget_tokens is not None and self.rules.hard_budget
+        return self.rules.shared and self.rules.paced and (is_hard or self.rules.max_cost_usd is not None)
+
+    def room(self, asked: Asked) -> Any:
+        """The share of a call beside the others at work: "all" for all that is left, None for none."""
+        others = [each for each in self.requests if each.kind == "agent" and each.where == "work"]
+        others = [each for each in others if each is not asked and each.share is not None]
+        answers = sum(1 for cost in self.costs if cost[2] or cost[0] or cost[1])
+        width = max(1, min(answers + 1, self.wanted, self.rules.max_agents))
+        if others and (len(others) >= width or any(each.share == "all" for each in others)):
+            return None
+        parts: list[float | None] = [None, None]
+        for at, ceiling in enumerate((self.rules.budget_tokens, self.rules.max_cost_usd)):
+            if ceiling is None or (at == 0 and not self.rules.hard_budget):
+                continue
+            left = max(0, round(ceiling - (self.tokens, self.dollars)[at], 9))
+            free = round(left - sum(each.share[at] for each in others), 9)
+            useful = max([asked.need[at], *(2 * (cost[at] or 0) for cost in self.costs)])
+            equal = left // width if at == 0 else left / width
+            if free <= 0 or free < useful or free < round(equal / 4, 9):
+                return None if others else "all"
+            part = min(free, max(equal, useful, 1 - at))
+            parts[at] = int(part) if at == 0 else round(part, 9)
+            if not others and parts[at] == left:
+                return "all"
+        return parts
 
     def may_ask(self) -> bool:
         """Whether an agent may be asked once more; it counts."""

@@ -176,7 +176,7 @@ def test_child_workflows_share_the_ceiling() -> None:
 )
 def test_what_a_call_may_spend(inputs: list[Input], rules: Rules, left: Left) -> None:
     core, _ = play(inputs, rules)
-    assert core.tree.left() == left
+    assert core.tree.left("1") == left
 
 
 @pytest.mark.parametrize("rules", [USD, TOKENS])

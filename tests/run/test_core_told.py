@@ -105,7 +105,7 @@ def test_by_model_and_in_events_an_answer_counts_as_if_nothing_had_been_told() -
 def test_pacing_does_not_reckon_with_what_is_only_told() -> None:
     assert [each for each in acts([OTHER, TOLD], USD) if each.startswith("ask")] == ["ask 1"]
     core, _ = play([OTHER, TOLD], USD)
-    assert core.tree.left() == Left(None, 1.0)
+    assert core.tree.left("1") == Left(None, 1.0)
 
 
 @pytest.mark.parametrize(

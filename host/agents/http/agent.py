@@ -18,6 +18,7 @@ from flowcage.host.agents.http.network.failure import Failure, Kind
 from flowcage.host.agents.http.network.setup import Setup
 from flowcage.host.agents.http.network.wire import Wire
 from flowcage.host.agents.http.question import Question
+from flowcage.host.agents.http.share import held
 
 
 class HttpAgent:
@@ -54,9 +55,15 @@ class HttpAgent:
         with trio.move_on_after(self._setup.timeout_s):
             ways = list(self._means(call, model))
             for number, means in enumerate(ways, 1):
+                question = self._question(call, model, means)
+                if call.is_held:
+                    free = self._api.costs_nothing
+                    question = await held(question, attempt.size(question), costs_nothing=free)
                 try:
-                    return await attempt.answer(self._question(call, model, means), number)
+                    return await attempt.answer(question, number)
                 except Failure as failure:
+                    if question.is_short and attempt.is_about_limit(failure):
+                        raise attempt.unheld(failure) from None
                     if failure.kind is not Kind.FORM or means is ways[-1]:
                         raise attempt.error(failure) from None
                     self._refusals.add(model, means)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import trio
 
 from flowcage.host.agents.answer import AgentAnswer, AgentUsage, Progress
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, AgentsUnavailable, WrongAnswer
+from flowcage.host.agents.errors import AgentError, AgentsUnavailable, ShareTooSmall, WrongAnswer
 from flowcage.host.agents.form import json_in
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.network.backoff import pause
@@ -20,11 +21,13 @@ from flowcage.host.agents.http.network.setup import Setup
 from flowcage.host.agents.http.network.wire import Wire
 from flowcage.host.agents.http.question import Question
 from flowcage.host.agents.http.reading import Reading
+from flowcage.host.agents.http.share import MOST_TOKENS
 from flowcage.host.terminal.text import cut
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
 
 _MOST_CHARACTERS = 1_100
+_LIMIT_WORDS = re.compile(r"tokens|num_predict|context length", re.IGNORECASE)
 # Between words of how much was written.
 _TELL_EVERY_S = 1.0
 
@@ -86,6 +89,25 @@ class Attempt:
         message = f"agent {self._setup.name!r} {self._words(failure.message)}{tries}"
         return kind(message, **self._spent())
 
+    def is_about_limit(self, failure: Failure) -> bool:
+        """Whether a model may have refused the limit of its answer, which the call would not have alone."""
+        is_refused = failure.kind is Kind.FINAL and (self._reading is None or not self._reading.has_begun)
+        return is_refused and _LIMIT_WORDS.search(failure.message) is not None
+
+    def unheld(self, failure: Failure) -> ShareTooSmall:
+        """Why a call has to be asked without a limit of its answer."""
+        return ShareTooSmall(f"agent {self._setup.name!r} {self._words(failure.message)}", **self._spent())
+
+    def size(self, question: Question) -> int:
+        """Bytes of the request that puts a question."""
+        return len(self._content(question))
+
+    def _short(self, question: Question, words: str) -> ShareTooSmall:
+        """An answer that is as long as its call could afford: with twice the share it may be whole."""
+        is_known = question.held != MOST_TOKENS or question.max_tokens is not None
+        needs: dict[str, Any] = {"needs_usd": 0.0, "needs_tokens": 0} if is_known else {}
+        return ShareTooSmall(f"agent {self._setup.name!r} {words}", **needs, **self._spent())
+
     async def _pause(self, failure: Failure, failures: int) -> None:
         seconds = pause(failures, failure.after_s, random.random)
         left = self._until - trio.current_time()
@@ -113,6 +135,8 @@ class Attempt:
         if reading.refusal is not None:
             said = reading.refusal or reading.text
             raise self.error(Failure(f"refused to answer{': ' + said if said else ''}"))
+        if reading.shortfall is not None and question.is_short and reading.shortfall == question.cut_off():
+            raise self._short(question, reading.shortfall)
         if reading.shortfall is not None:
             raise self.error(Failure(reading.shortfall))
         text = self._setup.hide(reading.text)

@@ -24,6 +24,7 @@ class Question(NamedTuple):
         means: by which the form of the answer is asked for.
         agent: its name.
         max_tokens: of the answer, as the agent is set up; None for the provider's own limit.
+        held: that the answer may have within the share of its call; None where it is held to none.
     """
 
     call: AgentCall
@@ -31,14 +32,22 @@ class Question(NamedTuple):
     means: Means
     agent: str
     max_tokens: int | None
+    held: int | None = None
 
     @property
     def limit(self) -> int | None:
         """Tokens that the answer may have: no more than the run may still spend."""
+        if self.held is not None:
+            return self.held
         left, most = self.call.tokens_left, self.max_tokens
         if left is None or left >= (SURE_TOKENS if most is None else most):
             return most
         return max(LEAST_TOKENS, left)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether an answer that was cut at its limit was cut at the share of its call."""
+        return self.held is not None and self.held != self.max_tokens
 
     def cut_off(self) -> str:
         """What an answer is that was cut at that limit, and what to do."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
+from flowcage.host.agents.errors import AgentError
+from flowcage.host.agents.held import require_share
 from flowcage.host.agents.mock.echo import echo
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def mock(fixtures: tuple[Fixture, ...] | None = None) -> Agent:
         source = answers_from(fixtures)
 
     async def answer(call: AgentCall) -> AgentAnswer:
-        made = await source(call)
+        try:
+            made = await source(call)
+        except AgentError as error:
+            require_share(call, "agent 'mock'", usd=error.cost_usd or 0.0, tokens=error.tokens)
+            raise
+        require_share(call, "agent 'mock'", usd=made.cost_usd, tokens=made.tokens)
         if made.session_id is None and call.options.get("handle"):
             # Its conversations hold nothing, but a workflow that goes on with one can be tried out.
             return replace(made, session_id=f"mock-{call.key}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, WrongAnswer
+from flowcage.host.agents.errors import AgentError, ShareTooSmall, WrongAnswer
 from flowcage.host.agents.form import json_in, prompt_of
+from flowcage.host.agents.held import Limit, require_share
 from flowcage.host.agents.programs.environment import environment_of
 from flowcage.host.agents.programs.program import ProgramError, output_of
 from flowcage.host.agents.programs.told import Told
@@ -18,7 +19,13 @@ from flowcage.host.agents.redaction import redacted
 from flowcage.protocol.messages import Json
 
 
-def command_agent(argv: Sequence[str], *, timeout_s: float, idle_timeout_s: float | None = None) -> Agent:
+def command_agent(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    idle_timeout_s: float | None = None,
+    keeps_to_share: bool = False,
+) -> Agent:
     """Make an agent that runs a program for each call. docs/agents.md has the contract.
 
     The program is trusted and not caged: it inherits the host's environment, with the call's variables. What
@@ -30,9 +37,11 @@ def command_agent(argv: Sequence[str], *, timeout_s: float, idle_timeout_s: floa
         timeout_s: seconds for one run of the program, which is then killed.
         idle_timeout_s: seconds without a byte on its stdout or a line on its descriptor 3, after which it is
             killed; None for no such limit.
+        keeps_to_share: whether the program spends no more than ``FLOWCAGE_COST_LEFT`` and
+            ``FLOWCAGE_TOKENS_LEFT`` say. Else it is not run beside others where there is a ceiling.
     """
     program = os.path.abspath(argv[0]) if "/" in argv[0] else argv[0]
-    return _Command((program, *argv[1:]), timeout_s, idle_timeout_s).answer
+    return _Command((program, *argv[1:]), timeout_s, idle_timeout_s, keeps_to_share).answer
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class _Command:
     argv: tuple[str, ...]
     timeout_s: float
     idle_timeout_s: float | None
+    keeps_to_share: bool
 
     async def answer(self, call: AgentCall) -> AgentAnswer:
         """Run the program for one call.
@@ -47,16 +57,23 @@ class _Command:
         Raises:
             AgentError: it could not be started, failed, or wrote no UTF-8.
             WrongAnswer: it wrote no JSON, where the call has a schema.
+            ShareTooSmall: the call is held to a share, which the program cannot keep to or has used up.
         """
-        told = Told(call.tell)
+        if not self.keeps_to_share:
+            require_share(call, self._name, usd=None, tokens=None)
+        limit = Limit(call)
+        told = Told(limit.tell)
         try:
-            value = self._value(await self._run(call, told), call, told)
+            with limit.scope:
+                value = self._value(await self._run(call, told), call, told)
+                return AgentAnswer(value, session_id=told.session_id, **told.spent)
         except ProgramError as error:
             raise AgentError(redacted(f"{self._name} {error}"), **told.spent) from None
         except UnicodeDecodeError as error:
             why = f"answered with bytes that are not UTF-8: {error}"
             raise AgentError(f"{self._name} {why}", **told.spent) from None
-        return AgentAnswer(value, session_id=told.session_id, **told.spent)
+        why = f"{self._name} was ended: it has spent more than its share"
+        raise ShareTooSmall(why, needs_usd=0.0, needs_tokens=0, **told.spent)
 
     async def _run(self, call: AgentCall, told: Told) -> bytes:
         with environment_of(call) as environment:

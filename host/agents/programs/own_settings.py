@@ -49,6 +49,13 @@ class OwnSettings:
             raise self._wrong(name, "a list of texts")
         return tuple(texts)
 
+    def flag(self, name: str) -> bool:
+        """Whether something is set to true."""
+        value = self._table.get(name, False)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
     def above_zero(self, name: str) -> float | None:
         """A number above 0."""
         value = self._table.get(name)

@@ -216,10 +216,18 @@ def _answer(call: RunCall, given: Answered | Refused | Heard | Charged, at: floa
         _tell(call, given.facts)
     elif attempt is not None and given.reason is Reason.WRONG_ANSWER:
         attempt.refused.append(RefusedAnswer(given.text, given.message))
+    elif attempt is not None and given.reason is Reason.SHARE and not _is_begun(attempt, given):
+        call.attempts.remove(attempt)
+        call.state = "queued"
     elif attempt is not None:
         attempt.error = given.message
     if isinstance(given, Refused) and call.kind != "agent":
         call.state, call.error = "failed", given.message
+
+
+def _is_begun(attempt: CallAttempt, given: Refused) -> bool:
+    """Whether anything was spent; else the agent is asked when it may spend more, and this was no attempt."""
+    return bool(attempt.refused or given.spent.tokens or given.spent.cost_usd != 0)
 
 
 def _charge(attempt: CallAttempt, given: Answered | Refused | Heard | Charged) -> None:

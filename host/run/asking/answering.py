@@ -14,14 +14,14 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, Progress
 from flowcage.host.agents.asking import ask as ask_agent
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentsUnavailable, OptionNotHonoured
+from flowcage.host.agents.errors import AgentsUnavailable, OptionNotHonoured, ShareTooSmall
 from flowcage.host.agents.schema import checker
 from flowcage.host.agents.schema.checker import SchemaRefused
 from flowcage.host.agents.schema.checks import SchemaChecks
 from flowcage.host.agents.sendable import require_sendable
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.process.allowance import Allowance
-from flowcage.host.run.asking.given import input_of, refused
+from flowcage.host.run.asking.given import input_of, refused, short_of_share
 from flowcage.host.run.asking.meter import Cost, Meter
 from flowcage.host.run.asking.outage import Outage
 from flowcage.host.run.asking.witness import Witness
@@ -50,7 +50,7 @@ class Answering:
         emit: tells whoever watches that an agent was given its prompt.
         keep: waits until what has happened is kept, and says whether it is; called before an agent is asked
             once more.
-        left: what an agent that is at work may spend.
+        left: what the agent of a request that is at work may spend.
         answerer: is asked instead of the handlers, if there is one.
 
     Attributes:
@@ -64,7 +64,7 @@ class Answering:
         feed: Callable[[Input], None],
         emit: Emit,
         keep: Callable[[], Awaitable[bool]],
-        left: Callable[[], Left],
+        left: Callable[[str], Left],
         answerer: Answerer | None,
     ) -> None:
         self._witness = witness
@@ -170,7 +170,7 @@ class Answering:
             await self._keep()
             if node.is_failing or self._outage.failure is not None:
                 return
-            left = self._left()
+            left = self._left(asked.id)
             call = replace(
                 call,
                 problem=further.problem,
@@ -179,6 +179,7 @@ class Answering:
                 handle=further.handle,
                 cost_left=left.cost_usd,
                 tokens_left=left.tokens,
+                is_held=left.is_share,
             )
             asked = further
             meter.put()
@@ -212,6 +213,9 @@ class Answering:
             raise
         except (SchemaRefused, OptionNotHonoured) as refusal:
             return refused(asked.id, str(refusal), meter.read(), Reason.BAD_CALL)
+        except ShareTooSmall as short:
+            meter.fail(short)
+            return short_of_share(asked.id, short, meter.read())
         except RequestRejected as refusal:
             meter.fail(refusal)
             return refused(asked.id, str(refusal), meter.read())
@@ -228,7 +232,7 @@ class Answering:
     def _call(
         self, node: Node, asked: Ask, request: AgentRequest, deadline: float, memory: Memory, meter: Meter
     ) -> AgentCall:
-        options, left = request.options, self._left()
+        options, left = request.options, self._left(asked.id)
         return AgentCall(
             request.id,
             request.prompt,
@@ -248,6 +252,7 @@ class Answering:
             watcher=meter.tell,
             cost_left=left.cost_usd,
             tokens_left=left.tokens,
+            is_held=left.is_share,
         )
 
     def _tell_of_progress(self, node: Node, request: str, progress: Progress) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from flowcage.host.agents.asking import Reply
+from flowcage.host.agents.errors import ShareTooSmall
 from flowcage.host.run.asking.meter import Cost
 from flowcage.host.run.core.inputs import Answered, Reason, Refused
+from flowcage.protocol.messages import Json
 
 
 def input_of(identifier: str, reply: Reply, cost: Cost) -> Answered | Refused:
@@ -21,3 +23,9 @@ def refused(
 ) -> Refused:
     """That there is no answer, with what was spent for it."""
     return Refused(identifier, message, reason, text, *cost)
+
+
+def short_of_share(identifier: str, short: ShareTooSmall, cost: Cost) -> Refused:
+    """That an agent needs a larger share, and which."""
+    needs: dict[str, Json] = {"usd": short.needs_usd, "tokens": short.needs_tokens}
+    return Refused(identifier, str(short), Reason.SHARE, None, cost.spent, {**cost.facts, "needs": needs})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
 
+from flowcage.host.run.core.agents.shares import Amount, Shares
 from flowcage.host.run.core.agents.spending import (
     Ceilings,
     Costs,
@@ -67,6 +68,8 @@ class Books:
         phases: by the name of the workflow's source, and the phase.
         models: by the name that the agents told.
         is_paced: whether a call may have to wait for what others at work spend.
+        is_shared: whether it gets a share of what is left.
+        shares: of those at work.
     """
 
     rules: InitVar[Rules]
@@ -74,13 +77,19 @@ class Books:
     phases: dict[tuple[str, str], Totals] = field(default_factory=dict)
     models: dict[str, ModelCosts] = field(default_factory=dict)
     is_paced: bool = field(init=False)
+    is_shared: bool = field(init=False)
+    shares: Shares = field(init=False)
     _ceilings: Ceilings = field(init=False)
     _are_ceilings_set: bool = field(init=False)
+    _most: int = field(init=False)
 
     def __post_init__(self, rules: Rules) -> None:
         self._ceilings = ceilings_of(rules)
         self._are_ceilings_set = self._ceilings.are_set
         self.is_paced = rules.paced and self._are_ceilings_set
+        self.is_shared = self.is_paced and rules.shared
+        self.shares = Shares(self._ceilings)
+        self._most = rules.max_agents
 
     def totals_of(self, where: tuple[str, str]) -> tuple[Totals, Totals]:
         """Those of the tree, and those of a workflow's source and a phase."""
@@ -118,10 +127,27 @@ class Books:
             return None
         return self._ceilings.refusal(self.totals.seen_tokens, self.totals.cost_usd)
 
+    @property
+    def spent(self) -> Amount:
+        """What counts for the ceilings."""
+        return Amount(self.totals.seen_tokens, self.totals.cost_usd)
+
     def may_begin(self, at_work: int) -> bool:
         """Whether another agent may be asked beside so many at work; not, where it has to wait."""
         totals = self.totals
         return not self.is_paced or self._ceilings.may_begin(totals.seen_tokens, totals.cost_usd, at_work)
+
+    def admits(self, at_work: int, need: Amount | None) -> bool:
+        """Whether a call may begin beside so many at work; `need` is None for one that is gone."""
+        if not self.is_shared:
+            return self.may_begin(at_work)
+        if need is None or self.refusal() is not None:  # it need not wait to be refused
+            return True
+        return self.shares.admits(self.spent, need, self._most)
+
+    def left_of(self, identifier: str) -> Left:
+        """What the agent of a call may spend that is at work."""
+        return self.shares.left(identifier, self.spent)
 
     def left(self, others: int) -> Left:
         """What an agent may spend beside so many others at work."""

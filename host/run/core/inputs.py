@@ -35,6 +35,7 @@ class Reason(StrEnum):
     REFUSED = "refused"  # whoever was asked raised `RequestRejected`
     TIMEOUT = "timeout"  # `options.timeoutMs` passed
     WRONG_ANSWER = "wrong_answer"  # not what the call's schema asks for
+    SHARE = "share"  # what it may spend beside others is too little; `facts` may say what it needs
     BAD_CALL = "bad_call"  # the call itself is wrong, such as its schema; another attempt cannot help
 
 

@@ -18,6 +18,7 @@ class Rules(NamedTuple):
         max_cost_usd: ceiling on what agents cost, in US dollars.
         paced: whether a call waits where those at work may spend what a ceiling leaves. It is false for runs
             that were begun before there was this rule: their history has calls that did not wait.
+        shared: whether each call at work has a share of what a ceiling leaves; false for runs of before.
     """
 
     max_agents: int = 16
@@ -32,3 +33,4 @@ class Rules(NamedTuple):
     watched: bool = True
     max_cost_usd: float | None = None
     paced: bool = False
+    shared: bool = False

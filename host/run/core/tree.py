@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never
 
+from flowcage.host.run.core.agents.shares import NO_NEED, Amount
 from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.agents.terms import NO_TERMS, Sessions, Terms
 from flowcage.host.run.core.books import Books, Totals, unpriced_note
@@ -42,6 +43,8 @@ class Call:
         handle: that was remembered last in this attempt.
         heard: the answer of this try, while it is checked.
         told: what this try has cost by now, until it is charged.
+        need: the share of the ceilings that it takes at least.
+        cut_short: attempts that ended because their share was too small; they are no retries.
     """
 
     id: str
@@ -59,6 +62,8 @@ class Call:
     handle: str | None = None
     heard: Heard | None = None
     told: Told | None = None
+    need: Amount = NO_NEED
+    cut_short: int = 0
 
 
 @dataclass(slots=True)
@@ -187,29 +192,36 @@ class Tree:
         """Those of the tree and those of the call's phase in its workflow."""
         return self.books.totals_of((self.workflows[call.path].source_name, call.phase))
 
-    def may_ask_again(self) -> bool:
-        """Whether one of the agents at work may be asked once more."""
-        return self.books.may_begin(self._others_at_work())
+    def may_ask_again(self, call: Call) -> bool:
+        """Whether an agent that is at work may be asked once more."""
+        books = self.books
+        if not books.is_shared:
+            return books.may_begin(self._others_at_work())
+        return books.shares.again(call.id, books.spent, call.need, self.rules.max_agents)
 
-    def left(self) -> Left:
-        """What an agent that is at work may spend."""
-        return self.books.left(self._others_at_work())
+    def left(self, identifier: str) -> Left:
+        """What the agent of a call that is at work may spend."""
+        books = self.books
+        return books.left(self._others_at_work()) if not books.is_shared else books.left_of(identifier)
 
-    def enqueue(self, call: Call) -> None:
+    def enqueue(self, call: Call, *, first: bool = False) -> None:
         """Have a call wait for a place at work; `startable` hands it out."""
         call.stage = "queued"
         self.waiting += 1
-        self._queue(call).waiting.append(call.id)
+        waiting = self._queue(call).waiting
+        (waiting.appendleft if first else waiting.append)(call.id)
 
     def startable(self, workflow: Workflow) -> Iterator[Call]:
         """The calls of the tree's queues and of a workflow's that have a place now, in their order."""
         for queue in (*self.queues.values(), *workflow.queues.values()):
             while queue.waiting and queue.busy < queue.cap:
-                if queue.is_paid and not self.books.may_begin(queue.busy):
+                call = self.call(queue.waiting[0])
+                waits = call is not None and call.stage == "queued" and not self.workflows[call.path].is_over
+                if queue.is_paid and not self.books.admits(queue.busy, call.need if waits and call else None):
                     break  # a call at work may spend what is left
                 self.waiting -= 1
-                call = self.call(queue.waiting.popleft())
-                if call is not None and call.stage == "queued" and not self.workflows[call.path].is_over:
+                queue.waiting.popleft()
+                if call is not None and waits:
                     self._take_place(queue, call)
                     yield call
 
@@ -228,6 +240,7 @@ class Tree:
         """A call is not at work any more."""
         if call.stage == "asked":
             self._queue(call).busy -= 1
+            self.books.shares.end(call.id)
             call.stage = "waiting"
 
     def settle(self, call: Call, resolution: Resolution) -> None:
@@ -264,6 +277,8 @@ class Tree:
     def _take_place(self, queue: Queue, call: Call) -> None:
         queue.busy += 1
         call.stage = "asked"
+        if queue.is_paid and self.books.is_shared:
+            self.books.shares.begin(call.id, self.books.spent, call.need, queue.cap)
 
     def _queue(self, call: Call) -> Queue:
         assert call.kind is not None

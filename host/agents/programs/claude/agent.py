@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -11,13 +11,14 @@ import trio
 from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, tokens_of
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentError, AgentSpecError
+from flowcage.host.agents.errors import AgentError, AgentSpecError, ShareTooSmall
 from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.http.forms.models import MODELS
 from flowcage.host.agents.http.told import text_at
 from flowcage.host.agents.programs.claude.failure import failure_of, refuses_schema
 from flowcage.host.agents.programs.claude.schema import NotTaken, Taken, taken
+from flowcage.host.agents.programs.claude.share import held, variables
 from flowcage.host.agents.programs.claude.stream import ClaudeStream
 from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
 from flowcage.host.agents.programs.own_settings import OwnSettings
@@ -107,6 +108,7 @@ class _Claude:
     flags: tuple[str, ...]
     further: tuple[str, ...]
     budget_usd: float | None
+    usual: list[str] = field(default_factory=list)  # the model that answered a call which named none
 
     async def answer(self, call: AgentCall) -> AgentAnswer:
         """Run the program for one call.
@@ -118,12 +120,17 @@ class _Claude:
             WrongAnswer: it has none by the call's schema.
         """
         self.examined(call)
+        if call.is_held:
+            named = call.model or self.model or next(iter(self.usual), None)
+            call = await held(call, NAME, named)
         form = _form(call)
         told = await self._ask(call, form)
         if told is None:
             form = None
             told = await self._ask(call, form)
         assert told is not None
+        if told.model is not None and (call.model or self.model) is None:
+            self.usual[:] = [told.model]
         return _answer(call, told, form)
 
     def examined(self, call: AgentCall) -> Examined:
@@ -159,14 +166,23 @@ class _Claude:
                     scope.deadline = latest_exit()
 
             prompt = _prompt(call, form)
-            end = await self.cli.run(arguments, prompt, call, self.settings, take, _environment())
+            end = await self.cli.run(arguments, prompt, call, self.settings, take, _environment(call))
         if form is not None and (told.has_schema is False or refuses_schema(told)):
             return None
+        if told.result is None and scope.cancel_called and call.is_held:
+            raise _short(told, end)
         if told.result is None:
             raise AgentError(f"agent {NAME!r} {end}", **told.spent)
         if told.result.get("is_error") is not False or text_at(told.result, "stop_reason") == "refusal":
-            raise failure_of(told)
+            raise self._failure(call, told)
         return told
+
+    def _failure(self, call: AgentCall, told: ClaudeStream) -> AgentError:
+        """Why the last message is no answer; for a share that is used up, a larger one may do."""
+        failure, own = failure_of(told), self.budget_usd
+        is_spent = text_at(told.result, "subtype") == "error_max_budget_usd"
+        is_share = call.cost_left is not None and (own is None or call.cost_left < own)
+        return _short(told, str(failure)) if call.is_held and is_spent and is_share else failure
 
     def _arguments(self, call: AgentCall, form: Taken | None) -> list[str]:
         """With ``=``, so that no value is taken for an option."""
@@ -189,6 +205,11 @@ class _Claude:
         if budgets:
             arguments.append(f"--max-budget-usd={max(min(budgets), 0.000_001):.6f}")
         return arguments
+
+
+def _short(told: ClaudeStream, why: str) -> ShareTooSmall:
+    why = why.removeprefix(f"agent {NAME!r} ")
+    return ShareTooSmall(f"agent {NAME!r} {why}", needs_usd=0.0, needs_tokens=0, **told.spent)
 
 
 def _is_spent(call: AgentCall, told: ClaudeStream) -> bool:
@@ -214,11 +235,12 @@ def _prompt(call: AgentCall, form: Taken | None) -> str:
     return f"\n{prompt}" if prompt.startswith("/") else prompt
 
 
-def _environment() -> dict[str, str]:
+def _environment(call: AgentCall) -> dict[str, str]:
     own = {name: value for name, value in traced(os.environ).items() if name not in _OF_ANOTHER}
     own.setdefault("DISABLE_AUTOUPDATER", "1")
     # Else "@/etc/passwd" in a prompt is that file, whatever the agent may read.
-    return own | {"CLAUDE_CODE_DISABLE_ATTACHMENTS": "1"}
+    own["CLAUDE_CODE_DISABLE_ATTACHMENTS"] = "1"
+    return own | variables() if call.is_held else own
 
 
 def _answer(call: AgentCall, told: ClaudeStream, form: Taken | None) -> AgentAnswer:

@@ -20,6 +20,7 @@ from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
 from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
+from flowcage.host.agents.held import require_share
 from flowcage.host.agents.http.forms.subset import OPENAI, Narrowed, Outside, narrowed
 from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
 from flowcage.host.agents.programs.codex.failure import failure_of, refuses_schema
@@ -90,6 +91,8 @@ class _Codex:
             WrongAnswer: it has none by the call's schema.
         """
         self.examined(call)
+        # It has no limit of its own, and tells what it has spent at its end.
+        require_share(call, f"agent {NAME!r}", usd=None, tokens=None)
         form = _form(call)
         before = await _stored(call.session)
         told, end = await self._ask(call, form)

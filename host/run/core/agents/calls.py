@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowcage.host.run.core.agents import told
+from flowcage.host.run.core.agents.demand import take_note_of_demand
+from flowcage.host.run.core.agents.shares import needed
 from flowcage.host.run.core.agents.terms import terms_of, text_of
 from flowcage.host.run.core.commands import Ask, Verdict
 from flowcage.host.run.core.inputs import NO_FACTS, Answered, Charged, Heard, Reason, Refused, Reused, Told
@@ -45,7 +47,7 @@ class AgentCalls:
         if (refusal := self._admit()) is not None:
             self._refuse(call, refusal)
         else:
-            self._tree.enqueue(call)
+            self._enqueue(call)
 
     def note(self, workflow: Workflow, call: Call, request: AgentRequest) -> None:
         """Read how a call is named, and tell of it."""
@@ -76,13 +78,14 @@ class AgentCalls:
         if (refusal := self._admit()) is not None:
             self._give_up_unasked(call, refusal)
         else:
-            self._tree.enqueue(call)
+            self._enqueue(call)
 
     def paid(self, call: Call, given: Heard | Charged | Told) -> None:
         """Count what was spent before it is known what for, or for nothing; what is only told is kept."""
         if isinstance(given, Told):
             if call.heard is None:  # else the answer says it
                 call.told = given
+                self._tree.books.shares.tell(call.id, given.spent)
             return
         if isinstance(given, Heard):
             if call.heard is not None:
@@ -90,6 +93,7 @@ class AgentCalls:
             call.heard = given
         call.told = None
         self._tree.charge(call, given.spent, given.facts)
+        self._tree.books.shares.spend(call.id, given.spent)
 
     def answered(self, call: Call, answer: Answered) -> None:
         """Resolve a call with its answer."""
@@ -108,17 +112,46 @@ class AgentCalls:
         """Ask again, now or after a wait, or give the call up."""
         self._charge(call, refusal)
         message = refusal.message
+        if refusal.reason is Reason.SHARE and not self._tree.books.shares.is_open(call.id):
+            self._wait_for_more(call, refusal)
+            return
         if refusal.reason is Reason.WRONG_ANSWER:
             self._keep_refused_answer(call, refusal)
             if call.tries < MAX_TRIES:
                 self._try_again(call, refusal)
                 return
             message = f"the agent gave no valid answer in {call.tries} tries: {message}"
-        if call.attempt < call.terms.max_attempts and refusal.reason is not Reason.BAD_CALL:
+        attempts = call.attempt - call.cut_short
+        if attempts < call.terms.max_attempts and refusal.reason is not Reason.BAD_CALL:
             self._tell_of_failure(call, message, refusal, will_retry=True)
-            self._tree.wait(call, call.terms.backoff_seconds(call.attempt))
+            self._tree.wait(call, call.terms.backoff_seconds(attempts))
         else:
             self._fail(call, message, refusal.reason, refusal)
+
+    def _wait_for_more(self, call: Call, short: Refused) -> None:
+        """Ask again when there is a larger share; what has cost nothing was no attempt."""
+        tree = self._tree
+        call.need = tree.books.shares.larger(call.id, needed(short.facts))
+        if call.tries > 1 or short.spent.tokens or short.spent.cost_usd != 0:
+            if (refusal := self._admit()) is not None:
+                self._fail(call, refusal, Reason.REFUSED, short)
+                return
+            call.cut_short += 1
+            self._tell_of_failure(call, short.message, short, will_retry=True)
+        else:
+            self._take_back(call)
+        tree.give_place_back(call)
+        tree.enqueue(call, first=True)
+
+    def _enqueue(self, call: Call) -> None:
+        self._tree.enqueue(call)
+        take_note_of_demand(self._tree)
+
+    def _take_back(self, call: Call) -> None:
+        """The attempt that was commanded last was none."""
+        call.attempt -= 1
+        for totals in self._tree.totals_of(call):
+            totals.started -= call.attempt == 0
 
     def too_late(self, call: Call, given: Answered | Refused | Heard | Charged | Told) -> None:
         """Count what an answer cost that no workflow waits for any more."""
@@ -135,9 +168,7 @@ class AgentCalls:
             has_begun: the attempt that was commanded last; otherwise it was none.
         """
         if call.stage == "asked" and not has_begun:
-            call.attempt -= 1
-            for totals in self._tree.totals_of(call):
-                totals.started -= call.attempt == 0
+            self._take_back(call)
         if call.told is not None:  # its host has ended, and nobody has asked again
             self._tree.charge(call, call.told.spent, call.told.facts)
         self._tree.totals.cancelled += 1
@@ -150,7 +181,7 @@ class AgentCalls:
         self._tree.charge(call, given.spent, facts, completed=completed)
 
     def _try_again(self, call: Call, wrong: Refused) -> None:
-        refusal = self._admit() or (None if self._tree.may_ask_again() else NOT_BESIDE_OTHERS)
+        refusal = self._admit() or (None if self._tree.may_ask_again(call) else NOT_BESIDE_OTHERS)
         if refusal is not None:
             self._fail(call, refusal, Reason.REFUSED, wrong)
             return

@@ -22,7 +22,7 @@ from flowcage.host.run.core.inputs import Facts, Spent
 from flowcage.host.run.core.rules import Rules
 
 # Sums of doubles: ten times 0.1 is a dollar.
-_DIGITS = 9
+DIGITS = 9
 _COUNTS = ("input", "output", "cacheRead", "cacheWrite")
 
 
@@ -109,10 +109,14 @@ class ModelCosts(Costs):
 
 
 class Left(NamedTuple):
-    """What one call may spend; None where there is no ceiling."""
+    """What one call may spend; None where there is no ceiling.
+
+    `is_share` is whether it must not pass that, since others are at work beside it.
+    """
 
     tokens: int | None
     cost_usd: float | None
+    is_share: bool = False
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ class Ceilings:
         usd: US dollars; None for none.
         is_paced: whether calls wait for others at work; runs of before that rule do not.
         is_known: whether there was an answer, and `dearest_tokens` and `dearest_usd` say something.
+        width: calls that may be at work at once, by what is known: one more after each answer.
         unpriced: why no cost can be known any more; None where it can.
         whose: they are, for messages.
     """
@@ -134,6 +139,7 @@ class Ceilings:
     is_known: bool = False
     dearest_tokens: int = 0
     dearest_usd: float = 0.0
+    width: int = 1
     unpriced: str | None = None
     whose: str = "run"
 
@@ -144,7 +150,9 @@ class Ceilings:
 
     def learn(self, spent: Spent, model: str | None, *, is_answer: bool) -> None:
         """Take what something cost that came back from an agent."""
-        self.is_known = self.is_known or is_answer or spent.tokens > 0 or bool(spent.cost_usd)
+        tells_something = is_answer or spent.tokens > 0 or bool(spent.cost_usd)
+        self.is_known = self.is_known or tells_something
+        self.width += tells_something
         self.dearest_tokens = max(self.dearest_tokens, spent.tokens)
         if spent.cost_usd is not None:
             self.dearest_usd = max(self.dearest_usd, spent.cost_usd)
@@ -166,7 +174,7 @@ class Ceilings:
                 f"agent() is refused: what an answer has cost is not known ({self.unpriced}), so the "
                 f"{self.whose}'s ceiling of ${self.usd:g} cannot be held",
             )
-        if round(usd, _DIGITS) >= self.usd:
+        if round(usd, DIGITS) >= self.usd:
             return (
                 Verdict.COST_EXHAUSTED,
                 f"agent() is refused: ${usd:.4f} of the {self.whose}'s ceiling of ${self.usd:g} are spent",
@@ -190,7 +198,7 @@ class Ceilings:
         if self.tokens is not None:
             left_tokens = max(0, self.tokens - tokens - others * self.dearest_tokens)
         if self.usd is not None:
-            left_usd = max(0.0, round(self.usd - usd - others * self.dearest_usd, _DIGITS))
+            left_usd = max(0.0, round(self.usd - usd - others * self.dearest_usd, DIGITS))
         return Left(left_tokens, left_usd)
 
 
