@@ -16,6 +16,7 @@ import trio
 
 from flowcage.host.agents import AgentAnswer, AgentCall, AgentError, asking, parse_agent
 from flowcage.host.agents.answer import Progress
+from flowcage.host.agents.errors import ShareTooSmall
 from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.programs.command import command_agent
 from flowcage.host.agents.settings import AgentSettings
@@ -330,3 +331,18 @@ def test_a_schema_with_references_and_patterns_is_applied_too(tmp_path: Path) ->
     spec = agent_program(tmp_path, "print(json.dumps('w' if tries == 1 else 'w-1'))")
     assert ask(spec, options={"schema": schema}).value == "w-1"
     assert '(root): "w" does not match "^w-[0-9]+$"' in prompts(tmp_path)[1]
+
+
+def test_a_program_that_tells_more_than_its_share_is_ended(tmp_path: Path) -> None:
+    script = tmp_path / "a.py"
+    script.write_text(
+        'import os, signal\nos.write(3, b\'{"costUsd": 0.25}\\n{"costUsd": 0.75}\\n\')\nsignal.pause()'
+    )
+    argv = [sys.executable, "-IS", str(script)]
+    asked = AgentCall("1", "p", {}, cost_left=0.5, is_held=True)
+    with pytest.raises(ShareTooSmall, match=r"has spent more than its share") as used_up:
+        trio.run(command_agent(argv, timeout_s=60, keeps_to_share=True), asked)
+    assert (used_up.value.cost_usd, used_up.value.needs_usd) == (0.75, 0.0)
+    with pytest.raises(ShareTooSmall, match="cannot be held") as refused:
+        trio.run(command_agent(argv, timeout_s=60), asked)
+    assert (refused.value.cost_usd, refused.value.needs_usd, refused.value.needs_tokens) == (None, None, 0)

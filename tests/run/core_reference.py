@@ -312,8 +312,9 @@ class Reference(Books):
     def wait_for_more(self, asked: Asked, given: Refused) -> None:
         needs: Any = given.facts.get("needs") or {}
         told = [inf if needs.get(name) is None else needs[name] for name in ("tokens", "usd")]
-        tokens, dollars = (2 * (each or 0) for each in asked.share)
-        asked.need = max(told[0], tokens), max(told[1], dollars)
+        grows = any(each is not None and told[at] > each for at, each in enumerate(asked.share))
+        tokens, dollars = told if grows else [2 * (each or 0) for each in asked.share]
+        asked.need = tokens, dollars
         if asked.tries == 1 and given.spent[:2] == (0, 0.0):
             self.take_back(asked)
         elif self.may_ask():

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.agents.errors import AgentSpecError, OptionNotHonoured
+from flowcage.host.agents.errors import AgentSpecError, OptionNotHonoured, ShareTooSmall
 from flowcage.host.agents.programs.codex.rollout import Rollout, rollout_of
 from flowcage.host.agents.programs.json_lines import MAX_LINE_BYTES, JsonLines
 from flowcage.host.agents.settings import AgentSettings
@@ -49,6 +49,36 @@ def test_the_least_of_two_limits_of_costs_counts(tmp_path: Path) -> None:
     stage = played("claude", tmp_path, transcript("claude", "plain")["runs"])
     stage.ask(Situation("limits", own={"max_budget_usd": 0.25}, call={"cost_left": 0.0}))
     assert "--max-budget-usd=0.000001" in calls(tmp_path)[0]["arguments"]
+
+
+def test_beside_others_claude_is_told_its_share_but_for_one_request_of_a_bounded_size(tmp_path: Path) -> None:
+    stage = played("claude", tmp_path, transcript("claude", "plain")["runs"])
+    stage.ask(Situation("share", options={"model": "sonnet"}, call={"cost_left": 5.0, "is_held": True}))
+    run = calls(tmp_path)[0]
+    assert "--max-budget-usd=3.770000" in run["arguments"]  # 200,000 tokens into a cache, and 32,000 written
+    assert run["variables"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == "32000"
+    assert run["variables"]["CLAUDE_CODE_MAX_TOOL_USE_CONCURRENCY"] == "1"
+    assert run["variables"]["CLAUDE_CODE_DISABLE_1M_CONTEXT"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "call", "needs"),
+    [
+        ("claude", {"model": "sonnet"}, {"cost_left": 1.5}, (1.5375, 0)),
+        ("claude", {"model": "sonnet"}, {"tokens_left": 280_000}, (0.0, 290_000)),
+        ("claude", {"model": "nobody-knows"}, {"cost_left": 99.0}, (None, 0)),
+        ("claude", {}, {"cost_left": 99.0}, (None, 0)),
+        ("codex", {}, {"cost_left": 99.0, "tokens_left": 9}, (None, None)),
+    ],
+)
+def test_a_program_that_cannot_keep_to_a_share_is_not_run_beside_others(
+    program: str, options: Any, call: Any, needs: Any, tmp_path: Path
+) -> None:
+    stage = played(program, tmp_path, [])
+    error = stage.ask(Situation("share", options=options, call=call | {"is_held": True}))
+    assert isinstance(error, ShareTooSmall), error
+    assert (error.needs_usd, error.needs_tokens) == needs
+    assert not (tmp_path / "runs.jsonl").exists()
 
 
 @pytest.mark.parametrize("program", ["claude", "codex"])

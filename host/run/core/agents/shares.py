@@ -107,11 +107,15 @@ class Shares:
         return Left(share.tokens, share.usd, is_share=True)
 
     def larger(self, identifier: str, told: Amount) -> Amount:
-        """What a call needs whose share was too small: what its agent told, and twice as much at least."""
+        """What a call needs whose share was too small: as its agent told, or else twice that share."""
         share = self.taken.get(identifier)
         if share is None:
             return told
-        return Amount(max(told.tokens, 2 * (share.tokens or 0)), max(told.usd, 2 * (share.usd or 0.0)))
+        tokens, usd = share.tokens or 0, share.usd or 0.0
+        is_larger = (share.tokens is not None and told.tokens > tokens) or (
+            share.usd is not None and told.usd > usd
+        )
+        return told if is_larger else Amount(2 * tokens, 2 * usd)
 
     def is_open(self, identifier: str) -> bool:
         """Whether a call may spend more than is left, as nothing is at work beside it."""
