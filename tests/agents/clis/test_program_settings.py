@@ -55,7 +55,7 @@ def test_beside_others_claude_is_told_its_share_but_for_one_request_of_a_bounded
     stage = played("claude", tmp_path, transcript("claude", "plain")["runs"])
     stage.ask(Situation("share", options={"model": "sonnet"}, call={"cost_left": 5.0, "is_held": True}))
     run = calls(tmp_path)[0]
-    assert "--max-budget-usd=3.770000" in run["arguments"]  # 200,000 tokens into a cache, and 32,000 written
+    assert "--max-budget-usd=3.320000" in run["arguments"]  # 200,000 tokens into a cache, and 32,000 written
     assert run["variables"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == "32000"
     assert run["variables"]["CLAUDE_CODE_MAX_TOOL_USE_CONCURRENCY"] == "1"
     assert run["variables"]["CLAUDE_CODE_DISABLE_1M_CONTEXT"] == "1"
@@ -64,7 +64,7 @@ def test_beside_others_claude_is_told_its_share_but_for_one_request_of_a_bounded
 @pytest.mark.parametrize(
     ("program", "options", "call", "needs"),
     [
-        ("claude", {"model": "sonnet"}, {"cost_left": 1.5}, (1.5375, 0)),
+        ("claude", {"model": "sonnet"}, {"cost_left": 1.5}, (2.1, 0)),
         ("claude", {"model": "sonnet"}, {"tokens_left": 280_000}, (0.0, 290_000)),
         ("claude", {"model": "nobody-knows"}, {"cost_left": 99.0}, (None, 0)),
         ("claude", {}, {"cost_left": 99.0}, (None, 0)),

@@ -25,6 +25,8 @@ _VARIABLES = {
 }
 # Short names, as the table of prices has the dearest model of each.
 _MODELS = {"opus": "claude-opus-4-5", "sonnet": "claude-sonnet-4-5", "haiku": "claude-haiku-4-5"}
+# What goes into a cache for an hour costs twice as much as what is read.
+_DEAREST_READING = 2
 # Of a request's worth, beside that request.
 _WORK_PART = 4
 
@@ -63,5 +65,7 @@ async def _dearest_request(model: str | None) -> float | None:
     if model is None:
         return None
     await load()
-    usage = AgentUsage(cache_write=_CONTEXT_TOKENS, output=_output_tokens(os.environ))
-    return price_of(usage, _MODELS.get(model, model), "anthropic")
+    name = _MODELS.get(model, model)
+    read = price_of(AgentUsage(input=_CONTEXT_TOKENS), name, "anthropic")
+    written = price_of(AgentUsage(output=_output_tokens(os.environ)), name, "anthropic")
+    return None if read is None or written is None else _DEAREST_READING * read + written
