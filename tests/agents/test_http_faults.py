@@ -17,6 +17,7 @@ import trio
 from flowcage.agents import AgentError, AgentsUnavailable, AgentUsage, Progress
 from flowcage.host.agents.http.network import connections, wire
 
+from ..host.left_over import descriptors_free
 from .http_agents import ANTHROPIC, CHAT, KEY, OLLAMA, PROVIDERS, RESPONSES, SCHEMA, Provider, ask, call
 from .servers import anthropic, openai
 from .servers.loopback import Answer, Request, Server, json_answer
@@ -445,3 +446,19 @@ def test_progress_tells_of_what_is_spent_and_of_waiting() -> None:
     assert [each.text and each.text[:5] for each in told] == ["waits", None, "has w"]
     assert KEY not in repr(told)
     assert [each.usage for each in told[1:]] == [AgentUsage(120, 1, 30, 10), AgentUsage(120, 7, 30, 10)]
+
+
+@each
+def test_without_descriptors_the_error_says_what_to_do(provider: Provider) -> None:
+    async def asked() -> None:
+        with provider.server() as server:
+            agent = provider.agent(server, max_retries=0)
+            with (
+                descriptors_free(0),
+                pytest.raises(AgentError, match=r"raise the limit of open files") as error,
+            ):
+                await agent(call())
+            assert "(ulimit -n), or let fewer agents work at once (--max-agents)" in str(error.value)
+            await agent(call())
+
+    trio.run(asked)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .command import EXAMPLES, FLOWCAGE, flowcage
+from .command import FLOWCAGE, flowcage
 
 
 def test_doctor_names_python_engine_build_and_every_isolation_layer() -> None:

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
-_FEWER = "or let fewer agents work at once (--max-agents)"
-# What can be done where the machine has too little left for one more program.
-_ADVICE = {
-    errno.EMFILE: f"; raise the limit of open files (ulimit -n), {_FEWER}",
-    errno.ENFILE: f"; raise the machine's limit of open files, {_FEWER}",
-    errno.EAGAIN: f"; raise the limit of processes (ulimit -u), {_FEWER}",
-    errno.ENOMEM: f"; give the machine more memory, {_FEWER}",
-}
+from flowcage.host.agents.scarcity import advice_for_program
 
 
 class ProgramError(Exception):
@@ -36,5 +27,5 @@ class ProgramNotStarted(ProgramError):
     """
 
     def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(f"could not be started: {message}{_ADVICE.get(code, '')}")
+        super().__init__(f"could not be started: {message}{advice_for_program(code)}")
         self.errno = code

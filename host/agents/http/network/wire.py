@@ -18,6 +18,7 @@ from flowcage.host.agents.http.network.failure import Failure, Kind, refusal_of
 from flowcage.host.agents.http.network.lines import Events, Lines, Whole
 from flowcage.host.agents.http.network.setup import Setup, is_here
 from flowcage.host.agents.http.reading import Reading
+from flowcage.host.agents.scarcity import advice_for_connection
 from flowcage.host.agents.trace import trace_headers
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import Json
@@ -169,6 +170,8 @@ class Wire:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return Failure(f"could not be connected to: {cause}")
+            if advice := advice_for_connection(cause):
+                return Failure(f"could not be connected to: {cause}{advice}", Kind.PASSING)
         if isinstance(error, httpx.ConnectError):
             kind = Kind.UNAVAILABLE if self._is_refused_here(error) else Kind.PASSING
             return Failure(f"could not be connected to: {error}{self._advice}", kind)
