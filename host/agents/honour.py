@@ -1,8 +1,9 @@
-"""No option is accepted and ignored: an agent names those that it follows."""
+"""What an agent makes of a call before it asks anybody: no option is accepted and ignored."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import NamedTuple, TypeAlias
 
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
@@ -22,6 +23,23 @@ _ELSEWHERE = {
     "resume": "continue",
     "cwd": "the folder that flowcage is started in",
 }
+
+
+class Examined(NamedTuple):
+    """How a call would be answered.
+
+    Attributes:
+        model: that would be asked, as the table of prices may have it; None for one that the agent does not
+            tell before it answers.
+        costs_nothing: whether nobody bills the answer.
+    """
+
+    model: str | None = None
+    costs_nothing: bool = False
+
+
+# Raises `OptionNotHonoured` where the agent would refuse the call.
+Examiner: TypeAlias = Callable[[AgentCall], Examined]
 
 
 def require_honoured(call: AgentCall, agent: str, honoured: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.compose.priced import priced
 from flowcage.host.agents.compose.worktree import without_isolation, worktree
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.examined import Examined, Examiner
+from flowcage.host.agents.honour import Examined, Examiner
 from flowcage.host.agents.mock.mock import mock
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.terminal.near_match import did_you_mean

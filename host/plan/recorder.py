@@ -9,7 +9,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, AgentUsage
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.compose.prices import load, price_of
-from flowcage.host.agents.examined import Examined, Examiner
+from flowcage.host.agents.honour import Examined, Examiner
 from flowcage.host.events import records
 from flowcage.host.events.records import Event
 from flowcage.host.plan.estimate import most_asks, usage_of

@@ -9,8 +9,7 @@ import trio
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
-from flowcage.host.agents.examined import Examined
-from flowcage.host.agents.honour import require_honoured
+from flowcage.host.agents.honour import Examined, require_honoured
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.attempt import Attempt
 from flowcage.host.agents.http.forms.means import Means, Refusals, Way, means_for

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowcage.host.agents.answer import AgentUsage
 from flowcage.host.agents.errors import AgentSpecError
-from flowcage.host.agents.examined import Examiner
+from flowcage.host.agents.honour import Examiner
 from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.api import Api
 from flowcage.host.agents.http.forms.means import Way

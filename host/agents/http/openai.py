@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from flowcage.host.agents.examined import Examiner
+from flowcage.host.agents.honour import Examiner
 from flowcage.host.agents.http import chat, responses
 from flowcage.host.agents.http.agent import HttpAgent
 from flowcage.host.agents.http.forms.means import Way

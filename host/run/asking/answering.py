@@ -124,8 +124,7 @@ class Answering:
         memory = Memory(asked.id, self._feed, self._keep)
         is_watched = node.options.listener is not None
         watch = partial(self._tell_of_progress, node, request.id) if is_watched else None
-        meter = Meter(watch, memory.told)
-        began = meter.began
+        began = (meter := Meter(watch, memory.told)).began
         call = self._call(node, asked, request, began + asked.timeout_ms / 1000, memory, meter)
         if is_watched and asked.heard is None:
             self._tell_of_start(node, call)

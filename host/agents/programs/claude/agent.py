@@ -12,8 +12,8 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, tokens_of
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError, AgentSpecError, ShareTooSmall
-from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
+from flowcage.host.agents.honour import Examined, Examiner
 from flowcage.host.agents.http.forms.models import MODELS
 from flowcage.host.agents.http.told import text_at
 from flowcage.host.agents.programs.claude.failure import failure_of, refuses_schema

@@ -18,9 +18,9 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import OptionNotHonoured
-from flowcage.host.agents.examined import Examined, Examiner
 from flowcage.host.agents.form import prompt_of
 from flowcage.host.agents.held import require_share
+from flowcage.host.agents.honour import Examined, Examiner
 from flowcage.host.agents.http.forms.subset import OPENAI, Narrowed, Outside, narrowed
 from flowcage.host.agents.programs.cli import Cli, json_answer, latest_exit, require_followed
 from flowcage.host.agents.programs.codex.failure import failure_of, refuses_schema
