@@ -8,10 +8,12 @@ import trio
 
 from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.records import NewWorkflow, RunRecord
+from flowcage.host.graph.outline import BadOutline, read
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.page.fold import About
 from flowcage.host.resume.stack import stack
 from flowcage.host.run.api import check_workflow
+from flowcage.protocol.messages import MISSING, Json, Missing
 
 # Of one run; each different source takes a child.
 _MOST_SOURCES = 20
@@ -64,7 +66,17 @@ async def _read(workflow: NewWorkflow) -> About:
             workflow.source,
             source_name=workflow.source_name,
             dialect=dialect,  # type: ignore[arg-type]
+            outline=True,
         )
     except (RunError, ValueError, TypeError):
         return About()
-    return About(checked.meta)
+    return About(checked.meta, _outline(checked.outline))
+
+
+def _outline(told: Json | Missing) -> Json | Missing:
+    """The outline, where the child has told one."""
+    try:
+        read(told)
+    except BadOutline:
+        return MISSING
+    return told
