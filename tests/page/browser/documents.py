@@ -186,3 +186,52 @@ def _replaced(value: Any, name: str) -> Any:
     if isinstance(value, list):
         return [_replaced(each, name) for each in value]
     return value + HOSTILE if isinstance(value, str) and name not in _OWN_WORDS else value
+
+
+def mixed() -> dict[str, Any]:
+    """A run that has a child workflow, sleeps and asks a person, of which no call has a phase."""
+    whole = document(4, state="running")
+    plain: dict[str, Any] = {
+        "label": None,
+        "phase": None,
+        "prompt": "",
+        "options": {},
+        "value": None,
+        "model": None,
+        "attempts": [],
+    }
+    spent = dict.fromkeys(COSTS, 0)
+    base = whole["calls"][0] | plain | spent
+    del base["value"]
+    at_work: dict[str, Any] = {
+        "number": 1,
+        "began": 7.1,
+        "ended": None,
+        "lives": 2,
+        "error": None,
+        "refused": [],
+    } | spent
+    lint = {"kind": "agent", "label": "lint:a", "state": "answered", "value": "two warnings\n\n- one\n- two"}
+    refused = {
+        "kind": "agent",
+        "prompt": "x",
+        "state": "refused",
+        "error": "the limit of 4 agents is reached",
+    }
+    asked = {"kind": "ask", "label": "gate", "prompt": "Ship it?", "state": "open", "attempts": [at_work]}
+    whole["calls"] = [
+        base | _at(0.1, 0.1, 6.0) | {"id": "1", "kind": "workflow", "prompt": "lint", "state": "done"},
+        base | _at(0.4, 0.4, 5.2) | {"id": "1/1", "path": "1"} | lint,
+        base | _at(6.1, 6.1, 7.0) | {"id": "2", "kind": "sleep", "state": "done"},
+        base | _at(7.1, 7.1, None) | {"id": "3"} | asked,
+        base | _at(7.1, None, 7.4) | {"id": "4", "kind": "sandbox_exec", "state": "cancelled"},
+        base | _at(7.1, None, 7.1) | {"id": "5"} | refused,
+    ]
+    whole["run"] |= {"phases": [], "seconds": 12.0, "lives": 2, "state": "asleep"}
+    child = whole["workflows"][0] | {"path": "1", "sourceName": "lint.js", "source": "return agent('lint')\n"}
+    whole["workflows"].append(child | {"parent": "1", "outline": {"calls": []}})
+    return whole
+
+
+def _at(asked: float, began: float | None, ended: float | None) -> dict[str, Any]:
+    return {"asked": asked, "began": began, "ended": ended}

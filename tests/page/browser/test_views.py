@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .conftest import Open
-from .documents import document
+from .documents import document, mixed
 
 ROWS = ".list.calls .row:not([hidden])"
 
@@ -222,3 +222,17 @@ def test_a_part_of_the_time_is_chosen_with_the_pointer_or_by_key(open_page: Open
     page.keyboard.press("j")
     page.keyboard.press("z")
     expect(page.locator(".chip.whole")).to_have_text("✕ 0 s to 4.3 s")
+
+
+def test_calls_of_every_kind_have_a_row_and_their_workflow(open_page: Open) -> None:
+    page = open_page(mixed(), "calls")
+
+    names = page.locator(f"{ROWS} .name").all_inner_texts()
+    assert names == ["lint", "lint:a", "sleep 2", "gate", "exec 4", "x"]
+    glyphs = page.locator(f"{ROWS} .glyph").all_inner_texts()
+    assert glyphs == ["✓", "✓", "✓", "◷", "–", "⊘"]
+    expect(page.locator(ROWS).nth(1)).to_contain_text("↳ lint.js")
+
+    page.keyboard.press("4")
+    page.get_by_label("Workflow", exact=True).select_option("1")
+    expect(page.locator(".script .row").first).to_contain_text("return agent('lint')")

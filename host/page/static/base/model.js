@@ -1,7 +1,7 @@
 // A page document as the views read it: calls by id, phases in order, and the changes that deltas bring.
 
 import { linesOf, outlineOf } from "./places.js";
-import { isOpen, ORDER, repeats, statusOf, workedSeconds } from "./states.js";
+import { isOpen, kindOf, ORDER, repeats, statusOf, workedSeconds } from "./states.js";
 
 export class Model {
   constructor(whole, options = {}) {
@@ -138,7 +138,7 @@ export class Model {
 export function nameOf(call) {
   if (call.label) return call.label;
   const line = (call.prompt ?? "").trimStart().slice(0, 120).split("\n", 1)[0];
-  return line || `${call.kind} ${call.id}`;
+  return line || `${kindOf(call)} ${call.id}`;
 }
 
 const BY = {

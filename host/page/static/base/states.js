@@ -26,6 +26,18 @@ const BY_STATE = {
 // Kinds of calls at which nobody works: time passes, or a person is asked.
 const WAITS = new Set(["sleep", "ask"]);
 
+const KIND_WORDS = { workflow: "child workflow", sandbox_exec: "exec", ask: "question" };
+
+/** What a kind of call is called. */
+export function kindOf(call) {
+  return KIND_WORDS[call.kind] ?? String(call.kind);
+}
+
+/** Whether time passes at the call, or a person thinks, and nobody works. */
+export function isWait(call) {
+  return WAITS.has(call.kind);
+}
+
 export function statusOf(call) {
   if (call.state === "open") return WAITS.has(call.kind) ? "waiting" : "working";
   if (call.reused && call.state === "answered") return "reused";
@@ -64,7 +76,7 @@ export function spans(call, now) {
     const isLast = index === attempts.length - 1;
     from = attempt.ended ?? (isLast && call.state === "open" ? now : (call.ended ?? attempt.began));
     found.push({
-      kind: kindOf(call, attempt, isLast),
+      kind: spanKind(call, attempt, isLast),
       from: attempt.began,
       to: from,
       isOpen: attempt.ended === null && call.state === "open",
@@ -74,7 +86,7 @@ export function spans(call, now) {
   return found;
 }
 
-function kindOf(call, attempt, isLast) {
+function spanKind(call, attempt, isLast) {
   if (WAITS.has(call.kind)) return "wait";
   if (!isLast) return "retry";
   if (call.state === "failed" || call.state === "refused") return "failed";

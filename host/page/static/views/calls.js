@@ -3,7 +3,7 @@
 import { el, refill, setText } from "../base/dom.js";
 import { count, counted, dollars, seconds, tokens } from "../base/format.js";
 import { nameOf, rowsOf, SORTS } from "../base/model.js";
-import { repeats, spans, STATUSES, statusOf, workedSeconds } from "../base/states.js";
+import { kindOf, repeats, spans, STATUSES, statusOf, workedSeconds } from "../base/states.js";
 import { VirtualList } from "../base/virtual.js";
 import { reach } from "./chart.js";
 import { Ruler } from "./ruler.js";
@@ -186,7 +186,7 @@ export class Calls {
     const below = call.path ? `↳ ${this.model.nameOfWorkflow(call.path)}` : "";
     setText(
       cells.extra,
-      [call.kind === "agent" ? "" : call.kind, again ? `↻ ${again}` : "", below]
+      [call.kind !== "agent" && (call.label || call.prompt) ? kindOf(call) : "", again ? `↻ ${again}` : "", below]
         .filter(Boolean)
         .join(" · ")
         .slice(0, 200),

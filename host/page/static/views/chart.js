@@ -111,6 +111,8 @@ export class Chart {
     const { extent, now } = this.model;
     const found = density(calls, extent, now);
     const most = highest(found, AT_WORK);
+    const phases = this.model.phases().filter((each) => each.calls.length > 0);
+    const room = Math.max(3, Math.min(10, this.element.clientWidth / 110));
     refill(
       this.element,
       el("div", { class: "panel-head" }, el("h2", { id: "chart-title" }, "Where the time went"), legend(calls)),
@@ -126,16 +128,13 @@ export class Chart {
           "div",
           { class: "picture" },
           el("span"),
-          el("div", { class: "plot axis-plot", "aria-hidden": "true" }, axis({ from: 0, to: extent })),
+          el("div", { class: "plot axis-plot", "aria-hidden": "true" }, axis({ from: 0, to: extent }, room)),
         ),
       ),
       el(
         "div",
         { class: "lanes" },
-        this.model
-          .phases()
-          .filter((each) => each.calls.length > 0)
-          .map((each) => this.lane(each, extent, now, most)),
+        phases.length === 1 && phases[0].name === "" ? null : phases.map((each) => this.lane(each, extent, now, most)),
       ),
     );
   }

@@ -4,7 +4,7 @@ import { button, el, refill, shown } from "../base/dom.js";
 import { count, dollars, seconds, tokens } from "../base/format.js";
 import { difference } from "../base/diff.js";
 import { nameOf } from "../base/model.js";
-import { repeats, STATUSES, statusOf, workedSeconds } from "../base/states.js";
+import { isWait, kindOf, repeats, STATUSES, statusOf, workedSeconds } from "../base/states.js";
 import { laidOut, textBlock, valueText } from "./texts.js";
 
 const SOME_OPTIONS = new Set(["label", "phase"]); // that are shown already
@@ -104,7 +104,7 @@ export class Detail {
       { class: "detail-status" },
       el("span", { class: `tag status-${status}` }, el("span", { class: "glyph", "aria-hidden": "true" }, glyph), word),
       again ? el("span", { class: "tag status-repeated" }, `↻ repeated ${again}×`) : null,
-      call.kind === "agent" ? null : el("span", { class: "tag" }, call.kind),
+      call.kind === "agent" ? null : el("span", { class: "tag" }, kindOf(call)),
     );
   }
 
@@ -142,8 +142,8 @@ function facts(call, model, online) {
     pair("Call", call.id, "mono"),
     pair("Phase", call.phase, "text"),
     pair("Model", call.model, "mono text"),
-    pair("At work", seconds(workedSeconds(call, model.now))),
-    pair("In the queue", queue === null ? null : seconds(queue)),
+    pair(isWait(call) ? "Waited" : "At work", seconds(workedSeconds(call, model.now))),
+    pair("In the queue", queue ? seconds(queue) : null),
     pair("Tokens", call.tokens ? tokenText(call) : null),
     pair("Cost", call.costUsd ? dollars(call.costUsd) : null),
     pair("Workflow", call.path ? model.nameOfWorkflow(call.path) : null, "text"),

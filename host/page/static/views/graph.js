@@ -59,7 +59,7 @@ export class Graph {
     const drawing = svg(
       "svg",
       { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Graph of the workflow" },
-      columns.map((each) => band(each, height)),
+      columns.map((each) => band(each, height, columns.length === 1)),
       this.flow(columns, middle, width),
     );
     refill(
@@ -94,7 +94,10 @@ export class Graph {
     }
     return [
       ...found,
-      svg("path", { class: "edge", d: `M${from} ${middle}H${width - 22}` }),
+      svg("path", {
+        class: columns.at(-1).phase.calls.length > 0 ? "edge" : "edge not-reached",
+        d: `M${from} ${middle}H${width - 22}`,
+      }),
       svg("rect", { class: "end", x: width - 22, y: middle - 5, width: 10, height: 10, rx: 2 }),
     ];
   }
@@ -216,8 +219,8 @@ function place(phases, model, room) {
   });
 }
 
-function band({ phase, from, to }, height) {
-  const name = phase.name || "no phase";
+function band({ phase, from, to }, height, isAlone) {
+  const name = phase.name || (isAlone ? "Calls" : "no phase");
   return svg(
     "g",
     { class: `band ${phase.calls.length === 0 ? "not-reached" : ""}` },

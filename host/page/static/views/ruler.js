@@ -4,6 +4,7 @@
 import { button, el, refill } from "../base/dom.js";
 import { seconds, tick, ticks } from "../base/format.js";
 
+const FULL = 0.93; // no room for a label behind it
 const LEAST_SECONDS = 0.001;
 const LEAST_PIXELS = 6; // less is a click
 
@@ -12,11 +13,8 @@ export function axis({ from, to }, number = 8) {
   const length = to - from;
   return ticks(from, to, number).map((at) => {
     const part = (at - from) / length;
-    return el(
-      "span",
-      { class: `tick ${part > 0.94 ? "at-end" : ""}`, style: { left: `${(part * 100).toFixed(3)}%` } },
-      tick(at, length / number),
-    );
+    const style = { left: `${(part * 100).toFixed(3)}%` };
+    return el("span", { class: "tick", style }, part > FULL ? "" : tick(at, length / number));
   });
 }
 
@@ -40,6 +38,7 @@ export class Ruler {
       ["Model", "Tokens", "Cost", "At work"].map((each) => el("span", { class: "ruler-cell" }, each)),
       this.plot,
     );
+    new ResizeObserver(() => this.draw()).observe(this.plot);
     this.whole = button("", () => onchoice(null), {
       class: "chip whole",
       hidden: true,
@@ -49,9 +48,15 @@ export class Ruler {
 
   refresh(range, isPart) {
     this.range = range;
-    if (this.from === undefined) refill(this.plot, axis(range, 6), this.chosen);
+    if (this.from === undefined)
+      refill(this.plot, axis(range, Math.max(2, Math.min(8, this.plot.clientWidth / 80))), this.chosen);
     this.whole.hidden = !isPart;
     refill(this.whole, `✕ ${seconds(range.from)} to ${seconds(range.to)}`);
+  }
+
+  draw() {
+    const room = Math.max(2, Math.min(8, this.plot.clientWidth / 64));
+    if (this.from === undefined && this.range) refill(this.plot, axis(this.range, room), this.chosen);
   }
 
   begin(event) {
