@@ -211,6 +211,7 @@ def mixed() -> dict[str, Any]:
         "error": None,
         "refused": [],
     } | spent
+    sleep: dict[str, Any] = {"began": None, "options": {"durationMs": 900}}
     lint = {"kind": "agent", "label": "lint:a", "state": "answered", "value": "two warnings\n\n- one\n- two"}
     refused = {
         "kind": "agent",
@@ -220,9 +221,11 @@ def mixed() -> dict[str, Any]:
     }
     asked = {"kind": "ask", "label": "gate", "prompt": "Ship it?", "state": "open", "attempts": [at_work]}
     whole["calls"] = [
-        base | _at(0.1, 0.1, 6.0) | {"id": "1", "kind": "workflow", "prompt": "lint", "state": "done"},
+        base
+        | _at(0.1, 0.1, 6.0)
+        | {"id": "1", "kind": "workflow", "prompt": '{"scriptPath":"./lint.js"}', "state": "done"},
         base | _at(0.4, 0.4, 5.2) | {"id": "1/1", "path": "1"} | lint,
-        base | _at(6.1, 6.1, 7.0) | {"id": "2", "kind": "sleep", "state": "done"},
+        base | _at(6.1, 6.1, 7.0) | {"id": "2", "kind": "sleep", "state": "done"} | sleep,
         base | _at(7.1, 7.1, None) | {"id": "3"} | asked,
         base | _at(7.1, None, 7.4) | {"id": "4", "kind": "sandbox_exec", "state": "cancelled"},
         base | _at(7.1, None, 7.1) | {"id": "5"} | refused,

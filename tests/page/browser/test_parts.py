@@ -119,7 +119,7 @@ def test_texts_that_are_too_different_are_not_compared(page: Page) -> None:
           "attempts": [{"began": 1.0, "ended": 2.0}, {"began": 3.0, "ended": 5.0}]},
          ["retry", "queued", "work"]),
         ({"state": "queued", "attempts": [{"began": 1.0, "ended": 2.0}]}, ["retry", "queued"]),
-        ({"state": "open", "kind": "sleep", "began": 1.0}, ["wait"]),
+        ({"state": "queued", "kind": "sleep"}, ["wait"]),
         ({"state": "refused"}, ["queued"]),
     ],
 )  # fmt: skip

@@ -228,7 +228,7 @@ def test_calls_of_every_kind_have_a_row_and_their_workflow(open_page: Open) -> N
     page = open_page(mixed(), "calls")
 
     names = page.locator(f"{ROWS} .name").all_inner_texts()
-    assert names == ["lint", "lint:a", "sleep 2", "gate", "exec 4", "x"]
+    assert names == ["./lint.js", "lint:a", "sleep 900 ms", "gate", "exec 4", "x"]
     glyphs = page.locator(f"{ROWS} .glyph").all_inner_texts()
     assert glyphs == ["✓", "✓", "✓", "◷", "–", "⊘"]
     expect(page.locator(ROWS).nth(1)).to_contain_text("↳ lint.js")

@@ -1,5 +1,6 @@
 // A page document as the views read it: calls by id, phases in order, and the changes that deltas bring.
 
+import { seconds } from "./format.js";
 import { linesOf, outlineOf } from "./places.js";
 import { isOpen, kindOf, ORDER, repeats, statusOf, workedSeconds } from "./states.js";
 
@@ -137,8 +138,21 @@ export class Model {
 /** What a call is called in a row. */
 export function nameOf(call) {
   if (call.label) return call.label;
+  if (call.kind === "sleep" && call.options?.durationMs >= 0) return `sleep ${seconds(call.options.durationMs / 1000)}`;
+  if (call.kind === "workflow") return workflowName(call.prompt ?? "");
   const line = (call.prompt ?? "").trimStart().slice(0, 120).split("\n", 1)[0];
   return line || `${kindOf(call)} ${call.id}`;
+}
+
+/** The name of a child workflow, or the path of its file. */
+function workflowName(ref) {
+  try {
+    const path = JSON.parse(ref).scriptPath;
+    if (typeof path === "string") return path;
+  } catch {
+    // a name
+  }
+  return ref || "child workflow";
 }
 
 const BY = {

@@ -39,6 +39,7 @@ export function isWait(call) {
 }
 
 export function statusOf(call) {
+  if (call.kind === "sleep" && isOpen(call)) return "waiting";
   if (call.state === "open") return WAITS.has(call.kind) ? "waiting" : "working";
   if (call.reused && call.state === "answered") return "reused";
   return BY_STATE[call.state] ?? "queued";
@@ -58,6 +59,11 @@ export function repeats(call) {
 /** How long it was at work, by its attempts; `now` ends those that go on. */
 export function workedSeconds(call, now) {
   return spans(call, now).reduce((sum, each) => (each.kind === "queued" ? sum : sum + each.to - each.from), 0);
+}
+
+/** Of calls together; a child workflow is at work as long as its own calls are, which are counted. */
+export function workedTogether(calls, now) {
+  return calls.reduce((sum, call) => (call.kind === "workflow" ? sum : sum + workedSeconds(call, now)), 0);
 }
 
 /**
@@ -96,6 +102,7 @@ function spanKind(call, attempt, isLast) {
 function withoutAttempts(call, asked, now) {
   const began = call.began ?? null;
   const end = call.ended ?? (isOpen(call) ? now : (began ?? asked));
+  if (call.kind === "sleep") return [{ kind: "wait", from: asked, to: end, isOpen: isOpen(call) }];
   if (began === null) return [{ kind: "queued", from: asked, to: end, isOpen: isOpen(call) }];
   const found = began > asked ? [{ kind: "queued", from: asked, to: began }] : [];
   const kind = WAITS.has(call.kind) ? "wait" : call.state === "failed" ? "failed" : "work";

@@ -3,7 +3,7 @@
 import { el, refill, setText } from "../base/dom.js";
 import { count, counted, dollars, seconds, tokens } from "../base/format.js";
 import { nameOf, rowsOf, SORTS } from "../base/model.js";
-import { kindOf, repeats, spans, STATUSES, statusOf, workedSeconds } from "../base/states.js";
+import { kindOf, repeats, spans, STATUSES, statusOf, workedSeconds, workedTogether } from "../base/states.js";
 import { VirtualList } from "../base/virtual.js";
 import { reach } from "./chart.js";
 import { Ruler } from "./ruler.js";
@@ -137,7 +137,7 @@ export class Calls {
     setText(cells.model, "");
     setText(cells.tokens, tokens(sum((call) => call.tokens)));
     setText(cells.cost, dollars(sum((call) => call.costUsd)));
-    setText(cells.time, seconds(sum((call) => workedSeconds(call, this.now))));
+    setText(cells.time, seconds(workedTogether(phase.calls, this.now)));
     refill(bar, phase.calls.length === 0 ? null : this.reach(phase.calls));
   }
 

@@ -3,7 +3,7 @@
 
 import { el, refill, svg } from "../base/dom.js";
 import { count, counted, seconds } from "../base/format.js";
-import { spans, workedSeconds } from "../base/states.js";
+import { spans, workedTogether } from "../base/states.js";
 import { axis } from "./ruler.js";
 
 const WIDTH = 1000;
@@ -26,6 +26,7 @@ export function density(calls, extent, now) {
   const found = Object.fromEntries(lanes.map((each) => [each, new Float64Array(COLUMNS)]));
   const width = extent / COLUMNS;
   for (const call of calls) {
+    if (call.kind === "workflow") continue; // its own calls are counted
     for (const span of spans(call, now)) {
       const lane = found[LANE_OF[span.kind]];
       if (lane !== undefined) spread(lane, span, width);
@@ -165,7 +166,7 @@ export class Chart {
   lane(phase, extent, now, most) {
     const { from, to } = reach(phase.calls, now);
     const name = phase.name || "no phase";
-    const worked = phase.calls.reduce((sum, call) => sum + workedSeconds(call, now), 0);
+    const worked = workedTogether(phase.calls, now);
     const queued = queuedSeconds(phase.calls, now);
     const text = `${counted(phase.calls.length, "call")} in ${seconds(to - from)}`;
     const title = `${name}: ${text}; all together ${seconds(worked)} at work, ${seconds(queued)} in the queue`;
