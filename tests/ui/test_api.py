@@ -242,9 +242,9 @@ def test_a_store_that_is_removed_under_the_page_is_said_so(tmp_path: Path, is_re
         client = served.client()
         with client.events("runs/stream") as events:
             next(events)
-            for path in tmp_path.glob("runs.db*"):
-                if path.is_file():
-                    path.unlink()
+            for file in tmp_path.glob("runs.db*"):
+                if file.is_file():
+                    file.unlink()
             if is_replaced:
                 kept.make(store, "done-b")
             name, problem = next(events)

@@ -9,17 +9,18 @@ from typing import Any
 import trio
 
 from flowcage.host.agents.people import Question
-from flowcage.host.durable.records import Ending, Entry, NewWorkflow, RunRecord, Summary
-from flowcage.host.page.fold import PageFold
+from flowcage.host.durable.records import RunRecord
+from flowcage.host.page.feed import update
+from flowcage.host.page.fold import About, PageFold
+from flowcage.host.page.sources import Sources
 from flowcage.host.resume.questions import open_questions
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
 
 
-async def document_of(runs: KeptRuns, run_id: str) -> dict[str, Any]:
+async def document_of(runs: KeptRuns, sources: Sources, run_id: str) -> dict[str, Any]:
     """The page document of a run."""
-    record = await runs.record(run_id)
-    return await trio.to_thread.run_sync(lambda: PageFold(record).whole())
+    return (await trio.to_thread.run_sync(_begun, *(await _known(runs, sources, run_id))))[1]
 
 
 async def call_of(runs: KeptRuns, run_id: str, identifier: str) -> dict[str, Any]:
@@ -53,38 +54,26 @@ def question_json(question: Question) -> dict[str, Any]:
     }
 
 
-async def changes_of(runs: KeptRuns, run_id: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+async def changes_of(
+    runs: KeptRuns, sources: Sources, run_id: str
+) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """A run as long as somebody looks: at first ``page``, the document, then ``delta`` after ``delta``."""
     fold: PageFold | None = None
     async with aclosing(runs.changes(run_id)) as changes:
         async for summary in changes:
             if fold is None or not fold.next <= summary.entries:  # another run of this name, by now
-                record = await runs.store.load(run_id)
-                fold, whole = await trio.to_thread.run_sync(_begun, record)
+                known = await _known(runs, sources, run_id)
+                fold, whole = await trio.to_thread.run_sync(_begun, *known)
                 yield "page", whole
-            else:
-                new = await _news(runs, fold, summary)
-                yield "delta", await trio.to_thread.run_sync(_taken, fold, new)
+            elif (delta := await update(runs.store, fold, summary)) is not None:
+                yield "delta", delta
 
 
-def _begun(record: RunRecord) -> tuple[PageFold, dict[str, Any]]:
-    fold = PageFold(record)
+async def _known(runs: KeptRuns, sources: Sources, run_id: str) -> tuple[RunRecord, dict[str, About]]:
+    record = await runs.record(run_id)
+    return record, await sources.about(record)
+
+
+def _begun(record: RunRecord, about: dict[str, About]) -> tuple[PageFold, dict[str, Any]]:
+    fold = PageFold(record, about=about)
     return fold, fold.whole()
-
-
-_New = tuple[list[Entry], Summary, Ending | None, dict[str, NewWorkflow]]
-
-
-async def _news(runs: KeptRuns, fold: PageFold, summary: Summary) -> _New:
-    """What came since; the whole record is read only where more of it is needed than the entries."""
-    entries = await runs.store.entries(fold.summary.run_id, fold.next)
-    if summary.state in ("ended", "diverged") or fold.lacks(entries):
-        record = await runs.store.load(fold.summary.run_id)
-        since = list(record.entries[fold.next :])
-        return since, record.summary, record.ending, dict(record.workflows)
-    return entries, summary, None, {}
-
-
-def _taken(fold: PageFold, new: _New) -> dict[str, Any]:
-    entries, summary, ending, workflows = new
-    return fold.take(entries, summary, ending=ending, workflows=workflows)

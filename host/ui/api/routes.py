@@ -26,6 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from flowcage.host.page.sources import Sources
 from flowcage.host.resume.looking.details import details_of
 from flowcage.host.ui.api import acting, listing, looking
 from flowcage.host.ui.api.bills import AT_ONCE, Bills
@@ -54,6 +55,7 @@ class Api:
         self._runs = runs
         self._resuming = resuming
         self._bills = Bills()
+        self._sources = Sources()
         self.streams = Streams()
 
     def routes(self) -> list[BaseRoute]:
@@ -111,12 +113,12 @@ class Api:
         return await trio.to_thread.run_sync(compare, one, other)
 
     async def _document(self, request: Request) -> Any:
-        return await looking.document_of(self._runs, request.path_params["run"])
+        return await looking.document_of(self._runs, self._sources, request.path_params["run"])
 
     async def _run_stream(self, request: Request) -> Any:
         run_id = request.path_params["run"]
         await self._runs.summary(run_id)
-        return self.streams.of(lambda: looking.changes_of(self._runs, run_id))
+        return self.streams.of(lambda: looking.changes_of(self._runs, self._sources, run_id))
 
     async def _call(self, request: Request) -> Any:
         return await looking.call_of(self._runs, request.path_params["run"], request.path_params["call"])
