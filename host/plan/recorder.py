@@ -9,6 +9,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.answer import AgentAnswer, AgentUsage
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.compose.prices import load, price_of
+from flowcage.host.agents.held import require_share
 from flowcage.host.agents.honour import Examined, Examiner
 from flowcage.host.events import records
 from flowcage.host.events.records import Event
@@ -107,6 +108,7 @@ class Recorder:
             planned.input_tokens, planned.output_tokens = usage.input, usage.output
             planned.cost_usd = await _cost(examined, usage, provider)
             given, planned.by_fixture = self._stubs.answer(call, usage, planned.cost_usd)
+            require_share(call, f"agent {name!r}", usd=given.cost_usd, tokens=given.tokens)
             return given
 
         return answer

@@ -8,7 +8,7 @@ import pytest
 
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentSpecError, OptionNotHonoured
-from flowcage.host.agents.examined import Examined
+from flowcage.host.agents.honour import Examined
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import examiner_of, provider_of
 

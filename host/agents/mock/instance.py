@@ -97,7 +97,7 @@ class _Maker:
         if depth == 0:
             raise _no(path, f"it has more than {MAX_DEPTH} levels, or refers to itself")
         if schema is True:
-            return None
+            return self._anything()
         if schema is False:
             raise _no(path, "no value is valid")
         for value in _spelled_out(schema):
@@ -142,7 +142,13 @@ class _Maker:
             return self._text(schema, path)
         if kind in ("integer", "number"):
             return _number(schema, whole=kind == "integer")
+        if kind is None:
+            return self._anything()
         return False if kind == "boolean" else None
+
+    def _anything(self) -> Json:
+        """A value where any is right: a text where they are named, which more can be done with than null."""
+        return self._text({}, "") if self._name else None
 
     def _text(self, schema: dict[str, Json], path: str) -> str:
         length, most = int(schema.get("minLength", 0)), schema.get("maxLength", MAX_CHARACTERS)
