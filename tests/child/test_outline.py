@@ -130,6 +130,7 @@ def test_what_is_no_call(text: str) -> None:
         ("(async () => agent('p'))()", []),
         ("async function review(x) { return agent('p') }\nreview(1)", ["function review"]),
         ("const review = (x) => agent('p')\nparallel(l.map((x) => () => review(x)))", ["function review"]),
+        ("while (a) { const review = () => agent('p'); review() }", ["function review"]),
         ("const o = { async run() { return agent('p') } }", ["function run"]),
     ],
 )  # fmt: skip
