@@ -160,7 +160,7 @@ def of_figures(figures: Figures) -> Iterator[Family]:
     for name, histograms in figures.histograms().items():
         kind = KINDS[name]
         family = HistogramMetricFamily(f"flowcage_{name}", kind.help, labels=kind.labels)
-        for labels, histogram in histograms.items().items():
+        for labels, histogram in histograms.items():
             family.add_metric(labels, list(histogram.cumulative()), round(histogram.total, 9))
         yield family
     attempts = CounterMetricFamily(
@@ -168,7 +168,7 @@ def of_figures(figures: Figures) -> Iterator[Family]:
         "Attempts of agents, by what they came to.",
         labels=["provider", "model", "outcome"],
     )
-    for of_attempts, count in figures.attempts.items():
+    for of_attempts, count in figures.attempts().items():
         attempts.add_metric(of_attempts, count)
     yield attempts
 

@@ -1,15 +1,15 @@
 """Distributions of what runs and agents take: the one table of them, and where they are counted.
 
-`host/metrics` shows them to Prometheus and OpenTelemetry. To count one value takes less than a microsecond.
+`host/metrics` shows them to Prometheus and OpenTelemetry. Each run and each attempt of an agent is counted as
+it ends, whether anybody looks or not, so what counts them is plain: names are looked up when they are shown.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from flowcage.host.outcome.histogram import Histograms, Labels, Names
+from flowcage.host.outcome.histogram import OTHER, Histogram, Labels, label
 from flowcage.host.outcome.report import Report
 
 # Pairs of provider and model with figures of their own. Workflows and providers choose these names.
@@ -31,31 +31,23 @@ class Kind(NamedTuple):
         help: in a sentence.
         labels: their names.
         bounds: of its buckets.
-        most: combinations of labels with buckets of their own.
     """
 
     unit: str
     help: str
     labels: Labels
     bounds: tuple[float, ...]
-    most: int
 
 
 KINDS: Mapping[str, Kind] = {
-    "run_seconds": Kind("s", "From the launch of a run's child to its end.", ("verdict",), _SECONDS, 50),
-    "run_queue_seconds": Kind("s", "From a run's call to its turn.", (), _SECONDS, 1),
-    "run_cost_usd": Kind("{USD}", "What the agents of a run have cost.", (), _DOLLARS, 1),
-    "agent_seconds": Kind(
-        "s", "One attempt of an agent.", ("provider", "model"), _AGENT_SECONDS, MAX_MODELS + 1
-    ),
+    "run_seconds": Kind("s", "From the launch of a run's child to its end.", ("verdict",), _SECONDS),
+    "run_queue_seconds": Kind("s", "From a run's call to its turn.", (), _SECONDS),
+    "run_cost_usd": Kind("{USD}", "What the agents of a run have cost.", (), _DOLLARS),
+    "agent_seconds": Kind("s", "One attempt of an agent.", ("provider", "model"), _AGENT_SECONDS),
     "agent_cost_usd": Kind(
-        "{USD}",
-        "One attempt of an agent, where its cost is known.",
-        ("provider", "model"),
-        _DOLLARS,
-        MAX_MODELS + 1,
+        "{USD}", "One attempt of an agent, where its cost is known.", ("provider", "model"), _DOLLARS
     ),
-    "agent_tokens": Kind("{token}", "Tokens of one attempt of an agent.", ("kind",), _TOKENS, 4),
+    "agent_tokens": Kind("{token}", "Tokens of one attempt of an agent.", ("kind",), _TOKENS),
 }
 _TOKEN_KINDS = {
     "input": ("input",),
@@ -65,38 +57,55 @@ _TOKEN_KINDS = {
 }
 
 
-class Attempt(NamedTuple):
-    """What one attempt of an agent came to.
+class Attempted(Protocol):
+    """Takes what one attempt of an agent came to."""
 
-    Attributes:
-        provider, model: that answered; else those that the call asks for, if any.
-        usage: tokens, by the names that events have.
-        cost_usd: None where nobody knows.
-    """
+    def __call__(
+        self,
+        outcome: Outcome,
+        provider: str | None,
+        model: str | None,
+        seconds: float,
+        usage: Mapping[str, int] | None,
+        cost_usd: float | None,
+    ) -> None:
+        """An attempt is over.
 
-    outcome: Outcome
-    provider: str | None
-    model: str | None
-    seconds: float
-    usage: Mapping[str, int] | None
-    cost_usd: float | None
+        Args:
+            outcome: how.
+            provider, model: that answered; else those that the call asks for, if any.
+            seconds: that it took.
+            usage: tokens, by the names that events have.
+            cost_usd: None where nobody knows.
+        """
 
 
 # Told of each value: name of the distribution, the value, its labels by name.
 Watcher: TypeAlias = Callable[[str, float, Mapping[str, str]], None]
 
 
-class Figures:
-    """Of all runs of one host, or of one run.
+class _Model:
+    """The attempts of one model."""
 
-    Attributes:
-        attempts: by provider, model and outcome.
-    """
+    __slots__ = ("cost_usd", "labels", "outcomes", "seconds")
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.seconds = Histogram(_AGENT_SECONDS)
+        self.cost_usd = Histogram(_DOLLARS)
+        self.outcomes: dict[Outcome, int] = {}
+
+
+class Figures:
+    """Of all runs of one host, or of one run."""
 
     def __init__(self) -> None:
-        self.attempts: Counter[tuple[str, str, str]] = Counter()
-        self._histograms = {name: Histograms(kind.bounds, kind.most) for name, kind in KINDS.items()}
-        self._models = Names(MAX_MODELS)
+        self._queue = Histogram(_SECONDS)
+        self._runs: dict[Labels, Histogram] = {}
+        self._run_costs = Histogram(_DOLLARS)
+        self._tokens: dict[Labels, Histogram] = {}
+        self._models: dict[tuple[str | None, str | None], _Model] = {}
+        self._others = _Model((OTHER, OTHER))
         self._watchers: list[Watcher] = []
 
     def watch(self, watcher: Watcher) -> None:
@@ -105,30 +114,91 @@ class Figures:
 
     def waited(self, seconds: float) -> None:
         """A run has its turn."""
-        self._add("run_queue_seconds", seconds)
+        self._queue.add(seconds)
+        if self._watchers:
+            self._tell("run_queue_seconds", seconds)
 
     def ended(self, report: Report) -> None:
         """A run is over."""
-        self._add("run_seconds", report.usage.wall_seconds, (report.verdict.value,))
-        if report.usage.agents:
-            self._add("run_cost_usd", report.usage.cost_usd)
+        usage, labels = report.usage, (report.verdict._value_,)
+        _of(self._runs, labels, _SECONDS).add(usage.wall_seconds)
+        if usage.agents:
+            self._run_costs.add(usage.cost_usd)
+        if self._watchers:
+            self._tell("run_seconds", usage.wall_seconds, labels)
+            if usage.agents:
+                self._tell("run_cost_usd", usage.cost_usd)
 
-    def attempted(self, attempt: Attempt) -> None:
-        """An attempt of an agent is over."""
-        names = self._models.labels(attempt.provider, attempt.model)
-        self.attempts[(*names, attempt.outcome)] += 1
-        self._add("agent_seconds", attempt.seconds, names)
-        if attempt.cost_usd is not None:
-            self._add("agent_cost_usd", attempt.cost_usd, names)
-        for kind, count in (attempt.usage or {}).items():
-            if count and (labels := _TOKEN_KINDS.get(kind)) is not None:
-                self._add("agent_tokens", count, labels)
+    def attempted(
+        self,
+        outcome: Outcome,
+        provider: str | None,
+        model: str | None,
+        seconds: float,
+        usage: Mapping[str, int] | None,
+        cost_usd: float | None,
+    ) -> None:
+        """As `Attempted`."""
+        of_model = self._models.get((provider, model)) or self._model(provider, model)
+        of_model.seconds.add(seconds)
+        of_model.outcomes[outcome] = of_model.outcomes.get(outcome, 0) + 1
+        if cost_usd is not None:
+            of_model.cost_usd.add(cost_usd)
+        if usage is not None:
+            self._used(usage)
+        if self._watchers:
+            self._tell("agent_seconds", seconds, of_model.labels)
+            if cost_usd is not None:
+                self._tell("agent_cost_usd", cost_usd, of_model.labels)
 
-    def histograms(self) -> Mapping[str, Histograms]:
-        """All by name, as in `KINDS`; they are counted on."""
-        return self._histograms
+    def histograms(self) -> Mapping[str, Mapping[Labels, Histogram]]:
+        """All by name, as in `KINDS`, and by labels; they are counted on."""
+        models = self._all_models()
+        return {
+            "run_seconds": self._runs,
+            "run_queue_seconds": {(): self._queue},
+            "run_cost_usd": {(): self._run_costs},
+            "agent_seconds": {each.labels: each.seconds for each in models},
+            "agent_cost_usd": {each.labels: each.cost_usd for each in models},
+            "agent_tokens": self._tokens,
+        }
 
-    def _add(self, name: str, value: float, labels: Labels = ()) -> None:
-        self._histograms[name].add(labels, value)
+    def attempts(self) -> Mapping[tuple[str, ...], int]:
+        """Attempts by provider, model and outcome."""
+        return {
+            (*each.labels, outcome): count
+            for each in self._all_models()
+            for outcome, count in each.outcomes.items()
+        }
+
+    def _all_models(self) -> list[_Model]:
+        known = list({each.labels: each for each in self._models.values()}.values())
+        return [*known, self._others] if self._others.outcomes else known
+
+    def _model(self, provider: str | None, model: str | None) -> _Model:
+        """One that was not seen before, or all others."""
+        if len(self._models) >= MAX_MODELS:
+            return self._others
+        labels = (label(provider), label(model))
+        same = next((each for each in self._models.values() if each.labels == labels), None)
+        found = self._models[provider, model] = same or _Model(labels)
+        return found
+
+    def _used(self, usage: Mapping[str, int]) -> None:
+        for name, count in usage.items():
+            if count and (labels := _TOKEN_KINDS.get(name)) is not None:
+                _of(self._tokens, labels, _TOKENS).add(count)
+                if self._watchers:
+                    self._tell("agent_tokens", count, labels)
+
+    def _tell(self, name: str, value: float, labels: Labels = ()) -> None:
+        told = dict(zip(KINDS[name].labels, labels, strict=True))
         for watcher in self._watchers:
-            watcher(name, value, dict(zip(KINDS[name].labels, labels, strict=True)))
+            watcher(name, value, told)
+
+
+def _of(histograms: dict[Labels, Histogram], labels: Labels, bounds: tuple[float, ...]) -> Histogram:
+    histogram = histograms.get(labels)
+    if histogram is None:
+        histogram = histograms[labels] = Histogram(bounds)
+    return histogram

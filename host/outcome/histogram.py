@@ -1,9 +1,9 @@
-"""Distributions that are counted in buckets, a bounded number of them for labels that others choose."""
+"""Distributions that are counted in buckets, and the labels that tell them apart."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from flowcage.host.terminal.text import safe
 
@@ -43,56 +43,6 @@ class Histogram:
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
             below += count
             yield bound, below
-
-
-class Histograms:
-    """A histogram for each combination of labels that was seen, and one for all others beyond a bound.
-
-    Args:
-        bounds: of each.
-        most: combinations that have their own.
-    """
-
-    def __init__(self, bounds: tuple[float, ...], most: int) -> None:
-        self._bounds = bounds
-        self._most = most
-        self._by_labels: dict[Labels, Histogram] = {}
-
-    def add(self, labels: Labels, value: float) -> Labels:
-        """Count one value; the labels under which it was counted."""
-        histogram = self._by_labels.get(labels)
-        if histogram is None:
-            if len(self._by_labels) >= self._most:
-                labels = (OTHER,) * len(labels)
-            histogram = self._by_labels.setdefault(labels, Histogram(self._bounds))
-        histogram.add(value)
-        return labels
-
-    def items(self) -> Mapping[Labels, Histogram]:
-        """All that there are by now."""
-        return self._by_labels
-
-
-class Names:
-    """Pairs of names that others choose, as labels: safe, short, and no more of them than are told apart.
-
-    Args:
-        most: pairs that keep their names.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[tuple[str | None, str | None], tuple[str, str]] = {}
-
-    def labels(self, first: str | None, second: str | None) -> tuple[str, str]:
-        """The pair as labels; "" for a name that is not there."""
-        pair = (first, second)
-        if (known := self._known.get(pair)) is not None:
-            return known
-        if len(self._known) >= self._most:
-            return OTHER, OTHER
-        labels = self._known[pair] = label(first), label(second)
-        return labels
 
 
 def label(name: str | None) -> str:

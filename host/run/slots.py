@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import trio
 
-from flowcage.host.outcome.figures import Attempt
+from flowcage.host.outcome.figures import Attempted
 from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.launcher import Launcher
 
@@ -139,4 +139,4 @@ class Share(NamedTuple):
     process: Callable[[int, int], AbstractContextManager[None]] = _uncharged
     glances: Glances | None = None
     launcher: Launcher | None = None
-    attempted: Callable[[Attempt], None] | None = None
+    attempted: Attempted | None = None

@@ -58,10 +58,9 @@ class Meter:
         self.begin()
         self._asked_at = self.began
 
-    @property
-    def seconds(self) -> float:
-        """Since the question was put."""
-        return trio.current_time() - self._asked_at
+    def seconds(self, spent: Spent) -> float:
+        """Of the question, from when it was put; `spent` counts from when its answer was heard."""
+        return round(spent.seconds + self.began - self._asked_at, 6)
 
     def begin(self) -> None:
         """Count anew from here: what came before is counted."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from flowcage.host.agents.call import AgentCall
-from flowcage.host.outcome.figures import Attempt
+from flowcage.host.outcome.figures import Attempted
 from flowcage.host.run.asking.meter import Meter
 from flowcage.host.run.core.inputs import Answered, Refused
 from flowcage.host.terminal.log import logger, name_of
@@ -23,11 +22,11 @@ class Witness:
         attempted: is told of each attempt of an agent; None for nobody.
     """
 
-    def __init__(self, tenant: str, attempted: Callable[[Attempt], None] | None) -> None:
+    def __init__(self, tenant: str, attempted: Attempted | None) -> None:
         self.tenant = tenant
         self._attempted = attempted
 
-    def watch(self, attempted: Callable[[Attempt], None]) -> None:
+    def watch(self, attempted: Attempted) -> None:
         """Have each attempt told to this one."""
         self._attempted = attempted
 
@@ -45,30 +44,30 @@ class Witness:
         is_refused = isinstance(given, Refused)
         if self._attempted is not None:
             outcome: Any = given.reason.value if isinstance(given, Refused) else "answered"
-            self._tell(outcome, call, meter, given.facts.get("usage"), given.spent.cost_usd)
+            spent, usage = given.spent, given.facts.get("usage")
+            provider, model = meter.provider or call.provider, meter.model or call.model
+            self._attempted(outcome, provider, model, meter.seconds(spent), usage, spent.cost_usd)
         if _LOG.isEnabledFor(logging.INFO if is_refused else logging.DEBUG):
             self._log(call, given, meter)
 
     def cut_off(self, call: AgentCall, meter: Meter) -> None:
         """An agent was cancelled at work."""
         if self._attempted is not None:
-            cost = meter.read()
-            self._tell("cancelled", call, meter, cost.facts.get("usage"), cost.spent.cost_usd)
+            spent, facts = meter.read()
+            provider, model = meter.provider or call.provider, meter.model or call.model
+            self._attempted(
+                "cancelled", provider, model, meter.seconds(spent), facts.get("usage"), spent.cost_usd
+            )
 
     def unavailable(self, call: AgentCall, error: Exception) -> None:
         """No agent can be asked."""
         fields = self._of(call) | {"error_type": type(error).__name__}
         _LOG.warning("run %s: agents are unavailable; see to the account", call.run_id, extra=fields)
 
-    def _tell(self, outcome: Any, call: AgentCall, meter: Meter, usage: Any, cost: float | None) -> None:
-        assert self._attempted is not None
-        provider, model = meter.provider or call.provider, meter.model or call.model
-        self._attempted(Attempt(outcome, provider, model, meter.seconds, usage, cost))
-
     def _log(self, call: AgentCall, given: Answered | Refused, meter: Meter) -> None:
         spent = given.spent
         fields = self._of(call) | {
-            "seconds": round(meter.seconds, 6),
+            "seconds": meter.seconds(spent),
             "tokens": spent.tokens,
             "cost_usd": spent.cost_usd,
         }
