@@ -15,7 +15,9 @@ from flowcage.host.outcome.report import Report
 # Pairs of provider and model with figures of their own. Workflows and providers choose these names.
 MAX_MODELS = 50
 
-Outcome: TypeAlias = Literal["answered", "refused", "timeout", "wrong_answer", "bad_call", "cancelled"]
+Outcome: TypeAlias = Literal[
+    "answered", "refused", "timeout", "wrong_answer", "bad_call", "share", "cancelled"
+]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 _AGENT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1800.0)
