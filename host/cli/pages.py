@@ -16,6 +16,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail, note
+from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.runs import access
 from flowcage.host.terminal.text import is_interactive
 
@@ -38,6 +39,7 @@ PORT = 8377
 @click.option("--read-only", is_flag=True, help="Only show: nothing is cancelled, answered or resumed.")
 @click.option("--no-open", is_flag=True, help="Start no browser.")
 @access.STORE
+@metrics.option
 def ui(port: int, host: str, store: Path | None, **given: Any) -> None:
     """Show the kept runs in a browser, live, and act on them, until Ctrl-C.
 
@@ -79,23 +81,37 @@ def _keys(token_file: Path | None) -> Keys:
 async def _serve(
     opened: SqliteStore, path: Path, keys: Keys, listener: Any, host: str, given: dict[str, Any]
 ) -> NoReturn:
+    import trio
+
+    from flowcage.host.metrics.requests import Requests
+    from flowcage.host.serve.service_manager import service_manager
     from flowcage.host.ui import app, server
     from flowcage.host.ui.api.kept import KeptRuns
     from flowcage.host.ui.api.resuming import Resuming
+    from flowcage.host.ui.counted import counted
     from flowcage.host.ui.door import names
 
+    manager, requests = service_manager(), Requests()
     port = listener.getsockname()[1]
     runs = KeptRuns(opened, given["tenant"], path, acts=not given["read_only"])
     program = [sys.executable, "-P", "-c", "from flowcage.host.cli.entry import main; main()"]
     allowed = names.allowed(host, port, given["allowed"])
-    asked = app.app_of(runs, Resuming(program, path), keys, allowed)
+    asked = counted(app.app_of(runs, Resuming(program, path), keys, allowed), requests)
     origin = names.address_of(host, port)
     if not names.is_loopback(host):
         note(f"warning: {host} can be reached from other machines, and what is sent is not encrypted")
-    with _entry(keys, origin) as entry:
-        await server.serve_until_cancelled(
-            asked, listener, lambda: _announce(entry, keys, origin, opens=not given["no_open"])
-        )
+    with _entry(keys, origin) as entry, metrics.of_pages(given["metrics_addr"], requests):
+
+        def begun() -> None:
+            _announce(entry, keys, origin, opens=not given["no_open"])
+            manager.ready(f"serving {origin}")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(manager.keep_alive, lambda: f"{requests.open} requests at work")
+            try:
+                await server.serve_until_cancelled(asked, listener, begun)
+            finally:
+                manager.stopping("ends")
     raise AssertionError("a server that was not cancelled has ended")
 
 

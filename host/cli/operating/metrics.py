@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +14,7 @@ from flowcage.host.cli.console import fail, note
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from flowcage.host.metrics.requests import Requests
     from flowcage.host.run.run import Run
     from flowcage.host.serve.counts import Counts
 
@@ -79,6 +80,17 @@ def of_run(address: str | None, began: Began) -> Iterator[Began]:
 
     with shown(address, collector):
         yield begin
+
+
+def of_pages(address: str | None, requests: Requests) -> AbstractContextManager[None]:
+    """Serve the metrics of ``flowcage ui``, where an address is given."""
+
+    def collector() -> Collector:
+        from flowcage.host.metrics.prometheus_requests import RequestsCollector
+
+        return RequestsCollector(requests)
+
+    return nullcontext() if address is None else shown(address, collector)
 
 
 def of_server(address: str, tell: Callable[[str], None]) -> Any:
