@@ -174,6 +174,7 @@ def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **g
         hard_budget=given["hard_budget"] is not False,
         max_cost_usd=given.get("max_cost"),  # runs of before there was one do not have it
         agent_failure=given["agent_failure"],
+        findings=True,
         launcher=Spawn(_command(given["child_command"])),
     )
     for what, members in _limits(files, given["limits_file"], given["limit_pairs"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
@@ -76,19 +76,28 @@ def warnings(report: Report) -> list[str]:
 
 def _notes(report: Report) -> list[str]:
     """The diagnostics; of those of one kind the first ones, and how many more there are."""
-    counts = Counter(str(diagnostic["kind"]) for diagnostic in report.diagnostics)
+    diagnostics = _without_repetitions(report.diagnostics)
+    counts = Counter(str(diagnostic["kind"]) for diagnostic in diagnostics)
     shown: Counter[str] = Counter()
     told = []
-    for diagnostic in report.diagnostics:
+    for diagnostic in diagnostics:
         kind = str(diagnostic["kind"])
         shown[kind] += 1
         if shown[kind] <= _MAX_NOTES:
-            told.append(f"{_label(kind)}: {diagnostic['message']}{_refused(diagnostic)}")
+            told.append(f"{_label(diagnostic)}: {diagnostic['message']}{_refused(diagnostic)}")
             if shown[kind] == _MAX_NOTES < counts[kind]:
                 told.append(
                     f"note: {counts[kind] - _MAX_NOTES} more of the kind {kind}, in the result on stdout"
                 )
     return told
+
+
+def _without_repetitions(diagnostics: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All of them but findings in the source that the run has met."""
+    met = {str(each["kind"]) for each in diagnostics if "severity" not in each}
+    if "unawaited_request" in met:
+        met.add("unawaited_call")
+    return [each for each in diagnostics if "severity" not in each or each["kind"] not in met]
 
 
 def _refused(diagnostic: Mapping[str, Any]) -> str:
@@ -114,11 +123,12 @@ def _dropped(report: Report) -> str | None:
     )
 
 
-def _label(kind: str) -> str:
+def _label(diagnostic: Mapping[str, Any]) -> str:
     from flowcage.host.run.core.fold import UNKNOWN_REQUEST_TYPE  # it was imported by the run
 
     # Other diagnostics are about the workflow; this one means that host and child do not fit together.
-    return "warning" if kind == UNKNOWN_REQUEST_TYPE else "note"
+    is_warning = diagnostic["kind"] == UNKNOWN_REQUEST_TYPE or "severity" in diagnostic
+    return "warning" if is_warning else "note"
 
 
 def explain_census(census: Census) -> str | None:

@@ -145,7 +145,7 @@ class Conversation:
     async def _start(self, child: Child, source: str, args: Json) -> Drained | None:
         node, options = self._node, self._node.options
         self._channel = channel = child.channel
-        self.initialized = await child.initialize(options.limits, options.isolation)
+        self.initialized = await child.initialize(options.limits, options.isolation, options.findings)
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
         )
@@ -154,7 +154,14 @@ class Conversation:
         channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds, steps)
         past = self._past
         note = _ignore if past is not None and (past.is_compiled or past.has_notes) else self._note
-        node.phase_defaults = await phase_defaults(channel, source, node.source_name, options.dialect, note)
+        node.phase_defaults = await phase_defaults(
+            channel,
+            source,
+            node.source_name,
+            options.dialect,
+            note,
+            findings=options.findings and past is None,
+        )
         channel.send(self._opening(telling, source, args, child.to_lower))
         said = await channel.receive()
         assert isinstance(said, Started | Drained)

@@ -121,6 +121,9 @@ class RunOptions:
             null and a diagnostic. None is ``null`` for scripts and ``throw`` for modules.
         metadata: of whoever starts the run, for events and the report; any JSON.
         withhold_values: whether events leave out what agents answered.
+        findings: whether diagnostics tell what is probably wrong with the source, as `check_workflow` finds
+            it, when the run begins. It costs a second compilation, and is for children that the run itself
+            starts: one that was prepared for any run has not loaded what it takes.
         listener: is called with each event, in order; it must not block.
         launcher: starts a child.
     """
@@ -147,6 +150,7 @@ class RunOptions:
     agent_failure: AgentFailure | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
     withhold_values: bool = False
+    findings: bool = False
     listener: Listener | None = None
     launcher: Launcher = field(default_factory=Spawn)
     agent_identity: str = ""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcage.host.outcome.errors import RunRefused, WorkflowFailed
 from flowcage.protocol.errors import LIMIT, LocalProtocolError
-from flowcage.protocol.messages import Check, Checked, Dialect, Json
+from flowcage.protocol.messages import Check, Checked, Dialect, Json, Missing
 
 if TYPE_CHECKING:
     from flowcage.host.process.channel import Channel
 
+_MOST_FINDINGS = 30
 _MEMBERS = ("model", "provider", "effort", "agentType")
 
 
@@ -51,6 +53,8 @@ async def phase_defaults(
     source_name: str,
     dialect: Dialect,
     note: Callable[[Mapping[str, Json]], None],
+    *,
+    findings: bool = False,
 ) -> PhaseDefaults:
     """Ask a child that has not started yet for the workflow's `meta`.
 
@@ -58,25 +62,42 @@ async def phase_defaults(
     does not compile has no defaults here, and `Start` says what is wrong with it.
 
     Args:
-        note: takes a diagnostic where a `meta` that may have defaults is not read.
+        note: takes a diagnostic where a `meta` that may have defaults is not read, and each finding.
+        findings: whether the child is asked what is probably wrong with the source; then any text is.
 
     Raises:
         RunError: the child has gone, or broke the protocol.
     """
-    if not may_have_defaults(source):
+    if not (findings or may_have_defaults(source)):
         return PhaseDefaults()
     try:
-        line = channel.encode(Check(source, source_name, dialect))
+        line = channel.encode(Check(source, source_name, dialect, findings))
     except (LocalProtocolError, ValueError):  # too long: then `Start` is, too
         return PhaseDefaults()
     channel.send([line])
     try:
         checked = await channel.receive()
     except WorkflowFailed as failed:
-        if failed.kind == LIMIT:
+        if failed.kind == LIMIT and may_have_defaults(source):
             note({"kind": "meta_not_read", "message": f"meta.phases has no effect: {failed}"})
         return PhaseDefaults()
     except RunRefused:  # a child without this method
         return PhaseDefaults()
     assert isinstance(checked, Checked)
+    for diagnostic in islice(_as_diagnostics(checked, source_name), _MOST_FINDINGS):
+        note(diagnostic)
     return PhaseDefaults(checked.meta)
+
+
+def _as_diagnostics(checked: Checked, source_name: str) -> Iterator[Mapping[str, Json]]:
+    """The findings but notes, which are about what has no effect."""
+    for each in () if isinstance(checked.findings, Missing) else checked.findings:
+        if each.severity != "note":
+            hint = f"; {each.hint}" if each.hint else ""
+            yield {
+                "kind": each.kind,
+                "message": f"{source_name}:{each.line}:{each.column}: {each.message}{hint}",
+                "severity": each.severity,
+                "line": each.line,
+                "column": each.column,
+            }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowcage.child.sandbox.lint.linter import MAX_FINDINGS
@@ -268,7 +270,7 @@ def test_a_module_is_read_by_its_context(source: str, line: str) -> None:
     ],
 )
 def test_notes(source: str, kinds: list[str]) -> None:
-    meta = {"phases": []} if "meta = { phases" in source else {"name": "x"}
+    meta: dict[str, Any] = {"phases": []} if "meta = { phases" in source else {"name": "x"}
     assert [(each.severity, each.kind) for each in found(source, meta=meta)] == [
         ("note", kind) for kind in kinds
     ]
