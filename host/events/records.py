@@ -194,10 +194,15 @@ class AgentFailed(Event):
 
 @dataclass(frozen=True)
 class AgentCancelled(Event):
-    """The workflow ended before this call did. `attempt` is 0 for one that had not begun."""
+    """The workflow ended before this call did. `attempt` is 0 for one that had not begun.
+
+    `tokens` and `cost_usd` are what it had cost by then that no other event tells of.
+    """
 
     request_id: str
     attempt: int
+    tokens: int = 0
+    cost_usd: float | None = 0.0
 
 
 @dataclass(frozen=True)

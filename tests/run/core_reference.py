@@ -120,15 +120,19 @@ class Reference(Books):
     def end(self, flow: Flow, unbegun: frozenset[str]) -> None:
         for asked in self.requests:
             if asked.flow is flow and asked.where != "done":
-                was_begun = asked.where != "work" or asked.id not in unbegun
+                is_at_work = asked.where == "work"
+                was_begun = not is_at_work or asked.id not in unbegun
                 asked.where = "done"
                 if asked.kind == "agent":
                     if not was_begun:
                         self.take_back(asked)
+                    if is_at_work:
+                        asked.untold += asked.heard or 0
                     if asked.told is not None:
+                        asked.untold += asked.told.spent.tokens
                         self.charge(asked, asked.told)
                     self.facts.append(("cancelled", None))
-                    self.event("agent_cancelled", asked, asked.attempt)
+                    self.event("agent_cancelled", asked, asked.attempt, asked.untold)
         self.close(flow)
         flow.gone = True
 
@@ -237,6 +241,7 @@ class Reference(Books):
             self.settle_or_go_on(asked, given)
         elif asked.kind == "agent" and not isinstance(given, Due):
             self.charge(asked, given)
+            asked.untold += given.spent.tokens + (asked.heard or 0 if is_late else 0)
             asked.where = "wait" if is_late else asked.where
             if isinstance(given, Charged):
                 self.use_up(asked, given)

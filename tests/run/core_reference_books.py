@@ -34,6 +34,7 @@ class Asked:
     told: Any = None  # of this try, what it had cost by then
     share: Any = None  # at work: tokens and dollars that it may spend, or "all"
     need: tuple[float, float] = (0, 0.0)
+    untold: int = 0  # tokens that no event tells of
     cut: int = 0  # attempts that were too dear for their share
 
     @property

@@ -129,7 +129,7 @@ EVENT_MEMBERS = {
     "agent_queued": ("phase",),
     "agent_completed": ("attempt", "tries", "value", "tokens"),
     "agent_failed": ("attempt", "tries", "will_retry", "refused_text"),
-    "agent_cancelled": ("attempt",),
+    "agent_cancelled": ("attempt", "tokens"),
     "answer_refused": ("attempt", "tries", "text", "tokens"),
 }
 

@@ -100,8 +100,10 @@ def test_each_cost_is_in_one_event_and_in_the_report(call: str, kinds: list[str]
 def test_an_agent_that_is_cut_off_with_its_workflow_has_spent_what_it_told(tmp_path: Path) -> None:
     (tmp_path / "kid.js").write_text("agent('takes long'); await SW.extra.sleep(20); export default 1")
     source = "export default [await workflow({scriptPath: 'kid.js'}), budget.spent()]"
-    outcome = run(source, agent=costly, workflow=ChildWorkflows(tmp_path))
+    listener = Listener()
+    outcome = run(source, agent=costly, workflow=ChildWorkflows(tmp_path), listener=listener)
     assert outcome.result == [1, 7]
+    assert [(each["tokens"], each["costUsd"]) for each in listener.of("agent_cancelled")] == [(7, 0.25)]
     assert (outcome.usage.cost_usd, outcome.usage.by_model["m"].answers) == (0.25, 1)
 
 

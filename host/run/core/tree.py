@@ -16,9 +16,20 @@ from flowcage.host.run.core.agents.spending import Left
 from flowcage.host.run.core.agents.terms import NO_TERMS, Sessions, Terms
 from flowcage.host.run.core.books import Books, Totals, unpriced_note
 from flowcage.host.run.core.commands import Command, Emit, Finish, Ready, Verdict, Wake
-from flowcage.host.run.core.inputs import NO_FACTS, Dialect, Facts, Heard, Lived, Remembered, Spent, Told
+from flowcage.host.run.core.inputs import (
+    NO_FACTS,
+    NOTHING,
+    Dialect,
+    Facts,
+    Heard,
+    Lived,
+    Remembered,
+    Spent,
+    Told,
+)
 from flowcage.host.run.core.kept import Kept
 from flowcage.host.run.core.kinds import Kind, Kinds
+from flowcage.host.run.core.queue import Queue
 from flowcage.host.run.core.rules import Rules
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import Budget, Log, Phase, Request, Resolution, Resolve
@@ -45,6 +56,7 @@ class Call:
         told: what this try has cost by now, until it is charged.
         need: the share of the ceilings that it takes at least.
         cut_short: attempts that ended because their share was too small; they are no retries.
+        charged: what was spent that no event tells of by now.
     """
 
     id: str
@@ -64,19 +76,7 @@ class Call:
     told: Told | None = None
     need: Amount = NO_NEED
     cut_short: int = 0
-
-
-@dataclass(slots=True)
-class Queue:
-    """Calls that wait for one of `cap` places, by id; those that are gone meanwhile are skipped.
-
-    `is_paid` is whether they cost what the run has a ceiling for.
-    """
-
-    cap: int
-    is_paid: bool = False
-    waiting: deque[str] = field(default_factory=deque)
-    busy: int = 0
+    charged: Spent = NOTHING
 
 
 @dataclass(slots=True)

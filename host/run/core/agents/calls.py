@@ -92,6 +92,8 @@ class AgentCalls:
                 return
             call.heard = given
         call.told = None
+        if isinstance(given, Charged):
+            told.add_untold(call, given.spent)
         self._tree.charge(call, given.spent, given.facts)
         self._tree.books.shares.spend(call.id, given.spent)
 
@@ -159,6 +161,7 @@ class AgentCalls:
             self.paid(call, given)
             return
         self._charge(call, given)
+        told.add_untold(call, told.whole(call, given.spent))
         self._tree.give_place_back(call)
 
     def cancelled(self, call: Call, *, has_begun: bool) -> None:
@@ -169,10 +172,14 @@ class AgentCalls:
         """
         if call.stage == "asked" and not has_begun:
             self._take_back(call)
+        if call.stage == "asked" and call.heard is not None:
+            told.add_untold(call, call.heard.spent)
         if call.told is not None:  # its host has ended, and nobody has asked again
             self._tree.charge(call, call.told.spent, call.told.facts)
+            told.add_untold(call, call.told.spent)
         self._tree.totals.cancelled += 1
-        self._emit(call, "agent_cancelled", attempt=call.attempt)
+        tokens, cost_usd, _ = call.charged
+        self._emit(call, "agent_cancelled", attempt=call.attempt, tokens=tokens, cost_usd=cost_usd)
 
     def _charge(self, call: Call, given: Answered | Refused | Charged, *, completed: int = 0) -> None:
         """Count what came of a question; where its answer was heard, that has counted for what it used."""

@@ -15,7 +15,7 @@ _FACTS_OF_FAILURE = frozenset({"usage", "model"})
 
 def of_answer(call: Call, answer: Answered) -> dict[str, Any]:
     """Members of an ``agent_completed``."""
-    spent = _whole(call, answer.spent)
+    spent = whole(call, answer.spent)
     return {
         "attempt": call.attempt,
         "tries": call.tries,
@@ -84,8 +84,13 @@ def diagnostic(call: Call, message: str, *, becomes_null: bool) -> dict[str, Jso
     return note
 
 
+def add_untold(call: Call, spent: Spent) -> None:
+    """Keep for the end of a call what was spent that no other event tells of."""
+    call.charged = sum_of(call.charged, spent)
+
+
 def _cost(call: Call, given: Refused) -> dict[str, Any]:
-    spent = _whole(call, given.spent)
+    spent = whole(call, given.spent)
     costs = {"tokens": spent.tokens, "cost_usd": spent.cost_usd}
     return costs | _known(given.facts if call.heard is None else call.heard.facts, _FACTS_OF_FAILURE)
 
@@ -93,10 +98,10 @@ def _cost(call: Call, given: Refused) -> dict[str, Any]:
 def _seconds(call: Call, given: Refused) -> float:
     """At work; a timeout tells that of the whole attempt."""
     is_of_attempt = given.reason is Reason.TIMEOUT
-    return (given.spent if is_of_attempt else _whole(call, given.spent)).seconds
+    return (given.spent if is_of_attempt else whole(call, given.spent)).seconds
 
 
-def _whole(call: Call, spent: Spent) -> Spent:
+def whole(call: Call, spent: Spent) -> Spent:
     """What a try cost, with what was counted when its answer was heard."""
     return spent if call.heard is None else sum_of(call.heard.spent, spent)
 
