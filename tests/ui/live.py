@@ -48,7 +48,15 @@ class Place:
     def running(self, source: str, *words: str) -> Iterator[subprocess.Popen[str]]:
         """`flowcage run` of a source, which is killed at the end of the block if it is not over."""
         self.script.write_text(source)
-        command = [FLOWCAGE, "run", self.script, "--agent", f"command:{self._agent}", "--store", self.store]
+        command: list[str | Path] = [
+            FLOWCAGE,
+            "run",
+            self.script,
+            "--agent",
+            f"command:{self._agent}",
+            "--store",
+            self.store,
+        ]
         process = subprocess.Popen(
             [*command, "--no-prompt", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
