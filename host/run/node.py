@@ -34,7 +34,7 @@ def new_run_id() -> str:
 
 def run_id_below(root: str, path: str) -> str:
     """The id of a child workflow of a run that is kept, on each host the same: a UUID of version 8."""
-    digits = hashlib.blake2b(f"{root}/{path}".encode(), digest_size=16).hexdigest()
+    digits = hashlib.blake2b(f"{root}/{path}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 

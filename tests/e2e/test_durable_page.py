@@ -11,6 +11,7 @@ from flowcage.host.cli.main import cli
 from flowcage.host.cli.runs.looking.listing import STATES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "durable.md").read_text()
+LOOKING = (Path(__file__).parents[2] / "docs" / "looking.md").read_text()
 CODE = re.findall(r"`(flowcage [^`]*)`", PAGE) + re.findall(r"^(flowcage .*?)(?:  #.*)?$", PAGE, re.MULTILINE)
 # Of one row of the table of commands: the command, and what is said of it.
 ROWS = re.findall(r"^\| (`flowcage .*?`) \| (.*) \|$", PAGE, re.MULTILINE)
@@ -34,11 +35,10 @@ def test_the_options_that_a_row_names_are_those_of_its_command() -> None:
         assert set(re.findall(r"`(-[\w-]+)", told)) <= known, named
 
 
-def test_all_commands_about_kept_runs_are_on_the_page() -> None:
+def test_all_commands_about_kept_runs_are_on_the_page_or_on_that_about_looking_at_runs() -> None:
     about_runs = {name for name in cli.commands if "--store" in options_of(name)}
-    assert about_runs - {"run", "replay", "stack", "answer", "fork"} <= set(
-        re.findall(r"flowcage (\w+)", PAGE)
-    )
+    told = set(re.findall(r"flowcage (\w+)", PAGE + LOOKING))
+    assert about_runs - {"run", "replay", "stack", "answer", "fork"} <= told
 
 
 def test_the_states_are_those_of_the_command() -> None:

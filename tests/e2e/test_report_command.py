@@ -80,12 +80,16 @@ def kind_of(file: Path) -> str:
     return found
 
 
-def test_a_document_has_what_meta_declares_and_the_source(store: Path) -> None:
+def test_a_document_has_what_the_source_says_of_itself(store: Path) -> None:
     document = report(store, "@last", "--format", "json").json
 
     assert document["run"]["name"] == "told"
     assert document["run"]["phases"] == [{"title": "One", "detail": "the first"}]
-    assert document["workflows"][0]["source"] == SOURCE
+    (root,) = document["workflows"]
+    assert root["source"] == SOURCE
+    assert [(each["kind"], each["line"], each["label"]) for each in root["outline"]["calls"]] == [
+        ("agent", 4, "a|b")
+    ]
     assert [each["text"] for each in document["logs"]] == ["\u202e<script>"]
 
 

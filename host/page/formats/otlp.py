@@ -43,7 +43,7 @@ class _Spans:
     def __init__(self, document: _Object, *, full: bool) -> None:
         self._document, self._full = document, full
         self._run: _Object = document["run"]
-        self._trace = hashlib.blake2b(self._run["id"].encode("utf-8", "replace"), digest_size=16).hexdigest()
+        self._trace = _digest(self._run["id"], 16)
         self._parents = {each["path"]: each["parent"] for each in document["workflows"]}
         try:
             self._began = round(datetime.fromisoformat(self._run["createdAt"] or "").timestamp() * 1e9)
@@ -170,11 +170,14 @@ class _Spans:
         }
 
     def _id(self, key: str) -> str:
-        told = f"{self._run['id']}/{key}".encode("utf-8", "replace")
-        return hashlib.blake2b(told, digest_size=8).hexdigest()
+        return _digest(f"{self._run['id']}/{key}", 8)
 
     def _at(self, seconds: float) -> str:
         return str(max(0, self._began + round(seconds * 1e9)))
+
+
+def _digest(text: str, size: int) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
 def _usage(usage: _Object) -> dict[str, Json]:
