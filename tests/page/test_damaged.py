@@ -12,10 +12,12 @@ from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.records import Ending, RunRecord
 from flowcage.host.page.fold import About
 from flowcage.host.page.formats.writing import FORMATS, written
-from flowcage.protocol.messages import MISSING
+from flowcage.host.run.core.inputs import Compiled, Input, Opened, Said
+from flowcage.protocol.messages import MISSING, WorkflowRequest
 
 from ..protocol.strategies import json_values, texts
 from ..resume.kept_runs import record_of
+from .documents import record as recorded
 from .pages import page_of
 from .test_fold import made
 
@@ -90,3 +92,18 @@ def test_any_record_is_refused_or_is_a_document(record: RunRecord, data: st.Data
     for form in FORMATS:
         for full in (False, True):
             written(page, form, full=full).encode("utf-8", "backslashreplace")
+
+
+def test_the_id_of_a_request_may_be_half_a_surrogate_pair() -> None:
+    """JSON may have it, a child chooses ids, and the id of a child workflow's run is made from it."""
+    inputs: list[Input] = [
+        Opened("", "w.js"),
+        Compiled("", "script"),
+        Said("", (), (WorkflowRequest("\ud800", "kid"),)),
+        Opened("\ud800", "kid.js", "\ud800"),
+    ]
+    page = page_of(recorded(inputs))
+
+    assert [each["path"] for each in page["workflows"]] == ["", "\ud800"]
+    for form in FORMATS:
+        written(page, form).encode("utf-8", "backslashreplace")
