@@ -13,7 +13,7 @@ from flowcage.host.durable.history.forms import withhold_prompts
 from flowcage.host.durable.records import RunRecord, Summary
 from flowcage.host.page.cutting import CAPS
 from flowcage.host.page.fold import About, PageFold
-from flowcage.host.run.core.inputs import Answered, Compiled, Input, Opened, Reused, Said, Spent, Told
+from flowcage.host.run.core.inputs import Answered, Compiled, Ended, Input, Opened, Reused, Said, Spent, Told
 from flowcage.protocol.messages import AgentRequest
 
 from ..durable.places import begun
@@ -245,6 +245,18 @@ def test_an_agent_at_work_counts_with_what_it_has_told() -> None:
     page = merged(page, fold.take(answered))
     assert (page["calls"][0]["tokens"], page["calls"][0]["costUsd"]) == (9, 0.75)
     assert (page["run"]["usage"]["tokens"], page["totals"]["byLabel"][0]["tokens"]) == (9, 9)
+
+
+def test_what_an_agent_had_told_counts_when_its_workflow_ends_without_it() -> None:
+    said = Said("", (), (AgentRequest("1", "p", {}),))
+    usage = {"input": 5, "output": 2, "cacheRead": 0, "cacheWrite": 0}
+    told = Told("1", Spent(7, 0.5), {"usage": usage})
+    page = page_of(recorded([Opened("", "w.js"), Compiled("", "script"), said, told, Ended("")]))
+
+    (call,) = page["calls"]
+    names = ("tokens", "costUsd", "inputTokens", "outputTokens")
+    assert (call["state"], [call[name] for name in names]) == ("cancelled", [7, 0.5, 5, 2])
+    assert [page["run"]["usage"][name] for name in names] == [7, 0.5, 5, 2]
 
 
 def test_a_log_that_is_none_of_a_run_is_refused(tmp_path: Path) -> None:

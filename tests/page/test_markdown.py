@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -54,6 +54,7 @@ def test_hostile_texts_are_code(text: str, full: bool) -> None:
     assert len(headings) == (6 if full else 1)  # the run's, and one of each call
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_span_is_one_piece_of_code(text: str) -> None:
     shown = " ".join(whole(text[:1200]).split())
@@ -70,6 +71,7 @@ def test_a_span_is_one_piece_of_code(text: str) -> None:
     assert [each.content for each in paragraph.children or () if each.type == "text"] == ["a ", " b"]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_span_is_one_cell_of_a_table(text: str) -> None:
     table = f"| x | y |\n| --- | --- |\n| {span(text)} | end |"
@@ -81,6 +83,7 @@ def test_a_span_is_one_cell_of_a_table(text: str) -> None:
     assert cells[3] == "end"
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_block_is_one_fence(text: str) -> None:
     (fence, after) = [each for each in PARSER.parse(f"{block(text, most=None)}\n\nend") if each.content]

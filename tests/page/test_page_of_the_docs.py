@@ -16,12 +16,13 @@ from flowcage.host.page.formats.writing import FORMATS
 from .documents import of_text
 
 PAGE = (Path(__file__).parents[2] / "docs" / "looking.md").read_text()
+DOCUMENT = PAGE.split("## The page document\n")[1].split("\n## ")[0]
 CODE = re.findall(r"`(flowcage [^`]*)`", PAGE) + re.findall(r"^(flowcage .*?)(?:  #.*)?$", PAGE, re.MULTILINE)
 
 
 def members(name: str) -> set[str]:
     """Names in a row of the table of the document."""
-    (row,) = re.findall(rf"^\| (?:`\w+`, )*`{name}`(?:, `\w+`)* \| (.*) \|$", PAGE, re.MULTILINE)
+    (row,) = re.findall(rf"^\| (?:`\w+`, )*`{name}`(?:, `\w+`)* \| (.*) \|$", DOCUMENT, re.MULTILINE)
     outside = re.sub(r"\([^)]*\)", "", row)
     return set(re.findall(r"`(\w+)`", outside))
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowcage.host.agents.answer import AgentUsage
+from flowcage.host.events import records
 from flowcage.host.events.event import Event
 from flowcage.host.page.recorded import reading
 from flowcage.host.page.recorded.file import read
@@ -108,6 +110,26 @@ def test_a_file_without_an_end_is_of_a_run_that_goes_on(events: list[Event]) -> 
     assert "open" in {each["state"] for each in page["calls"]}
 
 
+@pytest.mark.parametrize(("tokens", "cost", "read"), [(7, 0.5, 5), (0, 0.0, 5), (9, 0.75, 0)])
+def test_what_a_cancelled_agent_has_cost_is_told_by_its_end_or_by_itself(
+    tokens: int, cost: float, read: int
+) -> None:
+    usage = AgentUsage(5, 2)
+    events = [
+        records.RunStarted("run", 0.0, source_name="w.js"),
+        records.AgentStarted("run", 0.1, "1", "p"),
+        records.AgentProgressed("run", 0.2, "1", usage=usage, cost_usd=0.5),
+        records.AgentCancelled("run", 0.3, "1", 1, tokens, cost),
+    ]
+    (call,) = read_events(events)["calls"]
+
+    assert (call["tokens"], call["costUsd"], call["inputTokens"]) == (tokens or 7, cost or 0.5, read)
+
+
+def read_events(events: list[Event]) -> dict[str, Any]:
+    return read(lines_of(events)).document
+
+
 def test_lines_that_are_no_events_are_counted_and_the_first_is_told(events: list[Event]) -> None:
     good = lines_of(events)
     other = json.dumps(events[0].to_json() | {"runId": "x", "rootRunId": "x"}).encode()
@@ -128,6 +150,7 @@ def test_a_file_of_something_else_is_refused(line: bytes) -> None:
         read([line])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_change_of_an_event_is_read_or_refused(events: list[Event], data: st.DataObject) -> None:
     """Whatever stands in a file, what comes of it is a document that is JSON."""

@@ -177,10 +177,15 @@ class EventsPage:
             return
         if isinstance(event, records.AgentStarted):
             return
-        pending.pop(call.id, None)
-        charged = isinstance(event, records.AgentCompleted | records.AgentFailed | records.AnswerRefused)
-        if charged and call.attempts and not call.reused:
-            call.attempts[-1].costs.add(_costs(event.usage, event.tokens, event.cost_usd))
+        told = pending.pop(call.id, None)
+        if not call.attempts or call.reused:
+            return
+        costs = call.attempts[-1].costs
+        if isinstance(event, records.AgentCompleted | records.AgentFailed | records.AnswerRefused):
+            costs.add(_costs(event.usage, event.tokens, event.cost_usd))
+        elif isinstance(event, records.AgentCancelled):  # has no tokens in detail
+            is_told = told is not None and event.tokens in (0, told.tokens)
+            costs.add(told if told is not None and is_told else _costs(None, event.tokens, event.cost_usd))
 
 
 def _costs(usage: AgentUsage | None, tokens: int, cost_usd: float | None) -> Costs:

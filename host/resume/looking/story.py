@@ -85,6 +85,8 @@ class CallsFold:
             _answer(call, given, at)
         if isinstance(given, Told):
             self._touch(given.id)
+        if isinstance(given, Ended):
+            self._charge_told(given.path)
         commands, events = self.telling.take(entry)
         if isinstance(given, Opened):
             self.workflows[given.path] = given.source_name
@@ -110,6 +112,14 @@ class CallsFold:
             if (call := self.calls.get(charged.id)) is not None:
                 _answer(call, charged, 0.0)
             core.step(core.tree.now, charged)
+
+    def _charge_told(self, path: str) -> None:
+        """Count what agents of a workflow that ends have told, of whom nothing else comes any more."""
+        workflow = self.telling.core.tree.workflows.get(path)
+        for each in workflow.calls.values() if workflow is not None else ():
+            call = self._touch(each.id)
+            if each.told is not None and call is not None and call.attempts:
+                call.attempts[-1].costs.charge(each.told.spent, counts_of(each.told.facts))
 
     def _touch(self, identifier: str) -> RunCall | None:
         call = self.calls.get(identifier)
