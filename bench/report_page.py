@@ -4,6 +4,7 @@
 the file of ``flowcage report RUN -o FILE``. Figures are from the browser's own trace, in milliseconds:
 
 - open: from the navigation to the frame that shows the overview, then to the frame that shows the calls;
+- cpu: processor time of the page's process by then, about 0.1 s of which it takes to start;
 - frame: the longest time between two frames while the list of calls is scrolled to its end and back by a
   gesture, and how many of them took longer than 50 ms;
 - task: the longest task of the page's thread meanwhile, by its processor time, which other programs on this
@@ -76,17 +77,26 @@ def _measure(browser: Browser, file: Path, trace: Path | None) -> dict[str, floa
     calls = page.evaluate(
         f"{{ const at = performance.now(); location.hash = 'calls'; ({_SHOWN})().then(end => end - at) }}"
     )
+    used = _processor_ms(page)
     gestures = [_scrolled(browser, page, sign, trace) for sign in (-1, 1)]
     page.close()
     frames = [gap for each in gestures for gap in each.frames]
     return {
         "open": opened,
         "calls": calls,
+        "cpu": used,
         "frame": max(frames),
         "frames": len(frames),
         "long": sum(gap > MOST_MS["frame"] for gap in frames),
         "task": max(task for each in gestures for task in each.tasks),
     }
+
+
+def _processor_ms(page: Page) -> float:
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return 1000 * next(float(each["value"]) for each in metrics if each["name"] == "ProcessTime")
 
 
 class Scrolled(NamedTuple):

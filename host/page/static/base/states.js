@@ -61,9 +61,10 @@ export function workedSeconds(call, now) {
   return spans(call, now).reduce((sum, each) => (each.kind === "queued" ? sum : sum + each.to - each.from), 0);
 }
 
-/** Of calls together; a child workflow is at work as long as its own calls are, which are counted. */
+/** Of calls together, without waits; a child workflow's own calls are counted in its place. */
 export function workedTogether(calls, now) {
-  return calls.reduce((sum, call) => (call.kind === "workflow" ? sum : sum + workedSeconds(call, now)), 0);
+  const counted = calls.filter((call) => call.kind !== "workflow" && !isWait(call));
+  return counted.reduce((sum, call) => sum + workedSeconds(call, now), 0);
 }
 
 /**
