@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import Open
 from .documents import document, hostile
@@ -41,3 +42,15 @@ def test_a_prompt_of_a_megabyte_is_cut_until_it_is_asked_for(open_page: Open) ->
     page.locator(".detail button", has_text="Show all").first.click()
 
     assert len(prompt.evaluate("each => each.textContent")) >= 1_048_576
+
+
+def test_what_is_copied_is_what_is_shown(open_page: Open) -> None:
+    page = open_page(hostile(), "call=1")
+    page.evaluate("navigator.clipboard.writeText = async (text) => { globalThis.copied = text }")
+
+    page.locator(".detail .copy").first.click()
+
+    expect(page.locator(".detail .copy").first).to_have_text("Copied")
+    copied = page.evaluate("globalThis.copied")
+    assert "\\u202egnp.exe" in copied
+    assert "\u202e" not in copied

@@ -55,14 +55,17 @@ function note(here, whole) {
   );
 }
 
+/** Copies the text as it is shown: pasted into a terminal, what cannot be seen could act. */
 function copyButton(text) {
   const clipboard = globalThis.navigator?.clipboard;
   if (clipboard === undefined) return null;
   const element = button(
     "Copy",
     async () => {
-      await clipboard.writeText(text);
-      element.textContent = "Copied";
+      element.textContent = await clipboard.writeText(shown(text)).then(
+        () => "Copied",
+        () => "Not allowed here",
+      );
     },
     { class: "link copy" },
   );
