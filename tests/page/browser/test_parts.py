@@ -129,3 +129,36 @@ def test_a_call_as_spans_of_time(page: Page, members: dict[str, Any], kinds: lis
 
     assert [each["kind"] for each in spans] == kinds
     assert all(each["from"] <= each["to"] for each in spans)
+
+
+_ENTRIES = [
+    {"kind": "agent", "line": 1, "label": "a:${…}", "phase": "One"},
+    {"kind": "agent", "line": 2, "label": "a:${…}", "phase": "Two"},
+    {"kind": "agent", "line": 3, "prompt": "Say ${…} twice"},
+    {"kind": "agent", "line": 4, "prompt": "Write it up"},
+    {"kind": "exec", "line": 5},
+    {"kind": "sleep", "line": 6},
+    {"kind": "sleep", "line": 6},
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        ({"kind": "agent", "label": "a:x", "phase": "Two"}, 2),
+        ({"kind": "agent", "label": "a:x", "phase": "Three"}, None),
+        ({"kind": "agent", "label": "a:x", "line": 9}, 9),
+        ({"kind": "agent", "prompt": "Say\n   it twice"}, 3),
+        ({"kind": "agent", "prompt": "else"}, None),
+        ({"kind": "sandbox_exec"}, 5),
+        ({"kind": "sleep"}, 6),
+        ({"kind": "ask"}, None),
+    ],
+)
+def test_a_call_was_made_where_one_entry_alone_can_have_made_it(
+    page: Page, call: dict[str, Any], line: int | None
+) -> None:
+    script = """([call, calls]) => import("/base/places.js").then(({ linesOf }) =>
+        linesOf([call], new Map([["", { outline: { calls } }]])).get("1") ?? null)"""
+
+    assert page.evaluate(script, [{"id": "1", "path": ""} | call, _ENTRIES]) == line

@@ -5,7 +5,7 @@ const HOLE = "${…}"; // what an outline has for a part of a text that is known
 
 /** Whether a text can be what this one became, whose holes may be anything. */
 export function fits(pattern, text) {
-  const parts = pattern.split(HOLE);
+  const parts = String(pattern).split(HOLE);
   const first = parts.shift();
   if (!text.startsWith(first)) return false;
   if (parts.length === 0) return text === first;
@@ -19,16 +19,26 @@ export function fits(pattern, text) {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
-/** The entries of an outline that can have made the call. */
+/** The entries of an outline that can have made the call: each rule is left out where it leaves none. */
 function candidates(call, entries) {
   const kind = call.kind === "sandbox_exec" ? "exec" : call.kind;
-  const same = entries.filter((each) => each.kind === kind && agrees(each.phase, call.phase));
-  const named = same.filter((each) => (call.label ? each.label && fits(each.label, call.label) : !each.label));
-  return named.length > 0 ? named : same.filter((each) => each.label === HOLE || !each.label);
+  const rules = [
+    (each) => (call.label ? Boolean(each.label) && fits(each.label, call.label) : !each.label),
+    (each) => typeof each.phase !== "string" || fits(each.phase, call.phase ?? ""),
+    (each) => typeof each.prompt !== "string" || begins(each.prompt, call.prompt ?? ""),
+  ];
+  let left = entries.filter((each) => each.kind === kind);
+  for (const rule of rules) {
+    const found = left.filter(rule);
+    if (found.length > 0) left = found;
+  }
+  return left;
 }
 
-function agrees(pattern, text) {
-  return typeof pattern !== "string" || fits(pattern, text ?? "");
+/** Whether a text begins as the outline says, which has its white space as single spaces. */
+function begins(pattern, text) {
+  const first = pattern.split(HOLE, 1)[0].slice(0, 60);
+  return text.slice(0, 400).trimStart().replace(/\s+/g, " ").startsWith(first);
 }
 
 export function outlineOf(workflow) {
@@ -41,8 +51,9 @@ export function linesOf(calls, workflows) {
   const entries = new Map([...workflows].map(([path, workflow]) => [path, outlineOf(workflow)]));
   const found = new Map();
   for (const call of calls) {
-    const lines = call.line ? [call.line] : candidates(call, entries.get(call.path) ?? []).map((each) => each.line);
-    if (lines.length === 1) found.set(call.id, lines[0]);
+    const made = candidates(call, entries.get(call.path) ?? []);
+    const lines = new Set(call.line ? [call.line] : made.map((each) => each.line));
+    if (lines.size === 1) found.set(call.id, [...lines][0]);
   }
   return found;
 }
