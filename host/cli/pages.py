@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import threading
-import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +115,8 @@ async def _serve(
 @contextmanager
 def _entry(keys: Keys, origin: str) -> Iterator[EntryFile]:
     """The file that lets a browser in, as long as the server runs."""
+    import tempfile
+
     from flowcage.host.ui.door.keys import EntryFile
 
     with tempfile.TemporaryDirectory(prefix="flowcage-ui-", dir=_runtime_folder()) as folder:
@@ -146,5 +145,8 @@ def _announce(entry: EntryFile, keys: Keys, origin: str, *, opens: bool) -> None
     note(f"serving {_address(keys, origin)}")
     note(f"the address is good for one browser; for another one open {entry.path}; Ctrl-C ends it")
     if opens and (sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        import threading
+        import webbrowser
+
         # The list of processes shows what a browser is started with, to all users: so it is a file.
         threading.Thread(target=webbrowser.open, args=(entry.path.as_uri(),), daemon=True).start()

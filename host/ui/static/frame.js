@@ -12,7 +12,7 @@ export function bar(middle, end = []) {
   const mark = svg("svg", { class: "mark", viewBox: "0 0 20 20", "aria-hidden": "true" },
     svg("path", { class: "mark-bars", d: "M4 3v14M10 3v14M16 3v14" }), svg("path", { class: "mark-flow", d: "M1 12c3-5 6-5 9-2s6 3 9-2" }));
   return el("header", { class: "bar" },
-    el("a", { class: "home", href: href("") }, mark, el("span", { class: "brand" }, "flowcage")), middle,
+    el("a", { class: "home", href: href(""), "aria-label": "flowcage: runs" }, mark, el("span", { class: "brand" }, "flowcage")), middle,
     el("div", { class: "bar-end" }, end, themeSwitch()));
 }
 

@@ -27,12 +27,14 @@ def served(place: Place) -> Iterator[Served]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:  # noqa: ARG001 - ends first
     """At its end nothing was logged, no other server was asked, and no text has run anything."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     complaints: list[str] = []
     urls: list[str] = []
-    context.on("console", lambda message: complaints.append(message.text))
+    # Chromium tells of every answer that is no success; those to a person's mistake are wanted.
+    mistake = "Failed to load resource: the server responded with a status of 422 ()"
+    context.on("console", lambda each: None if each.text == mistake else complaints.append(each.text))
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.on("request", lambda request: urls.append(request.url))
     yield context

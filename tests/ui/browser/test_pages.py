@@ -16,7 +16,7 @@ from ..live import HOSTILE, Place
 from ..served import serving
 from .conftest import Enter
 
-SOON = float(__import__("os").environ.get("SOON", DEADLINE * 1000.0))
+SOON = DEADLINE * 1000.0
 
 QUESTIONS = """import { ask } from 'workflow:extra';
 export default async () => [await ask('Ship it?', {options: ['yes', {label: 'no, wait', value: {wait: 3}}]}),
@@ -27,11 +27,11 @@ export default async () => [await ask('Ship it?', {options: ['yes', {label: 'no,
 
 def see(page: Page, text: str) -> None:
     """Wait until a text is in sight."""
-    page.get_by_text(text, exact=True).first.wait_for(timeout=SOON)
+    page.get_by_text(text).locator("visible=true").first.wait_for(timeout=SOON)
 
 
 def accessible(page: Page) -> None:
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]})
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
     assert found.violations_count == 0, found.generate_report()
 
 
@@ -190,3 +190,4 @@ def test_a_server_that_only_shows_offers_nothing_else(place: Place, context: Bro
         see(page, "Abandoned")
         assert page.get_by_role("button", name="Cancel").count() == 0
         assert page.get_by_role("button", name="Resume").count() == 0
+        page.close()
