@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from tools import conformance_page, protocol_page, security_page
+from tools import check_page, conformance_page, protocol_page, security_page
 from tools.bundle import bundle
 from tools.json_text import json_text
 from tools.limits_schema import with_limits
@@ -35,4 +35,5 @@ FILES: dict[str, Generate] = {
     "docs/protocol.md": protocol_page.embed,
     "docs/conformance.md": conformance_page.embed,
     "docs/security.md": security_page.embed,
+    "docs/check.md": check_page.embed,
 }

@@ -194,15 +194,13 @@ class Child:
         """Agree on version and limits, have the child close its cage, and check that it is closed.
 
         Args:
-            limits: what the run is held to.
-            isolation, reads: as for `greeting.initialize_message`.
+            limits, isolation, reads: as for `greeting.initialize_message`.
 
         Raises:
             IsolationUnavailable: this machine lacks a layer, or /proc to check the cage with.
-            RunRefused: the child supports no version that this host does, or not a limit that was set.
+            RunRefused: the child supports no version of this host's, or not a limit that was set.
             LaunchFailed: the process is a wrapper around the child, or a spare for another run.
-            RunError: as `Channel.receive`, and `ProtocolViolation` for a cage that the kernel does not
-                confirm.
+            RunError: as `Channel.receive`; `ProtocolViolation` also for a cage that is none.
         """
         asked = greeting.initialize_message(limits, isolation, reads=reads)
         told = self._spawned.initialize or asked

@@ -141,3 +141,18 @@ def test_a_fence_of_markdown_is_told(tmp_path: Path) -> None:
     files = flowcage("check", "--json", "a.js", "b.js", cwd=tmp_path).json["files"]
     assert [file["findings"][0]["line"] for file in files] == [1, 6]
     assert all("a fence of Markdown" in file["findings"][0]["message"] for file in files)
+
+
+def test_a_run_has_the_findings_as_diagnostics_and_tells_those_that_it_has_not_met(tmp_path: Path) -> None:
+    source = "agent('a');\nif (args.never) return Date.now();\nreturn await agent('b');\n"
+    written(tmp_path, w_js=f"export const meta = {{ name: 'w' }};\n{source}")
+    finished = flowcage("run", tmp_path / "w.js", "--agent", "echo", "--no-store")
+    told = {each["kind"]: each.get("line") for each in finished.json["diagnostics"] if "severity" in each}
+    assert (finished.status, told) == (0, {"unawaited_call": 2, "absent_global": 3})
+    assert "w.js:3:24: a workflow has no Date (`Date.now`); a workflow has no clock" in finished.stderr
+
+
+def test_types_without_a_compiler_is_a_usage_error(tmp_path: Path) -> None:
+    written(tmp_path, w_js=GOOD)
+    finished = flowcage("check", "--types", "w.js", cwd=tmp_path, env={"PATH": str(tmp_path)})
+    assert (finished.status, "--types needs tsc" in finished.stderr) == (2, True)

@@ -11,7 +11,6 @@ from flowcage.child.sandbox.reading.syntax import Syntax, bare
 _TEXTS = frozenset({"string", "template_string"})
 # What `new` makes whose text says nothing of it.
 _OPAQUE = frozenset({"Set", "Map", "WeakSet", "WeakMap", "Promise", "Proxy"})
-_MOST_PARTS = 50  # of a sum, that are looked at for a text
 _BY_JSON = "write `JSON.stringify(…)`, or the members that are meant"
 
 
@@ -42,28 +41,29 @@ def texts_of_promises(subject: Subject) -> Iterator[Found]:
 
 def _parts(subject: Subject) -> Iterator[Syntax]:
     """The expressions that become a part of a text."""
-    for node in subject.tree.of("template_substitution", "binary_expression"):
-        if node.type == "template_substitution":
+    texts: set[int] = set()
+    for node in reversed(subject.tree.nodes):  # the parts of a sum come before it
+        if node.type in _TEXTS:
+            texts.add(id(node))
+        elif node.type == "template_substitution":
             holder = node.parent.parent if node.parent is not None else None
             is_tagged = holder is not None and holder.type == "call_expression"
             if node.children and not is_tagged:
                 yield node.children[0]
-        elif node.has("+"):
-            sides = node["left"], node["right"]
-            for side, other in (sides, sides[::-1]):
-                if side is not None and other is not None and _is_text(other):
-                    yield side
+        elif node.type == "binary_expression" and node.has("+"):
+            yield from _parts_of_sum(node, texts)
 
 
-def _is_text(node: Syntax) -> bool:
-    for _ in range(_MOST_PARTS):
-        left, right = node["left"], node["right"]
-        if node.type != "binary_expression" or not node.has("+") or left is None or right is None:
-            break
-        if right.type in _TEXTS:
-            return True
-        node = left
-    return node.type in _TEXTS
+def _parts_of_sum(node: Syntax, texts: set[int]) -> Iterator[Syntax]:
+    left, right = node["left"], node["right"]
+    if left is None or right is None:
+        return
+    if id(left) in texts:
+        yield right
+    if id(right) in texts:
+        yield left
+    if id(left) in texts or id(right) in texts:
+        texts.add(id(node))
 
 
 def _wrong(subject: Subject, part: Syntax) -> Found | None:

@@ -21,7 +21,8 @@ _BRANCHES: dict[str, frozenset[str]] = {
 }
 _LOGICAL = frozenset({"&&", "||", "??"})
 _EXITS = frozenset({"return_statement", "throw_statement", "break_statement", "continue_statement"})
-_MOST_CALLS = 20
+_MOST_CALLS = 20  # of one function, that are looked at
+_MOST_FUNCTIONS = 100  # one calls the next, and each takes some of Python's stack
 
 
 class Reach:
@@ -29,16 +30,17 @@ class Reach:
 
     def __init__(self, tree: SourceTree, scopes: Scopes, calls: Calls) -> None:
         self._tree, self._scopes, self._calls = tree, scopes, calls
+        self._called: dict[int, bool] = {}
         self._exits = [(node, node.function) for node in tree.nodes if node.type in _EXITS]
 
-    def is_sure(self, node: Syntax, depth: int = 0) -> bool:
+    def is_sure(self, node: Syntax) -> bool:
         """Whether every run evaluates a node, and no ``try`` of the source catches what it throws."""
         below = node
         for holder in node.above():
             if _may_skip(holder, below):
                 return False
             if holder.type in FUNCTIONS:
-                return self._is_free_before(node, holder) and self._is_called(holder, depth)
+                return self._is_free_before(node, holder) and self._is_called(holder)
             below = holder
         return self._is_free_before(node, self._tree.root)
 
@@ -50,17 +52,23 @@ class Reach:
             for each, around in self._exits
         )
 
-    def _is_called(self, function: Syntax, depth: int) -> bool:
-        if depth > _MOST_CALLS:
-            return False
+    def _is_called(self, function: Syntax) -> bool:
+        """Whether every run calls a function; False while that is being found out."""
+        if id(function) not in self._called:
+            self._called[id(function)] = False
+            if len(self._called) < _MOST_FUNCTIONS:
+                self._called[id(function)] = self._is_surely_called(function)
+        return self._called[id(function)]
+
+    def _is_surely_called(self, function: Syntax) -> bool:
         if is_called_at_once(function) or self._calls.is_main(function):
-            return self.is_sure(function, depth + 1)
+            return self.is_sure(function)
         name = self._calls.name_of(function)
         binding = self._scopes.of(name)
         if binding is None or binding.value is None:
             return False
         used = (use.parent for use in binding.uses[:_MOST_CALLS] if use.field == "function")
-        return any(self.is_sure(call, depth + 1) for call in used if call is not None)
+        return any(self.is_sure(call) for call in used if call is not None)
 
 
 def _may_skip(holder: Syntax, below: Syntax) -> bool:
