@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from tools import check_page, conformance_page, protocol_page, security_page
+from flowcage.child.sandbox.lint.rules import RULES
+from tools import conformance_page, page, protocol_page, security_page
 from tools.bundle import bundle
 from tools.json_text import json_text
 from tools.limits_schema import with_limits
 from tools.openrpc import openrpc
+from tools.tables import table
 from tools.typescript import declarations
 
 # From the file's present text (empty where it does not exist) to the text that it should have.
@@ -24,6 +26,11 @@ def _always(text: Callable[[], str]) -> Generate:
     return lambda _present: text()
 
 
+def _rules() -> Iterator[str]:
+    rows = ((f"`{kind}`", rule.severity, rule.says) for kind, rule in RULES.items())
+    return table(("rule", "severity", "what it finds"), rows)
+
+
 # In the order of generation: later files are made from earlier ones.
 FILES: dict[str, Generate] = {
     "schemas/common.json": with_limits,
@@ -35,5 +42,5 @@ FILES: dict[str, Generate] = {
     "docs/protocol.md": protocol_page.embed,
     "docs/conformance.md": conformance_page.embed,
     "docs/security.md": security_page.embed,
-    "docs/check.md": check_page.embed,
+    "docs/check.md": lambda text: page.embed(text, {"rules": _rules}),
 }
