@@ -83,6 +83,8 @@ class _Builder:
     def __init__(self, outline: Outline, most: int) -> None:
         self._outline = outline
         self._left = most
+        # The line and phase of the last call that has one: calls of other kinds than agents belong to it.
+        self._last: tuple[int, str | None] = (0, None)
         self._functions: dict[str, list[Call]] = {}
         self._program: list[Call] = []
         for call in outline.calls:
@@ -124,7 +126,7 @@ class _Builder:
         if self._left <= 0:
             return
         self._left -= 1
-        phase = call.says.get("phase", phase)
+        phase = self._phase_of(call, phase)
         name = call.says.get("name", "")
         if self._left == 0:
             yield Step("more", "… and more", "", call.line)
@@ -138,6 +140,16 @@ class _Builder:
                 yield inner[0]
             elif inner:
                 yield Group("function", f"{one_line(name)}()", tuple(inner), call.line)
+
+    def _phase_of(self, call: Call, outer: str | None) -> str | None:
+        """The phase of a call; of one that is no agent's, that of the agents or of ``phase()`` before it."""
+        phase = call.says.get("phase", outer)
+        if call.kind == "agent" or "phase" in call.says:
+            self._last = (call.line, phase)
+            return phase
+        entered = [(each.line, each.title) for each in self._outline.phases if each.line is not None]
+        before = max((each for each in entered if each[0] <= call.line), default=self._last)
+        return phase or max(self._last, before, key=lambda each: each[0])[1]
 
 
 def _group(block: Block, inner: list[Node]) -> Group:
