@@ -71,7 +71,7 @@ class Plan:
     @property
     def asked(self) -> list[PlannedCall]:
         """Calls that would cost something."""
-        return [each.call for each in self.calls if each.call.agent is not None and each.call.input_tokens]
+        return [each.call for each in self.calls if each.call.is_followed]
 
     @property
     def cost_usd(self) -> float | None:

@@ -29,6 +29,7 @@ class PlannedCall:
         prompt: its text.
         options: as the workflow gave them, with those of its phase.
         agent: name of the agent that would answer; None where none was chosen before it was refused.
+        is_followed: whether that would follow its options, so that it costs something.
         model: that would be asked; None where the agent does not tell before it answers.
         effort, agent_type, isolation: of the call, with what its type of agent says.
         input_tokens, output_tokens: estimated.
@@ -45,6 +46,7 @@ class PlannedCall:
     prompt: str = ""
     options: Mapping[str, Json] = field(default_factory=dict)
     agent: str | None = None
+    is_followed: bool = False
     model: str | None = None
     effort: str | None = None
     agent_type: str | None = None
@@ -103,6 +105,7 @@ class Recorder:
             planned = self._call(call.run_id, call.id)
             planned.agent = name
             examined = examine(call)
+            planned.is_followed = True
             planned.model, planned.effort = examined.model, call.effort
             usage = usage_of(call, self._output_tokens)
             planned.input_tokens, planned.output_tokens = usage.input, usage.output

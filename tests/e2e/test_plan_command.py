@@ -81,6 +81,13 @@ def test_nobody_is_asked_and_nothing_is_kept(folder: Path) -> None:
     assert [row[:3] for row in rows] == [["Find", "find:…", "2"], ["Fix", "fix:…", "?2"]]
 
 
+def test_a_plan_goes_to_a_file(folder: Path) -> None:
+    finished = plan(folder, "return agent('p');", "--agent", "mock", "-o", "plan.json", "--format", "json")
+    assert (finished.status, finished.stdout) == (0, "")
+    assert len(json.loads((folder / "plan.json").read_text())["calls"]) == 1
+    assert plan(folder, "return agent('p');", "--agent", "mock", "-o", "w.js").status == 2
+
+
 def test_fixtures_come_before_stubs_whoever_would_answer(folder: Path) -> None:
     (folder / "answers.json").write_text(json.dumps([{"label": "find:a", "answer": {"list": []}}]))
     told = planned(folder, FAN_OUT, "--agent", "openai:gpt-5.5", "--fixtures", "answers.json")
@@ -175,6 +182,7 @@ def test_a_model_without_a_price_is_unknown_and_not_free(folder: Path) -> None:
     [
         (("--plan", "--detach"), "--detach"),
         (("--plan", "--events", "e.jsonl"), "--events"),
+        (("--plan", "--format", "raw"), "a plan has none"),
         (("--json",), "--json is of a plan"),
         (("--plan-items", "3"), "--plan-items is of a plan"),
         (("--plan", "--agent", "none"), "there is no agent"),

@@ -13,10 +13,11 @@ from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent, provider_of, read_spec
 from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.console import fail, note, say, to_the_end
+from flowcage.host.cli.console import fail, note, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.outcomes.ending import explain_loss
 from flowcage.host.cli.planning.table import table
+from flowcage.host.cli.planning.writing import put
 from flowcage.host.cli.setup.agents import composed, fixtures_in
 from flowcage.host.cli.setup.choice import choose
 from flowcage.host.graph.outline import BadOutline, Outline, read
@@ -63,9 +64,9 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
 
     found, outlines = to_the_end(work, script)
     plan = Plan(found, options, outlines, assumptions, list(dict.fromkeys(notes)))
-    say(
-        strictjson.dumps(plan.to_json()) if given["as_json"] else table(plan, script.typed).removesuffix("\n")
-    )
+    is_json = given["as_json"] or given["result_format"] == "json"
+    told = f"{strictjson.dumps(plan.to_json())}\n" if is_json else table(plan, script.typed)
+    put(files, given["output"], told)
     _leave(found, script, given["fail_on"])
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, say, to_the_end
+from flowcage.host.cli.console import Command, FilePath, fail, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.protocol.messages import DIALECTS
 
@@ -34,6 +33,7 @@ def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> No
     The source is read and not run.
     """
     from flowcage.host.cli.arguments import script as read_script
+    from flowcage.host.cli.planning.writing import put
 
     files = InputFiles({"FILE": file})
     try:
@@ -41,11 +41,7 @@ def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> No
     except InputError as error:
         fail(exits.USAGE, str(error))
     form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "mermaid")
-    drawn = _drawn(script, form, dialect).removesuffix("\n")
-    if output is None:
-        say(drawn)
-    else:
-        _write(files, output, drawn)
+    put(files, output, _drawn(script, form, dialect))
 
 
 def _drawn(script: Script, form: str, dialect: Any) -> str:
@@ -61,7 +57,7 @@ def _drawn(script: Script, form: str, dialect: Any) -> str:
     except BadOutline as wrong:
         fail(exits.OUR_FAULT, f"the child has told no outline: {wrong}")
     if form == "json":
-        return strictjson.dumps(checked.outline)
+        return strictjson.dumps(checked.outline) + "\n"
     from flowcage.host.graph.tree import tree_of
 
     if form == "svg":
@@ -71,22 +67,3 @@ def _drawn(script: Script, form: str, dialect: Any) -> str:
     from flowcage.host.graph.mermaid import MAX_STEPS, mermaid
 
     return mermaid(tree_of(outline, MAX_STEPS))
-
-
-def _write(files: InputFiles, path: Path, text: str) -> None:
-    from flowcage.host.cli.outcomes.output_file import open_output
-    from flowcage.host.terminal.line_sink import write_all
-
-    what = f"--output {path}"
-    try:
-        descriptor = open_output(what, path, files)
-        if descriptor is None:
-            fail(exits.USAGE, f"{what}: this pipe has no reader")
-        try:
-            write_all(descriptor, f"{text}\n".encode())
-        finally:
-            os.close(descriptor)
-    except InputError as error:
-        fail(exits.USAGE, str(error))
-    except OSError as error:
-        fail(exits.USAGE, f"{what}: cannot be written: {error.strerror}")

@@ -25,7 +25,12 @@ _OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print a plan as JSON."),
 )  # fmt: skip
 # Those that a plan has no use for: nothing is kept, and nobody is asked.
-_ELSEWHERE = {"detach": "--detach", "store": "--store", "events": "--events"}
+_ELSEWHERE = {
+    "detach": "--detach",
+    "store": "--store",
+    "events": "--events",
+    "metrics_addr": "--metrics-addr",
+}
 
 
 def planning(command: F) -> F:
@@ -47,4 +52,6 @@ def is_plan(given: Mapping[str, Any]) -> bool:
     for name, option in _ELSEWHERE.items():
         if given[name]:
             fail(exits.USAGE, f"{option} has no use with --plan, which keeps nothing; leave it out")
+    if given["result_format"] == "raw":
+        fail(exits.USAGE, "--format raw is of a result, and a plan has none; give text or json")
     return True

@@ -80,7 +80,7 @@ def _cells(row: _Row) -> tuple[str, ...]:
     calls = [each.call for each in row.calls]
     sizes = [call.input_tokens for call in calls]
     least, most = min(sizes), max(sizes)
-    costs = [call.cost_usd for call in calls if call.agent is not None]
+    costs = [call.cost_usd for call in calls if call.is_followed]
     mark = "?" if any(each.varies for each in row.calls) else ""
     refused = "!" if any(call.refused is not None for call in calls) else ""
     return (
