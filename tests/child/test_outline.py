@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowcage.child.engine.errors import Interrupted
 from flowcage.child.sandbox.outline.outline import MAX_BYTES, MAX_CALLS, MAX_PHASES, MAX_WITHIN, outline_of
 from flowcage.child.sandbox.outline.walk import MAX_DEPTH
 from flowcage.child.sandbox.syntax_tree import tree
+from flowcage.host.graph.outline import read
+from flowcage.host.graph.tree import tree_of
 
 from ..graph.outlines import Unbounded, told_of
 
@@ -242,6 +246,43 @@ def test_names_that_name_each_other_end(text: str) -> None:
 def test_a_damaged_source_has_an_outline_of_what_is_whole() -> None:
     (call,) = outline("await agent('p')\nconst = ) {{{ \x00 \ud7ff")["calls"]
     assert call["prompt"] == "p"
+
+
+_PIECES = st.sampled_from(
+    (
+        *"{}()[];,.?:'`",
+        *(
+            "agent(",
+            "'p'",
+            "`${",
+            "parallel([",
+            "pipeline(f,",
+            "() =>",
+            "for (",
+            "of x)",
+            "while (a)",
+            "if (b)",
+        ),
+        *(
+            "else ",
+            "...",
+            "const a = ",
+            "a",
+            "function f() {",
+            "f()",
+            "phase('A');",
+            ".map(",
+            "&& ",
+            "await ",
+        ),
+        *("switch (a) { case 1:", "break;", "return ", "export default ", "\\x41", "{label: ", "\0", "\n"),
+    )
+)
+
+
+@given(st.lists(_PIECES, max_size=60))
+def test_any_text_has_an_outline_that_the_host_reads_and_draws(pieces: list[str]) -> None:
+    tree_of(read(outline("".join(pieces))))
 
 
 def test_a_walk_ends_with_the_time_of_its_step() -> None:

@@ -51,8 +51,8 @@ def _rows(plan: Plan) -> Iterator[str]:
         row = _row(each)
         place = None if each.place is None else (each.place.line, each.place.column)
         found.setdefault((each.workflow, row.phase, place, row.title, row.who), row).calls.append(each)
-    order = [*plan.found.recorder.phases, ""]
-    rows = sorted(found.values(), key=lambda row: order.index(row.phase) if row.phase in order else 0)
+    order = list(dict.fromkeys(row.phase for row in found.values()))
+    rows = sorted(found.values(), key=lambda row: order.index(row.phase))
     shown = rows[:_MAX_ROWS]
     cells = [("phase", "call", "count", "agent and model", "prompt tokens", "cost"), *map(_cells, shown)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(cells[0]))]
@@ -72,6 +72,8 @@ def _row(each: Placed) -> _Row:
         call_title(each.place) if each.place is not None else one_line(call.label or call.prompt) or "agent"
     )
     who = ":".join(one_line(part) for part in (call.agent, call.model) if part)
+    if call.is_followed and call.model is None and call.cost_usd is None:
+        who = f"{who} (its own model)"
     told = [who or "-", *(one_line(part) for part in (call.effort, call.agent_type, call.isolation) if part)]
     return _Row(one_line(call.phase or ""), cut(title, _WIDEST), cut(" ".join(told), _WIDEST))
 
@@ -137,7 +139,9 @@ def _estimate(plan: Plan) -> Iterator[str]:
     asked = plan.asked
     read, written = sum(call.input_tokens for call in asked), sum(call.output_tokens for call in asked)
     cost = plan.cost_usd
-    told = "the cost is not known: no price for some model" if cost is None else f"about {_usd(cost)}"
+    told = (
+        "the cost is not known, as some model or its price is not" if cost is None else f"about {_usd(cost)}"
+    )
     yield (
         f"estimate: {_many(len(asked), 'answer')}, {read:,} tokens read and {written:,} written, {told}. It "
         f"reckons with {plan.assumptions.output_tokens:,} tokens an answer, arrays of "
@@ -158,7 +162,9 @@ def _bounds(plan: Plan) -> Iterator[str]:
             f"no agent is asked once {_usd(options.max_cost_usd)} are spent (--max-cost); what is at work "
             "then may go beyond"
         )
-    elif plan.bound_usd is not None and plan.asked:
+    elif plan.asked and plan.bound_usd == 0:
+        yield "nobody bills these answers"
+    elif plan.asked and plan.bound_usd is not None:
         yield (
             f"with {most} answers as dear as the dearest one here a run would cost {_usd(plan.bound_usd)}, "
             "under the same assumptions; --max-cost USD sets a ceiling that holds"
