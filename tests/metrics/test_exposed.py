@@ -6,7 +6,8 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -65,6 +66,41 @@ def test_a_port_is_free_again_behind_the_block() -> None:
             pass
     with exposed(f":{where.port}", CollectorRegistry):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:9464", 200),
+        ("[::1]:9464", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example:9464", 421),
+        ("localhost.evil.example", 421),
+    ],
+)
+def test_on_loopback_only_a_name_of_this_machine_is_answered(name: str, status: int) -> None:
+    with exposed("0", CollectorRegistry) as where:
+        connection = HTTPConnection(where.host, where.port, timeout=DEADLINE)
+        connection.request("GET", "/metrics", headers={"Host": name})
+        answer = connection.getresponse()
+        assert (answer.status, b"process_cpu" in answer.read()) == (status, status == 200)
+        connection.close()
+
+
+@pytest.mark.parametrize("line", [b"\x00\xff" * 40_000, b"GET /metrics HTTP/1.1\r\n" + b"x" * 70_000, b""])
+def test_what_is_no_request_ends_its_connection_and_nothing_else(
+    line: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with exposed("0", CollectorRegistry) as where:
+        peer = socket.create_connection((where.host, where.port), timeout=DEADLINE)
+        with suppress(OSError):
+            peer.sendall(line)
+            peer.shutdown(socket.SHUT_WR)
+            peer.recv(100)
+        peer.close()
+        assert urlopen(where.url, timeout=DEADLINE).status == 200
+    assert capfd.readouterr() == ("", "")
 
 
 def scraped(url: str) -> Samples:
