@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, note
-from flowcage.host.cli.operating import metrics
+from flowcage.host.cli.console import Command, FilePath, fail
+from flowcage.host.cli.operating import logs, metrics
 from flowcage.host.cli.runs import access
 from flowcage.host.terminal.text import is_interactive
 
@@ -37,6 +37,7 @@ PORT = 8377
 @click.option("--no-open", is_flag=True, help="Start no browser.")
 @access.STORE
 @metrics.option
+@logs.option
 def ui(port: int, host: str, store: Path | None, **given: Any) -> None:
     """Show the kept runs in a browser, live, and act on them, until Ctrl-C.
 
@@ -89,6 +90,7 @@ async def _serve(
     from flowcage.host.ui.door import names
 
     manager, requests = service_manager(), Requests()
+    tell = logs.teller(given["log_format"], "ui")
     port = listener.getsockname()[1]
     runs = KeptRuns(opened, given["tenant"], path, acts=not given["read_only"])
     program = [sys.executable, "-P", "-c", "from flowcage.host.cli.entry import main; main()"]
@@ -96,11 +98,11 @@ async def _serve(
     asked = counted(app.app_of(runs, Resuming(program, path), keys, allowed), requests)
     origin = names.address_of(host, port)
     if not names.is_loopback(host):
-        note(f"warning: {host} can be reached from other machines, and what is sent is not encrypted")
-    with _entry(keys, origin) as entry, metrics.of_pages(given["metrics_addr"], requests):
+        tell(f"warning: {host} can be reached from other machines, and what is sent is not encrypted")
+    with _entry(keys, origin) as entry, metrics.of_pages(given["metrics_addr"], requests, tell):
 
         def begun() -> None:
-            _announce(entry, keys, origin, opens=not given["no_open"])
+            _announce(entry, keys, origin, tell, opens=not given["no_open"])
             manager.ready(f"serving {origin}")
 
         async with trio.open_nursery() as nursery:
@@ -138,12 +140,12 @@ def _address(keys: Keys, origin: str) -> str:
     return f"{origin}/{keys.place}/enter?key={keys.key}"
 
 
-def _announce(entry: EntryFile, keys: Keys, origin: str, *, opens: bool) -> None:
+def _announce(entry: EntryFile, keys: Keys, origin: str, tell: Callable[[str], None], *, opens: bool) -> None:
     if not is_interactive():  # stderr may be a log, which others read: it has no key
-        note(f"serving {origin}; open {entry.path} in a browser")
+        tell(f"serving {origin}; open {entry.path} in a browser")
         return
-    note(f"serving {_address(keys, origin)}")
-    note(f"the address is good for one browser; for another one open {entry.path}; Ctrl-C ends it")
+    tell(f"serving {_address(keys, origin)}")
+    tell(f"the address is good for one browser; for another one open {entry.path}; Ctrl-C ends it")
     if opens and (sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         import threading
         import webbrowser

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
-from ..e2e.command import DEADLINE
+from ..e2e.command import DEADLINE, FLOWCAGE
 from ..metrics.test_exposed import scraped
 from ..metrics.test_prometheus import value
 from .served import serving
@@ -49,3 +51,17 @@ def test_systemd_is_told_when_the_pages_are_served_and_that_they_end(tmp_path: P
             }
             served.end(signal.SIGTERM)
         assert notified.recv(4096) == b"STOPPING=1\nSTATUS=ends"
+
+
+def test_the_log_of_the_pages_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
+    command: list[str | Path] = [FLOWCAGE, "ui", "--port", "0", "--no-open", "--store", tmp_path / "runs.db"]
+    with subprocess.Popen([*command, "--log-format", "json"], stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr is not None
+            told = json.loads(process.stderr.readline())
+            process.send_signal(signal.SIGTERM)
+            process.wait(DEADLINE)
+        finally:
+            process.kill()
+    assert (told["logger"], told["level"]) == ("flowcage.ui", "info")
+    assert told["message"].startswith("serving http://127.0.0.1:")

@@ -82,7 +82,9 @@ def of_run(address: str | None, began: Began) -> Iterator[Began]:
         yield begin
 
 
-def of_pages(address: str | None, requests: Requests) -> AbstractContextManager[None]:
+def of_pages(
+    address: str | None, requests: Requests, tell: Callable[[str], None]
+) -> AbstractContextManager[None]:
     """Serve the metrics of ``flowcage ui``, where an address is given."""
 
     def collector() -> Collector:
@@ -90,7 +92,7 @@ def of_pages(address: str | None, requests: Requests) -> AbstractContextManager[
 
         return RequestsCollector(requests)
 
-    return nullcontext() if address is None else shown(address, collector)
+    return nullcontext() if address is None else shown(address, collector, tell)
 
 
 def of_server(address: str, tell: Callable[[str], None]) -> Any:
