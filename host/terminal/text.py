@@ -125,7 +125,11 @@ def wants_colour() -> bool:
     for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
         if forced := os.environ.get(name):
             return forced.lower() not in ("0", "false")
-    return is_interactive() and os.environ.get("CLICOLOR") != "0" and os.environ.get("TERM") != "dumb"
+    return (
+        is_interactive()
+        and os.environ.get("CLICOLOR") != "0"
+        and os.environ.get("TERM", "") not in ("", "dumb")
+    )
 
 
 @cache
