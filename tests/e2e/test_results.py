@@ -129,7 +129,7 @@ def test_each_line_of_stderr_is_a_record(tmp_path: Path) -> None:
         "failed": 0,
         "cancelled": 0,
         "reused": 0,
-        "tokens": 2,
+        "tokens": 1,
         "costUsd": 0.0,
         "unpriced": 0,
     }
