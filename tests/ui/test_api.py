@@ -155,6 +155,14 @@ def test_a_run_is_told_live_from_another_process(place: Place) -> None:
         assert client.get(f"runs/{run['id']}/calls/2/1").status_code == 404
 
 
+def test_asking_for_the_head_of_a_stream_holds_none_open(tmp_path: Path) -> None:
+    kept.make(tmp_path / "runs.db", "gone")
+    with serving(tmp_path / "runs.db") as served:
+        client = served.client()
+        for path in ("runs/stream", "runs/gone/stream", "runs"):
+            assert client.http.head(f"{client.base}/api/{path}").status_code == 200
+
+
 def test_a_prompt_of_a_megabyte_is_cut_on_the_page_and_whole_by_itself(place: Place) -> None:
     run_id = place.ran("return (await agent('x'.repeat(1048576))).length")
     with serving(place.store) as served:

@@ -39,10 +39,12 @@ class Stream:
         self._events = events
         self._sending = trio.Lock()
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        if self._streams.open >= MOST:
-            await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"5")]})
+        is_full, only_head = self._streams.open >= MOST, scope["method"] == "HEAD"  # which each route takes
+        if is_full or only_head:
+            status, headers = (503, [(b"retry-after", b"5")]) if is_full else (200, _HEADERS)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
         self._streams.open += 1
