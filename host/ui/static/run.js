@@ -28,6 +28,7 @@ function begin(whole) {
     actions: actions(),
     extra: (call) => (acts && isQuestion(call) ? form(call) : null),
   });
+  page.update({}); // which of the actions there are follows from the page's model
 }
 
 function actions() {

@@ -118,6 +118,8 @@ def test_a_person_answers_by_forms(place: Place, enter: Enter) -> None:
     with place.running(QUESTIONS) as process:
         page = enter()
         page.locator(".run-link").click(timeout=SOON)
+        page.get_by_role("button", name="Answer", exact=True).first.wait_for(timeout=SOON)
+        page.reload()  # when nothing changes any more
         page.get_by_role("button", name="Answer", exact=True).first.click(timeout=SOON)
         form = page.get_by_role("region", name="Your answer")
         form.get_by_role("button", name="Answer").click(timeout=SOON)
