@@ -189,8 +189,8 @@ class Plan:
             )
         if len(self.calls) >= most:
             yield (
-                f"the dry run made all {most:,} calls that --max-total-agents allows: with these answers a "
-                "loop of the workflow does not end"
+                f"the dry run made all {most:,} calls that --max-total-agents allows: the workflow makes "
+                "more, or a loop of it does not end with these answers"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ def test_a_plan_tells_calls_models_costs_and_what_depends_on_answers(folder: Pat
     assert told["bounds"]["asksOfThesePlannedCalls"] == 6
     assert told["bounds"]["costUsd"] == pytest.approx(1_000 * max(call["costUsd"] for call in told["calls"]))
     assert any("ANTHROPIC_API_KEY" in note for note in told["notes"])
+    page = (EXAMPLES.parent / "docs" / "looking.md").read_text().partition("## A plan")[2]
+    documented = set(re.findall(r"`(\w+)`", page))
+    assert documented >= {*told, *told["calls"][0], *told["estimate"], *told["bounds"], *told["varies"][0]}
 
 
 def test_arrays_have_as_many_items_as_asked_for(folder: Path) -> None:
@@ -156,7 +160,7 @@ def test_a_loop_that_no_answer_ends_is_cut_and_said(folder: Path) -> None:
     source = "while (!(await agent('done?', {schema: {type: 'boolean'}})));\nreturn 1;"
     finished = plan(folder, source, "--agent", "mock", "--max-total-agents", "20")
     assert finished.status == 1
-    assert "a loop of the workflow does not end" in finished.stdout
+    assert "a loop of it does not end" in finished.stdout
     assert "--max-total-agents" in finished.stdout
 
 
