@@ -172,6 +172,13 @@ def test_a_workflow_that_fails_on_stubs_ends_as_its_run_would(folder: Path) -> N
     assert "1 agent call" in finished.stdout
 
 
+def test_what_a_run_would_warn_of_is_told(folder: Path) -> None:
+    source = "const r = await parallel([() => agent('a'), () => { throw new Error('oops') }]);\nreturn r;"
+    finished = plan(folder, source, "--agent", "mock")
+    assert finished.status == 0
+    assert "parallel()[1] became null: oops" in finished.stderr
+
+
 def test_a_model_without_a_price_is_unknown_and_not_free(folder: Path) -> None:
     finished = plan(
         folder, "return agent('x', {model: 'm\\u202e<b>'});", "--agent", "anthropic", "--max-cost", "1"

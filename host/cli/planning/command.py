@@ -13,7 +13,7 @@ from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent, provider_of, read_spec
 from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
-from flowcage.host.cli.console import fail, note, to_the_end
+from flowcage.host.cli.console import fail, note, to_the_end, warn
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.outcomes.ending import explain_loss
 from flowcage.host.cli.planning.table import table
@@ -79,6 +79,8 @@ async def _outlines(found: DryRun, dialect: Any) -> AsyncIterator[tuple[str, Out
 
 
 def _leave(found: DryRun, script: Script, fail_on: Any) -> NoReturn:
+    if found.report is not None:
+        warn(found.report, script)
     if found.error is not None:
         note(script.as_typed(exits.explain(found.error, script.text)))
         note("the answers of a plan are made up; --fixtures FILE gives others")

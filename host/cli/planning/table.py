@@ -143,8 +143,8 @@ def _estimate(plan: Plan) -> Iterator[str]:
         "the cost is not known, as some model or its price is not" if cost is None else f"about {_usd(cost)}"
     )
     yield (
-        f"estimate: {_many(len(asked), 'answer')}, {read:,} tokens read and {written:,} written, {told}. It "
-        f"reckons with {plan.assumptions.output_tokens:,} tokens an answer, arrays of "
+        f"estimate: {_many(len(asked), 'answer')}, {_many(read, 'token')} read and {written:,} written, "
+        f"{told}. It reckons with {plan.assumptions.output_tokens:,} tokens an answer, arrays of "
         f"{plan.assumptions.items}, and each prompt read once; agents that use tools need a multiple"
     )
 
