@@ -133,10 +133,10 @@ async def _table(
 
 def has_room_for_a_table() -> bool:
     """Whether stderr is a terminal on which lines can be drawn anew."""
-    from flowcage.host.cli.live.display import size_of
-
     if not text.is_interactive() or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
         return False
+    from flowcage.host.cli.live.display import size_of
+
     return size_of(sys.stderr.fileno()) is not None
 
 

@@ -46,7 +46,8 @@ def progress_of(given: Mapping[str, Any], *, has_prompt: bool = False) -> Progre
     """What they say of stderr."""
     from flowcage.host.cli.progress import Progress
 
-    return Progress(given["quiet"], given["plain"], given["log_format"] == "json", has_prompt)
+    is_plain = given["plain"] or given.get("detached") is not None  # which has the terminal for a moment only
+    return Progress(given["quiet"], is_plain, given["log_format"] == "json", has_prompt)
 
 
 def is_asked(given: Mapping[str, Any]) -> bool:

@@ -320,3 +320,15 @@ def test_a_run_that_is_not_there_is_a_usage_error(scene: Scene) -> None:
     assert flowcage(*scene.words[1:3], "--agent", "mock", "--store", scene.store, "--no-prompt").status == 0
     finished = flowcage("watch", "nope", "--store", scene.store)
     assert (finished.status, finished.stdout) == (2, "")
+
+
+def test_a_detached_run_draws_nothing_and_its_log_has_lines(scene: Scene) -> None:
+    with terminal() as emulator, on_terminal(emulator, *scene.words, "--detach") as process:
+        told = json.loads("".join(emulator.read_to_the_end()))
+        assert process.wait(DEADLINE) == 0
+        assert b"\x1b[?7l" not in emulator.raw
+    scene.let_go()
+    assert flowcage("wait", told["runId"], "--store", scene.store).status == 0
+    log = Path(told["log"]).read_text()
+    assert "-> agent 1 the plan\n" in log
+    assert re.search(r"^done in .*: 4 agents, 0 failed$", log, re.MULTILINE)

@@ -93,7 +93,7 @@ async def _news(opened: SqliteStore, run_id: str, telling: Telling) -> AsyncGene
         async for summary in changes:
             for event in events_of(telling, await opened.entries(run_id, telling.next)):
                 yield event
-            if summary.state == "asleep" and (before is None or before.state != "asleep"):
+            if summary.state == "asleep" and (before is None or _sleep_of(before) != _sleep_of(summary)):
                 yield _asleep(summary)
             if summary.state == "queued" and before is None:
                 note(f"note: run {run_id} is in a queue, and has not begun")
@@ -101,6 +101,11 @@ async def _news(opened: SqliteStore, run_id: str, telling: Telling) -> AsyncGene
                 is_late = True
                 note(f"note: nobody has woken the run; flowcage resume {run_id} does")
             before = summary
+
+
+def _sleep_of(summary: Summary) -> tuple[str, int, int | None]:
+    """What differs between two sleeps."""
+    return summary.state, summary.epoch, summary.wake_at
 
 
 def _clock(summary: Summary) -> Callable[[], float]:
