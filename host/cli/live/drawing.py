@@ -23,6 +23,7 @@ _GAP = 2
 _MOST_OF_NAME = 0.45  # of the width, where there are notes
 _LEAST_NAME = 12
 _LEAST_NOTES = 10
+_LEAST_BESIDE_NOTES = 24  # of a name that is as long: agents are told apart by the ends of their labels
 # In this order, where a name had less than this.
 _GIVEN_UP = {"tokens": 12, "cost": 12, "seconds": 12, "calls": 6}
 _COLUMNS = ("calls", "tokens", "cost", "seconds")
@@ -65,15 +66,16 @@ def draw(shown: Sequence[Row], width: int) -> tuple[Line, ...]:
     names = [_name(row, width) for row in shown]
     widths = _widths(cells, width)
     own = sum(widths.values()) + _GAP * len(widths)
-    has_notes = any(row.notes for row in shown) and width - own - _LEAST_NAME >= _LEAST_NOTES + _GAP
+    longest = max(map(cell_len, names))
+    room = width - own - max(_LEAST_NAME, min(longest, _LEAST_BESIDE_NOTES))
+    has_notes = any(row.notes for row in shown) and room >= _LEAST_NOTES + _GAP
     if not has_notes:  # that would tell of failures
         cells = [_cells(row, f" ✗{row.failed}" if row.failed else "") for row in shown]
         widths = _widths(cells, width)
         own = sum(widths.values()) + _GAP * len(widths)
-    longest = max(map(cell_len, names))
     most = width - own
     if has_notes:
-        most = max(_LEAST_NAME, min(most - _LEAST_NOTES - _GAP, int(width * _MOST_OF_NAME)))
+        most = min(most - _LEAST_NOTES - _GAP, max(_LEAST_BESIDE_NOTES, int(width * _MOST_OF_NAME)))
     of_name = max(1, min(longest, most))
     return tuple(
         _line(row, name, each, widths, of_name, width)
