@@ -72,6 +72,10 @@ class InputFiles:
                     if _identity(os.fstat(number)) == _identity(status):
                         raise InputError(f"{what} is the file that {name} goes to; name another one")
 
+    def note_output(self, what: str, descriptor: int) -> None:
+        """Refuse this file for another output, too: one would overwrite the other."""
+        self._read[_identity(os.fstat(descriptor))] = what
+
     def _read_stdin(self, what: str) -> bytes:
         if sys.stdin is None:
             raise InputError(f"{what} -: stdin is closed")

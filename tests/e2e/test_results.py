@@ -74,6 +74,15 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_run(tmp_path: 
     assert path.read_text() == "log('ran'); return 1"
 
 
+def test_events_and_the_result_do_not_share_a_file(tmp_path: Path) -> None:
+    path, out = script(tmp_path, "return 1"), tmp_path / "out"
+    finished = flowcage("run", path, "--no-store", "-o", out, "--events", out)
+    assert finished.status == 2
+    assert f"--events {out} is the same file as --output {out}; it would be overwritten" in finished.stderr
+    again = flowcage("run", path, "--no-store", "-o", "/dev/null", "--events", "/dev/null")
+    assert (again.status, again.stdout) == (0, "")
+
+
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     finished = flowcage("run", script(tmp_path, "return 1"), "--no-store", "-o", "/dev/full")
     assert finished.status == 125

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +105,7 @@ class Conclusion:
         style = "bold green" if verdict == Verdict.COMPLETED else "bold red"
         tell(painted(safe(summary(verdict, spent)), style, colour=colour))
         if run is not None and is_interactive():
-            store = "" if self._store is None else f" --store {self._store}"
+            store = "" if self._store is None else f" --store {shlex.quote(str(self._store))}"
             commands = (f"flowcage {name} {run}{store}" for name in ("show", "report"))
             tell(painted(safe(f"look closer: {', '.join(commands)}"), "dim", colour=colour))
 

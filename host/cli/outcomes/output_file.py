@@ -22,7 +22,7 @@ def open_output(what: str, path: Path, inputs: InputFiles) -> int | None:
         A descriptor; None for a named pipe without a reader, for which `open_pipe` waits.
 
     Raises:
-        InputError: the file is one of the inputs, or stdout or stderr go to it.
+        InputError: the file is one of the inputs or outputs, or stdout or stderr go to it.
         OSError: the file cannot be opened.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
@@ -38,6 +38,7 @@ def open_output(what: str, path: Path, inputs: InputFiles) -> int | None:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.ftruncate(descriptor, 0)
         os.set_blocking(descriptor, True)
+        inputs.note_output(what, descriptor)
     except BaseException:
         os.close(descriptor)
         raise
