@@ -2,10 +2,12 @@
 
 import { seconds } from "./format.js";
 import { linesOf, outlineOf } from "./places.js";
+import { pageOf } from "./shape.js";
 import { isOpen, kindOf, ORDER, repeats, statusOf, workedSeconds } from "./states.js";
 
 export class Model {
-  constructor(whole, options = {}) {
+  constructor(document, options = {}) {
+    const whole = pageOf(document);
     this.isLive = options.live ?? false;
     this.run = whole.run ?? {};
     this.flowcage = whole.flowcage;
@@ -20,7 +22,8 @@ export class Model {
   }
 
   /** Merge what has changed; calls by id, workflows by path, logs and events at the end. */
-  take(delta) {
+  take(changes) {
+    const delta = pageOf(changes);
     if (delta.run) this.run = { ...this.run, ...delta.run };
     for (const each of delta.calls ?? []) {
       this.calls.set(each.id, { ...this.calls.get(each.id), ...each });
