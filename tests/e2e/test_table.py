@@ -18,6 +18,7 @@ import pytest
 
 from ..terminal.emulator import Emulator, on_terminal, terminal
 from .command import DEADLINE, FLOWCAGE, flowcage
+from .test_on_a_terminal import STEERING, require_harmless
 
 SOURCE = """phase('Plan');
 log('began', args);
@@ -234,6 +235,23 @@ def test_a_small_terminal_has_a_small_table(scene: Scene) -> None:
         assert process.wait(DEADLINE) == 0
     assert sum(line.startswith("w.js") for line in lines) == 1
     assert sum(line.startswith("  Plan") for line in lines) == 1
+
+
+# All that the table itself writes, with colours.
+OWN = re.compile("\x1b\\[(?:\\?(?:2026|25|7)[hl]|[0-9;]*m|[0-9]+[AG]|2K|J)|\r")
+
+
+def test_texts_of_a_script_steer_no_table(scene: Scene) -> None:
+    source = STEERING.replace(
+        "await agent(", "await agent('wait', {label: '\x1b[2Jlabel\u202e'}); await agent("
+    )
+    (scene.folder / "w.js").write_text(source)
+    with terminal() as emulator, on_terminal(emulator, *scene.words) as process:
+        emulator.read_until(lambda lines: any("[2Jlabel" in line for line in lines))
+        scene.let_go()
+        emulator.read_to_the_end()
+        assert process.wait(DEADLINE) == 0
+    require_harmless(OWN.sub("", emulator.raw.decode()))
 
 
 # ---- watch -----------------------------------------------------------------------------------
