@@ -63,8 +63,9 @@ def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
             _dry_run(path, job, as_json=given["as_json"])
         assert conclusion is not None
         ending = Ending(job.script, job.settings["given"]["fail_on"], conclusion)
-        if record.summary.state == "running" and not given["quiet"]:
-            note(f"note: run {record.summary.run_id} may go on; what is in the store by now is reused")
+        old = record.summary
+        if old.state == "running" and not old.is_abandoned and not given["quiet"]:
+            note(f"note: run {old.run_id} may go on; what is in the store by now is reused")
         ending.of(lambda: _live(path, job, ending, file))
 
 
