@@ -168,6 +168,17 @@ def test_spans_of_a_command_go_where_the_variables_say(tmp_path: Path) -> None:
     assert (finished.status, finished.stderr, paths) == (0, "", ["/v1/traces"])
 
 
+def test_a_collector_that_is_not_there_is_told_in_a_line_and_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("return 1")
+    with collector() as (url, _paths):
+        pass
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    finished = flowcage("run", tmp_path / "w.js", "--quiet", "--no-store", env=variables)
+    assert (finished.status, finished.json["result"]) == (0, 1)
+    assert finished.stderr.startswith("flowcage: warning: spans could not be exported")
+    assert finished.stderr.count("\n") == 1
+
+
 def test_spans_that_cannot_be_made_end_no_run(tmp_path: Path) -> None:
     (tmp_path / "w.js").write_text("return 1")
     variables = {"OTEL_TRACES_EXPORTER": "zipkin"}

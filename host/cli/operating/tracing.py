@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowcage.host.agents.trace import set_trace, trace_in
 from flowcage.host.cli.console import note
+from flowcage.host.terminal.text import wait_until_told
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Event, Listener
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 # Makes of a listener one that makes spans, too.
 Traced: TypeAlias = "Callable[[Listener | None], Listener | None]"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_FLUSH_MS = 5_000
+_FLUSH_SECONDS = 5.0
 
 
 def exporter_of(environment: Mapping[str, str]) -> str | None:
@@ -44,10 +47,10 @@ def traced() -> Iterator[Traced]:
     """Make spans for the length of a block, where the environment asks for them."""
     try:
         exporter = exporter_of(os.environ)
-        provider = None if exporter is None else _provider(exporter)
+        provider, counting = (None, None) if exporter is None else _provider(exporter)
     except (ImportError, ValueError) as error:
         note(f"warning: no spans are made: {error}")
-        provider = None
+        provider = counting = None
     set_trace(trace_in(os.environ))
     if provider is None:
         yield lambda listener: listener
@@ -55,9 +58,12 @@ def traced() -> Iterator[Traced]:
     try:
         yield _with_spans(provider)
     finally:
-        if not provider.force_flush(_FLUSH_MS):
-            note("warning: some spans could not be exported")
-        provider.shutdown()
+        exporting = threading.Thread(target=provider.shutdown, daemon=True)
+        exporting.start()
+        exporting.join(_FLUSH_SECONDS)  # of a collector that does not answer
+        if counting is not None and (exporting.is_alive() or counting.lost):
+            note("warning: spans could not be exported; see to the collector, or unset its variables")
+            wait_until_told()  # the command has told all else, and is about to exit
 
 
 def _with_spans(provider: Any) -> Traced:
@@ -81,8 +87,28 @@ def _with_spans(provider: Any) -> Traced:
     return lambda listener: tell if listener is None else both(listener)
 
 
-def _provider(exporter: str) -> Any:
-    """What makes spans and exports them, set up by OpenTelemetry's variables."""
+class _Counting:
+    """An exporter that knows whether it has lost spans; its own words would be lines of others on stderr."""
+
+    def __init__(self, exporter: Any) -> None:
+        self._exporter = exporter
+        self.lost = False
+        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+
+    def export(self, spans: Any) -> Any:
+        result = self._exporter.export(spans)
+        self.lost = self.lost or result.name != "SUCCESS"
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> Any:
+        return self._exporter.force_flush(timeout_millis)
+
+
+def _provider(exporter: str) -> tuple[Any, _Counting]:
+    """What makes spans, and what exports them, set up by OpenTelemetry's variables."""
     try:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -97,5 +123,6 @@ def _provider(exporter: str) -> Any:
     resource = Resource.create({"service.name": "flowcage"}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     made: Any = OTLPSpanExporter() if exporter == "otlp" else ConsoleSpanExporter(out=sys.stderr)
-    provider.add_span_processor(BatchSpanProcessor(made))
-    return provider
+    counting: Any = _Counting(made)
+    provider.add_span_processor(BatchSpanProcessor(counting))
+    return provider, counting
