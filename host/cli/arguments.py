@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from flowcage.host.agents.agent import Agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
 from flowcage.host.cli.setup.agents import agent_of, identity_of
+from flowcage.host.cli.workflow_path import folder_instead, missing
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
@@ -61,9 +62,9 @@ def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
     except SourceFileError as error:
         raise InputError(str(error)) from None
     except FileNotFoundError:
-        raise InputError(f"{typed}: no such file") from None
+        raise InputError(missing(file)) from None
     except IsADirectoryError:
-        raise InputError(f"{typed}: is a folder; name a workflow file") from None
+        raise InputError(folder_instead(file)) from None
     except OSError as error:
         raise InputError(f"{typed}: cannot be read: {error.strerror}") from None
 

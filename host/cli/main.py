@@ -28,6 +28,7 @@ from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
 from flowcage.host.cli.wire import conformance, schema, serve
+from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS
@@ -62,7 +63,7 @@ def cli() -> None:
              "75 no agent can be asked, see to the account, 124 timeout, 125 flowcage's fault, "
              "130 interrupted (129 hung up, 143 terminated), "
              "137 out of memory or killed.")  # fmt: skip
-@click.argument("file", type=FilePath(allow_dash=True))
+@click.argument("file", metavar="FILE|NAME", type=WorkflowPath())
 @click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
 @click.option("--args-file", type=FilePath(allow_dash=True),
               help="The workflow's args from a JSON file; - is stdin.")  # fmt: skip
@@ -125,6 +126,8 @@ def cli() -> None:
 @showing
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print its result.
+
+    NAME is that of a file NAME.js or NAME.mjs in this folder, in workflows or in .claude/workflows.
 
     Where stdout is no terminal, that is one line of JSON that tells how the run ended.
     """

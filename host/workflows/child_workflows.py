@@ -22,16 +22,17 @@ from flowcage.host.outcome.errors import (
 )
 from flowcage.host.run.options import Caller, KeptChild
 from flowcage.host.terminal.near_match import did_you_mean
-from flowcage.host.workflows.beneath import OutsideRoot, file_names, opened_file, relative_to
+from flowcage.host.workflows.beneath import OutsideRoot, opened_file, relative_to
+from flowcage.host.workflows.names import (
+    MAX_NAME_CHARACTERS,
+    WORKFLOWS_FOLDER,
+    file_paths,
+    is_name,
+    names_in,
+    stem,
+)
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
-
-# Where ``workflow('name')`` looks below the root, after the folder of its caller.
-WORKFLOWS_FOLDER = ".claude/workflows"
-SUFFIXES = (".js", ".mjs")
-MAX_NAME_CHARACTERS = 100
-# Names that a near match is looked for in; somebody else may have filled the folder.
-MAX_LISTED_NAMES = 200
 
 
 class SourceFileError(FlowcageError):
@@ -64,9 +65,9 @@ def source_text(data: bytes, name: str) -> str:
 class ChildWorkflows:
     """Answers ``workflow({scriptPath})`` and ``workflow('name')`` from files.
 
-    A path is relative to the folder of its caller. A name is that of a file with one of `SUFFIXES`, beside
-    its caller or in `WORKFLOWS_FOLDER` below the root, in this order. What the caller gets to see of the
-    file's place, in errors, stacks and events, is its path below the root.
+    A path is relative to the folder of its caller. A name is that of a file, `.js` or `.mjs`,
+    beside its caller or in `WORKFLOWS_FOLDER` below the root, in this order. What the caller gets to see
+    of the file's place, in errors, stacks and events, is its path below the root.
 
     Attributes:
         root: no file outside this folder is read, whatever ``..`` or symbolic links say.
@@ -126,18 +127,15 @@ class ChildWorkflows:
         for folder in folders:
             if found := self._in_folder(folder, name):
                 return found
-        looked = ", ".join(
-            os.path.normpath(f"{each}/{name}{suffix}") for each in folders for suffix in SUFFIXES
-        )
+        looked = ", ".join(path for folder in folders for path in file_paths(folder, name))
         raise RequestRejected(
             f"there is no workflow {name!r}: looked for {looked} below the root folder"
-            + did_you_mean(_stem(name), self._names_in(folders))
+            + did_you_mean(stem(name), names_in(self.root, folders))
         )
 
     def _in_folder(self, folder: str, name: str) -> tuple[str, str] | None:
         found = []
-        for suffix in SUFFIXES:
-            path = os.path.normpath(f"{folder}/{name}{suffix}")
+        for path in file_paths(folder, name):
             try:
                 found.append(self._read(path, path))
             except _NotThere:
@@ -148,10 +146,6 @@ class ChildWorkflows:
                 "use workflow({scriptPath: '…'})"
             )
         return found[0] if found else None
-
-    def _names_in(self, folders: list[str]) -> list[str]:
-        listed = [each for folder in folders for each in file_names(self.root, folder, MAX_LISTED_NAMES)]
-        return [_stem(name) for name in listed if name.endswith(SUFFIXES) and is_name(name)]
 
     def _read(self, path: str, name: str) -> tuple[str, str]:
         """The path below the root as errors and stacks have it, and the text."""
@@ -194,12 +188,3 @@ def _for_workflows(error: SourceFileError | RunError) -> str:
     if isinstance(error, RunError) and not isinstance(error, _TELLABLE):
         return f"it ended as {error.verdict}"
     return str(error)
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0] if name.endswith(SUFFIXES) else name
-
-
-def is_name(text: str) -> bool:
-    """Whether ``workflow('…')`` may look for it: one step of a path, and not a hidden one."""
-    return 0 < len(text) <= MAX_NAME_CHARACTERS and not text.startswith(".") and not set(text) & set("/\\\0")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, note, say, to_the_end
+from flowcage.host.cli.console import Command, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.host.terminal.text import leave
 from flowcage.protocol.messages import DIALECTS
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     epilog="Exit status: 0 no errors, 1 errors (with --strict: warnings, too), 2 wrong usage, or a file that "
     "cannot be read, 125 flowcage's fault.",
 )
-@click.argument("paths", metavar="FILE|FOLDER...", type=FilePath(allow_dash=True), nargs=-1, required=True)
+@click.argument("paths", metavar="FILE|NAME|FOLDER...", type=WorkflowPath(or_folder=True), nargs=-1,
+                required=True)  # fmt: skip
 @click.option(
     "--json",
     "form",

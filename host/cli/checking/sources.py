@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
+from flowcage.host.cli.workflow_path import missing
 from flowcage.host.workflows.child_workflows import SourceFileError, source_text
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
@@ -85,5 +86,7 @@ def _text(files: InputFiles, path: Path) -> str:
         return source_text(files.read("FILE", path)[: DEFAULT_MAX_MESSAGE_BYTES + 1], typed)
     except SourceFileError as error:
         raise InputError(str(error)) from None
+    except FileNotFoundError:
+        raise InputError(missing(path)) from None
     except OSError as error:
         raise InputError(f"{typed}: cannot be read: {error.strerror}") from None

@@ -10,6 +10,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.protocol.messages import DIALECTS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _BY_SUFFIX = {".svg": "svg", ".json": "json"}
 
 
 @click.command(cls=Command)
-@click.argument("file", type=FilePath(allow_dash=True))
+@click.argument("file", metavar="FILE|NAME", type=WorkflowPath())
 @click.option("--format", "form", type=click.Choice(FORMATS),
               help="mermaid is text that many pages and editors draw; svg is a picture, light or dark as its "
               "reader likes; json is the outline.  [default: that of -o's suffix, or mermaid]")  # fmt: skip

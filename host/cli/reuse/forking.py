@@ -13,11 +13,12 @@ from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import showing
+from flowcage.host.cli.workflow_path import WorkflowPath
 
 
 @click.command(cls=Command)
 @click.argument("run")
-@click.argument("script", type=FilePath(allow_dash=True), required=False)
+@click.argument("script", type=WorkflowPath(), required=False)
 @click.option("--at", type=click.IntRange(1), metavar="TURN",
               help="Reuse only what RUN was told before this turn; turns are counted from 1.")  # fmt: skip
 @click.option("--from", "from_call", metavar="CALL",

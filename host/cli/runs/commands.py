@@ -15,6 +15,7 @@ from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import is_asked, progress_of, showing
+from flowcage.host.cli.workflow_path import WorkflowPath
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Listener
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @access.RUN
-@click.argument("script", type=FilePath(allow_dash=True), required=False)
+@click.argument("script", type=WorkflowPath(), required=False)
 @click.option("--retry-failed", is_flag=True,
               help="Ask the calls again that failed, and reuse the other answers, in a new run.")  # fmt: skip
 @click.option("--reuse", is_flag=True,
