@@ -1,4 +1,4 @@
-"""Draws the picture of a report in README.md, of a made-up run: ``python bench/report_picture.py``."""
+"""Draws the picture of a report in README.md, of a made-up run: ``python bench/page/picture.py``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from flowcage.host.page.html import assemble
 from tests.page.browser.documents import document
 
-PICTURE = Path(__file__).parents[1] / "docs" / "report.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "report.png"
 CHROMIUM = "chromium", "chromium-browser", "google-chrome"
 
 

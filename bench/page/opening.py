@@ -1,6 +1,6 @@
 """The page of a run with many agents in Chromium: how long it takes to open, and its longest frame.
 
-``python bench/report_page.py [--agents 1000] [--html FILE] [--trace FILE]``. The page is a made-up run's, or
+``python bench/page/opening.py [--agents 1000] [--html FILE] [--trace FILE]``. The page is a made-up run's, or
 the file of ``flowcage report RUN -o FILE``. Figures are from the browser's own trace, in milliseconds:
 
 - open: from the navigation to the frame that shows the overview, then to the frame that shows the calls;
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from flowcage.host.page.html import assemble
 from tests.page.browser.documents import document
