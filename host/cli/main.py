@@ -17,7 +17,8 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.checking.command import check
-from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, say, to_the_end
+from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
+from flowcage.host.cli.groups import Grouped
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
@@ -43,9 +44,7 @@ class _Interrupted(BaseException):
     """Ctrl-C, in a form that click does not handle: it would write to stderr, and so wait for its reader."""
 
 
-class _Commands(Command, click.Group):
-    command_class = Command
-
+class _Commands(Grouped):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

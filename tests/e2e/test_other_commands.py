@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from flowcage.host.cli.main import cli
 
 from .command import FLOWCAGE, flowcage
 
@@ -23,6 +26,14 @@ def test_every_command_explains_itself(command: str) -> None:
     finished = flowcage(command, "--help")
     assert finished.status == 0
     assert "Usage:" in finished.stdout
+
+
+def test_the_help_has_every_command_in_a_line_of_its_own_and_the_first_steps_first() -> None:
+    told = flowcage("--help").stdout
+    listed = re.findall(r"^  ([a-z]+) +\S", told.partition("Run a workflow:")[2], re.MULTILINE)
+    assert listed[:2] == ["run", "check"]
+    assert sorted(listed) == sorted(cli.commands)
+    assert "..." not in told.partition("Options:")[2]
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
