@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _form = {"json": False}  # of messages
+_FOREIGN_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf"})
 
 
 class Seconds(click.FloatRange):
@@ -83,6 +84,15 @@ class FilePath(click.Path):
         if value == "-" and not self.allow_dash:
             self.fail("'-' is not stdin or stdout here; for a file of that name write './-'", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def require_known_ending(output: Path | None, formats: Sequence[str]) -> None:
+    """Leave where a file is called as what no command writes: whoever opens it would see nothing."""
+    ending = "" if output is None else output.suffix.lower()
+    if ending in _FOREIGN_ENDINGS:
+        known = f"{', '.join(formats[:-1])} or {formats[-1]}"
+        what = f"no {ending} is written here; use another ending, or --format {known}"
+        fail(exits.USAGE, f"-o {output}: {what}")
 
 
 class Command(click.Command):

@@ -51,11 +51,11 @@ class Grouped(Command, click.Group):
 
     command_class = Command
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         """All of them, in the order of `GROUPS`."""
         return [name for commands in GROUPS.values() for name in commands]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group."""
         width = max(map(len, self.commands))
         for title, commands in GROUPS.items():

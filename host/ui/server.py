@@ -30,6 +30,7 @@ def listening(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.getaddrinfo(host, port, family)  # create_server would make of its error one like any other
         listener = socket.create_server((host, port), family=family)
     except socket.gaierror:
         raise ListenError(f"--host {host}: this machine has no such name or address") from None

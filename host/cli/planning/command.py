@@ -66,7 +66,8 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
     plan = Plan(found, options, outlines, assumptions, list(dict.fromkeys(notes)))
     is_json = given["as_json"] or given["result_format"] == "json"
     told = f"{strictjson.dumps(plan.to_json())}\n" if is_json else table(plan, script.typed)
-    put(files, given["output"], told)
+    if is_json or found.error is None or recorder.calls:  # a table of nothing would hide the error
+        put(files, given["output"], told)
     _leave(found, script, given["fail_on"])
 
 
@@ -83,7 +84,8 @@ def _leave(found: DryRun, script: Script, fail_on: Any) -> NoReturn:
         warn(found.report, script)
     if found.error is not None:
         note(script.as_typed(exits.explain(found.error, script.text)))
-        note("the answers of a plan are made up; --fixtures FILE gives others")
+        if found.recorder.calls:
+            note("the answers of a plan are made up; --fixtures FILE gives others")
         leave(exits.status(found.error))
     census = None if found.report is None else found.report.census
     loss = None if census is None else explain_loss(census, fail_on)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, to_the_end
+from flowcage.host.cli.console import Command, FilePath, fail, require_known_ending, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.protocol.messages import DIALECTS
@@ -36,6 +36,8 @@ def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> No
     from flowcage.host.cli.arguments import script as read_script
     from flowcage.host.cli.planning.writing import put
 
+    if form is None:
+        require_known_ending(output, FORMATS)
     files = InputFiles({"FILE": file})
     try:
         script = read_script(files, file)

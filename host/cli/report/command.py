@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, note, say
+from flowcage.host.cli.console import Command, FilePath, fail, note, require_known_ending, say
 from flowcage.host.cli.report.formats import format_of, name_of
 from flowcage.host.cli.report.writing import OutputError, is_same_file, put
 from flowcage.host.cli.runs import access
@@ -43,6 +43,8 @@ def report(
 
     The file holds prompts and answers, so nobody else can read it. Its path is printed.
     """
+    if form is None:
+        require_known_ending(output, tuple(FORMATS))
     chosen = form or format_of(output)
     if opens and (chosen != "html" or output == _STDOUT):
         fail(exits.USAGE, "--open shows a page: leave out --format and -o -")
