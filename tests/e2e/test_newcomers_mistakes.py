@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from .command import EXAMPLES, flowcage
+from .command import EXAMPLES, FLOWCAGE, flowcage
 
 
 def test_a_plan_of_a_script_that_is_no_javascript_is_its_error_alone(tmp_path: Path) -> None:
@@ -26,6 +29,21 @@ def test_a_file_that_is_called_a_picture_is_not_written_as_text(
     assert finished.status == 2
     assert f"-o x{ending}: no {ending.lower()} is written here; use another ending" in finished.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_ctrl_c_has_ended_is_told_as_interrupted_by_ls(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("log('sleeps')\nawait SW.extra.sleep(3_600_000)")
+    store = ["--store", str(tmp_path / "runs.db")]
+    with subprocess.Popen([FLOWCAGE, "run", "w.js", *store], cwd=tmp_path, stderr=PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert any("sleeps" in line for line in run.stderr)
+        run.send_signal(signal.SIGINT)
+        run.stderr.read()
+    assert run.returncode == 130
+
+    (kept,) = flowcage("ls", *store, "--json").json
+    told = flowcage("ls", *store).stderr
+    assert told == f"flowcage: 1 run was interrupted; go on with: flowcage resume {kept['runId']}\n"
 
 
 def test_an_address_that_is_none_is_told_as_one(tmp_path: Path) -> None:

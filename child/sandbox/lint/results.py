@@ -53,7 +53,7 @@ def lost_values(subject: Subject) -> Iterator[Found]:
         value = subject.literals.resolved(node)
         kind = _lost(subject, value)
         if kind is not None:
-            what = f"{subject.shown(node)} is a {kind}"
+            what = f"{subject.shown(node)} is {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
             yield Found(
                 "lost_value", node, f"{what}, which JSON cannot hold: it becomes {{}}", _LOST.get(kind, "")
             )

@@ -106,7 +106,7 @@ class Conclusion:
         tell(painted(safe(summary(verdict, spent)), style, colour=colour))
         if run is not None and is_interactive():
             store = "" if self._store is None else f" --store {shlex.quote(str(self._store))}"
-            commands = (f"flowcage {name} {run}{store}" for name in ("show", "report"))
+            commands = (f"flowcage {command}{store}" for command in (f"show {run}", f"report {run} --open"))
             tell(painted(safe(f"look closer: {', '.join(commands)}"), "dim", colour=colour))
 
 

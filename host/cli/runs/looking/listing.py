@@ -13,7 +13,7 @@ import click
 from flowcage.host.cli.console import Command, note
 from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.columns import aligned, one_line
-from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing, summary_json
+from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing, summary_json, was_interrupted
 from flowcage.host.cli.runs.times import Since, told
 from flowcage.host.outcome.verdict import Verdict
 
@@ -66,7 +66,7 @@ def ls(
     bills = bills_of(path, runs) if costs else {}
     told = [summary_json(run) | _bill_json(bills.get(run.run_id)) for run in runs]
     access.say_all(_lines(runs, bills), told, as_json=as_json)
-    _hint([run for run in runs if run.is_abandoned])
+    _hint([run for run in runs if was_interrupted(run)])
 
 
 def filter_of(states: tuple[str, ...]) -> Filter:

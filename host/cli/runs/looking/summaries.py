@@ -16,6 +16,11 @@ def state_of(run: Summary) -> str:
     return INTERRUPTED if run.is_abandoned else run.state
 
 
+def was_interrupted(run: Summary) -> bool:
+    """Whether it was stopped from outside, by a signal or with its process, and can be gone on with."""
+    return run.is_abandoned or (run.state == "ended" and run.verdict == "host_shutdown")
+
+
 def standing(run: Summary) -> str:
     """How it has ended, or its state."""
     if run.state == "ended":
