@@ -32,6 +32,6 @@ def file_paths(folder: str, name: str) -> list[str]:
 
 
 def names_in(root: Path, folders: Iterable[str]) -> list[str]:
-    """The names of the workflows in folders below the root, each once."""
+    """The names of the workflows in folders below the root, each once, in order."""
     listed = (each for folder in folders for each in file_names(root, folder, MAX_LISTED_NAMES))
-    return list(dict.fromkeys(stem(name) for name in listed if name.endswith(SUFFIXES) and is_name(name)))
+    return sorted({stem(name) for name in listed if name.endswith(SUFFIXES) and is_name(name)})

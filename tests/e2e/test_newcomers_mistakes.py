@@ -46,6 +46,17 @@ def test_a_run_that_ctrl_c_has_ended_is_told_as_interrupted_by_ls(tmp_path: Path
     assert told == f"flowcage: 1 run was interrupted; go on with: flowcage resume {kept['runId']}\n"
 
 
+@pytest.mark.parametrize("command", ["show", "report", "logs", "result", "wait", "watch", "resume", "fork"])
+def test_a_run_that_is_not_there_is_told_with_where_to_look(command: str, tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("return 1")
+    store = ["--store", str(tmp_path / "runs.db")]
+    assert flowcage("run", "w.js", *store, cwd=tmp_path).status == 0
+    finished = flowcage(command, "@frist", *store, cwd=tmp_path)
+    assert (finished.status, finished.stdout) == (2, "")
+    expected = "flowcage: the store has no run '@frist'; flowcage ls lists those that it has\n"
+    assert finished.stderr == expected
+
+
 def test_an_address_that_is_none_is_told_as_one(tmp_path: Path) -> None:
     finished = flowcage("ui", "--host", "256.1.1.1", "--store", tmp_path / "runs.db")
     assert finished.status == 2

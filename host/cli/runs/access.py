@@ -77,7 +77,10 @@ def _with(path: Path, work: Callable[[SqliteStore], Awaitable[T]], *, read_only:
 
 def refuse(error: Exception) -> NoReturn:
     """Leave because a run or a store cannot be used."""
-    fail(exits.USAGE, str(error))
+    from flowcage.host.durable.errors import UnknownRun
+
+    is_missing = isinstance(error, UnknownRun) and error.run_id != "@last"  # which is missing where none is
+    fail(exits.USAGE, f"{error}; flowcage ls lists those that it has" if is_missing else str(error))
 
 
 def looked_up(store: Path | None, run: str) -> RunRecord:
