@@ -104,7 +104,7 @@ def test_what_does_not_compile_is_a_finding_and_others_are_checked(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["none.js"], "none.js: cannot be read: No such file or directory"),
+        (["none.js"], "none.js: no such file"),
         (["binary.js"], "binary.js:1: not UTF-8"),
         (["empty"], "empty: there is no workflow"),
         (["-", "-"], "only one of"),

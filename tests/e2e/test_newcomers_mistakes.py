@@ -61,3 +61,13 @@ def test_an_address_that_is_none_is_told_as_one(tmp_path: Path) -> None:
     finished = flowcage("ui", "--host", "256.1.1.1", "--store", tmp_path / "runs.db")
     assert finished.status == 2
     assert finished.stderr == "flowcage: --host 256.1.1.1: this machine has no such name or address\n"
+
+
+def test_a_file_of_a_folder_that_is_no_text_does_not_keep_the_others_from_being_checked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "binary.js").write_bytes(b"\xff\xfe")
+    (tmp_path / "good.js").write_text("return agent('x')")
+    finished = flowcage("check", ".", cwd=tmp_path)
+    assert (finished.status, finished.stdout) == (2, "1 file: 0 errors, 0 warnings, 0 notes\n")
+    assert finished.stderr.startswith("flowcage: binary.js:1: not UTF-8 (byte 0xff at offset 0)")

@@ -56,6 +56,8 @@ def check(paths: tuple[Path, ...], form: str | None, types: bool, strict: bool, 
 
         files = with_types(tsc, found.scripts, files)
     _tell(files, found, form)
+    if found.unread:  # the others have been checked all the same
+        leave(exits.USAGE)
     counted = {"error", "warning"} if strict else {"error"}
     if any(finding.severity in counted for file in files for finding in file.findings):
         leave(exits.FAILED)
@@ -82,5 +84,7 @@ def _tell(files: list[CheckedFile], found: Sources, form: str | None) -> None:
         from flowcage.host.cli.checking.forms import as_text
 
         say(as_text(files))
+    for message in found.unread:
+        note(message)
     if found.left_out:
         note(f"note: left out {found.left_out} files that neither export meta nor call agent()")

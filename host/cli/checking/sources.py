@@ -28,35 +28,48 @@ class Source(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What is to be checked, and how many files of folders are no workflows."""
+    """What is to be checked, and what of folders is not.
+
+    Attributes:
+        scripts: what is to be checked.
+        left_out: how many files are no workflows.
+        unread: messages about files that cannot be read.
+    """
 
     scripts: list[Source]
     left_out: int
+    unread: list[str]
 
 
 def sources(paths: tuple[Path, ...]) -> Sources:
     """Read files and folders, each file once.
 
     Raises:
-        InputError: one cannot be read, is no text, or there is nothing to check.
+        InputError: one that was named cannot be read, or is no text; or there is nothing to check.
     """
     files = InputFiles({f"argument {index}": path for index, path in enumerate(paths, 1)})
     found: dict[str, Source] = {}
-    left_out = 0
+    left_out, unread = 0, []
     for path in paths:
         for each, is_named in _files(path):
-            text = _text(files, each)
+            try:
+                text = _text(files, each)
+            except InputError as error:
+                if is_named:
+                    raise
+                unread.append(str(error))
+                continue
             if is_named or _WORKFLOW.search(text):
                 shown = "<stdin>" if each == STDIN else str(each)
                 found.setdefault(os.path.realpath(each), Source(shown, text))
             else:
                 left_out += 1
-    if not found:
+    if not found and not unread:
         raise InputError(
             f"{' '.join(map(str, paths))}: there is no workflow: no {', '.join(SUFFIXES)} file that exports "
             "meta, or calls agent()"
         )
-    return Sources(sorted(found.values()), left_out)
+    return Sources(sorted(found.values()), left_out, unread)
 
 
 def _files(path: Path) -> Iterator[tuple[Path, bool]]:
