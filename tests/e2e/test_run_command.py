@@ -118,7 +118,7 @@ def test_a_budget_is_a_ceiling_unless_a_soft_one_is_asked_for(
 
 
 USAGE_ERRORS = {
-    "empty name": ([""], "Invalid value for 'FILE': expected a path, not an empty text"),
+    "empty name": ([""], "Invalid value for 'FILE|NAME': expected a path, not an empty text"),
     "empty option": (["ok.js", "--args-file", ""], "'--args-file': expected a path, not an empty text"),
     "missing": (["missing.js"], "missing.js: no such file"),
     "folder": (["."], "is a folder"),
