@@ -1,4 +1,4 @@
-"""The server: a socket, hypercorn's trio worker, and an end that waits for no browser."""
+"""The server: a socket, its connections, and an end that waits for no browser."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import psutil
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 from starlette.types import ASGIApp
+
+from flowcage.host.ui.connections import Connections
 
 # A connection whose other end takes nothing is ended by the kernel: hypercorn waits for it without a limit.
 _UNREAD_MILLISECONDS = 20_000
@@ -56,25 +55,16 @@ async def serve_until_cancelled(
         begun: is told when it is listened on.
     """
     port = listener.getsockname()[1]
-    config = _config(listener)
-    program: Any = app  # hypercorn has types of its own for what starlette has, too
+    connections = Connections(app)
+    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(listener))]
     async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: serve(program, config, task_status=task_status, mode="asgi"))
+        await nursery.start(trio.serve_listeners, connections.answer, listeners)
         begun()
         try:
             await trio.sleep_forever()
         finally:
             nursery.cancel_scope.cancel()
             _sever(port)
-
-
-def _config(listener: socket.socket) -> Config:
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.accesslog = config.errorlog = None  # paths and headers are not for a log
-    config.include_server_header = False
-    config.graceful_timeout = 0
-    return config
 
 
 def _sever(port: int) -> None:

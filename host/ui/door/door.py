@@ -19,6 +19,9 @@ COOKIE: Final = "flowcage"
 ENTER: Final = "enter"
 _LOGGER = logging.getLogger("flowcage.ui")
 _READS = ("GET", "HEAD")
+_QUERY = 200  # characters that may be before the end of a key
+# Member of a request's state: what to call once it was let in, where the server wants to know.
+LET_IN: Final = "let_in"
 _CLOSED = b"not allowed: open the address, or the file, that flowcage ui has printed\n"
 _ENTERED = (
     b'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>flowcage</title>'
@@ -91,6 +94,8 @@ class Door:
         return f"{COOKIE}={self._keys.session}; Path={path}; HttpOnly; SameSite=Strict".encode()
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (let_in := scope.get("state", {}).pop(LET_IN, None)) is not None:
+            let_in()
         begun = False
 
         async def noting(message: Message) -> None:
@@ -126,7 +131,7 @@ class _Asked:
     @property
     def key(self) -> str:
         """The key of one use."""
-        found = parse_qs(self._scope["query_string"].decode("ascii", "replace"), max_num_fields=5)
+        found = parse_qs(self._scope["query_string"][:_QUERY].decode("ascii", "replace"))
         return next(iter(found.get("key", ())), "")
 
     @property
