@@ -13,6 +13,7 @@ from flowcage.child.sandbox.reading.syntax import FUNCTIONS, Syntax, bare
 # The options that flowcage knows. A test compares them with the prelude's.
 OPTIONS = ["label", "phase", "schema", "model", "provider", "effort", "agentType", "retry", "timeoutMs",
            "isolation", "handle", "continue"]  # fmt: skip
+_OF_PROMISES = frozenset({"Promise.all", "Promise.allSettled", "Promise.race", "Promise.any"})
 _RANGES = {"maxAttempts": (1, 10), "backoffMs": (0, None)}
 _AS_FUNCTION = "pass functions: `() => agent(…)`"
 # What surely is no string. `undefined` and null have a rule of their own at run time, and the same one here.
@@ -24,25 +25,28 @@ def tasks(subject: Subject) -> Iterator[Found]:
     """What `parallel` is given in place of functions."""
     for call, given in subject.calls.of("parallel"):
         if not given:
-            yield _refused(
-                subject, call, "parallel() needs an array of functions", "write `parallel([() => …])`"
+            yield _rejected(
+                subject, call, call, "parallel() needs an array of functions", "write `parallel([() => …])`"
             )
             continue
         first = given[0]
         name = _called(subject, first)
         if name is not None:
             text = f"parallel() is given a call of {name}, not an array of functions"
-            yield _refused(subject, first, text, "write `parallel([() => agent(…), () => agent(…)])`")
+            yield _rejected(subject, call, first, text, "write `parallel([() => agent(…), () => agent(…)])`")
         for item in _items(first):
             if (name := _called(subject, item)) is not None:
-                yield _refused(
-                    subject, item, f"parallel() is given a call of {name}, not a function", _AS_FUNCTION
+                yield _rejected(
+                    subject, call, item, f"parallel() is given a call of {name}, not a function", _AS_FUNCTION
                 )
             elif item.type in _NO_FUNCTIONS:
-                yield _refused(subject, item, f"parallel() is given {subject.shown(item)}", _AS_FUNCTION)
+                yield _rejected(
+                    subject, call, item, f"parallel() is given {subject.shown(item)}", _AS_FUNCTION
+                )
         if (inner := _mapped(subject, first)) is not None:
-            yield _refused(
+            yield _rejected(
                 subject,
+                call,
                 inner,
                 "parallel() is given promises, not functions",
                 "write `parallel(items.map((item) => () => agent(…)))`",
@@ -53,13 +57,18 @@ def stages(subject: Subject) -> Iterator[Found]:
     """What `pipeline` is given in place of its stages."""
     for call, given in subject.calls.of("pipeline"):
         if not given:
-            yield _refused(
-                subject, call, "pipeline() needs an array of items", "write `pipeline(items, (item) => …)`"
+            yield _rejected(
+                subject,
+                call,
+                call,
+                "pipeline() needs an array of items",
+                "write `pipeline(items, (item) => …)`",
             )
             continue
         if bare(given[0]) is not None and given[0].type in FUNCTIONS:
-            yield _refused(
+            yield _rejected(
                 subject,
+                call,
                 given[0],
                 "the first argument of pipeline() is the array of items",
                 "write `pipeline(items, …)`",
@@ -68,8 +77,9 @@ def stages(subject: Subject) -> Iterator[Found]:
             name = _called(subject, stage)
             if name is not None or stage.type in _NO_FUNCTIONS:
                 what = f"a call of {name}" if name is not None else subject.shown(stage)
-                yield _refused(
+                yield _rejected(
                     subject,
+                    call,
                     stage,
                     f"a stage of pipeline() is {what}, not a function",
                     "write `(item) => agent(…)`",
@@ -81,7 +91,7 @@ def functions_for_promises(subject: Subject) -> Iterator[Found]:
     for call in subject.calls.all:
         callee, given = call["function"], arguments(call)
         name = "" if callee is None else subject.tree.text(callee)
-        if name not in ("Promise.all", "Promise.allSettled", "Promise.race", "Promise.any") or not given:
+        if name not in _OF_PROMISES or not given or not _is_of_global(subject, callee):
             continue
         listed = _items(given[0])
         function = next((item for item in listed if item.type in FUNCTIONS), None)
@@ -110,7 +120,7 @@ def texts(subject: Subject) -> Iterator[Found]:
 
 def options(subject: Subject) -> Iterator[Found]:
     """Options of `agent` that are unknown, out of range, or of another kind."""
-    for _, given in subject.calls.of("agent"):
+    for call, given in subject.calls.of("agent"):
         if len(given) < 2:
             continue
         members, _ = subject.literals.members(given[1])
@@ -122,42 +132,54 @@ def options(subject: Subject) -> Iterator[Found]:
                     f"agent() has no option {subject.shown(key)}; it is passed on",
                     f"did you mean {near}?",
                 )
-            yield from _out_of_range(subject, name, value)
+            yield from _out_of_range(subject, call, name, value)
 
 
-def _out_of_range(subject: Subject, name: str, value: Syntax) -> Iterator[Found]:
+def _out_of_range(subject: Subject, call: Syntax, name: str, value: Syntax) -> Iterator[Found]:
     if name == "isolation":
         given = subject.literals.value(value)
         if isinstance(given, str) and given != "worktree":
-            yield _refused(subject, value, "the only isolation is 'worktree'", "")
+            yield _rejected(subject, call, value, "the only isolation is 'worktree'", "")
     elif name == "timeoutMs":
-        yield from _number(subject, name, value, 1, None)
+        yield from _number(subject, call, name, value, 1, None)
     elif name == "retry":
         members, _ = subject.literals.members(value)
         for inner, (key, number) in members.items():
             if inner in _RANGES:
-                yield from _number(subject, f"retry.{inner}", number, *_RANGES[inner])
+                yield from _number(subject, call, f"retry.{inner}", number, *_RANGES[inner])
             else:
-                yield _refused(
+                yield _rejected(
                     subject,
+                    call,
                     key,
                     f"retry has no member {subject.shown(key)}",
                     "it has maxAttempts and backoffMs",
                 )
 
 
-def _number(subject: Subject, name: str, value: Syntax, least: int, most: int | None) -> Iterator[Found]:
+def _number(
+    subject: Subject, call: Syntax, name: str, value: Syntax, least: int, most: int | None
+) -> Iterator[Found]:
     given = subject.literals.value(value)
     if given is UNKNOWN or given is None:
         return
     is_right = isinstance(given, float) and given >= least and (most is None or given <= most)
     if not is_right:
         upto = f" to {most}" if most is not None else ""
-        yield _refused(subject, value, f"{name} must be a number from {least}{upto}", "")
+        yield _rejected(subject, call, value, f"{name} must be a number from {least}{upto}", "")
 
 
 def _refused(subject: Subject, node: Syntax, message: str, hint: str) -> Found:
     return Found("wrong_argument", node, message, hint, subject.failure_at(node))
+
+
+def _rejected(subject: Subject, call: Syntax, node: Syntax, message: str, hint: str) -> Found:
+    """What makes a call's promise reject, which somebody may catch."""
+    return Found("wrong_argument", node, message, hint, subject.rejection_at(call))
+
+
+def _is_of_global(subject: Subject, member: Syntax | None) -> bool:
+    return member is not None and subject.scopes.is_global(member["object"], "Promise")
 
 
 def _called(subject: Subject, node: Syntax) -> str | None:

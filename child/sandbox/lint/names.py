@@ -115,13 +115,20 @@ def refused_imports(subject: Subject) -> Iterator[Found]:
                 call,
                 f"a workflow cannot import {subject.shown(arguments.children[0])}",
                 "a workflow is one file: write the code into it, or pass data in args",
-                subject.failure_at(call),
+                subject.rejection_at(call),
             )
 
 
 def _tested(subject: Subject) -> set[str]:
-    """Names that the source asks for by ``typeof`` before it uses them."""
-    found = set()
+    """Names that the source asks for before it uses them: by ``typeof``, ``in``, or of ``globalThis``."""
+    found = {
+        subject.tree.text(name)
+        for member in subject.tree.of("member_expression")
+        if subject.scopes.is_global(member["object"], "globalThis") and (name := member["property"])
+    }
+    for node in subject.tree.of("binary_expression"):
+        if node.has("in") and (asked := subject.tree.string(bare(node["left"]))) is not None:
+            found.add(asked)
     for node in subject.tree.of("unary_expression"):
         if node.has("typeof") and (operand := bare(node["argument"])) is not None:
             found.add(subject.tree.text(operand))

@@ -62,3 +62,7 @@ class Subject:
     def failure_at(self, node: Syntax) -> Severity:
         """The severity of what throws at a node: an error where every run gets there."""
         return "error" if self.reach.is_sure(node) else "warning"
+
+    def rejection_at(self, call: Syntax) -> Severity:
+        """The severity of a call whose promise rejects: an error where every run is told of it."""
+        return self.failure_at(call) if self.reach.is_awaited(call) else "warning"

@@ -27,7 +27,12 @@ def texts_of_promises(subject: Subject) -> Iterator[Found]:
         callee = call["function"]
         text = "" if callee is None else subject.tree.text(callee)
         given = call["arguments"]
-        if text not in ("JSON.stringify", "String") or given is None or not given.children:
+        if (
+            text not in ("JSON.stringify", "String")
+            or not _is_global(subject, callee)
+            or given is None
+            or not given.children
+        ):
             continue
         if (name := _promise(subject, bare(given.children[0]))) is not None:
             shown = "{}" if text == "JSON.stringify" else "[object Promise]"
@@ -37,6 +42,11 @@ def texts_of_promises(subject: Subject) -> Iterator[Found]:
                 f"{text}() of a promise of {name} is {shown}",
                 "await it first",
             )
+
+
+def _is_global(subject: Subject, callee: Syntax | None) -> bool:
+    name = callee["object"] if callee is not None and callee.type == "member_expression" else callee
+    return name is not None and subject.scopes.is_global(name, subject.tree.text(name))
 
 
 def _parts(subject: Subject) -> Iterator[Syntax]:

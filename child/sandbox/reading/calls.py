@@ -65,7 +65,8 @@ class Calls:
         if callee is not None and callee.type == "member_expression":
             return self._promised_by_member(callee)
         function = self.function_of(callee)
-        return f"{self._tree.text(callee)}()" if callee and function and function.has("async") else None
+        is_async = function is not None and function.has("async") and not function.has("*")
+        return f"{self._tree.text(callee)}()" if callee and is_async else None
 
     def function_of(self, callee: Syntax | None) -> Syntax | None:
         """The function of this source that an expression stands for, if that is sure."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.child.sandbox.reading.calls import Calls, is_called_at_once
 from flowcage.child.sandbox.reading.scopes import Scopes
-from flowcage.child.sandbox.reading.syntax import FUNCTIONS, SourceTree, Syntax
+from flowcage.child.sandbox.reading.syntax import FUNCTIONS, SourceTree, Syntax, around
 
 # Nodes whose children are evaluated in some cases only, with the fields that always are.
 _BRANCHES: dict[str, frozenset[str]] = {
@@ -19,7 +19,8 @@ _BRANCHES: dict[str, frozenset[str]] = {
     "object_assignment_pattern": frozenset({"left"}),
     "field_definition": frozenset(),
 }
-_LOGICAL = frozenset({"&&", "||", "??"})
+_LOGICAL = frozenset({"&&", "||", "??", "&&=", "||=", "??="})
+_CHAINED = frozenset({"function", "object"})
 _EXITS = frozenset({"return_statement", "throw_statement", "break_statement", "continue_statement"})
 _MOST_CALLS = 20  # of one function, that are looked at
 _MOST_FUNCTIONS = 100  # one calls the next, and each takes some of Python's stack
@@ -37,12 +38,31 @@ class Reach:
         """Whether every run evaluates a node, and no ``try`` of the source catches what it throws."""
         below = node
         for holder in node.above():
-            if _may_skip(holder, below):
+            if _may_skip(holder, below) or self._may_catch(holder, below):
                 return False
             if holder.type in FUNCTIONS:
                 return self._is_free_before(node, holder) and self._is_called(holder)
             below = holder
         return self._is_free_before(node, self._tree.root)
+
+    def is_awaited(self, call: Syntax) -> bool:
+        """Whether what a call rejects with is thrown where it stands, and not kept for somebody to catch."""
+        outer = around(call)
+        parent = outer.parent
+        if parent is None or parent.type == "await_expression":
+            return parent is not None
+        function = outer.function
+        is_own = function is None or function.has("async") or self._calls.is_main(function)
+        is_result = parent.type == "return_statement" or (parent is function and outer.field == "body")
+        return is_result and is_own
+
+    def _may_catch(self, holder: Syntax, below: Syntax) -> bool:
+        """Whether a ``try`` catches what its body throws, or leaves by its ``finally`` in place of that."""
+        if holder.type != "try_statement" or below.field != "body":
+            return False
+        last = holder["finalizer"]
+        leaves = last is not None and any(last.start <= each.start < last.end for each, _ in self._exits)
+        return leaves or holder["handler"] is not None
 
     def _is_free_before(self, node: Syntax, frame: Syntax) -> bool:
         """Whether nothing leaves the function, or the script, before a node."""
@@ -61,23 +81,42 @@ class Reach:
         return self._called[id(function)]
 
     def _is_surely_called(self, function: Syntax) -> bool:
-        if is_called_at_once(function) or self._calls.is_main(function):
-            return self.is_sure(function)
-        name = self._calls.name_of(function)
-        binding = self._scopes.of(name)
-        if binding is None or binding.value is None:
+        if function.has("*"):  # runs when somebody asks for its values
             return False
+        if self._calls.is_main(function):
+            return self.is_sure(function)
+        is_thrown = self.is_awaited if function.has("async") else None
+        return any(
+            self.is_sure(call) and (is_thrown is None or is_thrown(call)) for call in self._of(function)
+        )
+
+    def _of(self, function: Syntax) -> list[Syntax]:
+        """The calls of a function: where it stands, or by its name."""
+        if is_called_at_once(function):
+            call = around(function).parent
+            return [call] if call is not None else []
+        binding = self._scopes.of(self._calls.name_of(function))
+        if binding is None or binding.value is None:
+            return []
         used = (use.parent for use in binding.uses[:_MOST_CALLS] if use.field == "function")
-        return any(self.is_sure(call) for call in used if call is not None)
+        return [call for call in used if call is not None]
 
 
 def _may_skip(holder: Syntax, below: Syntax) -> bool:
     always = _BRANCHES.get(holder.type)
     if always is not None and below.field not in always:
         return True
-    if holder.type == "binary_expression" and below.field == "right":
+    if below.field == "right" and holder.type in ("binary_expression", "augmented_assignment_expression"):
         operator = holder["operator"]
         return operator is not None and operator.type in _LOGICAL
-    if holder.type == "try_statement" and below.field == "body":
-        return holder["handler"] is not None
-    return any(child.type == "optional_chain" for child in holder.children) and below.field != "object"
+    return below.field not in _CHAINED and _is_optional(holder)
+
+
+def _is_optional(chain: Syntax) -> bool:
+    """Whether a call or a member is left out where something before it in the chain is nothing."""
+    step: Syntax | None = chain
+    while step is not None and step.type in ("call_expression", "member_expression", "subscript_expression"):
+        if step.has("optional_chain"):
+            return True
+        step = step["function"] or step["object"]
+    return False

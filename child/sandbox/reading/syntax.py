@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowcage.child.sandbox.reading.awaits import with_awaits
 from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge, tree
 
 TYPE_CHECKING = False  # what type checkers take for True, without importing typing
@@ -49,6 +50,15 @@ class Syntax:
         """The first child with this field."""
         return next((child for child in self.children if child.field == field), None)
 
+    def put_in(self, type: str, start: int) -> Syntax:
+        """Make a node around this one, in its place."""
+        outer = Syntax(type, self.field, start, self.end, self.parent)
+        outer.children = [self]
+        if self.parent is not None:
+            self.parent.children = [outer if each is self else each for each in self.parent.children]
+        self.field, self.parent = None, outer
+        return outer
+
     def has(self, type: str) -> bool:
         """Whether a child has this type, such as ``async``."""
         return any(child.type == type for child in self.children)
@@ -83,6 +93,9 @@ class SourceTree:
         root = tree(source, bounds)
         self.is_whole = not root.has_error
         self.nodes = _plain(root.walk(), bounds)
+        awaits = [node for node in self.nodes if node.type == "identifier" and self._is_await(node)]
+        if awaits:
+            self.nodes = with_awaits(self.root, awaits)
 
     @property
     def root(self) -> Syntax:
@@ -95,6 +108,9 @@ class SourceTree:
     def of(self, *types: str) -> Iterator[Syntax]:
         """The nodes of some types, in the order of the text."""
         return (node for node in self.nodes if node.type in types)
+
+    def _is_await(self, node: Syntax) -> bool:
+        return node.end - node.start == 5 and self.source[node.start : node.end] == b"await"
 
     def string(self, node: Syntax | None) -> str | None:
         """The value of a string, or of a template without parts that are computed; None for all else."""

@@ -1,0 +1,117 @@
+"""Programs that run and look wrong: what the linter must not tell of them, or not as an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowcage.child.sandbox.reading.syntax import Syntax
+
+from .lint_reading import subject, told
+
+# The grammar reads `await` before a parenthesis, a bracket or a template as a name.
+AWAITS = [
+    "return await (async () => 1)();",
+    "return await (async () => 1)().catch(() => 2);",
+    "return await (args.a ?? args.b)('x')[0].c`t`;",
+    "return await (await (args.f)())?.x;",
+    "return await ['a'].reduce(async (p, x) => [...(await p), x], Promise.resolve([]));",
+    "const [a, b] = await [1, 2]; return a + b;",
+    "return (await `t${args.x}`) + 1;",
+    "for (const x of await (args.f)()) log(x); return 1;",
+    "async function f() { return await (args.g)() + await [1].length; } return await f();",
+    "const all = [agent('a')]; return await (Promise.all(all));",
+]
+# A place that is not reached, or throws into something that catches it.
+NOT_SURE = [
+    "async function f() { return Date.now(); }\nreturn await f().catch(() => 0);",
+    "async function f() { return Date.now(); }\nconst p = f(); try { await p; } catch {}\nreturn 1;",
+    "async function f() { return Date.now(); }\nreturn (await Promise.allSettled([f()])).length;",
+    "async function f() { return Date.now(); }\nconst g = () => f(); return await g().catch(() => 0);",
+    "return await (async () => Date.now())().catch(() => 0);",
+    "function* g() { yield Date.now(); }\nconst it = g(); return typeof it;",
+    "const o = { t: 1 }; o.t ??= Date.now(); return o.t;",
+    "let t = 1; t ||= Date.now(); return t;",
+    "let t = 0; t &&= Date.now(); return t;",
+    "const h = args.h; h?.on.fire(Date.now()); return 1;",
+    "const h = args.h; h?.on[Date.now()].x(); return 1;",
+    "function f() { try { return Date.now(); } finally { return 1; } }\nreturn f();",
+    "return await parallel([agent('x')]).catch(() => 0);",
+    "return await pipeline([1], 'x').catch(() => 0);",
+    "return await agent('x', { timeoutMs: 0 }).catch(() => 0);",
+    "return await import('node:fs').catch(() => 0);",
+    "const p = parallel([agent('x')]); try { await p; } catch { return 0; }\nreturn 1;",
+]
+SURE = [
+    "async function f() { return Date.now(); }\nreturn await f();",
+    "async function f() { return Date.now(); }\nreturn f();",
+    "const f = async () => Date.now(); const g = async () => f();\nreturn await (g());",
+    "return await (async () => Date.now())();",
+    "const h = args.h; (h?.on).fire(Date.now()); return 1;",
+    "try { log(Date.now()); } finally { log('end'); }\nreturn 1;",
+    "return await parallel([agent('x')]);",
+    "return parallel([agent('x')]);",
+    "return await agent('x', { timeoutMs: 0 });",
+    "await import('node:fs'); return 1;",
+    "return await agent(42).catch(() => 0);",
+]
+NOT_TOLD = [
+    "async function* g() { yield await agent('a'); }\nconst it = g(); return (await it.next()).value;",
+    "async function* g() { yield await agent('a'); }\nfor await (const x of g()) log(x);\nreturn 1;",
+    "const Promise = { all: (l) => l.map((f) => f()) }; return Promise.all([() => 1]);",
+    "const String = (x) => x; const p = agent('x'); String(p); return await p;",
+    "if ('Date' in globalThis) log(Date.now()); return 1;",
+    "if (globalThis.Date) log(Date.now()); return 1;",
+    "const q = ['a']; while (true) { const x = q.shift(); if (!x) break; "
+    "try { await agent(x); } catch { log('no'); } } return 1;",
+    "let n = 0; for (;;) { const r = await agent('x').catch(() => null); if (r) break; "
+    "if (++n === 3) break; } return n;",
+    "const it = args[Symbol.iterator](); for (;;) { const { value, done } = it.next(); "
+    "if (done) return 'end'; await agent(value).catch(() => null); }",
+    "let done = false; while (true) { log(await agent('x').catch(() => '')); if (done) break; done = true; }"
+    "return 1;",
+]
+
+
+@pytest.mark.parametrize("source", [*AWAITS, *NOT_TOLD])
+def test_what_is_right_is_not_told(source: str) -> None:
+    assert told(source) == []
+
+
+@pytest.mark.parametrize("source", AWAITS)
+def test_an_await_holds_its_whole_operand(source: str) -> None:
+    read = subject(source)
+    awaits = list(read.tree.of("await_expression"))
+    assert len(awaits) == source.count("await ")
+    assert all(read.tree.text(each).startswith("await ") for each in awaits)
+    assert all(child.parent is node for node in read.tree.nodes for child in node.children)
+    assert read.tree.nodes == list(read.tree.root.inside())
+    assert not any(_is_name(each) and read.tree.text(each) == "await" for each in read.tree.nodes)
+
+
+def _is_name(node: Syntax) -> bool:
+    return node.type == "identifier"
+
+
+@pytest.mark.parametrize("source", NOT_SURE)
+def test_what_may_be_caught_or_left_out_is_no_error(source: str) -> None:
+    severities = {line.split()[1] for line in told(source)}
+    assert severities == {"warning"}
+
+
+@pytest.mark.parametrize("source", SURE)
+def test_what_every_run_is_ended_by_is_an_error(source: str) -> None:
+    assert "error" in {line.split()[1] for line in told(source)}
+
+
+def test_a_loop_whose_only_way_out_is_an_answer_is_told() -> None:
+    source = (
+        "let r; while (true) { try { r = await agent('x'); } catch { continue; } const ok = r === 'ok'; "
+        "if (ok) break; } return r;"
+    )
+    assert told(source) == ["1:8 warning endless_loop"]
+
+
+def test_many_nested_loops_are_read_in_bounded_time() -> None:
+    loop = "for (;;) { try { await agent('x'); } catch {} "
+    nested = loop * 100 + "1;" * 20_000 + "}" * 100
+    assert told(nested) is not None
