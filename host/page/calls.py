@@ -32,9 +32,9 @@ def call_json(
         "id": call.id,
         "path": call.path,
         "kind": call.kind,
-        "label": call.label,
-        "phase": call.phase,
-        "model": call.model or asked_model(call),
+        "label": cutter.name("label", call.label),
+        "phase": cutter.name("phase", call.phase),
+        "model": cutter.name("model", call.model or asked_model(call)),
         "prompt": cutter.text("prompt", subject(call)),
         "options": cutter.value("options", options_of(call.request)),
         "state": call.state,
@@ -42,10 +42,10 @@ def call_json(
         "began": _rounded(began),
         "ended": _rounded(call.ended),
         "attempts": [_attempt(each, cutter) for each in call.attempts],
-        "error": None if call.error is None else call.error[:_ERROR],
+        "error": None if call.error is None else cutter.part(call.error, _ERROR),
         **costs_to_json(costs),
         "seconds": round(call.seconds, 6),
-        "sessionId": call.session_id,
+        "sessionId": cutter.name("sessionId", call.session_id),
         "worktree": None if call.worktree is None else dict(call.worktree),
         "reused": call.reused,
         "reusedFrom": None if call.reused_from is None else list(call.reused_from),
@@ -106,9 +106,9 @@ def _attempt(attempt: CallAttempt, cutter: Cutter) -> dict[str, Any]:
         "began": _rounded(attempt.began),
         "ended": _rounded(attempt.ended),
         "lives": attempt.lives,
-        "error": None if attempt.error is None else attempt.error[:_ERROR],
+        "error": None if attempt.error is None else cutter.part(attempt.error, _ERROR),
         "refused": [
-            {"text": cutter.text("refused", each.text or ""), "problem": each.problem[:_ERROR]}
+            {"text": cutter.text("refused", each.text or ""), "problem": cutter.part(each.problem, _ERROR)}
             for each in refused
         ],
         **costs_to_json(attempt.costs),

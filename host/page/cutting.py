@@ -13,7 +13,7 @@ class Caps(NamedTuple):
 
     Attributes:
         text: characters of a prompt, a value, a refused answer.
-        total: characters of the prompts and answers of all calls, above which each is cut further, down to
+        total: characters of the texts and values of all calls, above which each is cut further, down to
             `least`.
         line: characters of a line of the log; `event` of an event's.
         lines: of the log, and events; the first are left out.
@@ -44,14 +44,19 @@ class Cutter:
 
     Args:
         most: characters of each; None for all.
+
+    Attributes:
+        lengths: of all that it was given to cut.
     """
 
     def __init__(self, most: int | None) -> None:
         self._most = most
         self._cut: dict[str, int] = {}
+        self.lengths: list[int] = []
 
     def text(self, name: str, text: str) -> str:
         """A text, or its beginning."""
+        self.lengths.append(len(text))
         if self._most is None or len(text) <= self._most:
             return text
         self._cut[name] = len(text)
@@ -63,8 +68,18 @@ class Cutter:
             return self.text(name, value)
         if value is None or isinstance(value, bool | int | float) or not value or self._most is None:
             return value
-        text = strictjson.dumps(value)
-        return value if len(text) <= self._most else self.text(name, text)
+        text = self.text(name, whole := strictjson.dumps(value))
+        return value if len(text) == len(whole) else text
+
+    def part(self, text: str, most: int) -> str:
+        """At most so much of a text, which is not told to be cut."""
+        told = text[: most if self._most is None else min(most, self._most)]
+        self.lengths.append(len(told))
+        return told
+
+    def name(self, name: str, text: str | None) -> str | None:
+        """A text that may be missing."""
+        return None if text is None else self.text(name, text)
 
     def put(self, told: dict[str, Any], name: str, value: Json) -> None:
         """Set a member to a value, or to the beginning of it."""

@@ -40,6 +40,7 @@ appended.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flowcage.host.page.calls import call_json
@@ -70,19 +71,15 @@ class Page:
 
     def whole(self) -> dict[str, Any]:
         """All of it. What is new afterwards is in the next `delta`."""
-        found, caps = self.material, self._caps
+        found = self.material
         self._count(found.changed)
-        calls = [self._call(each, caps.text) for each in found.calls]
-        most = _most(calls, caps)
-        if most < caps.text:
-            calls = [self._call(each, most) for each in found.calls]
         told = {
             "page": VERSION,
             "flowcage": PACKAGE_VERSION,
             "asOf": found.as_of,
             "run": self._run(with_args=True),
             "workflows": [self._workflow(each) for each in found.workflows.values()],
-            "calls": calls,
+            "calls": self._told(found.calls),
             "logs": found.logs.all(),
             "events": found.events.all(),
         }
@@ -97,7 +94,7 @@ class Page:
             "asOf": found.as_of,
             "run": self._run(with_args=False),
             "workflows": self._changed_workflows(),
-            "calls": [self._call(each, self._caps.text) for each in found.calls if each in found.changed],
+            "calls": self._told([each for each in found.calls if each in found.changed]),
             "logs": found.logs.new(),
             "events": found.events.new(),
         }
@@ -106,7 +103,7 @@ class Page:
 
     def call(self, identifier: str) -> dict[str, Any] | None:
         """One call with all of its texts; None where there is none."""
-        return self._call(identifier, None) if identifier in self.material.calls else None
+        return self._call(identifier, Cutter(None)) if identifier in self.material.calls else None
 
     def _forget(self) -> None:
         self.material.changed.clear()
@@ -122,10 +119,17 @@ class Page:
             if identifier in changed:
                 self._totals.count(call, self.material.costs_of(call))
 
-    def _call(self, identifier: str, most: int | None) -> dict[str, Any]:
+    def _told(self, identifiers: Collection[str]) -> list[dict[str, Any]]:
+        """Calls, with all of their texts together below the cap."""
+        cutters = [Cutter(self._caps.text) for _ in identifiers]
+        told = [self._call(*each) for each in zip(identifiers, cutters, strict=True)]
+        most = _most([length for each in cutters for length in each.lengths], self._caps)
+        return told if most >= self._caps.text else [self._call(each, Cutter(most)) for each in identifiers]
+
+    def _call(self, identifier: str, cutter: Cutter) -> dict[str, Any]:
         found = self.material
         call = found.calls[identifier]
-        return call_json(call, found.costs_of(call), found.places.get(identifier), Cutter(most))
+        return call_json(call, found.costs_of(call), found.places.get(identifier), cutter)
 
     def _run(self, *, with_args: bool) -> dict[str, Any]:
         found, cutter = self.material, Cutter(self._caps.text)
@@ -157,11 +161,8 @@ class Page:
         return told
 
 
-def _most(calls: list[dict[str, Any]], caps: Caps) -> int:
+def _most(lengths: Sequence[int], caps: Caps) -> int:
     """Characters that a text of a call may have, so that all together stay below their cap."""
-    lengths = [
-        len(text) for call in calls for text in (call["prompt"], call.get("value")) if isinstance(text, str)
-    ]
     most = caps.text
     while most > caps.least and sum(min(length, most) for length in lengths) > caps.total:
         most //= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,33 @@ def test_many_long_prompts_are_cut_further(tmp_path: Path) -> None:
     texts = sum(len(each["prompt"]) + len(each.get("value", "")) for each in page["calls"])
     assert 100_000 < texts <= 200_000
     assert all(each["cut"]["prompt"] >= 9_000 for each in page["calls"])
+
+
+@pytest.mark.parametrize(
+    "options_of_call",
+    ["{schema: {title: 's'.repeat(9000)}}"]
+    + [f"{{{name}: `${{n}}`.repeat(9000)}}" for name in ("label", "phase", "model")],
+)
+def test_whatever_is_long_of_many_calls_is_cut_further(tmp_path: Path, options_of_call: str) -> None:
+    each = f"(_, n) => () => agent('p', {options_of_call})"
+    source = f"export default (await parallel(Array.from({{length: 40}}, {each}))).length"
+
+    async def long(_: AgentCall) -> AgentAnswer:
+        return AgentAnswer({"a": ["x" * 9_000]} if "schema" in options_of_call else "y")
+
+    async def main() -> RunRecord:
+        await first_life(tmp_path / "runs.db", options(long), source)
+        return await load(tmp_path / "runs.db")
+
+    record = trio.run(main)
+    caps = CAPS._replace(total=200_000)
+    whole = page_of(record, caps=caps)["calls"]
+    start = PageFold(record._replace(entries=record.entries[:1]), caps=caps)
+    start.whole()
+    delta = start.take(record.entries[1:], record.summary, ending=record.ending)["calls"]
+
+    assert [len(whole), len(delta)] == [40, 40]
+    assert max(len(json.dumps(each)) for each in (whole, delta)) < 250_000
 
 
 def test_the_first_of_many_lines_are_left_out(tmp_path: Path) -> None:

@@ -261,7 +261,8 @@ def test_a_store_that_is_removed_under_the_page_is_said_so(tmp_path: Path, is_re
             answer = client.get(path)
             assert answer.status_code == 503
             assert answer.json()["detail"] == f"{store} was deleted or replaced; start flowcage ui again"
-        assert client.post("runs/done-a/cancel", {}).status_code == 503
+        for path, value in (("cancel", {}), ("answer", {"value": 1})):
+            assert client.post(f"runs/done-a/{path}", value).status_code == 503
 
 
 def test_a_damaged_run_is_said_so_and_the_others_are_shown(tmp_path: Path) -> None:

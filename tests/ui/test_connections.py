@@ -125,7 +125,17 @@ def test_a_connection_without_a_request_that_is_let_in_ends_after_seconds(sent: 
 
 
 def test_a_port_that_others_exhaust_says_nothing_on_stderr(store: Path) -> None:
-    limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", FLOWCAGE, "ui", "--port", "0", "--no-open"]
+    limited: list[str | Path] = [
+        "sh",
+        "-c",
+        'ulimit -n 256; exec "$@"',
+        "sh",
+        FLOWCAGE,
+        "ui",
+        "--port",
+        "0",
+        "--no-open",
+    ]
     process = subprocess.Popen([*limited, "--store", store], stderr=subprocess.PIPE)
     assert process.stderr is not None
     port = int(process.stderr.readline().split(b";")[0].rpartition(b":")[2])

@@ -36,6 +36,7 @@ async def answer(runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str
     if len(ways) != 1 or given.keys() - ways - {"request"}:
         raise Problem(400, "expected request, and one of value, typed and reject")
     request = _text(given, "request", 200)
+    await runs.summary(run_id)
     store = runs.store
     question, most = await questions.find_question(store, run_id, request, tenant=runs.tenant)
     told = {"runId": run_id, "request": question.id}
