@@ -35,7 +35,7 @@ since the run was made, those that end in ``At`` are ISO 8601 in UTC. A text or 
 
 A delta has ``asOf``, ``run`` without ``args``, ``totals``, ``left``, the ``calls`` and ``workflows`` that
 have changed, to be merged by ``id`` and ``path``, and the ``logs`` and ``events`` that are new, which are
-appended.
+appended, while as many of the first leave as ``left`` has grown by.
 """
 
 from __future__ import annotations

@@ -92,6 +92,16 @@ def test_a_new_call_and_a_new_line_appear(page: Page) -> None:
     expect(page.get_by_text("late", exact=True)).to_be_visible()
 
 
+@pytest.mark.parametrize(("left", "new", "kept"), [(0, 2, 5), (2, 2, 3), (3, 3, 3), (9, 3, 3)])
+def test_lines_that_are_left_out_leave_the_page(page: Page, left: int, new: int, kept: int) -> None:
+    lines = [{"at": 1.0, "seq": n, "path": "", "type": "log", "text": f"line {n}"} for n in range(3 + new)]
+    page.evaluate("([lines]) => { page.model.logs = lines; page.model.events = lines }", [lines[:3]])
+    delta = {"logs": lines[3:], "events": lines[3:], "left": {"logs": left, "events": left}}
+    page.evaluate("(delta) => { page.model.left = {logs: 0, events: 0}; page.update(delta) }", delta)
+    for name in ("logs", "events"):
+        assert [each["seq"] for each in page.evaluate(f"page.model.{name}")] == list(range(3 + new))[-kept:]
+
+
 def test_the_end_of_the_run_is_told_and_its_actions_go(page: Page) -> None:
     page.get_by_role("button", name="Cancel").click()
     assert page.evaluate("told") == [document()["run"]["id"]]

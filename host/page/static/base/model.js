@@ -21,7 +21,7 @@ export class Model {
     this.takeTime(whole.asOf);
   }
 
-  /** Merge what has changed; calls by id, workflows by path, logs and events at the end. */
+  /** Merge what has changed: calls by id, workflows by path, logs and events at the end, and the first leave. */
   take(changes) {
     const delta = pageOf(changes);
     if (delta.run) this.run = { ...this.run, ...delta.run };
@@ -32,8 +32,10 @@ export class Model {
     for (const each of delta.workflows ?? []) {
       this.workflows.set(each.path, { ...this.workflows.get(each.path), ...each });
     }
-    if (delta.logs) this.logs = this.logs.concat(delta.logs);
-    if (delta.events) this.events = this.events.concat(delta.events);
+    for (const name of ["logs", "events"]) {
+      const leftOut = (delta.left?.[name] ?? 0) - (this.left[name] ?? 0);
+      this[name] = this[name].slice(Math.max(0, leftOut)).concat(delta[name] ?? []);
+    }
     if (delta.totals) this.totals = delta.totals;
     if (delta.left) this.left = delta.left;
     this.takeTime(delta.asOf);
