@@ -115,3 +115,49 @@ def test_many_nested_loops_are_read_in_bounded_time() -> None:
     loop = "for (;;) { try { await agent('x'); } catch {} "
     nested = loop * 100 + "1;" * 20_000 + "}" * 100
     assert told(nested) is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("return agent('x').text;", "1:8 warning promise_used"),
+        ("return await parallel([() => agent('x')]).filter(Boolean);", "1:14 warning promise_used"),
+        ("const [a] = parallel([() => agent('x')]);\nreturn a;", "1:13 warning promise_used"),
+        ("const { a } = agent('x');\nreturn a;", "1:15 warning promise_used"),
+        ("const p = agent('x'); const [a] = p;\nreturn a;", "1:35 warning promise_used"),
+        ("if (agent('x')) return 1;\nreturn 2;", "1:5 warning promise_used"),
+        ("return !agent('x');", "1:9 warning promise_used"),
+        ("log(agent('x'));\nreturn 1;", "1:5 warning promise_in_value"),
+        ("return { a: agent('x') };", "1:13 warning promise_in_value"),
+        ("return args.xs.map((x) => agent(x));", "1:8 warning promise_in_value"),
+        ("const ps = args.xs.map((x) => agent(x));\nreturn ps;", "2:8 warning promise_in_value"),
+        ("const ps = await args.xs.map((x) => agent(x));\nreturn ps;", "1:18 warning promise_used"),
+        ("const ps = args.xs.map((x) => agent(x));\nreturn `${ps}`;", "2:11 warning promise_in_prompt"),
+        ("const p = { prompt: 'x' };\nreturn await agent(p);", "2:20 error wrong_argument"),
+        ("return await agent('x', { isolation: 'vm' });", "1:38 warning wrong_argument"),
+        (
+            "return await agent('x', { schema: { type: 'object', fields: {} } });",
+            "1:53 warning schema_no_effect",
+        ),
+    ],
+)
+def test_promises_and_arguments_are_told_by_a_name_and_without_one(source: str, line: str) -> None:
+    assert told(source) == [line]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const p = agent('x'); p.label = 'first'; return await p;",
+        "const ps = args.xs.map((x) => agent(x)); const out = []; for (const p of ps) out.push(await p);"
+        "return out;",
+        "const ps = args.xs.map((x) => agent(x)); log(ps.length); return await Promise.all(ps);",
+        "const f = () => args.xs.map((x) => agent(x)); return await Promise.all(f());",
+        "return (await agent('x')).length;",
+        "return agent('x').then((r) => r.length);",
+        "const p = 'x'; return await agent(p);",
+        "const [a] = await parallel([() => agent('x')]); return a;",
+    ],
+)
+def test_promises_that_are_awaited_later_are_not_told(source: str) -> None:
+    assert told(source) == []

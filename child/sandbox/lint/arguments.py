@@ -112,7 +112,7 @@ def texts(subject: Subject) -> Iterator[Found]:
         what = {"agent": "a prompt", "ask": "a question"}.get(helper or "", "a name")
         if first is None:
             yield _refused(subject, call, f"{helper}() needs {what}, a string", "")
-        elif first.type in _NO_STRINGS:
+        elif (subject.literals.resolved(first) or first).type in _NO_STRINGS:
             yield _refused(
                 subject, first, f"{helper}() needs {what}, a string, not {subject.shown(first)}", ""
             )
@@ -139,7 +139,7 @@ def _out_of_range(subject: Subject, call: Syntax, name: str, value: Syntax) -> I
     if name == "isolation":
         given = subject.literals.value(value)
         if isinstance(given, str) and given != "worktree":
-            yield _rejected(subject, call, value, "the only isolation is 'worktree'", "")
+            yield Found("wrong_argument", value, "the only isolation that agents know is 'worktree'")
     elif name == "timeoutMs":
         yield from _number(subject, call, name, value, 1, None)
     elif name == "retry":

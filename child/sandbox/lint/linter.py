@@ -41,6 +41,7 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Found]], ...] = (
     promises.dropped_by_for_each,
     promises.dropped_by_map,
     promises.uses_of_promises,
+    promises.arrays_of_promises,
     texts.parts_of_text,
     texts.texts_of_promises,
     results.lost_values,

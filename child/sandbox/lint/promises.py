@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from flowcage.child.sandbox.lint.subject import Found, Subject
 from flowcage.child.sandbox.reading.calls import arguments
-from flowcage.child.sandbox.reading.scopes import Binding
 from flowcage.child.sandbox.reading.syntax import Syntax, around, bare
 
 _WITHOUT_RESULT = frozenset({"forEach"})
 _OF_PROMISE = frozenset({"then", "catch", "finally"})
-_ARROWS = frozenset({"arrow_function", "function_expression"})
+_BY_ALL = "write `await Promise.all(…)`"
 
 
 def dropped_calls(subject: Subject) -> Iterator[Found]:
@@ -60,7 +59,7 @@ def dropped_by_map(subject: Subject) -> Iterator[Found]:
 
 
 def uses_of_promises(subject: Subject) -> Iterator[Found]:
-    """Names that stand for a promise and are used as its result, or not at all."""
+    """Promises that are used as their result, by a name or where they are made, or not at all."""
     for binding in subject.scopes.bindings:
         if binding.kind == "import" or (name := subject.calls.promised(binding.value)) is None:
             continue
@@ -71,21 +70,27 @@ def uses_of_promises(subject: Subject) -> Iterator[Found]:
                 f"nothing awaits this call of {name}",
                 f"write `{binding.name} = await …`",
             )
+        hint = f"write `await {binding.name}`, or `{binding.name} = await …` where it is called"
         for use in binding.uses:
-            yield from _misused(subject, binding, use, name)
+            yield from _misused(subject, use, f"{binding.name} is a promise of {name}", hint)
+    for call in subject.calls.all:
+        if (name := subject.calls.promised(call)) is not None:
+            yield from _misused(subject, call, f"this is a promise of {name}", "write `(await …)`")
 
 
-def _misused(subject: Subject, binding: Binding, use: Syntax, name: str) -> Iterator[Found]:
+def _misused(subject: Subject, use: Syntax, what: str, hint: str) -> Iterator[Found]:
     node = around(use)
     parent = node.parent
-    hint = f"write `await {binding.name}`, or `{binding.name} = await …` where it is called"
-    what = f"{binding.name} is a promise of {name}"
     if parent is None:
         return
     if parent.type == "member_expression" and node.field == "object":
         member = parent["property"]
-        if member is not None and subject.tree.text(member) not in _OF_PROMISE:
+        if member is not None and subject.tree.text(member) not in _OF_PROMISE and not _is_set(parent):
             yield Found("promise_used", use, f"{what} and has no .{subject.shown(member)}", hint)
+    elif parent.type == "variable_declarator" and node.field == "value":
+        pattern = parent["name"]
+        if pattern is not None and pattern.type in ("array_pattern", "object_pattern"):
+            yield Found("promise_used", use, f"{what} and has nothing to take apart", hint)
     elif (parent.type == "if_statement" and node.field == "condition") or (
         parent.type == "unary_expression" and parent.has("!")
     ):
@@ -96,6 +101,34 @@ def _misused(subject: Subject, binding: Binding, use: Syntax, name: str) -> Iter
         yield Found("promise_in_value", use, f"{what}, which the result cannot hold", hint)
     elif _is_logged(subject, parent):
         yield Found("promise_in_value", use, f"{what}, of which log() tells nothing", hint)
+
+
+def arrays_of_promises(subject: Subject) -> Iterator[Found]:
+    """``await`` of an array of promises, which waits for none, and such an array as the result."""
+    for node in subject.tree.of("await_expression", "return_statement"):
+        value = bare(node.children[-1]) if node.children else None
+        holder = around(node).parent
+        is_dropped = holder is not None and holder.type == "expression_statement"
+        if value is None or is_dropped or not is_array_of_promises(subject, value):
+            continue
+        if node.type == "await_expression":
+            text = "await of an array waits for none of its promises"
+            yield Found("promise_used", value, text, _BY_ALL)
+        elif node.function is None or subject.calls.is_main(node.function):
+            yield Found("promise_in_value", value, "the result is an array of promises", _BY_ALL)
+
+
+def _is_set(member: Syntax) -> bool:
+    parent = member.parent
+    return parent is not None and parent.type == "assignment_expression" and member.field == "left"
+
+
+def is_array_of_promises(subject: Subject, node: Syntax) -> bool:
+    """Whether an expression, or what a name stands for, is ``….map(…)`` that gives promises."""
+    if node.type == "identifier":
+        binding = subject.scopes.of(node)
+        node = (bare(binding.value) if binding is not None else None) or node
+    return is_map_of_promises(subject, node)
 
 
 def is_map_of_promises(subject: Subject, node: Syntax) -> bool:

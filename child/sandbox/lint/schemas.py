@@ -37,6 +37,9 @@ _BOUNDS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties
 _MEANT_TYPES = {"str": "string", "text": "string", "int": "integer", "float": "number", "double": "number",
                 "bool": "boolean", "list": "array", "dict": "object", "map": "object", "none": "null",
                 "date": "string", "any": ""}  # fmt: skip
+_MEANT_KEYWORDS = {"property": "properties", "props": "properties", "fields": "properties",
+                   "values": "enum", "min": "minimum", "max": "maximum", "regex": "pattern",
+                   "element": "items", "elements": "items"}  # fmt: skip
 _MOST_SCHEMAS = 2_000
 
 Members: TypeAlias = dict[str, tuple[Syntax, Syntax]]
@@ -131,7 +134,7 @@ def _keywords(subject: Subject, members: Members) -> Iterator[Found]:
                 "optional is no keyword of JSON Schema",
                 "leave the name out of required",
             )
-        elif name not in KEYWORDS and (near := near_match(name, list(KEYWORDS))):
+        elif name not in KEYWORDS and (near := _MEANT_KEYWORDS.get(name) or near_match(name, list(KEYWORDS))):
             yield Found(
                 "schema_no_effect",
                 key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowcage.child.sandbox.lint.promises import is_map_of_promises
+from flowcage.child.sandbox.lint.promises import is_array_of_promises
 from flowcage.child.sandbox.lint.subject import Found, Subject
 from flowcage.child.sandbox.reading.syntax import Syntax, bare
 
@@ -84,7 +84,7 @@ def _wrong(subject: Subject, part: Syntax) -> Found | None:
         return Found(
             "promise_in_prompt", part, f"this is a promise of {name}, not its result", "write `await …`"
         )
-    if is_map_of_promises(subject, value):
+    if is_array_of_promises(subject, value):
         return Found(
             "promise_in_prompt", part, "this is an array of promises", "write `await Promise.all(…)`"
         )
