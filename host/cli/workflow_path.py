@@ -76,7 +76,8 @@ def folder_instead(path: Path) -> str:
 
 
 def _alike_beside(path: Path) -> str:
-    return _did_you_mean(path.name, {str(each): each for each in _files_in(path.parent)})
+    others = [each for each in _files_in(path.parent) if each != path]  # a link that leads nowhere is listed
+    return _did_you_mean(path.name, {str(each): each for each in others})
 
 
 def _elsewhere(name: str) -> str:

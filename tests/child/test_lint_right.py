@@ -103,6 +103,11 @@ def test_what_every_run_is_ended_by_is_an_error(source: str) -> None:
     assert "error" in {line.split()[1] for line in told(source)}
 
 
+def test_many_awaits_in_one_array_are_read() -> None:
+    source = f"return [{'await (1), ' * 15_000}];"
+    assert len(list(subject(source).tree.of("await_expression"))) == 15_000
+
+
 def test_a_loop_whose_only_way_out_is_an_answer_is_told() -> None:
     source = (
         "let r; while (true) { try { r = await agent('x'); } catch { continue; } const ok = r === 'ok'; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,19 @@ def test_sarif_names_rule_level_and_region(tmp_path: Path) -> None:
     place = first["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "w.js"
     assert place["region"] == {"startLine": 2, "startColumn": 1, "endLine": 2, "endColumn": 11}
+
+
+def test_a_name_that_is_no_text_has_an_address_in_sarif(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"a\xff #.js")).write_text("agent('x');\nreturn 1;")
+    result = json.loads(flowcage("check", "--sarif", ".", cwd=tmp_path).stdout)["runs"][0]["results"][0]
+    address = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert address == {"uri": "a%FF%20%23.js"}
+
+
+def test_a_link_that_leads_nowhere_is_not_proposed_in_place_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "review.js").symlink_to("gone")
+    done = flowcage("check", str(tmp_path / "review.js"))
+    assert (done.status, "did you mean" in done.stderr) == (2, False)
 
 
 def test_a_fence_of_markdown_is_told(tmp_path: Path) -> None:

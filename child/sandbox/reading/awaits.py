@@ -61,6 +61,7 @@ def _wrap(operand: Syntax, name: Syntax) -> None:
     while step.start == name.start and step is not name:
         step.start = name.end
         step = step.children[0] if step.children else name
-    outer = operand.put_in("await_expression", name.start)
-    name.type, name.field, name.parent = "await", None, outer
-    outer.children.insert(0, name)
+    operand.hold_itself("await_expression")
+    operand.start = name.start
+    name.type, name.field, name.parent = "await", None, operand
+    operand.children.insert(0, name)

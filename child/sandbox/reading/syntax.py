@@ -50,14 +50,14 @@ class Syntax:
         """The first child with this field."""
         return next((child for child in self.children if child.field == field), None)
 
-    def put_in(self, type: str, start: int) -> Syntax:
-        """Make a node around this one, in its place."""
-        outer = Syntax(type, self.field, start, self.end, self.parent)
-        outer.children = [self]
-        if self.parent is not None:
-            self.parent.children = [outer if each is self else each for each in self.parent.children]
-        self.field, self.parent = None, outer
-        return outer
+    def hold_itself(self, type: str) -> Syntax:
+        """Become a node of another type whose only child is what this one was; return that."""
+        inner = Syntax(self.type, None, self.start, self.end, self)
+        inner.children = self.children
+        for child in inner.children:
+            child.parent = inner
+        self.type, self.children = type, [inner]
+        return inner
 
     def has(self, type: str) -> bool:
         """Whether a child has this type, such as ``async``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,4 +51,4 @@ def _region(finding: Finding) -> dict[str, int]:
 
 def _uri(path: str) -> str:
     """A path as a URI: relative ones stay so, as code scanners expect below the repository."""
-    return Path(path).as_uri() if path.startswith("/") else quote(path)
+    return Path(path).as_uri() if path.startswith("/") else quote(os.fsencode(path))
