@@ -125,6 +125,8 @@ def test_many_nested_loops_are_read_in_bounded_time() -> None:
 @pytest.mark.parametrize(
     ("source", "line"),
     [
+        ("const s = [];\nreturn Math.max(...s);", "2:8 warning lost_value"),
+        ("const s = [];\nreturn s.reduce((a, b) => a + b, 0) / s.length;", "2:8 warning lost_value"),
         ("return agent('x').text;", "1:8 warning promise_used"),
         ("return await parallel([() => agent('x')]).filter(Boolean);", "1:14 warning promise_used"),
         ("const [a] = parallel([() => agent('x')]);\nreturn a;", "1:13 warning promise_used"),
@@ -161,6 +163,12 @@ def test_promises_and_arguments_are_told_by_a_name_and_without_one(source: str, 
         "return (await agent('x')).length;",
         "return agent('x').then((r) => r.length);",
         "const p = 'x'; return await agent(p);",
+        "const s = []; for (const x of args.xs) s.push(x); return Math.max(...s) / s.length;",
+        "const s = []; s.length = 3; return 1 / s.length;",
+        "const s = []; args.fill(s); return Math.min(...s);",
+        "const s = []; s[0] = 1; return Math.min(...s);",
+        "const s = [1]; return Math.min(...s) / s.length;",
+        "let s = []; s = args.xs; return Math.min(...s);",
         "const [a] = await parallel([() => agent('x')]); return a;",
     ],
 )

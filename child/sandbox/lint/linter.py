@@ -45,6 +45,7 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Found]], ...] = (
     texts.parts_of_text,
     texts.texts_of_promises,
     results.lost_values,
+    results.numbers_of_nothing,
     results.no_result,
     results.unreachable,
     phases.phases,

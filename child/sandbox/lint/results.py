@@ -10,6 +10,7 @@ from flowcage.child.sandbox.reading.syntax import Syntax, bare
 
 _EXITS = frozenset({"return_statement", "throw_statement", "break_statement", "continue_statement"})
 _HOISTED = frozenset({"function_declaration", "generator_function_declaration", "empty_statement"})
+_READERS = frozenset({"length", "reduce", "map", "filter", "join", "some", "every"})
 _LOST = {
     "Set": "write `[...…]`",
     "Map": "write `Object.fromEntries(…)`",
@@ -57,6 +58,43 @@ def lost_values(subject: Subject) -> Iterator[Found]:
             yield Found(
                 "lost_value", node, f"{what}, which JSON cannot hold: it becomes {{}}", _LOST.get(kind, "")
             )
+
+
+def numbers_of_nothing(subject: Subject) -> Iterator[Found]:
+    """The greatest, the least and the average of an array that stays empty, which are no numbers of JSON."""
+    hint = "ask for its length first"
+    for spread in subject.tree.of("spread_element"):
+        call = spread.parent.parent if spread.parent is not None else None
+        callee = call["function"] if call is not None else None
+        name = subject.tree.text(callee) if callee is not None else ""
+        if name in ("Math.max", "Math.min") and _stays_empty(subject, spread.children[-1]):
+            yield Found("lost_value", call or spread, f"{name}() of an empty array is infinite", hint)
+    for quotient in subject.tree.of("binary_expression"):
+        by = bare(quotient["right"]) if quotient.has("/") else None
+        if by is not None and _is_length(subject, by) and _stays_empty(subject, by["object"]):
+            yield Found("lost_value", quotient, "this divides by the length of an empty array", hint)
+
+
+def _is_length(subject: Subject, node: Syntax) -> bool:
+    name = node["property"] if node.type == "member_expression" else None
+    return name is not None and subject.tree.text(name) == "length"
+
+
+def _stays_empty(subject: Subject, node: Syntax | None) -> bool:
+    """Whether a name is that of an empty array into which nothing is put."""
+    binding = subject.scopes.of(node)
+    value = bare(binding.value) if binding is not None else None
+    if binding is None or value is None or value.type != "array" or value.children:
+        return False
+    return all(_only_reads(subject, use) for use in binding.uses)
+
+
+def _only_reads(subject: Subject, use: Syntax) -> bool:
+    parent = use.parent
+    if parent is None or parent.type == "spread_element":
+        return True
+    member = parent["property"] if parent.type == "member_expression" else None
+    return member is not None and subject.tree.text(member) in _READERS and parent.field != "left"
 
 
 def unreachable(subject: Subject) -> Iterator[Found]:

@@ -31,7 +31,9 @@ RULES: dict[str, Rule] = {
     "promise_in_value": Rule("warning", "a promise in the result, or in `log()`"),
     "promise_in_prompt": Rule("warning", "a promise that becomes text"),
     "object_in_prompt": Rule("warning", "an object, undefined or null that becomes text"),
-    "lost_value": Rule("warning", "a Set, Map, Error or RegExp where JSON is sent"),
+    "lost_value": Rule(
+        "warning", "a Set, Map, Error or RegExp where JSON is sent, or the average of nothing"
+    ),
     "no_result": Rule("warning", "a script without `return`; a note where it calls something all the same"),
     "unknown_phase": Rule("warning", "a phase that `meta.phases` does not have"),
     "unused_phase": Rule("note", "an entry of `meta.phases` that nothing begins"),
