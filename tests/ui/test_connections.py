@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from flowcage.host.ui.connections import STRANGERS, Connections
+from flowcage.host.ui.server import listening
 
 from ..e2e import kept
 from ..e2e.command import DEADLINE, FLOWCAGE
@@ -146,3 +147,11 @@ def test_a_port_that_others_exhaust_says_nothing_on_stderr(store: Path) -> None:
     for each in strangers:
         each.close()
     assert process.communicate(timeout=DEADLINE)[1].count(b"\n") == 1  # that a signal ended it
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has this option")
+def test_the_kernel_ends_a_connection_whose_other_end_reads_nothing() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
