@@ -205,6 +205,28 @@ def test_nothing_that_lets_in_is_on_a_command_line_or_in_a_message(store: Path, 
         assert secret not in server.said
 
 
+def test_a_browser_is_let_in_also_where_the_folder_of_the_file_was_removed(store: Path) -> None:
+    with serving(store) as server:
+        address = server.address
+        server.entry.unlink()
+        server.entry.parent.rmdir()
+        assert server.ask(address).status_code == 200
+        assert stat.S_IMODE(server.entry.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(server.entry.stat().st_mode) == 0o600
+        server.client().json("runs")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_no_key_is_written_to_a_folder_that_another_user_has_made_in_its_place(store: Path) -> None:
+    with serving(store, "--log-format", "json") as server:
+        address = server.address
+        server.entry.unlink()
+        os.chown(server.entry.parent, 1, 1)
+        assert server.ask(address).status_code == 200
+        assert not server.entry.exists()
+    assert "no further browser can be let in" in server.said
+
+
 @pytest.mark.parametrize(
     ("make", "why"),
     [

@@ -109,7 +109,7 @@ class Door:
             # Without the request's path and headers, which are not for a log.
             _LOGGER.exception("a request could not be answered: %s", type(error).__name__)
             if not begun:
-                await _say(send, 500, b"internal error; the log has more\n")
+                await _say(send, 500, b"internal error; flowcage ui --log-format json logs it\n")
 
 
 class _Asked:

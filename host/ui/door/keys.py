@@ -6,15 +6,19 @@ it lets in once. It is written to a file that only its owner reads; the file has
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import html
+import logging
 import os
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+_LOGGER = logging.getLogger("flowcage.ui")
 _LENGTH = 32  # characters of a token, at least
 _MOST = 512
 _KEY_BYTES = 24
@@ -99,7 +103,10 @@ class Keys:
         if not _is_same(key, self._key):
             return False
         self._key = secrets.token_urlsafe(_KEY_BYTES)
-        self.changed()
+        try:
+            self.changed()
+        except OSError as error:
+            _LOGGER.warning("no further browser can be let in: %s", error)
         return True
 
     def is_session(self, value: str) -> bool:
@@ -132,7 +139,12 @@ class EntryFile:
         self._address = address
 
     def write(self) -> None:
-        """Write it anew; a reader has the old one or the new one."""
+        """Write it anew, and its folder where that is gone; a reader has the old one or the new one."""
+        folder = self.path.parent
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)  # what keeps /tmp clean removes it after some days
+        if folder.lstat().st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it is another user's by now", str(folder))
         fresh = self.path.with_name(f"{self.path.name}.new")
         fresh.unlink(missing_ok=True)
         file = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
