@@ -264,9 +264,10 @@ def test_an_agent_at_work_counts_with_what_it_has_told() -> None:
     said = Said("", (), (AgentRequest("1", "p", {"label": "l"}),))
     told = Told("1", Spent(7, 0.5), {})
     inputs: list[Input] = [Opened("", "w.js"), Compiled("", "script"), said, told]
-    fold = PageFold(recorded(inputs))
-    page = fold.whole()
+    fold = PageFold(recorded(inputs[:-1]))
+    page = merged(fold.whole(), fold.take(recorded(inputs).entries[-1:]))
     assert (page["calls"][0]["tokens"], page["run"]["usage"]["tokens"]) == (7, 7)
+    assert PageFold(recorded(inputs)).whole()["calls"] == page["calls"]
     assert page["totals"]["byLabel"][0]["tokens"] == 7
 
     answered = recorded([*inputs, Answered("1", "yes", Spent(9, 0.75))]).entries[-1:]

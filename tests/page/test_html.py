@@ -57,6 +57,15 @@ def test_a_file_has_the_document_and_the_same_elements_whatever_it_says(whole: d
     assert page.encode("utf-8")
 
 
+def test_the_data_has_nothing_that_a_parser_or_a_script_could_take_for_its_own() -> None:
+    told = _only(
+        assemble({"run": {"name": "r"}, "x": "<!--<script>&amp;--></script>\u2028\u2029"}),
+        "script",
+        type="application/json",
+    )
+    assert not set("<>&\u2028\u2029") & set(told)
+
+
 def test_the_policy_names_the_script_and_the_style_and_nothing_else() -> None:
     page = assemble(hostile())
     (policy,) = (

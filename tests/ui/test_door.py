@@ -217,6 +217,16 @@ def test_a_browser_is_let_in_also_where_the_folder_of_the_file_was_removed(store
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_file_of_another_user_is_no_token(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("x" * 40)
+    file.chmod(0o600)
+    os.chown(file, 1, 1)
+    refused = flowcage("ui", "--port", "0", "--no-open", "--store", store, "--token-file", file)
+    assert (refused.status, "must be yours alone" in refused.stderr) == (2, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 def test_no_key_is_written_to_a_folder_that_another_user_has_made_in_its_place(store: Path) -> None:
     with serving(store, "--log-format", "json") as server:
         address = server.address
