@@ -15,6 +15,7 @@ from contextlib import suppress
 import trio
 
 _LONGEST_STATUS = 500
+_MOST_DIGITS = 20  # of 64 bits
 
 
 class ServiceManager:
@@ -88,5 +89,5 @@ def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
     microseconds, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if pid and pid != str(os.getpid()):
         return None
-    is_number = microseconds.isascii() and microseconds.isdigit()
+    is_number = microseconds.isascii() and microseconds.isdigit() and len(microseconds) <= _MOST_DIGITS
     return int(microseconds) / 1e6 if is_number and int(microseconds) else None

@@ -65,6 +65,7 @@ def test_a_service_tells_of_its_beginning_and_its_end(notified: Notified) -> Non
         ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "9" * 400}, None),
     ],
 )
 def test_a_watchdog_is_that_of_this_process(variables: dict[str, str], seconds: float | None) -> None:
