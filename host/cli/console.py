@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -17,9 +16,9 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.outcome.errors import RunError
+from flowcage.host.terminal.form import is_json, record
 from flowcage.host.terminal.line_sink import FLUSH_SECONDS, write_all
 from flowcage.host.terminal.text import escaped, leave, message, tell, wait_until_told
-from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from flowcage.host.cli.arguments import Script
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_form = {"json": False}  # of messages
 _FOREIGN_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf"})
 
 
@@ -172,14 +170,9 @@ def offer(text: str, shown: Callable[[str], str] = escaped) -> None:
         writing.join(2 * FLUSH_SECONDS)  # stderr's reader has its share of it
 
 
-def log_as_json(is_wanted: bool) -> None:
-    """Write messages as records of JSON from now on."""
-    _form["json"] = is_wanted
-
-
 def note(text: str) -> None:
     """Write a message to stderr, if that is open; never waits for its reader."""
-    if not _form["json"]:
+    if not is_json():
         tell(message(f"flowcage: {text}"))
         return
     level = next((level for level in ("warning", "note") if text.startswith(f"{level}: ")), None)
@@ -187,10 +180,9 @@ def note(text: str) -> None:
     tell_record("message", level=level or "error", message=told)
 
 
-def tell_record(kind: str, **members: Any) -> None:
+def tell_record(kind: str, /, **members: Any) -> None:
     """Write a record of ``--log-format json`` to stderr, beside those that are events."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    tell(escaped(strictjson.dumps({"type": kind, "time": now, **members})))
+    tell(record(kind, **members))
 
 
 def warn(report: Report, script: Script | None = None) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from contextlib import suppress
+
+
+def _interrupted(words: list[str]) -> bytes:
+    from flowcage.host.terminal import form
+
+    form.choose(words)
+    return f"{form.of_text('interrupted', 'error')}\n".encode()
 
 
 def main() -> None:
@@ -14,7 +22,7 @@ def main() -> None:
     except KeyboardInterrupt:
         with suppress(OSError):
             if select.select((), (2,), (), 0)[1]:  # a full pipe that is not read would block the write
-                os.write(2, b"flowcage: interrupted\n")
+                os.write(2, _interrupted(sys.argv[1:]))
         os._exit(130)
     run()
 

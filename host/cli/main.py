@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
@@ -30,6 +31,7 @@ from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.cli.workflow_path import WorkflowPath
+from flowcage.host.terminal import form
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS, ISOLATIONS
@@ -221,20 +223,28 @@ for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui):
     cli.add_command(command)
 
 
+def _tell_misuse(error: click.ClickException) -> None:
+    if form.is_json():
+        note(error.format_message())
+        return
+    shown = StringIO()
+    error.show(shown)
+    tell(safe(shown.getvalue()).removesuffix("\n"))
+
+
 def main() -> None:
     """The ``flowcage`` command."""
     # If SIGCHLD is inherited as ignored, the kernel reaps children and wait4() finds none.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    form.choose(sys.argv[1:])
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        shown = StringIO()
-        error.show(shown)
-        tell(safe(shown.getvalue()).removesuffix("\n"))
+        _tell_misuse(error)
         leave(exits.USAGE)
     except (KeyboardInterrupt, click.Abort, _Interrupted):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the message of the first one must come out whole
-        if is_interactive():
+        if is_interactive() and not form.is_json():
             tell("")  # ends the line on which the terminal shows ^C
         fail(exits.INTERRUPTED, "interrupted")
     except OSError as error:  # the machine lacks something, such as descriptors: not a bug to be reported

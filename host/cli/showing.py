@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowcage.host.cli import console
 from flowcage.host.cli.console import FilePath
 
 if TYPE_CHECKING:
@@ -16,16 +15,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _choose(_: click.Context, __: click.Parameter, value: str) -> str:
-    console.log_as_json(value == "json")
-    return value
-
-
 _OPTIONS = (
     click.option("--quiet", is_flag=True, help="No progress on stderr, only warnings."),
     click.option("--plain", is_flag=True, help="Lines in the place of the table, on a terminal too."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-                 is_eager=True, callback=_choose,
                  help="What stderr gets: text, or one JSON object a line, for each event and message."),
     click.option("--format", "result_format", type=click.Choice(["text", "json", "raw"]),
                  help="How the result is printed: readable; as one line of JSON that tells how the run "

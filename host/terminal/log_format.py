@@ -11,6 +11,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from flowcage.host.terminal import form
 from flowcage.host.terminal.text import MAX_CHARACTERS, cut, escaped, safe, tell, wait_until_told
 
 LogFormat: TypeAlias = Literal["text", "json"]
@@ -66,7 +67,13 @@ class StderrHandler(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say that a record is missing; the standard library would print a traceback."""
-        tell(f"flowcage: warning: a log record of {safe(record.name)} could not be written")
+        missing = f"a log record of {safe(record.name)} could not be written"
+        is_json = isinstance(self.formatter, JsonFormatter)
+        tell(
+            form.record("message", level="warning", message=missing)
+            if is_json
+            else f"flowcage: warning: {missing}"
+        )
 
 
 def handler_for(form: LogFormat) -> logging.Handler:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import NoReturn
 
+from flowcage.host.terminal.form import of_text
 from flowcage.host.terminal.line_sink import FLUSH_SECONDS
 from flowcage.host.terminal.screen import Screen
 
@@ -137,7 +138,9 @@ def stderr() -> Screen | None:
     """The way to stderr; None where it is closed."""
     if sys.stderr is None:  # closed at the start; descriptor 2 may be another file now
         return None
-    return Screen(sys.stderr.fileno(), lambda n: f"flowcage: {n} lines dropped: stderr was not read")
+    return Screen(
+        sys.stderr.fileno(), lambda n: of_text(f"{n} lines dropped: stderr was not read", "warning")
+    )
 
 
 def tell(line: str) -> None:

@@ -156,6 +156,25 @@ def test_a_failure_is_a_record_too(tmp_path: Path) -> None:
     assert json.loads(missing.stderr)["message"].endswith("none.js: no such file")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--nope", "--log-format", "json"],
+        ["--log-format=json", "--timeout", "x"],
+        ["--log-format", "json", "a", "b"],
+    ],
+)
+def test_wrong_usage_is_a_record_too(words: list[str], tmp_path: Path) -> None:
+    finished = flowcage("run", script(tmp_path, "return 1"), *words)
+    told = json.loads(finished.stderr)
+    assert (finished.status, told["type"], told["level"]) == (2, "message", "error")
+
+
+def test_the_last_of_two_forms_counts(tmp_path: Path) -> None:
+    words = ("--log-format", "json", "--log-format", "text", "--nope")
+    assert flowcage("run", script(tmp_path, "return 1"), *words).stderr.startswith("Usage: ")
+
+
 def test_watch_has_the_same_formats(tmp_path: Path) -> None:
     path, store = (
         script(tmp_path, "await agent('x', {label: 'l'}); return 'the result'"),

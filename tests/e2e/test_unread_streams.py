@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -175,6 +176,25 @@ def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tm
     assert (
         told + sum(map(int, dropped)) == 6_000 + 2 + 1
     )  # the last is that the report has no room for them all
+
+
+def test_how_many_lines_are_missing_is_told_in_the_form_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text(
+        'for (let i = 0; i < 9; i++) { for (let j = 0; j < 1000; j++) log("x".repeat(3900));'
+        "await SW.extra.sleep(0); }"
+        'export default agent("x")'
+    )
+    os.mkfifo(tmp_path / "gate")
+    (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
+    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--agent", agent, "--log-format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        (tmp_path / "gate").read_text()  # all was logged by now
+        _, stderr = process.communicate(timeout=DEADLINE)
+    told = [json.loads(line) for line in stderr.splitlines()]
+    missing = [each for each in told if "lines dropped: stderr was not read" in each.get("message", "")]
+    assert missing
+    assert {each["type"] for each in missing} == {"message"}
 
 
 def test_a_second_ctrl_c_does_not_wait_for_who_reads_the_events(tmp_path: Path) -> None:

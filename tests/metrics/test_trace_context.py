@@ -117,19 +117,17 @@ def test_a_command_started_in_a_trace_makes_its_spans_under_it(tmp_path: Path) -
     variables = {"TRACEPARENT": PARENT, "OTEL_TRACES_EXPORTER": "console", "OTEL_SERVICE_NAME": "mine"}
     finished = flowcage("run", tmp_path / "w.js", "--agent", PRINTS, "--quiet", "--no-store", env=variables)
     assert finished.status == 0
-    decoder, text, made = json.JSONDecoder(), finished.stderr, {}
-    while (start := text.find("{")) >= 0:
-        span, end = decoder.raw_decode(text[start:])
-        text = text[start + end :]
-        made[span["name"]] = span
+    told = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert {each["type"] for each in told} == {"span"}
+    made = {span["name"]: span for span in told}
     run, agent = made["invoke_workflow w.js"], made["invoke_agent"]
     trace_id, parent_id = PARENT.split("-")[1:3]
     assert run["context"]["trace_id"] == f"0x{trace_id}"
     assert run["parent_id"] == f"0x{parent_id}"
     assert agent["parent_id"] == run["context"]["span_id"]
     assert run["resource"]["attributes"]["service.name"] == "mine"
-    told = finished.json["result"].split()[0]
-    assert told.split("-")[1:3] == [trace_id, agent["context"]["span_id"].removeprefix("0x")]
+    passed_on = finished.json["result"].split()[0]
+    assert passed_on.split("-")[1:3] == [trace_id, agent["context"]["span_id"].removeprefix("0x")]
 
 
 class _Collector(BaseHTTPRequestHandler):

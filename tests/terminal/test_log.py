@@ -99,6 +99,20 @@ logging.getLogger("flowcage.run").debug("two")
     assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["one"]
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_record_that_cannot_be_formatted_is_told_in_the_form_of_the_others(form: str) -> None:
+    program = f"""
+import logging
+from flowcage.host.terminal.log_format import log_to_stderr
+log_to_stderr({form!r}).formatter.format = lambda record: 1 / 0
+logging.getLogger("flowcage.run").info("one")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300, check=True)
+    (line,) = done.stderr.decode().splitlines()
+    told = json.loads(line)["message"] if form == "json" else line.removeprefix("flowcage: warning: ")
+    assert told == "a log record of flowcage.run could not be written"
+
+
 def test_without_a_handler_nothing_is_written() -> None:
     program = """
 from flowcage.host.terminal.log import logger

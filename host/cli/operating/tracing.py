@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowcage.host.agents.trace import set_trace, trace_in
-from flowcage.host.cli.console import note
+from flowcage.host.cli.console import note, tell_record
 from flowcage.host.terminal.text import wait_until_told
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def traced() -> Iterator[Traced]:
         exporting.join(_FLUSH_SECONDS)  # of a collector that does not answer
         if counting is not None and (exporting.is_alive() or counting.lost):
             note("warning: spans could not be exported; see to the collector, or unset its variables")
-            wait_until_told()  # the command has told all else, and is about to exit
+        wait_until_told()  # the command has told all else, and is about to exit
 
 
 def _with_spans(provider: Any) -> Traced:
@@ -85,6 +85,19 @@ def _with_spans(provider: Any) -> Traced:
         return hear
 
     return lambda listener: tell if listener is None else both(listener)
+
+
+def _shown() -> Any:
+    """An exporter to stderr, a line for each span: OpenTelemetry's own would write into the table."""
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+    class Shown(SpanExporter):
+        def export(self, spans: Any) -> Any:
+            for span in spans:
+                tell_record("span", **json.loads(span.to_json()))
+            return SpanExportResult.SUCCESS
+
+    return Shown()
 
 
 class _Counting:
@@ -112,7 +125,7 @@ def _provider(exporter: str) -> tuple[Any, _Counting]:
     try:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         if exporter == "otlp":
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -122,7 +135,7 @@ def _provider(exporter: str) -> tuple[Any, _Counting]:
         ) from None
     resource = Resource.create({"service.name": "flowcage"}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    made: Any = OTLPSpanExporter() if exporter == "otlp" else ConsoleSpanExporter(out=sys.stderr)
+    made: Any = OTLPSpanExporter() if exporter == "otlp" else _shown()
     counting: Any = _Counting(made)
     provider.add_span_processor(BatchSpanProcessor(counting))
     return provider, counting
