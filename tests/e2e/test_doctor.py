@@ -115,3 +115,17 @@ def test_a_machine_without_user_namespaces_is_ready_with_less() -> None:
     told = json.loads(done.stdout)
     assert (done.returncode, told["summary"]) == (0, "ready with weaker isolation: uid")
     assert "CAP_SETUID" in next(check["advice"] for check in told["checks"] if "advice" in check)
+
+
+def test_a_machine_without_proc_is_not_ready() -> None:
+    words = ["unshare", "-U", "-r", "-m", "bash", "-c"]
+    hide = "mount -t tmpfs none /proc"
+    try:
+        subprocess.run([*words, hide], capture_output=True, timeout=DEADLINE, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no mount namespace can be made here, in which /proc is hidden")
+    command = f"{hide}; exec {shlex.quote(str(FLOWCAGE))} doctor --json"
+    done = subprocess.run([*words, command], capture_output=True, timeout=DEADLINE, check=False)
+    assert b"internal error" not in done.stderr
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"]) == (1, "not_ready")

@@ -172,7 +172,10 @@ class ZygoteProcess:
         A child stays in that session, and nothing else of the host's is in it. Its process group it leaves as
         it closes its cage, which one that was given its first message does at once.
         """
-        ours = (process.pid for process in psutil.Process().children())
+        try:
+            ours = [process.pid for process in psutil.Process().children()]
+        except (psutil.Error, OSError):  # there is no /proc, so no child has its cage confirmed or begins
+            return []
         return [pid for pid in ours if pid not in self._children and _session_of(pid) == self._session]
 
 
