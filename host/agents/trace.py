@@ -55,11 +55,11 @@ def trace_in(environment: Mapping[str, str]) -> AgentTrace | None:
 
 
 def traced(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a program that works for the call whose task this is."""
-    trace = current_trace()
+    """Variables for a program that works for the call whose task this is; what names no trace is left out."""
+    trace = current_trace() or trace_in(environment)
+    kept = {name: value for name, value in environment.items() if name not in ("TRACEPARENT", "TRACESTATE")}
     if trace is None:
-        return dict(environment)
-    kept = {name: value for name, value in environment.items() if name != "TRACESTATE"}
+        return kept
     return kept | {"TRACEPARENT": trace.parent} | ({"TRACESTATE": trace.state} if trace.state else {})
 
 

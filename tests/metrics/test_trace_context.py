@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from flowcage.agents import AgentAnswer, AgentCall, AgentError, parse_agent
 from flowcage.host import RunOptions, WorkflowRequest, run_workflow_blocking
+from flowcage.host.agents.trace import traced
 from flowcage.host.cli.operating.tracing import exporter_of
 from flowcage.host.metrics.opentelemetry import spans
 
@@ -128,6 +129,23 @@ def test_a_command_started_in_a_trace_makes_its_spans_under_it(tmp_path: Path) -
     assert run["resource"]["attributes"]["service.name"] == "mine"
     passed_on = finished.json["result"].split()[0]
     assert passed_on.split("-")[1:3] == [trace_id, agent["context"]["span_id"].removeprefix("0x")]
+
+
+@pytest.mark.parametrize(
+    ("parent", "state", "passed_on"),
+    [
+        (PARENT, "a=1", {"TRACEPARENT": PARENT, "TRACESTATE": "a=1"}),
+        (PARENT, "a=1\nb", {"TRACEPARENT": PARENT}),
+        (f"{PARENT}\nX-Other: 1", "a=1", {}),
+        (PARENT.replace("00-", "ff-", 1), "a=1", {}),
+        ("00-" + "a" * 60_000, "", {}),
+    ],
+)
+def test_programs_get_no_variables_that_name_no_trace(
+    parent: str, state: str, passed_on: dict[str, str]
+) -> None:
+    given = {"TRACEPARENT": parent, "TRACESTATE": state, "HOME": "/h"}
+    assert traced(given) == {"HOME": "/h", **passed_on}
 
 
 class _Collector(BaseHTTPRequestHandler):
