@@ -1,6 +1,7 @@
 """Runs untrusted JavaScript workflow modules, each in its own caged child process.
 
-The public names are those of this module and of `flowcage.events`, `flowcage.agents` and `flowcage.errors`;
+The public names are those of this module and of `flowcage.asyncio`, `flowcage.events`, `flowcage.agents` and
+`flowcage.errors`;
 everything else may move without notice. Each name is imported when it is first used, because every
 ``python -m flowcage.…`` imports this module first, and a child must not spend 0.1 s on importing trio.
 

@@ -74,7 +74,7 @@ class EventStream:
     def close(self) -> None:
         """Hear nothing more, and end the iteration after what waits already; needed where no run began."""
         self._closed = True
-        self._readers.unpark_all()
+        self._wake()
 
     def __aiter__(self) -> Self:
         return self
@@ -100,6 +100,9 @@ class EventStream:
         while not self._queue and not self._closed:
             await self._readers.park()
 
+    def _wake(self) -> None:
+        self._readers.unpark_all()
+
     def _require_the_same_run(self, event: Event) -> None:
         self._run_id = self._run_id or event.run_id
         if isinstance(event, RunStarted) and event.parent_run_id is None and event.run_id != self._run_id:
@@ -119,7 +122,7 @@ class EventStream:
             self._queue[next(self._numbers)] = gap, 0
         self._queue[number] = event, size
         self._bytes += size
-        self._readers.unpark()
+        self._wake()
         return number
 
     def _last_gap(self) -> Gap | None:

@@ -14,9 +14,7 @@ from flowcage.host.outcome.verdict import HOST_SHUTDOWN
 
 T = TypeVar("T")
 
-_TO_THREAD = "await asyncio.to_thread(run_workflow_blocking, source)"
-_PORTAL = "anyio's start_blocking_portal('trio')"
-_PAGE = "docs/host.md, 'asyncio and threads', shows both"
+_ON_ASYNCIO = "import the same name from flowcage.asyncio"
 
 
 def require_trio(call: str) -> None:
@@ -28,11 +26,20 @@ def require_trio(call: str) -> None:
     if trio.lowlevel.in_trio_run():
         return
     if _in_asyncio():
-        raise WrongEventLoop(
-            f"{call} needs trio, and this is an asyncio event loop: for a single run {_TO_THREAD}; "
-            f"for many keep a Host in a thread of its own, with {_PORTAL}; {_PAGE}"
-        )
+        raise WrongEventLoop(f"{call} needs trio, and this is an asyncio event loop: {_ON_ASYNCIO}")
     raise WrongEventLoop(f"{call} needs trio, which does not run here: call it in trio.run(…)")
+
+
+def require_asyncio(call: str) -> None:
+    """Refuse a call outside of asyncio.
+
+    Raises:
+        WrongEventLoop: asyncio does not run here.
+    """
+    if trio.lowlevel.in_trio_run():
+        raise WrongEventLoop(f"{call} is for asyncio, and this is trio: import it from flowcage")
+    if not _in_asyncio():
+        raise WrongEventLoop(f"{call} needs asyncio, which does not run here: call it in asyncio.run(…)")
 
 
 def require_no_event_loop(call: str) -> None:
@@ -45,7 +52,7 @@ def require_no_event_loop(call: str) -> None:
         raise WrongEventLoop(f"{call} would hold up this trio event loop: await run_workflow(…) instead")
     if _in_asyncio():
         raise WrongEventLoop(
-            f"{call} would hold up this asyncio event loop: {_TO_THREAD} instead, or use {_PORTAL}; {_PAGE}"
+            f"{call} would hold up this asyncio event loop: await run_workflow(…) of flowcage.asyncio instead"
         )
 
 
