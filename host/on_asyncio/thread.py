@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
@@ -103,8 +104,16 @@ class TrioThread:
                 return False
             TrioThread._current = None
         atexit.unregister(self._abandon)
-        self.token.run_sync_soon(self._nursery.cancel_scope.cancel)
+        with suppress(trio.RunFinishedError):  # abandoned
+            self.token.run_sync_soon(self._nursery.cancel_scope.cancel)
         return True
+
+    @classmethod
+    def forget(cls) -> None:
+        """Have none, in a process that was forked: the thread is its parent's."""
+        if cls._current is not None:
+            atexit.unregister(cls._current._abandon)
+        cls._current, cls._lock = None, threading.Lock()
 
     def _abandon(self) -> None:
         self.is_abandoned = True
@@ -121,3 +130,6 @@ class TrioThread:
         async with trio.open_nursery() as self._nursery:
             self._started.set_result(trio.lowlevel.current_trio_token())
             await trio.sleep_forever()
+
+
+os.register_at_fork(after_in_child=TrioThread.forget)

@@ -17,6 +17,7 @@ import pytest
 import flowcage
 import flowcage.asyncio
 from flowcage import (
+    Agent,
     AgentAnswer,
     AgentCall,
     Caller,
@@ -281,6 +282,48 @@ loop.run_until_complete(main())
     assert first == "at work"
     assert pids
     assert not set(map(int, pids.split())) & set(psutil.pids())
+
+
+def test_a_forked_process_has_a_host_of_its_own() -> None:
+    program = """
+import asyncio, os, sys
+from flowcage.asyncio import Host, run_workflow
+
+async def main():
+    async with Host() as host:
+        process = os.fork()
+        if process:
+            assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+            print((await host.run("export default 'parent'")).result)
+            return
+        asyncio._set_running_loop(None)
+        print(asyncio.new_event_loop().run_until_complete(run_workflow("export default 'forked'")).result)
+        sys.stdout.flush()
+        os._exit(0)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("forked\nparent\n", "", 0)
+
+
+def test_a_run_whose_handler_is_on_a_closed_loop_fails() -> None:
+    async def agent(_call: AgentCall) -> AgentAnswer:
+        raise AssertionError
+
+    async def marked() -> Agent:
+        return on_this_loop(agent)
+
+    with asyncio.Runner() as first:
+        lost = first.run(marked())
+
+    async def main() -> None:
+        with pytest.raises(HandlerFailed, match="loop is closed"):
+            await run_workflow(ASKS, options=RunOptions(agent=lost))
+
+    run_on(asyncio.new_event_loop, main)
 
 
 def test_a_notebook_cell_awaits_a_run_on_the_loop_that_runs_already() -> None:
