@@ -21,6 +21,7 @@ from flowcage.host.cli.checking.command import check
 from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.groups import Grouped
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.mcp.command import mcp
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
@@ -219,7 +220,7 @@ def doctor(as_json: bool) -> None:
         leave(exits.FAILED)
 
 
-for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui):
+for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui, mcp):
     cli.add_command(command)
 
 

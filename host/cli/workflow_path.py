@@ -44,17 +44,22 @@ class WorkflowPath(FilePath):
         path: Path = super().convert(value, param, ctx)
         if not isinstance(value, str) or value == "-" or not is_name(value) or self._is_there(path):
             return path
-        for folder in FOLDERS:
-            found = [each for each in file_paths(folder, value) if os.path.isfile(each)]
-            if len(found) > 1:
-                self.fail(f"{value!r} is ambiguous: there are {' and '.join(found)}; name one", param, ctx)
-            if found:
-                return Path(found[0])
-        return path
+        found = files_of(value)
+        if len(found) > 1:
+            self.fail(f"{value!r} is ambiguous: there are {' and '.join(found)}; name one", param, ctx)
+        return Path(found[0]) if found else path
 
     def _is_there(self, path: Path) -> bool:
         # Not of pathlib: there a name that is too long for the system is an error.
         return os.path.exists(path) and (self._or_folder or not os.path.isdir(path))
+
+
+def files_of(name: str) -> list[str]:
+    """The files of a name in the first folder that has any."""
+    for folder in FOLDERS:
+        if found := [each for each in file_paths(folder, name) if os.path.isfile(each)]:
+            return found
+    return []
 
 
 def missing(path: Path) -> str:

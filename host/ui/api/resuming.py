@@ -6,9 +6,6 @@ and agents are those of its own process.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +13,11 @@ from typing import Any
 import trio
 
 from flowcage.host.durable.records import RunRecord
-from flowcage.host.terminal.text import cut, plain_text
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
+from flowcage.host.ui.api.program import Program
 from flowcage.host.ui.api.ways import Way
-
-_SECONDS = 120.0
-_AT_ONCE = 2
 
 
 class Resuming:
@@ -35,9 +29,8 @@ class Resuming:
     """
 
     def __init__(self, program: Sequence[str], store: Path | None) -> None:
-        self._program = list(program)
+        self._program = Program(program)
         self._store = store
-        self._slots = trio.CapacityLimiter(_AT_ONCE)
 
     async def ways(self, runs: KeptRuns, run_id: str) -> dict[str, Any]:
         """How a run can be gone on with."""
@@ -69,27 +62,8 @@ class Resuming:
 
     async def _ask(self, run_id: str, way: Way, *words: str) -> dict[str, Any]:
         """Carry out the command, and read what it prints."""
-        if not self._program or self._store is None:
+        if self._store is None:
             raise Problem(409, "this server goes on with no runs")
-        command = [*self._program, "resume", *words, *way.words, "--store", str(self._store), "--", run_id]
-        async with self._slots:
-            done = await _finished([*command, way.script] if way.script else command)
-        try:
-            told: dict[str, Any] = json.loads(done.stdout)
-        except ValueError:
-            why = cut(plain_text(done.stderr).removeprefix("flowcage: "), 2_000)
-            raise Problem(409, why or f"flowcage resume has ended with status {done.returncode}") from None
+        command = ["resume", *words, *way.words, "--store", str(self._store), "--", run_id]
+        told: dict[str, Any] = await self._program.ask([*command, way.script] if way.script else command)
         return told
-
-
-async def _finished(command: list[str]) -> subprocess.CompletedProcess[bytes]:
-    with trio.move_on_after(_SECONDS):
-        return await trio.run_process(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
-    raise Problem(504, f"flowcage resume took more than {_SECONDS:.0f} seconds, and was ended")

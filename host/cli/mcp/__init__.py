@@ -1,0 +1,1 @@
+"""``flowcage mcp``: the commands about workflows and runs as tools of a coding agent."""

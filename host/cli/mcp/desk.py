@@ -1,0 +1,85 @@
+"""What the tools work on, and the words of the commands that they carry out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flowcage.host.cli.workflow_path import files_of
+from flowcage.host.page.sources import Sources
+from flowcage.host.ui.api.kept import KeptRuns
+from flowcage.host.ui.api.problems import Problem
+from flowcage.host.ui.api.program import Program
+from flowcage.host.ui.api.resuming import Resuming
+from flowcage.host.workflows.names import is_name
+from flowcage.protocol import strictjson
+
+# Of `run`, which a tool may set. Who answers agent() is none of them: `command:CMD` would be any program.
+_OPTIONS = {
+    "budget": "--budget",
+    "maxCost": "--max-cost",
+    "maxAgents": "--max-agents",
+    "maxTotalAgents": "--max-total-agents",
+    "timeoutSeconds": "--timeout",
+}
+
+
+class Desk(NamedTuple):
+    """Of one server.
+
+    Attributes:
+        runs: that can be looked at.
+        program: the command.
+        resuming: goes on with runs.
+        sources: of workflows that were read.
+        store: file of the runs.
+        folder: that workflows must lie in.
+        words: options of each run, by whoever started the server.
+        max_cost: US dollars, which no run may have more of; None where nothing was said.
+    """
+
+    runs: KeptRuns
+    program: Program
+    resuming: Resuming
+    sources: Sources
+    store: Path
+    folder: Path
+    words: Sequence[str]
+    max_cost: float | None = None
+
+    def workflow(self, given: dict[str, Any]) -> tuple[str, bytes]:
+        """The workflow of a tool as a word of a command, and what that gets on stdin."""
+        source, word = given.get("source"), given.get("workflow")
+        if source is not None and word is None:
+            return "-", source.encode()
+        if word is None or source is not None:
+            raise Problem(400, "expected one of workflow, a name or path, and source, the text of a script")
+        return self._file(word), b""
+
+    def _file(self, word: str) -> str:
+        found = [word] if not is_name(word) or os.path.isfile(word) else files_of(word) or [word]
+        for each in found:
+            if "\0" in each or not Path(os.path.realpath(each)).is_relative_to(self.folder):
+                raise Problem(403, f"{word[:200]!r} lies outside of {self.folder}, where workflows are read")
+        return found[0] if len(found) == 1 else word  # the command tells what is ambiguous
+
+    @contextmanager
+    def run_words(self, given: dict[str, Any]) -> Iterator[list[str]]:
+        """The options of a run that a tool asks for; its args stand in a file for the length of the block."""
+        terms = dict(given)
+        if self.max_cost is not None:
+            terms["maxCost"] = min(self.max_cost, given.get("maxCost", self.max_cost))
+        words = [*self.words]
+        words += [f"{option}={terms[name]}" for name, option in _OPTIONS.items() if name in terms]
+        if "args" not in given:
+            yield words
+            return
+        # The list of processes shows the words of a command to all users.
+        with tempfile.TemporaryDirectory(prefix="flowcage-mcp-") as folder:
+            file = Path(folder) / "args.json"
+            file.write_text(strictjson.dumps(given["args"]))
+            yield [*words, f"--args-file={file}"]

@@ -1,0 +1,49 @@
+"""Serves one client over stdin and stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowcage.host.cli.mcp import stdio
+from flowcage.host.cli.mcp.desk import Desk
+from flowcage.host.cli.mcp.server import server_of
+from flowcage.host.durable.store import Store
+from flowcage.host.page.sources import Sources
+from flowcage.host.ui.api.kept import KeptRuns
+from flowcage.host.ui.api.program import Program
+from flowcage.host.ui.api.resuming import Resuming
+
+
+def desk_of(store: Store, path: Path, program: Sequence[str], given: dict[str, Any]) -> Desk:
+    """What the command line comes to."""
+    runs = KeptRuns(store, given["tenant"], path, acts=not given["read_only"])
+    words = list(_words(given))
+    folder = Path.cwd().resolve()
+    resuming = Resuming(program, path)
+    return Desk(runs, Program(program), resuming, Sources(), path, folder, words, given["max_cost"])
+
+
+def _words(given: dict[str, Any]) -> Iterator[str]:
+    if given["agent"] is not None:
+        yield f"--agent={given['agent']}"
+    for model in given["models"]:
+        yield f"--model={model}"
+
+
+async def serve(desk: Desk) -> str:
+    """Answer until the client is gone. Why, where that is worth telling."""
+    server, why = server_of(desk), ""
+    try:
+        async with stdio.own_streams().streams() as (receiving, sending):
+            await server.run(receiving, sending, server.create_initialization_options())
+    except* stdio.ClientGone as gone:
+        why = _first(gone)
+    return why
+
+
+def _first(group: BaseException) -> str:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return str(group)

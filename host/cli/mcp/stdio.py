@@ -1,0 +1,111 @@
+"""A client's messages over stdin and stdout, one line of JSON each.
+
+The SDK's own transport reads in a thread, which no signal ends, takes lines of any length, and waits for a
+client that does not read without a limit. Here nothing is read while something is being written, so a client
+that never reads is asked for nothing more, and after a while it counts as gone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Receiving: TypeAlias = ContextReceiveStream[SessionMessage | Exception]
+    Sending: TypeAlias = ContextSendStream[SessionMessage]
+
+LINE_BYTES = 16 * 1024 * 1024
+UNREAD_SECONDS = 120.0
+
+
+class ClientGone(Exception):
+    """There is nobody to talk to any more; the message says why, where that is worth telling."""
+
+
+class Wire:
+    """Two descriptors, and the lines on them.
+
+    Args:
+        incoming, outgoing: descriptors, which are closed at the end.
+        unread_seconds: after which a client that takes nothing is gone.
+    """
+
+    def __init__(self, incoming: int, outgoing: int, unread_seconds: float = UNREAD_SECONDS) -> None:
+        self._incoming = trio.lowlevel.FdStream(incoming)
+        self._outgoing = trio.lowlevel.FdStream(outgoing)
+        self._unread_seconds = unread_seconds
+        self._writing = trio.Lock()
+
+    @asynccontextmanager
+    async def streams(self) -> AsyncIterator[tuple[Receiving, Sending]]:
+        """What the SDK's server reads and writes, for the length of a block. Raises `ClientGone`."""
+        to_server, receiving = create_context_streams[SessionMessage | Exception](0)
+        sending, from_server = create_context_streams[SessionMessage](0)
+        async with self._incoming, self._outgoing, trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_all, to_server)
+            nursery.start_soon(self._write_all, from_server)
+            yield receiving, sending
+            nursery.cancel_scope.cancel()
+
+    async def _read_all(self, to_server: ContextSendStream[SessionMessage | Exception]) -> None:
+        async with to_server, aclosing(self._lines()) as lines:
+            async for line in lines:
+                await to_server.send(_read(line))
+
+    async def _lines(self) -> AsyncGenerator[bytes]:
+        rest = bytearray()
+        while data := await self._received():
+            rest += data
+            *lines, rest = rest.split(b"\n")
+            if max(map(len, (*lines, rest))) > LINE_BYTES:
+                raise ClientGone(f"a message of more than {LINE_BYTES:,} bytes")
+            for line in lines:
+                if line.strip():
+                    yield bytes(line)
+
+    async def _received(self) -> bytes | bytearray:
+        async with self._writing:
+            pass
+        try:
+            return await self._incoming.receive_some()
+        except trio.BrokenResourceError:
+            return b""
+
+    async def _write_all(self, from_server: ContextReceiveStream[SessionMessage]) -> None:
+        async with from_server:
+            async for each in from_server:
+                text = each.message.model_dump_json(by_alias=True, exclude_unset=True)
+                await self._write(text.encode() + b"\n")
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            with trio.fail_after(self._unread_seconds):
+                async with self._writing:
+                    await self._outgoing.send_all(data)
+        except trio.TooSlowError:
+            raise ClientGone(f"the client has read nothing for {self._unread_seconds:g} seconds") from None
+        except trio.BrokenResourceError:
+            raise ClientGone("") from None
+
+
+def _read(line: bytes) -> SessionMessage | Exception:
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError as error:
+        return error
+
+
+def own_streams() -> Wire:
+    """Those of this process. What else is printed goes to stderr, and not between the messages."""
+    incoming, outgoing = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    return Wire(incoming, outgoing)
