@@ -49,7 +49,8 @@ class Asking:
         (content,) = (await self.client.read_resource(uri)).contents
         return str(getattr(content, "text", ""))
 
-    async def _note(self, _progress: float, _total: float | None, message: str | None) -> None:
+    async def _note(self, progress: float, total: float | None, message: str | None) -> None:
+        assert (progress > 0, total) == (True, None)
         self.progress.append(message or "")
 
 

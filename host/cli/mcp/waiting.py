@@ -37,7 +37,8 @@ async def wait(desk: Desk, run_id: str, seconds: float, progress: Progress) -> s
                 asks |= {
                     each["id"]: each["state"] == "open" for each in news["calls"] if each["kind"] == "ask"
                 }
-                why = await _why(desk, run_id, news["run"]["state"], has_asks=any(asks.values()))
+                has_asks = any(asks.values()) and news["run"]["cancel"] is None
+                why = await _why(desk, run_id, news["run"]["state"], has_asks=has_asks)
                 if why is not None:
                     return why
     return f"{seconds} seconds are over; the run goes on"
