@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ class Asking:
     async def _note(self, progress: float, total: float | None, message: str | None) -> None:
         assert (progress > 0, total) == (True, None)
         self.progress.append(message or "")
+
+
+def end_all(store: Path) -> None:
+    """End the runs of a store that detached processes carry out."""
+    if not store.exists():
+        return
+    listed = subprocess.run(
+        [FLOWCAGE, "ls", "--json", f"--store={store}"], capture_output=True, check=True, timeout=DEADLINE
+    )
+    for run in json.loads(listed.stdout):
+        if run["state"] != "ended":
+            subprocess.run(
+                [FLOWCAGE, "cancel", "--wait", f"--store={store}", run["runId"]], check=True, timeout=DEADLINE
+            )
 
 
 def command(store: Path, *words: str) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from .client import Asking, with_client
+from .client import Asking, end_all, with_client
 
 HELLO = """
 export const meta = { name: 'hello', phases: [{ title: 'Ask' }] };
@@ -51,9 +52,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "hello.js").write_text(HELLO)
-    return tmp_path
+    yield tmp_path
+    end_all(tmp_path / "runs.db")
 
 
 def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path) -> None:
