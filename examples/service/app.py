@@ -67,7 +67,7 @@ class Service:
     async def statistics(self) -> Response:
         """``GET /statistics``: of the tenant's own runs."""
         tally = self._host.tenant_statistics(self._tenant())
-        return _json(200, vars(tally) | {"refused": dict(tally.refused)})
+        return _json(200, vars(tally) | {"refused": dict(tally.refused), "ended": dict(tally.ended)})
 
     async def health(self) -> Response:
         """``GET /health``: answers while the service does."""

@@ -7,6 +7,7 @@ import trio
 
 from flowcage.host.agents.trace import AgentTrace, current_trace, set_trace, trace_headers, trace_in, traced
 
+OUTER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -39,7 +40,7 @@ def test_what_vendors_noted_is_taken_where_it_is_in_order(state: str, told: str)
 
 
 def test_a_program_has_the_trace_of_its_call_in_place_of_the_hosts() -> None:
-    outside = {"PATH": "/bin", "TRACEPARENT": "outer", "TRACESTATE": "outer=1"}
+    outside = {"PATH": "/bin", "TRACEPARENT": OUTER, "TRACESTATE": "outer=1"}
 
     async def main() -> None:
         assert traced(outside) == outside

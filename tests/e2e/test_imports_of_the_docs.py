@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = {"flowcage", "flowcage.events", "flowcage.agents", "flowcage.errors"}
+PUBLIC = {"flowcage", "flowcage.events", "flowcage.agents", "flowcage.errors", "flowcage.asyncio"}
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
