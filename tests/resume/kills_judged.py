@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.resume.replay import replay
 from flowcage.host.run.core.commands import Ask, Finish
 from flowcage.host.run.core.fold import Core
-from flowcage.host.run.core.inputs import Answered, Heard, Refused
+from flowcage.host.run.core.inputs import Answered, Heard, Reason, Refused
 from flowcage.protocol.messages import AgentRequest
 
 from .kills_lives import RUN
@@ -29,6 +30,8 @@ class Log(NamedTuple):
     Attributes:
         asked: keys of the calls of agents that the log has commanded.
         paid: keys of those that it has answers of, with their tokens; those whose check has no end included.
+        short: how often the share of each key was too small before anything was spent. That is no answer: the
+            same attempt is asked once more.
         handles: what is remembered of calls at work.
         tokens: as the core counts them.
         finishes: how the root ended, each time.
@@ -36,6 +39,7 @@ class Log(NamedTuple):
 
     asked: set[str]
     paid: dict[str, int]
+    short: Counter[str]
     handles: dict[str, str | None]
     tokens: int
     finishes: list[Finish]
@@ -44,7 +48,7 @@ class Log(NamedTuple):
 def folded(record: RunRecord) -> Log:
     """The history of a run."""
     core = Core(record.rules)
-    log = Log(set(), {}, {}, 0, [])
+    log = Log(set(), {}, Counter(), {}, 0, [])
     settled: set[str] = set()
     for entry in record.entries:
         given = entry.input
@@ -54,8 +58,11 @@ def folded(record: RunRecord) -> Log:
                 key = _key(call.id, call.attempt, call.tries)
                 is_heard = isinstance(given, Heard)
                 assert key not in (log.paid if is_heard else settled), f"{key} has two answers"
-                settled |= set() if is_heard else {key}
-                log.paid[key] = log.paid.get(key, 0) + given.spent.tokens
+                if _is_short(given):
+                    log.short[key] += 1
+                else:
+                    settled |= set() if is_heard else {key}
+                    log.paid[key] = log.paid.get(key, 0) + given.spent.tokens
         for command in core.step(entry.at, given):
             if isinstance(command, Ask) and isinstance(command.request, AgentRequest):
                 log.asked.add(_key(command.id, command.attempt, command.tries))
@@ -64,6 +71,11 @@ def folded(record: RunRecord) -> Log:
     calls = [call for flow in core.tree.workflows.values() for call in flow.calls.values()]
     at_work = {_key(each.id, each.attempt, each.tries): each.handle for each in calls if each.attempt}
     return log._replace(handles=at_work, tokens=core.tree.totals.tokens)
+
+
+def _is_short(given: Answered | Refused | Heard) -> bool:
+    is_short = isinstance(given, Refused) and given.reason is Reason.SHARE
+    return is_short and (given.spent.tokens, given.spent.cost_usd) == (0, 0)  # a cost of None is unknown
 
 
 def _key(identifier: str, attempt: int, tries: int) -> str:
@@ -76,7 +88,7 @@ class Judge:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._entries: list[Entry] = []
-        self._log = Log(set(), {}, {}, 0, [])
+        self._log = Log(set(), {}, Counter(), {}, 0, [])
         self._asked: set[str] = set()
 
     async def is_done(self, life: int, status: int) -> bool:
@@ -107,7 +119,15 @@ class Judge:
             f"life {life} has changed what was written"
         )
         asked: set[str] = set()
-        for _, _, key, interrupted, handle in self._notes(life, "ask"):
+        short = log.short - self._log.short
+        for _, name, key, *told in self._notes(life, "ask", "short"):
+            if name == "short":
+                if short[key]:  # else the host was killed before it was kept
+                    short[key] -= 1
+                    asked.discard(key)
+                    self._asked.discard(key)
+                continue
+            interrupted, handle = told
             assert key not in before, f"life {life}: {key} was answered, and is asked again"
             assert key not in asked, f"life {life}: {key} is asked twice"
             assert interrupted or key not in self._asked, f"life {life}: {key} is not told that it was asked"
@@ -135,10 +155,10 @@ class Judge:
         report = await replay(record, RunOptions(timeout_seconds=100))
         assert report.is_same, f"the journal is not that of its workflow: {report.divergences}"
 
-    def _notes(self, life: int, name: str) -> list[list[Any]]:
+    def _notes(self, life: int, *names: str) -> list[list[Any]]:
         path = self._folder / "notes"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [note for note in map(json.loads, lines) if note[0] == life and note[1] == name]
+        return [note for note in map(json.loads, lines) if note[0] == life and note[1] in names]
 
     def _stderr(self, life: int) -> str:
         return (self._folder / f"stderr-{life}").read_text()[-1_500:]

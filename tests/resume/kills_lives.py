@@ -16,6 +16,7 @@ import psutil
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
+from flowcage.host.agents.errors import ShareTooSmall
 from flowcage.host.agents.programs.command import command_agent
 from flowcage.host.agents.schema.checker import Checker
 from flowcage.host.durable.records import StoreOptions
@@ -160,12 +161,16 @@ class _Life:
         return AgentAnswer(value, tokens=tokens)
 
     async def _program(self, call: AgentCall) -> None:
-        dies, self._agent_dies = self._agent_dies, False
+        dies = self._agent_dies and not call.is_held  # one that is held to a share is not started
+        self._agent_dies &= not dies
         if dies:
             self._struck.touch()
         argv = ["sh", "-c", "kill -9 $$" if dies else "cat >/dev/null; echo done"]
         try:
             await command_agent(argv, timeout_s=60)(call)
+        except ShareTooSmall:
+            self.note("short", call.idempotency_key)
+            raise
         except RequestRejected:
             self.note("refuse", call.idempotency_key, 0)
             raise
