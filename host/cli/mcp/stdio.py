@@ -53,7 +53,8 @@ class Wire:
         async with self._incoming, self._outgoing, trio.open_nursery() as nursery:
             nursery.start_soon(self._read_all, to_server)
             nursery.start_soon(self._write_all, from_server)
-            yield receiving, sending
+            async with receiving, sending:
+                yield receiving, sending
             nursery.cancel_scope.cancel()
 
     async def _read_all(self, to_server: ContextSendStream[SessionMessage | Exception]) -> None:
