@@ -68,9 +68,8 @@ class Agents:
 
 
 def options(agent: Any, **more: Any) -> RunOptions:
-    return RunOptions(
-        agent=agent, workflow=kid, timeout_seconds=120, budget_tokens=10_000, **{"max_agents": 3, **more}
-    )
+    given = {"budget_tokens": 10_000, "max_agents": 3, **more}
+    return RunOptions(agent=agent, workflow=kid, timeout_seconds=120, **given)
 
 
 async def first_life(path: Path, given: RunOptions, source: str = SOURCE) -> Outcome:

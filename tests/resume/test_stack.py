@@ -26,6 +26,11 @@ await Promise.all([
 ]);"""
 
 
+def waiting(path: Path) -> RunRecord:
+    """A run with calls that are open. It has no ceiling: with one, calls may wait for those at work."""
+    return kept(path, SOURCE, calls=4, unanswered=("q", "k"), budget_tokens=None)
+
+
 def calls_of(record: RunRecord, launcher: Launcher | None = None, **more: Any) -> list[OpenCall]:
     launcher = launcher or Launcher()
 
@@ -39,7 +44,7 @@ def calls_of(record: RunRecord, launcher: Launcher | None = None, **more: Any) -
 
 
 def test_open_calls_have_the_line_that_made_them(tmp_path: Path) -> None:
-    record = kept(tmp_path, SOURCE, calls=4, unanswered=("q", "k"))
+    record = waiting(tmp_path)
     calls = calls_of(record)
     told = [(each.id, each.kind, each.label or each.about, each.stage, each.line) for each in calls]
     assert told == [
@@ -61,15 +66,13 @@ def test_a_run_that_has_ended_by_itself_waits_for_nothing(tmp_path: Path) -> Non
 
 
 def test_an_older_child_does_not_know_the_places(tmp_path: Path) -> None:
-    calls = calls_of(
-        kept(tmp_path, SOURCE, calls=4, unanswered=("q", "k")), Launcher(OLDER_CHILD), isolation="none"
-    )
+    calls = calls_of(waiting(tmp_path), Launcher(OLDER_CHILD), isolation="none")
     assert len(calls) == 6
     assert {each.line for each in calls} == {None}
 
 
 def test_a_workflow_that_does_something_else_has_no_stack(tmp_path: Path) -> None:
-    record = kept(tmp_path, SOURCE, calls=4, unanswered=("q", "k"))
+    record = waiting(tmp_path)
     root = record.workflows[""]
     changed = root._replace(source=root.source.replace("first", "second"))
     with pytest.raises(ReplayDiverged):
