@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,31 @@ def test_the_answer_of_a_handler_counts_where_the_one_before_it_is_wrong(tmp_pat
     outcome = trio.run(main)
     assert outcome.result == 7
     assert len(notes(outcome)) == 1
+
+
+def test_the_answer_of_a_handler_counts_where_the_one_before_it_is_dropped_meanwhile(tmp_path: Path) -> None:
+    class Late(SqliteStore):
+        """Tells of another answer only when that one is dropped."""
+
+        def answer(self, run_id: str, answer: Answered | Refused) -> Any:
+            return self._late(run_id, super().answer(run_id, answer))
+
+        async def _late(self, run_id: str, ticket: Awaitable[bool]) -> bool:
+            is_first = await ticket
+            while not is_first and await self.answers(run_id):  # noqa: ASYNC110
+                await trio.sleep(0.001)
+            return is_first
+
+    async def main() -> Outcome:
+        async with store_at(tmp_path) as store, store_at(tmp_path) as other:
+            store.__class__ = Late
+
+            async def handler(_question: Question) -> Json:
+                assert await other.answer("r", Answered("1", "no number"))
+                return 7
+
+            with trio.fail_after(DEADLINE_S):
+                async with Host(store=store, options=options(ask=handler)) as host:
+                    return await host.run(source("{schema: {type: 'integer'}}"), run_id="r")
+
+    assert trio.run(main).result == 7
