@@ -14,7 +14,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.operating import logs, metrics
-from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs import access, detaching
 from flowcage.host.terminal.text import is_interactive
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def ui(port: int, host: str, store: Path | None, **given: Any) -> None:
         )
     from flowcage.host.ui.door.keys import TokenError
 
-    path = access.path_of(store)
-    if given["read_only"] and not os.path.exists(path):
-        fail(exits.USAGE, f"there is no store {path}")
+    path = access.present(store) if given["read_only"] else access.path_of(store)
     try:
         keys = _keys(given["token_file"])
         listener = listening(host, port)
@@ -93,7 +91,7 @@ async def _serve(
     tell = logs.teller(given["log_format"], "ui")
     port = listener.getsockname()[1]
     runs = KeptRuns(opened, given["tenant"], path, acts=not given["read_only"])
-    program = [sys.executable, "-P", "-c", "from flowcage.host.cli.entry import main; main()"]
+    program = [*detaching.PROGRAM]
     allowed = names.allowed(host, port, given["allowed"])
     asked = counted(app.app_of(runs, Resuming(program, path), keys, allowed), requests)
     origin = names.address_of(host, port)

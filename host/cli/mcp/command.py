@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, fail
-from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs import access, detaching
 
 if TYPE_CHECKING:
     from flowcage.host.durable.sqlite.store import SqliteStore
@@ -38,10 +36,8 @@ def mcp(store: Path | None, **given: Any) -> None:
             exits.USAGE,
             f"this needs packages that are missing ({error.name}): pip install 'flowcage[mcp]'",
         )
-    path = access.path_of(store)
-    if given["read_only"] and not os.path.exists(path):
-        fail(exits.USAGE, f"there is no store {path}")
-    program = [sys.executable, "-P", "-c", "from flowcage.host.cli.entry import main; main()"]
+    path = access.present(store) if given["read_only"] else access.path_of(store)
+    program = [*detaching.PROGRAM]
 
     async def work(opened: SqliteStore) -> str:
         return await serving.serve(serving.desk_of(opened, path, program, given))

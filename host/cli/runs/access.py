@@ -49,10 +49,15 @@ def write(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]], *, ma
         work: what is done.
         makes: whether a store is made where there is none.
     """
+    return _with(path_of(store) if makes else present(store), work, read_only=False)
+
+
+def present(store: Path | None) -> Path:
+    """The file of a store that is there, or leave with a message."""
     path = path_of(store)
-    if not makes and not os.path.exists(path):
+    if not os.path.exists(path):
         fail(exits.USAGE, f"there is no store {path}")
-    return _with(path, work, read_only=False)
+    return path
 
 
 def _with(path: Path, work: Callable[[SqliteStore], Awaitable[T]], *, read_only: bool) -> T:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Starts the command line in a process of its own; the words of a command follow.
+PROGRAM = (sys.executable, "-P", "-c", "from flowcage.host.cli.entry import main; main()")
 _MOST_BYTES = 65_536  # of what the second process says
 
 
@@ -51,9 +53,8 @@ def _start() -> NoReturn:
     """Start the second process, and leave when its run is kept, or with its exit status."""
     reader, writer = os.pipe()
     name, *rest = sys.argv[1:]
-    program = "from flowcage.host.cli.entry import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", program, name, f"--detached={writer}", *rest],
+        [*PROGRAM, name, f"--detached={writer}", *rest],
         pass_fds=(writer,),
         start_new_session=True,
         env={**os.environ, "NO_COLOR": "1"},  # its messages go to a file
