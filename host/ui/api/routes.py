@@ -168,13 +168,13 @@ def _response(value: Any, status: int = 200, kind: str = "application/json") -> 
 
 async def _body(request: Request) -> dict[str, Any]:
     """The JSON object of a request. Raises `Problem`."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise Problem(415, "expected application/json")
     data, length = bytearray(), 0
     async for chunk in request.stream():
         length += len(chunk)
-        if length <= _BODY_BYTES:  # the rest is read all the same: only then hypercorn answers
+        if length <= _BODY_BYTES:  # all is read, or the connection ends with the answer
             data += chunk
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Problem(415, "expected application/json")
     if length > _BODY_BYTES:
         raise Problem(413, f"at most {_BODY_BYTES:,} bytes")
     try:
