@@ -27,6 +27,7 @@ _EXPECTED = {
     "array": "an array",
     "boolean": "a boolean",
     "integer": "an integer",
+    "number": "a number",
     "null": "null",
     "object": "an object",
     "string": "a string",
@@ -73,12 +74,12 @@ def _const(_validator: Validator, option: Any, value: Any, _schema: Schema) -> E
 
 
 def _minimum(_validator: Validator, least: Any, value: Any, schema: Schema) -> Errors:
-    if type(value) is int and value < least:
+    if _is_number(value) and value < least:
         yield ValidationError(_range(schema))
 
 
 def _maximum(_validator: Validator, most: Any, value: Any, schema: Schema) -> Errors:
-    if type(value) is int and value > most:
+    if _is_number(value) and value > most:
         yield ValidationError(_range(schema))
 
 
@@ -90,6 +91,10 @@ def _min_length(_validator: Validator, least: Any, value: Any, _schema: Schema) 
 def _min_items(_validator: Validator, least: Any, value: Any, _schema: Schema) -> Errors:
     if isinstance(value, list) and len(value) < least:
         yield ValidationError("must not be empty")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or type(value) is float
 
 
 def _came(value: Any) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from referencing import Registry, Resource
 
-from flowcage.schemas.loader import SCHEMA_BASE, document, names
+from flowcage.schemas.loader import PROTOCOLS, SCHEMA_BASE, document, names
 
 
 @cache
 def registry() -> Registry[Any]:
     """The registry, built once."""
-    resources = [Resource.from_contents(document(name)) for name in names()]
+    resources = [Resource.from_contents(document(name, each)) for each in PROTOCOLS for name in names(each)]
     loaded: Registry[Any] = resources @ Registry()
     return loaded.crawl()
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jsonschema.protocols import Validator
 
 from flowcage.schemas.keywords import ContractValidator
-from flowcage.schemas.loader import document
+from flowcage.schemas.loader import Protocol, document
 from flowcage.schemas.registry import registry
 
 # Longest member name that a path has in full, in characters.
@@ -56,12 +56,25 @@ def error_error(error: Any) -> Violation | None:
     return _violation("error", error)
 
 
-def _violation(name: str, value: Any) -> Violation | None:
-    error = next(_validator(name).iter_errors(value), None)
+def host_error(name: str, value: Any) -> Violation | None:
+    """The first error of a message of the host protocol; None where it fits.
+
+    Args:
+        name: of its schema, such as ``run.start.params``.
+        value: params, result or error.
+
+    Raises:
+        KeyError: there is no such schema.
+    """
+    return _violation(name, value, "host")
+
+
+def _violation(name: str, value: Any, protocol: Protocol = "child") -> Violation | None:
+    error = next(_validator(name, protocol).iter_errors(value), None)
     if error is None:
         return None
     path = "".join(f"/{_escape(str(token))}" for token in error.absolute_path)
-    return Violation(path, error.message, document(name)["$id"])
+    return Violation(path, error.message, document(name, protocol)["$id"])
 
 
 def _escape(token: str) -> str:
@@ -71,6 +84,6 @@ def _escape(token: str) -> str:
 
 
 @cache
-def _validator(name: str) -> Validator:
-    validator: Validator = ContractValidator(document(name), registry=registry())
+def _validator(name: str, protocol: Protocol) -> Validator:
+    validator: Validator = ContractValidator(document(name, protocol), registry=registry())
     return validator

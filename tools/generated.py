@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from flowcage.child.sandbox.lint.rules import RULES
-from tools import conformance_page, page, protocol_page, security_page
+from tools import conformance_page, host_protocol_page, page, protocol_page, security_page
 from tools.bundle import bundle
 from tools.json_text import json_text
 from tools.limits_schema import with_limits
@@ -40,6 +40,7 @@ FILES: dict[str, Generate] = {
     "clients/node/wire.d.ts": _always(declarations),
     "clients/node/LICENSE": _always((ROOT / "LICENSE").read_text),  # npm packs only what is in the folder
     "docs/protocol.md": protocol_page.embed,
+    "docs/host-protocol.md": host_protocol_page.embed,
     "docs/conformance.md": conformance_page.embed,
     "docs/security.md": security_page.embed,
     "docs/check.md": lambda text: page.embed(text, {"rules": _rules}),

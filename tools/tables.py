@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flowcage.schemas.loader import document
+from flowcage.schemas.loader import HOST_SCHEMA_BASE
+from flowcage.schemas.registry import lookup
 from tools.variants import Variant, shape, variants
 
-_COMMON = "common.json#/$defs/"
 # Shared definitions with a heading of their own. Limits have a section; the rest is described where it is
 # used.
 PARTS = (
@@ -26,6 +26,8 @@ PARTS = (
     "peer",
     "layer",
 )
+# The same of the host protocol.
+HOST_PARTS = ("run", "outcome", "runOptions", "spent", "tokenUsage", "event", "explanation", "call")
 
 
 def members(schema: dict[str, Any], title: str) -> Iterator[str]:
@@ -56,7 +58,7 @@ def _rows(schema: dict[str, Any], condition: str) -> Iterator[tuple[str, ...]]:
 
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return _reference(schema["$ref"].removeprefix(_COMMON))
+        return _reference(schema["$ref"])
     if "enum" in schema:
         return ", ".join(f'`"{option}"`' for option in schema["enum"])
     types = schema.get("type", "any JSON")
@@ -73,18 +75,27 @@ def _of_type(name: str, schema: dict[str, Any]) -> str:
     return name
 
 
-def _reference(name: str) -> str:
+def _reference(reference: str) -> str:
+    """A link to the heading of a shared definition, or its type where it has none.
+
+    The host protocol refers by whole addresses, to its own definitions and to those of the child's, which
+    have their headings on another page.
+    """
+    name = reference.rpartition("/")[2]
+    if reference.startswith(HOST_SCHEMA_BASE):
+        return f"[{name}](#{name.lower()})" if name in HOST_PARTS else _type(lookup(reference))
+    page = "protocol.md" if reference.startswith("https:") else ""
     if name in PARTS:
-        return f"[{name}](#{name.lower()})"
+        return f"[{name}]({page}#{name.lower()})"
     if name in ("limits", "effectiveLimits", "runLimits"):
-        return "[limits](#limits)"
-    return _type(document("common")["$defs"][name])
+        return f"[limits]({page}#limits)"
+    return _type(lookup(reference))
 
 
 def _meaning(schema: dict[str, Any]) -> str:
     target: dict[str, Any] = {}
     if "$ref" in schema:
-        target = document("common")["$defs"][schema["$ref"].removeprefix(_COMMON)]
+        target = lookup(schema["$ref"])
     text = str(schema.get("description") or target.get("description", ""))
     default = schema.get("default", target.get("default"))
     if default is None or "eft out" in text:
