@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from flowcage.child.sandbox.lint.rules import RULES
-from tools import conformance_page, host_protocol_page, page, protocol_page, security_page
 from tools.bundle import bundle
 from tools.json_text import json_text
 from tools.limits_schema import with_limits
 from tools.openrpc import openrpc
+from tools.pages import conformance_page, host_protocol_page, page, protocol_page, security_page
 from tools.tables import table
 from tools.typescript import declarations
 

@@ -8,8 +8,8 @@ import pytest
 
 from flowcage.schemas import loader, published
 from tests.escape.catalogue import ATTACKS
-from tools import attacks_page, page
 from tools.generated import COMMAND, FILES, ROOT
+from tools.pages import attacks_page, page
 
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "one": lambda: iter(["1"]),

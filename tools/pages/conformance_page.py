@@ -9,7 +9,7 @@ from typing import Any
 from flowcage.conformance.check import Check
 from flowcage.conformance.on_child import CHILD_CHECKS
 from flowcage.conformance.on_host import HOST_CHECKS
-from tools import page
+from tools.pages import page
 
 
 def _table(checks: Sequence[Check[Any]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowcage.host.outcome.verdict import Verdict
-from tools import attacks_page, page
+from tools.pages import attacks_page, page
 from tools.tables import table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from flowcage.schemas.host import METHODS
 from flowcage.schemas.loader import document
-from tools import page
+from tools.pages import page
 from tools.tables import HOST_PARTS, error_row, members, table
 from tools.variants import variants
 

@@ -12,11 +12,11 @@ from flowcage.protocol.messages import METHODS
 from flowcage.protocol.replies import CONTRADICTIONS, MAY_FAIL, Known, Said
 from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, RUNNING, TRANSITIONS
 from flowcage.schemas.loader import document
-from tools import page
+from tools.pages import page
 from tools.tables import PARTS, error_row, members, number, table
 from tools.variants import variants
 
-GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 _STATES = (NEW, READY, RUNNING, FAILED, CLOSED)
 
 

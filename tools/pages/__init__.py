@@ -1,0 +1,1 @@
+"""Generates the sections of pages that are made from code and schemas."""
