@@ -18,7 +18,7 @@ from flowcage.host.process.launch.launcher import ClosableLauncher
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.run.event_loops import require_asyncio
-from flowcage.host.run.options import RunOptions
+from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.past.hibernation import DEFAULT as HIBERNATION
 from flowcage.host.run.past.hibernation import Hibernation
 from flowcage.host.tenants.host import Host as HostOnTrio
@@ -83,6 +83,7 @@ class Host:
         takes_up: bool = False,
     ) -> None:
         self._place = Place()
+        self._options = options or RunOptions()  # as the caller gave them
         self._host = HostOnTrio(
             tenants=tenants,
             default=default,
@@ -112,6 +113,8 @@ class Host:
 
     run = _awaited(HostOnTrio.run)
     start = _awaited_as(RunHandle, HostOnTrio.start)
+    start_resume = _awaited_as(RunHandle, HostOnTrio.start_resume)
+    start_fork = _awaited_as(RunHandle, HostOnTrio.start_fork)
     resume = _awaited(HostOnTrio.resume)
     fork = _awaited(HostOnTrio.fork)
     explain_fork = _awaited(HostOnTrio.explain_fork)
@@ -162,6 +165,16 @@ class Host:
                 yield change
         finally:
             await in_host(found.aclose)
+
+    def options(
+        self,
+        handlers: Handlers | None,
+        limits: Limits | Mapping[str, float] | None,
+        options: RunOptions | None,
+        metadata: Mapping[str, Json] | None = None,
+    ) -> RunOptions:
+        """The options of a run for these arguments of `run`: see `flowcage.Host.options`."""
+        return self._host.options(handlers, limits, self._options if options is None else options, metadata)
 
     def statistics(self) -> HostStatistics:
         """The figures of the whole host since it was made; reads counters only."""

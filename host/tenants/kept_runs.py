@@ -21,11 +21,13 @@ from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json
 
 
-async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | None, RunOptions]:
+async def kept_by(
+    store: Store | None, asked: Submission, start_key: str | None = None
+) -> tuple[KeptRun | None, RunOptions]:
     """A run that is kept in a store from now on, or gone on with from there; and its options.
 
     Raises:
-        FlowcageError: as `begin` and `take_up`.
+        FlowcageError, StartedBefore: as `begin` and `take_up`.
     """
     options = asked.options
     if store is None or asked.is_trial:
@@ -51,6 +53,7 @@ async def kept_by(store: Store | None, asked: Submission) -> tuple[KeptRun | Non
         options,
         tenant=asked.tenant,
         answerer=asked.answerer,
+        start_key=start_key,
         fork=asked.fork,
     )
     return kept, options

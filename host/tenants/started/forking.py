@@ -16,6 +16,8 @@ from flowcage.host.run.arguments import require_json, require_type
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, Submission, submission
+from flowcage.host.tenants.started.handle import RunHandle
+from flowcage.host.tenants.started.handles import Handles
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 
@@ -24,6 +26,7 @@ class Forking(ABC):
     """Forks runs of its store."""
 
     _store: Store | None
+    _handles: Handles
 
     @abstractmethod
     def options(
@@ -82,6 +85,35 @@ class Forking(ABC):
         terms = _terms(at, from_call, answers, programs)
         asked = await self._forked(run_id, source, source_name, args, terms, tenant, chosen, new_run_id)
         return await self._admit(asked)
+
+    async def start_fork(
+        self,
+        run_id: str,
+        source: str | None = None,
+        *,
+        source_name: str | None = None,
+        args: Json | Missing = MISSING,
+        at: int | None = None,
+        from_call: str | None = None,
+        answers: Mapping[str, Json] = MappingProxyType({}),
+        programs: bool = False,
+        tenant: str = DEFAULT_TENANT,
+        handlers: Handlers | None = None,
+        limits: Limits | Mapping[str, float] | None = None,
+        options: RunOptions | None = None,
+        new_run_id: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
+    ) -> RunHandle:
+        """Begin what `fork` does, and return as soon as the store keeps the new run.
+
+        Raises:
+            UnknownRun, NotForkable: as `fork`.
+            AlreadyThere, StoreFailed, Overloaded, HostClosing, TypeError, ValueError: as `start`.
+        """
+        chosen = self.options(handlers, limits, options, metadata)
+        terms = _terms(at, from_call, answers, programs)
+        asked = await self._forked(run_id, source, source_name, args, terms, tenant, chosen, new_run_id)
+        return await self._handles.start(asked, None)
 
     async def explain_fork(
         self,

@@ -21,13 +21,13 @@ from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded,
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS
-from flowcage.host.resume.kept import KeptRun, begin
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.resume.sleep.asleep import Asleep, end_sleeper
 from flowcage.host.resume.sleep.outcomes import outcome_of
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
+from flowcage.host.tenants.kept_runs import kept_by
 from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.scheduler import Scheduler
@@ -83,18 +83,19 @@ class Handles:
         return None if run_id is None else self._open.get(run_id)
 
     async def start(self, asked: Submission, key: str | None) -> RunHandle:
-        """Start a run, or find the one that was started with this key.
+        """Start a run, or find the one that was started with this key; or go on with one of the store.
 
         Raises:
             Overloaded: at once: a quota is used up.
             AlreadyThere, StoreFailed, ValueError: as `Host.start`.
+            UnknownRun, NotResumable: as `Host.start_resume`.
         """
         asked = asked._replace(run_id=asked.run_id or new_run_id())
-        self.require_unused(asked.run_id)
+        self._require_unused(asked)
         turn = self._scheduler.enter(asked.tenant)
         try:
             with trio.CancelScope(shield=True):  # it is kept, or it is not
-                kept = await self._keep(asked, key)
+                kept, options = await kept_by(self._store, asked, key)
         except StartedBefore as before:
             self._scheduler.leave(turn, begun=False)
             return self._join(asked._replace(run_id=before.run_id))
@@ -106,8 +107,8 @@ class Handles:
             if kept is not None:
                 await kept.give_up(Verdict.HOST_SHUTDOWN)
             raise HostClosing
-        handle = self._new(asked)
-        self._drive(handle, lambda began: self._lives.first(asked, began, turn, kept))
+        handle = self._new(asked._replace(options=options))
+        self._drive(handle, lambda began: self._lives.first(handle.asked, began, turn, kept))
         return handle
 
     def take_up(self, run_id: str, options: RunOptions) -> None:
@@ -135,20 +136,14 @@ class Handles:
             if handle.scope is None:
                 self._over(handle, HostClosing())
 
-    async def _keep(self, asked: Submission, key: str | None) -> KeptRun | None:
-        if self._store is None:
-            return None
-        assert asked.run_id is not None
-        return await begin(
-            self._store,
-            asked.run_id,
-            asked.source,
-            asked.source_name,
-            asked.args,
-            asked.options,
-            tenant=asked.tenant,
-            start_key=key,
-        )
+    def _require_unused(self, asked: Submission) -> None:
+        there = self.get(asked.run_id)
+        if not asked.resumes:
+            self.require_unused(asked.run_id)
+        elif (
+            there is not None and there.tenant == asked.tenant
+        ):  # of another tenant's the store tells nothing
+            raise NotResumable(f"run {asked.run_id} goes on already")
 
     def _join(self, asked: Submission) -> RunHandle:
         """The run of an earlier start, of this host or of another."""

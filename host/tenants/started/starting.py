@@ -74,3 +74,28 @@ class Starting(ABC):
         if self._nursery is None:
             raise HostClosing
         return await self._handles.start(asked, key)
+
+    async def start_resume(
+        self,
+        run_id: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        handlers: Handlers | None = None,
+        options: RunOptions | None = None,
+        even_if_cancelled: bool = False,
+    ) -> RunHandle:
+        """Go on with a run of the store, and return as soon as this host has it; see `resume`.
+
+        Raises:
+            UnknownRun, NotResumable: there is nothing to go on with.
+            StoreFailed: the store takes nothing.
+            Overloaded, HostClosing, TypeError, ValueError: as `run`.
+        """
+        chosen = self.options(handlers, None, options)
+        asked = submission(tenant, "", "", MISSING, chosen, run_id)
+        if self._store is None:
+            raise ValueError("a host without a store keeps no runs; give it one, Host(store=…)")
+        if self._nursery is None:
+            raise HostClosing
+        asked = asked._replace(resumes=True, even_if_cancelled=even_if_cancelled)
+        return await self._handles.start(asked, None)
