@@ -2,90 +2,156 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 import trio
 from starlette.types import Receive, Scope, Send
 
+from flowcage.host.ui.api.answering import Call, directly
 from flowcage.host.ui.api.problems import problem_of
 from flowcage.protocol import strictjson
 
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 # By this a connection whose other end has gone without a word is found out.
 BEAT_SECONDS = 15.0
+# So long nothing may be taken by the other end, where the server can stop waiting for that.
+UNREAD_SECONDS = 60.0
 MOST = 64  # at once; a browser has six to one server
 
-Events = AsyncGenerator[tuple[str, Any]]
+# Name and value; where a browser that comes again may go on behind it, also the id to say so by.
+Events = AsyncGenerator[tuple[str, Any] | tuple[str, Any, str]]
 
 
 class Streams:
-    """All that are open of one server."""
+    """All that are open of one server.
 
-    def __init__(self) -> None:
-        self.open = 0
+    Args:
+        most: at once.
+        most_each: of them for one of those whom they are for.
+    """
 
-    def of(self, events: Callable[[], Events]) -> Stream:
-        """A response. `events` is asked for when it begins."""
-        return Stream(self, events)
+    def __init__(self, most: int = MOST, most_each: int = MOST) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._open: Counter[str] = Counter()
+        self._scopes: set[anyio.CancelScope] = set()
+
+    @property
+    def open(self) -> int:
+        """How many."""
+        return self._open.total()
+
+    def of(self, events: Callable[[], Events], whose: str = "", call: Call = directly) -> Stream:
+        """A response.
+
+        Args:
+            events: is asked for when it begins.
+            whose: for whom it is.
+            call: from the server to the host.
+        """
+        return Stream(self, lambda: _frames(events()), whose, call)
+
+    def end(self) -> None:
+        """End all that are open: the server is shutting down, and browsers come again."""
+        for scope in self._scopes:
+            scope.cancel()
+
+    def begin(self, whose: str, scope: anyio.CancelScope) -> bool:
+        """For a stream: whether there is room for it."""
+        if self.open >= self._most or self._open[whose] >= self._most_each:
+            return False
+        self._open[whose] += 1
+        self._scopes.add(scope)
+        return True
+
+    def over(self, whose: str, scope: anyio.CancelScope) -> None:
+        """For a stream that had room."""
+        self._scopes.discard(scope)
+        self._open[whose] -= 1
+        self._open += Counter()  # without those that have none
 
 
 class Stream:
     """An ASGI response. Its end, by whichever side, is the end of the generator, and no task is left."""
 
-    def __init__(self, streams: Streams, events: Callable[[], Events]) -> None:
+    def __init__(
+        self, streams: Streams, frames: Callable[[], AsyncGenerator[str]], whose: str, call: Call
+    ) -> None:
         self._streams = streams
-        self._events = events
-        self._sending = trio.Lock()
+        self._frames = frames
+        self._whose = whose
+        self._call = call
+        self._sending = anyio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        is_full, only_head = self._streams.open >= MOST, scope["method"] == "HEAD"  # which each route takes
-        if is_full or only_head:
-            status, headers = (503, [(b"retry-after", b"5")]) if is_full else (200, _HEADERS)
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+        if scope["method"] == "HEAD":  # which each route takes
+            await _send_head(send, 200, _HEADERS)
             return
-        self._streams.open += 1
+        group = anyio.create_task_group()
+        if not self._streams.begin(self._whose, group.cancel_scope):
+            await _send_head(send, 503, [(b"retry-after", b"5")])
+            return
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await self._until_it_ends(receive, send)
+            async with group:
+                group.start_soon(_until_gone, receive, group.cancel_scope)
+                group.start_soon(self._beat, send, group.cancel_scope)
+                await self._send_all(send, group.cancel_scope)
+                group.cancel_scope.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._streams.open -= 1
+            self._streams.over(self._whose, group.cancel_scope)
 
-    async def _until_it_ends(self, receive: Receive, send: Send) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
-            nursery.start_soon(self._beat, send)
-            await self._send_all(send)
-            nursery.cancel_scope.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, scope: anyio.CancelScope) -> None:
+        frames = self._frames()
         try:
-            async with aclosing(self._events()) as events:
-                async for name, value in events:
-                    data = await trio.to_thread.run_sync(strictjson.dumps, value)
-                    await self._send(send, f"event: {name}\ndata: {data}\n\n")
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                raise
-            # The browser would come again at once, and hear the same.
-            await self._send(send, f"event: problem\ndata: {strictjson.dumps(problem.to_json())}\n\n")
+            while (frame := await self._call(lambda: anext(frames, None))) is not None:
+                await self._send(send, frame, scope)
+        finally:
+            await self._call(frames.aclose)
 
-    async def _beat(self, send: Send) -> None:
+    async def _beat(self, send: Send, scope: anyio.CancelScope) -> None:
         while True:
-            await trio.sleep(BEAT_SECONDS)
-            await self._send(send, ": \n\n")
+            await anyio.sleep(BEAT_SECONDS)
+            await self._send(send, ": \n\n", scope)
 
-    async def _send(self, send: Send, text: str) -> None:
+    async def _send(self, send: Send, text: str, scope: anyio.CancelScope) -> None:
         async with self._sending:
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            with anyio.move_on_after(UNREAD_SECONDS) as taking:
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+        if taking.cancelled_caught:
+            scope.cancel()
 
 
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+async def _frames(events: Events) -> AsyncGenerator[str]:
+    """What is sent, on trio: JSON is written in threads."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield await trio.to_thread.run_sync(_frame, *event)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        yield _frame("problem", problem.to_json())  # the browser would come again at once, and hear the same
+
+
+def _frame(name: str, value: Any, identifier: str = "") -> str:
+    number = f"id: {identifier}\n" if identifier else ""
+    return f"{number}event: {name}\ndata: {strictjson.dumps(value)}\n\n"
+
+
+async def _send_head(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
