@@ -18,7 +18,7 @@ from flowcage.agents import (
     Progress,
     WrongAnswer,
 )
-from flowcage.host import Caller, Question, RequestRejected, SandboxExecRequest, WorkflowRequest
+from flowcage.host import Caller, Question, RequestRejected, RunError, SandboxExecRequest, WorkflowRequest
 from flowcage.protocol.messages import Missing
 
 from .cases_read import Case, Rule, rule_for
@@ -72,7 +72,10 @@ class Player:
         async with self._at_it(rule):
             source = "\n".join(rule["source"])
             args = {} if isinstance(request.args, Missing) else request.args
-            return await caller.run_child(source, rule.get("sourceName", ref), args)
+            try:
+                return await caller.run_child(source, rule.get("sourceName", ref), args)
+            except RunError as error:
+                raise RequestRejected(f"workflow {ref!r} failed: {error}") from error
 
     async def _exec(self, request: SandboxExecRequest) -> Any:
         rule = rule_for(self._case["sandboxExec"], profile=request.profile)
