@@ -85,9 +85,9 @@ class Life:
     async def _answer(self, question: str) -> None:
         """Answer from outside as the case says."""
         for answer in self._case.get("answers", []):
-            if answer["requestId"] == question and "rejects" in answer:
+            if answer["questionId"] == question and "rejects" in answer:
                 await self._host.reject(RUN_ID, question, answer["rejects"])
-            elif answer["requestId"] == question:
+            elif answer["questionId"] == question:
                 await self._host.answer(RUN_ID, question, answer["value"])
 
     async def _cancel(self) -> None:

@@ -23,7 +23,7 @@ from flowcage.protocol.messages import Missing
 
 from .cases_read import Case, Rule, rule_for
 
-_ERRORS = {
+_ERRORS: dict[str, type[AgentError]] = {
     "failed": AgentError,
     "unavailable": AgentsUnavailable,
     "option_not_honoured": OptionNotHonoured,
@@ -63,7 +63,7 @@ class Player:
             call.tell(Progress(**_spent(told), text=told.get("text")))
         async with self._at_it(rule):
             if "fails" in rule:
-                raise _ERRORS[rule["fails"]["kind"]](rule["fails"]["message"], **_spent(rule))
+                raise _error(rule)
             return AgentAnswer(rule.get("value"), **_spent(rule))
 
     async def _workflow(self, caller: Caller, request: WorkflowRequest) -> Any:
@@ -113,6 +113,11 @@ class Player:
         self.most_at_work = max(self.most_at_work, self._at_work)
         async with self._came:
             self._came.notify_all()
+
+
+def _error(rule: Rule) -> Exception:
+    kind, message = rule["fails"]["kind"], rule["fails"]["message"]
+    return RuntimeError(message) if kind == "fault" else _ERRORS[kind](message, **_spent(rule))
 
 
 def _spent(rule: Rule) -> dict[str, Any]:
