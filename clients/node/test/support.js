@@ -10,6 +10,7 @@ import { connect, spawnChild } from '../index.js';
 
 const PYTHON = process.env.FLOWCAGE_PYTHON ?? 'python3';
 export const CHILD = [PYTHON, '-I', '-m', 'flowcage.child'];
+export const HOST = [PYTHON, '-m', 'flowcage.host.cli.entry', 'host'];
 export const fake = (scenario) => [PYTHON, '-I', '-m', 'flowcage.conformance.fake_child', scenario];
 // What is older than `run` and `advance`: the same without them.
 const FORGET = `

@@ -1,0 +1,118 @@
+// Answers the host's requests with the program's handlers, each of which hears by its signal when nobody waits any more.
+import { CannotSend, RequestRejected } from '../errors.js';
+
+const OUR_ERROR = -32000;
+
+/** What an agent answers with beside a value; the members are those of the result of `agent.ask`. */
+export class AgentAnswer {
+  constructor(members) {
+    Object.assign(this, members);
+  }
+}
+
+// By method: the handler's name, and how it is called.
+const KINDS = {
+  'agent.ask': ['agent', (handler, call) => handler(call.prompt, call.options, call)],
+  'workflow.get': ['workflow', (handler, call) => handler(call.ref, call.args, call)],
+  'sandbox.exec': ['sandboxExec', (handler, call) => handler(call.profile, call.program, call)],
+  'question.ask': ['ask', (handler, call) => handler(call.question, call)],
+};
+
+/** The names of handlers. */
+export const HANDLERS = Object.values(KINDS).map(([name]) => name);
+
+export class Answering {
+  #handlersOf;
+  #asked = new Map();
+  #peer;
+
+  /** `handlersOf` gives those of a run by its id. */
+  constructor(handlersOf) {
+    this.#handlersOf = handlersOf;
+  }
+
+  /** Answer through this peer. */
+  use(peer) {
+    this.#peer = peer;
+    peer.gone.then((reason) => {
+      for (const asked of this.#asked.values()) asked.abort(reason);
+      this.#asked.clear();
+    });
+  }
+
+  /** Begin to answer; false where nobody knows such a request. */
+  begin(id, method, params) {
+    const kind = Object.hasOwn(KINDS, method) && KINDS[method];
+    if (!kind) return false;
+    const asked = new AbortController();
+    this.#asked.set(id, asked);
+    this.#answer(id, kind, params, asked.signal);
+    return true;
+  }
+
+  /** The host does not wait any more. */
+  cancel(id, reason) {
+    this.#asked.get(id)?.abort(new RequestRejected(`the host waits no longer for this answer: ${reason}`));
+    this.#asked.delete(id);
+  }
+
+  async #answer(id, [name, call], params, signal) {
+    let answer;
+    try {
+      const handler = this.#handlersOf(params.rootRunId)[name];
+      if (!handler) throw new RequestRejected(`this client answers no ${name} requests`);
+      const value = await call(handler, { ...params, signal, ...this.#within(id, signal) });
+      answer = { result: resultOf(name, value) };
+    } catch (error) {
+      answer = { error: failureOf(error) };
+    }
+    if (this.#asked.get(id)?.signal === signal) this.#send(id, answer);
+  }
+
+  #send(id, answer) {
+    this.#asked.delete(id);
+    try {
+      this.#peer.answer(id, answer);
+    } catch (error) {
+      if (!(error instanceof CannotSend)) throw error;
+      this.#peer.answer(id, { error: failureOf(new RequestRejected(error.message.slice(0, 1000))) });
+    }
+  }
+
+  /** What a handler may tell before it answers. */
+  #within(id, signal) {
+    return {
+      progress: (told) => { if (!signal.aborted) this.#peer.notify('agent.progress', { ...told, id }); },
+      remember: async (handle) => { await this.#peer.request('agent.remember', { id, handle }); },
+    };
+  }
+}
+
+function resultOf(name, value) {
+  if (name === 'agent' && value instanceof AgentAnswer) {
+    return value.text === undefined ? { ...value, value: sendable(value.value) } : { ...value };
+  }
+  if (name === 'workflow') return workflowOf(value);
+  return { value: sendable(value) };
+}
+
+/** A workflow is a source; a result without one is wrapped, `{ value }`. */
+function workflowOf(value) {
+  if (typeof value === 'string') return { source: value };
+  if (typeof value?.source === 'string' || (value && 'value' in value)) return value;
+  throw new TypeError('a workflow handler returns a source, { source, sourceName } or { value }');
+}
+
+function sendable(value) {
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new RequestRejected(`the answer cannot be sent: it is a ${typeof value}`);
+  }
+  return value ?? null; // JSON has no undefined
+}
+
+function failureOf(error) {
+  if (!(error instanceof RequestRejected)) {
+    return { code: OUR_ERROR, message: `${error?.message ?? error}`, data: { kind: 'fault' } };
+  }
+  return { code: OUR_ERROR, message: error.message, data: { ...error.spent, kind: error.kind ?? 'rejected' } };
+}
