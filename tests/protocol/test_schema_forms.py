@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
-from referencing import Registry, Resource
 
 from flowcage.protocol import envelope
 from flowcage.protocol.envelope import Failure, Incoming
@@ -19,7 +18,7 @@ from flowcage.protocol.version import PROTOCOL_VERSION
 from flowcage.schemas import loader
 from flowcage.schemas.loader import SCHEMA_BASE, document, names
 from tools import typescript
-from tools.bundle import bundle
+from tools.bundle import bundle, bundled, definition_name
 from tools.openrpc import errors_of, openrpc
 from tools.variants import shape, variants
 
@@ -38,6 +37,17 @@ def values_of(key: str, value: Any) -> Iterator[Any]:
         yield from values_of(key, inner)
 
 
+def without_examples(value: Any) -> Any:
+    """A schema without what is anybody's JSON in it."""
+    if isinstance(value, list):
+        return [without_examples(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: without_examples(inner) for name, inner in value.items() if name not in ("examples", "default")
+    }
+
+
 def draft_7(schema: dict[str, Any]) -> Draft7Validator:
     """A validator for one schema of the OpenRPC document."""
     return Draft7Validator({"allOf": [schema], "components": CONTRACT["components"]})
@@ -46,17 +56,53 @@ def draft_7(schema: dict[str, Any]) -> Draft7Validator:
 # ---- the bundle ------------------------------------------------------------------------------
 
 
-def test_the_bundle_holds_every_schema_as_it_is_published() -> None:
-    assert bundle()["$defs"] == {name: document(name) for name in names()}
+def test_the_bundle_has_a_member_and_a_definition_for_each_message() -> None:
+    whole = bundle()
+    messages = {place["$ref"].removeprefix("#/$defs/") for place in whole["properties"].values()}
+    assert messages == {definition_name(name) for name in names() if name != "common"}
+    assert messages <= whole["$defs"].keys()
+    assert all(schema["title"] == name for name, schema in whole["$defs"].items())
 
 
-def test_the_bundle_is_a_schema_and_needs_no_other_document() -> None:
+def test_the_bundle_is_a_schema_whose_references_are_local() -> None:
     whole = bundle()
     Draft202012Validator.check_schema(whole)
-    registry: Registry[Any] = Resource.from_contents(whole) @ Registry()
-    resolver = registry.resolver(SCHEMA_BASE)
-    for reference in values_of("$ref", whole):
-        assert resolver.lookup(reference).contents["description"]
+    for reference in values_of("$ref", without_examples(whole)):
+        assert reference.removeprefix("#/$defs/") in whole["$defs"]
+
+
+def test_the_bundle_has_nothing_that_generators_do_not_read() -> None:
+    def check(schema: Any) -> None:
+        if isinstance(schema, dict):
+            assert not schema.keys() & {"if", "then", "else"}
+            assert "$ref" not in schema or len(schema) == 1
+        for inner in (
+            schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+        ):
+            check(inner)
+
+    check(without_examples(bundle()))
+
+
+def test_the_examples_of_each_definition_fit_it() -> None:
+    whole = bundle()
+    definitions = whole["$defs"].items()
+    examples = [(name, value) for name, schema in definitions for value in schema.get("examples", ())]
+    assert len(examples) > len(names())
+    for name, value in examples:
+        Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": whole["$defs"]}).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"$ref": "elsewhere.json#/$defs/a"}, "refers to https://a.test/elsewhere.json"),
+        ({"type": "object", "$defs": {"message": {"enum": ["a"]}}}, "two definitions Message"),
+    ],
+)
+def test_documents_that_do_not_fit_together_are_refused(message: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        bundled("A protocol", [{"$schema": "x", "$id": "https://a.test/message.json", **message}])
 
 
 # ---- OpenRPC ---------------------------------------------------------------------------------

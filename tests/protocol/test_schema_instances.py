@@ -18,7 +18,7 @@ from flowcage.protocol.members import Members
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
 from flowcage.schemas.loader import SCHEMA_BASE, document, names
-from tools.bundle import bundle
+from tools.bundle import bundle, definition_name
 from tools.variants import variants
 
 from .instances import has_whole_fraction, instances_of
@@ -82,7 +82,8 @@ def violation(name: str, value: Any) -> validate.Violation | None:
 def plain(name: str) -> Draft202012Validator:
     """A validator of nobody's making but jsonschema's, that knows the bundle alone."""
     registry = Resource.from_contents(bundle()) @ Registry()
-    return Draft202012Validator({"$ref": f"{SCHEMA_BASE}{name}.json"}, registry=registry)
+    place = f"{SCHEMA_BASE}bundle.json#/$defs/{definition_name(name)}"
+    return Draft202012Validator({"$ref": place}, registry=registry)
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -41,11 +41,16 @@ def report(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
     """The folder with the packages that package-lock.json pins."""
+    return installed(pytestconfig, "typescript", HERE)
+
+
+def installed(pytestconfig: pytest.Config, name: str, pins: Path) -> Path:
+    """The folder with the packages that a package-lock.json pins, kept under a name for later tests."""
     require_node()
     assert pytestconfig.cache is not None
-    cache = pytestconfig.cache.mkdir("typescript")
+    cache = pytestconfig.cache.mkdir(name)
     with locked(cache / "lock"):
-        install(cache)
+        install(cache, pins)
     return cache / "node_modules"
 
 
@@ -64,21 +69,21 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def install(cache: Path) -> None:
-    """Install the packages that package-lock.json pins, unless they are there."""
-    wanted = (HERE / "package-lock.json").read_bytes()
-    installed = cache / "installed.json"
-    if installed.exists() and installed.read_bytes() == wanted:
+def install(cache: Path, pins: Path = HERE) -> None:
+    """Install the packages that the package-lock.json in a folder pins, unless they are there."""
+    wanted = (pins / "package-lock.json").read_bytes()
+    present = cache / "installed.json"
+    if present.exists() and present.read_bytes() == wanted:
         return
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, cache)
+        shutil.copy(pins / name, cache)
     try:
         run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(cache))
     except AssertionError as error:
         if "CI" in os.environ:  # there the compiler must be had
             raise
-        pytest.skip(f"npm cannot install the packages of tests/types here: {error}")
-    installed.write_bytes(wanted)
+        pytest.skip(f"npm cannot install the packages of {pins} here: {error}")
+    present.write_bytes(wanted)
 
 
 def compiled(cache: Path, project: Path) -> str:
