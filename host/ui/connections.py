@@ -17,7 +17,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from starlette.types import ASGIApp
 
-from flowcage.host.ui.door.door import LET_IN
+from flowcage.host.ui.door.said import LET_IN
 
 STRANGERS = 100
 STRANGER_SECONDS = 10.0

@@ -21,8 +21,12 @@ class ListenError(Exception):
     """There is nothing to listen on; the message says what to do."""
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, of_host: str = "--host", of_port: str = "--port") -> socket.socket:
     """A socket.
+
+    Args:
+        host, port: of it.
+        of_host, of_port: options that give them.
 
     Raises:
         ListenError: it cannot be had.
@@ -32,10 +36,10 @@ def listening(host: str, port: int) -> socket.socket:
         socket.getaddrinfo(host, port, family)  # create_server would make of its error one like any other
         listener = socket.create_server((host, port), family=family)
     except socket.gaierror:
-        raise ListenError(f"--host {host}: this machine has no such name or address") from None
+        raise ListenError(f"{of_host} {host}: this machine has no such name or address") from None
     except OSError as error:
         raise ListenError(
-            f"port {port} of {host}: {os.strerror(error.errno or 0)}; choose another one with --port, "
+            f"port {port} of {host}: {os.strerror(error.errno or 0)}; choose another one with {of_port}, "
             "or 0 for a free one"
         ) from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

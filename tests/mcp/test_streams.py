@@ -16,7 +16,7 @@ import trio
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 
-from flowcage.host.cli.mcp.stdio import LINE_BYTES, ClientGone, Wire
+from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES, ClientGone, Wire
 
 from ..e2e.command import DEADLINE, flowcage
 from .client import command
@@ -117,13 +117,13 @@ def test_a_message_that_is_too_long_ends_the_server_with_a_word(tmp_path: Path) 
         assert server.process.stdin is not None
         assert server.process.stderr is not None
         try:
-            server.process.stdin.write(b"x" * (LINE_BYTES + 100_000))
+            server.process.stdin.write(b"x" * (MESSAGE_BYTES + 100_000))
             server.process.stdin.flush()
         except BrokenPipeError:
             pass
         assert server.process.wait(DEADLINE) == 1
         said = server.process.stderr.read().decode()
-    assert said == f"flowcage: a message of more than {LINE_BYTES:,} bytes\n"
+    assert said == f"flowcage: a message of more than {MESSAGE_BYTES:,} bytes\n"
 
 
 def test_what_a_tool_starts_inherits_no_stream_of_the_client(tmp_path: Path) -> None:

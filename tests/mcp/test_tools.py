@@ -1,4 +1,4 @@
-"""The tools over stdio, asked by the SDK's own client."""
+"""The tools, asked by the SDK's own client."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from .client import Asking, end_all, with_client
+from .client import OF_CLIENT, TRANSPORTS, Asking, end_all, with_client
 
+pytestmark = OF_CLIENT
 HELLO = """
 export const meta = { name: 'hello', phases: [{ title: 'Ask' }] };
 phase('Ask');
@@ -58,7 +59,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     end_all(tmp_path / "runs.db")
 
 
-def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path) -> None:
+@pytest.mark.parametrize("over", TRANSPORTS)
+def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path, over: str) -> None:
     async def work(asking: Asking) -> None:
         assert (await asking.ok("list_workflows"))["workflows"] == ["hello"]
         assert (await asking.ok("check", workflow="hello"))["errors"] == 0
@@ -86,7 +88,7 @@ def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path) -> None:
         assert json.loads(await asking.read(f"flowcage://runs/{run_id}/result")) == told["result"]
         assert json.loads(await asking.read(f"flowcage://runs/{run_id}/calls/1"))["prompt"] == "What?"
 
-    with_client(folder, work)
+    with_client(folder, work, over=over)
 
 
 def test_a_script_can_be_given_as_text(folder: Path) -> None:
@@ -116,7 +118,8 @@ def test_a_question_is_told_and_answered(folder: Path) -> None:
     with_client(folder, work)
 
 
-def test_a_run_is_cancelled_and_gone_on_with_after_it_was_explained(folder: Path) -> None:
+@pytest.mark.parametrize("over", TRANSPORTS)
+def test_a_run_is_cancelled_and_gone_on_with_after_it_was_explained(folder: Path, over: str) -> None:
     async def work(asking: Asking) -> None:
         run_id = (await asking.ok("run", source=PERSON))["runId"]
         await asking.ok("wait", run=run_id, seconds=100)
@@ -132,7 +135,7 @@ def test_a_run_is_cancelled_and_gone_on_with_after_it_was_explained(folder: Path
         assert (await asking.ok("resume", run=run_id, way="even-if-cancelled", start=True))["runId"] == run_id
         assert (await asking.ok("wait", run=run_id, seconds=100))["because"].startswith("it waits")
 
-    with_client(folder, work)
+    with_client(folder, work, over=over)
 
 
 def test_what_is_wrong_with_a_call_is_told(folder: Path) -> None:

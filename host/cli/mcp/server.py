@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 from flowcage.host.cli.mcp import resources, told
 from flowcage.host.cli.mcp.desk import Desk
+from flowcage.host.cli.mcp.flight import Flight
 from flowcage.host.cli.mcp.tools import TOOLS, Tool
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.terminal.text import cut
@@ -31,7 +32,7 @@ _LISTED = 50
 def server_of(desk: Desk) -> Server[Any]:
     """A server of one desk, for any transport."""
     handlers = _Handlers(desk)
-    return Server(
+    server: Server[Any] = Server(
         "flowcage",
         version=PACKAGE_VERSION,
         title="flowcage",
@@ -42,6 +43,8 @@ def server_of(desk: Desk) -> Server[Any]:
         on_list_resource_templates=handlers.templates,
         on_read_resource=handlers.read,
     )
+    server.middleware.append(Flight())
+    return server
 
 
 class _Handlers:

@@ -1,4 +1,4 @@
-"""Serves one client over stdin and stdout."""
+"""What the command line comes to, and one client over stdin and stdout."""
 
 from __future__ import annotations
 

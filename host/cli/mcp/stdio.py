@@ -1,7 +1,7 @@
 """A client's messages over stdin and stdout, one line of JSON each.
 
 The SDK's own transport reads in a thread, which no signal ends, takes lines of any length, and waits for a
-client that does not read without a limit. Here nothing is read while something is being written, so a client
+client that does not read without a limit. Here nothing is read while anything is to be written, so a client
 that never reads is asked for nothing more, and after a while it counts as gone.
 """
 
@@ -12,18 +12,21 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
+import anyio
 import trio
-from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Receiving: TypeAlias = ContextReceiveStream[SessionMessage | Exception]
-    Sending: TypeAlias = ContextSendStream[SessionMessage]
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-LINE_BYTES = 16 * 1024 * 1024
+    Receiving: TypeAlias = MemoryObjectReceiveStream[SessionMessage | Exception]
+    Told: TypeAlias = MemoryObjectReceiveStream[SessionMessage]
+    Sending: TypeAlias = MemoryObjectSendStream[SessionMessage]
+
+MESSAGE_BYTES = 16 * 1024 * 1024
 UNREAD_SECONDS = 120.0
 
 
@@ -44,31 +47,40 @@ class Wire:
         self._outgoing = trio.lowlevel.FdStream(outgoing)
         self._unread_seconds = unread_seconds
         self._writing = trio.Lock()
+        self._told = trio.lowlevel.ParkingLot()
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[tuple[Receiving, Sending]]:
         """What the SDK's server reads and writes, for the length of a block. Raises `ClientGone`."""
-        to_server, receiving = create_context_streams[SessionMessage | Exception](0)
-        sending, from_server = create_context_streams[SessionMessage](0)
+        to_server, receiving = anyio.create_memory_object_stream[SessionMessage | Exception]()
+        sending, from_server = anyio.create_memory_object_stream[SessionMessage]()
         async with self._incoming, self._outgoing, trio.open_nursery() as nursery:
-            nursery.start_soon(self._read_all, to_server)
+            nursery.start_soon(self._read_all, to_server, from_server)
             nursery.start_soon(self._write_all, from_server)
             async with receiving, sending:
                 yield receiving, sending
             nursery.cancel_scope.cancel()
 
-    async def _read_all(self, to_server: ContextSendStream[SessionMessage | Exception]) -> None:
+    async def _read_all(
+        self, to_server: MemoryObjectSendStream[SessionMessage | Exception], from_server: Told
+    ) -> None:
         async with to_server, aclosing(self._lines()) as lines:
             async for line in lines:
+                await self._all_told(from_server)
                 await to_server.send(_read(line))
+
+    async def _all_told(self, from_server: Told) -> None:
+        """Wait until no answer waits to be written."""
+        while from_server.statistics().tasks_waiting_send:
+            await self._told.park()
 
     async def _lines(self) -> AsyncGenerator[bytes]:
         rest = bytearray()
         while data := await self._received():
             rest += data
             *lines, rest = rest.split(b"\n")
-            if max(map(len, (*lines, rest))) > LINE_BYTES:
-                raise ClientGone(f"a message of more than {LINE_BYTES:,} bytes")
+            if max(map(len, (*lines, rest))) > MESSAGE_BYTES:
+                raise ClientGone(f"a message of more than {MESSAGE_BYTES:,} bytes")
             for line in lines:
                 if line.strip():
                     yield bytes(line)
@@ -81,11 +93,12 @@ class Wire:
         except trio.BrokenResourceError:
             return b""
 
-    async def _write_all(self, from_server: ContextReceiveStream[SessionMessage]) -> None:
+    async def _write_all(self, from_server: Told) -> None:
         async with from_server:
             async for each in from_server:
                 text = each.message.model_dump_json(by_alias=True, exclude_unset=True)
                 await self._write(text.encode() + b"\n")
+                self._told.unpark_all()
 
     async def _write(self, data: bytes) -> None:
         try:

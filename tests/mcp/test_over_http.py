@@ -1,0 +1,263 @@
+"""Who is let in over HTTP; clients that send what is no message, read nothing, or die."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from mcp.shared.exceptions import MCPError
+
+from flowcage.host.cli.mcp.flight import AT_ONCE, BUSY
+from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
+
+from ..e2e.command import DEADLINE, flowcage
+from .client import OF_CLIENT, Asking, Listening, connected, end_all, listening
+from .test_streams import INITIALIZE, SLEEPS
+
+pytestmark = OF_CLIENT
+ACCEPT = {"accept": "application/json, text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("folder")
+    yield path
+    end_all(path / "runs.db")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Listening]:
+    with listening(folder) as served:
+        yield served
+
+
+def ask(server: Listening, body: Any = None, method: str = "POST", **headers: str) -> httpx.Response:
+    """A request with the token, unless `headers` has another one."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    given = {"content-type": "application/json", **ACCEPT, **server.headers, **headers}
+    given = {name.replace("_", "-"): value for name, value in given.items()}
+    return httpx.request(method, server.url, content=content, headers=given, timeout=DEADLINE)
+
+
+def message(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+# ---- who is let in ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer nothing", "Basic {}", "{}"])
+def test_without_the_token_nothing_is_told_but_where_it_is(server: Listening, authorization: str) -> None:
+    given = {"authorization": authorization.format(server.token)}
+    for method in ("GET", "POST", "DELETE", "OPTIONS"):
+        for path in ("/mcp", "/", "/.well-known/oauth-protected-resource"):
+            url = server.url.removesuffix("/mcp") + path
+            answer = httpx.request(method, url, headers=given, timeout=DEADLINE)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert answer.text.startswith("not allowed: send Authorization: Bearer TOKEN")
+            assert server.token not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1:1"}, 421),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
+        ({"origin": "null"}, 403),
+    ],
+)
+def test_pages_of_a_browser_are_refused_with_the_token_too(
+    server: Listening, headers: dict[str, str], status: int
+) -> None:
+    answer = ask(server, message("initialize", **INITIALIZE), **headers)
+    assert (answer.status_code, "mcp-session-id" in answer.headers) == (status, False)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_another_path_is_none(server: Listening) -> None:
+    answer = httpx.get(f"{server.url}/x", headers=server.headers, timeout=DEADLINE)
+    assert (answer.status_code, answer.text) == (404, "not found: messages go to /mcp\n")
+
+
+def test_the_token_is_its_owners_alone_and_outlasts_the_server(folder: Path, server: Listening) -> None:
+    file = folder / "token"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert server.token.encode() not in Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    with listening(folder) as again:
+        assert ask(again, message("initialize", **INITIALIZE), **server.headers).status_code == 200
+
+
+def test_without_an_option_the_token_is_beside_the_users_store(tmp_path: Path) -> None:
+    refused = flowcage("mcp", "--http=127.0.0.1:99999", env={"XDG_STATE_HOME": str(tmp_path)}, cwd=tmp_path)
+    assert (refused.status, "'127.0.0.1:99999' is no address" in refused.stderr) == (2, True)
+    refused = flowcage("mcp", "--token-file=x", cwd=tmp_path)
+    assert refused.stderr == "flowcage: --token-file and --allow-host need --http\n"
+
+
+def test_a_port_in_use_is_said_so(server: Listening, tmp_path: Path) -> None:
+    where = re.sub(r"http://|/mcp", "", server.url)
+    refused = flowcage("mcp", f"--http={where}", f"--store={tmp_path / 'r.db'}", cwd=tmp_path)
+    assert refused.status == 2
+    assert refused.stderr.endswith("choose another one with --http, or 0 for a free one\n")
+
+
+# ---- wrong shapes ----------------------------------------------------------------------------
+
+WRONG: list[tuple[str, bytes, dict[str, str], int]] = [
+    ("no JSON", b"{", {}, 400),
+    ("a batch", b"[]", {}, 400),
+    ("deep", b"[" * 100_000, {}, 400),
+    ("no text", b"\xff\xfe", {}, 400),
+    ("no session", json.dumps(message("tools/list")).encode(), {}, 400),
+    ("another session", json.dumps(message("tools/list")).encode(), {"mcp_session_id": "x"}, 404),
+    ("another type", b"{}", {"content_type": "text/plain"}, 400),
+    ("another form of answer", b"{}", {"accept": "text/html"}, 406),
+    ("an unknown version", b"{}", {"mcp_protocol_version": "1999-01-01"}, 400),
+    ("too long", b"x" * (MESSAGE_BYTES + 1), {}, 413),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"), [each[1:] for each in WRONG], ids=[each[0] for each in WRONG]
+)
+def test_what_is_no_message_is_refused(
+    server: Listening, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = ask(server, body, **headers)
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+    assert len(answer.text) < 2_000
+
+
+def test_wrong_shapes_leave_no_session_and_end_nothing(server: Listening) -> None:
+    for _ in range(150):  # more than there may be
+        assert ask(server, b"{").status_code == 400
+    assert ask(server, message("initialize", **INITIALIZE)).status_code == 200
+
+
+# ---- clients that go away or read nothing ----------------------------------------------------
+
+
+class Raw:
+    """A client without a library: a socket, on which nothing is read unless it is asked for.
+
+    Args:
+        server: that it asks.
+        headers: of each message, beside those of the door.
+    """
+
+    def __init__(self, server: Listening, headers: dict[str, str]) -> None:
+        host, port = re.sub(r"http://|/mcp", "", server.url).split(":")
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((host, int(port)))
+        self._headers = {"host": f"{host}:{port}", "content-type": "application/json", **ACCEPT, **headers}
+        self._headers |= server.headers
+
+    def send(self, method: str, body: Any = None) -> None:
+        """A request."""
+        content = b"" if body is None else json.dumps(body).encode()
+        lines = [f"{name}: {value}" for name, value in self._headers.items()]
+        head = "\r\n".join([f"{method} /mcp HTTP/1.1", *lines, f"content-length: {len(content)}", "", ""])
+        self._socket.sendall(head.encode() + content)
+
+    def first_bytes(self) -> bytes:
+        """Those of an answer."""
+        self._socket.settimeout(DEADLINE)
+        return self._socket.recv(100)
+
+    def die(self) -> None:
+        """Without a word."""
+        self._socket.close()
+
+
+def session_of(server: Listening) -> dict[str, str]:
+    """Headers of a session, as protocols before 2026 have it."""
+    begun = ask(server, message("initialize", **INITIALIZE))
+    return {"mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-06-18"}
+
+
+def single(method: str, name: str) -> dict[str, str]:
+    """Headers of a request without a session, as the protocol of 2026 has it."""
+    return {"mcp-protocol-version": "2026-07-28", "mcp-method": method, "mcp-name": name}
+
+
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+async def until(asking: Asking, is_busy: bool) -> None:
+    """Ask until the server refuses, or answers."""
+    while True:
+        try:
+            await asking.ok("list_runs")
+        except MCPError as error:
+            if error.error.code != BUSY:
+                raise
+            if is_busy:
+                return
+        else:
+            if not is_busy:
+                return
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["http", "http with a session"])
+def test_more_than_some_requests_at_once_are_refused_and_dead_clients_leave_their_places(
+    folder: Path, is_old: bool
+) -> None:
+    async def main() -> None:
+        async with connected(server) as client:
+            asking = Asking(client)
+            run_id = (await asking.ok("run", source=SLEEPS))["runId"]
+            given = {"name": "wait", "arguments": {"run": run_id, "seconds": 3600}, "_meta": ENVELOPE}
+            headers = session_of(server) if is_old else single("tools/call", "wait")
+            clients = [Raw(server, headers) for _ in range(AT_ONCE)]
+            for number, each in enumerate(clients):
+                each.send("POST", message("tools/call", **given) | {"id": f"{number}"})
+            with trio.fail_after(DEADLINE):
+                await until(asking, is_busy=True)
+                for each in clients:
+                    each.die()
+                await until(asking, is_busy=False)
+
+    with listening(folder) as server:
+        trio.run(main)
+
+
+def test_clients_that_read_nothing_keep_nobody_waiting_and_not_the_end(folder: Path) -> None:
+    async def long_run() -> str:
+        async with connected(server) as client:
+            asking = Asking(client)
+            run_id = (await asking.ok("run", source="return 'x'.repeat(3_000_000)"))["runId"]
+            await asking.ok("wait", run=run_id, seconds=100)
+            return str(run_id)
+
+    with listening(folder) as server:
+        uri = f"flowcage://runs/{trio.run(long_run)}/result"
+        clients = [Raw(server, single("resources/read", uri)) for _ in range(10)]
+        clients += [Raw(server, session_of(server)) for _ in range(3)]
+        for each in clients[:10]:
+            each.send("POST", message("resources/read", uri=uri, _meta=ENVELOPE))
+        for each in clients[10:]:
+            each.send("GET")  # a stream of what a server tells by itself, which has no end
+        for each in clients:
+            assert b" 200 " in each.first_bytes()
+        assert trio.run(long_run)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(DEADLINE) == 128 + signal.SIGTERM
+        for each in clients:
+            each.die()
