@@ -99,6 +99,27 @@ class Theme(Generic[Subject]):
         return enter
 
 
+class Shared(Generic[Subject]):
+    """Checks that belong to more than one registry: in each, in a theme of its own."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[str, Callable[[Subject], None]]] = []
+
+    def must(self, says: str) -> Entering[Subject]:
+        """Note the decorated function as a check of level MUST; arguments as for `Theme.must`."""
+
+        def enter(run: Callable[[Subject], None]) -> Callable[[Subject], None]:
+            self._entries.append((says, run))
+            return run
+
+        return enter
+
+    def register(self, theme: Theme[Any]) -> None:
+        """Register all checks in a theme, whose subjects must be those of these checks."""
+        for says, run in self._entries:
+            theme.must(says)(run)
+
+
 def expect(what: str, seen: Any, expected: Any) -> None:
     """Compare two JSON values, as `same`.
 

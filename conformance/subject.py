@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowcage.conformance.check import Check, Deviation, shown
-from flowcage.conformance.peer import ChildPeer, line
+from flowcage.conformance.conversation import line
+from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.process import Program
 from flowcage.protocol import strictjson
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from flowcage.conformance.check import expect
+from flowcage.conformance.conversation import line, notification_line
 from flowcage.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.conformance.peer import ChildPeer, line, notification_line
+from flowcage.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("ending", "protocol.md: The process")
 

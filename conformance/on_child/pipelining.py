@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from flowcage.conformance.check import expect
+from flowcage.conformance.conversation import line
 from flowcage.conformance.on_child.registry import CHILD_CHECKS
-from flowcage.conformance.peer import ChildPeer, line
+from flowcage.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("pipelining", "protocol.md: JSON-RPC")
 

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from flowcage.conformance.check import expect
+from flowcage.conformance.conversation import Refused as Refused
 from flowcage.conformance.peer import ChildPeer
-from flowcage.conformance.peer import Refused as Refused
 from flowcage.conformance.process import Program
 from flowcage.host.process.launch import switches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flowcage.conformance.peer import line
+from flowcage.conformance.conversation import line
 
 from .child_process import ChildProcess
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowcage.conformance.check import Deviation
-from flowcage.conformance.peer import ChildPeer, Refused
+from flowcage.conformance.conversation import Refused
+from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.process import Program
 
 # Answers each line with the next of its arguments.

@@ -1,0 +1,35 @@
+"""A wire contract as the kit needs it: methods, schemas, codes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from flowcage.protocol.errors import CODES
+from flowcage.protocol.messages import METHODS
+from flowcage.schemas import validate
+from flowcage.schemas.validate import Violation
+
+
+class Contract(NamedTuple):
+    """One contract.
+
+    Attributes:
+        methods: those that the subject answers.
+        codes: of the errors that it may answer with, by kind.
+        violation: the first error of a message by its schema, such as ``start.params`` or ``error``.
+    """
+
+    methods: Collection[str]
+    codes: Mapping[str, int]
+    violation: Callable[[str, Any], Violation | None]
+
+
+def _of_child(name: str, value: Any) -> Violation | None:
+    method, _, part = name.rpartition(".")
+    if part == "params":
+        return validate.params_error(method, value)
+    return validate.result_error(method, value) if method else validate.error_error(value)
+
+
+OF_CHILD = Contract(METHODS, CODES, _of_child)
