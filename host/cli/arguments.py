@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
+from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.cli.setup.agents import agent_of, identity_of
 from flowcage.host.cli.workflow_path import folder_instead, missing
 from flowcage.host.process.launch.spawn import Spawn
@@ -209,7 +210,8 @@ def _limits(
 
 
 def _limit(pair: str) -> tuple[str, float]:
-    name, _, value = pair.partition("=")
+    name, _, text = pair.partition("=")
+    value = in_unit_of(name, text)
     try:
         return name, int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else float(value)
     except ValueError:

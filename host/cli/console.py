@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from flowcage.host.cli import exits
+from flowcage.host.cli.runs.times import seconds_of
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.terminal.form import is_json, record
 from flowcage.host.terminal.line_sink import FLUSH_SECONDS, write_all
@@ -29,26 +30,37 @@ T = TypeVar("T")
 _FOREIGN_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf"})
 
 
-class Seconds(click.FloatRange):
-    """An option in seconds: finite and above 0.
+class _Amount(click.FloatRange):
+    """A number that is finite and above 0.
 
     The check of the range alone would let NaN pass, which compares as neither too small nor too large.
     """
-
-    name = "seconds"
 
     def __init__(self) -> None:
         super().__init__(0, min_open=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse what is not a finite number above 0."""
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
+        amount = super().convert(value, param, ctx)
+        if not math.isfinite(amount):
             self.fail(f"{value} is not a finite number", param, ctx)
-        return seconds
+        return amount
 
 
-class Dollars(Seconds):
+class Seconds(_Amount):
+    """An option that is a length of time, in seconds where it has no unit."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take ``90s`` or ``1h30m``, too."""
+        seconds = seconds_of(value) if isinstance(value, str) else None
+        if seconds is None and isinstance(value, str) and not _is_number(value):
+            self.fail(f"{value!r} is no length of time; write seconds, or 90s, 1h30m, 2d", param, ctx)
+        return super().convert(value if seconds is None else seconds, param, ctx)
+
+
+class Dollars(_Amount):
     """An option in US dollars: finite and above 0."""
 
     name = "usd"
@@ -56,6 +68,14 @@ class Dollars(Seconds):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Take ``$5``, too."""
         return super().convert(value.removeprefix("$") if isinstance(value, str) else value, param, ctx)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class FilePath(click.Path):

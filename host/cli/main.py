@@ -72,19 +72,20 @@ def cli() -> None:
 @click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
               help="One member of args, a string; may be repeated.")  # fmt: skip
 @choosing
-@click.option("--agent-timeout", type=Seconds(), help="Seconds for one attempt of an agent.  [default: 600]")
+@click.option("--agent-timeout", type=Seconds(), help="Time for one attempt of an agent: seconds, or 90s, "
+              "1h30m.  [default: 10m]")  # fmt: skip
 @click.option("--agent-idle-timeout", type=Seconds(),
-              help="Seconds without a sign of life, after which an attempt is over.  "
+              help="Time without a sign of life, after which an attempt is over.  "
               "[default: none]")  # fmt: skip
 @click.option("--timeout", type=Seconds(),
-              help="Seconds for the whole run, without the time in which it is asleep or nobody goes on with "
-              "it.  [default: none, or 3600 with --no-store]")  # fmt: skip
+              help="Time for the whole run, without that in which it is asleep or nobody goes on with it.  "
+              "[default: none, or 1h with --no-store]")  # fmt: skip
 @click.option("--expires-in", type=Length(), help="A time such as 12h or 30d, after which a run that is kept "
               "is not gone on with any more.")  # fmt: skip
 @click.option("--memory", type=click.IntRange(1, 1 << 20), default=128, show_default=True,
               help="MiB of JavaScript heap.")  # fmt: skip
 @click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True,
-              help="Any limit, such as cpuSeconds=10; overrides all other options.")  # fmt: skip
+              help="Any limit, such as cpuSeconds=10 or =2m; overrides all other options.")  # fmt: skip
 @click.option("--limits", "limits_file", type=FilePath(allow_dash=True),
               help="Limits as a JSON object in a file, or - for stdin; --limit overrides it.")  # fmt: skip
 @click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),

@@ -11,6 +11,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, say
 from flowcage.host.cli.operating import logs, metrics
+from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.limits import MAX_LIMIT, Limits
 from flowcage.protocol.messages import ISOLATIONS
@@ -42,7 +43,7 @@ def schema(name: str | None, form: str | None) -> None:
 @click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
 @click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out recommendations.")
 @click.option("--timeout", type=Seconds(),
-              help="Seconds for one answer of a child (10) or one run of a host (30).")  # fmt: skip
+              help="Time for one answer of a child (10s) or one run of a host (30s).")  # fmt: skip
 @click.option("--junit", type=FilePath(), help="File for the findings, as JUnit XML.")
 def conformance(only_list: bool, **given: Any) -> None:
     """Check a child, or a host, in any language, against the wire contract.
@@ -75,18 +76,18 @@ def conformance(only_list: bool, **given: Any) -> None:
               show_default=True, help="The weakest that a peer may ask for; below strict there may be no "
               "cage.")  # fmt: skip
 @click.option("--max-limit", "ceilings", metavar="NAME=N", multiple=True,
-              help="The most that a peer may ask for, such as memoryBytes=1073741824.  "
+              help="The most that a peer may ask for, such as memoryBytes=1073741824 or cpuSeconds=2m.  "
               "[default: a run's default limits]")  # fmt: skip
 @click.option("--max-connections", type=click.IntRange(1), default=100, show_default=True,
               help="Connections with a child, at once; allowed users have equal shares.")  # fmt: skip
 @click.option("--max-waiting", type=click.IntRange(0), default=200, show_default=True,
               help="Further connections, without a child yet; allowed users have equal shares.")  # fmt: skip
 @click.option("--handshake-timeout", type=Seconds(), default=10.0, show_default=True,
-              help="Seconds to the first byte, and again from the fork to a closed cage.")  # fmt: skip
+              help="Time to the first byte, and again from the fork to a closed cage.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), default=3600.0, show_default=True,
-              help="Seconds for one connection with its child.")  # fmt: skip
+              help="Time for one connection with its child.")  # fmt: skip
 @click.option("--grace", type=Seconds(), default=5.0, show_default=True,
-              help="Seconds for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
+              help="Time for open connections after SIGTERM or Ctrl-C.")  # fmt: skip
 @metrics.option
 @logs.option
 def serve(path: Path | None, mode: str, uids: tuple[int, ...], **given: Any) -> None:
@@ -131,7 +132,8 @@ def _ceilings(pairs: tuple[str, ...]) -> Limits:
 
     chosen: dict[str, int] = {}
     for pair in pairs:
-        name, _, value = pair.partition("=")
+        name, _, text = pair.partition("=")
+        value = in_unit_of(name, text)
         if not value.isascii() or not value.isdigit() or len(value) > _MAX_DIGITS:
             fail(
                 exits.USAGE,

@@ -89,7 +89,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ("[models]\nopus = 1", "models.opus: expected a text, not 1"),
         ("[agents.cluade]", "agents.cluade: there is no such agent"),
         ("[agents.mok]", "agents.mok: there is no such agent; did you mean 'mock'?"),
-        ("[agents.mock]\ntimeout = 0", "agents.mock.timeout: expected seconds above 0, not 0"),
+        ("[agents.mock]\ntimeout = 0", "agents.mock.timeout: expected seconds above 0, or a length"),
         ("[agents.mock]\ntimeout = true", "agents.mock.timeout: expected seconds above 0"),
         ("[agents.mock]\nidle_timeout = nan", "agents.mock.idle_timeout: expected"),
         ("[agents.mock]\nmodel = []", "agents.mock.model: expected a text"),

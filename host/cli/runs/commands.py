@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @access.STORE
 @click.option("--events", type=FilePath(), help="File for every event from now on, as JSON Lines.")
 @click.option("--no-prompt", is_flag=True, help="Ask nobody at the terminal; flowcage answer answers ask().")
-@click.option("--timeout", type=Seconds(), help="Seconds for the run with its earlier lives, in place of "
+@click.option("--timeout", type=Seconds(), help="Time for the run with its earlier lives, in place of "
               "those it had.")  # fmt: skip
 @click.option("--even-if-cancelled", is_flag=True, help="Go on with a run that was cancelled, too.")
 @detaching.options

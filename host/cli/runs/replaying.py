@@ -32,7 +32,7 @@ _MOST_RUNS = 1_000_000  # of one file
 @click.option(
     "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."
 )
-@click.option("--timeout", type=Seconds(), help="Seconds for all of it.  [default: none]")
+@click.option("--timeout", type=Seconds(), help="Time for all of it.  [default: none]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def replay(run: str, store: Path | None, as_json: bool, until: int | None, **given: Any) -> None:
     """Carry RUN out once more in new children, with nobody asked, and compare it with its history.

@@ -9,15 +9,30 @@ from typing import Any
 
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LENGTH = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhdw])")
+# The longest first, as in 1h30m: 30m1h is a slip rather than a length.
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_LENGTH = re.compile("".join(rf"(?:([0-9]{{1,9}}(?:\.[0-9]{{1,6}})?){unit}(?![a-z]))?" for unit in _UNITS))
 _MOST_SECONDS = 100 * 365 * 86_400
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds of a length such as 90s, 2h or 30d; None for another text."""
+    """Seconds of a length such as 90s, 2h, 1h30m or 30d; None for another text."""
     found = _LENGTH.fullmatch(text.strip())
-    return None if found is None else float(found[1]) * _UNITS[found[2]]
+    if found is None or not any(found.groups()):
+        return None
+    amounts = zip(found.groups(), _UNITS.values(), strict=True)
+    return round(sum(float(amount) * unit for amount, unit in amounts if amount), 6)
+
+
+def in_unit_of(name: str, text: str) -> str:
+    """A length of time as the number that a limit of this name takes; any other text as it is."""
+    scale = 1000 if name.lower().endswith("ms") else 1 if name.lower().endswith("seconds") else None
+    seconds = None if scale is None else seconds_of(text)
+    return (
+        text
+        if scale is None or seconds is None
+        else f"{round(seconds * scale, 6):.6f}".rstrip("0").rstrip(".")
+    )
 
 
 class Length(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
@@ -30,7 +45,7 @@ class Length(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         seconds = value if isinstance(value, float) else seconds_of(value)
         if seconds is None or seconds > _MOST_SECONDS:
             self.fail(
-                f"{value!r} is no length of time; write a number and s, m, h, d or w: 90s, 2h, 30d",
+                f"{value!r} is no length of time; write numbers with s, m, h, d or w: 90s, 1h30m, 30d",
                 param,
                 ctx,
             )

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from flowcage.host.agents.spec import KNOWN_AGENTS
 from flowcage.host.agents.types.text_file import read_text_file
 from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.runs.times import seconds_of
 from flowcage.host.terminal.near_match import did_you_mean
 
 # A key of n parts takes tomllib steps in the square of n: three seconds in a file of this length.
@@ -93,7 +94,7 @@ class _Checked:
                 self._fail(f"agents.{name}", f"there is no such agent{did_you_mean(name, KNOWN_AGENTS)}")
             for key in ("timeout", "idle_timeout"):
                 if key in table:
-                    self._seconds(f"agents.{name}.{key}", table[key])
+                    table[key] = self._seconds(f"agents.{name}.{key}", table[key])
             if "model" in table:
                 self._text(f"agents.{name}.model", table["model"])
         return found
@@ -131,9 +132,11 @@ class _Checked:
             self._fail(key, f"expected a path that begins with / or ~, not {value!r}")
         return str(value)
 
-    def _seconds(self, key: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-            self._fail(key, f"expected seconds above 0, not {value!r}")
+    def _seconds(self, key: str, value: Any) -> float:
+        seconds = seconds_of(value) if isinstance(value, str) else value
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e9:
+            self._fail(key, f'expected seconds above 0, or a length such as "30m", not {value!r}')
+        return seconds
 
     def _json(self, key: str, value: Any) -> Any:
         if isinstance(value, dict):
