@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import os
 import re
 import shlex
@@ -15,15 +13,14 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
 from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.cli.setup.agents import agent_of, identity_of
+from flowcage.host.cli.texts import json_file, unique
 from flowcage.host.cli.workflow_path import folder_instead, missing
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.workflows.beneath import relative_to
 from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileError, source_text
-from flowcage.protocol import strictjson
-from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, MIB, Limits
-from flowcage.protocol.messages import Json
+from flowcage.protocol.limits import MIB, Limits
 
 
 class Script(NamedTuple):
@@ -68,82 +65,6 @@ def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
         raise InputError(folder_instead(file)) from None
     except OSError as error:
         raise InputError(f"{typed}: cannot be read: {error.strerror}") from None
-
-
-def args(files: InputFiles, text: str | None, file: Path | None, pairs: tuple[str, ...]) -> Json:
-    """The workflow's args, from whichever option was given; ``{}`` without any.
-
-    Raises:
-        InputError: more than one was given, the text is not JSON, or a name comes twice.
-    """
-    if sum((text is not None, file is not None, bool(pairs))) > 1:
-        raise InputError("give one of --args, --args-file and --arg, not several")
-    if text is not None:
-        return _parse_json("--args", text.encode("utf-8", "surrogateescape"))
-    if file is not None:
-        return _json_file(files, "--args-file", file)
-    return _unique("--arg", map(_pair, pairs))
-
-
-def _unique(option: str, pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as a dict; a name that comes twice is an error, since one of its values would be lost."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise InputError(
-                f"{option} {name} is given twice, as {found[name]!r} and as {value!r}; give it once"
-            )
-        found[name] = value
-    return found
-
-
-def _json_file(files: InputFiles, option: str, file: Path) -> Json:
-    what = f"{option} {file}"
-    try:
-        text = files.read(option, file)
-    except OSError as error:
-        raise InputError(f"{what}: cannot be read: {error.strerror}") from None
-    if len(text) > DEFAULT_MAX_MESSAGE_BYTES:
-        raise InputError(f"{what}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
-    return _parse_json(what, text)
-
-
-def _parse_json(what: str, text: bytes) -> Json:
-    text = text.removeprefix(codecs.BOM_UTF8)
-    try:
-        value = strictjson.loads(text)
-        # A second pass for names that come twice: the first one keeps only the last value.
-        json.loads(text, object_pairs_hook=lambda pairs: _unique(f"{what}:", iter(pairs)))
-        return value
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{what} is not JSON: {error}") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"--arg {text}: expected NAME=VALUE, such as --arg topic=whales")
-    return name, value
-
-
-def values_of(option: str, pairs: tuple[str, ...], expected: str) -> dict[str, Json]:
-    """The values of an option ``NAME=JSON`` that may be repeated.
-
-    Raises:
-        InputError: one has another form, or a name comes twice.
-    """
-
-    def parse(pair: str) -> tuple[str, Json]:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"{option} {pair}: expected {expected}")
-        return name, _parse_json(f"{option} {name}", text.encode("utf-8", "surrogateescape"))
-
-    return _unique(option, map(parse, pairs))
 
 
 def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **given: Any) -> RunOptions:
@@ -202,11 +123,11 @@ def _limits(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if file is not None:
         what = f"--limits {file}"
-        members = _json_file(files, "--limits", file)
+        members = json_file(files, "--limits", file)
         if not isinstance(members, dict):
             raise InputError(f'{what}: expected a JSON object, such as {{"cpuSeconds": 10}}')
         yield what, members
-    yield "--limit", _unique("--limit", map(_limit, pairs))
+    yield "--limit", unique("--limit", map(_limit, pairs))
 
 
 def _limit(pair: str) -> tuple[str, float]:

@@ -34,22 +34,23 @@ class InputFiles:
         if len(from_stdin) > 1:
             raise InputError(f"only one of {' and '.join(from_stdin)} can be '-': stdin is read once")
 
-    def read(self, what: str, path: Path) -> bytes:
-        """The content of a file, cut one byte after the most that a message may have.
+    def read(self, what: str, path: Path, most: int = DEFAULT_MAX_MESSAGE_BYTES) -> bytes:
+        """The content of a file, cut one byte after the most that it may have.
 
         Args:
             what: the option that names the file, for messages.
             path: ``-`` for stdin.
+            most: bytes; by default, as many as a message may have.
 
         Raises:
             InputError: stdin is closed.
             OSError: the file cannot be read.
         """
         if path == STDIN:
-            return self._read_stdin(what)
+            return self._read_stdin(what, most)
         with path.open("rb") as file:
             self._read[_identity(os.fstat(file.fileno()))] = f"{what} {path}"
-            return file.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+            return file.read(most + 1)
 
     def refuse_as_output(self, what: str, descriptor: int) -> None:
         """Refuse to write to a file that was read, or that stdout or stderr go to.
@@ -76,12 +77,12 @@ class InputFiles:
         """Refuse this file for another output, too: one would overwrite the other."""
         self._read[_identity(os.fstat(descriptor))] = what
 
-    def _read_stdin(self, what: str) -> bytes:
+    def _read_stdin(self, what: str, most: int) -> bytes:
         if sys.stdin is None:
             raise InputError(f"{what} -: stdin is closed")
         with suppress(OSError):
             self._read[_identity(os.fstat(sys.stdin.fileno()))] = f"{what} -"
-        return sys.stdin.buffer.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+        return sys.stdin.buffer.read(most + 1)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

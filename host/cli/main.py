@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowcage.host.cli import exits
+from flowcage.host.cli import exits, workflow_args
 from flowcage.host.cli.checking.command import check
 from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.groups import Grouped
@@ -31,6 +31,7 @@ from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
 from flowcage.host.cli.wire import conformance, schema, serve
+from flowcage.host.cli.workflow_args import taking_args
 from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.host.terminal import form
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
@@ -66,11 +67,7 @@ def cli() -> None:
              "130 interrupted (129 hung up, 143 terminated), "
              "137 out of memory or killed.")  # fmt: skip
 @click.argument("file", metavar="FILE|NAME", type=WorkflowPath())
-@click.option("--args", "args_json", metavar="JSON", help="The workflow's args, as JSON.")
-@click.option("--args-file", type=FilePath(allow_dash=True),
-              help="The workflow's args from a JSON file; - is stdin.")  # fmt: skip
-@click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
-              help="One member of args, a string; may be repeated.")  # fmt: skip
+@taking_args("The workflow's args")
 @choosing
 @click.option("--agent-timeout", type=Seconds(), help="Time for one attempt of an agent: seconds, or 90s, "
               "1h30m.  [default: 10m]")  # fmt: skip
@@ -158,10 +155,9 @@ def run(file: Path, **given: Any) -> None:
         given["store"] = keeping.store_path(given["store"]).absolute()  # without it, nothing is run
     with ExitStack() as stack:
         try:
-            named = {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
-            files = InputFiles(named)
+            files = InputFiles({"FILE": file, **workflow_args.named(given), "--limits": given["limits_file"]})
             script = arguments.script(files, file, given["root"])
-            args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+            args = workflow_args.args(files, given)
             given["timeout"] = given["timeout"] or keeping.default_timeout(given["no_store"])
             told = choose(file.parent, given)
             options = arguments.options(files, file, **given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,9 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, fail, say
+from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import access
+from flowcage.host.cli.texts import Text, file_of, text_of
 
 if TYPE_CHECKING:
     from flowcage.host.agents.people import Question
@@ -23,14 +24,16 @@ _MOST_BYTES = 64 * 1024 * 1024  # of a file; what a run takes is less, and its o
 @click.command(cls=Command)
 @access.RUN
 @click.argument("words", nargs=-1, metavar="[REQUEST] ANSWER")
-@click.option("--reject", metavar="MESSAGE", help="Give no answer: in the workflow, ask() rejects with this.")
+@click.option("--reject", type=Text(), metavar="MESSAGE",
+              help="Give no answer: in the workflow, ask() rejects with this text.")  # fmt: skip
 @access.STORE
 def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | None) -> None:
     """Answer a question of RUN: an id, the beginning of one, or @last.
 
     REQUEST is the question's, as flowcage show has it; it may be left out where RUN asks one only. ANSWER is
     JSON, the label of one of the question's options, or text where the question takes text; @FILE reads a
-    file, and - stdin. The first answer counts. A run that is not at work takes it in when it goes on.
+    file, - stdin, and @@ begins a text that begins with @. The first answer counts. A run that is not at
+    work takes it in when it goes on.
     """
     from flowcage.host.agents.errors import AgentError
     from flowcage.host.resume.questions import AnswerDoesNotFit, QuestionNotOpen
@@ -41,7 +44,7 @@ def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | N
         given = "REQUEST" if wanted == 0 else "an answer, and before it the REQUEST if there are several"
         fail(exits.USAGE, f"give RUN and {given}" + ("" if words or wanted == 0 else ", or --reject MESSAGE"))
     request = words[0] if len(words) > wanted else None
-    typed = None if reject is not None else _text(words[-1])
+    typed = None if reject is not None else _typed(words[-1])
     try:
         told = access.write(store, lambda opened: _given(opened, run, request, typed, reject or ""))
     except (QuestionNotOpen, AnswerDoesNotFit, AgentError) as refused:
@@ -74,19 +77,10 @@ def _value(question: Question, typed: str) -> Json:
         raise AnswerDoesNotFit(question.id, str(error)) from None
 
 
-def _text(word: str) -> str:
-    """The answer as it was typed, or what is in the file that it names."""
-    if word != "-" and not word.startswith("@"):
-        return word
-    name = "stdin" if word == "-" else word[1:]
+def _typed(word: str) -> str:
+    """The answer, typed or in the file that the word names, whose last line ends."""
     try:
-        with open(sys.stdin.fileno() if word == "-" else word[1:], "rb", closefd=word != "-") as file:
-            data = file.read(_MOST_BYTES + 1)
-        text = data.decode()
-    except OSError as error:
-        fail(exits.USAGE, f"{name} cannot be read: {error.strerror or error}")
-    except UnicodeDecodeError:
-        fail(exits.USAGE, f"{name} is not UTF-8")
-    if len(data) > _MOST_BYTES:
-        fail(exits.USAGE, f"{name} has more than {_MOST_BYTES:,} bytes, which no answer may have")
-    return text.removesuffix("\n")
+        text = text_of(InputFiles({}), "ANSWER", word, _MOST_BYTES)
+    except InputError as error:
+        fail(exits.USAGE, str(error))
+    return text if file_of(word) is None else text.removesuffix("\n")

@@ -11,7 +11,7 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent, provider_of, read_spec
-from flowcage.host.cli import arguments, exits
+from flowcage.host.cli import arguments, exits, workflow_args
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, to_the_end, warn
 from flowcage.host.cli.input_files import InputError, InputFiles
@@ -41,11 +41,9 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
     """Make the plan, print it, and leave with the exit status that the run would have."""
     notes: list[str] = []
     try:
-        files = InputFiles(
-            {"FILE": file, "--args-file": given["args_file"], "--limits": given["limits_file"]}
-        )
+        files = InputFiles({"FILE": file, **workflow_args.named(given), "--limits": given["limits_file"]})
         script = arguments.script(files, file, given["root"])
-        args = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
+        args = workflow_args.args(files, given)
         fixtures = fixtures_in(files, Path(given["fixtures"])) if given["fixtures"] else ()
         given["timeout"], given["fixtures"] = given["timeout"] or _SECONDS, None
         if (told := choose(file.parent, given)) is not None:

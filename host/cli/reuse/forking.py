@@ -24,7 +24,7 @@ from flowcage.host.cli.workflow_path import WorkflowPath
 @click.option("--from", "from_call", metavar="CALL",
               help="Reuse only what was answered when this call was made.")  # fmt: skip
 @click.option("--answer", "answers", metavar="ID=JSON", multiple=True,
-              help="Another answer of one call; may be repeated.")  # fmt: skip
+              help="Another answer of one call, as JSON, @FILE or - (stdin); may be repeated.")  # fmt: skip
 @click.option("--reuse-programs", is_flag=True,
               help="Reuse what SW.sandbox.exec() had answered, too; what programs did is not done "
               "again.")  # fmt: skip
@@ -38,13 +38,14 @@ def fork(run: str, script: Path | None, **given: Any) -> None:
 
     RUN is an id, the beginning of one, or @last. Calls that failed are asked again.
     """
-    from flowcage.host.cli.reuse.guided import Asked, answers_of, carry_out
+    from flowcage.host.cli.reuse.guided import Asked, answers_of, carry_out, files_of
     from flowcage.host.durable.reuse.terms import Terms
 
     detaching.start_if(given)
     try:
-        answers = answers_of(given["answers"])
+        files = files_of(script, given)
+        answers = answers_of(files, given["answers"])
     except InputError as error:
         fail(exits.USAGE, str(error))
     terms = Terms(given["at"], given["from_call"], answers, given["reuse_programs"])
-    carry_out(Asked(run, script, terms, given), access.looked_up(given["store"], run))
+    carry_out(Asked(run, script, terms, given, files), access.looked_up(given["store"], run))

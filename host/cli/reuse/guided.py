@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from flowcage.host.cli import arguments, exits
+from flowcage.host.cli import arguments, exits, workflow_args
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.runs import access, detaching, keeping
 from flowcage.host.cli.showing import progress_of
+from flowcage.host.cli.texts import named_in
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
 
@@ -35,12 +36,14 @@ class Asked(NamedTuple):
         script: file of the new source; None for that of the run.
         terms: what is reused.
         given: the options of `guiding` and `showing`, `store` and `events`.
+        files: that they name.
     """
 
     run: str
     script: Path | None
     terms: Terms
     given: dict[str, Any]
+    files: InputFiles
 
 
 def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
@@ -85,18 +88,17 @@ class _Job(NamedTuple):
     def of(cls, asked: Asked, record: RunRecord) -> _Job:
         """Read them. Raises `InputError`."""
         given = asked.given
-        files = InputFiles({"SCRIPT": asked.script, "--args-file": given["args_file"]})
+        files = asked.files
         script, source = keeping.script_of(record.workflows[""]), None
         if asked.script is not None:
             script = arguments.script(files, asked.script)
             source = script.text
-        args: Json = arguments.args(files, given["args_json"], given["args_file"], given["args_pairs"])
-        has_args = given["args_json"] is not None or given["args_file"] is not None or given["args_pairs"]
+        args: Json = workflow_args.args(files, given)
         where = None if asked.script is None else asked.script.absolute()
         changes = {name: given[name] for name in ("agent", "budget", "max_cost", "max_total_agents")}
         changes = {name: value for name, value in changes.items() if value is not None}
         options, settings = keeping.changed(record.settings, record.workflows[""], where, changes)
-        told: Any = args if has_args else MISSING
+        told: Any = args if workflow_args.has_args(given) else MISSING
         return cls(record.summary.run_id, script, source, told, options, settings, asked, files)
 
 
@@ -187,6 +189,12 @@ def as_table(found: Explanation) -> str:
     return "\n".join(lines)
 
 
-def answers_of(pairs: tuple[str, ...]) -> dict[str, Json]:
+def files_of(script: Path | None, given: dict[str, Any]) -> InputFiles:
+    """What reads the files that the options of a fork name. Raises `InputError`."""
+    answers = named_in("--answer", given.get("answers", ()))
+    return InputFiles({"SCRIPT": script, **workflow_args.named(given), **answers})
+
+
+def answers_of(files: InputFiles, pairs: tuple[str, ...]) -> dict[str, Json]:
     """``--answer ID=JSON``. Raises `InputError`."""
-    return arguments.values_of("--answer", pairs, "ID=JSON, such as --answer 7=true")
+    return workflow_args.json_values(files, "--answer", pairs, "ID=JSON, such as --answer 7=true")

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from flowcage.host.cli.console import Dollars, FilePath
+from flowcage.host.cli.console import Dollars
+from flowcage.host.cli.workflow_args import taking_args
 from flowcage.protocol.limits import MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,11 +19,7 @@ _OPTIONS = (
     click.option("--dry-run", is_flag=True,
                  help="Print that on stdout, and ask nobody. Child workflows are read and started."),
     click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as JSON."),
-    click.option("--args", "args_json", metavar="JSON", help="Other args than the old run had, as JSON."),
-    click.option("--args-file", type=FilePath(allow_dash=True),
-                 help="The same from a JSON file; - is stdin."),
-    click.option("--arg", "args_pairs", metavar="NAME=VALUE", multiple=True,
-                 help="One member of args, a string; may be repeated."),
+    taking_args("Other args than the old run had"),
     click.option("--agent", metavar="NAME[:MODEL]",
                  help="What answers agent(); answers of another one are not reused.  "
                  "[default: that of the old run]"),

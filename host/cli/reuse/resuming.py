@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import fail
-from flowcage.host.cli.reuse.guided import Asked, carry_out
+from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.reuse.guided import Asked, carry_out, files_of
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord, Summary
 
 _OF_FORKS = (
     *("explain", "dry_run", "as_json", "args_json", "args_file", "args_pairs"),
+    "args_json_pairs",
     *("agent", "budget", "max_cost", "max_total_agents"),
 )
 
@@ -34,7 +36,11 @@ def fork_or_refuse(
     from flowcage.host.resume.refusals import NotResumable, require_resumable
 
     if script is not None or given["retry_failed"] or given["reuse"]:
-        carry_out(Asked(run, script, Terms(), given), record)
+        try:
+            files = files_of(script, given)
+        except InputError as error:
+            fail(exits.USAGE, str(error))
+        carry_out(Asked(run, script, Terms(), given, files), record)
     if any(given[name] for name in _OF_FORKS):
         what = "an edited SCRIPT, --retry-failed or --reuse"
         fail(exits.USAGE, f"these options need {what}; a run that only goes on changes nothing")

@@ -11,6 +11,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command
 from flowcage.host.cli.runs import access
+from flowcage.host.cli.texts import Text
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @access.RUN
-@click.option("--reason", default="", help="Is kept with the run.")
+@click.option("--reason", type=Text(), default="", help="Is kept with the run; @FILE reads a file, - stdin.")
 @click.option("--wait", is_flag=True, help="Return when the run has ended.")
 @access.STORE
 @access.JSON
