@@ -19,7 +19,8 @@ from mcp_types import TextContent
 
 from ..e2e.command import DEADLINE, FLOWCAGE
 
-# The SDK's client leaves generators of its HTTP library to the garbage collector, where it stops to read a stream.
+# The SDK's client leaves generators of its HTTP library to the garbage collector, where it stops to read a
+# stream.
 OF_CLIENT = pytest.mark.filterwarnings("ignore:Async generator 'http(x|core)2:ResourceWarning")
 
 
