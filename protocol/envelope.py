@@ -132,8 +132,32 @@ class Failure(NamedTuple):
     data: dict[str, Any]
 
 
+class Answer(NamedTuple):
+    """An answer of a peer that is sent requests, too; of `result` and `error`, which were not checked, it may
+    have any.
+    """
+
+    id: Any
+    members: dict[str, Any]
+
+
 def parse_request(line: bytes) -> Incoming | Refused:
     """Read one line from a host; one that is not a request is returned as `Refused`."""
+    value = _object(line)
+    return value if isinstance(value, Refused) else _request(value)
+
+
+def parse_message(line: bytes) -> Incoming | Answer | Refused:
+    """Read one line from a peer that sends requests and answers."""
+    value = _object(line)
+    if isinstance(value, Refused):
+        return value
+    if "method" not in value and ("result" in value or "error" in value):
+        return Answer(value.get("id"), value)
+    return _request(value)
+
+
+def _object(line: bytes) -> dict[str, Any] | Refused:
     try:
         value = strictjson.loads(line)
     except strictjson.StructureError as error:
@@ -147,7 +171,7 @@ def parse_request(line: bytes) -> Incoming | Refused:
         )
     if not isinstance(value, dict):
         return Refused(None, ErrorReply(INVALID_REQUEST, "a request must be an object"))
-    return _request(value)
+    return value
 
 
 def _request(value: dict[str, Any]) -> Incoming | Refused:
@@ -205,6 +229,11 @@ def _failure(identifier: RequestId | None, error: Any) -> Failure:
 def request(identifier: RequestId, method: str, params: dict[str, Any]) -> bytes:
     """Encode a request as one line."""
     return _line({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
+
+
+def notification(method: str, params: dict[str, Any]) -> bytes:
+    """Encode a notification as one line."""
+    return _line({"jsonrpc": "2.0", "method": method, "params": params})
 
 
 def request_of_text(identifier: int, method: str, params: bytes) -> bytes:

@@ -127,7 +127,12 @@ def _limits(
         if not isinstance(members, dict):
             raise InputError(f'{what}: expected a JSON object, such as {{"cpuSeconds": 10}}')
         yield what, members
-    yield "--limit", unique("--limit", map(_limit, pairs))
+    yield "--limit", limits_of_pairs(pairs)
+
+
+def limits_of_pairs(pairs: tuple[str, ...]) -> dict[str, float]:
+    """What ``--limit NAME=N`` says. Raises `InputError`."""
+    return unique("--limit", map(_limit, pairs))
 
 
 def _limit(pair: str) -> tuple[str, float]:

@@ -40,6 +40,7 @@ GROUPS = {
     "This machine, and other languages": {
         "doctor": "Print what this machine has and lacks, and whether it is ready.",
         "mcp": "Offer workflows and runs to a coding agent, over MCP.",
+        "host": "Run workflows for programs in any language, which answer what they ask.",
         "serve": "Give each connection to a socket a fresh caged child.",
         "schema": "Print the wire contract.",
         "conformance": "Check a child, or a host, in any language.",

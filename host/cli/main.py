@@ -20,6 +20,7 @@ from flowcage.host.cli import exits, workflow_args
 from flowcage.host.cli.checking.command import check
 from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.groups import Grouped
+from flowcage.host.cli.hosting.command import host
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.mcp.command import mcp
 from flowcage.host.cli.operating import metrics
@@ -217,7 +218,7 @@ def doctor(as_json: bool) -> None:
         leave(exits.FAILED)
 
 
-for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui, mcp):
+for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui, mcp, host):
     cli.add_command(command)
 
 

@@ -1,0 +1,235 @@
+"""What clients do with the runs of the host's store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, get_args
+
+import trio
+
+from flowcage.host.durable.errors import RunHasEnded
+from flowcage.host.durable.records import Filter, RunRecord, State
+from flowcage.host.durable.store import Store
+from flowcage.host.outcome.errors import FlowcageError
+from flowcage.host.outcome.report import Outcome
+from flowcage.host.resume.looking.story import story_of
+from flowcage.host.resume.looking.watching import changes, may_change
+from flowcage.host.resume.questions import open_questions
+from flowcage.host.resume.refusals import NotResumable, require_resumable
+from flowcage.host.resume.sleep.outcomes import outcome_of
+from flowcage.host.rpc import outcomes
+from flowcage.host.rpc.problems import Refusal
+from flowcage.host.rpc.rows import cursor_of, kept_row_of, limit_of, place_of
+from flowcage.host.rpc.run import RpcRun
+from flowcage.host.rpc.runs import Runs
+from flowcage.host.rpc.settings import Settings
+from flowcage.host.run.node import new_run_id
+from flowcage.host.tenants.host import Host
+from flowcage.protocol.messages import MISSING
+
+if TYPE_CHECKING:
+    from flowcage.host.rpc.client import Client, Params
+    from flowcage.host.rpc.methods import Methods
+
+_OVER = ("ended", "diverged")
+_CALLS = 2_000
+_OF_FORKS = ("source", "sourceName", "args", "newRunId", "fromCall", "limits", "metadata")
+
+
+class Kept:
+    """Those of one tenant.
+
+    Args:
+        host: that has the store.
+        store: of it.
+        runs: of this process.
+        settings: of the host.
+    """
+
+    def __init__(self, host: Host, store: Store, runs: Runs, settings: Settings) -> None:
+        self.host = host
+        self._store = store
+        self._runs = runs
+        self._settings = settings
+        self._tenant = settings.tenant
+
+    async def get(self, run_id: str, run: RpcRun | None) -> dict[str, Any]:
+        """How a run stands."""
+        record = await self._record(run_id)
+        told: dict[str, Any] = {"run": kept_row_of(record.summary, run), "questions": []}
+        if record.summary.state in _OVER:
+            told["outcome"] = await trio.to_thread.run_sync(_outcome, record)
+        else:
+            told["questions"] = await trio.to_thread.run_sync(_questions, record)
+        return told
+
+    async def list(self, params: Params, runs: Runs) -> dict[str, Any]:
+        """Some runs."""
+        state, most = params.get("state"), limit_of(params)
+        is_abandoned = None if state not in ("running", "abandoned") else state == "abandoned"
+        kept = "running" if state == "abandoned" else state
+        states = [each for each in get_args(State) if each == kept] or None
+        which = Filter(self._tenant, states, limit=most + 1, before=place_of(params), abandoned=is_abandoned)
+        found = [kept_row_of(each, runs.going_on(each.run_id)) for each in await self._store.runs(which)]
+        return {"runs": found[:most], "next": cursor_of(found[most - 1]) if len(found) > most else None}
+
+    async def outcome(self, run_id: str) -> dict[str, Any]:
+        """Wait for the end of a run that this process does not have."""
+        await self._summary(run_id)
+        async for summary in changes(self._store, run_id):
+            if summary.state in _OVER:
+                return await trio.to_thread.run_sync(_outcome, await self._store.load(run_id))
+            if not may_change(summary):
+                break
+        raise Refusal(
+            "run_abandoned", f"no host has run {run_id} any more; run.resume goes on with it", runId=run_id
+        )
+
+    async def is_over(self, run_id: str) -> bool:
+        """Whether a run has ended, or nobody here has it."""
+        return (await self._summary(run_id)).state in _OVER
+
+    async def cancel(self, run_id: str, reason: str) -> str:
+        """End a run that this process does not have, or have its host do so."""
+        return await self.host.cancel(run_id, reason, tenant=self._tenant)
+
+    async def mark_cancelled(self, run_id: str, reason: str) -> None:
+        """Note that a run of this process is to end, so that it is not gone on with by itself."""
+        try:
+            await self._store.cancel(run_id, reason)
+        except RunHasEnded:
+            return
+
+    async def resume(
+        self, methods: Methods, client: Client, params: Params
+    ) -> tuple[Params, Callable[[], None] | None]:
+        """Go on with a run, or say what that would reuse."""
+        run_id = params["runId"]
+        summary = await self._summary(run_id)
+        if self._runs.going_on(run_id) is not None and params.get("way") != "fork":
+            raise NotResumable(f"run {run_id} goes on already, in this host")
+        way = params.get("way") or ("fork" if params.keys() & {"source", "args"} else "resume")
+        options, seconds = self._settings.chosen("run.resume", params)
+        new_id = params.get("newRunId") or new_run_id() if way == "fork" else run_id
+        run = methods.new_run(new_id, params.get("sourceName") or summary.source_name, client, seconds)
+        chosen = run.options(options)
+        if not params.get("start", False):
+            run.ready.set()
+            told = await self._explained(run_id, way, params, chosen)
+            return {"runId": run_id, "way": way, "started": False, "explanation": told}, None
+        if way == "resume":
+            require_resumable(summary, self._tenant, params.get("evenIfCancelled", False))
+            job = partial(
+                self.host.resume,
+                run_id,
+                tenant=self._tenant,
+                options=chosen,
+                even_if_cancelled=params.get("evenIfCancelled", False),
+            )
+        else:
+            job = partial(
+                self.host.fork,
+                run_id,
+                tenant=self._tenant,
+                options=chosen,
+                new_run_id=new_id,
+                **_fork(params),
+            )
+        self._runs.carry_out(run, job)
+        after = methods.begin(client, run, params)
+        await _begun_or_over(run)
+        return {"runId": new_id, "way": way, "started": True}, after
+
+    async def _explained(self, run_id: str, way: str, params: Params, options: Any) -> dict[str, Any]:
+        if way == "fork":
+            given = _fork(params)
+            found = await self.host.explain_fork(run_id, tenant=self._tenant, options=options, **given)
+            return {**found.to_json(), "calls": [each.to_json() for each in found.calls[:_CALLS]]}
+        record = await self._record(run_id)
+        require_resumable(record.summary, self._tenant, params.get("evenIfCancelled", False))
+        return await trio.to_thread.run_sync(_explanation, record)
+
+    async def _record(self, run_id: str) -> RunRecord:
+        await self._summary(run_id)
+        return await self._store.load(run_id)
+
+    async def _summary(self, run_id: str) -> Any:
+        summary = await self._store.get(run_id)
+        require_own(summary.tenant, self._tenant, run_id)
+        return summary
+
+
+def require_own(tenant: str, own: str, run_id: str) -> None:
+    """Refuse a run of another tenant, as one that there is not."""
+    if tenant != own:
+        raise Refusal("unknown_run", f"there is no run {run_id[:100]!r}", runId=run_id)
+
+
+def _fork(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "source": params.get("source"),
+        "source_name": params.get("sourceName"),
+        "args": params.get("args", MISSING),
+        "from_call": params.get("fromCall"),
+    }
+
+
+async def _begun_or_over(run: RpcRun) -> None:
+    """Wait until a run has begun. Raises what ended it before that."""
+    async with trio.open_nursery() as nursery:
+
+        async def until(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(until, run.begun)
+        nursery.start_soon(until, run.over)
+    if not run.begun.is_set() and run.error is not None:
+        raise run.error
+
+
+def _outcome(record: RunRecord) -> dict[str, Any]:
+    run_id = record.summary.run_id
+    reason = None if record.summary.cancel is None else record.summary.cancel.reason
+    try:
+        ended: Outcome = outcome_of(record)
+    except FlowcageError as error:
+        return outcomes.failed(run_id, error, None, reason)
+    return outcomes.completed(ended)
+
+
+def _questions(record: RunRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "question": each.question,
+            "label": each.label,
+            "schema": each.schema,
+            "options": [option.label for option in each.options],
+            "takesText": each.takes_text,
+        }
+        for each in open_questions(record)
+    ]
+
+
+def _explanation(record: RunRecord) -> dict[str, Any]:
+    """What becomes of the calls of a run that is gone on with itself."""
+    calls = list(story_of(record).calls.values())
+    agents = [call for call in calls if call.kind == "agent" and call.state == "answered"]
+    return {
+        "runId": record.summary.run_id,
+        "reused": len(agents),
+        "answers": len(agents),
+        "tokens": sum(call.tokens for call in agents),
+        "isComplete": False,
+        "error": None,
+        "calls": [_call(call) for call in calls[:_CALLS]],
+    }
+
+
+def _call(call: Any) -> dict[str, Any]:
+    is_told = call.state not in ("queued", "open")
+    why = None if is_told else "it had not begun" if call.state == "queued" else "it had no answer yet"
+    told = {"id": call.id, "kind": call.kind, "label": call.label, "phase": call.phase}
+    return {**told, "reused": call.id if is_told else None, "why": why, "tokens": call.tokens}
