@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,13 @@ from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.cli.setup.agents import agent_of, identity_of
 from flowcage.host.cli.texts import json_file, unique
 from flowcage.host.cli.workflow_path import folder_instead, missing
+from flowcage.host.cli.workflow_places import elsewhere
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.workflows.beneath import relative_to
 from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileError, source_text
+from flowcage.host.workflows.names import NamedFolder
 from flowcage.protocol.limits import MIB, Limits
 
 
@@ -85,7 +87,7 @@ def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **g
     options = RunOptions(
         agent=answerer or agent_of(files, file.parent, given),
         agent_identity=identity_of(given),
-        workflow=ChildWorkflows(given["root"] or file.parent, file.parent),
+        workflow=ChildWorkflows(given["root"] or file.parent, file.parent, _elsewhere(given)),
         dialect=given["dialect"],
         isolation=given["isolation"],
         limits=Limits(memory_bytes=given["memory"] * MIB),
@@ -106,6 +108,11 @@ def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **g
         except ValueError as error:
             raise InputError(f"{what}: {error}") from None
     return options
+
+
+def _elsewhere(given: Mapping[str, Any]) -> tuple[NamedFolder, ...]:
+    """Where names are looked for beside the root; nowhere where the user has said which root it is."""
+    return elsewhere() if given.get("looks_elsewhere", given["root"] is None) else ()
 
 
 def _command(text: str | None) -> tuple[str, ...] | None:

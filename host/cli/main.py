@@ -18,6 +18,7 @@ import click
 
 from flowcage.host.cli import exits, workflow_args
 from flowcage.host.cli.checking.command import check
+from flowcage.host.cli.checking.workflows import workflows
 from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.groups import Grouped
 from flowcage.host.cli.hosting.command import host
@@ -218,7 +219,7 @@ def doctor(as_json: bool) -> None:
         leave(exits.FAILED)
 
 
-for command in (*table.COMMANDS, check, graph, schema, conformance, serve, ui, mcp, host):
+for command in (*table.COMMANDS, workflows, check, graph, schema, conformance, serve, ui, mcp, host):
     cli.add_command(command)
 
 

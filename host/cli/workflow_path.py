@@ -9,19 +9,10 @@ from typing import Any
 import click
 
 from flowcage.host.cli.console import FilePath
+from flowcage.host.cli.workflow_places import Hit, files_in, hits, names, places
 from flowcage.host.terminal.near_match import did_you_mean
-from flowcage.host.workflows.beneath import file_names
-from flowcage.host.workflows.names import (
-    MAX_LISTED_NAMES,
-    SUFFIXES,
-    WORKFLOWS_FOLDER,
-    file_paths,
-    is_name,
-    names_in,
-)
+from flowcage.host.workflows.names import SUFFIXES, file_paths, is_name
 
-# In this order, as `workflow('name')` looks beside its caller first.
-FOLDERS = (".", "workflows", WORKFLOWS_FOLDER)
 # Names that are listed where none is like the one that was typed.
 _MOST_LISTED = 8
 
@@ -44,71 +35,77 @@ class WorkflowPath(FilePath):
         path: Path = super().convert(value, param, ctx)
         if not isinstance(value, str) or value == "-" or not is_name(value) or self._is_there(path):
             return path
-        found = files_of(value)
-        if len(found) > 1:
-            self.fail(f"{value!r} is ambiguous: there are {' and '.join(found)}; name one", param, ctx)
-        return Path(found[0]) if found else path
+        found = next(iter(hits(value)), [])
+        if (wrong := wrong_with(value, found)) is not None:
+            self.fail(wrong, param, ctx)
+        return Path(found[0].path) if found else path
 
     def _is_there(self, path: Path) -> bool:
         # Not of pathlib: there a name that is too long for the system is an error.
         return os.path.exists(path) and (self._or_folder or not os.path.isdir(path))
 
 
-def files_of(name: str) -> list[str]:
-    """The files of a name in the first folder that has any."""
-    for folder in FOLDERS:
-        if found := [each for each in file_paths(folder, name) if os.path.isfile(each)]:
-            return found
-    return []
+def wrong_with(name: str, found: list[Hit]) -> str | None:
+    """Why a name cannot be used, of which these files are in the first folder that has any."""
+    if len(found) > 1:
+        return f"{name!r} is ambiguous: there are {' and '.join(each.path for each in found)}; name one"
+    if found and found[0].target is not None:
+        path, target = found[0]
+        return (
+            f"{name!r} would be {path}, a symbolic link that leads out of the project, to {target}; "
+            "if that is what you want, write the path"
+        )
+    return None
 
 
 def missing(path: Path) -> str:
     """The message about a workflow that is not there."""
-    if not is_name(str(path)):
+    word = str(path)
+    if word.startswith(".") and (hidden := _hidden(word)):
+        return f"{path}: no such file; {hidden} is hidden, and no name finds it: write its path"
+    if not is_name(word):
         return f"{path}: no such file{_alike_beside(path)}"
     if path.name.endswith(SUFFIXES):
         return f"{path}: no such file{_elsewhere(path.name)}"
-    names = names_in(Path(), FOLDERS)
-    what = f"{path}: no such file, nor {path}.js or {path}.mjs here, in {FOLDERS[1]} or in {FOLDERS[2]}"
-    return what + (did_you_mean(path.name, names) or _listed("the workflows there are", names))
+    known = names()
+    folders = ", ".join(place.path for place in places()[1:])
+    what = f"{path}: no such file, nor {path}.js or {path}.mjs here, in {folders}"
+    return what + (did_you_mean(path.name, known) or _listed("the workflows there are", known))
+
+
+def _hidden(word: str) -> str | None:
+    paths = [each for place in places() for each in file_paths(place.path, word)] if "/" not in word else []
+    return next((os.path.join(".", each) for each in paths if os.path.isfile(each)), None)
 
 
 def folder_instead(path: Path) -> str:
     """The message about a folder in the place of a workflow."""
-    return f"{path}: is a folder; name a workflow file" + _listed(
-        "in it are", [each.name for each in _files_in(path)]
-    )
+    inside = [Path(each).name for each in files_in(str(path))]
+    return f"{path}: is a folder; name a workflow file{_listed('in it are', inside)}"
 
 
 def _alike_beside(path: Path) -> str:
-    others = [each for each in _files_in(path.parent) if each != path]  # a link that leads nowhere is listed
-    return _did_you_mean(path.name, {str(each): each for each in others})
+    others = [each for each in files_in(str(path.parent)) if each != str(path)]  # a dangling link is listed
+    return _did_you_mean(path.name, others)
 
 
 def _elsewhere(name: str) -> str:
     """Where a file lies that was named without its folder, or one with a name like it."""
-    files = {str(each): each for folder in FOLDERS for each in _files_in(Path(folder))}
-    same = [path for path, each in files.items() if each.name == name]
-    if same:
-        return f"; there is {' and '.join(same)}"
-    return _did_you_mean(name, files)
+    files = [each for place in places() for each in files_in(place.path)]
+    same = [each for each in files if Path(each).name == name]
+    return f"; there is {' and '.join(same)}" if same else _did_you_mean(name, files)
 
 
-def _did_you_mean(name: str, files: dict[str, Path]) -> str:
+def _did_you_mean(name: str, files: list[str]) -> str:
     """As `did_you_mean`, which compares names alone here, and tells paths."""
-    hint = did_you_mean(name, [each.name for each in files.values()])
-    for path, each in files.items():  # the folder would make all of them alike
-        hint = hint.replace(repr(each.name), repr(path))
+    hint = did_you_mean(name, [Path(each).name for each in files])
+    for each in files:  # the folder would make all of them alike
+        hint = hint.replace(repr(Path(each).name), repr(each))
     return hint
 
 
-def _files_in(folder: Path) -> list[Path]:
-    listed = sorted(file_names(folder, ".", MAX_LISTED_NAMES))
-    return [folder / name for name in listed if name.endswith(SUFFIXES) and is_name(name)]
-
-
-def _listed(what: str, names: list[str]) -> str:
-    if not names:
+def _listed(what: str, found: list[str]) -> str:
+    if not found:
         return ""
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return f"; {what} {', '.join(names[:_MOST_LISTED])}{more}"
+    more = f" and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
+    return f"; {what} {', '.join(found[:_MOST_LISTED])}{more}"

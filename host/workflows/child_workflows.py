@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
@@ -25,7 +25,7 @@ from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.beneath import OutsideRoot, opened_file, relative_to
 from flowcage.host.workflows.names import (
     MAX_NAME_CHARACTERS,
-    WORKFLOWS_FOLDER,
+    WORKFLOWS_FOLDERS,
     file_paths,
     is_name,
     names_in,
@@ -66,17 +66,19 @@ class ChildWorkflows:
     """Answers ``workflow({scriptPath})`` and ``workflow('name')`` from files.
 
     A path is relative to the folder of its caller. A name is that of a file, `.js` or `.mjs`,
-    beside its caller or in `WORKFLOWS_FOLDER` below the root, in this order. What the caller gets to see
-    of the file's place, in errors, stacks and events, is its path below the root.
+    beside its caller, in one of `WORKFLOWS_FOLDERS` below the root, or elsewhere, in this order. What the
+    caller gets to see of the file's place, in errors, stacks and events, is its path below its root.
 
     Attributes:
         root: no file outside this folder is read, whatever ``..`` or symbolic links say.
         folder: where the workflow lies that the host started; left out, its source name is its path below the
             root, or an absolute one.
+        elsewhere: further folders for names, each as its root and its path below that.
     """
 
     root: Path
     folder: Path | None = None
+    elsewhere: tuple[tuple[Path, str], ...] = ()
 
     async def __call__(self, caller: Caller, request: WorkflowRequest) -> Json:
         """Run a file on the parent's account, one level deep.
@@ -98,7 +100,7 @@ class ChildWorkflows:
             return kept._replace(args=args) if kept.args is MISSING else kept
         find = self._named if isinstance(request.ref, str) else self._at_path
         # In a thread: a disk, or whoever serves the file system, may take its time.
-        name, source = await trio.to_thread.run_sync(
+        _root, name, source = await trio.to_thread.run_sync(
             find, self._beside(caller), asked, abandon_on_cancel=True
         )
         return KeptChild(source, name, args)
@@ -109,13 +111,13 @@ class ChildWorkflows:
         names = [os.path.abspath(folder), os.path.realpath(folder)]
         return next((name for name in names if relative_to(self.root, name) is not None), names[0])
 
-    def _at_path(self, beside: str, script_path: str) -> tuple[str, str]:
+    def _at_path(self, beside: str, script_path: str) -> tuple[Path, str, str]:
         path = relative_to(self.root, os.path.join(beside, script_path))
         if path is None:
             raise RequestRejected(f"workflow {script_path!r} lies outside the root folder")
-        return self._read(path, script_path)
+        return self.root, *self._read(path, script_path)
 
-    def _named(self, beside: str, name: str) -> tuple[str, str]:
+    def _named(self, beside: str, name: str) -> tuple[Path, str, str]:
         if not is_name(name):
             raise RequestRejected(
                 f"{name[:MAX_NAME_CHARACTERS]!r} is no workflow's name: it may hold no '/' and no '\\', not "
@@ -123,15 +125,20 @@ class ChildWorkflows:
                 "for a path use workflow({scriptPath: '…'})"
             )
         below = relative_to(self.root, beside)
-        folders = list(dict.fromkeys((WORKFLOWS_FOLDER,) if below is None else (below, WORKFLOWS_FOLDER)))
-        for folder in folders:
-            if found := self._in_folder(folder, name):
-                return found
-        looked = ", ".join(path for folder in folders for path in file_paths(folder, name))
-        raise RequestRejected(
-            f"there is no workflow {name!r}: looked for {looked} below the root folder"
-            + did_you_mean(stem(name), names_in(self.root, folders))
-        )
+        own = dict.fromkeys((*(() if below is None else (below,)), *WORKFLOWS_FOLDERS))
+        for root, folder in (*((self.root, each) for each in own), *self.elsewhere):
+            if found := replace(self, root=root)._in_folder(folder, name):
+                return root, *found
+        raise RequestRejected(self._unknown(name, list(own)))
+
+    def _unknown(self, name: str, own: list[str]) -> str:
+        files = " or ".join(file_paths(".", name))
+        others = ", and in the folders of project and user" if self.elsewhere else ""
+        names = names_in(self.root, own)
+        names += [each for root, folder in self.elsewhere for each in names_in(root, [folder])]
+        hint = did_you_mean(stem(name), names)
+        where = f"{', '.join(own)} below the root folder{others}"
+        return f"there is no workflow {name!r}: no {files} in {where}{hint}"
 
     def _in_folder(self, folder: str, name: str) -> tuple[str, str] | None:
         found = []

@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from flowcage.host.workflows.beneath import file_names
 
-# Where ``workflow('name')`` looks below the root, after the folder of its caller.
-WORKFLOWS_FOLDER = ".claude/workflows"
+# Where names are looked for below a folder, after the folder itself, or that of the caller.
+WORKFLOWS_FOLDERS = ("workflows", ".flowcage/workflows", ".claude/workflows")
 SUFFIXES = (".js", ".mjs")
 MAX_NAME_CHARACTERS = 100
 # Names that a near match is looked for in; somebody else may have filled the folder.
 MAX_LISTED_NAMES = 200
+
+
+class NamedFolder(NamedTuple):
+    """A folder elsewhere in which names are looked for.
+
+    Attributes:
+        root: nothing outside of it is read.
+        folder: in which the files lie, relative to the root.
+    """
+
+    root: Path
+    folder: str = "."
 
 
 def is_name(text: str) -> bool:

@@ -8,7 +8,19 @@ import pytest
 
 from .command import flowcage
 
-PLACES = [".", "workflows", ".claude/workflows"]
+PLACES = [".", "workflows", ".flowcage/workflows", ".claude/workflows"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of somebody who has workflows of their own."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    settings = folder / ".config" / "flowcage" / "flowcage.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('agent = "mock"')
+    return folder
 
 
 def put(folder: Path, *paths: str) -> None:
@@ -93,3 +105,111 @@ def test_two_files_of_a_name_in_one_folder_are_ambiguous(tmp_path: Path) -> None
     finished = flowcage("run", "review", cwd=tmp_path)
     assert finished.status == 2
     assert "there are workflows/review.js and workflows/review.mjs; name one" in finished.stderr
+
+
+@pytest.mark.parametrize("place", [".config/flowcage/workflows", ".claude/workflows"])
+def test_the_users_own_come_last_and_may_be_links(tmp_path: Path, home: Path, place: str) -> None:
+    put(home, f"{place}/own.js", f"{place}/review.js", "elsewhere/linked.js")
+    (home / place / "linked.js").symlink_to(home / "elsewhere" / "linked.js")
+    put(tmp_path, "workflows/review.js")
+    assert result_of(tmp_path, "own") == f"{place}/own.js"
+    assert result_of(tmp_path, "linked") == "elsewhere/linked.js"
+    assert result_of(tmp_path, "review") == "workflows/review.js"
+
+
+def test_folders_of_the_project_above_are_looked_in(tmp_path: Path) -> None:
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    inner = tmp_path / "project" / "src" / "deep"
+    inner.mkdir(parents=True)
+    put(tmp_path / "project", ".claude/workflows/top.js", "src/workflows/near.js", "beside.js")
+    put(tmp_path, "workflows/outside.js")
+    assert result_of(inner, "top") == ".claude/workflows/top.js"
+    assert result_of(inner, "near") == "src/workflows/near.js"
+    for name in ("beside", "outside"):
+        assert f"{name}: no such file" in flowcage("run", name, cwd=inner).stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "graph"])
+def test_a_link_out_of_the_project_is_not_followed_by_name(tmp_path: Path, command: str) -> None:
+    put(tmp_path, "secret.js", "project/inside.js")
+    (tmp_path / "project" / "workflows").mkdir()
+    for name, target in (("out", "secret.js"), ("in", "project/inside.js")):
+        (tmp_path / "project" / "workflows" / f"{name}.js").symlink_to(tmp_path / target)
+    refused = flowcage(command, "out", cwd=tmp_path / "project")
+    assert refused.status == 2
+    assert f"workflows/out.js, a symbolic link that leads out of the project, to {tmp_path}/secret.js" in (
+        refused.stderr
+    )
+    for word in ("in", "workflows/out.js"):
+        assert flowcage(command, word, "--help", cwd=tmp_path / "project").status == 0
+        assert "symbolic link" not in flowcage(command, word, cwd=tmp_path / "project").stderr
+
+
+def test_a_folder_that_leads_out_of_the_project_gives_no_names(tmp_path: Path) -> None:
+    put(tmp_path, "theirs/x.js")
+    (tmp_path / "project" / ".claude").mkdir(parents=True)
+    (tmp_path / "project" / ".claude" / "workflows").symlink_to(tmp_path / "theirs")
+    assert "leads out of the project" in flowcage("run", "x", cwd=tmp_path / "project").stderr
+
+
+def test_a_hidden_file_has_no_name(tmp_path: Path) -> None:
+    put(tmp_path, "workflows/.secret.js")
+    told = flowcage("run", ".secret", cwd=tmp_path).stderr
+    assert "./workflows/.secret.js is hidden, and no name finds it: write its path" in told
+    assert ".other: no such file\n" in flowcage("run", ".other", cwd=tmp_path).stderr
+
+
+def test_a_workflow_starts_by_name_what_the_command_line_finds(tmp_path: Path, home: Path) -> None:
+    put(home, ".claude/workflows/own.js")
+    put(tmp_path, ".flowcage/workflows/kid.js")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "main.js").write_text("return [await workflow('kid'), await workflow('own')]")
+    done = flowcage("run", "lib/main.js", "--no-store", cwd=tmp_path)
+    assert done.json["result"] == [".flowcage/workflows/kid.js", ".claude/workflows/own.js"]
+    confined = flowcage("run", "lib/main.js", "--root", "lib", "--no-store", cwd=tmp_path)
+    assert "there is no workflow 'kid'" in confined.stderr
+
+
+def test_workflows_are_listed_with_what_they_do_and_what_they_hide(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "workflows").mkdir()
+    texts: dict[str, str | bytes] = {
+        "said.js": "export const meta = {name: 'x', description: 'Says\\n  so \\x1b[31m'}; return 1",
+        "broken.js": "return = 1",
+        "twice.js": "return 1", "twice.mjs": "return 1",
+        "latin.js": b"\xff", ".hidden.js": "return 1", "notes.txt": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        data = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "workflows" / name).write_bytes(data)
+    (tmp_path / "workflows" / "out.js").symlink_to(home / "said.js")
+    (tmp_path / "workflows" / "dangling.js").symlink_to(home / "none")
+    put(home, "said.js", ".claude/workflows/said.js", ".claude/workflows/own.js")
+    put(tmp_path, "here.js")
+    (tmp_path / "webpack.config.js").write_text("module.exports = {}")
+    told = flowcage("workflows", "--json", cwd=tmp_path).json
+    found = {each["name"]: each for each in told["workflows"]}
+    assert list(found) == ["broken", "dangling", "here", "latin", "out", "own", "said", "twice"]
+    assert found["said"] == {
+        "name": "said", "path": "workflows/said.js", "description": "Says so \x1b[31m", "problem": None,
+        "shadowed": [f"{home}/.claude/workflows/said.js"],
+    }  # fmt: skip
+    assert found["own"]["path"] == f"{home}/.claude/workflows/own.js"
+    for name, problem in {
+        "broken": "workflows/broken.js:1:8: ",
+        "twice": "ambiguous",
+        "latin": "workflows/latin.js:1: not UTF-8",
+        "out": "leads out of the project",
+        "dangling": "leads nowhere",
+    }.items():
+        assert problem in found[name]["problem"]
+        assert flowcage("run", name, cwd=tmp_path).status != 0
+    assert told["searched"][:4] == [".", "workflows", ".flowcage/workflows", ".claude/workflows"]
+    shown = flowcage("workflows", cwd=tmp_path).stdout
+    assert "\x1b" not in shown
+    assert f"hides {home}/.claude/workflows/said.js" in shown
+
+
+def test_where_none_has_a_name_it_is_told_where_was_looked(tmp_path: Path) -> None:
+    done = flowcage("workflows", cwd=tmp_path)
+    assert (done.status, done.stderr) == (0, "")
+    assert "no workflow has a name here: looked in ., workflows, .flowcage/workflows" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 
 from .command import DEADLINE
 
-COMMANDS = ["run", "check", "types", "doctor", "schema", "conformance", "serve", "report"]
+COMMANDS = ["run", "check", "types", "doctor", "schema", "conformance", "serve", "report", "workflows"]
 HEAVY = {"trio", "rich", "jsonschema", "jsonschema_rs", "psutil", "importlib.metadata", "tree_sitter"}
 
 

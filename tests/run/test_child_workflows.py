@@ -14,6 +14,7 @@ from flowcage.host import AgentAnswer, AgentCall, RunOptions, run_workflow_block
 from flowcage.host.process.launch.launcher import Spawned
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.workflows.child_workflows import ChildWorkflows
+from flowcage.host.workflows.names import NamedFolder
 
 from ..host.children import Launcher
 from ..host.runs import Listener
@@ -148,7 +149,7 @@ def test_the_caller_may_lie_outside_the_root_and_start_what_is_in_it(tmp_path: P
     options = RunOptions(workflow=ChildWorkflows(root, tmp_path))
     found, missing = run_workflow_blocking(source, source_name="main.js", options=options).result
     assert found == "kid"
-    assert "looked for .claude/workflows/x.js, .claude/workflows/x.mjs below" in missing
+    assert "no x.js or x.mjs in workflows, .flowcage/workflows, .claude/workflows below" in missing
 
 
 def test_a_relative_source_name_is_below_the_root(tmp_path: Path) -> None:
@@ -167,8 +168,10 @@ def test_a_relative_source_name_is_below_the_root(tmp_path: Path) -> None:
         ([".claude/workflows/kid.js"], "kid", ".claude/workflows/kid.js"),
         ([".claude/workflows/kid.js", "lib/kid.mjs"], "kid", "lib/kid.mjs"),
         (["lib/two words, ünd.js"], "two words, ünd", "lib/two words, ünd.js"),
-        ([], "kid", "there is no workflow 'kid': looked for lib/kid.js, lib/kid.mjs, "
-                    ".claude/workflows/kid.js, .claude/workflows/kid.mjs below the root folder"),
+        (["workflows/kid.js", ".flowcage/workflows/kid.js"], "kid", "workflows/kid.js"),
+        ([".flowcage/workflows/kid.js", ".claude/workflows/kid.js"], "kid", ".flowcage/workflows/kid.js"),
+        ([], "kid", "there is no workflow 'kid': no kid.js or kid.mjs in lib, workflows, "
+                    ".flowcage/workflows, .claude/workflows below the root folder"),
         (["kid.js"], "kid", "there is no workflow 'kid'"),  # the root itself is nobody's folder
         ([".claude/workflows/quality-gate.js"], "qualty-gate", "did you mean 'quality-gate'?"),
         (["lib/Kid.js"], "kid", "did you mean 'Kid'?"),
@@ -183,6 +186,25 @@ def test_a_name_is_looked_for_beside_its_caller_and_then_among_the_saved_workflo
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"export default {file!r}")
     assert result in ask(tmp_path / "lib" / "parent.js", f"'{name}'", tmp_path)
+
+
+def test_a_name_is_found_elsewhere_last_and_nothing_beside_it_is(tmp_path: Path) -> None:
+    root, own = tmp_path / "root", tmp_path / "own" / "workflows"
+    for file in (root / "near.js", own / "near.js", own / "far.js", own / "sub" / "deep.js"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"export default {str(file.relative_to(tmp_path))!r}")
+    (own / "out.js").symlink_to(root / "near.js")
+    options = RunOptions(workflow=ChildWorkflows(root, root, (NamedFolder(own),)))
+    source = """const told = [];
+    for (const name of ['near', 'far', 'deep', 'out', 'faar'])
+      told.push(await workflow(name).catch((error) => error.message));
+    export default told"""
+    near, far, deep, out, alike = run_workflow_blocking(source, options=options).result
+    assert (near, far) == ("root/near.js", "own/workflows/far.js")
+    assert "below the root folder, and in the folders of project and user" in deep
+    assert "lies outside the root folder" in out
+    assert "did you mean 'far'?" in alike
+    assert str(tmp_path) not in f"{deep}{out}{alike}"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def sources(paths: tuple[Path, ...]) -> Sources:
                     raise
                 unread.append(str(error))
                 continue
-            if is_named or _WORKFLOW.search(text):
+            if is_named or is_workflow(text):
                 shown = "<stdin>" if each == STDIN else str(each)
                 found.setdefault(os.path.realpath(each), Source(shown, text))
             else:
@@ -70,6 +70,11 @@ def sources(paths: tuple[Path, ...]) -> Sources:
             "meta, or calls agent()"
         )
     return Sources(sorted(found.values()), left_out, unread)
+
+
+def is_workflow(text: str) -> bool:
+    """Whether a file that nobody named is taken for a workflow: it exports meta, or calls agent()."""
+    return _WORKFLOW.search(text) is not None
 
 
 def _files(path: Path) -> Iterator[tuple[Path, bool]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flowcage.host.cli.workflow_path import files_of
+from flowcage.host.cli.workflow_places import hits, user_places
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
@@ -61,9 +61,11 @@ class Desk(NamedTuple):
         return self._file(word), b""
 
     def _file(self, word: str) -> str:
-        found = [word] if not is_name(word) or os.path.isfile(word) else files_of(word) or [word]
+        is_path = not is_name(word) or os.path.isfile(word)
+        found = [word] if is_path else [hit.path for hit in next(iter(hits(word)), [])] or [word]
+        allowed = [self.folder, *(() if is_path else (os.path.realpath(each.path) for each in user_places()))]
         for each in found:
-            if "\0" in each or not Path(os.path.realpath(each)).is_relative_to(self.folder):
+            if "\0" in each or not any(Path(os.path.realpath(each)).is_relative_to(root) for root in allowed):
                 raise Problem(403, f"{word[:200]!r} lies outside of {self.folder}, where workflows are read")
         return found[0] if len(found) == 1 else word  # the command tells what is ambiguous
 

@@ -145,6 +145,7 @@ def settings_of(file: Path, options: RunOptions, given: dict[str, Any]) -> Json:
         "cwd": os.getcwd(),
         "file": os.path.abspath(file),
         "root": os.path.abspath(given["root"] or file.parent),
+        "looksElsewhere": given["root"] is None,
         "given": {name: given[name] for name in _KEPT},
         "limits": {**options.limits.to_wire(), **limits_of(options)},
     }
@@ -161,6 +162,7 @@ def options_of(settings: Any) -> RunOptions:
     if not isinstance(settings, dict) or settings.get("v") != 1:
         raise InputError("the run was begun by a program and not by flowcage run; that has to resume it")
     given = {**settings["given"], "root": Path(settings["root"]), "limits_file": None, "limit_pairs": ()}
+    given["looks_elsewhere"] = settings.get("looksElsewhere", False)  # runs of before there was one do not
     if os.path.isdir(settings["cwd"]):
         os.chdir(settings["cwd"])  # where the agent's program was started
     add_tables(Path(settings["file"]).parent, given)

@@ -1,0 +1,114 @@
+"""``flowcage workflows``: the workflows that have a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from flowcage.host.cli.console import Command, to_the_end
+from flowcage.host.cli.runs import access
+from flowcage.host.cli.workflow_path import wrong_with
+from flowcage.host.cli.workflow_places import hits, names, places
+from flowcage.host.terminal.text import cut
+
+if TYPE_CHECKING:
+    from flowcage.host.cli.checking.checked import CheckedFile
+
+# Each is read in a cage of its own.
+_MOST = 200
+_MOST_OF_DESCRIPTION = 500
+
+
+@click.command(cls=Command)
+@access.JSON
+def workflows(as_json: bool) -> None:
+    """List the workflows that flowcage run NAME finds here, with what they say that they do.
+
+    They are looked for in this folder, in workflows, .flowcage/workflows and .claude/workflows, here and
+    then in the folders above that belong to the same repository, and at last in those of the user.
+    """
+    known = names()
+    found = _described([_listed(name) for name in known[:_MOST]])
+    told = {
+        "workflows": [each._asdict() for each in found],
+        "searched": [place.path for place in places()],
+        "leftOut": max(0, len(known) - _MOST),
+    }
+    access.say_all(list(_lines(found, told)), told, as_json=as_json)
+
+
+class Listed(NamedTuple):
+    """A name.
+
+    Attributes:
+        name: as ``flowcage run`` takes it.
+        path: of its file; of the first, where the name is ambiguous.
+        description: what its `meta` says; None where that says nothing, or cannot be read.
+        problem: why it cannot be run by this name; None where it can.
+        shadowed: files of the same name in folders that come later.
+    """
+
+    name: str
+    path: str
+    description: str | None
+    problem: str | None
+    shadowed: list[str]
+
+
+def _listed(name: str) -> Listed:
+    first, *later = hits(name) or [[]]
+    path = first[0].path if first else name
+    gone = None if first else f"{name}: the file is gone, or is a link that leads nowhere"
+    shadowed = [hit.path for each in later for hit in each]
+    return Listed(name, path, None, gone or wrong_with(name, first), shadowed)
+
+
+def _described(found: list[Listed]) -> list[Listed]:
+    """The same with what the files say, which is read in cages; without files that are no workflows."""
+    from flowcage.host.cli.checking.checked import check_all
+    from flowcage.host.cli.checking.sources import Source, is_workflow, sources
+    from flowcage.host.cli.input_files import InputError
+
+    scripts, told = [], {each.name: each for each in found}
+    for each in found:
+        try:
+            text = "" if each.problem else sources((Path(each.path),)).scripts[0].text
+        except InputError as error:
+            told[each.name] = each._replace(problem=str(error))
+            continue
+        if not each.problem and "/" not in each.path and not is_workflow(text):
+            del told[each.name]  # scripts of all kinds lie in a working folder
+        elif not each.problem:
+            scripts.append(Source(each.name, text))
+    for checked in to_the_end(lambda: check_all(scripts, "auto")) if scripts else []:
+        told[checked.path] = _told(told[checked.path], checked)
+    return list(told.values())
+
+
+def _told(listed: Listed, checked: CheckedFile) -> Listed:
+    if checked.dialect is None:
+        first = checked.findings[0]
+        return listed._replace(problem=f"{listed.path}:{first.line}:{first.column}: {first.message}")
+    description = checked.meta.get("description") if isinstance(checked.meta, dict) else None
+    if not isinstance(description, str):
+        return listed
+    return listed._replace(description=cut(" ".join(description.split()), _MOST_OF_DESCRIPTION))
+
+
+def _lines(found: list[Listed], told: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        yield f"no workflow has a name here: looked in {', '.join(told['searched'])}"
+    width = max((len(each.name) for each in found), default=0)
+    for each in found:
+        yield f"{each.name:<{width}}  {each.path}"
+        yield from (
+            f"{'':<{width}}  {line}"
+            for line in (each.description, each.problem and f"problem: {each.problem}")
+            if line
+        )
+        yield from (f"{'':<{width}}  hides {path}" for path in each.shadowed)
+    if told["leftOut"]:
+        yield f"and {told['leftOut']} more"
