@@ -32,6 +32,7 @@ from flowcage.host.cli.runs import detaching, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
+from flowcage.host.cli.starter.command import init
 from flowcage.host.cli.wire import conformance, schema, serve
 from flowcage.host.cli.workflow_args import taking_args
 from flowcage.host.cli.workflow_path import WorkflowPath
@@ -219,7 +220,7 @@ def doctor(as_json: bool) -> None:
         leave(exits.FAILED)
 
 
-for command in (*table.COMMANDS, workflows, check, graph, schema, conformance, serve, ui, mcp, host):
+for command in (*table.COMMANDS, init, workflows, check, graph, schema, conformance, serve, ui, mcp, host):
     cli.add_command(command)
 
 

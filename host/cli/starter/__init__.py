@@ -1,0 +1,1 @@
+"""``flowcage init``: what a project begins with."""
