@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from flowcage.host.agents.agent import Agent
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
+from flowcage.host.cli.inputs.texts import json_file, unique
+from flowcage.host.cli.names.places import elsewhere
+from flowcage.host.cli.names.workflow_path import folder_instead, missing
 from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.cli.setup.agents import agent_of, identity_of
-from flowcage.host.cli.texts import json_file, unique
-from flowcage.host.cli.workflow_path import folder_instead, missing
-from flowcage.host.cli.workflow_places import elsewhere
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions

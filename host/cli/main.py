@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowcage.host.cli import exits, workflow_args
+from flowcage.host.cli import exits
 from flowcage.host.cli.checking.command import check
 from flowcage.host.cli.checking.workflows import workflows
 from flowcage.host.cli.console import Dollars, FilePath, Seconds, fail, note, say, to_the_end
 from flowcage.host.cli.groups import Grouped
 from flowcage.host.cli.hosting.command import host
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.inputs import workflow_args
+from flowcage.host.cli.inputs.workflow_args import taking_args
 from flowcage.host.cli.mcp.command import mcp
+from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
@@ -34,8 +37,6 @@ from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
 from flowcage.host.cli.starter.command import init
 from flowcage.host.cli.wire import conformance, schema, serve
-from flowcage.host.cli.workflow_args import taking_args
-from flowcage.host.cli.workflow_path import WorkflowPath
 from flowcage.host.terminal import form
 from flowcage.host.terminal.text import is_interactive, leave, safe, tell
 from flowcage.protocol.limits import MAX_LIMIT

@@ -10,7 +10,7 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError
-from flowcage.host.cli.workflow_path import WorkflowPath
+from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.terminal.text import leave
 from flowcage.protocol.messages import DIALECTS
 

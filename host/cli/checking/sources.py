@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
-from flowcage.host.cli.workflow_path import missing
+from flowcage.host.cli.names.workflow_path import missing
 from flowcage.host.workflows.child_workflows import SourceFileError, source_text
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 

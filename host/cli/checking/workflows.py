@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from flowcage.host.cli.console import Command, to_the_end
+from flowcage.host.cli.names.places import hits, names, places
+from flowcage.host.cli.names.workflow_path import wrong_with
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.workflow_path import wrong_with
-from flowcage.host.cli.workflow_places import hits, names, places
 from flowcage.host.terminal.text import cut
 
 if TYPE_CHECKING:

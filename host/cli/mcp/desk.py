@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flowcage.host.cli.workflow_places import hits, user_places
+from flowcage.host.cli.names.places import hits, user_places
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem

@@ -9,7 +9,7 @@ from flowcage.host.cli.mcp import schemas, told, waiting
 from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.schemas import Schema, taking, text, whole
 from flowcage.host.cli.mcp.waiting import Progress
-from flowcage.host.cli.workflow_places import FOLDERS
+from flowcage.host.cli.names.places import FOLDERS
 from flowcage.host.ui.api import acting, listing, looking
 from flowcage.host.ui.api.problems import Problem
 from flowcage.host.workflows.names import names_in

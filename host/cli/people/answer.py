@@ -10,8 +10,8 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, fail, say
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.inputs.texts import Text, file_of, text_of
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.texts import Text, file_of, text_of
 
 if TYPE_CHECKING:
     from flowcage.host.agents.people import Question

@@ -11,10 +11,11 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.agents.errors import AgentSpecError
 from flowcage.host.agents.settings import AgentSettings
 from flowcage.host.agents.spec import examiner_of, missing_program, parse_agent, provider_of, read_spec
-from flowcage.host.cli import arguments, exits, workflow_args
+from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, to_the_end, warn
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.inputs import workflow_args
 from flowcage.host.cli.outcomes.ending import explain_loss
 from flowcage.host.cli.planning.table import table
 from flowcage.host.cli.planning.writing import put

@@ -10,10 +10,10 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import showing
-from flowcage.host.cli.workflow_path import WorkflowPath
 
 
 @click.command(cls=Command)

@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from flowcage.host.cli import arguments, exits, workflow_args
+from flowcage.host.cli import arguments, exits
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.inputs import workflow_args
+from flowcage.host.cli.inputs.texts import named_in
 from flowcage.host.cli.runs import access, detaching, keeping
 from flowcage.host.cli.showing import progress_of
-from flowcage.host.cli.texts import named_in
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
 

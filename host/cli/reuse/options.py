@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from flowcage.host.cli.console import Dollars
-from flowcage.host.cli.workflow_args import taking_args
+from flowcage.host.cli.inputs.workflow_args import taking_args
 from flowcage.protocol.limits import MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])

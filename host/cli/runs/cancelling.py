@@ -10,8 +10,8 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command
+from flowcage.host.cli.inputs.texts import Text
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.texts import Text
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:

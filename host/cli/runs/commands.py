@@ -11,11 +11,11 @@ import click
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import is_asked, progress_of, showing
-from flowcage.host.cli.workflow_path import WorkflowPath
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Listener

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flowcage.host.cli.console import FilePath
-from flowcage.host.cli.workflow_places import Hit, files_in, hits, names, places
+from flowcage.host.cli.names.places import Hit, files_in, hits, names, places
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.names import SUFFIXES, file_paths, is_name
 

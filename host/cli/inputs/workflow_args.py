@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from flowcage.host.cli import texts
 from flowcage.host.cli.console import FilePath
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.inputs import texts
 from flowcage.protocol.messages import Json
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -1,0 +1,1 @@
+"""Texts and args that a command line gives, typed or in files."""

@@ -1,0 +1,1 @@
+"""Workflows by name on the command line."""
