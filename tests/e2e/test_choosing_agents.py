@@ -139,6 +139,20 @@ def test_a_fork_with_another_agent_does_not_have_the_model_of_the_old_one(
     assert json.loads(again.json["result"])[:2] == ["b", {}]
 
 
+def test_a_fork_can_have_other_models(project: Path, tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    models = ("--model", "opus=big", "--model", "mini")
+    begun = run(project, "--store", store, "--agent", tells("a"), *models, options={"model": "opus"})
+    assert json.loads(begun.json["result"])[:2] == ["a", {"model": "big"}]
+    words = ("fork", begun.json["runId"], "--store", store, "--quiet")
+    again = flowcage(*words, "--model", "opus=small", "--model", "nano")
+    assert json.loads(again.json["result"])[:2] == ["a", {"model": "small"}]
+    wrong = flowcage(*words, "--model", "a", "--model", "b")
+    assert (wrong.status, "--model is given twice" in wrong.stderr) == (2, True)
+    strict = flowcage("resume", begun.json["runId"], "--store", store, "--model", "a")
+    assert "these options need an edited SCRIPT" in strict.stderr
+
+
 def test_a_type_of_agent_is_found_in_the_project(project: Path) -> None:
     types = project / ".claude" / "agents"
     types.mkdir(parents=True)

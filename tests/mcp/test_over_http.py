@@ -34,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     end_all(path / "runs.db")
 
 
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Listening]:
+@pytest.fixture(name="server", scope="module")
+def served_for_all(folder: Path) -> Iterator[Listening]:
     with listening(folder) as served:
         yield served
 

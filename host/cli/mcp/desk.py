@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flowcage.host.cli.mcp.terms import Terms
 from flowcage.host.cli.names.places import hits, user_places
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
@@ -18,10 +19,10 @@ from flowcage.host.ui.api.resuming import Resuming
 from flowcage.host.workflows.names import is_name
 from flowcage.protocol import strictjson
 
-# Of `run`, which a tool may set. Who answers agent() is none of them: `command:CMD` would be any program.
+# Of `run`, which a tool may set, beside the ceiling on costs. Who answers agent() is none of them: that could
+# be any program, by `command:CMD`.
 _OPTIONS = {
     "budget": "--budget",
-    "maxCost": "--max-cost",
     "maxAgents": "--max-agents",
     "maxTotalAgents": "--max-total-agents",
     "timeoutSeconds": "--timeout",
@@ -37,9 +38,7 @@ class Desk(NamedTuple):
         resuming: goes on with runs.
         sources: of workflows that were read.
         store: file of the runs.
-        folder: that workflows must lie in.
-        words: options of each run, by whoever started the server.
-        max_cost: US dollars, which no run may have more of; None where nothing was said.
+        terms: of all runs.
     """
 
     runs: KeptRuns
@@ -47,9 +46,7 @@ class Desk(NamedTuple):
     resuming: Resuming
     sources: Sources
     store: Path
-    folder: Path
-    words: Sequence[str]
-    max_cost: float | None = None
+    terms: Terms
 
     def workflow(self, given: dict[str, Any]) -> tuple[str, bytes]:
         """The workflow of a tool as a word of a command, and what that gets on stdin."""
@@ -63,20 +60,19 @@ class Desk(NamedTuple):
     def _file(self, word: str) -> str:
         is_path = not is_name(word) or os.path.isfile(word)
         found = [word] if is_path else [hit.path for hit in next(iter(hits(word)), [])] or [word]
-        allowed = [self.folder, *(() if is_path else (os.path.realpath(each.path) for each in user_places()))]
+        allowed = [self.terms.folder, *(() if is_path else (os.path.realpath(each.path) for each in user_places()))]
         for each in found:
             if "\0" in each or not any(Path(os.path.realpath(each)).is_relative_to(root) for root in allowed):
-                raise Problem(403, f"{word[:200]!r} lies outside of {self.folder}, where workflows are read")
+                raise Problem(
+                    403, f"{word[:200]!r} lies outside of {self.terms.folder}, where workflows are read"
+                )
         return found[0] if len(found) == 1 else word  # the command tells what is ambiguous
 
     @contextmanager
     def run_words(self, given: dict[str, Any]) -> Iterator[list[str]]:
         """The options of a run that a tool asks for; its args stand in a file for the length of the block."""
-        terms = dict(given)
-        if self.max_cost is not None:
-            terms["maxCost"] = min(self.max_cost, given.get("maxCost", self.max_cost))
-        words = [*self.words]
-        words += [f"{option}={terms[name]}" for name, option in _OPTIONS.items() if name in terms]
+        words = self.terms.words(given.get("maxCost"))
+        words += [f"{option}={given[name]}" for name, option in _OPTIONS.items() if name in given]
         if "args" not in given:
             yield words
             return

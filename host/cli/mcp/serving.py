@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from flowcage.host.cli.mcp import stdio
 from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.server import server_of
+from flowcage.host.cli.mcp.terms import Terms
 from flowcage.host.durable.store import Store
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
@@ -19,17 +20,9 @@ from flowcage.host.ui.api.resuming import Resuming
 def desk_of(store: Store, path: Path, program: Sequence[str], given: dict[str, Any]) -> Desk:
     """What the command line comes to."""
     runs = KeptRuns(store, given["tenant"], path, acts=not given["read_only"])
-    words = list(_words(given))
-    folder = Path.cwd().resolve()
-    resuming = Resuming(program, path)
-    return Desk(runs, Program(program), resuming, Sources(), path, folder, words, given["max_cost"])
-
-
-def _words(given: dict[str, Any]) -> Iterator[str]:
-    if given["agent"] is not None:
-        yield f"--agent={given['agent']}"
-    for model in given["models"]:
-        yield f"--model={model}"
+    terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
+    resuming = Resuming(program, path, terms.way_words)
+    return Desk(runs, Program(program), resuming, Sources(), path, terms)
 
 
 async def serve(desk: Desk) -> str:

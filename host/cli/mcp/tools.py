@@ -38,8 +38,8 @@ class Tool(NamedTuple):
 
 
 async def _workflows(desk: Desk, _given: dict[str, Any], _progress: Progress) -> Any:
-    names = names_in(desk.folder, FOLDERS)
-    return {"folder": str(desk.folder), "searched": list(FOLDERS), "workflows": sorted(names)}
+    names = names_in(desk.terms.folder, FOLDERS)
+    return {"folder": str(desk.terms.folder), "searched": list(FOLDERS), "workflows": sorted(names)}
 
 
 async def _check(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:

@@ -14,6 +14,7 @@ from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.inputs import workflow_args
 from flowcage.host.cli.inputs.texts import named_in
 from flowcage.host.cli.runs import access, detaching, keeping
+from flowcage.host.cli.setup.choice import models_of
 from flowcage.host.cli.showing import progress_of
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
@@ -98,6 +99,9 @@ class _Job(NamedTuple):
         where = None if asked.script is None else asked.script.absolute()
         changes = {name: given[name] for name in ("agent", "budget", "max_cost", "max_total_agents")}
         changes = {name: value for name, value in changes.items() if value is not None}
+        model, aliases = models_of(given["model_words"])
+        changes |= {} if model is None else {"model": model}
+        changes |= {"models": aliases} if aliases else {}
         options, settings = keeping.changed(record.settings, record.workflows[""], where, changes)
         told: Any = args if workflow_args.has_args(given) else MISSING
         return cls(record.summary.run_id, script, source, told, options, settings, asked, files)

@@ -23,6 +23,9 @@ _OPTIONS = (
     click.option("--agent", metavar="NAME[:MODEL]",
                  help="What answers agent(); answers of another one are not reused.  "
                  "[default: that of the old run]"),
+    click.option("--model", "model_words", metavar="[ALIAS=]MODEL", multiple=True,
+                 help="The model for calls that name none, or for those that name ALIAS; may be repeated.  "
+                 "[default: those of the old run, where the agent is that, too]"),
     click.option("--budget", type=click.IntRange(0, MAX_LIMIT),
                  help="Another ceiling on the agents' tokens."),
     click.option("--max-cost", type=Dollars(),

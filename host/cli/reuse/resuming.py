@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _OF_FORKS = (
     *("explain", "dry_run", "as_json", "args_json", "args_file", "args_pairs"),
     "args_json_pairs",
-    *("agent", "budget", "max_cost", "max_total_agents"),
+    *("agent", "model_words", "budget", "max_cost", "max_total_agents"),
 )
 
 

@@ -189,9 +189,10 @@ def changed(
     if not isinstance(settings, dict) or settings.get("v") != 1:
         options_of(settings)
     limits = {name: value for name, value in settings["limits"].items() if name not in changes}
-    new = {**settings, "given": {**settings["given"], **changes}, "limits": limits}
-    if "agent" in changes:
-        new["given"]["model"] = None  # it was of the other agent
+    old = settings["given"]
+    others = {"model": None} if "agent" in changes else {}  # it was of the other agent
+    models = {**(old.get("models") or {}), **changes.get("models", {})}
+    new = {**settings, "given": {**old, **others, **changes, "models": models}, "limits": limits}
     if script is not None:
         new |= {"file": str(script), "root": str(script.parent)}
         new["given"]["dialect"] = "auto"

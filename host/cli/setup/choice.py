@@ -35,7 +35,7 @@ def choose(folder: Path, given: dict[str, Any]) -> str | None:
     given["fixtures"] = given["fixtures"] and os.path.abspath(given["fixtures"])
     given["agent"], given["tables"] = agent, _tables(files)
     given["routes"] = [dict(route) for each in files.all for route in each.routes]
-    given["model"], aliases = _models(given["model_words"])
+    given["model"], aliases = models_of(given["model_words"])
     given["models"] = {**_aliases(files, given), **aliases}
     return told
 
@@ -88,8 +88,12 @@ def _merged(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _models(words: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
-    """``--model MODEL`` and ``--model ALIAS=MODEL``."""
+def models_of(words: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
+    """``--model MODEL`` and ``--model ALIAS=MODEL``: the model for calls that name none, and aliases.
+
+    Raises:
+        InputError: a word is neither, or one is said twice.
+    """
     default: str | None = None
     aliases: dict[str, str] = {}
     for word in words:

@@ -6,7 +6,7 @@ and agents are those of its own process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +26,52 @@ class Resuming:
     Args:
         program: the `flowcage` command; empty where runs are gone on with by somebody else.
         store: file that it is given.
+        words: further options for a way, or a `Problem` where a run is not gone on with in that way here.
     """
 
-    def __init__(self, program: Sequence[str], store: Path | None) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        store: Path | None,
+        words: Callable[[RunRecord, Way], Sequence[str]] = lambda _record, _way: (),
+    ) -> None:
         self._program = Program(program)
         self._store = store
+        self._words = words
 
     async def ways(self, runs: KeptRuns, run_id: str) -> dict[str, Any]:
-        """How a run can be gone on with."""
+        """How a run can be gone on with here, and why not in the other ways."""
         record = await runs.record(run_id)
         found = await trio.to_thread.run_sync(ways.ways_of, record)
-        return {"ways": [each.to_json() for each in found], "begunWith": ways.begun_with(record)}
+        refused = {each.name: why for each in found if (why := self._refusal(record, each))}
+        return {
+            "ways": [each.to_json() for each in found if each.name not in refused],
+            "begunWith": ways.begun_with(record),
+            **({"refused": refused} if refused else {}),
+        }
+
+    def _refusal(self, record: RunRecord, way: Way) -> str:
+        try:
+            self._words(record, way)
+        except Problem as problem:
+            return str(problem)
+        return ""
 
     async def explain(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
         """What would be reused and what would run, and why."""
         runs.require_acts()
         record, way = await self._way(runs, run_id, given)
+        words = self._words(record, way)
         if not way.is_new:
             return await trio.to_thread.run_sync(ways.explain, record)
-        return await self._ask(run_id, way, "--dry-run", "--json")
+        return await self._ask(run_id, way, "--dry-run", "--json", *words)
 
     async def start(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
         """Go on with a run. The id of the run that goes on."""
         runs.require_acts()
-        _, way = await self._way(runs, run_id, given)
-        return await self._ask(run_id, way, "--detach", "--quiet", "--no-prompt")
+        record, way = await self._way(runs, run_id, given)
+        words = self._words(record, way)
+        return await self._ask(run_id, way, "--detach", "--quiet", "--no-prompt", *words)
 
     async def _way(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> tuple[RunRecord, Way]:
         record = await runs.record(run_id)
