@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,19 @@ from ..agents.clis.stage import DEADLINE_S, set_up
 from ..agents.servers import anthropic
 from ..agents.servers.loopback import Answer, Request
 from ..agents.servers.said import Said
-from .client import command
+from .client import HTTP, STDIO, command, listening
+from .story import REPORT, Story, as_text
 
 pytestmark = pytest.mark.skipif(
     "FLOWCAGE_TEST_AGENTS" not in os.environ, reason="make test-agents runs the real programs"
 )
-WORKFLOW = "export const meta = { name: 'hello' };\nreturn await agent('What?', { label: 'one' });\n"
-RUN_ID = re.compile(r'"runId\\*":\s*\\*"([^"\\]+)')
 
 
 class Model:
-    """Calls one tool after the other, and notes what each has told."""
+    """Calls one tool after the other."""
 
-    def __init__(self) -> None:
-        self.told: list[str] = []
+    def __init__(self, story: Story) -> None:
+        self._story = story
         self._calls = 0
 
     def __call__(self, request: Request) -> Answer:
@@ -38,79 +37,66 @@ class Model:
             return anthropic.usual(request)
         names = [each.get("name") for each in request.body.get("tools") or []]
         if "WaitForMcpServers" in names and "mcp__flowcage__check" not in names:
-            return self._call(request, ("WaitForMcpServers", {}))
+            return self._call(request, "WaitForMcpServers", {})
         if "mcp__flowcage__check" not in names:  # a title of the conversation, and the like
             return anthropic.answer(Said("hello"), request)
-        self.told = [_text(each) for each in _results(request.body)]
-        steps = self._steps()
-        done = len(self.told)
-        if done >= len(steps):
+        step = self._story.next([as_text(each["content"]) for each in _results(request.body)])
+        if step is None:
             return anthropic.answer(Said("All is done."), request)
-        return self._call(request, steps[done])
+        name, given = step
+        return self._call(
+            request, "ReadMcpResourceTool" if name == REPORT else f"mcp__flowcage__{name}", given
+        )
 
-    def _call(self, request: Request, tool: tuple[str, dict[str, Any]]) -> Answer:
+    def _call(self, request: Request, tool: str, given: dict[str, Any]) -> Answer:
         self._calls += 1
-        answer = anthropic.answer(Said("", tool), request)
-        known = f"toolu_{self._calls}_{'wait' if tool[0] == 'WaitForMcpServers' else 'step'}"
+        answer = anthropic.answer(Said("", (tool, given)), request)
+        known = f"toolu_{self._calls}_{'wait' if tool == 'WaitForMcpServers' else 'step'}"
         pieces = [
             each.replace(b"toolu_1", known.encode()) if isinstance(each, bytes) else each
             for each in answer.pieces
         ]
         return replace(answer, pieces=pieces)
 
-    def _steps(self) -> list[tuple[str, dict[str, Any]]]:
-        found = RUN_ID.search(self.told[2]) if len(self.told) > 2 else None
-        run = {"run": found[1] if found else ""}
-        return [
-            ("mcp__flowcage__check", {"workflow": "hello"}),
-            ("mcp__flowcage__plan", {"workflow": "hello"}),
-            ("mcp__flowcage__run", {"workflow": "hello"}),
-            ("mcp__flowcage__wait", run | {"seconds": 100}),
-            ("mcp__flowcage__resume", run | {"way": "retry-failed"}),
-            (
-                "ReadMcpResourceTool",
-                {"server": "flowcage", "uri": f"flowcage://runs/{run['run']}/report"},
-            ),
-        ]
 
-
-def test_claude_checks_plans_runs_waits_resumes_and_reads_the_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize("over", [STDIO, HTTP])
+def test_claude_checks_plans_runs_waits_resumes_and_reads_the_report(tmp_path: Path, over: str) -> None:
     real = real_program("claude")
     if real is None:
         pytest.skip("claude is not in PATH, and FLOWCAGE_TEST_CLAUDE is not set")
-    model = Model()
-    with anthropic.server().always(model) as server:
+    with ExitStack() as stack:
+        server = stack.enter_context(anthropic.server())
         stage = set_up("claude", tmp_path, server.url)
-        (stage.folder / "hello.js").write_text(WORKFLOW)
-        program, *words = command(tmp_path / "runs.db")
-        config = {"mcpServers": {"flowcage": {"type": "stdio", "command": program, "args": words}}}
-        done = subprocess.run(
-            [
-                Path(real).resolve(),
-                "-p",
-                "Run the workflow hello.",
-                "--strict-mcp-config",
-                f"--mcp-config={json.dumps(config)}",
-                "--allowedTools=mcp__flowcage,ReadMcpResourceTool",
-                "--output-format=json",
-            ],
-            env=dict(stage.variables),
-            cwd=stage.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        story = Story(stage.folder)
+        server.always(Model(story))
+        variables = dict(stage.variables)
+
+        def claude(*words: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [Path(real).resolve(), *words],
+                env=variables,
+                cwd=stage.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+
+        where = ["--", *command(stage.folder / "runs.db")]
+        transport = "stdio"
+        if over == HTTP:
+            served = stack.enter_context(listening(stage.folder))
+            variables["FLOWCAGE_MCP_TOKEN"] = served.token
+            where = [served.url, "--header", "Authorization: Bearer ${FLOWCAGE_MCP_TOKEN}"]
+            transport = "http"
+        added = claude("mcp", "add", "--transport", transport, "flowcage", *where)
+        assert added.returncode == 0, added.stdout + added.stderr
+        allowed = "--allowedTools=mcp__flowcage,ReadMcpResourceTool"
+        done = claude("-p", "Run the workflow hello.", allowed, "--output-format=json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["result"] == "All is done.", model.told
-    check, plan, _, wait, resume, report = model.told
-    assert '"errors":0' in check
-    assert '"plan":1' in plan
-    assert '"because":"it has ended"' in wait
-    assert '"result":"echo: What?"' in wait
-    assert '"started":false' in resume
-    assert "## `hello`: completed" in report
+    assert json.loads(done.stdout)["result"] == "All is done.", story.told
+    story.require_told()
 
 
 def _results(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,8 +105,3 @@ def _results(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         each for each in blocks if each["type"] == "tool_result" and each["tool_use_id"].endswith("_step")
     ]
-
-
-def _text(result: dict[str, Any]) -> str:
-    content = result["content"]
-    return content if isinstance(content, str) else "".join(each.get("text", "") for each in content)

@@ -96,6 +96,8 @@ def _response(said: Said, body: dict[str, Any]) -> dict[str, Any]:
     if said.refusal is not None:
         part = {"type": "refusal", "refusal": said.refusal}
     item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+    if said.tool is not None:
+        item = _function_call(*said.tool)
     return {
         "id": said.id,
         "object": "response",
@@ -108,14 +110,24 @@ def _response(said: Said, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _function_call(name: str, given: Any) -> dict[str, Any]:
+    """A call of a tool; that of a namespace is NAMESPACE.NAME."""
+    space, _, name = name.rpartition(".")
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "status": "completed"}
+    told = {"name": name, "arguments": json.dumps(given)}
+    return call | told | ({"namespace": space} if space else {})
+
+
 def _stream(response: dict[str, Any]) -> Answer:
     item = response["output"][-1]
     begun = response | {"status": "in_progress", "output": [], "usage": None}
-    empty = item | {"status": "in_progress", "content": []}
+    is_call = item["type"] == "function_call"
+    nothing: dict[str, Any] = {"arguments": ""} if is_call else {"content": []}
+    empty = item | {"status": "in_progress"} | nothing
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         {"type": "response.output_item.added", "output_index": 1, "item": empty},
-        *_deltas(item["content"][0]),
+        *([] if is_call else _deltas(item["content"][0])),
         {"type": "response.output_item.done", "output_index": 1, "item": item},
         {"type": f"response.{response['status']}", "response": response},
     ]
