@@ -11,11 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trio
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 
+from flowcage.host.cli.mcp.flight import AT_ONCE, BUSY
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES, ClientGone, Wire
 
 from ..e2e.command import DEADLINE, flowcage
@@ -38,10 +40,16 @@ class Server:
 
     def send(self, method: str, **params: Any) -> None:
         """A request."""
-        assert self.process.stdin is not None
         self._count += 1
-        message = {"jsonrpc": "2.0", "id": self._count, "method": method, "params": params}
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._write({"id": self._count, "method": method, "params": params})
+
+    def notify(self, method: str, **params: Any) -> None:
+        """A notification."""
+        self._write({"method": method, "params": params})
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
         self.process.stdin.flush()
 
     def read(self) -> Any:
@@ -152,6 +160,51 @@ def test_of_a_client_that_reads_nothing_no_more_is_taken_and_it_counts_as_gone()
         trio.run(main)
     os.close(fed)
     os.close(unread)
+
+
+def test_no_more_is_taken_than_is_answered_where_a_client_reads_no_answers() -> None:
+    incoming, fed = os.pipe()
+    unread, outgoing = os.pipe()
+    os.write(fed, b'{"jsonrpc":"2.0","method":"x"}\n' * 1_000)  # come in one piece
+    answer = SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="x" * 30_000))
+    taken = 0
+
+    async def tell(sending: Any) -> None:
+        with suppress(anyio.BrokenResourceError):
+            await sending.send(answer)
+
+    async def main() -> None:
+        nonlocal taken
+        async with (
+            Wire(incoming, outgoing, unread_seconds=0.2).streams() as (receiving, sending),
+            trio.open_nursery() as nursery,
+        ):
+            async for _ in receiving:
+                taken += 1
+                nursery.start_soon(tell, sending)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(ClientGone, match="read nothing for"), flatten_subgroups=True):
+        trio.run(main)
+    assert 2 < taken < 20  # a pipe holds two
+    os.close(fed)
+    os.close(unread)
+
+
+def test_more_than_some_requests_at_once_are_refused(tmp_path: Path) -> None:
+    with begun(tmp_path) as server:
+        run_id = server.tool("run", source=SLEEPS)["runId"]
+        for _ in range(AT_ONCE):
+            server.send("tools/call", name="wait", arguments={"run": run_id, "seconds": 3600})
+        told = server.ask("tools/list")
+        assert told["error"] == {
+            "code": BUSY,
+            "message": f"{AT_ONCE} requests are at work already; wait until one has ended",
+        }
+        server.notify("notifications/cancelled", requestId=told["id"] - 1)
+        while "error" in (told := server.ask("tools/list")):
+            assert told["error"]["code"] == BUSY
+        assert len(told["result"]["tools"]) == 10
+    flowcage("cancel", run_id, f"--store={tmp_path / 'runs.db'}")
 
 
 def test_a_client_that_has_closed_what_it_reads_counts_as_gone() -> None:

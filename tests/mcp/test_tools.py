@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from ..e2e import kept
 from .client import OF_CLIENT, TRANSPORTS, Asking, end_all, with_client
 
 pytestmark = OF_CLIENT
@@ -215,3 +216,17 @@ def test_a_tool_only_lowers_the_ceiling_on_costs(folder: Path) -> None:
             assert plan["bounds"]["maxCostUsd"] == planned
 
     with_client(folder, work, "--max-cost=2")
+
+
+def test_resources_are_listed_in_parts(folder: Path) -> None:
+    kept.make(folder / "runs.db", *(f"done-{number}" for number in range(60)))
+
+    async def work(asking: Asking) -> None:
+        first = await asking.client.list_resources()
+        rest = await asking.client.list_resources(cursor=first.next_cursor)
+        assert (len(first.resources), len(rest.resources), rest.next_cursor) == (100, 20, None)
+        assert len({each.uri for each in (*first.resources, *rest.resources)}) == 120
+        with pytest.raises(MCPError, match="before: expected"):
+            await asking.client.list_resources(cursor="x")
+
+    with_client(folder, work)

@@ -260,7 +260,7 @@ def test_a_store_that_is_removed_under_the_page_is_said_so(tmp_path: Path, is_re
         for path in ("runs", "runs/done-a", "runs/done-a/stream", "compare?one=done-a&other=done-a"):
             answer = client.get(path)
             assert answer.status_code == 503
-            assert answer.json()["detail"] == f"{store} was deleted or replaced; start flowcage ui again"
+            assert answer.json()["detail"] == f"{store} was deleted or replaced; start the server again"
         for path, value in (("cancel", {}), ("answer", {"value": 1})):
             assert client.post(f"runs/done-a/{path}", value).status_code == 503
 

@@ -67,19 +67,25 @@ class _Handlers:
             return _answer(str(_known(error)), is_error=True)
         return _answer(told.text_of(value, _rest(given)))
 
-    async def resources(self, _context: Any, _params: Any) -> types.ListResourcesResult:
-        part = await part_of(self._desk.runs, query_of({"limit": str(_LISTED)}))
+    async def resources(
+        self, _context: Any, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        before = {"before": params.cursor} if params is not None and params.cursor else {}
+        try:
+            part = await part_of(self._desk.runs, query_of({"limit": str(_LISTED), **before}))
+        except Exception as error:
+            raise MCPError(types.INVALID_PARAMS, str(_known(error))) from None
         found = [
             types.Resource(
-                name=f"{each.run_id}{part}",
-                uri=told.address(each.run_id, part),
+                name=f"{each.run_id}{end}",
+                uri=told.address(each.run_id, end),
                 description=f"{form.description} {each.verdict or each.state}: {cut(each.source_name, 99)}",
                 mime_type=form.kind,
             )
             for each in part.runs
-            for part, form in list(resources.FORMS.items())[:2]
+            for end, form in list(resources.FORMS.items())[:2]
         ]
-        return types.ListResourcesResult(resources=found)
+        return types.ListResourcesResult(resources=found, next_cursor=part.more)
 
     async def templates(self, _context: Any, _params: Any) -> types.ListResourceTemplatesResult:
         found = [

@@ -39,7 +39,7 @@ class KeptRuns:
     def require_store(self) -> None:
         """Refuse to show what a file had that is gone by now. Raises `Problem`."""
         if self.path is not None and _number_of(self.path) != self._number:
-            raise Problem(503, f"{self.path} was deleted or replaced; start flowcage ui again")
+            raise Problem(503, f"{self.path} was deleted or replaced; start the server again")
 
     def require_acts(self) -> None:
         """Refuse to change anything where the server only shows. Raises `Problem`."""
