@@ -118,7 +118,9 @@ def listening(folder: Path, *words: str) -> Iterator[Listening]:
     finally:
         process.kill()
         process.wait(DEADLINE)
+        said = process.stderr.read()
         process.stderr.close()
+    assert said in ("", "flowcage: ended by SIGTERM\n")
 
 
 STDIO, HTTP, SESSION = "stdio", "http", "http with a session"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -15,6 +14,9 @@ from flowcage.host.ui.door.said import hardened, pass_on, say
 
 PATH: Final = "/mcp"
 AT_ONCE = 64  # messages that are being read or answered, with what they hold
+_CLOSED = (
+    b"not allowed: send Authorization: Bearer TOKEN, with the token in the file that flowcage mcp has told\n"
+)
 _FAULT = b"internal error of flowcage mcp\n"
 _BEARER = (b"www-authenticate", b"Bearer")
 
@@ -26,14 +28,12 @@ class TokenDoor:
         app: is asked for those who are let in.
         keys: have the token.
         names: values of the header Host that are answered.
-        file: of the token.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, names: frozenset[str], file: Path) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, names: frozenset[str]) -> None:
         self._app = app
         self._keys = keys
         self._names = names
-        self._closed = f"not allowed: send Authorization: Bearer TOKEN, with the token in {file}\n".encode()
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +45,7 @@ class TokenDoor:
         if asked.host not in self._names:
             await say(send, 421, b"unknown name of this host\n")
         elif not self._keys.is_token(asked.bearer):
-            await say(send, 401, self._closed, _BEARER)
+            await say(send, 401, _CLOSED, _BEARER)
         elif asked.origin not in ("", f"http://{asked.host}"):
             await say(send, 403, b"asked by another page\n")
         elif scope["path"] != PATH:

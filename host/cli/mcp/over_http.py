@@ -59,7 +59,7 @@ async def serve(desk: Desk, place: Place, tell: Callable[[str], None]) -> NoRetu
         max_request_body_size=MESSAGE_BYTES,
         max_sessions=_SESSIONS,
     )
-    door = TokenDoor(manager.handle_request, place.keys, place.names, place.token_file)
+    door = TokenDoor(manager.handle_request, place.keys, place.names)
     async with manager.run():
         await server.serve_until_cancelled(door, place.listener, lambda: _announce(place, tell))
     raise AssertionError("a server that was not cancelled has ended")
