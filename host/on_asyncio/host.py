@@ -166,6 +166,16 @@ class Host:
         finally:
             await in_host(found.aclose)
 
+    @property
+    def store(self) -> Store | None:
+        """That keeps its runs; its own methods are awaited on trio."""
+        return self._host.store
+
+    @property
+    def on_trio(self) -> HostOnTrio:
+        """For flowcage's own: the host that does the work."""
+        return self._host
+
     def options(
         self,
         handlers: Handlers | None,

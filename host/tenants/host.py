@@ -226,6 +226,11 @@ class Host(Resuming, Starting, Answers, Forking):
             require_type("options", options, RunOptions)
         return chosen_options(options or self._options, handlers, limits, metadata)
 
+    @property
+    def store(self) -> Store | None:
+        """That keeps its runs."""
+        return self._store
+
     def statistics(self) -> HostStatistics:
         """The figures of the whole host since it was made; reads counters only."""
         of_runs = (self._counts.snapshot(), len(self._tenancies), self._counts.figures)

@@ -5,7 +5,7 @@ Endpoints are the host's, so they run on trio. The server may run on asyncio: `C
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from flowcage.host.ui.api.problems import KIND, Problem, problem_of
+from flowcage.host.ui.api.problems import KIND, NOTHING, Problem, problem_of
 from flowcage.protocol import strictjson
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def told(endpoint: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], A
                 raise
         else:
             is_json = isinstance(value, dict | list)
-            return await to_thread.run_sync(_response, value) if is_json else value
+            return await to_thread.run_sync(as_json, value) if is_json else value
         assert problem is not None
         return refusal(problem)
 
@@ -58,13 +58,14 @@ def told(endpoint: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], A
 
 def refusal(problem: Problem) -> Response:
     """The response that tells of a problem."""
-    response = _response(problem.to_json(), problem.status, KIND)
-    response.headers.update(problem.headers)
-    return response
+    return as_json(problem.to_json(), problem.status, problem.headers, KIND)
 
 
-def _response(value: Any, status: int = 200, kind: str = "application/json") -> Response:
-    return Response(strictjson.dumps(value), status, media_type=kind)
+def as_json(
+    value: Any, status: int = 200, headers: Mapping[str, str] = NOTHING, kind: str = "application/json"
+) -> Response:
+    """A response with this value."""
+    return Response(strictjson.dumps(value), status, dict(headers), media_type=kind)
 
 
 async def body(

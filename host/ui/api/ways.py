@@ -52,12 +52,17 @@ def ways_of(record: RunRecord) -> list[Way]:
     Raises:
         NotResumable: it goes on, or a program began it, which has to go on with it.
     """
-    summary = record.summary
-    if summary.state == "running" and not summary.is_abandoned:
-        raise NotResumable(f"run {summary.run_id} goes on already, in another process")
+    found = ways_of_kept(record.summary)
     if _settings(record).get("v") != 1:
         raise NotResumable("the run was begun by a program and not by flowcage run; that has to resume it")
-    return [*_strict(summary), *_forks(summary), *_edited(record)]
+    return [*found, *_edited(record)]
+
+
+def ways_of_kept(summary: Summary) -> list[Way]:
+    """Those that are open to any host of the store; it may be none. Raises `NotResumable`: it goes on."""
+    if summary.state == "running" and not summary.is_abandoned:
+        raise NotResumable(f"run {summary.run_id} goes on already, in another process")
+    return [*_strict(summary), *_forks(summary)]
 
 
 def _strict(summary: Summary) -> Iterator[Way]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord, Summary
     from flowcage.host.durable.sqlite.store import SqliteStore
     from flowcage.host.events.records import Event
-    from flowcage.host.resume.looking.telling import Telling
 
 
 @click.command(cls=Command)
@@ -104,23 +103,19 @@ async def _events(
 ) -> AsyncGenerator[tuple[Summary, list[Event]]]:
     """What is new of a run, as long as it goes on."""
     from flowcage.host.resume.looking import watching
+    from flowcage.host.resume.looking.news import news, told
     from flowcage.host.resume.looking.telling import Telling
 
     record = await opened.load(run_id)
     telling = Telling(record.summary, record.rules)
-    yield record.summary, _told(telling, record)
+    yield record.summary, told(telling, record.entries)
     if follow:
-        async with aclosing(watching.changes(opened, run_id)) as changes:
-            async for summary in changes:
-                new = await opened.entries(run_id, telling.next)
-                yield summary, [event for entry in new for event in telling.take(entry)[1]]
+        async with aclosing(news(opened, telling, watching.changes(opened, run_id))) as found:
+            async for summary, events in found:
+                yield summary, events
     record = await opened.load(run_id)
     last = telling.end(record)
-    yield record.summary, [*_told(telling, record), *([] if last is None else [last])]
-
-
-def _told(telling: Telling, record: RunRecord) -> list[Event]:
-    return [event for entry in record.entries[telling.next :] for event in telling.take(entry)[1]]
+    yield record.summary, [*told(telling, record.entries), *([] if last is None else [last])]
 
 
 async def _print(lines: list[str]) -> None:

@@ -62,8 +62,8 @@ def watch(run: str, store: Path | None, **given: Any) -> None:
 
 async def _follow(opened: SqliteStore, run_id: str, progress: Progress, *, goes_on: bool) -> RunRecord:
     """Tell of a run until it ends, or nobody has it."""
-    from flowcage.host.cli.live.past import told as events_of
     from flowcage.host.cli.progress import Past, told
+    from flowcage.host.resume.looking.news import told as events_of
     from flowcage.host.resume.looking.telling import Telling
 
     record = await opened.load(run_id)
@@ -83,43 +83,26 @@ async def _follow(opened: SqliteStore, run_id: str, progress: Progress, *, goes_
 
 
 async def _news(opened: SqliteStore, run_id: str, telling: Telling) -> AsyncGenerator[Event]:
-    """The events of a run as long as it goes on; those of its sleeps, too, which are in no history."""
-    from flowcage.host.cli.live.past import told as events_of
+    """The events of a run as long as it goes on."""
     from flowcage.host.resume.looking import watching
+    from flowcage.host.resume.looking.news import news
 
-    before: Summary | None = None
-    is_late = False
-    async with aclosing(watching.changes(opened, run_id)) as changes:
-        async for summary in changes:
-            for event in events_of(telling, await opened.entries(run_id, telling.next)):
+    is_late, is_first = False, True
+    async with aclosing(news(opened, telling, watching.changes(opened, run_id))) as found:
+        async for summary, events in found:
+            for event in events:
                 yield event
-            if summary.state == "asleep" and (before is None or _sleep_of(before) != _sleep_of(summary)):
-                yield _asleep(summary)
-            if summary.state == "queued" and before is None:
+            if summary.state == "queued" and is_first:
                 note(f"note: run {run_id} is in a queue, and has not begun")
             if not is_late and _is_overdue(summary):
                 is_late = True
                 note(f"note: nobody has woken the run; flowcage resume {run_id} does")
-            before = summary
-
-
-def _sleep_of(summary: Summary) -> tuple[str, int, int | None]:
-    """What differs between two sleeps."""
-    return summary.state, summary.epoch, summary.wake_at
+            is_first = False
 
 
 def _clock(summary: Summary) -> Callable[[], float]:
     """Seconds since a run was made, by the time of the day."""
     return lambda: max(0.0, time.time() - summary.created_at / 1000)
-
-
-def _asleep(summary: Summary) -> Event:
-    from flowcage.host.events.records import FellAsleep
-    from flowcage.host.resume.sleep.asleep import as_text
-
-    wake_at = None if summary.wake_at is None else as_text(summary.wake_at)
-    seconds = None if summary.wake_at is None else max(0.0, summary.wake_at / 1000 - time.time())
-    return FellAsleep(summary.run_id, _clock(summary)(), wake_at, seconds, root_run_id=summary.run_id)
 
 
 def _left(summary: Summary) -> Event | None:

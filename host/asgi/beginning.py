@@ -1,0 +1,97 @@
+"""Runs that a request begins: one that outlives it, or one that its client waits for and takes along."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import anyio
+from starlette.requests import Request
+from starlette.types import Receive
+
+from flowcage.host.asgi.side import Side
+from flowcage.host.asgi.submission import Submission
+from flowcage.host.outcome.ending import failure_to_json
+from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.run.options import RunOptions
+from flowcage.host.ui.api.problems import Problem, problem_of
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("flowcage.asgi")
+
+
+async def start(side: Side, tenant: str, asked: Submission, options: RunOptions | None) -> dict[str, Any]:
+    """Start a run in a task of the host's."""
+    try:
+        handle = await side.host.start(tenant=tenant, options=options, **asked._asdict())
+    except (TypeError, ValueError) as error:  # such as half of a byte, or an id that is in use
+        raise Problem(422, str(error)) from None
+    return {"runId": handle.run_id, "state": handle.state}
+
+
+async def carry_out(
+    side: Side, tenant: str, asked: Submission, options: RunOptions | None, request: Request
+) -> dict[str, Any]:
+    """Carry a run out while its client waits; it ends with the client.
+
+    Raises:
+        Problem: it has no result.
+    """
+    if asked.key is not None:
+        raise Problem(422, "key: a run that its client waits for has none; leave ?wait out")
+    given = asked._asdict()
+    del given["key"]
+    try:
+        outcome = await _while_there(
+            request.receive, lambda: side.host.run(tenant=tenant, options=options, **given)
+        )
+    except (TypeError, ValueError) as error:
+        raise Problem(422, str(error)) from None
+    except RunError as error:
+        raise _told(error) from error
+    return outcome.to_json()
+
+
+def _told(error: RunError) -> Problem:
+    """What a client is told of a run without a result; what is the host's is for its log."""
+    of_store = problem_of(error)
+    status = error.verdict.http_status if of_store is None else of_store.status
+    if status < 500:
+        return Problem(status, str(error), more=failure_to_json(error, error.report))
+    _LOGGER.error("answered with %d", status, exc_info=error)
+    told = {"runId": error.report.run_id, "verdict": error.verdict}
+    return Problem(status, "the service could not carry out the workflow; its log says more", more=told)
+
+
+async def _while_there(receive: Receive, function: Callable[[], Awaitable[T]]) -> T:
+    """Await a function, and cancel it when the client is gone.
+
+    Raises:
+        Problem: it was cancelled; nobody reads that.
+    """
+    given: list[T] = []
+    raised: list[Exception] = []
+
+    async def until_gone(scope: anyio.CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(until_gone, group.cancel_scope)
+        try:
+            given.append(await function())
+        except (
+            FlowcageError,
+            TypeError,
+            ValueError,
+        ) as error:  # the group would wrap it
+            raised.append(error)
+        group.cancel_scope.cancel()
+    if raised:
+        raise raised[0]
+    if not given:
+        raise Problem(499, "the client is gone")
+    return given[0]
