@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
+import math
 import os
 import signal
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
-import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
-from quart_trio import QuartTrio
+import uvicorn
 
-from flowcage import Host, RunOptions
+from flowcage import SqliteStore
+from flowcage.asgi import RunRoutes
+from flowcage.asyncio import Host
+from flowcage.errors import FlowcageError
 
 from .agent import fake_agent
-from .app import Service
+from .app import app_of, options_for
 from .arguments import count, seconds
 from .tenants import Tenants
 
@@ -33,9 +36,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.service", description="serve workflows by HTTP")
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--tenants", type=Path, default=Path(__file__).with_name("tenants.json"))
+    parser.add_argument("--store", type=Path, default=Path("service.db"), help="where runs are kept")
     parser.add_argument("--max-runs", type=count, default=16, help="at once, over all tenants")
     parser.add_argument("--agent-seconds", type=seconds, default=0.05, help="how slow the fake agent is")
-    parser.add_argument("--grace-seconds", type=seconds, default=5, help="for runs that go on at SIGTERM")
+    parser.add_argument("--grace-seconds", type=seconds, default=5, help="for clients that wait at SIGTERM")
     chosen = parser.parse_args()
     try:
         tenants = Tenants(chosen.tenants)
@@ -51,36 +55,44 @@ def main() -> None:
         )
     except OverflowError:
         parser.error(f"--port {chosen.port}: expected 0 to 65535")
+    try:
+        store = SqliteStore.open(chosen.store)
+    except (OSError, FlowcageError) as error:
+        parser.error(f"--store {chosen.store}: {error}")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    trio.run(_serve, chosen, tenants, listener, restrict_keyboard_interrupt_to_checkpoints=True)
+    try:
+        asyncio.run(_serve(chosen, tenants, listener, store))
+    finally:
+        store.close()
 
 
-async def _serve(chosen: argparse.Namespace, tenants: Tenants, listener: socket.socket) -> None:
-    options = RunOptions(agent=fake_agent(chosen.agent_seconds))
-    stopping, stopped = trio.Event(), trio.Event()
+async def _serve(
+    chosen: argparse.Namespace, tenants: Tenants, listener: socket.socket, store: SqliteStore
+) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    options = options_for(fake_agent(chosen.agent_seconds))
+    # What one instance of the service has to leave, the next one takes up.
+    host = Host(tenants=tenants.limits, max_runs=chosen.max_runs, options=options, store=store, takes_up=True)
+    routes = RunRoutes(host, tenants.tenant_of)
+    patience = math.ceil(chosen.grace_seconds + 2 * UNREAD_MILLISECONDS / 1000)
+    config = uvicorn.Config(app_of(routes), log_level="warning", timeout_graceful_shutdown=patience)
+    server = _Server(config)
+    async with host:
+        serving = asyncio.create_task(server.serve([listener]))
+        print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        await stopping.wait()
+        routes.close()
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=chosen.grace_seconds)
+    # Leaving the block killed the runs that went on; clients that wait for one are answered with 503 now.
+    await serving
 
-    async def listen(app: QuartTrio) -> None:
-        await serve(app, _config(chosen, listener), shutdown_trigger=stopping.wait)
-        stopped.set()
 
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:  # noqa: SIM117 - the server outlives the host
-            async with Host(tenants=tenants.limits, max_runs=chosen.max_runs) as host:
-                nursery.start_soon(listen, Service(host, tenants, options).app())
-                await anext(signals)
-                stopping.set()
-                with trio.move_on_after(chosen.grace_seconds):
-                    await stopped.wait()
-            # Leaving the block killed the runs that went on; their clients are answered with 503 now.
-
-
-def _config(chosen: argparse.Namespace, listener: socket.socket) -> Config:
-    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.graceful_timeout = chosen.grace_seconds + 2 * UNREAD_MILLISECONDS / 1000
-    return config
+class _Server(uvicorn.Server):
+    capture_signals = staticmethod(nullcontext)  # type: ignore[assignment]  # ours end the host, too
 
 
 def _listener(port: int) -> socket.socket:

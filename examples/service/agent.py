@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import trio
+import asyncio
 
 from flowcage import Agent, AgentAnswer, AgentCall
 
 
 def fake_agent(delay_seconds: float) -> Agent:
     """An agent that counts the words of its prompt after a while, as a slow model would."""
-    return partial(_count_words, delay_seconds)
 
+    async def count_words(call: AgentCall) -> AgentAnswer:
+        await asyncio.sleep(delay_seconds)
+        words = len(call.prompt.split())
+        return AgentAnswer(f"{words} words", tokens=words)
 
-async def _count_words(delay_seconds: float, call: AgentCall) -> AgentAnswer:
-    await trio.sleep(delay_seconds)
-    words = len(call.prompt.split())
-    return AgentAnswer(f"{words} words", tokens=words)
+    return count_words

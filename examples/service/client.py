@@ -18,8 +18,8 @@ class Answer(NamedTuple):
 
 
 async def post_run(port: int, token: str, body: dict[str, Any]) -> Answer:
-    """``POST /runs``, on a connection of its own."""
-    async with sent(port, token, "POST /runs", body) as stream:
+    """``POST /runs?wait``, on a connection of its own."""
+    async with sent(port, token, "POST /runs?wait", body) as stream:
         return await _answer(stream)
 
 
@@ -37,7 +37,7 @@ async def sent(
     text = b"" if body is None else json.dumps(body).encode()
     head = (
         f"{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
     )
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -40,17 +41,20 @@ async def fill_queue(port: int) -> None:
 
 
 async def read_slowly(port: int) -> None:
-    """Ask for events and read them very slowly."""
+    """Ask for the events of a run and read them very slowly."""
     while True:
-        async with sent(port, TOKEN, "POST /runs?stream=1", {"source": TRICKLE}) as stream:
-            while await stream.receive_some(1):  # noqa: ASYNC110 - no event to wait for
-                await trio.sleep(0.5)
+        run_id = f"trickle-{secrets.token_hex(8)}"
+        async with sent(port, TOKEN, "POST /runs?wait", {"source": TRICKLE, "runId": run_id}):
+            async with sent(port, TOKEN, f"GET /runs/{run_id}/events") as stream:
+                while await stream.receive_some(1):  # noqa: ASYNC110 - no event to wait for
+                    await trio.sleep(0.5)
+            await trio.sleep(0.1)
 
 
 async def leave(port: int) -> None:
     """Start a run and disconnect."""
     while True:
-        async with sent(port, TOKEN, "POST /runs", {"source": SPIN}):
+        async with sent(port, TOKEN, "POST /runs?wait", {"source": SPIN}):
             await trio.sleep(0.1)
 
 

@@ -127,9 +127,10 @@ def service(cores: list[int], hostile_runs: int) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "tenants.json")
         path.write_text(json.dumps(tenants))
-        words = ("--port", "0", "--tenants", path, "--agent-seconds", "0", "--grace-seconds", "0")
+        files = ("--tenants", path, "--store", Path(folder, "service.db"))
+        words = ("--port", "0", "--agent-seconds", "0", "--grace-seconds", "0")
         os.sched_setaffinity(0, cores)  # inherited
-        process = _start("examples.service", *words)
+        process = _start("examples.service", *files, *words)
         os.sched_setaffinity(0, CORES)
         with _until_terminated(process):
             yield int(_first_line(process, "the service").rpartition(b":")[2])

@@ -8,9 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flowcage import TenantLimits
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
-from .problems import Problem
+from flowcage import TenantLimits
 
 
 class Tenants:
@@ -34,17 +35,17 @@ class Tenants:
         if len(self._names) < len(members):
             raise ValueError("two tenants have the same token")
 
-    def authenticate(self, authorization: str) -> str:
-        """The tenant of an ``Authorization`` header.
+    def tenant_of(self, request: Request) -> str:
+        """The tenant of a request, by its ``Authorization`` header.
 
         Raises:
-            Problem: 401.
+            HTTPException: 401.
         """
-        scheme, _, token = authorization.partition(" ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         name = self._names.get(_hash(token)) if scheme.lower() == "bearer" else None
         if name is None:
             detail = "send 'Authorization: Bearer TOKEN' with a token of this service"
-            raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
+            raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
         return name
 
 

@@ -42,17 +42,25 @@ class Service:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
 
     def submit(
-        self, body: bytes | dict[str, Any], *, token: str = "acme-token", path: str = "/runs"
+        self, body: bytes | dict[str, Any], *, token: str = "acme-token", path: str = "/runs?wait"
     ) -> http.client.HTTPConnection:
-        """Send ``POST /runs``; the connection on which the answer will come."""
+        """Send a ``POST``; the connection on which the answer will come."""
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection = self.connect()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         with may_be_refused():
-            connection.request("POST", path, text, {"Authorization": f"Bearer {token}"})
+            connection.request("POST", path, text, headers)
+        return connection
+
+    def follow(self, run_id: str, after: str = "", token: str = "acme-token") -> http.client.HTTPConnection:
+        """The events of a run."""
+        connection = self.connect()
+        headers = {"Authorization": f"Bearer {token}", "Last-Event-ID": after}
+        connection.request("GET", f"/runs/{run_id}/events", headers=headers)
         return connection
 
     def run(self, body: bytes | dict[str, Any], **more: Any) -> Answer:
-        """``POST /runs`` and its answer."""
+        """``POST /runs?wait`` and its answer."""
         return answer(self.submit(body, **more))
 
     def get(self, path: str, token: str = "acme-token") -> Answer:
@@ -89,7 +97,8 @@ def serving(folder: Path, *options: str) -> Iterator[Service]:
     """A service of `TENANTS`, killed in the end if it still runs."""
     tenants = folder / "tenants.json"
     tenants.write_text(json.dumps(TENANTS))
-    command = (sys.executable, "-m", "examples.service", "--port", "0", "--tenants", str(tenants), *options)
+    given = ("--port", "0", "--tenants", str(tenants), "--store", str(folder / "service.db"))
+    command = (sys.executable, "-m", "examples.service", *given, *options)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             assert process.stdout is not None
