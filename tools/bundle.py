@@ -10,67 +10,78 @@ named after its place. What is valid stays the same: validate a message against
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
-from flowcage.schemas.loader import document, names
+from flowcage.schemas.loader import Protocol, document, names
 from tools.variants import Variant, join, shape, variants
 
+_TITLES = {"child": "The flowcage protocol", "host": "The flowcage host protocol"}
 _DEFINITIONS = "#/$defs/"
 # Keywords that say something to a reader and allow no less; beside a reference they do not change it.
 _TELLING = {"title", "description", "default", "examples"}
 _SAID = ("description", "examples")  # of a shape, in place of what is said of all shapes
 
 
-def bundle() -> dict[str, Any]:
-    """The bundle of the child's contract."""
-    return bundled("The flowcage protocol", [document(name) for name in names()])
+def bundle(protocol: Protocol = "child") -> dict[str, Any]:
+    """The bundle of a contract."""
+    documents = [document(name, protocol) for name in names(protocol)]
+    return bundled(_TITLES[protocol], documents, [document("common")] if protocol == "host" else [])
 
 
-def bundled(title: str, documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def bundled(
+    title: str, documents: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Documents that refer to each other, as one: an object with a member for each message.
 
     Args:
         title: what the contract is called.
         documents: each with its ``$id``, whose last part names it. One that says nothing of its own only
             holds definitions, under its ``$defs``.
+        others: documents of which there is only what those refer to.
 
     Raises:
         ValueError: two definitions have the same name, or a reference leads to none of the documents.
     """
-    documents = list(documents)
-    made = _Definitions(documents)
-    messages = [name for uri, name in made.named.items() if "#" not in uri]
-    first = documents[0]
+    made = _Definitions([*documents, *others])
+    messages = [made.of(document["$id"]) for document in documents if _says_something(document)]
+    for uri in (uri for each in documents for uri in _definitions(each)):
+        made.of(uri)
     return {
-        "$schema": first["$schema"],
-        "$id": urljoin(first["$id"], "bundle.json"),
+        "$schema": documents[0]["$schema"],
+        "$id": urljoin(documents[0]["$id"], "bundle.json"),
         "title": re.sub(r"\W|^the ", "", title.title(), flags=re.IGNORECASE),
         "description": f"{title}, with a member for each message: generators make types of all of them. "
         "A peer sends what one of the members has, never this object.",
         "type": "object",
-        "properties": {name[0].lower() + name[1:]: _reference(name) for name in messages},
+        "properties": {_member(message["$ref"]): message for message in messages},
         "$defs": made.schemas,
     }
 
 
 class _Definitions:
-    """Definitions, by name, that are made from documents.
+    """Definitions, by name, that are made from documents once something refers to them.
 
     Attributes:
-        named: the name of what stands at each address, which is absolute.
         schemas: each definition in its final form.
     """
 
     def __init__(self, documents: Iterable[Mapping[str, Any]]) -> None:
         found = dict(item for document in documents for item in _addressed(document))
         self._sources = {uri: _absolute(schema, uri) for uri, schema in found.items()}
-        self.named = {uri: _name(uri) for uri in found}
+        self._made: set[str] = set()
         self.schemas: dict[str, Any] = {}
-        for uri, name in self.named.items():
-            if not _is_plain(self._sources[uri]):
-                self._define(name, self._followed(self._sources[uri]))
+
+    def of(self, uri: str) -> dict[str, Any]:
+        """A reference to the definition of what stands there; where that is plain, it itself."""
+        source = self._sources[uri]
+        if _is_plain(source):
+            return _without(source, "title")
+        if uri not in self._made:
+            self._made.add(uri)
+            self._define(_name(uri), self._followed(source))
+        return _reference(_name(uri))
 
     def _define(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
         """Write a schema down as a definition; a reference to it."""
@@ -86,7 +97,8 @@ class _Definitions:
         cases = variants(self._sources.get(schema.get("$ref", ""), {}))
         if not cases or beside.keys() - _TELLING:
             return schema
-        name = self.named[schema["$ref"]]
+        self.of(schema["$ref"])
+        name = _name(schema["$ref"])
         return {**beside, "oneOf": [_reference(name + definition_name(case.value)) for case in cases]}
 
     def _form(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -103,14 +115,13 @@ class _Definitions:
         uri = schema["$ref"]
         if uri.startswith("#"):  # one that was made here
             return schema
-        if uri not in self.named:
+        if uri not in self._sources:
             raise ValueError(f"{name} refers to {uri}, which is in none of the documents")
-        source = self._sources[uri]
         if beside.keys() - _TELLING:
-            return self._form(name, join(_without(source, "title", "examples"), beside))
-        if _is_plain(source):
-            return {**_without(source, "title"), **beside}
-        target = _reference(self.named[uri])
+            return self._form(name, join(_without(self._sources[uri], "title", "examples"), beside))
+        target = self.of(uri)
+        if "$ref" not in target:
+            return {**target, **beside}
         return {**beside, "allOf": [target]} if beside else target
 
     def _cases(self, name: str, schema: dict[str, Any], cases: list[Variant]) -> dict[str, Any]:
@@ -150,12 +161,17 @@ class _Definitions:
 
 
 def _addressed(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    uri = document["$id"]
-    for name, schema in document.get("$defs", {}).items():
-        yield f"{uri}{_DEFINITIONS}{name}", schema
-    whole = _without(document, "$schema", "$id", "$defs")
-    if whole.keys() - _TELLING:
-        yield uri, whole
+    yield from _definitions(document).items()
+    yield document["$id"], _without(document, "$schema", "$id", "$defs")
+
+
+def _definitions(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    place = document["$id"] + _DEFINITIONS
+    return {place + name: schema for name, schema in document.get("$defs", {}).items()}
+
+
+def _says_something(document: Mapping[str, Any]) -> bool:
+    return bool(document.keys() - _TELLING - {"$schema", "$id", "$defs"})
 
 
 def _absolute(schema: Any, uri: str) -> Any:
@@ -207,6 +223,11 @@ def definition_name(name: str) -> str:
 def _name(uri: str) -> str:
     base, fragment = urldefrag(uri)
     return definition_name(fragment.rpartition("/")[2] or base.rpartition("/")[2].removesuffix(".json"))
+
+
+def _member(reference: str) -> str:
+    name = reference.removeprefix(_DEFINITIONS)
+    return name[0].lower() + name[1:]
 
 
 def _reference(name: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def _rules() -> Iterator[str]:
 FILES: dict[str, Generate] = {
     "schemas/common.json": with_limits,
     "schemas/forms/bundle.json": _always(lambda: json_text(bundle())),
+    "schemas/forms/host-bundle.json": _always(lambda: json_text(bundle("host"))),
     "schemas/forms/openrpc.json": _always(lambda: json_text(openrpc())),
     "schemas/forms/protocol.d.ts": _always(declarations),
     "clients/node/wire.d.ts": _always(declarations),

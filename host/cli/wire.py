@@ -15,6 +15,7 @@ from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.limits import MAX_LIMIT, Limits
 from flowcage.protocol.messages import ISOLATIONS
+from flowcage.schemas.loader import PROTOCOLS, Protocol
 
 _MAX_DIGITS = len(str(MAX_LIMIT))
 
@@ -24,14 +25,16 @@ _MAX_DIGITS = len(str(MAX_LIMIT))
 @click.option("--bundle", "form", flag_value="bundle", help="All schemas in one JSON Schema document.")
 @click.option("--openrpc", "form", flag_value="openrpc", help="The child's methods as an OpenRPC document.")
 @click.option("--typescript", "form", flag_value="typescript", help="TypeScript types of the messages.")
-def schema(name: str | None, form: str | None) -> None:
+@click.option("--protocol", type=click.Choice(PROTOCOLS), default="child", show_default=True,
+              help="child: between a host and its child. host: that of `flowcage host`.")  # fmt: skip
+def schema(name: str | None, form: str | None, protocol: Protocol) -> None:
     """Print the wire contract: the schema NAME, all schemas in one form, or without arguments their names."""
     from flowcage.schemas.published import UnknownSchema, published
 
     if name and form:
         fail(exits.USAGE, f"give either NAME or --{form}")
     try:
-        say(published(name, form).removesuffix("\n"))
+        say(published(name, form, protocol).removesuffix("\n"))
     except UnknownSchema as error:
         fail(exits.USAGE, str(error))
 

@@ -16,7 +16,7 @@ from flowcage.protocol.errors import CODES
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.version import PROTOCOL_VERSION
 from flowcage.schemas import loader
-from flowcage.schemas.loader import SCHEMA_BASE, document, names
+from flowcage.schemas.loader import PROTOCOLS, SCHEMA_BASE, Protocol, document, names
 from tools import typescript
 from tools.bundle import bundle, bundled, definition_name
 from tools.openrpc import errors_of, openrpc
@@ -56,39 +56,42 @@ def draft_7(schema: dict[str, Any]) -> Draft7Validator:
 # ---- the bundle ------------------------------------------------------------------------------
 
 
-def test_the_bundle_has_a_member_and_a_definition_for_each_message() -> None:
-    whole = bundle()
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_bundle_has_a_member_and_a_definition_for_each_message(protocol: Protocol) -> None:
+    whole = bundle(protocol)
     messages = {place["$ref"].removeprefix("#/$defs/") for place in whole["properties"].values()}
-    assert messages == {definition_name(name) for name in names() if name != "common"}
+    assert messages == {definition_name(name) for name in names(protocol) if name != "common"}
     assert messages <= whole["$defs"].keys()
     assert all(schema["title"] == name for name, schema in whole["$defs"].items())
 
 
-def test_the_bundle_is_a_schema_whose_references_are_local() -> None:
-    whole = bundle()
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_bundle_is_a_schema_whose_references_are_local(protocol: Protocol) -> None:
+    whole = bundle(protocol)
     Draft202012Validator.check_schema(whole)
     for reference in values_of("$ref", without_examples(whole)):
         assert reference.removeprefix("#/$defs/") in whole["$defs"]
 
 
-def test_the_bundle_has_nothing_that_generators_do_not_read() -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_bundle_has_nothing_that_generators_do_not_read(protocol: Protocol) -> None:
     def check(schema: Any) -> None:
         if isinstance(schema, dict):
             assert not schema.keys() & {"if", "then", "else"}
             assert "$ref" not in schema or len(schema) == 1
-        for inner in (
-            schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
-        ):
+        inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+        for inner in inside:
             check(inner)
 
-    check(without_examples(bundle()))
+    check(without_examples(bundle(protocol)))
 
 
-def test_the_examples_of_each_definition_fit_it() -> None:
-    whole = bundle()
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_examples_of_each_definition_fit_it(protocol: Protocol) -> None:
+    whole = bundle(protocol)
     definitions = whole["$defs"].items()
     examples = [(name, value) for name, schema in definitions for value in schema.get("examples", ())]
-    assert len(examples) > len(names())
+    assert len(examples) > len(names(protocol))
     for name, value in examples:
         Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": whole["$defs"]}).validate(value)
 

@@ -9,13 +9,13 @@ import sys
 import types_of_the_bundle as types
 from pydantic import TypeAdapter
 
-
-def read_back(name: str, value: object) -> object:
+written = {}
+shapes = {}
+for name, values in json.load(sys.stdin).items():
     adapter = TypeAdapter(getattr(types, name))
-    return adapter.dump_python(adapter.validate_python(value), mode="json", exclude_unset=True, by_alias=True)
-
-
-examples = json.load(sys.stdin)
-written = {name: [read_back(name, value) for value in values] for name, values in examples.items()}
-request = types.Request.model_validate({"type": "sleep", "id": "1", "durationMs": 12})
-print(json.dumps({"written": written, "shape": type(request.root).__name__}))
+    read = [adapter.validate_python(value) for value in values]
+    written[name] = [
+        adapter.dump_python(each, mode="json", exclude_unset=True, by_alias=True) for each in read
+    ]
+    shapes[name] = [type(each.root).__name__ for each in read if hasattr(each, "root")]
+print(json.dumps({"written": written, "shapes": shapes}))

@@ -4,7 +4,7 @@ import { Convert } from './types';
 
 const documents: unknown[] = JSON.parse(readFileSync(0, 'utf8'));
 const written = documents.map((document) => {
-  const read = Convert.toFlowcageProtocol(JSON.stringify(document));
-  return JSON.parse(Convert.flowcageProtocolToJson(read)) as unknown;
+  const read = Convert.toContract(JSON.stringify(document));
+  return JSON.parse(Convert.contractToJson(read)) as unknown;
 });
 console.log(JSON.stringify(written));
