@@ -57,8 +57,12 @@ func (s Spawn) Open(context.Context) (Link, error) {
 			program = found // the child starts in another folder
 		}
 	}
-	link := &processLink{exited: make(chan struct{}), heard: make(chan struct{})}
-	if err := link.start(exec.Command(program, command[1:]...)); err != nil {
+	link := newProcessLink()
+	link.mostStderr = maxStderrBytes
+	process := exec.Command(program, command[1:]...)
+	process.Dir = "/"
+	process.Env = []string{"TZ=UTC0"} // no variables of ours; without TZ the C library would read /etc/localtime
+	if err := link.start(process); err != nil {
 		return nil, &LaunchFailed{ChildError: ChildError{"no child could be started", err}}
 	}
 	return link, nil
@@ -83,6 +87,11 @@ type processLink struct {
 	mutex                 sync.Mutex // reaped must not change between a look at it and a kill
 	reaped                bool
 	tail                  []byte // read it after heard
+	mostStderr            int    // 0 for no limit
+}
+
+func newProcessLink() *processLink {
+	return &processLink{exited: make(chan struct{}), heard: make(chan struct{})}
 }
 
 func (l *processLink) start(process *exec.Cmd) error {
@@ -95,8 +104,6 @@ func (l *processLink) start(process *exec.Cmd) error {
 		}
 	}
 	process.Stdin, process.Stdout, process.Stderr = theirs[0], theirs[1], theirs[2]
-	process.Dir = "/"
-	process.Env = []string{"TZ=UTC0"} // no variables of ours; without TZ the C library would read /etc/localtime
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err == nil {
 		err = process.Start()
@@ -122,12 +129,12 @@ func (l *processLink) wait() {
 	close(l.exited)
 }
 
-// hear keeps the last of stderr. Beyond a limit the child blocks on its own pipe: reading costs us more than writing
+// hear keeps the last of stderr. Beyond the limit, if there is one, the child blocks on its own pipe: reading costs us more than writing
 // costs the child.
 func (l *processLink) hear() {
 	defer close(l.heard)
 	data := make([]byte, 64<<10)
-	for total := 0; total < maxStderrBytes; {
+	for total := 0; l.mostStderr == 0 || total < l.mostStderr; {
 		count, err := l.stderr.Read(data)
 		if err != nil {
 			return
