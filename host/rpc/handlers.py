@@ -18,9 +18,10 @@ from flowcage.host.agents.errors import (
 )
 from flowcage.host.agents.form import json_in
 from flowcage.host.agents.people import Question
-from flowcage.host.outcome.errors import FlowcageError, RequestRejected
+from flowcage.host.outcome.errors import FlowcageError, RequestRejected, RunError
 from flowcage.host.rpc.asks import Asks, Unsendable
 from flowcage.host.run.options import Caller
+from flowcage.host.workflows.child_workflows import as_rejection
 from flowcage.protocol.messages import Json, Missing, SandboxExecRequest, WorkflowRequest
 from flowcage.schemas.validate import host_error
 
@@ -66,7 +67,10 @@ async def ask_workflow(asks: Asks, caller: Caller, request: WorkflowRequest, run
             return result["value"]
         raise ClientFault("the client's answer to workflow.get has neither source nor value")
     args = result.get("args", passed.get("args", {}))
-    return await caller.run_child(result["source"], result.get("sourceName", "workflow.js"), args)
+    try:
+        return await caller.run_child(result["source"], result.get("sourceName", "workflow.js"), args)
+    except RunError as error:
+        raise as_rejection(request, error) from error
 
 
 async def ask_sandbox(asks: Asks, request: SandboxExecRequest, run_id: str) -> Json:

@@ -88,11 +88,11 @@ class ChildWorkflows:
         """
         if caller.depth > 0:
             raise RequestRejected("a child workflow cannot start workflows of its own")
-        asked = request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
+        asked = _name_of(request)
         try:
             return await caller.run_child(*await self._found(caller, request, asked))
         except (SourceFileError, RunError) as error:
-            raise RequestRejected(f"workflow {asked!r} failed: {_for_workflows(error)}") from error
+            raise as_rejection(request, error) from error
 
     async def _found(self, caller: Caller, request: WorkflowRequest, asked: str) -> KeptChild:
         args = {} if request.args is MISSING else request.args
@@ -187,6 +187,15 @@ _TELLABLE = (
     MemoryExceeded,
     OutputExceeded,
 )
+
+
+def as_rejection(request: WorkflowRequest, error: SourceFileError | RunError) -> RequestRejected:
+    """What the parent is told of a child workflow without a result."""
+    return RequestRejected(f"workflow {_name_of(request)!r} failed: {_for_workflows(error)}")
+
+
+def _name_of(request: WorkflowRequest) -> str:
+    return request.ref if isinstance(request.ref, str) else str(request.ref.get("scriptPath"))
 
 
 def _for_workflows(error: SourceFileError | RunError) -> str:
