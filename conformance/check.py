@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Subject = TypeVar("Subject")
@@ -20,6 +21,10 @@ class Level(StrEnum):
 
 class Deviation(Exception):
     """The subject does not keep the contract; the text says what was seen."""
+
+
+class Unfit(Exception):
+    """The command is no subject of the kind that was asked for; the text says what was seen."""
 
 
 class LeftOut(Exception):
@@ -114,10 +119,23 @@ class Shared(Generic[Subject]):
 
         return enter
 
-    def register(self, theme: Theme[Any]) -> None:
-        """Register all checks in a theme, whose subjects must be those of these checks."""
+    def register(self, theme: Theme[Any], prepare: Callable[[Any], object] = lambda _subject: None) -> None:
+        """Register all checks in a theme, whose subjects must be those of these checks.
+
+        Args:
+            prepare: is called with the subject before each.
+        """
         for says, run in self._entries:
-            theme.must(says)(run)
+            theme.must(says)(_after(prepare, run))
+
+
+def _after(prepare: Callable[[Any], object], run: Callable[[Any], None]) -> Callable[[Any], None]:
+    @wraps(run)
+    def prepared(subject: Any) -> None:
+        prepare(subject)
+        run(subject)
+
+    return prepared
 
 
 def expect(what: str, seen: Any, expected: Any) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowcage.conformance import report
-from flowcage.conformance.check import Check, Level
-from flowcage.conformance.hosts import HostSubject, NotAHost
+from flowcage.conformance.check import Check, Level, Unfit
+from flowcage.conformance.hosts import HostSubject
 from flowcage.conformance.on_child import CHILD_CHECKS
+from flowcage.conformance.on_client import CLIENT_CHECKS, FAKE_HOST
 from flowcage.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.on_service import SERVICE_CHECKS
 from flowcage.conformance.orphans import orphans_reaped
 from flowcage.conformance.process import CannotStart
 from flowcage.conformance.runner import Finding, run_checks, select
-from flowcage.conformance.subject import ChildSubject, NotAChild
+from flowcage.conformance.service.subject import ServiceSubject
+from flowcage.conformance.subject import ChildSubject
 
-# For one exchange with a child, and for a whole run of a host: its own timeouts should come first.
+# For one exchange with a child or a service, and for a whole run of a host or a client: its own timeouts
+# should come first.
 CHILD_SECONDS, HOST_SECONDS = 10.0, 30.0
 MAX_WORKERS = 4
 
@@ -27,11 +32,39 @@ class Unusable(Exception):
     """Nothing can be checked: wrong usage, no such program, or one that does not speak the protocol."""
 
 
+class Kind(NamedTuple):
+    """A kind of subject: its checks, what it is in a sentence, and what runs them against a command.
+
+    Attributes:
+        subject: of a command and a timeout in seconds: has `require`, which raises `Unfit`, and `attempt`.
+    """
+
+    checks: Sequence[Check[Any]]
+    noun: str
+    seconds: float
+    subject: Callable[[list[str], float], Any]
+
+
+KINDS = {
+    "child": Kind(CHILD_CHECKS.checks, "a flowcage child", CHILD_SECONDS, ChildSubject),
+    "host": Kind(HOST_CHECKS.checks, "a flowcage host", HOST_SECONDS, HostSubject),
+    "service": Kind(SERVICE_CHECKS.checks, "a host of the host protocol", CHILD_SECONDS, ServiceSubject),
+    "client": Kind(
+        CLIENT_CHECKS.checks,
+        "a client of the host protocol",
+        HOST_SECONDS,
+        partial(HostSubject, playing=FAKE_HOST),
+    ),
+}
+
+
 class Request(NamedTuple):
-    """The options of the command; `timeout` in seconds."""
+    """The options of the command: the commands by kind of subject, and how to check; `timeout` in seconds."""
 
     child: str | None
     host: str | None
+    service: str | None
+    client: str | None
     only: str | None
     level: Level | None
     timeout: float | None
@@ -39,17 +72,13 @@ class Request(NamedTuple):
 
 
 def listing(request: Request) -> str:
-    """The selected checks, one on a line; those of both sides where the request names neither.
+    """The selected checks, one on a line; those of every kind where the request names none.
 
     Raises:
         Unusable: the pattern matches no check.
     """
-    both = request.child is None and request.host is None
-    checks: list[Check[Any]] = []
-    if both or request.child is not None:
-        checks += CHILD_CHECKS.checks
-    if both or request.host is not None:
-        checks += HOST_CHECKS.checks
+    chosen = _given(request) or KINDS
+    checks = [check for name in chosen for check in KINDS[name].checks]
     return report.listing(_selected(checks, request))
 
 
@@ -74,10 +103,8 @@ def check_conformance(request: Request, say: Callable[[str], None], safe: Callab
                 say(report.one_finding(finding, safe))
         except CannotStart as error:
             raise Unusable(f"the command cannot be started: {error}") from None
-        except NotAChild as error:
-            raise Unusable(f"this is not a flowcage child: {error}") from None
-        except NotAHost as error:
-            raise Unusable(f"this is not a flowcage host: {error}") from None
+        except Unfit as error:
+            raise Unusable(f"this is not {_kind(request)[1].noun}: {error}") from None
     say(report.summary(findings))
     if request.junit is not None:
         _write(findings, request)
@@ -85,19 +112,24 @@ def check_conformance(request: Request, say: Callable[[str], None], safe: Callab
 
 
 def _findings(request: Request) -> Iterator[Finding[Any]]:
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
-    if (request.child is None) == (request.host is None):
-        raise Unusable("give either --child CMD or --host CMD")
-    if request.child is not None:
-        child = ChildSubject(_words("--child", request.child), request.timeout or CHILD_SECONDS)
-        checks = _selected(CHILD_CHECKS.checks, request)
-        child.require_child()
-        return run_checks(checks, child.attempt, workers)
-    assert request.host is not None
-    host = HostSubject(_words("--host", request.host), request.timeout or HOST_SECONDS)
-    host_checks = _selected(HOST_CHECKS.checks, request)
-    host.require_host()
-    return run_checks(host_checks, host.attempt, workers)
+    name, kind = _kind(request)
+    subject = kind.subject(_words(f"--{name}", _given(request)[name]), request.timeout or kind.seconds)
+    checks = _selected(kind.checks, request)
+    subject.require()
+    return run_checks(checks, subject.attempt, min(MAX_WORKERS, os.cpu_count() or 1))
+
+
+def _given(request: Request) -> dict[str, str]:
+    """The commands that the request has, by kind of subject."""
+    options = request._asdict()
+    return {name: options[name] for name in KINDS if options[name] is not None}
+
+
+def _kind(request: Request) -> tuple[str, Kind]:
+    given = list(_given(request))
+    if len(given) != 1:
+        raise Unusable(f"give one of {', '.join(f'--{name} CMD' for name in KINDS)}")
+    return given[0], KINDS[given[0]]
 
 
 def _selected(checks: Sequence[Check[Any]], request: Request) -> list[Check[Any]]:
@@ -119,8 +151,7 @@ def _words(option: str, command: str) -> list[str]:
 
 def _write(findings: list[Finding[Any]], request: Request) -> None:
     assert request.junit is not None
-    suite = "flowcage.conformance.child" if request.child is not None else "flowcage.conformance.host"
     try:
-        report.write_junit(findings, request.junit, suite)
+        report.write_junit(findings, request.junit, f"flowcage.conformance.{_kind(request)[0]}")
     except OSError as error:
         raise Unusable(f"--junit {request.junit}: cannot be written: {error.strerror}") from None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from flowcage.protocol.errors import CODES
 from flowcage.protocol.messages import METHODS
 from flowcage.schemas import validate
+from flowcage.schemas.loader import document, methods
 from flowcage.schemas.validate import Violation
 
 
@@ -15,7 +16,7 @@ class Contract(NamedTuple):
     """One contract.
 
     Attributes:
-        methods: those that the subject answers.
+        methods: those of its messages.
         codes: of the errors that it may answer with, by kind.
         violation: the first error of a message by its schema, such as ``start.params`` or ``error``.
     """
@@ -33,3 +34,14 @@ def _of_child(name: str, value: Any) -> Violation | None:
 
 
 OF_CHILD = Contract(METHODS, CODES, _of_child)
+
+
+def _codes_of_host() -> dict[str, int]:
+    codes: dict[str, int] = {}
+    for case in document("error", "host")["allOf"]:
+        kind = case["if"]["properties"]["data"]["properties"]["kind"]["const"]
+        codes[kind] = case["then"]["properties"]["code"]["const"]
+    return codes
+
+
+OF_HOST = Contract(methods("host"), _codes_of_host(), validate.host_error)

@@ -53,8 +53,8 @@ class Conversation:
         self._next_id = 1
         self._sent: dict[str, tuple[str, Json]] = {}  # by id, as JSON
 
-    def greeting(self) -> dict[str, Json]:
-        """Params of `initialize` that the program must accept."""
+    def harmless(self) -> tuple[str, dict[str, Json]]:
+        """Method and params of a request that may come now, and must be answered with a result."""
         raise NotImplementedError
 
     # ---- lines ----
@@ -209,14 +209,20 @@ def notification_line(method: str, params: Json) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
 
 
-def reply_of(data: bytes) -> dict[str, Any]:
-    """A line as a JSON-RPC reply; anything else is a deviation."""
+def object_of(data: bytes) -> dict[str, Any]:
+    """A line as a JSON-RPC object; anything else is a deviation."""
     try:
-        reply = strictjson.loads(data)
+        message = strictjson.loads(data)
     except (ValueError, RecursionError) as error:
         raise Deviation(f"a line on stdout is not JSON ({error}): {shown(data)}") from None
-    if not isinstance(reply, dict) or reply.get("jsonrpc") != "2.0":
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise Deviation(f"a line on stdout is not a JSON-RPC 2.0 object: {shown(data)}")
+    return message
+
+
+def reply_of(data: bytes) -> dict[str, Any]:
+    """A line as a JSON-RPC reply; anything else is a deviation."""
+    reply = object_of(data)
     if ("result" in reply) == ("error" in reply):
         raise Deviation(f"a reply has either a result or an error; saw {shown(data)}")
     if "id" not in reply:

@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from flowcage.conformance.check import Check, Deviation
+from flowcage.conformance.check import Check, Deviation, Unfit
 from flowcage.conformance.process import Program
 from flowcage.conformance.process import how_ended as how_ended
 
-CHILD, WORKFLOW = "{child}", "{workflow}"
+WORKFLOW = "{workflow}"
 # The workflow that the host is told to run. The fake child does not read it.
 SOURCE = """log("hello", { n: 1 });
 const answer = agent("ready?");
@@ -29,10 +29,6 @@ FIRST_SCENARIO = "good"
 OLDER_CHILD = "older:good"
 # How long the fake child may outlive its host.
 GRACE_SECONDS = 3.0
-
-
-class NotAHost(Exception):
-    """The command does not start the child that it is given; the text says what was seen."""
 
 
 class Note(NamedTuple):
@@ -102,7 +98,28 @@ class Played(NamedTuple):
         """How the host ended and the end of its stderr, for a report."""
         ended = f"did not end within {self.timeout:g} s" if self.status is None else how_ended(self.status)
         said = self.stderr.strip()[-300:]
-        return f"the host: {ended}; stderr: {said!r}" if said else f"the host: {ended}; stderr is empty"
+        return f"the command: {ended}; stderr: {said!r}" if said else f"the command: {ended}; stderr is empty"
+
+
+class Playing(NamedTuple):
+    """Whom the kit plays.
+
+    Attributes:
+        placeholder: what stands for its path in a command.
+        module: the program.
+        variable: of the environment, with its path.
+        source: of the workflow that is to be run.
+        noun: what it is called.
+    """
+
+    placeholder: str
+    module: str
+    variable: str
+    source: str
+    noun: str
+
+
+CHILD = Playing("{child}", "flowcage.conformance.fake_child", "FLOWCAGE_CHILD", SOURCE, "child")
 
 
 class HostSubject:
@@ -112,11 +129,13 @@ class HostSubject:
         command: program and arguments. ``{child}`` in them is replaced by the path of the fake child,
             ``{workflow}`` by that of a workflow file.
         timeout: seconds that a run of the host may take.
+        playing: what the kit plays, in place of a child.
     """
 
-    def __init__(self, command: Sequence[str], timeout: float) -> None:
+    def __init__(self, command: Sequence[str], timeout: float, playing: Playing = CHILD) -> None:
         self._command = command
         self._timeout = timeout
+        self._playing = playing
         self._played: dict[str, Played] = {}
         self._locks: dict[str, Lock] = {}
         self._lock = Lock()
@@ -134,19 +153,24 @@ class HostSubject:
                 self._played[check.needs] = self.play(check.needs)
         played = self._played[check.needs]
         if not played.notes:
-            raise Deviation(f"the host did not start the child that it was given; {played.how_ended}")
+            raise Deviation(
+                f"it did not start the {self._playing.noun} that it was given; {played.how_ended}"
+            )
         check.run(played)
 
-    def require_host(self) -> None:
-        """Run the first scenario, to find out whether the command starts the child.
+    def require(self) -> None:
+        """Run the first scenario, to find out whether the command starts what the kit plays.
 
         Raises:
-            NotAHost: it does not.
+            Unfit: it does not.
             CannotStart: there is no such program.
         """
         self._played[FIRST_SCENARIO] = played = self.play(FIRST_SCENARIO)
         if not played.notes:
-            raise NotAHost(f"it did not start the child that it was given; {played.how_ended}")
+            raise Unfit(self._not_started(played))
+
+    def _not_started(self, played: Played) -> str:
+        return f"it did not start the {self._playing.noun} that it was given; {played.how_ended}"
 
     def play(self, scenario: str) -> Played:
         """Run the host against one scenario.
@@ -159,22 +183,24 @@ class HostSubject:
             transcript = Path(folder, "transcript.jsonl")
             transcript.touch()
             transcript.chmod(0o666)
-            child, workflow = Path(folder, "child"), Path(folder, "workflow.js")
+            played, workflow = Path(folder, self._playing.noun), Path(folder, "workflow.js")
             words = (
                 sys.executable,
                 "-I",
                 "-m",
-                "flowcage.conformance.fake_child",
+                self._playing.module,
                 scenario,
                 str(transcript),
             )
-            child.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
-            child.chmod(0o755)
-            workflow.write_text(SOURCE)
+            played.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            played.chmod(0o755)
+            workflow.write_text(self._playing.source)
             command = [
-                word.replace(CHILD, str(child)).replace(WORKFLOW, str(workflow)) for word in self._command
+                word.replace(self._playing.placeholder, str(played)).replace(WORKFLOW, str(workflow))
+                for word in self._command
             ]
-            program = Program(command, self._timeout, env=_environment(child))
+            variables = {self._playing.variable: str(played), "FLOWCAGE_CHECK_MESSAGES": "1"}
+            program = Program(command, self._timeout, env={**os.environ, **variables})
             try:
                 program.close_stdin()
                 status = program.wait()
@@ -190,12 +216,7 @@ class HostSubject:
                 )
             finally:
                 program.end()
-                _end(_notes(transcript))
-
-
-def _environment(child: Path) -> dict[str, str]:
-    """This process's environment, with the child's path and with message checks on in flowcage's host."""
-    return {**os.environ, "FLOWCAGE_CHILD": str(child), "FLOWCAGE_CHECK_MESSAGES": "1"}
+                _end(_notes(transcript), self._playing.module)
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -237,14 +258,14 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def _end(notes: list[Note]) -> None:
-    """Kill fake children that still run; they are the host's children, so they cannot be reaped here."""
+def _end(notes: list[Note], module: str) -> None:
+    """Kill what the kit plays where it still runs; these are the subject's children, and not reaped here."""
     import psutil
 
     for pid in _pids(notes):
         try:
             process = psutil.Process(pid)
-            if "flowcage.conformance.fake_child" in process.cmdline():
+            if module in process.cmdline():
                 process.kill()
         except psutil.Error:
             continue

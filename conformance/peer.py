@@ -32,16 +32,17 @@ class ChildPeer(Conversation):
         self.methods: list[str] = []
         self._isolation = isolation
 
-    def greeting(self) -> dict[str, Json]:
-        """The version, and the isolation that this peer asks for."""
+    def harmless(self) -> tuple[str, dict[str, Json]]:
+        """The first message."""
         asked = {} if self._isolation is None else {"isolation": self._isolation}
-        return {"protocolVersion": PROTOCOL_VERSION, **asked}
+        return "initialize", {"protocolVersion": PROTOCOL_VERSION, **asked}
 
     # ---- messages ----
 
     def initialize(self, **limits: int) -> dict[str, Any]:
         """Send `initialize` with limits by their wire names, and return its result."""
-        result: dict[str, Any] = self.request("initialize", **self.greeting(), limits=limits)
+        method, params = self.harmless()
+        result: dict[str, Any] = self.request(method, **params, limits=limits)
         self.is_initialized = True
         self.methods = result.get("methods", [])
         return result

@@ -176,6 +176,11 @@ class Program:
         said = self.stderr.decode("utf-8", "replace").strip()
         return f"{how}; stderr: {shown(said)}" if said else f"{how}; stderr is empty"
 
+    def told(self, deviation: Deviation) -> Deviation:
+        """A deviation with how the program ended, where it has."""
+        ended = self.status is not None
+        return Deviation(f"{deviation}; {self.how_it_ended()}") if ended else deviation
+
     def end(self) -> None:
         """Kill it and its process group, and reap it."""
         with suppress(ProcessLookupError, PermissionError):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowcage.conformance.check import Check, Deviation, shown
+from flowcage.conformance.check import Check, Deviation, Unfit, shown
 from flowcage.conformance.conversation import line
 from flowcage.conformance.peer import ChildPeer
 from flowcage.conformance.process import Program
 from flowcage.protocol import strictjson
 
 _FIRST_BYTES = 200
-
-
-class NotAChild(Exception):
-    """The command does not speak the protocol; the text says what was seen."""
 
 
 class ChildSubject:
@@ -39,16 +35,15 @@ class ChildSubject:
         try:
             check.run(ChildPeer(program))
         except Deviation as deviation:
-            ended = program.status is not None
-            raise Deviation(f"{deviation}; {program.how_it_ended()}" if ended else str(deviation)) from None
+            raise program.told(deviation) from None
         finally:
             program.end()
 
-    def require_child(self) -> None:
+    def require(self) -> None:
         """Send one request, to find out whether the command answers with a JSON-RPC reply.
 
         Raises:
-            NotAChild: it does not.
+            Unfit: it does not.
             CannotStart: the program does not exist or cannot be executed.
         """
         program = Program(self._command, self._timeout)
@@ -57,7 +52,7 @@ class ChildSubject:
             said, why = _first_line(program)
             if not _is_reply(said):
                 first = shown(said[:_FIRST_BYTES])
-                raise NotAChild(f"{why}: the first bytes of stdout are {first}; {program.how_it_ended()}")
+                raise Unfit(f"{why}: the first bytes of stdout are {first}; {program.how_it_ended()}")
         finally:
             program.end()
 

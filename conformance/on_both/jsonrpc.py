@@ -19,8 +19,9 @@ def echoes_with_error(peer: Conversation, identifier: str | int) -> None:
 def echoes(peer: Conversation, identifier: str | int) -> None:
     """An error reply and a result must have exactly this id."""
     echoes_with_error(peer, identifier)
-    peer.send(line("initialize", peer.greeting(), identifier))
-    peer.result_for(identifier, "initialize")
+    method, params = peer.harmless()
+    peer.send(line(method, params, identifier))
+    peer.result_for(identifier, method)
 
 
 @CHECKS.must("An id that is a string is echoed exactly.")
@@ -120,12 +121,6 @@ def other_version(peer: Conversation) -> None:
         refused_as_request(peer, b'{%s"id":7,"method":"poll"}' % version)
 
 
-@CHECKS.must("A request without a method is -32600.")
-def no_method(peer: Conversation) -> None:
-    for method in (b"", b',"method":5', b',"result":{}'):
-        refused_as_request(peer, b'{"jsonrpc":"2.0","id":7%s}' % method)
-
-
 def refused_as_request(peer: Conversation, data: bytes) -> None:
     """The line must be refused with -32600, under id 7 or null: JSON-RPC allows both for such an object."""
     peer.send(data + b"\n")
@@ -142,12 +137,13 @@ def unknown_method(peer: Conversation) -> None:
 
 @CHECKS.must("Params are by name only: a list is -32602.")
 def params_by_position(peer: Conversation) -> None:
-    sent = peer.send_request("initialize", ["1.0"])
+    sent = peer.send_request(peer.harmless()[0], ["1.0"])
     peer.error_for("invalid_params", sent)
 
 
 @CHECKS.must("Params that are no object and no list are -32602, too: null, text, a number.")
 def params_scalar(peer: Conversation) -> None:
     for params in (b"null", b'"1.0"', b"5"):
-        peer.send(b'{"jsonrpc":"2.0","id":7,"method":"initialize","params":%s}\n' % params)
+        method = peer.harmless()[0].encode()
+        peer.send(b'{"jsonrpc":"2.0","id":7,"method":"%s","params":%s}\n' % (method, params))
         peer.error_for("invalid_params", 7)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from flowcage.conformance.check import expect
 from flowcage.conformance.conversation import notification_line
 from flowcage.conformance.on_both import jsonrpc
-from flowcage.conformance.on_both.jsonrpc import UNKNOWN
+from flowcage.conformance.on_both.jsonrpc import UNKNOWN, refused_as_request
 from flowcage.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.conformance.peer import ChildPeer
 
 check = CHILD_CHECKS.theme("json-rpc", "protocol.md: JSON-RPC")
 jsonrpc.CHECKS.register(check)
+
+
+@check.must("A request without a method is -32600.")
+def no_method(child: ChildPeer) -> None:
+    for method in (b"", b',"method":5', b',"result":{}'):
+        refused_as_request(child, b'{"jsonrpc":"2.0","id":7%s}' % method)
 
 
 @check.must("invalid_params names the member by JSON Pointer, what is wrong, and the schema.")

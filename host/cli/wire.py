@@ -42,14 +42,18 @@ def schema(name: str | None, form: str | None, protocol: Protocol) -> None:
 @click.command(cls=Command)
 @click.option("--child", metavar="CMD", help="Check this child: CMD speaks the protocol on stdin and stdout.")
 @click.option("--host", metavar="CMD", help="Check this host: CMD runs {workflow} with the child {child}.")
+@click.option("--service", metavar="CMD",
+              help="Check this host of the host protocol: CMD speaks it on stdin and stdout.")  # fmt: skip
+@click.option("--client", metavar="CMD",
+              help="Check this client of it: CMD runs {workflow} with the host {host}.")  # fmt: skip
 @click.option("--list", "only_list", is_flag=True, help="Show the checks and run none.")
 @click.option("--only", metavar="PATTERN", help="Checks whose ids match, such as framing or '*/eof*'.")
 @click.option("--level", type=click.Choice(["MUST", "SHOULD"]), help="MUST leaves out recommendations.")
 @click.option("--timeout", type=Seconds(),
-              help="Time for one answer of a child (10s) or one run of a host (30s).")  # fmt: skip
+              help="Time for one answer (10s), or for one run of a host or client (30s).")  # fmt: skip
 @click.option("--junit", type=FilePath(), help="File for the findings, as JUnit XML.")
 def conformance(only_list: bool, **given: Any) -> None:
-    """Check a child, or a host, in any language, against the wire contract.
+    """Check a child or a host, or a host or a client of the host protocol, in any language.
 
     Exit status: 0 all passed, 1 some failed, 2 usage, or CMD does not speak the protocol.
     """

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
+from flowcage.conformance.command import KINDS
 from flowcage.conformance.on_child import CHILD_CHECKS
 from flowcage.conformance.on_host import HOST_CHECKS
 
@@ -67,9 +68,9 @@ def test_names_that_no_text_can_hold_are_told_as_far_as_they_go() -> None:
     assert "/isolation/\ufffd\ufffd[31m\n                ok: must be an object" in finished.stdout
 
 
-def test_list_shows_every_check_of_both_sides() -> None:
+def test_list_shows_every_check_of_every_kind() -> None:
     listed = flowcage("conformance", "--list").stdout.splitlines()
-    ids = [check.id for check in CHILD_CHECKS.checks] + [check.id for check in HOST_CHECKS.checks]
+    ids = [check.id for kind in KINDS.values() for check in kind.checks]
     assert [line.split()[0] for line in listed] == ids
 
 
@@ -142,8 +143,8 @@ def test_a_host_may_take_the_child_from_its_environment() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "give either --child CMD or --host CMD"),
-        (["--child", "a", "--host", "b"], "give either --child CMD or --host CMD"),
+        ([], "give one of --child CMD, --host CMD, --service CMD, --client CMD"),
+        (["--child", "a", "--host", "b"], "give one of --child CMD, --host CMD, --service CMD, --client CMD"),
         (["--child", ""], "--child is empty; expected a command: a program and its arguments"),
         (["--child", "'"], "--child: No closing quotation"),
         (["--child", "/no/such/program"], "/no/such/program: No such file or directory"),

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flowcage.conformance.on_child import CHILD_CHECKS
-from flowcage.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.command import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
-SECTIONS = sorted(
-    {check.section for check in CHILD_CHECKS.checks} | {check.section for check in HOST_CHECKS.checks}
-)
+SECTIONS = sorted({check.section for kind in KINDS.values() for check in kind.checks})
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -1,0 +1,1 @@
+"""Programs that speak the host protocol as a host, under test: the kit is their client."""
