@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from flowcage.conformance.check import Check
-from flowcage.conformance.on_child import CHILD_CHECKS
-from flowcage.conformance.on_host import HOST_CHECKS
+from flowcage.conformance.command import KINDS
 from tools.pages import page
 
 
@@ -19,8 +18,7 @@ def _table(checks: Sequence[Check[Any]]) -> Iterator[str]:
 
 
 SECTIONS: dict[str, Callable[[], Iterable[str]]] = {
-    "checks of a child": partial(_table, CHILD_CHECKS.checks),
-    "checks of a host": partial(_table, HOST_CHECKS.checks),
+    f"checks of a {name}": partial(_table, kind.checks) for name, kind in KINDS.items()
 }
 
 
