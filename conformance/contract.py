@@ -18,12 +18,14 @@ class Contract(NamedTuple):
     Attributes:
         methods: those of its messages.
         codes: of the errors that it may answer with, by kind.
+        says_all: whether params that fit their schema are never refused as invalid_params.
         violation: the first error of a message by its schema, such as ``start.params`` or ``error``.
     """
 
     methods: Collection[str]
     codes: Mapping[str, int]
     violation: Callable[[str, Any], Violation | None]
+    says_all: bool = True
 
 
 def _of_child(name: str, value: Any) -> Violation | None:
@@ -44,4 +46,4 @@ def _codes_of_host() -> dict[str, int]:
     return codes
 
 
-OF_HOST = Contract(methods("host"), _codes_of_host(), validate.host_error)
+OF_HOST = Contract(methods("host"), _codes_of_host(), validate.host_error, says_all=False)

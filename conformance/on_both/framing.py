@@ -7,8 +7,6 @@ from flowcage.conformance.conversation import Conversation, line
 
 CHECKS: Shared[Conversation] = Shared()
 
-MIB = 1 << 20
-
 
 @CHECKS.must("Blanks around the object, a carriage return too, are JSON's whitespace.")
 def blanks_around_a_message(peer: Conversation) -> None:
@@ -36,13 +34,6 @@ def lines_in_one_piece(peer: Conversation) -> None:
 @CHECKS.must("An empty line is no JSON text: -32700 with id null.")
 def empty_line(peer: Conversation) -> None:
     peer.refuses_line("parse_error", b"")
-
-
-@CHECKS.must("Before initialize a line may have 8 MiB and no more.")
-def default_maximum(peer: Conversation) -> None:
-    peer.send(padded(8 * MIB) + b"\n")
-    peer.error_for("method_not_found", 7)
-    peer.refuses_line("message_too_large", padded(8 * MIB + 1))
 
 
 def padded(size: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowcage.conformance.check import expect
 from flowcage.conformance.on_both import framing
-from flowcage.conformance.on_both.framing import MIB, padded
+from flowcage.conformance.on_both.framing import padded
 from flowcage.conformance.on_child.registry import CHILD_CHECKS
 from flowcage.conformance.peer import ChildPeer
 
@@ -12,6 +12,7 @@ check = CHILD_CHECKS.theme("framing", "protocol.md: Framing")
 framing.CHECKS.register(check)
 
 SMALL = 1000
+MIB = 1 << 20
 
 
 @check.must("A reply is one line: a newline in a value is escaped.")
@@ -45,3 +46,10 @@ def line_of_the_maximum(child: ChildPeer) -> None:
 def line_far_too_long(child: ChildPeer) -> None:
     child.initialize(maxMessageBytes=SMALL)
     child.refuses_line("message_too_large", b"x" * MIB)
+
+
+@check.must("Before initialize a line may have 8 MiB and no more.")
+def default_maximum(child: ChildPeer) -> None:
+    child.send(padded(8 * MIB) + b"\n")
+    child.error_for("method_not_found", 7)
+    child.refuses_line("message_too_large", padded(8 * MIB + 1))

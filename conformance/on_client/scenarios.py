@@ -106,7 +106,7 @@ SCENARIOS: dict[str, Scenario] = {
     "unknown-notification": Scenario(tells=[_UNKNOWN_NOTIFICATION]),
     "failed": Scenario(outcome={"verdict": "failed", "error": _FAILURE}),
     "cancelled-run": _ended("cancelled"),
-    "timeout": _ended("timeout"),
+    "timeout": _ended("wall_timeout"),
     "unknown-verdict": _ended(UNKNOWN_TYPE),
     "overloaded": Scenario(change=refusing("run.start", "overloaded", quota="runs", retryAfterSeconds=1)),
     "unknown-kind": Scenario(change=refusing("run.start", UNKNOWN_TYPE)),

@@ -12,7 +12,7 @@ ASKS = "export default await agent('what?');"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 STRUCTURED = "export default await agent('how many?', { schema: args });"
 CAUGHT = "export default await agent('what?').catch((error) => `caught: ${error.message}`);"
-RETRIED = "export default await agent('again', { retry: { attempts: 2 } });"
+RETRIED = "export default await agent('again', { retry: { maxAttempts: 2, backoffMs: 1 } });"
 
 
 @check.must("agent.ask tells the prompt, the options and what stands in them.")

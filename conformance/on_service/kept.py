@@ -113,16 +113,18 @@ def remembered(service: ServicePeer) -> None:
 
 @check.must("run.answer and run.reject answer a question; one whose answer does not fit stays open.")
 def answered(service: ServicePeer) -> None:
-    service.require_store()
     service.initialize("agent")
+    service.require_store()
     source = (
-        "export default [await ask('n?', { schema: args }), await ask('m?').catch((error) => error.message)];"
+        "const { ask } = SW.extra; const first = await ask('n?', { schema: args });"
+        "export default [first, await ask('m?').catch((error) => error.message)];"
     )
     run_id = service.start(source, args={"type": "integer"}, events=True)
     first = service.event("question_asked")["questionId"]
     service.refused("answer_does_not_fit", "run.answer", runId=run_id, questionId=first, value="many")
     service.request("run.answer", runId=run_id, questionId=first, value=3)
     second = service.event("question_asked", 2)["questionId"]
+    service.refused("question_not_open", "run.answer", runId=run_id, questionId=first, value=4)
     service.request("run.reject", runId=run_id, questionId=second, message="not today")
     expect("the result", service.outcome(run_id).get("result"), [3, "not today"])
-    service.refused("question_not_open", "run.answer", runId=run_id, questionId=second, value=1)
+    service.refused("run_has_ended", "run.answer", runId=run_id, questionId=second, value=1)

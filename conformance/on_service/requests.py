@@ -10,7 +10,7 @@ check = SERVICE_CHECKS.theme("service-requests", "host-protocol.md: Answering re
 
 CHILD = "export default await workflow('gate', { strict: true }).catch((error) => error.message);"
 EXEC = "export default await SW.sandbox.exec('tests', args).catch((error) => error.message);"
-QUESTION = "export default await ask('Deploy?').catch((error) => error.message);"
+QUESTION = "export default await SW.extra.ask('Deploy?').catch((error) => error.message);"
 PROGRAM = {"command": "make", "args": ["test"]}
 
 
@@ -60,7 +60,7 @@ def question(service: ServicePeer) -> None:
 @check.must("A question whose answer does not fit is put once more, with problem.")
 def wrong_answer(service: ServicePeer) -> None:
     run_id = service.start(
-        "export default await ask('How many?', { schema: args });", args={"type": "integer"}
+        "export default await SW.extra.ask('How many?', { schema: args });", args={"type": "integer"}
     )
     first = service.asked("question.ask")
     expect(
@@ -106,9 +106,8 @@ def not_handled(service: ServicePeer) -> None:
 @check.must("request.cancelled with reason ended tells of each open request of a run that is cancelled.")
 def cancelled(service: ServicePeer) -> None:
     service.initialize(*EVERY_HANDLER)
-    source = (
-        "export default await Promise.all([agent('a'), workflow('w'), ask('q'), SW.sandbox.exec('p', args)]);"
-    )
+    calls = "[agent('a'), workflow('w'), SW.extra.ask('q'), SW.sandbox.exec('p', args)]"
+    source = f"export default await Promise.all({calls});"
     run_id = service.start(source, args=PROGRAM)
     methods = ("agent.ask", "workflow.get", "question.ask", "sandbox.exec")
     asked = [service.asked(method) for method in methods]

@@ -72,10 +72,10 @@ def syntax(service: ServicePeer) -> None:
     expect("verdict and kind", [outcome["verdict"], outcome["error"]["kind"]], ["failed", "syntax"])
 
 
-@check.must("A run over timeoutSeconds has verdict timeout.")
+@check.must("A run over timeoutSeconds has verdict wall_timeout.")
 def timeout(service: ServicePeer) -> None:
     run_id = service.start(WAITS, options={"timeoutSeconds": 0.5})
-    expect("the verdict", service.outcome(run_id)["verdict"], "timeout")
+    expect("the verdict", service.outcome(run_id)["verdict"], "wall_timeout")
 
 
 @check.must("limits hold for the child: a step over stepTimeoutMs fails with kind timeout.")

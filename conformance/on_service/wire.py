@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowcage.conformance.check import expect
 from flowcage.conformance.conversation import line, notification_line
 from flowcage.conformance.on_both import framing, jsonrpc, jsontext
+from flowcage.conformance.on_both.framing import padded
 from flowcage.conformance.on_both.jsonrpc import UNKNOWN, refused_as_request
 from flowcage.conformance.on_service.registry import SERVICE_CHECKS
 from flowcage.conformance.service.peer import ServicePeer
@@ -26,6 +27,19 @@ def only_newline_ends_a_line(service: ServicePeer) -> None:
     expect("the prompt", asked.params["prompt"], TEXT)
     service.answer(asked, value=TEXT)
     expect("the result", service.outcome("separators").get("result"), [TEXT, TEXT])
+
+
+@check.must("A line of exactly maxMessageBytes, its newline not counted, is read.")
+def line_of_the_maximum(service: ServicePeer) -> None:
+    service.send(padded(service.initialize()["maxMessageBytes"]) + b"\n")
+    service.error_for("method_not_found", 7)
+
+
+@check.must("A longer line is message_too_large with id null, however long it is, and skipped.")
+def line_too_long(service: ServicePeer) -> None:
+    most = service.initialize()["maxMessageBytes"]
+    service.refuses_line("message_too_large", padded(most + 1))
+    service.refuses_line("message_too_large", b"x" * (2 * most))
 
 
 check = SERVICE_CHECKS.theme("service-json-rpc", SECTION)
