@@ -20,7 +20,7 @@ from flowcage.child.cage.highwater import HighWater
 from flowcage.child.engine.errors import Interrupted, JavaScriptError, OutOfMemory
 from flowcage.child.sandbox.crossing import UsualLine
 from flowcage.child.sandbox.failures import interruption, without_run
-from flowcage.child.sandbox.program import check
+from flowcage.child.sandbox.program import check, imports
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.sandbox.replay.execution import Replaying
 from flowcage.protocol import encode, errors, strictjson
@@ -30,6 +30,7 @@ from flowcage.protocol.messages import (
     Advance,
     Check,
     Drain,
+    Imports,
     Poll,
     Replay,
     Resolve,
@@ -39,7 +40,7 @@ from flowcage.protocol.messages import (
     Take,
 )
 
-OfARun: TypeAlias = Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Replay | Sites
+OfARun: TypeAlias = Start | Run | Check | Imports | Poll | Take | Drain | Resolve | Advance | Replay | Sites
 
 
 class ChildRun:
@@ -81,8 +82,8 @@ class ChildRun:
                 return self._new_execution().start(message)
             case Run():
                 return self._run(message)
-            case Check():
-                return self._check(message)
+            case Check() | Imports():
+                return self._look_at(message)
             case Poll() | Take() | Drain() | Resolve() | Advance() | Replay() | Sites():
                 return self._use_execution(message)
             case _:
@@ -204,10 +205,12 @@ class ChildRun:
             message = "memoryBytes, stackBytes or addressSpaceBytes is too small for any workflow"
             raise errors.run_failure(errors.MEMORY, "InternalError", message) from None
 
-    def _check(self, message: Check) -> str:
+    def _look_at(self, message: Check | Imports) -> str:
         realm = self._new_realm()
         try:
             with realm.watchdog.step(), realm.context.scope():
+                if isinstance(message, Imports):
+                    return strictjson.dumps(encode.imports(imports(realm, message)))
                 return strictjson.dumps(encode.checked(check(realm, message)))
         except Interrupted as stopped:
             raise interruption(stopped) from None

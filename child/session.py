@@ -54,6 +54,7 @@ from flowcage.protocol.messages import (
     Advance,
     Check,
     Drain,
+    Imports,
     Initialize,
     Isolation,
     Layer,
@@ -73,7 +74,7 @@ from flowcage.protocol.state import READY
 CloseCage: TypeAlias = Callable[[Limits, Isolation | None], tuple[Limits, dict[str, Layer]]]
 
 # Messages that compile or run JavaScript: replies that are ready must not wait for them.
-_TAKES_TIME = (Start, Run, Check, Poll, Take, Drain, Advance, Replay)
+_TAKES_TIME = (Start, Run, Check, Imports, Poll, Take, Drain, Advance, Replay)
 
 
 def _is_closed_already(_limits: Limits, _isolation: Isolation | None) -> NoReturn:

@@ -28,7 +28,7 @@ RESULT = "conformance-result-7b1e"
 UNKNOWN_TYPE = "from-the-future"
 SLEEP_MS = 300
 OLDER = "older:"
-ADDED = ("run", "advance", "replay", "sites")  # to 1.0, later
+ADDED = ("run", "advance", "replay", "sites", "imports")  # to 1.0, later
 MAX_LIFETIME_SECONDS = 60.0
 MIB = 1 << 20
 LIMITS = Limits().to_wire()
@@ -70,10 +70,11 @@ class Model:
             return {"result": {}}
         if self.is_older and method in ADDED:
             return error("method_not_found")
-        if not self.initialized or (method not in ("start", "run", "check") and not self.started):
+        if not self.initialized or (method not in ("start", "run", "check", "imports") and not self.started):
             return error("invalid_state", state="new")
         known: dict[str, Callable[[], Message]] = {
             "check": lambda: self._check(params),
+            "imports": lambda: {"imports": []},
             "start": self._start,
             "poll": self._poll,
             "take": lambda: {"requests": self._take()},

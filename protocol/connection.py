@@ -49,7 +49,7 @@ from flowcage.protocol.errors import (
 )
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 from flowcage.protocol.messages import Initialize, Message, RequestId
-from flowcage.protocol.state import CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
+from flowcage.protocol.state import BEFORE_A_RUN, CLOSED, FAILED, NEW, ON_FAILURE, READY, TRANSITIONS, why_not
 
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % strictjson.MAX_INTEGER_DIGITS)
 
@@ -285,7 +285,7 @@ class HostConnection(_Endpoint):
             return
         if method == "initialize":
             self.state = NEW
-        elif self.state != NEW and failure.data["kind"] in RUN_FAILURES and method != "check":
+        elif self.state != NEW and failure.data["kind"] in RUN_FAILURES and method not in BEFORE_A_RUN:
             self.state = FAILED
         elif self.state != NEW and method in ("start", "run"):
             self.state = READY

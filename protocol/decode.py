@@ -24,6 +24,7 @@ from flowcage.protocol.messages import (
     Checked,
     Drained,
     Finding,
+    Import,
     Initialized,
     Layer,
     Log,
@@ -146,6 +147,12 @@ def sites(result: Any) -> Places:
         each.string("id", minimum=1): _place(each)
         for each in Members(result, "sites.result").objects("sites")
     }
+
+
+def imports(result: Any) -> tuple[Import, ...]:
+    """Build the result of `imports`."""
+    found = Members(result, "imports.result").objects("imports")
+    return tuple(Import(each.string("specifier"), *_place(each)) for each in found)
 
 
 def _place(members: Members) -> tuple[int | None, int | None]:
@@ -275,5 +282,6 @@ _RESULTS: dict[str, Callable[[Any], Any]] = {
     "initialize": initialized,
     "start": started,
     "check": checked,
+    "imports": imports,
     "sites": sites,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from flowcage._hints import Any, assert_never
 from flowcage.protocol.limits import Limits, camel_case
@@ -15,6 +15,8 @@ from flowcage.protocol.messages import (
     Checked,
     Drain,
     Finding,
+    Import,
+    Imports,
     Initialize,
     Initialized,
     Message,
@@ -57,7 +59,10 @@ def params(message: Message) -> dict[str, Any]:
         case Check():
             asked = {name: True for name in ("findings", "outline") if getattr(message, name)}
             named = {"sourceName": message.source_name, "dialect": message.dialect}
-            return {"source": message.source, **named, **asked}
+            modules = {"modules": dict(message.modules)} if message.modules else {}
+            return {"source": message.source, **named, **asked, **modules}
+        case Imports():
+            return _set(message)
         case Resolve():
             return _resolve(message)
         case Advance() | Replay():
@@ -68,7 +73,7 @@ def params(message: Message) -> dict[str, Any]:
             assert_never(message)
 
 
-def _set(message: Start | Run) -> dict[str, Any]:
+def _set(message: Start | Run | Imports) -> dict[str, Any]:
     defaults = message._field_defaults
     return {
         camel_case(name): _PARTS[name](value) if name in _PARTS else value
@@ -126,11 +131,20 @@ def checked(result: Checked) -> dict[str, Any]:
     return told if isinstance(result.outline, Missing) else told | {"outline": result.outline}
 
 
+def imports(found: Iterable[Import]) -> dict[str, Any]:
+    """The result of `imports`."""
+    return {"imports": [_present(**each._asdict()) for each in found]}
+
+
 def _finding(value: Finding) -> dict[str, Any]:
     return _present(**{camel_case(name): member for name, member in value._asdict().items()})
 
 
-_PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {"budget": budget, "limits": Limits.to_wire}
+_PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "budget": budget,
+    "limits": Limits.to_wire,
+    "modules": dict,
+}
 
 
 def _peer(value: Peer | None) -> dict[str, str] | None:

@@ -172,6 +172,11 @@ class Members:
         nested = self.object(name)
         return MISSING if nested is None else nested._members
 
+    def texts(self, name: str) -> dict[str, str]:
+        """An object of strings, required."""
+        nested = self.nested(name)
+        return {member: nested.string(member) for member in nested.names}
+
     def object(self, name: str) -> Members | None:
         """An object to read, or None where it is absent."""
         if name not in self._members:

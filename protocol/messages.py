@@ -5,20 +5,24 @@ build twenty of them would double its start-up time. Nor does a module with a na
 ``annotations`` from ``__future__``: typing would compile each annotation by itself.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from flowcage._hints import Any, Literal, NamedTuple, TypeAlias
 from flowcage.protocol.layers import Initialized as Initialized
 from flowcage.protocol.layers import Layer as Layer
 from flowcage.protocol.layers import Peer as Peer
 from flowcage.protocol.limits import NO_LIMITS, Limits
+from flowcage.protocol.sources.findings import SEVERITIES as SEVERITIES
+from flowcage.protocol.sources.findings import Finding as Finding
+from flowcage.protocol.sources.findings import Import as Import
 
 Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["strict", "best_effort", "none"]
 Dialect: TypeAlias = Literal["auto", "module", "script"]
-Severity: TypeAlias = Literal["error", "warning", "note"]
 RequestId: TypeAlias = str | int
 ISOLATIONS: tuple[Isolation, ...] = ("strict", "best_effort", "none")
 DIALECTS: tuple[Dialect, ...] = ("auto", "module", "script")
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Missing:
@@ -29,6 +33,8 @@ class Missing:
 
 
 MISSING = Missing()
+
+NO_MODULES: Mapping[str, str] = MappingProxyType({})
 
 
 # ---- host to child ---------------------------------------------------------------------------
@@ -62,6 +68,7 @@ class Start(NamedTuple):
         args: any JSON.
         describe: whether the result shall tell the dialect.
         limits: limits to lower for this run; 0 leaves one as it is. Children without `run` ignore them.
+        modules: what it may import, by its names (`sources.names`). Children without `imports` ignore it.
     """
 
     source: str
@@ -71,6 +78,7 @@ class Start(NamedTuple):
     dialect: Dialect = "auto"
     describe: bool = False
     limits: Limits = NO_LIMITS
+    modules: Mapping[str, str] = NO_MODULES
 
 
 class Run(NamedTuple):
@@ -83,12 +91,14 @@ class Run(NamedTuple):
     dialect: Dialect = "auto"
     describe: bool = False
     limits: Limits = NO_LIMITS
+    modules: Mapping[str, str] = NO_MODULES
 
 
 class Check(NamedTuple):
     """Compile a workflow and read its `meta`, without running its body.
 
     `findings`, `outline`: whether the result shall have what is probably wrong with the source, its outline.
+    `modules`: as in `Start`.
     """
 
     source: str
@@ -96,6 +106,15 @@ class Check(NamedTuple):
     dialect: Dialect = "auto"
     findings: bool = False
     outline: bool = False
+    modules: Mapping[str, str] = NO_MODULES
+
+
+class Imports(NamedTuple):
+    """Tell which modules a source imports that stand beside it. None of its code runs."""
+
+    source: str
+    source_name: str = "workflow.js"
+    dialect: Dialect = "auto"
 
 
 class Poll(NamedTuple):
@@ -157,11 +176,12 @@ class Shutdown(NamedTuple):
     """Answer, then exit 0."""
 
 
-Message: TypeAlias = (
-    Initialize | Start | Run | Check | Poll | Take | Drain | Resolve | Advance | Replay | Sites | Shutdown
-)
+OfSource: TypeAlias = Initialize | Start | Run | Check | Imports
+OfRun: TypeAlias = Poll | Take | Drain | Resolve | Advance | Replay | Sites
+Message: TypeAlias = OfSource | OfRun | Shutdown
 
-_KINDS = (Initialize, Start, Run, Check, Poll, Take, Drain, Resolve, Advance, Replay, Sites, Shutdown)
+_OF_SOURCE = (Initialize, Start, Run, Check, Imports)
+_KINDS = (*_OF_SOURCE, Poll, Take, Drain, Resolve, Advance, Replay, Sites, Shutdown)
 METHODS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in _KINDS}
 METHOD_NAMES: dict[type[Message], str] = {kind: name for name, kind in METHODS.items()}
 
@@ -242,25 +262,6 @@ class Started(NamedTuple):
     """The result of `start`; `dialect` is `MISSING` where it was not asked for or could not be found."""
 
     dialect: Literal["module", "script"] | Missing = MISSING
-
-
-class Finding(NamedTuple):
-    """Something in a source that is probably wrong. Lines and columns are from 1, columns in characters.
-
-    Attributes:
-        kind: the rule that found it.
-        end_line, end_column: the place behind what is meant, None where it is not told.
-        hint: what to do instead.
-    """
-
-    kind: str
-    severity: Severity
-    message: str
-    line: int
-    column: int
-    end_line: int | None = None
-    end_column: int | None = None
-    hint: str | None = None
 
 
 class Checked(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flowcage._hints import Any
 from flowcage.protocol.limits import FIELD_NAMES, LOWERABLE_WIRE_NAMES, MAX_LIMIT, NO_LIMITS, Limits
@@ -10,10 +10,12 @@ from flowcage.protocol.members import Members
 from flowcage.protocol.messages import (
     DIALECTS,
     ISOLATIONS,
+    NO_MODULES,
     Advance,
     Budget,
     Check,
     Drain,
+    Imports,
     Initialize,
     Message,
     Ok,
@@ -67,6 +69,15 @@ def _source(members: Members) -> tuple[str, str, Any]:
     )
 
 
+def _modules(members: Members) -> Mapping[str, str]:
+    return members.texts("modules") if "modules" in members else NO_MODULES
+
+
+def _check(members: Members) -> Check:
+    asked = members.flag("findings"), members.flag("outline")
+    return Check(*_source(members), *asked, _modules(members))
+
+
 def _start(members: Members) -> Start:
     source, source_name, dialect = _source(members)
     budget, asked = members.object("budget"), members.object("limits")
@@ -78,6 +89,7 @@ def _start(members: Members) -> Start:
         dialect,
         members.flag("describe"),
         limits(asked, NO_LIMITS, LOWERABLE_WIRE_NAMES) if asked else NO_LIMITS,
+        _modules(members),
     )
 
 
@@ -119,7 +131,8 @@ PARAMS: dict[str, Callable[[Members], Message]] = {
     "initialize": _initialize,
     "start": _start,
     "run": _run,
-    "check": lambda members: Check(*_source(members), members.flag("findings"), members.flag("outline")),
+    "check": _check,
+    "imports": lambda members: Imports(*_source(members)),
     "poll": lambda _: Poll(),
     "take": lambda _: Take(),
     "drain": lambda _: Drain(),

@@ -9,8 +9,8 @@ the host acts on: `stalled` while requests are outstanding, or an error kind tha
 the host.
 
 `MAY_FAIL` has, by method, the kinds of error that may answer it. The host sends only what the contract
-allows, so after `initialize` a refused message breaks the contract; `check` alone may be unknown, to an older
-child.
+allows, so after `initialize` a refused message breaks the contract; `check` and `imports` alone may be
+unknown, to an older child.
 
 `CONTRADICTIONS` has pairs of what the host knows of the run (`Known`) and what a drain reports (`Said`) that
 cannot both be true. The host counts outstanding requests with those of the reply itself before it looks up
@@ -44,6 +44,7 @@ MAY_FAIL: dict[str, frozenset[str]] = {
         }
     ),
     "check": errors.RUN_FAILURES | {errors.METHOD_NOT_FOUND},
+    "imports": errors.RUN_FAILURES | {errors.METHOD_NOT_FOUND},
     "start": errors.RUN_FAILURES,
     "run": errors.RUN_FAILURES,
     "poll": errors.RUN_FAILURES,

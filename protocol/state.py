@@ -16,6 +16,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (NEW, "initialize"): READY,
     (NEW, "shutdown"): CLOSED,
     (READY, "check"): READY,
+    (READY, "imports"): READY,
     (READY, "start"): RUNNING,
     (READY, "run"): RUNNING,
     (READY, "shutdown"): CLOSED,
@@ -36,6 +37,9 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (FAILED, "sites"): FAILED,
     (FAILED, "shutdown"): CLOSED,
 }
+
+# A failure of theirs is none of a run.
+BEFORE_A_RUN = ("check", "imports")
 
 # The state after a message that was answered with a failure of the run; where a pair is missing, it does not
 # change.

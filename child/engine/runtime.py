@@ -22,8 +22,8 @@ _ROOM_TO_STOP = 256 * 1024  # of heap and of stack, for the uncatchable error an
 class Modules(Protocol):
     """Resolves and loads modules for the engine. A method that fails returns 0 with an exception pending."""
 
-    def normalize(self, specifier: bytes) -> int:
-        """The module that a specifier names: its name as a C string of the engine's, which frees it."""
+    def normalize(self, importer: bytes, specifier: bytes) -> int:
+        """The module that an import names: its name as a C string of the engine's, which frees it."""
 
     def load(self, name: bytes) -> int:
         """The address of the compiled module of this name."""
@@ -137,8 +137,8 @@ def _interrupt(_runtime: int, address: int) -> int:
     return int(_runtimes[address].must_stop())
 
 
-def _normalize(_context: int, _base: bytes, specifier: bytes, address: int) -> int:
-    return _runtimes[address].modules.normalize(specifier)
+def _normalize(_context: int, importer: bytes, specifier: bytes, address: int) -> int:
+    return _runtimes[address].modules.normalize(importer, specifier)
 
 
 def _load(_context: int, name: bytes, address: int) -> int:

@@ -51,7 +51,7 @@ class Evaluation:
             try:
                 promise = context.evaluate(self._program.module)
             except JavaScriptError:  # it could not be linked: it imports a name that does not exist
-                raise self._program.text.link_error(take_error(self._realm)) from None
+                raise self._program.siblings.link_error(take_error(self._realm)) from None
             context.mark_handled(promise)  # `_begin_default` reads its rejection
             self._module_promise = context.keep(promise)
 

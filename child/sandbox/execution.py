@@ -18,7 +18,7 @@ settled (`tests/child/test_heap.py::test_an_answer_that_fills_the_heap_ends_the_
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.sandbox.crossing import (
@@ -37,7 +37,7 @@ from flowcage.child.sandbox.source import encoded
 from flowcage.child.sandbox.standing import Standing
 from flowcage.protocol import encode, strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import MISSING, Dialect, Resolve, Run, Start, Started
+from flowcage.protocol.messages import MISSING, NO_MODULES, Dialect, Resolve, Run, Start, Started
 
 
 class Execution(Standing):
@@ -195,7 +195,7 @@ class Execution(Standing):
         install(self._realm, message)
         self._message_prefix = ""
         source = encoded(message.source)
-        self._compile(source, message.source_name, message.dialect, message.describe)
+        self._compile(source, message.source_name, message.dialect, message.describe, message.modules)
 
     def _open_and_compile(self, line: UsualLine) -> bool:
         if (opened := open_run(self._realm, line)) is None:
@@ -203,8 +203,15 @@ class Execution(Standing):
         self._compile(*opened)
         return True
 
-    def _compile(self, source: bytes, name: str, dialect: Dialect, describe: bool) -> None:
-        program = compile_workflow(self._realm, source, name, dialect)
+    def _compile(
+        self,
+        source: bytes,
+        name: str,
+        dialect: Dialect,
+        describe: bool,
+        modules: Mapping[str, str] = NO_MODULES,
+    ) -> None:
+        program = compile_workflow(self._realm, source, name, dialect, modules)
         if describe:
             self._started = program.described()
         self._evaluation = Evaluation(self._realm, program)

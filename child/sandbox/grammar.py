@@ -78,6 +78,7 @@ class Parts(NamedTuple):
         meta: the initializer of ``export const meta``.
         other_exports: where each export begins that is not of a declaration, such as ``export default``.
         exported: the names that are exported; None where the tree has an error.
+        own_exports: those of them that come from no other module.
         reexports: exports from other modules.
         specifiers: those of import declarations and of reexports.
         dynamic_imports: the first arguments of ``import()`` calls, anywhere.
@@ -91,6 +92,7 @@ class Parts(NamedTuple):
     meta: tuple[int, int] | None
     other_exports: list[int]
     exported: list[str] | None
+    own_exports: list[str]
     reexports: list[tuple[int, int]]
     specifiers: list[Import]
     dynamic_imports: list[Import]
@@ -129,7 +131,9 @@ def parse(source: bytes, bounds: Bounds) -> Parts:
 
 def _top_level(source: bytes, root: Node) -> Parts:
     exported: list[str] | None = None if root.has_error else []
-    parts = Parts([], [], [], _meta(source, root), [], exported, [], [], [], _unawaited_call(source, root))
+    parts = Parts(
+        [], [], [], _meta(source, root), [], exported, [], [], [], [], _unawaited_call(source, root)
+    )
     for node in children(root):
         if node.type == "import_statement":
             parts.imports.append((node.start_byte, node.end_byte))
@@ -141,7 +145,9 @@ def _top_level(source: bytes, root: Node) -> Parts:
             else:
                 parts.other_exports.append(keyword.start_byte)
             if exported is not None:
-                exported.extend(_exported(source, node))
+                names = list(_exported(source, node))
+                exported.extend(names)
+                parts.own_exports.extend(names if node.child_by_field_name("source") is None else ())
         if (specifier := node.child_by_field_name("source")) is not None:
             parts.specifiers.append(_import(source, specifier))
             if node.type == "export_statement":

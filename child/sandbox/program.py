@@ -1,21 +1,25 @@
 """Compiles a workflow's source: decides its dialect, and refuses what cannot run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flowcage._hints import Any, Literal, NamedTuple
 from flowcage.child.engine.capi import JSValue
 from flowcage.child.engine.errors import JavaScriptError
 from flowcage.child.sandbox import meta, source
 from flowcage.child.sandbox.failures import missing_default
-from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT
+from flowcage.child.sandbox.modules.linked import Linked
+from flowcage.child.sandbox.modules.named import Named
+from flowcage.child.sandbox.modules.siblings import Siblings, engine_name
 from flowcage.child.sandbox.realm import Realm
 from flowcage.child.sandbox.workflow_text import WorkflowText
-from flowcage.protocol import strictjson
+from flowcage.protocol import errors, strictjson
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.messages import Check, Checked, Dialect, Started
+from flowcage.protocol.messages import NO_MODULES, Check, Checked, Dialect, Import, Imports, Started
+from flowcage.protocol.sources.names import MAX_MODULES
 
 # The engine's message for a return outside of functions, which alone makes a source a script.
 _RETURN_ERROR = "return not in a function"
+_RETURN_IN_MODULE = "return outside of a function: what is imported is a module, which has exports instead"
 # By the member of the result; empty where `initialize` has not asked for them.
 _READERS: dict[str, Callable[[WorkflowText, Checked], Any]] = {}
 
@@ -25,17 +29,22 @@ class Program(NamedTuple):
 
     Attributes:
         module: the compiled module.
-        text: the source that it was compiled from.
+        siblings: the source that it was compiled from, and the modules that came with it.
         dialect: the one that was asked for, or found.
         may_be_script: whether the module counts as a script if `meta` is its only export (``auto``).
         has_return: False for a script without a return outside of functions.
     """
 
     module: JSValue
-    text: WorkflowText
+    siblings: Siblings
     dialect: Literal["module", "script"]
     may_be_script: bool = False
     has_return: bool = True
+
+    @property
+    def text(self) -> WorkflowText:
+        """The source that it was compiled from."""
+        return self.siblings.entry
 
     def is_script(self, exported: list[str]) -> bool:
         """Whether the program is a script, given the names that its module exports."""
@@ -76,11 +85,13 @@ class Refusal(Exception):
         self.return_offset = return_offset
 
 
-def compile_workflow(realm: Realm, given: bytes, name: str, dialect: Dialect) -> Program:
+def compile_workflow(
+    realm: Realm, given: bytes, name: str, dialect: Dialect, modules: Mapping[str, str] = NO_MODULES
+) -> Program:
     """Compile a workflow, and for ``auto`` decide its dialect.
 
     The engine decides: what compiles as a module is one. Where its first error is a top-level ``return``, the
-    source is a script.
+    source is a script. Of the modules those are compiled that it imports.
 
     Raises:
         ErrorReply: kind ``syntax``, ``import``, ``limit``, ``memory`` or ``stack``; ``syntax`` also where
@@ -88,32 +99,38 @@ def compile_workflow(realm: Realm, given: bytes, name: str, dialect: Dialect) ->
         Interrupted: the time of the step is over.
     """
     text = WorkflowText(given, name, realm.parse_bounds)
-    text.refuse_fence()
+    if len(modules) > MAX_MODULES:
+        message = f"a workflow may have {MAX_MODULES} modules beside it, not {len(modules)}"
+        raise errors.run_failure(errors.LIMIT, "RangeError", message, sourceName=name)
+    siblings = realm.siblings = Siblings(text, modules, realm.parse_bounds)
+    for each in siblings.given():
+        each.refuse_fence()
     try:
-        program = _compile_either(realm, text, dialect)
+        program = _compile_either(realm, siblings, dialect)
     except Refusal as refusal:
         raise refusal.reply from None
+    siblings.close()
     if meta.is_mentioned(text.utf8) and text.parts_if_small() is not None:
         read_meta(realm, text)
-    if DYNAMIC_IMPORT.search(text.utf8):
-        text.parts_if_small()  # parsed now: when the import runs, the heap may have filled the memory
-        realm.frame_of_import = text.frame_of_import
     return program
 
 
-def _compile_either(realm: Realm, text: WorkflowText, dialect: Dialect) -> Program:
+def _compile_either(realm: Realm, siblings: Siblings, dialect: Dialect) -> Program:
+    text = siblings.entry
     if dialect == "script":
-        return _compile_script(realm, text)
+        return _compile_script(realm, siblings)
     try:
         module = _compile(realm, text, text.utf8)
-        return Program(module, text, "module", may_be_script=dialect == "auto")
+        return Program(module, siblings, "module", may_be_script=dialect == "auto")
     except Refusal as refusal:
         if dialect == "module" or refusal.return_offset is None:
             raise
-    return _compile_script(realm, text)
+    return _compile_script(realm, siblings)
 
 
-def _compile_script(realm: Realm, text: WorkflowText) -> Program:
+def _compile_script(realm: Realm, siblings: Siblings) -> Program:
+    text = siblings.entry
+    siblings.take_for_script()
     parts = text.parts()
     if parts.other_exports:
         message = "a script returns its result; it can export declarations, but not default or a list"
@@ -121,7 +138,7 @@ def _compile_script(realm: Realm, text: WorkflowText) -> Program:
     returns = _require_closed(realm, text, parts.returns)
     wrapped, first_line = source.as_function(text.utf8, parts)
     module = _compile(realm, text, wrapped, first_line)
-    return Program(module, text, "script", has_return=bool(returns))
+    return Program(module, siblings, "script", has_return=bool(returns))
 
 
 def _require_closed(realm: Realm, text: WorkflowText, returns: list[int]) -> list[int]:
@@ -146,10 +163,9 @@ def _require_closed(realm: Realm, text: WorkflowText, returns: list[int]) -> lis
 
 def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1) -> JSValue:
     realm.refused_import = None
-    # A source whose name is that of a virtual module must not be imported in its place.
-    module_name = f"./{text.name}" if text.name.startswith("workflow:") else text.name
+    name = engine_name(text.name).decode()
     try:
-        compiled = realm.compile(utf8, module_name, module=True, first_line=first_line)
+        compiled = realm.compile(utf8, name, module=True, first_line=first_line)
     except JavaScriptError:
         refusal = _refusal(realm, text, realm.take_error())
         realm.watchdog.check()
@@ -159,9 +175,14 @@ def _compile(realm: Realm, text: WorkflowText, utf8: bytes, first_line: int = 1)
 
 
 def _refusal(realm: Realm, text: WorkflowText, error: dict[str, Any]) -> Refusal:
-    if realm.refused_import is not None:
-        return Refusal(text.import_error(error, realm.refused_import))
+    siblings = realm.siblings
+    if siblings is not None and realm.refused_import is not None:
+        importer, specifier = realm.refused_import
+        return Refusal(siblings.importer(importer).import_error(error, specifier))
     is_return = error["message"] == _RETURN_ERROR
+    if siblings is not None and siblings.failed is not None:
+        told = error | {"message": _RETURN_IN_MODULE} if is_return else error
+        return Refusal(siblings.failed.compile_error(told))
     return Refusal(text.compile_error(error), text.offset_of(error) if is_return else None)
 
 
@@ -172,14 +193,31 @@ def check(realm: Realm, message: Check) -> Checked:
         ErrorReply: as `compile_workflow`; also ``import`` and ``missing_default``, which a run meets once it
             has begun, and ``limit`` where the source is too long to read its `meta`.
     """
-    program = compile_workflow(realm, source.encoded(message.source), message.source_name, message.dialect)
-    _require_links(realm, program.text)
+    given = source.encoded(message.source)
+    program = compile_workflow(realm, given, message.source_name, message.dialect, message.modules)
+    _require_links(realm, program.siblings)
     exported = program.text.parts().exported
     is_script = program.is_script(exported or [])
     if not is_script and exported is not None and "default" not in exported:
         raise program.text.placed(missing_default(exported), program.text.parts().first_export)
     checked = Checked("script" if is_script else "module", read_meta(realm, program.text))
     return _read_further(program.text, checked, message)
+
+
+def imports(realm: Realm, message: Imports) -> list[Import]:
+    """What the import declarations of a source name that stands beside it, as the engine reads them.
+
+    Raises:
+        ErrorReply: as `compile_workflow`, but no import is refused.
+    """
+    text = WorkflowText(source.encoded(message.source), message.source_name, realm.parse_bounds)
+    text.refuse_fence()
+    named = realm.siblings = Named(text, realm.parse_bounds)
+    try:
+        _compile_either(realm, named, message.dialect)
+    except Refusal as refusal:
+        raise refusal.reply from None
+    return text.places_of_imports(named.specifiers)
 
 
 def load_readers() -> None:
@@ -195,18 +233,20 @@ def _read_further(text: WorkflowText, checked: Checked, message: Check) -> Check
     return checked._replace(**{name: read(text, checked) for name, read in asked.items()})
 
 
-def _require_links(realm: Realm, text: WorkflowText) -> None:
-    """Refuse imports of names that a virtual module does not export: links the import declarations alone."""
-    parts = text.parts()
-    imports = b"\n".join(text.utf8[start:end] for start, end in (*parts.imports, *parts.reexports))
-    if not imports:
+def _require_links(realm: Realm, siblings: Siblings) -> None:
+    """Refuse imports of names that a module does not export: links the import declarations alone."""
+    text = siblings.entry
+    if not (imports := text.links()):
+        return
+    realm.siblings = linked = Linked(siblings, realm.parse_bounds)
+    if not linked.is_known:
         return
     with realm.context.scope():
         module = _compile(realm, text, imports)
         try:
             realm.context.mark_handled(realm.context.evaluate(module))
         except JavaScriptError:
-            raise text.link_error(realm.take_error()) from None
+            raise linked.link_error(realm.take_error()) from None
 
 
 def read_meta(realm: Realm, text: WorkflowText) -> Any:

@@ -23,7 +23,6 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -37,6 +36,7 @@ from flowcage.child.engine.runtime import EXHAUST_INTERRUPT_COUNTER, Runtime
 from flowcage.child.engine.watchdog import Watchdog
 from flowcage.child.sandbox.bridge import Bridge
 from flowcage.child.sandbox.failures import OUT_OF_MEMORY, failure_kind, heap_is_full, thrown_failure
+from flowcage.child.sandbox.modules.siblings import Siblings
 from flowcage.child.sandbox.prelude_source import PRELUDE_NAME, VIRTUAL_MODULES
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.protocol import errors, strictjson
@@ -60,8 +60,9 @@ class Realm(Bridge):
         high_water: reads this process's memory.
 
     Attributes:
-        refused_import: the specifier of the import that was refused last, for the error of a failed compile.
-        frame_of_import: returns the stack frame of a dynamic import by its specifier.
+        refused_import: the module that has the import that was refused last, and its specifier, for the error
+            of a failed compile.
+        siblings: what the workflow may import beside virtual modules; None before it has come.
         is_abandoned: whether frames of the engine were left for good (`abandon`).
         parse_bounds: what parsing a source may cost in this process.
 
@@ -72,8 +73,8 @@ class Realm(Bridge):
 
     def __init__(self, limits: Limits, high_water: HighWater) -> None:
         super().__init__(Runtime(library(), limits._replace(memory_bytes=_UNLIMITED)))
-        self.refused_import: str | None = None
-        self.frame_of_import: Callable[[str], str] = lambda _specifier: ""
+        self.refused_import: tuple[bytes, str] | None = None
+        self.siblings: Siblings | None = None
         self.is_abandoned = False
         self._shown_limits: Limits | None = None
         self._unhandled_rejections = UnhandledRejections(self.context)
@@ -256,21 +257,36 @@ class Realm(Bridge):
             raise thrown_failure(error, "")
         self.diagnose("uncaught_error", f"a queued job threw: {error['message']}")
 
-    def normalize(self, specifier: bytes) -> int:
-        """Resolve an import, for the engine (`runtime.Modules`): a virtual module, or an exception."""
+    def normalize(self, importer: bytes, specifier: bytes) -> int:
+        """Resolve an import, for the engine (`runtime.Modules`): the name of a module, or an exception."""
         if specifier in VIRTUAL_MODULES:
             return self.context.duplicate_text(specifier)
-        self.refused_import = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
+        written = specifier[:_MAX_SPECIFIER_BYTES].decode("utf-8", "replace")
+        name = None if self.siblings is None else self.siblings.find(importer, written)
+        return self._refuse_import(importer, written) if name is None else self.context.duplicate_text(name)
+
+    def _refuse_import(self, importer: bytes, specifier: str) -> int:
+        self.refused_import = importer, specifier
+        why = frame = ""
+        if self.siblings is not None:
+            why = self.siblings.why_not(importer, specifier)
+            frame = self.siblings.importer(importer).frame_of_import(specifier)
         with suppress(JavaScriptError), self.context.scope():  # without memory, that error is pending
-            texts = self.refused_import, self.frame_of_import(self.refused_import)
-            self.context.throw(self.call("refuseImport", *map(self.string, texts)))
+            self.context.throw(self.call("refuseImport", *map(self.string, (specifier, frame, why))))
         return 0
 
     def load(self, name: bytes) -> int:
-        """Compile a virtual module, for the engine (`runtime.Modules`)."""
+        """Compile a module that `normalize` has named, for the engine (`runtime.Modules`)."""
         try:
             with self.context.scope():
-                module = self.context.compile(VIRTUAL_MODULES[name], name.decode(), module=True)
-                return int(module.payload)
+                return int(self._compiled_module(name).payload)
         except JavaScriptError:
+            if self.siblings is not None and name not in VIRTUAL_MODULES:
+                self.siblings.has_failed(name)
             return 0
+
+    def _compiled_module(self, name: bytes) -> JSValue:
+        if (own := VIRTUAL_MODULES.get(name)) is not None:
+            return self.context.compile(own, name.decode(), module=True)
+        assert self.siblings is not None
+        return self.compile(self.siblings.source(name), name.decode(), module=True)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from flowcage._hints import Any, TypeVar
 from flowcage.child.sandbox import source
 from flowcage.child.sandbox.failures import failure_kind
-from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT, Import, Parts, parse
+from flowcage.child.sandbox.grammar import DYNAMIC_IMPORT, Parts, parse
+from flowcage.child.sandbox.grammar import Import as Written
 from flowcage.child.sandbox.syntax_tree import Bounds, SourceTooLarge
 from flowcage.child.sandbox.typescript import typescript_at
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
+from flowcage.protocol.messages import Import
+from flowcage.protocol.sources.names import module_name
 
 _POSITION = re.compile(r":(\d+):(\d+)\)?$")
-_EXPORTS = {"workflow:extra": "sleep, ask", "workflow:sandbox": "exec"}
-_MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
 # The engine's messages where it met the end of the text.
 _NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")
 
@@ -115,18 +116,6 @@ class WorkflowText:
         parts = self.parts_if_small()
         return self.placed(reply, _offset_among(parts.specifiers if parts is not None else [], specifier))
 
-    def link_error(self, error: dict[str, Any]) -> ErrorReply:
-        """The reply for an import of a name that a virtual module does not export."""
-        if (kind := failure_kind(error)) != errors.EXCEPTION:
-            return ErrorReply(kind, error["message"], error)
-        found = re.fullmatch(_MISSING_EXPORT, error["message"])
-        name, module = found.groups() if found else ("", "")
-        message = (
-            f"{error['message']}; it exports {_EXPORTS[module]} and default" if module in _EXPORTS else ""
-        )
-        data = error | {"message": message or error["message"]}
-        return self.placed(ErrorReply(errors.IMPORT, data["message"], data), self._offset_of_import(name))
-
     def frame_of_import(self, specifier: str) -> str:
         """The stack frame of a refused ``import()``, which the engine's stack lacks; empty if unknown."""
         parts = self.parts_if_small() if DYNAMIC_IMPORT.search(self.utf8) else None
@@ -151,13 +140,37 @@ class WorkflowText:
             f"({message})"
         )
 
-    def _offset_of_import(self, name: str) -> int | None:
+    def offset_of_import(self, name: str, module: str) -> int | None:
+        """The byte where an import of a module, or an export from it, has this name; None without one."""
         parts = self.parts_if_small() if name else None
         word = re.compile(rb"(?<![\w$])" + re.escape(name.encode("utf-8", "replace")) + rb"(?![\w$])")
         for start, end in (*parts.imports, *parts.reexports) if parts is not None else ():
-            if found := word.search(self.utf8, start, end):
+            found = word.search(self.utf8, start, end)
+            if found and module in self._named_between(start, end):
                 return found.start()
         return None
+
+    def _named_between(self, start: int, end: int) -> set[str | None]:
+        texts = [
+            text for text, offset in self.parts().specifiers if start <= offset < end and text is not None
+        ]
+        return {*texts, *(module_name(self.name, text) for text in texts)}
+
+    def links(self) -> bytes:
+        """The declarations that name other modules. Raises as `parts`."""
+        parts = self.parts()
+        return b"\n".join(self.utf8[start:end] for start, end in (*parts.imports, *parts.reexports))
+
+    def places_of_imports(self, specifiers: Iterable[str]) -> list[Import]:
+        """Where import declarations have these specifiers, as far as that can be found."""
+        parts = self.parts_if_small()
+        return [
+            self._placed_import(parts.specifiers if parts is not None else [], each) for each in specifiers
+        ]
+
+    def _placed_import(self, imports: list[Written], specifier: str) -> Import:
+        offset = _offset_among(imports, specifier)
+        return Import(specifier, *(() if offset is None else source.position(self.utf8, offset)))
 
     def placed(self, reply: ErrorReply, offset: int | None) -> ErrorReply:
         """A reply with the source's name, and line and column of a byte, if there is one."""
@@ -172,7 +185,7 @@ def _described(message: str) -> dict[str, Any]:
     return {"name": "SyntaxError", "message": message, "stack": ""}
 
 
-def _offset_among(imports: list[Import], specifier: str) -> int | None:
+def _offset_among(imports: list[Written], specifier: str) -> int | None:
     """The byte of the import with this specifier; else of the only one whose specifier is not plain text."""
     written = [offset for text, offset in imports if text == specifier]
     others = [offset for text, offset in imports if text is None or "\\" in text]

@@ -92,6 +92,13 @@ export type Source = string;
 /** What stacks and messages call the source. Default: "workflow.js". */
 export type SourceName = string;
 
+/**
+ * Sources that the workflow may import, 64 at most, by their names: an import names the folder of the source
+ * that has it, joined with the specifier, without empty steps and ., and with .. at the beginning only. Left
+ * out: none. Children without imports ignore it.
+ */
+export type Modules = Record<string, string>;
+
 /** How to read the source. auto: an ES module, unless a top-level return makes it a script. Default: "auto". */
 export type Dialect = 'auto' | 'module' | 'script';
 
@@ -482,6 +489,7 @@ export type CheckParams = {
   source: Source;
   sourceName?: SourceName;
   dialect?: Dialect;
+  modules?: Modules;
   /**
    * Whether the result shall have what a reader of the source finds to be wrong; initialize must have said so
    * with reads. Older children ignore it. Default: false.
@@ -517,6 +525,29 @@ export type DrainParams = Record<string, unknown>;
 
 /** The workflow ran to quiet; everything it did since the last message, and where it stands. */
 export type DrainResult = Drained;
+
+/**
+ * Ask which modules beside it a source imports; none of its code runs. A child that has this method takes
+ * modules in start, run and check.
+ */
+export type ImportsParams = {
+  source: Source;
+  sourceName?: SourceName;
+  dialect?: Dialect;
+};
+
+/** What the import declarations of a source name that begins with ./ or ../, each once. */
+export type ImportsResult = {
+  /** In the order of the source. */
+  imports: ({
+    /** As it is written. */
+    specifier: string;
+    /** From 1. Left out, with column, where the place is not known. */
+    line?: number;
+    /** From 1, in characters. */
+    column?: number;
+  })[];
+};
 
 /**
  * The first message: agree on the version, set the limits, close the cage. Answered before any source can
@@ -615,6 +646,7 @@ export type RunParams = {
   /** Whether the answer tells the dialect. Left out: false. */
   describe?: boolean;
   limits?: RunLimits;
+  modules?: Modules;
 };
 
 /** The workflow compiled and ran to quiet; everything it did, and where it stands. */
@@ -663,6 +695,7 @@ export type StartParams = {
   /** Whether the answer tells the dialect. Left out: false. */
   describe?: boolean;
   limits?: RunLimits;
+  modules?: Modules;
 };
 
 /** The workflow compiled. An empty object, unless describe was true. */
@@ -688,6 +721,7 @@ export interface Methods {
   advance: { params: AdvanceParams; result: AdvanceResult };
   check: { params: CheckParams; result: CheckResult };
   drain: { params: DrainParams; result: DrainResult };
+  imports: { params: ImportsParams; result: ImportsResult };
   initialize: { params: InitializeParams; result: InitializeResult };
   poll: { params: PollParams; result: PollResult };
   replay: { params: ReplayParams; result: ReplayResult };

@@ -21,6 +21,7 @@ from flowcage.conformance.on_child import advance as advance
 from flowcage.conformance.on_child import replay as replay
 from flowcage.conformance.on_child import sites as sites
 from flowcage.conformance.on_child import checking as checking
+from flowcage.conformance.on_child import modules as modules
 from flowcage.conformance.on_child import values as values
 from flowcage.conformance.on_child import limits as limits
 from flowcage.conformance.on_child import failures as failures

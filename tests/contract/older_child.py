@@ -6,7 +6,7 @@ from flowcage.child.__main__ import main
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.params import PARAMS
 
-for added in ("run", "advance", "replay", "sites"):
+for added in ("run", "advance", "replay", "sites", "imports"):
     del PARAMS[added]
 METHODS.clear()
 main()

@@ -28,6 +28,7 @@ from flowcage.protocol.messages import (
     Checked,
     Drain,
     Finding,
+    Imports,
     Initialize,
     Initialized,
     Layer,
@@ -79,6 +80,7 @@ _PEERS = st.builds(Peer, texts(), texts())
 _BUDGETS = st.builds(Budget, st.none() | _AMOUNTS, _AMOUNTS)
 _ARGS = st.just(MISSING) | json_values()
 _SOURCES = (texts(), texts())
+_MODULES = st.dictionaries(texts(), texts(), max_size=2)
 _ID = st.text(min_size=1, max_size=3)
 
 
@@ -109,6 +111,7 @@ _START = (
     st.sampled_from(DIALECTS),
     st.booleans(),
     run_limits(),
+    _MODULES,
 )
 
 MESSAGES: dict[str, st.SearchStrategy[Message]] = {
@@ -122,7 +125,8 @@ MESSAGES: dict[str, st.SearchStrategy[Message]] = {
     ),
     "start": st.builds(Start, *_START),
     "run": st.builds(Run, *_START),
-    "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS), st.booleans(), st.booleans()),
+    "check": st.builds(Check, *_SOURCES, st.sampled_from(DIALECTS), st.booleans(), st.booleans(), _MODULES),
+    "imports": st.builds(Imports, *_SOURCES, st.sampled_from(DIALECTS)),
     "poll": st.builds(Poll),
     "take": st.builds(Take),
     "drain": st.builds(Drain),
@@ -181,6 +185,7 @@ _STARTED = {
     "budget": _BUDGET,
     "describe": st.booleans(),
     "limits": record({}, **dict.fromkeys(LOWERABLE_WIRE_NAMES, _COUNTS)),
+    "modules": _MODULES,
 }
 _OUTPUT = record({"result": json_values()})
 
@@ -241,6 +246,7 @@ _FINDING = record(
     endColumn=_COUNTS,
     hint=texts(),
 )
+_IMPORTS = record({"specifier": texts()}, line=_COUNTS, column=_COUNTS)
 _SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS)
 _OF_TURNS = record({"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)})
 
@@ -254,7 +260,10 @@ PARAMS: dict[str, JsonStrategy] = {
     ),
     "start": record({"source": texts()}, **_STARTED),
     "run": record({"source": texts()}, **_STARTED),
-    "check": record({"source": texts()}, **_SOURCE, findings=st.booleans(), outline=st.booleans()),
+    "check": record(
+        {"source": texts()}, **_SOURCE, findings=st.booleans(), outline=st.booleans(), modules=_MODULES
+    ),
+    "imports": record({"source": texts()}, **_SOURCE),
     "poll": record({}),
     "take": record({}),
     "drain": record({}),
@@ -289,6 +298,7 @@ RESULTS: dict[str, JsonStrategy] = {
     "run": _drains(dialect=st.sampled_from(["module", "script"])),
     "advance": _drains(),
     "replay": _drains({"counts": st.lists(_AMOUNTS, min_size=1, max_size=3)}),
+    "imports": record({"imports": st.lists(_IMPORTS, max_size=2)}),
     "sites": record({"sites": st.lists(_SITES, max_size=2)}),
 }
 

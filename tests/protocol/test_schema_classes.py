@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -44,6 +45,7 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
     messages.Started: document("start.result"),
     messages.Finding: COMMON["finding"],
     messages.Checked: document("check.result"),
+    messages.Import: document("imports.result")["properties"]["imports"]["items"],
     messages.Drained: join(
         join(COMMON["drained"], document("replay.result") | {"required": []}), document("run.result")
     ),
@@ -51,7 +53,15 @@ SCHEMAS: dict[type[Any], dict[str, Any]] = {
 # Drained says `complete` where the wire has the word: "state": "complete". Its output is another shape's.
 RENAMED = {(messages.Drained, "complete"): "state"}
 ANY = frozenset({"any"})
-NAMES = {str: "string", int: "integer", bool: "boolean", list: "array", tuple: "array", dict: "object"}
+NAMES = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    list: "array",
+    tuple: "array",
+    dict: "object",
+    Mapping: "object",
+}
 
 
 def members(kind: type[Any]) -> dict[str, str]:

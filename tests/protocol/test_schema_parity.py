@@ -24,6 +24,7 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
     "initialize": decode.initialized,
     "start": decode.started,
     "check": decode.checked,
+    "imports": decode.imports,
     "sites": decode.sites,
     **{method: partial(decode.drained, method=method) for method in decode.DRAINS},
 }

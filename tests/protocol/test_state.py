@@ -15,6 +15,7 @@ from flowcage.protocol.messages import (
     Advance,
     Check,
     Drain,
+    Imports,
     Initialize,
     Message,
     OkUndefined,
@@ -33,6 +34,7 @@ MESSAGES: dict[str, Message] = {
     "start": Start("1"),
     "run": Run("1"),
     "check": Check("1"),
+    "imports": Imports("1"),
     "poll": Poll(),
     "take": Take(),
     "drain": Drain(),
@@ -47,7 +49,13 @@ MESSAGES: dict[str, Message] = {
 AT_WORK = {"poll", "take", "drain", "resolve", "advance", "replay", "sites"}
 ALLOWED: dict[str, dict[str, str]] = {
     "new": {"initialize": "ready", "shutdown": "closed"},
-    "ready": {"check": "ready", "start": "running", "run": "running", "shutdown": "closed"},
+    "ready": {
+        "check": "ready",
+        "imports": "ready",
+        "start": "running",
+        "run": "running",
+        "shutdown": "closed",
+    },
     "running": {**dict.fromkeys(AT_WORK, "running"), "shutdown": "closed"},
     "failed": {**dict.fromkeys(AT_WORK, "failed"), "shutdown": "closed"},
     "closed": {},

@@ -1,7 +1,7 @@
 """Every kind of finding: how bad it is, and what it says. docs/check.md has the same table."""
 
 from flowcage._hints import NamedTuple
-from flowcage.protocol.messages import Severity
+from flowcage.protocol.sources.findings import Severity
 
 
 class Rule(NamedTuple):

@@ -6,7 +6,7 @@ from flowcage.child.sandbox.reading.literals import Literals
 from flowcage.child.sandbox.reading.reach import Reach
 from flowcage.child.sandbox.reading.scopes import Scopes
 from flowcage.child.sandbox.reading.syntax import SourceTree, Syntax
-from flowcage.protocol.messages import Severity
+from flowcage.protocol.sources.findings import Severity
 
 _MAX_SHOWN = 40
 

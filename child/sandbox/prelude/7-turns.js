@@ -138,7 +138,7 @@ function forgetTurn() {
 function openRun(message, id, budgets) {
   if (!isRequest(message, id, 'run')) return '';
   const { params } = message;
-  if (!isMember(params, 'source', 'string') || hasOwn(params, 'limits')) return '';
+  if (!isMember(params, 'source', 'string') || hasOwn(params, 'limits') || hasOwn(params, 'modules')) return '';
   const named = hasOwn(params, 'sourceName');
   if (named && (typeof params.sourceName !== 'string' || indexOf(params.sourceName, '\n') >= 0)) return '';
   if (hasOwn(params, 'dialect') && !(isString(params.dialect) && params.dialect in DIALECTS)) return '';

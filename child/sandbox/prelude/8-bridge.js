@@ -57,10 +57,8 @@ const bridge = {
   countRequests: () => `${countRequests()}`,
   sites,
   setBudget,
-  refuseImport(specifier, frame) {
-    const error = new NativeTypeError('workflow imports are restricted: '
-      + `${quote(specifier)} is neither workflow:extra nor workflow:sandbox; a workflow is one file: `
-      + 'write into it what it needs, or pass it in args');
+  refuseImport(specifier, frame, why) {
+    const error = new NativeTypeError(`workflow imports are restricted: ${quote(specifier)} ${why}`);
     setHidden(error, 'stack', frame);
     return error;
   },

@@ -15,7 +15,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.checking.checked import CheckedFile
 from flowcage.host.cli.checking.sources import Source
 from flowcage.host.cli.console import fail
-from flowcage.protocol.messages import Finding, Severity
+from flowcage.protocol.sources.findings import Finding, Severity
 from flowcage.schemas.loader import author_types
 
 TIMEOUT_SECONDS = 300

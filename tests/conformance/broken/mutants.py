@@ -7,6 +7,7 @@ from .of_checks import OF_CHECKS
 from .of_engine import OF_ENGINE
 from .of_handshake import OF_HANDSHAKE
 from .of_joined import OF_JOINED
+from .of_modules import OF_MODULES
 from .of_replayed import OF_REPLAYED
 from .of_runs import OF_RUNS
 from .of_wire import OF_WIRE
@@ -24,5 +25,6 @@ MUTANTS: dict[str, Mutant] = {
     **OF_JOINED,
     **OF_REPLAYED,
     **OF_CHECKS,
+    **OF_MODULES,
     **OF_ENGINE,
 }

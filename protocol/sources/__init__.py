@@ -1,0 +1,1 @@
+"""Sources: what their imports name, and what is found in them."""
