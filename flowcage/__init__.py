@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from flowcage.host.tenants.memory_budget import MemoryBudget as MemoryBudget
     from flowcage.host.tenants.tenant import TenantLimits as TenantLimits
     from flowcage.host.workflows.child_workflows import ChildWorkflows as ChildWorkflows
+    from flowcage.host.workflows.siblings import sibling_modules as sibling_modules
     from flowcage.protocol.limits import Limits as Limits
     from flowcage.protocol.messages import (
         SandboxExecRequest as SandboxExecRequest,
@@ -245,6 +246,7 @@ _HOMES = {
     "flowcage.host.tenants.memory_budget": ("MemoryBudget",),
     "flowcage.host.tenants.tenant": ("TenantLimits",),
     "flowcage.host.workflows.child_workflows": ("ChildWorkflows",),
+    "flowcage.host.workflows.siblings": ("sibling_modules",),
     "flowcage.protocol.limits": ("Limits",),
     "flowcage.protocol.messages": (
         "SandboxExecRequest",

@@ -20,9 +20,11 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.host.workflows.beneath import relative_to
-from flowcage.host.workflows.child_workflows import ChildWorkflows, SourceFileError, source_text
+from flowcage.host.workflows.child_workflows import ChildWorkflows
 from flowcage.host.workflows.names import NamedFolder
+from flowcage.host.workflows.source_files import SourceFileError, source_text
 from flowcage.protocol.limits import MIB, Limits
+from flowcage.protocol.messages import NO_MODULES, Dialect
 
 
 class Script(NamedTuple):
@@ -32,11 +34,13 @@ class Script(NamedTuple):
         text: the file's content.
         name: the source name for child, events and stacks: the path below the root, equal on every machine.
         typed: the path as the user typed it, for messages.
+        modules: the files that it imports, by their names.
     """
 
     text: str
     name: str
     typed: str
+    modules: Mapping[str, str] = NO_MODULES
 
     def as_typed(self, message: str) -> str:
         """The message, with the user's path in the place of `name` where a line number follows it."""
@@ -44,21 +48,23 @@ class Script(NamedTuple):
         return places.sub(lambda place: place[1] + self.typed, message)
 
 
-def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
+def script(files: InputFiles, file: Path, root: Path | None = None, dialect: Dialect = "auto") -> Script:
     """Read the workflow.
 
     Args:
         files: reads it.
         file: ``-`` for stdin.
         root: the folder to which the source name is relative; by default the file's.
+        dialect: of the workflow.
 
     Raises:
-        InputError: the file cannot be read, or is not text.
+        InputError: the file, or one that it imports, cannot be read, or is not text.
     """
     typed = "<stdin>" if file == STDIN else str(file)
     name = typed if file == STDIN else relative_to(root or file.parent, os.path.abspath(file)) or file.name
     try:
-        return Script(source_text(files.read("FILE", file), typed), name, typed)
+        text = source_text(files.read("FILE", file), typed)
+        return Script(text, name, typed, modules_of(text, name, root or file.parent, dialect))
     except SourceFileError as error:
         raise InputError(str(error)) from None
     except FileNotFoundError:
@@ -69,13 +75,31 @@ def script(files: InputFiles, file: Path, root: Path | None = None) -> Script:
         raise InputError(f"{typed}: cannot be read: {error.strerror}") from None
 
 
-def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **given: Any) -> RunOptions:
+def modules_of(text: str, name: str, root: Path, dialect: Dialect) -> Mapping[str, str]:
+    """The files that a workflow imports. Raises `SourceFileError`."""
+    from flowcage.host.cli.console import to_the_end
+    from flowcage.host.workflows.siblings import may_import, sibling_modules
+
+    if not may_import(text):
+        return NO_MODULES
+    return to_the_end(lambda: sibling_modules(text, name, root, dialect=dialect))
+
+
+def options(
+    files: InputFiles,
+    file: Path,
+    *,
+    answerer: Agent | None = None,
+    modules: Mapping[str, str] = NO_MODULES,
+    **given: Any,
+) -> RunOptions:
     """The options of the run.
 
     Args:
         files: reads what options name.
         file: the workflow's.
         answerer: in the place of the agent that was chosen.
+        modules: that the workflow may import.
         given: the options.
 
     Raises:
@@ -89,6 +113,7 @@ def options(files: InputFiles, file: Path, *, answerer: Agent | None = None, **g
         agent_identity=identity_of(given),
         workflow=ChildWorkflows(given["root"] or file.parent, file.parent, _elsewhere(given)),
         dialect=given["dialect"],
+        modules=modules,
         isolation=given["isolation"],
         limits=Limits(memory_bytes=given["memory"] * MIB),
         timeout_seconds=given["timeout"],

@@ -160,11 +160,11 @@ def run(file: Path, **given: Any) -> None:
     with ExitStack() as stack:
         try:
             files = InputFiles({"FILE": file, **workflow_args.named(given), "--limits": given["limits_file"]})
-            script = arguments.script(files, file, given["root"])
+            script = arguments.script(files, file, given["root"], given["dialect"])
             args = workflow_args.args(files, given)
             given["timeout"] = given["timeout"] or keeping.default_timeout(given["no_store"])
             told = choose(file.parent, given)
-            options = arguments.options(files, file, **given)
+            options = arguments.options(files, file, modules=script.modules, **given)
             if given["store"] and given["no_store"]:
                 raise InputError("give one of --store and --no-store, not both")
             conclusion = Conclusion.of_command(files, given)

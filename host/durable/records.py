@@ -38,6 +38,7 @@ class NewWorkflow(NamedTuple):
         made_by: versions and builds of flowcage, protocol, prelude and engine.
         agent: identity of who answers its ``agent()``.
         reuse: of the root of a fork: what it reuses of the run that it was forked from.
+        modules: sources that it may import, by their names.
     """
 
     path: str
@@ -50,6 +51,7 @@ class NewWorkflow(NamedTuple):
     made_by: Texts = MappingProxyType({})
     agent: str = ""
     reuse: Json = None
+    modules: Texts = MappingProxyType({})
 
 
 class NewRun(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from flowcage.host.on_asyncio.crossing import in_host, on_loop
 from flowcage.host.on_asyncio.stream import EventStream
 from flowcage.host.on_asyncio.thread import TrioThread
 from flowcage.host.run.options import Caller, Handlers, KeptChild, RunOptions
-from flowcage.protocol.messages import Json
+from flowcage.protocol.messages import NO_MODULES, Json
 
 T = TypeVar("T")
 
@@ -153,8 +154,10 @@ class _CallerAt:
     def kept(self) -> KeptChild | None:
         return self._caller.kept
 
-    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
-        return await in_host(lambda: self._caller.run_child(source, source_name, args))
+    async def run_child(
+        self, source: str, source_name: str, args: Json, modules: Mapping[str, str] = NO_MODULES
+    ) -> Json:
+        return await in_host(lambda: self._caller.run_child(source, source_name, args, modules))
 
 
 class _Listening:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Outcome, Report
@@ -10,7 +12,14 @@ from flowcage.host.plan.recorder import Recorder
 from flowcage.host.plan.stubs import Stubs
 from flowcage.host.run.options import Caller, KeptChild, RunOptions, WorkflowHandler
 from flowcage.host.run.run import Run
-from flowcage.protocol.messages import Json, WorkflowRequest
+from flowcage.protocol.messages import NO_MODULES, Json, WorkflowRequest
+
+
+class Planned(NamedTuple):
+    """A workflow that was run, with what it may import."""
+
+    source: str
+    modules: Mapping[str, str]
 
 
 @dataclass
@@ -25,7 +34,7 @@ class DryRun:
     """
 
     recorder: Recorder
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Planned] = field(default_factory=dict)
     report: Report | None = None
     error: RunError | None = None
 
@@ -40,7 +49,7 @@ async def dry_run(
         source, source_name, args: as for a run.
         recorder, stubs: answer it.
     """
-    found = DryRun(recorder, {source_name: source})
+    found = DryRun(recorder, {source_name: Planned(source, options.modules)})
     workflow = None if options.workflow is None else _noting(options.workflow, found.sources)
     chosen = replace(options, listener=recorder.listen, ask=stubs.person, workflow=workflow)
     run = Run(chosen, source_name)
@@ -53,7 +62,7 @@ async def dry_run(
     return found
 
 
-def _noting(handler: WorkflowHandler, sources: dict[str, str]) -> WorkflowHandler:
+def _noting(handler: WorkflowHandler, sources: dict[str, Planned]) -> WorkflowHandler:
     """A handler that notes which sources it runs."""
 
     async def answer(caller: Caller, request: WorkflowRequest) -> Json:
@@ -63,7 +72,7 @@ def _noting(handler: WorkflowHandler, sources: dict[str, str]) -> WorkflowHandle
 
 
 class _Noting:
-    def __init__(self, caller: Caller, sources: dict[str, str]) -> None:
+    def __init__(self, caller: Caller, sources: dict[str, Planned]) -> None:
         self._caller = caller
         self._sources = sources
 
@@ -83,6 +92,8 @@ class _Noting:
     def kept(self) -> KeptChild | None:
         return self._caller.kept
 
-    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
-        self._sources[source_name] = source
-        return await self._caller.run_child(source, source_name, args)
+    async def run_child(
+        self, source: str, source_name: str, args: Json, modules: Mapping[str, str] = NO_MODULES
+    ) -> Json:
+        self._sources[source_name] = Planned(source, modules)
+        return await self._caller.run_child(source, source_name, args, modules)

@@ -244,7 +244,7 @@ def _resolution(resolution: Resolution) -> bytes:
 
 
 def _run(message: Message) -> bytes:
-    if type(message) is not Run or message.dialect not in DIALECTS:
+    if type(message) is not Run or message.dialect not in DIALECTS or message.modules:
         raise _Unusual
     parts = [b'"source":%b' % _text(message.source)]
     if message.source_name != _DEFAULTS["source_name"]:

@@ -107,7 +107,8 @@ class _Cage:
         )
         dialect: Any = begun.dialect
         start = Start(
-            begun.source, begun.source_name, begun.args, begun.budget, dialect, True, self._child.to_lower
+            *(begun.source, begun.source_name, begun.args, begun.budget),
+            *(dialect, True, self._child.to_lower, begun.modules),
         )
         channel.send(telling.opening(start, is_one=is_one))
         return telling

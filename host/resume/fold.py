@@ -167,4 +167,5 @@ def begun_of(workflow: NewWorkflow) -> Begun:
         workflow.dialect,
         workflow.budget,
         workflow.limits,
+        workflow.modules,
     )

@@ -132,4 +132,5 @@ def workflow_of(begun: Begun) -> NewWorkflow:
         begun.budget,
         begun.limits,
         made_by(),
+        modules=begun.modules,
     )

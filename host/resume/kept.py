@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -118,8 +119,8 @@ class KeptRun:
             await give_back(self._store, self.run_id, self._keeper.epoch, before)
 
     def options(self, options: RunOptions) -> RunOptions:
-        """Options with the limits of the child that the run had."""
-        return with_limits(options, self.begun.limits)
+        """Options with the modules, and the limits of the child, that the run had."""
+        return replace(with_limits(options, self.begun.limits), modules=self.begun.modules)
 
     async def execute(self, run: Run) -> Outcome:
         """Carry out what `run` has made."""
@@ -223,8 +224,7 @@ async def begin(
         AlreadyThere: the store has a run with this id, or another one with this start key.
         StoreFailed: the store takes nothing.
     """
-    budget, limits = Budget(options.budget_tokens, 0), options.limits.to_wire()
-    begun = Begun("", source, source_name, args, options.dialect, budget, limits)
+    begun = Begun.of("", source, source_name, args, Budget(options.budget_tokens, 0), options)
     rules = options.rules(answered(options, answerer, is_kept=True))
     root = workflow_of(begun)._replace(agent=options.agent_identity)
     expires = options.expires_seconds

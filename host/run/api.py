@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
 
-import trio
-
-from flowcage.host.outcome.errors import CannotSend, RunError, RunTimedOut
-from flowcage.host.outcome.judge import verdict_on
-from flowcage.host.process.allowance import Allowance
-from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.process.supervisor import Child
-from flowcage.host.run.arguments import require_choice, require_workflow
+from flowcage.host.run.arguments import require_choice, require_modules, require_workflow
 from flowcage.host.run.event_loops import require_trio
-from flowcage.host.run.options import RunOptions
-from flowcage.host.run.past.telling import CANNOT_CROSS
+from flowcage.host.run.sources.reader import Reader, with_reader
 from flowcage.protocol.limits import Limits
-from flowcage.protocol.messages import DIALECTS, Check, Checked, Dialect
-
-# For the whole of it; what compiling itself may take is a step's time.
-CHECK_TIMEOUT_SECONDS = 90.0
+from flowcage.protocol.messages import DIALECTS, NO_MODULES, Check, Checked, Dialect
 
 
 async def check_workflow(
@@ -30,6 +19,7 @@ async def check_workflow(
     limits: Limits | None = None,
     findings: bool = False,
     outline: bool = False,
+    modules: Mapping[str, str] | None = None,
 ) -> Checked:
     """Compile a workflow in a child and read its `meta`, without running its body.
 
@@ -37,6 +27,7 @@ async def check_workflow(
         source, source_name, dialect: as for a run.
         limits: of the child; what compiling may take is one step.
         findings, outline: whether to have what is probably wrong with the source, and its outline.
+        modules: as of `RunOptions`.
 
     Raises:
         WorkflowFailed: kind ``syntax`` or ``import``; ``data`` has line and column.
@@ -46,30 +37,15 @@ async def check_workflow(
     require_trio("check_workflow()")
     require_workflow(source, source_name)
     require_choice("dialect", dialect, DIALECTS)
+    if modules is not None:
+        require_modules(modules)
+    message = Check(
+        source, source_name, dialect, findings, outline, NO_MODULES if modules is None else modules
+    )
 
-    held_to = limits or Limits()
-
-    async def converse(child: Child, _nursery: trio.Nursery) -> Checked:
-        channel = child.channel
-        await child.initialize(held_to, None, findings or outline)
-        channel.patience = channel.patience.for_steps(held_to, RunOptions.answer_grace_seconds)
-        message = Check(source, source_name, dialect, findings, outline)
-        try:
-            line = channel.encode(message)
-        except CANNOT_CROSS as error:
-            raise CannotSend(f"the workflow cannot be sent to the child: {error}") from error
-        channel.send([line])
-        checked = await channel.receive()
+    async def asked(reader: Reader) -> Checked:
+        checked = await reader.ask(message)
         assert isinstance(checked, Checked)
         return checked
 
-    try:
-        with trio.fail_after(CHECK_TIMEOUT_SECONDS):
-            child = await Child.start(Spawn(), Allowance(held_to.cpu_seconds))
-            try:
-                return await child.run(partial(converse, child))
-            except RunError as error:
-                error.verdict = verdict_on(error, child.measured(held_to))
-                raise
-    except trio.TooSlowError:
-        raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
+    return await with_reader(limits or Limits(), asked, reads=findings or outline)

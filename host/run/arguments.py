@@ -9,6 +9,7 @@ from typing import Any
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import MISSING, Json, Missing
+from flowcage.protocol.sources.names import MAX_MODULES
 
 
 def require_type(name: str, value: object, kind: type, hint: str = "") -> None:
@@ -53,6 +54,21 @@ def require_members(name: str, members: object, kind: type) -> None:
     assert isinstance(members, Mapping)
     for key, value in members.items():
         require_type(f"{name}[{key!r}]", value, kind)
+
+
+def require_modules(modules: object) -> None:
+    """Refuse what are no sources by their names.
+
+    Raises:
+        TypeError: it is no mapping from text to text.
+        ValueError: they are more than a child takes.
+    """
+    require_members("modules", modules, str)
+    assert isinstance(modules, Mapping)
+    for name in modules:
+        require_type("each name in modules", name, str)
+    if len(modules) > MAX_MODULES:
+        raise ValueError(f"modules must be {MAX_MODULES} at most, not {len(modules)}")
 
 
 def require_json(name: str, value: Any) -> None:

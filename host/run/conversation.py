@@ -34,6 +34,7 @@ from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
 from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
+from flowcage.host.run.sources.taken import require_taken
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
@@ -149,6 +150,7 @@ class Conversation:
         patience = Patience(  # by what was asked for: the child's word does not count
             resident_bytes=options.limits.memory_bytes + ROOM_BESIDE_THE_HEAP,
         )
+        require_taken(self.initialized, options.modules)
         self._telling = telling = Telling(channel, self.initialized.methods)
         steps = 2 if "run" in telling.methods else 1  # it compiles and runs; `advance` settles and runs
         channel.patience = patience.for_steps(options.limits, options.answer_grace_seconds, steps)
@@ -159,6 +161,7 @@ class Conversation:
             source,
             node.source_name,
             options.dialect,
+            options.modules,
             note,
             findings=options.findings and past is None,
         )
@@ -180,17 +183,17 @@ class Conversation:
             self._keep(source, args, budget)
         # Whoever listens is told that the source is compiled before it has run, perhaps for long.
         is_one = "run" in telling.methods and node.options.listener is None
-        start = Start(source, node.source_name, args, budget, node.options.dialect, True, lower)
+        start = Start(
+            *(source, node.source_name, args, budget),
+            *(node.options.dialect, True, lower, node.options.modules),
+        )
         return telling.opening(start, is_one=is_one)
 
     def _keep(self, source: str, args: Json, budget: Budget) -> None:
         """Have the journal know what the child is told, before the run can go on from it."""
         node, journal = self._node, self._driver.journal
         if journal is not None:
-            limits = node.options.limits.to_wire()
-            journal.begin(
-                Begun(node.path, source, node.source_name, args, node.options.dialect, budget, limits)
-            )
+            journal.begin(Begun.of(node.path, source, node.source_name, args, budget, node.options))
 
     async def _catch_up(self, past: PastWorkflow, said: object, child: Child) -> Drained | None:
         """Tell the child what the one before it was told, and do again what was commanded."""

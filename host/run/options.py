@@ -12,13 +12,20 @@ from flowcage.host.agents.people import AskHandler
 from flowcage.host.events.records import Listener
 from flowcage.host.process.launch.launcher import Launcher
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.run.arguments import require_callable, require_choice, require_json, require_type
+from flowcage.host.run.arguments import (
+    require_callable,
+    require_choice,
+    require_json,
+    require_modules,
+    require_type,
+)
 from flowcage.host.run.core.rules import AGENT_FAILURES, AgentFailure, Rules
 from flowcage.host.run.limits import limits_of_host, refuse_absurd_of_host
 from flowcage.protocol.limits import MAX_LIMIT, MIB, Limits, refuse_absurd
 from flowcage.protocol.messages import (
     DIALECTS,
     ISOLATIONS,
+    NO_MODULES,
     Dialect,
     Isolation,
     Json,
@@ -34,6 +41,7 @@ class KeptChild(NamedTuple):
     source: str
     source_name: str
     args: Json | Missing
+    modules: Mapping[str, str] = NO_MODULES
 
 
 class Caller(Protocol):
@@ -56,8 +64,14 @@ class Caller(Protocol):
     @property
     def kept(self) -> KeptChild | None: ...
 
-    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
+    async def run_child(
+        self, source: str, source_name: str, args: Json, modules: Mapping[str, str] = NO_MODULES
+    ) -> Json:
         """Run a child workflow with the caller's slots, tokens, limits and cancellation.
+
+        Args:
+            source, source_name, args: of the child workflow.
+            modules: as of `RunOptions`, for this source.
 
         Raises:
             RunError: as `run_workflow`. Where what all share is used up, the whole run ends with that.
@@ -98,6 +112,9 @@ class RunOptions:
             it is run ``again`` when the run is gone on with, or its call is rejected (``reject``), as it may
             have run. ``again`` is that of profiles which are not named.
         dialect: ``auto``, ``module`` or ``script``.
+        modules: sources that the workflow may import, by their names: the folder of the name of the source
+            that has an import, joined with its specifier. `sibling_modules` reads them from files; they are
+            kept with the run.
         isolation: None means ``strict`` on Linux.
         limits: of the child, and of each child workflow's; of these ``cpu_seconds`` holds for all together.
         timeout_seconds: wall clock of the whole run, without the time in which it was asleep or no host had
@@ -154,6 +171,7 @@ class RunOptions:
     listener: Listener | None = None
     launcher: Launcher = field(default_factory=Spawn)
     agent_identity: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._require_types()
@@ -202,6 +220,7 @@ class RunOptions:
         for profile, choice in self.on_interrupted.items():
             require_choice(f"on_interrupted[{profile!r}]", choice, ON_INTERRUPTED)
         require_choice("dialect", self.dialect, DIALECTS)
+        require_modules(self.modules)
         if self.isolation is not None:
             require_choice("isolation", self.isolation, ISOLATIONS)
         if self.agent_failure is not None:

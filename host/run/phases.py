@@ -52,6 +52,7 @@ async def phase_defaults(
     source: str,
     source_name: str,
     dialect: Dialect,
+    modules: Mapping[str, str],
     note: Callable[[Mapping[str, Json]], None],
     *,
     findings: bool = False,
@@ -71,7 +72,7 @@ async def phase_defaults(
     if not (findings or may_have_defaults(source)):
         return PhaseDefaults()
     try:
-        line = channel.encode(Check(source, source_name, dialect, findings))
+        line = channel.encode(Check(source, source_name, dialect, findings, modules=modules))
     except (LocalProtocolError, ValueError):  # too long: then `Start` is, too
         return PhaseDefaults()
     channel.send([line])

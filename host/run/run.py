@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -98,7 +99,9 @@ class WorkflowRun(Node):
         """Tell the listener of a live run that a request waits for it."""
         self.driver.emit(self, "requested", {"request": request, "kind": kind})
 
-    async def run_child(self, request: str, source: str, source_name: str, args: Json) -> Json:
+    async def run_child(
+        self, request: str, source: str, source_name: str, args: Json, modules: Mapping[str, str]
+    ) -> Json:
         """Run a child workflow that answers one of this workflow's requests; see `Caller`."""
         path, options, launcher = self._path_below(request), *self._means_of_child()
         past = self.driver.past
@@ -106,9 +109,11 @@ class WorkflowRun(Node):
             if (finish := past.ended.get(path)) is not None:
                 return finish.result
             if path in past.workflows and (begun := past.workflows[path].begun) is not None:
-                source, source_name = begun.source, begun.source_name
+                source, source_name, modules = begun.source, begun.source_name, begun.modules
                 args = args if isinstance(begun.args, Missing) else begun.args
-        if (known := self._known(path, request, source, source_name, args)) is not None:
+        options = replace(options, modules=modules)
+        begun = Begun.of(path, source, source_name, args, self.driver.core.tree.budget, options)
+        if (known := self._known(request, begun)) is not None:
             told, result = known
             await told.wait()
             return result
@@ -119,22 +124,19 @@ class WorkflowRun(Node):
         self._emit("child_started", child_run_id=child.id, source_name=source_name)
         return await result_below(child, source, args)
 
-    def _known(
-        self, path: str, request: str, source: str, source_name: str, args: Json
-    ) -> tuple[trio.Event, Json] | None:
+    def _known(self, request: str, begun: Begun) -> tuple[trio.Event, Json] | None:
         """What a child workflow has resulted in when another run has started it; None where it has to run.
 
         The event is set when this workflow is told, in the order in which that one was.
         """
-        driver, options = self.driver, self.options
+        driver, path = self.driver, begun.path
         is_old = driver.past is not None and path in driver.past.workflows
         if driver.steering is None or path != request or is_old:
             return None
-        if (known := driver.steering.start(request, source, args)) is None:
+        if (known := driver.steering.start(request, begun.source, begun.args, begun.modules)) is None:
             return None
         if driver.journal is not None:  # a run that reuses this one looks for its source
-            budget, limits = driver.core.tree.budget, options.limits.to_wire()
-            driver.journal.begin(Begun(path, source, source_name, args, options.dialect, budget, limits))
+            driver.journal.begin(begun)
         driver.steer()
         return known
 

@@ -139,8 +139,10 @@ class _NamedRun:
 def _identity(asked: Submission) -> dict[str, str]:
     """What makes two runs the same; the args as a digest, since the caller may change them meanwhile."""
     args = strictjson.dumps(asked.args).encode("utf-8", "surrogatepass")
+    modules = strictjson.dumps(dict(asked.options.modules)).encode("utf-8", "surrogatepass")
     return {
         "source": asked.source,
         "source_name": asked.source_name,
         "args": hashlib.sha256(args).hexdigest(),
+        "modules": hashlib.sha256(modules).hexdigest(),
     }

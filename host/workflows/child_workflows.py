@@ -1,8 +1,7 @@
-"""Workflow files: their text, and which of them a workflow may start as a child."""
+"""Which workflow files a workflow may start as a child."""
 
 from __future__ import annotations
 
-import codecs
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import trio
 
 from flowcage.host.outcome.errors import (
     ChildSilent,
-    FlowcageError,
     MemoryExceeded,
     OutputExceeded,
     RequestRejected,
@@ -22,7 +20,7 @@ from flowcage.host.outcome.errors import (
 )
 from flowcage.host.run.options import Caller, KeptChild
 from flowcage.host.terminal.near_match import did_you_mean
-from flowcage.host.workflows.beneath import OutsideRoot, opened_file, relative_to
+from flowcage.host.workflows.beneath import OutsideRoot, relative_to
 from flowcage.host.workflows.names import (
     MAX_NAME_CHARACTERS,
     WORKFLOWS_FOLDERS,
@@ -31,34 +29,9 @@ from flowcage.host.workflows.names import (
     names_in,
     stem,
 )
-from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
+from flowcage.host.workflows.siblings import sibling_modules
+from flowcage.host.workflows.source_files import NoSuchFile, SourceFileError, text_below
 from flowcage.protocol.messages import MISSING, Json, WorkflowRequest
-
-
-class SourceFileError(FlowcageError):
-    """A workflow file that cannot be read as one; the message names it and says what to do."""
-
-
-def source_text(data: bytes, name: str) -> str:
-    """What a file holds, as text; a byte-order mark is dropped.
-
-    Args:
-        data: all of the file, or more of it than a workflow may have.
-        name: what errors call it.
-
-    Raises:
-        SourceFileError: too large, or not UTF-8 (with the byte's place).
-    """
-    if len(data) > DEFAULT_MAX_MESSAGE_BYTES:
-        raise SourceFileError(f"{name}: longer than {DEFAULT_MAX_MESSAGE_BYTES} bytes")
-    try:
-        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SourceFileError(
-            f"{name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); "
-            "save the file as UTF-8"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -103,7 +76,7 @@ class ChildWorkflows:
         _root, name, source = await trio.to_thread.run_sync(
             find, self._beside(caller), asked, abandon_on_cancel=True
         )
-        return KeptChild(source, name, args)
+        return KeptChild(source, name, args, await sibling_modules(source, name, self.root))
 
     def _beside(self, caller: Caller) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""
@@ -145,7 +118,7 @@ class ChildWorkflows:
         for path in file_paths(folder, name):
             try:
                 found.append(self._read(path, path))
-            except _NotThere:
+            except NoSuchFile:
                 continue
         if len(found) > 1:
             raise RequestRejected(
@@ -157,23 +130,9 @@ class ChildWorkflows:
     def _read(self, path: str, name: str) -> tuple[str, str]:
         """The path below the root as errors and stacks have it, and the text."""
         try:
-            with opened_file(self.root, path) as descriptor, open(descriptor, "rb", closefd=False) as file:
-                data = file.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
+            return os.path.normpath(path), text_below(self.root, path, name)
         except OutsideRoot:
             raise RequestRejected(f"workflow {name!r} lies outside the root folder") from None
-        except (FileNotFoundError, NotADirectoryError):
-            raise _NotThere(f"{name}: no such file") from None
-        except IsADirectoryError:
-            raise SourceFileError(f"{name}: is a folder; name a workflow file") from None
-        except OSError as error:  # not its text: that has a place which is no business of untrusted code
-            raise SourceFileError(f"{name}: cannot be read: {error.strerror}") from None
-        except ValueError as error:  # a NUL
-            raise SourceFileError(f"{name}: cannot be read: {error}") from None
-        return os.path.normpath(path), source_text(data, name)
-
-
-class _NotThere(SourceFileError):
-    pass
 
 
 # Their text is of the workflow's own doing. Others may tell of the host: where its programs lie, what its

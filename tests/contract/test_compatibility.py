@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,6 +23,7 @@ from flowcage.host import (
     WorkflowFailed,
     run_workflow_blocking,
 )
+from flowcage.host.outcome.errors import RunRefused
 from flowcage.host.process.launch import switches
 
 from ..child.child_process import ChildProcess
@@ -229,6 +231,9 @@ def test_the_host_of_today_drives_an_older_child() -> None:
         run_workflow_blocking("log('before'); throw new Error('boom')", options=options)
     with pytest.raises(WorkflowFailed, match="unexpected token"):
         run_workflow_blocking("return 1 +;", options=options)
+    with pytest.raises(RunRefused, match=r"imports 'a.mjs', and the child \(.*\) takes no modules"):
+        run_workflow_blocking("import './a.mjs';", options=replace(options, modules={"a.mjs": ""}))
+    launcher.assert_nothing_left()
 
 
 def test_the_kit_leaves_out_what_an_older_child_does_not_name(tmp_path: Path) -> None:

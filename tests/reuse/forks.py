@@ -69,7 +69,8 @@ class Forks:
     async def fork(
         self, name: str, of: str, source: str | None = None, terms: Terms | None = None, **more: Any
     ) -> Outcome:
-        fork = await fork_of(self.store, of, terms or Terms(), source=source, tenant="t")
+        modules = more.get("modules")
+        fork = await fork_of(self.store, of, terms or Terms(), source=source, modules=modules, tenant="t")
         options = fork.options(self.options(**more))
         given = (fork.source, fork.source_name, fork.args, options)
         kept = await begin(self.store, name, *given, tenant="t", fork=fork)

@@ -23,7 +23,7 @@ class OneGroup:
     def look(self, _said: Said, _phases: Any) -> Mapping[str, str]:
         return {"2": "2"}
 
-    def start(self, _request: str, _source: str, _args: Json) -> Any:
+    def start(self, _request: str, _source: str, _args: Json, _modules: Mapping[str, str]) -> Any:
         return MISSING
 
     @property

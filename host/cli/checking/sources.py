@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from flowcage.host.cli.input_files import STDIN, InputError, InputFiles
 from flowcage.host.cli.names.workflow_path import missing
-from flowcage.host.workflows.child_workflows import SourceFileError, source_text
+from flowcage.host.workflows.source_files import SourceFileError, source_text
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
 SUFFIXES = (".js", ".mjs", ".ts", ".mts")

@@ -23,7 +23,7 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.process.proc_status import require_cage
 from flowcage.host.process.supervisor import Child
-from flowcage.host.run.api import CHECK_TIMEOUT_SECONDS
+from flowcage.host.run.sources.reader import CHECK_TIMEOUT_SECONDS
 from flowcage.protocol.limits import MIB, Limits
 from flowcage.protocol.messages import Initialized
 from flowcage.protocol.version import PACKAGE_VERSION

@@ -43,7 +43,7 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
     notes: list[str] = []
     try:
         files = InputFiles({"FILE": file, **workflow_args.named(given), "--limits": given["limits_file"]})
-        script = arguments.script(files, file, given["root"])
+        script = arguments.script(files, file, given["root"], given["dialect"])
         args = workflow_args.args(files, given)
         fixtures = fixtures_in(files, Path(given["fixtures"])) if given["fixtures"] else ()
         given["timeout"], given["fixtures"] = given["timeout"] or _SECONDS, None
@@ -53,7 +53,7 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
         stubs = Stubs(assumptions.items, fixtures)
         recorder = Recorder(stubs, assumptions.output_tokens)
         answerer = composed(file.parent, given, _Leaves(recorder, notes).made)
-        options = arguments.options(files, file, answerer=answerer, **given)
+        options = arguments.options(files, file, answerer=answerer, modules=script.modules, **given)
     except InputError as error:
         fail(exits.USAGE, str(error))
 
@@ -72,9 +72,10 @@ def carry_out(file: Path, given: dict[str, Any]) -> NoReturn:
 
 async def _outlines(found: DryRun, dialect: Any) -> AsyncIterator[tuple[str, Outline]]:
     """Those of all workflows that were run. Without one, a plan does not tell of places."""
-    for name, source in list(found.sources.items())[:_MAX_OUTLINES]:
+    for name, planned in list(found.sources.items())[:_MAX_OUTLINES]:
+        given = {"source_name": name, "dialect": dialect, "modules": planned.modules}
         with suppress(RunError, BadOutline):
-            checked = await check_workflow(source, source_name=name, dialect=dialect, outline=True)
+            checked = await check_workflow(planned.source, outline=True, **given)
             yield name, read(checked.outline)
 
 

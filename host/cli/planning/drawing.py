@@ -40,7 +40,7 @@ def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> No
         require_known_ending(output, FORMATS)
     files = InputFiles({"FILE": file})
     try:
-        script = read_script(files, file)
+        script = read_script(files, file, dialect=dialect)
     except InputError as error:
         fail(exits.USAGE, str(error))
     form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "mermaid")
@@ -53,7 +53,10 @@ def _drawn(script: Script, form: str, dialect: Any) -> str:
     from flowcage.protocol import strictjson
 
     checked = to_the_end(
-        lambda: check_workflow(script.text, source_name=script.name, dialect=dialect, outline=True), script
+        lambda: check_workflow(
+            script.text, source_name=script.name, dialect=dialect, outline=True, modules=script.modules
+        ),
+        script,
     )
     try:
         outline = read(checked.outline)

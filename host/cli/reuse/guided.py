@@ -117,6 +117,7 @@ async def _fork(store: Any, job: _Job) -> Fork:
         source=job.source,
         source_name=job.script.name,
         args=job.args,
+        modules=None if job.source is None else job.script.modules,
         dialect=job.options.dialect,
     )
 

@@ -203,4 +203,4 @@ def changed(
 
 def script_of(workflow: NewWorkflow) -> Script:
     """The workflow that a run was begun with."""
-    return Script(workflow.source, workflow.source_name, workflow.source_name)
+    return Script(workflow.source, workflow.source_name, workflow.source_name, workflow.modules)

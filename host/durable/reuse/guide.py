@@ -84,9 +84,9 @@ class Guide:
         """Which of these requests are known."""
         return {name: old.id for name, old in self._look(said, phases).items()}
 
-    def start(self, request: str, source: str, args: Json) -> Json | Missing:
+    def start(self, request: str, source: str, args: Json, modules: Mapping[str, str]) -> Json | Missing:
         """The result of a child workflow, where this source with these args had one."""
-        old = self._twin(request, source_of(self._old.key, source, args))
+        old = self._twin(request, source_of(self._old.key, source, args, modules))
         if old is None:
             return MISSING
         self._homes[request] = old.id
@@ -209,9 +209,9 @@ class Guide:
         )
 
 
-def source_of(key: bytes, source: str, args: Json) -> str:
+def source_of(key: bytes, source: str, args: Json, modules: Mapping[str, str]) -> str:
     """What two child workflows have in common that have one result."""
-    return digest(key, [source, args])
+    return digest(key, [source, args, dict(modules)] if modules else [source, args])
 
 
 def _names(key: bytes, request: WorkflowRequest) -> tuple[str, str]:

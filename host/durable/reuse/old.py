@@ -68,7 +68,7 @@ def _sources(record: RunRecord, key: bytes) -> dict[str, str]:
                 args = {} if workflow.args is None else _json(workflow.args)
             except ValueError:  # withheld: whether they are the same cannot be known, so the child runs
                 continue
-            found[path] = source_of(key, workflow.source, args)
+            found[path] = source_of(key, workflow.source, args, workflow.modules)
     return found
 
 

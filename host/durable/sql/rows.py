@@ -131,7 +131,14 @@ def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
         terms["madeBy"],
         terms.get("agent", ""),
         terms.get("reuse"),
+        _texts(terms.get("modules", {})),
     )
+
+
+def _texts(members: Any) -> dict[str, str]:
+    if not isinstance(members, dict) or any(type(text) is not str for text in members.values()):
+        raise ValueError("its modules are no texts")
+    return members
 
 
 def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:

@@ -59,7 +59,7 @@ class Create(Write[Created]):
         self._run = run
         self._queued = queued
         self._stored: _StoredWorkflow | None = None
-        self.size = len(run.root.source) + len(run.root.args or "")
+        self.size = _size_of(run.root)
 
     def prepare(self, scope: Scope) -> None:
         self._stored = self._stored or _StoredWorkflow(scope, self._run.root)
@@ -67,7 +67,7 @@ class Create(Write[Created]):
     def run(self, scope: Scope) -> Created:
         run = self._run
         assert self._stored is not None
-        start_hash = scope.payloads.hash(canonical([run.root.source, run.root.args]))
+        start_hash = scope.payloads.hash(canonical(_what_starts(run.root)))
         if (there := self._there(scope, start_hash)) is not None:
             return there
         settings = scope.payloads.pack(json.dumps(run.settings, separators=(",", ":")).encode("ascii"))
@@ -124,7 +124,7 @@ class AddWorkflow(Write[None]):
         self._run_id, self._epoch, self._workflow = run_id, epoch, workflow
         self.about = (run_id, epoch)
         self._stored: _StoredWorkflow | None = None
-        self.size = len(workflow.source) + len(workflow.args or "")
+        self.size = _size_of(workflow)
 
     def prepare(self, scope: Scope) -> None:
         self._stored = self._stored or _StoredWorkflow(scope, self._workflow)
@@ -148,6 +148,16 @@ class AddWorkflow(Write[None]):
             )
 
 
+def _what_starts(root: NewWorkflow) -> Json:
+    """What two starts with one key have in common."""
+    return [root.source, root.args, *([dict(root.modules)] if root.modules else [])]
+
+
+def _size_of(workflow: NewWorkflow) -> int:
+    texts = workflow.source, workflow.args or "", *workflow.modules.values()
+    return sum(map(len, texts))
+
+
 class _StoredWorkflow:
     """A workflow, packed."""
 
@@ -165,6 +175,8 @@ class _StoredWorkflow:
         }
         if workflow.agent:
             terms["agent"] = workflow.agent
+        if workflow.modules:
+            terms["modules"] = dict(workflow.modules)
         if workflow.reuse is not None:
             terms["reuse"] = workflow.reuse
         self._terms = pack(json.dumps(terms, separators=(",", ":")).encode("ascii"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class Fork(NamedTuple):
         parent: the run whose answers it reuses, as far as it has come by now.
         terms: what it reuses.
         old: what there is to reuse.
-        source, source_name, args, dialect: of the new run.
+        source, source_name, args, dialect, modules: of the new run.
     """
 
     parent: RunRecord
@@ -44,10 +44,11 @@ class Fork(NamedTuple):
     source_name: str
     args: Json
     dialect: Dialect
+    modules: Mapping[str, str]
 
     def options(self, options: RunOptions) -> RunOptions:
-        """Options with the dialect of the source."""
-        return replace(options, dialect=self.dialect)
+        """Options with the dialect of the source, and its modules."""
+        return replace(options, dialect=self.dialect, modules=self.modules)
 
     def guide(self, options: RunOptions, idle: Callable[[], None] | None = None) -> Guide:
         """A guide for one run."""
@@ -63,6 +64,7 @@ async def fork_of(
     source_name: str | None = None,
     args: Json | Missing = MISSING,
     dialect: Dialect = "auto",
+    modules: Mapping[str, str] | None = None,
     tenant: str | None = None,
 ) -> Fork:
     """Read what a run was answered. Of one that goes on, what is committed by now counts.
@@ -71,7 +73,7 @@ async def fork_of(
         store: that has it.
         run_id: of the run.
         terms: what is reused.
-        source, source_name, args: of the new run; by default those of the old one.
+        source, source_name, args, modules: of the new run; by default those of the old one.
         dialect: of the source, where one is given.
         tenant: whose the run is.
 
@@ -95,6 +97,7 @@ async def fork_of(
         source_name or begun.source_name,
         begun.args if isinstance(args, Missing) else args,
         next(each for each in DIALECTS if each == given),
+        begun.modules if modules is None else modules,
     )
 
 
@@ -161,7 +164,14 @@ async def _phases_of(record: RunRecord) -> PhasesOfRun:
             try:
                 begun = begun_of(workflow)
                 dialect = next(each for each in DIALECTS if each == begun.dialect)
-                meta = (await check_workflow(workflow.source, dialect=dialect)).meta
+                meta = (
+                    await check_workflow(
+                        workflow.source,
+                        dialect=dialect,
+                        source_name=workflow.source_name,
+                        modules=workflow.modules,
+                    )
+                ).meta
             except WorkflowFailed:  # then its run was told so, too, and had no defaults
                 meta = None
             found[workflow.source] = PhaseDefaults(meta).by_title

@@ -18,7 +18,7 @@ class Guide(Protocol):
     def look(self, said: Said, phases: Phases) -> Mapping[str, str]:
         """Which of these requests are known: their ids on the wire, and those that they have there."""
 
-    def start(self, request: str, source: str, args: Json) -> Json | Missing:
+    def start(self, request: str, source: str, args: Json, modules: Mapping[str, str]) -> Json | Missing:
         """Look for the result of a child workflow that this request starts; `MISSING` where it has to run."""
 
     @property

@@ -7,7 +7,7 @@ nobody. For an agent at work, a sleep, or a child workflow in a queue it does no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -50,9 +50,11 @@ class Steering:
                 self._starting.add(workflow.id_of(request))
         return said._replace(known=self._guide.look(said, phases)) if said.requests else said
 
-    def start(self, request: str, source: str, args: Json) -> tuple[trio.Event, Json] | None:
+    def start(
+        self, request: str, source: str, args: Json, modules: Mapping[str, str]
+    ) -> tuple[trio.Event, Json] | None:
         """What a child workflow has resulted in, told once the event is set; None where it has to run."""
-        result = self._guide.start(request, source, args)
+        result = self._guide.start(request, source, args, modules)
         if isinstance(result, Missing):
             return None
         self._starting.discard(request)

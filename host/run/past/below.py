@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import trio
 
 from flowcage.host.outcome.errors import RunError
-from flowcage.host.run.arguments import require_workflow
+from flowcage.host.run.arguments import require_modules, require_workflow
 from flowcage.host.run.options import KeptChild
-from flowcage.protocol.messages import Json
+from flowcage.protocol.messages import NO_MODULES, Json
 
 if TYPE_CHECKING:
     from flowcage.host.run.run import WorkflowRun
@@ -29,11 +30,14 @@ class CallerOf:
     def kept(self) -> KeptChild | None:
         past = self.run.driver.past
         begun = None if past is None else past.next_below(self.request)
-        return None if begun is None else KeptChild(begun.source, begun.source_name, begun.args)
+        return None if begun is None else KeptChild(*begun[1:4], begun.modules)
 
-    async def run_child(self, source: str, source_name: str, args: Json) -> Json:
+    async def run_child(
+        self, source: str, source_name: str, args: Json, modules: Mapping[str, str] = NO_MODULES
+    ) -> Json:
         require_workflow(source, source_name, args)
-        return await self.run.run_child(self.request, source, source_name, args)
+        require_modules(modules)
+        return await self.run.run_child(self.request, source, source_name, args, modules)
 
 
 async def result_below(child: WorkflowRun, source: str, args: Json) -> Json:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flowcage.host.run.core.inputs import Input
-from flowcage.protocol.messages import Budget, Json, Missing
+from flowcage.protocol.messages import NO_MODULES, Budget, Json, Missing
 
 if TYPE_CHECKING:
+    from flowcage.host.run.options import RunOptions
     from flowcage.host.run.past.past import PastWorkflow
 
 
@@ -20,6 +21,7 @@ class Begun(NamedTuple):
         args: `MISSING` where they were not kept; the handler that begins it again has them.
         budget: that it begins with, and can see.
         limits: of its child, by their names on the wire.
+        modules: that it may import.
     """
 
     path: str
@@ -29,6 +31,21 @@ class Begun(NamedTuple):
     dialect: str
     budget: Budget
     limits: Mapping[str, int]
+    modules: Mapping[str, str] = NO_MODULES
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        source: str,
+        source_name: str,
+        args: Json | Missing,
+        budget: Budget,
+        options: RunOptions,
+    ) -> Begun:
+        """With what options say of it."""
+        limits = options.limits.to_wire()
+        return cls(path, source, source_name, args, options.dialect, budget, limits, options.modules)
 
 
 class Journal(Protocol):

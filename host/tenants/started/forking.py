@@ -66,7 +66,8 @@ class Forking(ABC):
 
         Args:
             run_id: of the old run.
-            source, source_name, args: by default those of the old run.
+            source, source_name, args: by default those of the old run. Of a source that is given, the modules
+                are those of the options.
             at: reuse only what was told before this turn; turns are counted from 1, over the whole tree.
             from_call: reuse only what was answered when the call with this id was made.
             answers: by id of the old call, in the place of its own answer, if it had one.
@@ -162,6 +163,7 @@ class Forking(ABC):
             source_name=source_name,
             args=args,
             dialect=options.dialect,
+            modules=options.modules if source is not None or options.modules else None,
             tenant=tenant,
         )
         begun = (fork.source, fork.source_name, fork.args)

@@ -1,0 +1,1 @@
+"""Sources that a child is asked about, and the modules that it is given."""
