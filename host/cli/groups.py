@@ -40,6 +40,7 @@ GROUPS = {
         "import": "Read runs from such a file.",
     },
     "This machine, and other languages": {
+        "completion": "Print what a shell needs to complete what is typed.",
         "doctor": "Print what this machine has and lacks, and whether it is ready.",
         "mcp": "Offer workflows and runs to a coding agent, over MCP.",
         "host": "Run workflows for programs in any language, which answer what they ask.",

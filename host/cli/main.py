@@ -26,6 +26,7 @@ from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.inputs import workflow_args
 from flowcage.host.cli.inputs.workflow_args import taking_args
 from flowcage.host.cli.mcp.command import mcp
+from flowcage.host.cli.names import completion
 from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
@@ -221,7 +222,10 @@ def doctor(as_json: bool) -> None:
         leave(exits.FAILED)
 
 
-for command in (*table.COMMANDS, init, workflows, check, graph, schema, conformance, serve, ui, mcp, host):
+_OTHERS = (
+    init, workflows, check, graph, completion.completion, schema, conformance, serve, ui, mcp, host
+)  # fmt: skip
+for command in (*table.COMMANDS, *_OTHERS):
     cli.add_command(command)
 
 
@@ -239,6 +243,7 @@ def main() -> None:
     # If SIGCHLD is inherited as ignored, the kernel reaps children and wait4() finds none.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     form.choose(sys.argv[1:])
+    completion.tell_if_asked(cli)
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

@@ -27,6 +27,8 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read what the word names."""
+        if ctx is not None and ctx.resilient_parsing:  # a shell completes, whose stdin is the terminal
+            return ""
         try:
             return text_of(InputFiles({}), param.opts[-1] if param else "", value)
         except InputError as error:

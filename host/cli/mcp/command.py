@@ -9,6 +9,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, fail
+from flowcage.host.cli.names.completion import agents
 from flowcage.host.cli.operating import logs
 from flowcage.host.cli.runs import access, detaching
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--agent", metavar="NAME[:MODEL]", help="What answers agent() in runs, as in flowcage run.")
+@click.option(
+    "--agent",
+    metavar="NAME[:MODEL]",
+    shell_complete=agents,
+    help="What answers agent() in runs, as in flowcage run.",
+)
 @click.option("--model", "models", metavar="[ALIAS=]MODEL", multiple=True,
               help="The model for calls that name none; may be repeated.")  # fmt: skip
 @click.option("--max-cost", type=Dollars(), help="Ceiling on the cost of each run, in US dollars; a tool "

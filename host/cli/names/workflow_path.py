@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowcage.host.cli.console import FilePath
+from flowcage.host.cli.names import completion
 from flowcage.host.cli.names.places import Hit, files_in, hits, names, places
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.workflows.names import SUFFIXES, file_paths, is_name
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Names that are listed where none is like the one that was typed.
 _MOST_LISTED = 8
@@ -39,6 +43,14 @@ class WorkflowPath(FilePath):
         if (wrong := wrong_with(value, found)) is not None:
             self.fail(wrong, param, ctx)
         return Path(found[0].path) if found else path
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[Any]]:
+        """The names, and files."""
+        found = ((name, hits(name)) for name in names())
+        told = [(name, each[0][0].path) for name, each in found if each]
+        return [completion.files(incomplete), *completion.items(told, incomplete)]
 
     def _is_there(self, path: Path) -> bool:
         # Not of pathlib: there a name that is too long for the system is an error.

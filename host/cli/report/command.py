@@ -11,6 +11,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail, note, require_known_ending, say
+from flowcage.host.cli.names import completion
 from flowcage.host.cli.report.formats import format_of, name_of
 from flowcage.host.cli.report.writing import OutputError, is_same_file, put
 from flowcage.host.cli.runs import access
@@ -24,7 +25,7 @@ _STDOUT = Path("-")
 
 
 @click.command(cls=Command)
-@click.argument("run", metavar="RUN|EVENTS.jsonl")
+@click.argument("run", metavar="RUN|EVENTS.jsonl", shell_complete=completion.runs_or_files)
 @click.option("-o", "--output", type=FilePath(allow_dash=True),
               help="File to write, which is replaced; - is stdout.  [default: stdout, or on a terminal "
               "flowcage-RUN.html or the like]")  # fmt: skip

@@ -17,7 +17,7 @@ from flowcage.host.cli.showing import showing
 
 
 @click.command(cls=Command)
-@click.argument("run")
+@access.RUN
 @click.argument("script", type=WorkflowPath(), required=False)
 @click.option("--at", type=click.IntRange(1), metavar="TURN",
               help="Reuse only what RUN was told before this turn; turns are counted from 1.")  # fmt: skip

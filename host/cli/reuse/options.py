@@ -9,6 +9,7 @@ import click
 
 from flowcage.host.cli.console import Dollars
 from flowcage.host.cli.inputs.workflow_args import taking_args
+from flowcage.host.cli.names.completion import agents
 from flowcage.protocol.limits import MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,7 +21,7 @@ _OPTIONS = (
                  help="Print that on stdout, and ask nobody. Child workflows are read and started."),
     click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as JSON."),
     taking_args("Other args than the old run had"),
-    click.option("--agent", metavar="NAME[:MODEL]",
+    click.option("--agent", metavar="NAME[:MODEL]", shell_complete=agents,
                  help="What answers agent(); answers of another one are not reused.  "
                  "[default: that of the old run]"),
     click.option("--model", "model_words", metavar="[ALIAS=]MODEL", multiple=True,

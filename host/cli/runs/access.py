@@ -12,6 +12,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import FilePath, fail, to_the_end, write_result
+from flowcage.host.cli.names import completion
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol import strictjson
 
@@ -26,7 +27,7 @@ PIPE_CLOSED = 141
 
 STORE = click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-RUN = click.argument("run")
+RUN = click.argument("run", shell_complete=completion.runs)
 
 
 def path_of(store: Path | None) -> Path:

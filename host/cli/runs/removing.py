@@ -11,6 +11,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, note
+from flowcage.host.cli.names import completion
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.terminal.text import leave
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=completion.runs)
 @access.STORE
 @access.JSON
 def rm(runs: tuple[str, ...], store: Path | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, Seconds, fail, say, to_the_end
+from flowcage.host.cli.names import completion
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.messages import ISOLATIONS
 
@@ -23,7 +24,7 @@ _MOST_RUNS = 1_000_000  # of one file
 
 
 @click.command(cls=Command, epilog="Exit status: 0 the same, 1 another, 2 usage or no such run.")
-@click.argument("run", metavar="RUN|FILE")
+@click.argument("run", metavar="RUN|FILE", shell_complete=completion.runs_or_files)
 @click.option("--verify", is_flag=True, help="Compare with the history; there is no other mode yet.")
 @click.option(
     "--until", type=click.IntRange(0), metavar="TURN", help="Of each workflow, compare no more turns."

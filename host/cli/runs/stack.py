@@ -11,6 +11,7 @@ import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail, note, say, to_the_end
+from flowcage.host.cli.runs import access
 from flowcage.host.terminal.text import safe
 from flowcage.protocol.messages import ISOLATIONS, Isolation
 
@@ -22,7 +23,7 @@ _SHOWN = 60  # characters of a prompt
 
 
 @click.command(cls=Command)
-@click.argument("run")
+@access.RUN
 @click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
 @click.option(
     "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from flowcage.host.cli.console import FilePath
+from flowcage.host.cli.names.completion import agents
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--agent", metavar="NAME[:MODEL]",
+    click.option("--agent", metavar="NAME[:MODEL]", shell_complete=agents,
                  help="What answers agent(): claude, codex, anthropic, openai, ollama, command:CMD, or mock, "
                  "which makes answers up.  [default: that of flowcage.toml, then the first of claude and "
                  "codex on the PATH, then mock]"),
