@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 
+import type { RunOutcome } from './host.js';
 import type {
   AdvanceResult, Budget, CheckParams, CheckResult, Diagnostic, DrainResult, ErrorObject, ExecRequest,
   InitializeParams, InitializeResult, Limits, PollResult, ReplayResult, Request, Resolution, RunParams, RunResult,
@@ -165,9 +166,14 @@ export class Connection {
   receive(chunk: Buffer): Generator<Reply>;
 }
 
+export * from './host.js';
+
 export class FlowcageError extends Error {}
 export class RunError extends FlowcageError {
   childAlive: boolean;
+  /** Of a run of a `Host`: how it ended, in one word, and all that is known of it. */
+  verdict?: string;
+  outcome?: RunOutcome;
   report: Report | undefined;
 }
 export class WorkflowFailed extends RunError {

@@ -64,7 +64,7 @@ def test_the_types_compile_and_refuse_what_is_wrong(pytestconfig: pytest.Config,
         install(cache)
     package = tmp_path / "node_modules" / "flowcage"
     package.mkdir(parents=True)
-    for name in ("package.json", "index.d.ts", "wire.d.ts"):
+    for name in ("package.json", "index.d.ts", "host.d.ts", "wire.d.ts"):
         shutil.copy(NODE / name, package)
     shutil.copy(Path(__file__).parent / "uses.ts", tmp_path / "uses.mts")
     (tmp_path / "node.d.ts").write_text(NODE_TYPES, encoding="utf-8")

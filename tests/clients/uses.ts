@@ -1,7 +1,7 @@
 // Compiled beside clients/node's types: what an embedder writes, and what the types refuse.
 import {
-  Child, ChildDied, RequestRejected, RunError, WorkflowFailed, connect, run, spawnChild,
-  type Outcome, type RunOptions, type wire,
+  AgentAnswer, AgentError, Child, ChildDied, Host, HostRefused, RequestRejected, RunError, WorkflowFailed, connect, run,
+  spawnChild, type Outcome, type RunOptions, type RunOutcome, type wire,
 } from 'flowcage';
 
 const budget: wire.Budget = { total: 100, spent: 0 };
@@ -54,6 +54,33 @@ export async function byHand(): Promise<wire.DrainResult> {
   return drained;
 }
 
+export async function withAHost(): Promise<RunOutcome | string> {
+  const host = await Host.open({
+    args: ['--store', 'runs.db'],
+    agent: async (prompt, { model }, { attempt, signal, progress }) => {
+      if (signal.aborted) throw new AgentError('too late', { costUsd: 0.1 });
+      progress({ text: `attempt ${attempt.toFixed()} with ${String(model)}` });
+      return new AgentAnswer({ text: prompt, usage: { input: 3 }, costUsd: 0.2 });
+    },
+    workflow: (ref) => ({ source: 'return 1', sourceName: typeof ref === 'string' ? ref : ref.scriptPath }),
+    ask: (question, { options: [first] }) => first?.value ?? question,
+  });
+  try {
+    const started = await host.start('return 1', { args: 1, maxCostUsd: 2, events: true, limits: { cpuSeconds: 10 } });
+    for await (const { type, seq } of started) console.log(type, seq?.toFixed());
+    return await started.outcome();
+  } catch (error) {
+    if (error instanceof HostRefused) return error.kind;
+    return error instanceof RunError && error.outcome !== undefined ? error.outcome : String(error);
+  } finally {
+    await host.close();
+  }
+}
+
+// @ts-expect-error no such option
+Host.open().then((host) => host.run('return 1', { maxAgent: 1 }));
+// @ts-expect-error only Host.open makes one
+new Host();
 // @ts-expect-error no such limit
 run('return 1', { limits: { memoryMegabytes: 1 } });
 // @ts-expect-error a limit that no run can lower

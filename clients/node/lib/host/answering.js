@@ -1,5 +1,6 @@
 // Answers the host's requests with the program's handlers, each of which hears by its signal when nobody waits any more.
-import { CannotSend, RequestRejected } from '../errors.js';
+import { CannotSend, ProtocolViolation, RequestRejected } from '../errors.js';
+import { isObject } from '../results.js';
 
 const OUR_ERROR = -32000;
 
@@ -10,12 +11,15 @@ export class AgentAnswer {
   }
 }
 
-// By method: the handler's name, and how it is called.
+const isText = (it) => typeof it === 'string';
+const isRef = (it) => isText(it) || isText(it?.scriptPath);
+
+// By method: the handler's name, the arguments that it is called with beside the call, and what these have to be.
 const KINDS = {
-  'agent.ask': ['agent', (handler, call) => handler(call.prompt, call.options, call)],
-  'workflow.get': ['workflow', (handler, call) => handler(call.ref, call.args, call)],
-  'sandbox.exec': ['sandboxExec', (handler, call) => handler(call.profile, call.program, call)],
-  'question.ask': ['ask', (handler, call) => handler(call.question, call)],
+  'agent.ask': ['agent', { prompt: isText, options: isObject }],
+  'workflow.get': ['workflow', { ref: isRef, args: () => true }],
+  'sandbox.exec': ['sandboxExec', { profile: isText, program: isObject }],
+  'question.ask': ['ask', { question: isText }],
 };
 
 /** The names of handlers. */
@@ -44,6 +48,9 @@ export class Answering {
   begin(id, method, params) {
     const kind = Object.hasOwn(KINDS, method) && KINDS[method];
     if (!kind) return false;
+    const [, members] = kind;
+    const wrong = Object.keys(members).find((member) => !members[member](params[member]));
+    if (wrong) throw new ProtocolViolation(`the host's ${method} is not in the protocol: ${wrong}`);
     const asked = new AbortController();
     this.#asked.set(id, asked);
     this.#answer(id, kind, params, asked.signal);
@@ -56,12 +63,13 @@ export class Answering {
     this.#asked.delete(id);
   }
 
-  async #answer(id, [name, call], params, signal) {
+  async #answer(id, [name, members], params, signal) {
     let answer;
     try {
       const handler = this.#handlersOf(params.rootRunId)[name];
       if (!handler) throw new RequestRejected(`this client answers no ${name} requests`);
-      const value = await call(handler, { ...params, signal, ...this.#within(id, signal) });
+      const call = { ...params, signal, ...this.#within(id, signal) };
+      const value = await handler(...Object.keys(members).map((member) => params[member]), call);
       answer = { result: resultOf(name, value) };
     } catch (error) {
       answer = { error: failureOf(error) };

@@ -113,10 +113,12 @@ export class Peer {
     if (error === undefined && due === undefined) throw new ProtocolViolation('the host answered what nobody asked');
     if (error !== undefined) requireError(error);
     if (due === undefined) throw new ProtocolViolation(`the host refused a line: ${error.message}`);
+    if (error === undefined && !isObject(result)) throw new ProtocolViolation(`the host answered ${due.method} without members`);
+    // Where it throws, the request still waits, for the reason.
+    const taken = error === undefined ? due.taken(result) : null;
     this.#waiting.delete(id);
-    if (error !== undefined) due.reject(new HostRefused(error));
-    else if (!isObject(result)) throw new ProtocolViolation(`the host answered ${due.method} without members`);
-    else due.resolve(due.taken(result));
+    if (error === undefined) due.resolve(taken);
+    else due.reject(new HostRefused(error));
   }
 }
 
