@@ -26,12 +26,9 @@ class EventStream:
     Args:
         max_events: that wait to be read.
         max_bytes: that these may have as JSON; a single event may have more.
-        run_id: of the run, where its first events are not heard.
     """
 
-    def __init__(
-        self, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES, run_id: str | None = None
-    ) -> None:
+    def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         for name, value in (("max_events", max_events), ("max_bytes", max_bytes)):
             if type(value) is not int or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
@@ -41,8 +38,15 @@ class EventStream:
         self._queue: OrderedDict[int, tuple[Event, int]] = OrderedDict()
         self._bytes = 0
         self._closed = False
-        self._run_id = run_id
+        self._run_id: str | None = None
         self._readers = trio.lowlevel.ParkingLot()
+
+    @classmethod
+    def of(cls, run_id: str) -> Self:
+        """A stream of a run whose first events may not be heard."""
+        stream = cls()
+        stream._run_id = run_id
+        return stream
 
     def __len__(self) -> int:
         """Events that wait to be read, gaps included."""

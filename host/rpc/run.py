@@ -154,7 +154,7 @@ class RpcRun:
 
     def events(self) -> EventStream:
         """A bounded stream of what is heard from now on."""
-        stream = EventStream(run_id=self.run_id)
+        stream = EventStream.of(self.run_id)
         self._streams.append(stream)
         return stream
 
