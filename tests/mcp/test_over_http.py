@@ -239,15 +239,16 @@ def test_more_than_some_requests_at_once_are_refused_and_dead_clients_leave_thei
 
 
 def test_clients_that_read_nothing_keep_nobody_waiting_and_not_the_end(folder: Path) -> None:
-    async def long_run() -> str:
+    async def runs() -> tuple[str, str]:
         async with connected(server) as client:
             asking = Asking(client)
             run_id = (await asking.ok("run", source="return 'x'.repeat(3_000_000)"))["runId"]
             await asking.ok("wait", run=run_id, seconds=100)
-            return str(run_id)
+            return str(run_id), str((await asking.ok("run", source=SLEEPS))["runId"])
 
     with listening(folder) as server:
-        uri = f"flowcage://runs/{trio.run(long_run)}/result"
+        long, sleeper = trio.run(runs)
+        uri = f"flowcage://runs/{long}/result"
         clients = [Raw(server, single("resources/read", uri)) for _ in range(10)]
         clients += [Raw(server, session_of(server)) for _ in range(3)]
         for each in clients[:10]:
@@ -256,8 +257,12 @@ def test_clients_that_read_nothing_keep_nobody_waiting_and_not_the_end(folder: P
             each.send("GET")  # a stream of what a server tells by itself, which has no end
         for each in clients:
             assert b" 200 " in each.first_bytes()
-        assert trio.run(long_run)
+        waits = {"name": "wait", "arguments": {"run": sleeper, "seconds": 3600}, "_meta": ENVELOPE}
+        waiting = [Raw(server, headers) for headers in (single("tools/call", "wait"), session_of(server))]
+        for each in waiting:
+            each.send("POST", message("tools/call", **waits))
+        trio.run(runs)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(DEADLINE) == 128 + signal.SIGTERM
-        for each in clients:
+        for each in (*clients, *waiting):
             each.die()

@@ -11,7 +11,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from ..e2e import kept
-from .client import OF_CLIENT, TRANSPORTS, Asking, end_all, with_client
+from .client import HTTP, OF_CLIENT, STDIO, TRANSPORTS, Asking, end_all, with_client
 
 pytestmark = OF_CLIENT
 HELLO = """
@@ -139,7 +139,8 @@ def test_a_run_is_cancelled_and_gone_on_with_after_it_was_explained(folder: Path
     with_client(folder, work, over=over)
 
 
-def test_what_is_wrong_with_a_call_is_told(folder: Path) -> None:
+@pytest.mark.parametrize("over", [STDIO, HTTP])
+def test_what_is_wrong_with_a_call_is_told(folder: Path, over: str) -> None:
     outside = folder.parent / f"{folder.name}-outside.js"
     outside.write_text(HELLO)
     (folder / "link.js").symlink_to(outside)
@@ -151,16 +152,17 @@ def test_what_is_wrong_with_a_call_is_told(folder: Path) -> None:
             assert "Traceback" not in text
             assert len(text) < 3_000
 
-    with_client(folder, work)
+    with_client(folder, work, over=over)
 
 
-def test_a_resource_that_is_none_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("over", TRANSPORTS)
+def test_a_resource_that_is_none_is_refused(folder: Path, over: str) -> None:
     async def work(asking: Asking) -> None:
         for uri, said in {"flowcage://runs/x/y": "no such resource", "flowcage://runs/x": "x"}.items():
             with pytest.raises(MCPError, match=said):
                 await asking.read(uri)
 
-    with_client(folder, work)
+    with_client(folder, work, over=over)
 
 
 def test_long_and_hostile_texts_are_cut_and_stay_data(folder: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flowcage.host.cli.mcp.flight import GONE
+from flowcage.host.cli.mcp.flight import ASKER, Asker
 from flowcage.host.ui.door.asked import Asked
 from flowcage.host.ui.door.keys import Keys
 from flowcage.host.ui.door.said import hardened, pass_on, say
@@ -59,11 +58,10 @@ class TokenDoor:
         if self._open >= AT_ONCE:
             await say(send, 503, f"{AT_ONCE} messages are at work already\n".encode(), (b"retry-after", b"1"))
             return
-        gone = trio.Event()
-        scope.setdefault("state", {})[GONE] = gone
+        asker = scope.setdefault("state", {})[ASKER] = Asker()
         self._open += 1
         try:
             await pass_on(self._app, scope, receive, send, _FAULT)
         finally:
             self._open -= 1
-            gone.set()
+            asker.leave()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import trio
@@ -10,8 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 AT_ONCE = 32
 BUSY: Final = -32050  # of those codes that JSON-RPC leaves to servers, and MCP has not taken
-# Member of a request's state, over HTTP: set when its connection has no use for the answer any more.
-GONE: Final = "flowcage.gone"
+ASKER: Final = "flowcage.asker"  # member of the state of a request over HTTP
 
 
 class Flight:
@@ -38,20 +39,36 @@ class Flight:
             self._open -= 1
 
 
-async def _while_wanted(context: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    gone = context.request.scope["state"].get(GONE) if context.request is not None else None
-    if gone is None:
-        return await call_next(context)
-    with trio.CancelScope() as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_cancel_after, gone, scope)
-            try:
-                return await call_next(context)
-            finally:
-                nursery.cancel_scope.cancel()
+async def _while_wanted(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    asker: Asker | None = ctx.request.scope["state"].get(ASKER) if ctx.request is not None else None
+    if asker is None:
+        return await call_next(ctx)
+    with asker.waits():
+        return await call_next(ctx)
     raise MCPError(BUSY, "nobody waits for the answer any more")
 
 
-async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()
+class Asker:
+    """Who waits for the answer to a request over HTTP."""
+
+    def __init__(self) -> None:
+        self._is_gone = False
+        self._scopes: set[trio.CancelScope] = set()
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """A block that is left when nobody waits any more."""
+        with trio.CancelScope() as scope:
+            self._scopes.add(scope)
+            if self._is_gone:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._is_gone = True
+        for scope in self._scopes:
+            scope.cancel()
