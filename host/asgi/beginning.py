@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from flowcage.host.asgi.submission import Submission
 from flowcage.host.outcome.ending import failure_to_json
 from flowcage.host.outcome.errors import FlowcageError, RunError
 from flowcage.host.run.options import RunOptions
+from flowcage.host.tenants.named_runs import RunIdInUse
 from flowcage.host.ui.api.problems import Problem, problem_of
 
 T = TypeVar("T")
@@ -24,10 +26,8 @@ _LOGGER = logging.getLogger("flowcage.asgi")
 
 async def start(side: Side, tenant: str, asked: Submission, options: RunOptions | None) -> dict[str, Any]:
     """Start a run in a task of the host's."""
-    try:
+    with _what_is_wrong():
         handle = await side.host.start(tenant=tenant, options=options, **asked._asdict())
-    except (TypeError, ValueError) as error:  # such as half of a byte, or an id that is in use
-        raise Problem(422, str(error)) from None
     return {"runId": handle.run_id, "state": handle.state}
 
 
@@ -44,14 +44,24 @@ async def carry_out(
     given = asked._asdict()
     del given["key"]
     try:
-        outcome = await _while_there(
-            request.receive, lambda: side.host.run(tenant=tenant, options=options, **given)
-        )
-    except (TypeError, ValueError) as error:
-        raise Problem(422, str(error)) from None
+        with _what_is_wrong():
+            outcome = await _while_there(
+                request.receive, lambda: side.host.run(tenant=tenant, options=options, **given)
+            )
     except RunError as error:
         raise _told(error) from error
     return outcome.to_json()
+
+
+@contextmanager
+def _what_is_wrong() -> Iterator[None]:
+    """A block whose errors about its arguments are told to the client, whose arguments they are."""
+    try:
+        yield
+    except RunIdInUse as error:
+        raise Problem(409, str(error)) from None
+    except (TypeError, ValueError) as error:  # such as half of a byte
+        raise Problem(422, str(error)) from None
 
 
 def _told(error: RunError) -> Problem:

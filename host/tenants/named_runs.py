@@ -27,6 +27,13 @@ from flowcage.protocol.messages import Json, Missing
 DEFAULT_TENANT = "default"
 
 
+class RunIdInUse(ValueError):
+    """Another run has the id that was given for one."""
+
+    def __init__(self, run_id: str | None, by: str) -> None:
+        super().__init__(f"run_id {run_id!r} is already in use{by}")
+
+
 class Submission(NamedTuple):
     """What is to be run.
 
@@ -106,7 +113,7 @@ class NamedRuns:
             return await job()
         key = (asked.tenant, asked.run_id)
         if key in self._runs:
-            raise ValueError(f"run_id {asked.run_id!r} is already in use: that run goes on")
+            raise RunIdInUse(asked.run_id, ": that run goes on")
         run = self._runs[key] = _NamedRun(asked)
         try:
             run.outcome = await job()
@@ -129,7 +136,7 @@ class _NamedRun:
     async def join(self, asked: Submission) -> Outcome:
         for name, value in _identity(asked).items():
             if self._asked[name] != value:
-                raise ValueError(f"run_id {asked.run_id!r} is already in use for another {name}")
+                raise RunIdInUse(asked.run_id, f" for another {name}")
         await self.over.wait()
         if self.outcome is None:
             raise copy.copy(self.error) from self.error  # each caller adds to the traceback of its own

@@ -87,7 +87,10 @@ class Client:
         routes: of the server.
         host, store: behind them.
         gate: the agent, where it is one.
+        group: of tasks that may outlast the host.
     """
+
+    group: anyio.abc.TaskGroup
 
     def __init__(self, base: str, routes: RunRoutes, host: Any, store: SqliteStore, gate: Gate) -> None:
         self.http = httpx.AsyncClient(
@@ -125,7 +128,8 @@ class Client:
             while (event := await stream.next()) is not None:
                 heard.append(event)
                 if event.name == until:
-                    break
+                    return heard
+        assert until is None, heard
         return heard
 
     async def listen(self, path: str, after: str | None = None) -> Stream:
@@ -186,6 +190,7 @@ def run(
     path: Path,
     work: Work,
     *,
+    after: Work | None = None,
     gated: bool = False,
     options: RunOptions | None = None,
     routes: Mapping[str, Any] = MappingProxyType({}),
@@ -197,6 +202,7 @@ def run(
         server: one of `EACH_SERVER`.
         path: of a folder for the store.
         work: of the client.
+        after: is done when the block of the host was left.
         gated: whether the agent waits for `Client.gate`; otherwise it answers at once.
         options: of all runs.
         routes, of_host: further arguments of the routes and the host.
@@ -218,10 +224,13 @@ def run(
         )
         program, app = RunRoutes(host, tenant_of, **routes), FastAPI()
         app.mount("/v1", program)
-        async with host, _served(server, app) as port:
+        async with _served(server, app) as port:
             client = Client(f"http://127.0.0.1:{port}/v1", program, host, store, gate)
-            async with client.http:
-                await work(client)
+            async with client.http, anyio.create_task_group() as client.group:
+                async with host:
+                    await work(client)
+                if after is not None:
+                    await after(client)
 
     backend = "trio" if server == "trio" else "asyncio"
     with nothing_left(recursive=True):

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
+import pytest
+
+from flowcage import TenantLimits
+
 from .served import EACH_SERVER, Client, run
 
 TWO = "export default [await agent('a'), await agent('b')]"
@@ -58,3 +63,148 @@ def test_a_client_that_comes_again_hears_what_follows_and_then_that_there_is_no_
             assert await client.events(run_id, unknown) == whole
 
     run(server, tmp_path, work, gated=True)
+
+
+ASKS = "export default [await agent('a'), await SW.extra.ask('ship it?', {options: ['yes', 'no']})]"
+
+
+@EACH_SERVER
+def test_a_question_is_answered_or_refused(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        ids = [await client.start(ASKS) for _ in range(2)]
+        for run_id in ids:
+            asked = (await client.events(run_id, until="question_asked"))[-1].data
+            (question,) = (await client.get(f"/runs/{run_id}/questions")).json()
+            assert (question["id"], question["options"]) == (asked["questionId"], ["yes", "no"])
+        wrong = await client.post(f"/runs/{ids[0]}/answer", {"request": "2", "value": "perhaps"})
+        assert (wrong.status_code, "does not take" in wrong.json()["detail"]) == (422, True)
+        right = await client.post(f"/runs/{ids[0]}/answer", {"request": "2", "value": "yes"})
+        assert right.json()["done"] == "answered"
+        no = await client.post(f"/runs/{ids[1]}/answer", {"reject": "nobody is here"})
+        assert no.json()["done"] == "rejected"
+        assert (await client.outcome(ids[0]))["result"] == ["A", "yes"]
+        assert "nobody is here" in (await client.outcome(ids[1]))["error"]["message"]
+        late = await client.post(f"/runs/{ids[0]}/answer", {"request": "2", "value": "no"})
+        assert late.status_code == 409
+
+    run(server, tmp_path, work)
+
+
+@EACH_SERVER
+def test_a_run_is_cancelled_and_gone_on_with(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        run_id = await client.start(TWO)
+        await client.gate.at_work.wait()
+        busy = await client.get(f"/runs/{run_id}/resume")
+        assert (busy.status_code, "goes on already" in busy.json()["detail"]) == (409, True)
+        got = await client.post(f"/runs/{run_id}/cancel", {"reason": "enough"})
+        assert got.json() == {"runId": run_id, "done": "asked"}
+        await client.gate.was_cancelled.wait()
+        first = await client.events(run_id)
+        assert (first[-1].data["verdict"], first[-1].name) == ("cancelled", "outcome")
+        ways = (await client.get(f"/runs/{run_id}/resume")).json()["ways"]
+        assert [each["name"] for each in ways] == ["even-if-cancelled", "retry-failed", "edited"]
+        told = await client.post(f"/runs/{run_id}/resume/explain", {"way": "even-if-cancelled"})
+        assert [call["why"] for call in told.json()["calls"]] == [
+            "it was at work when the run ended, and is asked again"
+        ]
+        client.gate.released.set()
+        again = await client.post(f"/runs/{run_id}/resume", {"way": "even-if-cancelled"})
+        assert (again.status_code, again.json()["runId"]) == (202, run_id)
+        rest = await client.events(run_id, first[-1].id)  # it had heard the end, and there is more now
+        assert rest[0].name == "resumed"
+        assert rest[-1].data["result"] == ["A", "B"]
+        assert client.gate.asked == ["a", "a", "b"]
+
+    run(server, tmp_path, work, gated=True)
+
+
+@EACH_SERVER
+def test_a_run_is_forked_after_an_explanation(server: str, tmp_path: Path) -> None:
+    edited = {"way": "edited", "source": TWO.replace("'b'", "'c'")}
+
+    async def work(client: Client) -> None:
+        run_id = await client.start(TWO)
+        await client.outcome(run_id)
+        told = (await client.post(f"/runs/{run_id}/resume/explain", edited)).json()
+        assert [call["reused"] for call in told["calls"]] == ["1", None]
+        fork = (await client.post(f"/runs/{run_id}/resume", edited)).json()["runId"]
+        assert fork != run_id
+        outcome = await client.outcome(fork)
+        assert (outcome["result"], outcome["census"]["reused"]) == (["A", "C"], 1)
+        two = {"way": "retry-failed", "source": "1"}
+        for wrong in ({"way": "nope"}, {}, {"way": "edited"}, two, {"way": 1}, {"wai": "x"}):
+            got = await client.post(f"/runs/{run_id}/resume", wrong)
+            assert got.status_code in (409, 422), (wrong, got.text)
+
+    run(server, tmp_path, work)
+
+
+@EACH_SERVER
+def test_a_run_that_its_client_waits_for_ends_with_the_client(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        with anyio.move_on_after(60) as leaving:
+            async with anyio.create_task_group() as group:
+                group.start_soon(client.post, "/runs?wait", {"source": TWO, "runId": "waited"})
+                await client.gate.at_work.wait()
+                group.cancel_scope.cancel()
+        assert not leaving.cancelled_caught
+        await client.gate.was_cancelled.wait()
+        assert (await client.outcome("waited"))["verdict"] == "cancelled"
+        client.gate.released.set()
+        got = await client.post("/runs?wait=true", {"source": TWO})
+        assert (got.status_code, got.json()["result"]) == (200, ["A", "B"])
+
+    run(server, tmp_path, work, gated=True)
+
+
+@EACH_SERVER
+def test_runs_of_another_tenant_are_not_there(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        run_id = await client.start(ASKS)
+        await client.events(run_id, until="question_asked")
+        other = {"headers": {"authorization": "Bearer zeta"}}
+        paths = ["", "/events", "/result", "/stream", "/questions", "/calls/1", "/report", "/resume"]
+        for path in paths:
+            got = await client.get(f"/runs/{run_id}{path}", **other)
+            assert (got.status_code, "no run" in got.json()["detail"]) == (404, True), path
+        for path, body in (
+            ("/cancel", {}), ("/answer", {"value": "yes"}), ("/resume", {"way": "resume"}),
+            ("/resume/explain", {"way": "resume"}),
+        ):  # fmt: skip
+            got = await client.post(f"/runs/{run_id}{path}", body, **other)
+            assert got.status_code == 404, (path, got.text)
+        assert (await client.get("/runs", **other)).json()["runs"] == []
+        assert (await client.get(f"/bills?run={run_id}", **other)).json() == {}
+        assert (await client.get(f"/compare?one={run_id}&other={run_id}", **other)).status_code == 404
+        taken = await client.post("/runs", {"source": "1", "runId": run_id}, **other)
+        assert taken.status_code == 409
+        assert (await client.post(f"/runs/{run_id}/answer", {"value": "yes"})).status_code == 200
+
+    run(server, tmp_path, work)
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/x", "/runs/x/events", "/statistics", "/runs/x/report"])
+def test_nobody_is_let_in_by_default(path: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        for token in ("", "Bearer", "Bearer nobody"):
+            got = await client.get(path, headers={"authorization": token})
+            assert (got.status_code, got.headers["content-type"]) == (401, "application/problem+json")
+        for act in ("/runs", "/runs/x/cancel", "/runs/x/answer", "/runs/x/resume", "/runs/x/resume/explain"):
+            assert (await client.post(act, {}, headers={"authorization": ""})).status_code == 401
+
+    run("asyncio", tmp_path, work)
+
+
+@EACH_SERVER
+def test_a_quota_that_is_used_up_is_told_with_when_to_come_again(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        await client.start(TWO, key="k")
+        await client.gate.at_work.wait()
+        for path in ("/runs", "/runs?wait"):
+            got = await client.post(path, {"source": TWO})
+            assert (got.status_code, got.json()["quota"]) == (429, "queued_runs")
+            assert int(got.headers["retry-after"]) >= 1
+        client.gate.released.set()
+
+    run(server, tmp_path, work, gated=True, default=TenantLimits(max_runs=1, max_queued=0))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = {"flowcage", "flowcage.events", "flowcage.agents", "flowcage.errors", "flowcage.asyncio"}
+PUBLIC = {"flowcage"} | {f"flowcage.{name}" for name in ("agents", "asgi", "asyncio", "errors", "events")}
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),

@@ -17,13 +17,14 @@ import pytest
 
 import flowcage
 import flowcage.agents
+import flowcage.asgi
 import flowcage.asyncio
 import flowcage.errors
 import flowcage.events
 import flowcage.host.agents.errors
 import flowcage.host.outcome.errors
 
-DOORS = [flowcage, flowcage.events, flowcage.agents, flowcage.asyncio, flowcage.errors]
+DOORS = [flowcage, flowcage.events, flowcage.agents, flowcage.asgi, flowcage.asyncio, flowcage.errors]
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
 EACH_DOOR = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 

@@ -29,7 +29,7 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.kept_runs import kept_by
 from flowcage.host.tenants.lives import OVERLOADED_SECONDS, Lives
-from flowcage.host.tenants.named_runs import Submission
+from flowcage.host.tenants.named_runs import RunIdInUse, Submission
 from flowcage.host.tenants.scheduler import Scheduler
 from flowcage.host.tenants.started.handle import RunHandle
 from flowcage.host.tenants.started.sleepers import (
@@ -76,7 +76,7 @@ class Handles:
     def require_unused(self, run_id: str | None) -> None:
         """Refuse an id whose run goes on. Raises ValueError."""
         if self.get(run_id) is not None:
-            raise ValueError(f"run_id {run_id!r} is already in use: that run was started, and goes on")
+            raise RunIdInUse(run_id, ": that run was started, and goes on")
 
     def get(self, run_id: str | None) -> RunHandle | None:
         """That of a run that is not over."""

@@ -92,20 +92,24 @@ class Stream:
         if scope["method"] == "HEAD":  # which each route takes
             await _send_head(send, 200, _HEADERS)
             return
-        group = anyio.create_task_group()
-        if not self._streams.begin(self._whose, group.cancel_scope):
+        ending = anyio.CancelScope()
+        if not self._streams.begin(self._whose, ending):
             await _send_head(send, 503, [(b"retry-after", b"5")])
             return
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            async with group:
-                group.start_soon(_until_gone, receive, group.cancel_scope)
-                group.start_soon(self._beat, send, group.cancel_scope)
-                await self._send_all(send, group.cancel_scope)
-                group.cancel_scope.cancel()
+            with ending:
+                await self._until_it_ends(receive, send, ending)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._streams.over(self._whose, group.cancel_scope)
+            self._streams.over(self._whose, ending)
+
+    async def _until_it_ends(self, receive: Receive, send: Send, ending: anyio.CancelScope) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_until_gone, receive, ending)
+            group.start_soon(self._beat, send, ending)
+            await self._send_all(send, ending)
+            ending.cancel()
 
     async def _send_all(self, send: Send, scope: anyio.CancelScope) -> None:
         frames = self._frames()

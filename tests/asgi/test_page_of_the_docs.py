@@ -1,0 +1,70 @@
+"""docs/asgi.md: its program is a service, and its table has all routes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from starlette.routing import Route
+
+from flowcage import SqliteStore
+from flowcage.asgi import RunRoutes
+from flowcage.asyncio import Host
+
+from .served import DEADLINE, tenant_of
+
+PAGE = (Path(__file__).parents[2] / "docs" / "asgi.md").read_text()
+PROGRAM = PAGE.partition("```python\n")[2].partition("```")[0]
+
+
+@contextmanager
+def served(folder: Path, loop: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The program of the page, as the page says that it is served."""
+    (folder / "service.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--loop", loop]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if found := re.search(r"running on (http://[0-9.:]+)", line):
+                    yield found[1], process
+                    return
+            raise AssertionError("it did not start")
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_the_program_of_the_page_is_a_service(tmp_path: Path, loop: str) -> None:
+    assert "trio" not in PROGRAM
+    head = {"authorization": "Bearer s3cret"}
+    with served(tmp_path, loop) as (base, process):
+        body = {"source": "return await agent(args.text)", "args": {"text": "hello"}}
+        got = httpx.post(f"{base}/v1/runs?wait", json=body, headers=head, timeout=DEADLINE)
+        assert (got.status_code, got.json()["result"]) == (200, "HELLO")
+        assert httpx.get(f"{base}/v1/runs", timeout=DEADLINE).status_code == 401
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE)
+        assert "Traceback" not in said
+        assert not [child for child in children if child.is_running()]
+
+
+def test_the_page_has_each_route(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "runs.db")
+    routes = RunRoutes(Host(store=store), tenant_of).routes()
+    store.close()
+    told = set(re.findall(r"`(GET|POST) ([\w/]+)", PAGE))
+    for route in routes:
+        assert isinstance(route, Route)
+        path = route.path.removeprefix("/").replace("{run}", "ID").replace("{call:path}", "CALL")
+        method = "POST" if route.methods == {"POST"} else "GET"
+        assert (method, path) in told
