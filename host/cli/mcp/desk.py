@@ -60,7 +60,8 @@ class Desk(NamedTuple):
     def _file(self, word: str) -> str:
         is_path = not is_name(word) or os.path.isfile(word)
         found = [word] if is_path else [hit.path for hit in next(iter(hits(word)), [])] or [word]
-        allowed = [self.terms.folder, *(() if is_path else (os.path.realpath(each.path) for each in user_places()))]
+        own = () if is_path else (os.path.realpath(each.path) for each in user_places())
+        allowed = [self.terms.folder, *own]
         for each in found:
             if "\0" in each or not any(Path(os.path.realpath(each)).is_relative_to(root) for root in allowed):
                 raise Problem(
