@@ -120,7 +120,7 @@ def listening(folder: Path, *words: str) -> Iterator[Listening]:
         process.wait(DEADLINE)
         said = process.stderr.read()
         process.stderr.close()
-    assert said in ("", "flowcage: ended by SIGTERM\n")
+    assert said in ("", "flowcage: ended by SIGTERM\n"), said
 
 
 STDIO, HTTP, SESSION = "stdio", "http", "http with a session"
