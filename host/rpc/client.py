@@ -26,6 +26,8 @@ from flowcage.schemas.validate import host_error
 MOST_OPEN = 1_000
 # After the client has closed its side: for answers to what it had asked.
 LAST_WORDS_SECONDS = 5.0
+# What is asked for after one of these is carried out after it, though answers come in any order.
+_STARTS = frozenset({"run.start", "run.attach", "run.resume"})
 _LOG = logger("rpc")
 
 Params: TypeAlias = dict[str, Any]
@@ -66,29 +68,40 @@ class Client:
         self._wire = wire
         self._methods = methods
         self._runs_of = runs_of
-        self._open = 0
+        self._open = self._streams = 0
         self._none_open = trio.Event()
         self._is_closing = False
+        self._begun: trio.Event | None = None  # set when what was asked to start is begun
         self._nursery: trio.Nursery | None = None
 
     async def serve(self) -> None:
-        """Until the client is gone, and its runs are ended or left."""
+        """Until the client is gone, and its runs are ended or left. Cancelled, it leaves them to the host."""
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                nursery.start_soon(self._wire.write)
-                await self._read_all()
-                await self.leave()
-                with trio.move_on_after(LAST_WORDS_SECONDS):
-                    await self._wait_for_open()
-                self._wire.close()
-                nursery.cancel_scope.cancel()
-        except* ClientGone as group:
-            _LOG.info("a client is gone: %s", reason_of(_first(group)))
+            try:
+                await self._converse()
+            except* ClientGone as group:
+                _LOG.info("a client is gone: %s", reason_of(_first(group)))
+            await self.leave()
         finally:
             with trio.CancelScope(shield=True):
                 await self._wire.aclose()
+
+    async def _converse(self) -> None:
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            written = trio.Event()
+            nursery.start_soon(self._write_all, written)
+            await self._read_all()
             await self.leave()
+            with trio.move_on_after(LAST_WORDS_SECONDS):
+                await self._wait_for_open()
+                self._wire.close()
+                await written.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _write_all(self, written: trio.Event) -> None:
+        await self._wire.write()
+        written.set()
 
     async def events(self, run: RpcRun, stream: EventStream) -> None:
         """Send the events of a run, to its last."""
@@ -106,7 +119,10 @@ class Client:
         async def send() -> None:
             await self.events(run, stream)
             told.set()
+            self._streams -= 1
+            self._none_open.set()
 
+        self._streams += 1
         self._nursery.start_soon(send)
 
     # ---- in ----------------------------------------------------------------------------------
@@ -141,7 +157,10 @@ class Client:
         if asked.method == "initialize" or self._is_closing:
             await self._answer(asked)  # nothing that comes after may overtake it
         else:
-            self._nursery.start_soon(self._answer, asked)
+            begun = trio.Event()
+            self._nursery.start_soon(self._answer, asked, self._begun, begun)
+            if asked.method in _STARTS:
+                self._begun = begun
 
     def _is_fine(self, asked: Incoming) -> bool:
         return host_error(f"{asked.method}.params", asked.params) is None
@@ -155,22 +174,26 @@ class Client:
 
     # ---- out ---------------------------------------------------------------------------------
 
-    async def _answer(self, asked: Incoming) -> None:
+    async def _answer(
+        self, asked: Incoming, before: trio.Event | None = None, begun: trio.Event | None = None
+    ) -> None:
         after = None
         try:
+            if before is not None:
+                await before.wait()
             result, after = await self._carried_out(asked)
             line = envelope.result(asked.id, strictjson.dumps(result))  # type: ignore[arg-type]
         except Exception as error:
             line = error_line(asked.id, self._refusal(error, asked))
-        finally:
-            self._open -= 1
-            if not self._open:
-                self._none_open.set()
+        if begun is not None:
+            begun.set()
         try:
             await self._wire.send(line)
         finally:
             if after is not None:
                 after()
+            self._open -= 1
+            self._none_open.set()
 
     async def _carried_out(self, asked: Incoming) -> tuple[Params, Callable[[], None] | None]:
         if not self.is_ready and asked.method != "initialize":
@@ -220,7 +243,7 @@ class Client:
                 await run.over.wait()
 
     async def _wait_for_open(self) -> None:
-        while self._open:
+        while self._open or self._streams:
             self._none_open = trio.Event()
             await self._none_open.wait()
 

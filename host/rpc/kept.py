@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import trio
@@ -11,7 +10,7 @@ import trio
 from flowcage.host.durable.errors import RunHasEnded
 from flowcage.host.durable.records import Filter, RunRecord, State
 from flowcage.host.durable.store import Store
-from flowcage.host.outcome.errors import FlowcageError
+from flowcage.host.outcome.errors import FlowcageError, RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.looking.story import story_of
 from flowcage.host.resume.looking.watching import changes, may_change
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 _OVER = ("ended", "diverged")
 _CALLS = 2_000
-_OF_FORKS = ("source", "sourceName", "args", "newRunId", "fromCall", "limits", "metadata")
 
 
 class Kept:
@@ -118,28 +116,16 @@ class Kept:
             run.ready.set()
             told = await self._explained(run_id, way, params, chosen)
             return {"runId": run_id, "way": way, "started": False, "explanation": told}, None
+        again = params.get("evenIfCancelled", False)
         if way == "resume":
-            require_resumable(summary, self._tenant, params.get("evenIfCancelled", False))
-            job = partial(
-                self.host.resume,
-                run_id,
-                tenant=self._tenant,
-                options=chosen,
-                even_if_cancelled=params.get("evenIfCancelled", False),
+            handle = await self.host.start_resume(
+                run_id, tenant=self._tenant, options=chosen, even_if_cancelled=again
             )
         else:
-            job = partial(
-                self.host.fork,
-                run_id,
-                tenant=self._tenant,
-                options=chosen,
-                new_run_id=new_id,
-                **_fork(params),
-            )
-        self._runs.carry_out(run, job)
-        after = methods.begin(client, run, params)
-        await _begun_or_over(run)
-        return {"runId": new_id, "way": way, "started": True}, after
+            given = {"tenant": self._tenant, "options": chosen, "new_run_id": new_id, **_fork(params)}
+            handle = await self.host.start_fork(run_id, **given)
+        self._runs.follow(run, handle)
+        return {"runId": new_id, "way": way, "started": True}, methods.begin(client, run, params)
 
     async def _explained(self, run_id: str, way: str, params: Params, options: Any) -> dict[str, Any]:
         if way == "fork":
@@ -175,27 +161,15 @@ def _fork(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _begun_or_over(run: RpcRun) -> None:
-    """Wait until a run has begun. Raises what ended it before that."""
-    async with trio.open_nursery() as nursery:
-
-        async def until(event: trio.Event) -> None:
-            await event.wait()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(until, run.begun)
-        nursery.start_soon(until, run.over)
-    if not run.begun.is_set() and run.error is not None:
-        raise run.error
-
-
 def _outcome(record: RunRecord) -> dict[str, Any]:
     run_id = record.summary.run_id
-    reason = None if record.summary.cancel is None else record.summary.cancel.reason
     try:
         ended: Outcome = outcome_of(record)
+    except RunCancelled as error:
+        assert record.ending is not None
+        return outcomes.interrupted(run_id, record.ending.verdict, str(error), None)
     except FlowcageError as error:
-        return outcomes.failed(run_id, error, None, reason)
+        return outcomes.failed(run_id, error, None, None)
     return outcomes.completed(ended)
 
 

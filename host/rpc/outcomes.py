@@ -18,11 +18,6 @@ def completed(outcome: Outcome) -> dict[str, Any]:
     return outcome.to_json()
 
 
-def cancelled(run_id: str, ended: RunEnded | None, reason: str | None) -> dict[str, Any]:
-    """A run that was cancelled by its caller."""
-    return failed(run_id, RunCancelled("it was asked for"), ended, reason)
-
-
 def failed(run_id: str, error: Exception, ended: RunEnded | None, reason: str | None) -> dict[str, Any]:
     """A run without one.
 
@@ -38,11 +33,14 @@ def failed(run_id: str, error: Exception, ended: RunEnded | None, reason: str | 
         return told
     if isinstance(error, RunCancelled | HostClosing):
         verdict = Verdict.HOST_SHUTDOWN if isinstance(error, HostClosing) else Verdict.CANCELLED
-        message = f"{CANCELLED}: {reason}" if reason else str(error)
-    else:
-        verdict, message = Verdict.NOT_STARTED, str(error)
-    told = {"runId": run_id, "verdict": verdict.value}
-    told["error"] = {"kind": verdict.value, "message": message, "childAlive": ended is not None}
+        return interrupted(run_id, verdict, f"{CANCELLED}: {reason}" if reason else str(error), ended)
+    return interrupted(run_id, Verdict.NOT_STARTED, str(error), ended)
+
+
+def interrupted(run_id: str, verdict: str, message: str, ended: RunEnded | None) -> dict[str, Any]:
+    """A run of which no error has a report."""
+    told: dict[str, Any] = {"runId": run_id, "verdict": str(verdict)}
+    told["error"] = {"kind": str(verdict), "message": message, "childAlive": ended is not None}
     if ended is not None:
         told |= {"usage": ended.usage.to_json(), "census": ended.census.to_json()}
     return told

@@ -49,7 +49,7 @@ class RpcRun:
         began_at: in milliseconds since 1970.
         ready: set once whoever asked for it knows of it.
         begun: set with its first event.
-        over: set once `outcome` says how it ended, and `error` why it has no result.
+        over: set once `outcome` says how it ended.
         cancel: ends it; when that returns, its child is gone.
         cancel_reason: of whoever cancelled it; None where nobody has.
         told: by client that hears of it, set once its last event is sent.
@@ -73,7 +73,6 @@ class RpcRun:
         self.begun = trio.Event()
         self.over = trio.Event()
         self.outcome: dict[str, Any] = {}
-        self.error: Exception | None = None
         self.ended: RunEnded | None = None
         self.cancel: Callable[[], Awaitable[None]] | None = None
         self.cancel_reason: str | None = None

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import trio
 
-from flowcage.host.outcome.report import Outcome
 from flowcage.host.rpc import outcomes
 from flowcage.host.rpc.problems import Refusal
 from flowcage.host.rpc.run import RpcRun
@@ -56,18 +53,7 @@ class Runs:
     def follow(self, run: RpcRun, handle: RunHandle) -> None:
         """Have a run that was started until it is over."""
         run.cancel = handle.cancel
-        self._nursery.start_soon(self._live, self._add(run), handle.outcome)
-
-    def carry_out(self, run: RpcRun, job: Callable[[], Awaitable[Outcome]]) -> None:
-        """Have a run until it is over, whose job does not outlive its call."""
-        scope = trio.CancelScope()
-
-        async def cancel() -> None:
-            scope.cancel()
-            await run.over.wait()
-
-        run.cancel = cancel
-        self._nursery.start_soon(self._live, self._add(run), partial(_within, scope, job))
+        self._nursery.start_soon(self._live, self._add(run), handle)
 
     def _add(self, run: RpcRun) -> RpcRun:
         if run.run_id in self._open:
@@ -76,21 +62,14 @@ class Runs:
         self._open[run.run_id] = run
         return run
 
-    async def _live(self, run: RpcRun, job: Callable[[], Awaitable[Outcome | None]]) -> None:
+    async def _live(self, run: RpcRun, handle: RunHandle) -> None:
         try:
-            ended = await job()
-            told = self._told(run, ended)
+            told = outcomes.completed(await handle.outcome())
         except Exception as error:
-            run.error = error
             told = outcomes.failed(run.run_id, error, run.ended, run.cancel_reason)
         del self._open[run.run_id]
         self._remember(run, told)
         run.end(told)
-
-    def _told(self, run: RpcRun, ended: Outcome | None) -> dict[str, Any]:
-        if ended is None:
-            return outcomes.cancelled(run.run_id, run.ended, run.cancel_reason)
-        return outcomes.completed(ended)
 
     def _remember(self, run: RpcRun, outcome: dict[str, Any]) -> None:
         size = len(strictjson.dumps(outcome))
@@ -102,12 +81,6 @@ class Runs:
     def _forget(self, run_id: str) -> None:
         _, size = self._over.pop(run_id, (None, 0))
         self._bytes -= size
-
-
-async def _within(scope: trio.CancelScope, job: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
-    with scope:
-        return await job()
-    return None
 
 
 def now() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -87,17 +87,23 @@ def run_to_end(function: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
-def run_to_end_or_signal(function: Callable[[], Awaitable[T]]) -> T:
+def run_to_end_or_signal(
+    function: Callable[[], Awaitable[T]], signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGHUP)
+) -> T:
     """The same for a command: SIGTERM and SIGHUP cancel the function as Ctrl-C does.
 
+    Args:
+        function: the work.
+        signals: others than these two; a service ends by SIGINT as by SIGTERM.
+
     Raises:
-        Terminated: by one of the two.
+        Terminated: by one of them.
     """
     received: list[int] = []
 
     async def watch(scope: trio.CancelScope) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
+        with trio.open_signal_receiver(*signals) as coming:
+            async for number in coming:
                 received.append(number)
                 scope.cancel(reason=HOST_SHUTDOWN)
 

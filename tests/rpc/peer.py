@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -173,10 +173,13 @@ class Piped(Peer):
 
 
 class Connected(Peer):
-    """A client on a socket."""
+    """A client on a socket. A test closes all of `opened`."""
+
+    opened: ClassVar[list[Connected]] = []
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
+        self.opened.append(self)
         self.socket.connect(os.fspath(path))
         super().__init__(self.socket.fileno(), self.socket.fileno())
 

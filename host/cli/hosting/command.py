@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note, to_the_end
+from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.operating import logs
 from flowcage.host.cli.setup.options import choosing
@@ -62,7 +63,7 @@ def host(path: Path | None, store: Path | None, **given: Any) -> None:
     kept = None if given["no_store"] else _store_path(store)
     try:
         if path is None:
-            to_the_end(lambda: _serve(settings, kept, None))
+            _until_told_to_end(settings, kept, None)
         else:
             _listen(path, settings, kept, tell)
     except ListenError as error:
@@ -74,7 +75,17 @@ def _listen(path: Path, settings: Settings, store: Path | None, tell: Any) -> No
 
     with listening(path, 0o600) as listener:
         tell(f"serving on {path}")
-        to_the_end(lambda: _serve(settings, store, listener))
+        _until_told_to_end(settings, store, listener)
+
+
+def _until_told_to_end(settings: Settings, store: Path | None, listener: Any) -> None:
+    from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
+
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    try:
+        run_to_end_or_signal(lambda: _serve(settings, store, listener), signals)
+    except Terminated as ended:
+        fail(128 + ended.number, f"ended by {ended}")
 
 
 async def _serve(settings: Settings, store: Path | None, listener: Any) -> None:

@@ -1,0 +1,149 @@
+"""Several clients of one host, over a socket: they come and go, and take over each other's runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve.test_serve import OTHER_UID, as_user, path
+
+from .peer import FLOWCAGE, Connected, descendants, eventually, listening
+
+__all__ = ["path"]
+
+ASK = "return await agent('Who?')"
+
+
+@pytest.fixture(autouse=True)
+def hang_up() -> Iterator[None]:
+    yield
+    while Connected.opened:
+        Connected.opened.pop().close()
+
+
+@pytest.fixture
+def host(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with listening(path) as process:
+        yield process
+
+
+def at_work(path: Path, policy: str, run: str = "r") -> Connected:
+    """A client whose run waits for it."""
+    peer = Connected(path)
+    peer.greet(handlers=["agent"], onDisconnect=policy)
+    peer.ask("run.start", source=ASK, runId=run)
+    peer.asked()
+    return peer
+
+
+@pytest.mark.usefixtures("host")
+def test_the_socket_is_for_its_user_alone_and_gone_at_the_end(path: Path) -> None:
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_the_end_removes_the_socket_and_the_children(path: Path) -> None:
+    with listening(path) as process:
+        peer = at_work(path, "continue")
+        below = descendants(process)
+        assert below
+        process.send_signal(signal.SIGTERM)
+        peer.rest()
+        assert process.wait() == 128 + signal.SIGTERM
+        assert not path.exists()
+        assert not any(each.is_running() for each in below)
+
+
+@pytest.mark.usefixtures("host")
+def test_each_client_is_asked_for_its_own_runs_and_any_may_wait(path: Path) -> None:
+    one, two = Connected(path), Connected(path)
+    for peer in (one, two):
+        peer.greet(handlers=["agent"])
+    one.ask("run.start", source=ASK, runId="one")
+    two.ask("run.start", source=ASK, runId="two")
+    waiting = two.begin("run.wait", runId="one")
+    one.answer(one.asked(), value=1)
+    two.answer(two.asked(), value=2)
+    assert two.reply(waiting)["result"]["outcome"]["result"] == 1
+    assert one.outcome("two")["result"] == 2
+    assert [row["runId"] for row in one.ask("run.list")["runs"]] == ["two", "one"]
+
+
+@pytest.mark.usefixtures("host")
+def test_the_runs_of_a_client_that_hangs_up_are_cancelled(path: Path) -> None:
+    gone, other = at_work(path, "cancel"), Connected(path)
+    other.greet()
+    waiting = other.begin("run.wait", runId="r")
+    gone.close()
+    assert other.reply(waiting)["result"]["outcome"]["verdict"] == "cancelled"
+
+
+@pytest.mark.usefixtures("host")
+def test_the_runs_of_a_client_that_asked_for_it_wait_for_the_next_one(path: Path) -> None:
+    gone, other = at_work(path, "continue"), Connected(path)
+    other.greet(handlers=["agent"])
+    assert other.refused("run.attach", runId="r") == {"kind": "run_has_client", "runId": "r"}
+    gone.close()
+    eventually(lambda: not other.ask("run.get", runId="r")["run"]["hasClient"])
+    assert other.ask("run.attach", runId="r", events=True)["state"] == "running"
+    asked = other.asked()
+    assert asked["params"]["interrupted"] is True
+    other.answer(asked, value="by another")
+    assert other.event("agent_completed")["value"] == "by another"
+    assert other.event("ended")["verdict"] == "completed"
+    assert other.outcome("r")["result"] == "by another"
+    assert other.refused("run.attach", runId="r") == {"kind": "run_has_ended", "runId": "r"}
+
+
+@pytest.mark.usefixtures("host")
+def test_a_client_that_shuts_down_is_answered_and_its_runs_have_ended(path: Path) -> None:
+    peer, other = at_work(path, "cancel"), Connected(path)
+    other.greet()
+    assert peer.ask("shutdown") == {}
+    assert peer.read() is None
+    assert other.ask("run.get", runId="r")["run"]["state"] == "ended"
+
+
+@pytest.mark.usefixtures("host")
+def test_a_client_that_sends_half_a_line_and_hangs_up_harms_nobody(path: Path) -> None:
+    for data in (b"", b"{", b'{"jsonrpc":"2.0","id":1,"method":"initialize"', b"\0" * 1000, b"\n" * 1000):
+        broken = Connected(path)
+        broken.send_bytes(data)
+        broken.close()
+    peer = Connected(path)
+    peer.greet()
+    assert peer.ask("run.list")["runs"] == []
+
+
+def test_a_client_that_reads_nothing_holds_up_nobody_and_is_bounded(path: Path) -> None:
+    with listening(path, "--no-store", "--unread-timeout=1") as process:
+        deaf, other = Connected(path), Connected(path)
+        other.greet()
+        deaf.greet(events=True)
+        source = "for (;;) { log('x'.repeat(100000)); await SW.extra.sleep(1) }"
+        deaf.send(id=1, method="run.start", params={"source": source, "runId": "loud"})
+        eventually(lambda: bool(other.ask("run.list")["runs"]))
+        assert other.outcome("loud")["verdict"] == "cancelled"
+        assert process.poll() is None
+
+
+@pytest.mark.usefixtures("host")
+def test_a_second_host_does_not_take_the_socket(path: Path) -> None:
+    command = [str(FLOWCAGE), "host", "--no-store", f"--socket={path}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"another server is listening" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.usefixtures("host")
+def test_a_peer_of_another_user_is_closed_unheard(path: Path) -> None:
+    path.chmod(0o666)
+    with as_user(OTHER_UID):
+        peer = Connected(path)
+    assert peer.read() is None
