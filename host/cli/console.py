@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -205,9 +205,9 @@ def tell_record(kind: str, /, **members: Any) -> None:
     tell(record(kind, **members))
 
 
-def warn(report: Report, script: Script | None = None) -> None:
-    """Write the warnings and notes about a run to stderr."""
-    for warning in exits.warnings(report):
+def warn(report: Report, script: Script | None = None, told_before: Collection[str] = ()) -> None:
+    """Write the warnings and notes about a run to stderr, but what the user was told before."""
+    for warning in exits.warnings(report, told_before):
         note(script.as_typed(warning) if script else warning)
 
 

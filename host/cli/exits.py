@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowcage.host.outcome.errors import CannotSend, ChildDied, RunError, WorkflowFailed
@@ -60,9 +60,14 @@ def _thrown(error: WorkflowFailed) -> str:
     return message if message == name else f"{name}: {message}"
 
 
-def warnings(report: Report) -> list[str]:
-    """Notes beside the result or the error: missing isolation, diagnostics, failed agent calls."""
-    told = _notes(report)
+def warnings(report: Report, told_before: Collection[str] = ()) -> list[str]:
+    """Notes beside the result or the error: missing isolation, diagnostics, failed agent calls.
+
+    Args:
+        report: of the run.
+        told_before: messages of findings that the user has by now.
+    """
+    told = _notes(report, told_before)
     if missing := report.missing_layers:
         told.insert(0, f"warning: the run was not strictly isolated; missing: {', '.join(missing)}")
     if report.census.reused:
@@ -74,9 +79,13 @@ def warnings(report: Report) -> list[str]:
     return told
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: Report, told_before: Collection[str]) -> list[str]:
     """The diagnostics; of those of one kind the first ones, and how many more there are."""
-    diagnostics = _without_repetitions(report.diagnostics)
+    diagnostics = [
+        each
+        for each in _without_repetitions(report.diagnostics)
+        if "severity" not in each or each["message"] not in told_before
+    ]
     counts = Counter(str(diagnostic["kind"]) for diagnostic in diagnostics)
     shown: Counter[str] = Counter()
     told = []

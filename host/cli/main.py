@@ -183,7 +183,7 @@ def run(file: Path, **given: Any) -> None:
         with_spans = stack.enter_context(traced())
 
         async def work(listener: Listener | None) -> Outcome:
-            chosen = replace(options, listener=with_spans(listener), ask=ask)
+            chosen = replace(options, listener=with_spans(ending.hears(listener)), ask=ask)
             if given["no_store"]:
                 began(Run(chosen, script.name, run_id=ending.run_id), False)
                 assert ending.run is not None

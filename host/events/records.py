@@ -10,6 +10,7 @@ from flowcage.host.agents.answer import AgentUsage, usage_of
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.events.event import EVENT_TYPES as EVENT_TYPES
 from flowcage.host.events.event import Event as Event
+from flowcage.host.events.notes import Diagnosed as Diagnosed
 from flowcage.host.events.waits import Awoke as Awoke
 from flowcage.host.events.waits import FellAsleep as FellAsleep
 from flowcage.host.events.waits import QuestionAnswered as QuestionAnswered
@@ -245,6 +246,7 @@ Listener: TypeAlias = Callable[[Event], None]
 
 EVENT_TYPES |= {
     RunStarted: "started",
+    Diagnosed: "diagnostic",
     PhaseEntered: "phase",
     Logged: "log",
     AgentQueued: "agent_queued",

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from flowcage.host.durable.records import WITHHELD, Ending, Entry, NewWorkflow, RunRecord, Summary
 from flowcage.host.events.event import EVENT_TYPES, Event
-from flowcage.host.events.records import AgentFailed, AgentQueued, ChildEnded, PhaseEntered
+from flowcage.host.events.records import AgentFailed, AgentQueued, ChildEnded, Diagnosed, PhaseEntered
 from flowcage.host.page.cutting import CAPS, Caps
 from flowcage.host.page.document import Page
 from flowcage.host.page.material import Material, PageWorkflow, iso
 from flowcage.host.resume.looking.story import CallsFold
-from flowcage.host.resume.looking.telling import Diagnosed, Telling
+from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.run.core.agents.spending import Costs, counts_of
 from flowcage.host.run.core.inputs import Ended, Opened
 from flowcage.host.run.core.tree import request_of

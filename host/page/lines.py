@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowcage.host.events import records
 from flowcage.host.events.event import Event
-from flowcage.host.resume.looking.telling import Diagnosed, Resumed
+from flowcage.host.resume.looking.telling import Resumed
 from flowcage.host.terminal.text import cut, safe
 from flowcage.protocol import strictjson
 from flowcage.protocol.messages import MISSING, Json
@@ -44,7 +44,7 @@ def _of_run(event: Event) -> str | None:
             return f"{event.dropped} events are missing here"
         case Resumed():
             return f"the run goes on, in its life {event.life}"
-        case Diagnosed():
+        case records.Diagnosed():
             return _short(str(event.diagnostic.get("message")))
     return None
 

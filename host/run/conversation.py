@@ -88,6 +88,7 @@ class Conversation:
         self.initialized: Initialized | None = None
         self._quiet = trio.CancelScope()
         self._is_woken = False
+        self._noted: list[Any] = []
         self._past = None if driver.past is None else driver.past.workflows.get(node.path)
 
     async def hold(self, child: Child, source: str, args: Json, woken: PastWorkflow | None = None) -> Json:
@@ -262,6 +263,7 @@ class Conversation:
 
     def _note(self, diagnostic: Any) -> None:
         self._driver.feed(Noted(self._node.path, diagnostic))
+        self._noted.append(diagnostic)
 
     def _tell_of_start(self, source: str, args: Json) -> None:
         node, told, past = self._node, self.initialized, self._driver.past
@@ -279,6 +281,8 @@ class Conversation:
             "metadata": node.options.metadata,
         }
         self._driver.emit(node, "started", members)
+        for diagnostic in self._noted:  # nothing is asked before the workflow runs
+            self._driver.emit(node, "diagnostic", {"diagnostic": diagnostic})
 
 
 def _versions(told: Initialized) -> dict[str, str]:

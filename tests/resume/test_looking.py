@@ -16,9 +16,9 @@ from flowcage.host import AgentAnswer, AgentCall, RequestRejected
 from flowcage.host.durable.errors import DamagedEntry
 from flowcage.host.durable.records import Entry, RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.events.records import AgentStarted, RunEnded, RunStarted, Sleeping
+from flowcage.host.events.records import AgentStarted, Diagnosed, RunEnded, RunStarted, Sleeping
 from flowcage.host.resume.looking.story import story_of
-from flowcage.host.resume.looking.telling import Diagnosed, Resumed, Telling
+from flowcage.host.resume.looking.telling import Resumed, Telling
 from flowcage.host.run.core.inputs import Answered
 from flowcage.protocol.messages import MISSING
 

@@ -11,6 +11,7 @@ from flowcage.host.cli.console import fail, note, warn
 from flowcage.host.cli.outcomes.conclusion import Conclusion
 from flowcage.host.durable.errors import StoreError
 from flowcage.host.durable.reuse.terms import NotForkable
+from flowcage.host.events.records import Diagnosed, Event, Listener
 from flowcage.host.outcome.ending import failure_to_json, interruption_to_json
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Census, Outcome, Report
@@ -50,10 +51,27 @@ class Ending:
         self._script = script
         self._fail_on = fail_on
         self._conclusion = conclusion
+        self._findings: set[str] = set()
 
     def begin(self, run: Run, is_kept: bool) -> None:
         """The run, or another life of it, is about to be carried out."""
         self.run, self.is_kept = run, is_kept
+
+    def hears(self, listener: Listener | None) -> Listener:
+        """A listener that also tells what was found in a source, before anybody is asked."""
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Diagnosed) and "severity" in event.diagnostic:
+                self._tell_finding(str(event.diagnostic["message"]))
+            if listener is not None:
+                listener(event)
+
+        return hear
+
+    def _tell_finding(self, message: str) -> None:
+        if message not in self._findings:
+            self._findings.add(message)
+            note(self._script.as_typed(f"warning: {message}"))
 
     def of(self, work: Callable[[], Awaitable[Outcome]]) -> NoReturn:
         """Carry out the run, tell how it ended, and leave.
@@ -107,7 +125,7 @@ class Ending:
         leave(exits.status(error))
 
     def _warn(self, report: Report) -> None:
-        warn(report, self._script)
+        warn(report, self._script, self._findings)
         slow_engine = None if self._conclusion.is_quiet else engine.note_on(report.usage)
         if slow_engine is not None:
             note(slow_engine)

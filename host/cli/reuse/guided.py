@@ -140,7 +140,7 @@ async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
                 trial = Trial(fork, job.options)
                 await trial.execute()
                 tell(safe(as_table(trial.explanation)))
-            options = replace(fork.options(job.options), listener=listener)
+            options = replace(fork.options(job.options), listener=ending.hears(listener))
             kept = await begin(
                 store,
                 ending.run_id,

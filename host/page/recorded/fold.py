@@ -15,7 +15,7 @@ from flowcage.host.page.document import Page
 from flowcage.host.page.material import Material, PageWorkflow, iso
 from flowcage.host.page.recorded.calls import call_of, take_in
 from flowcage.host.resume.looking.calls import CallAttempt, RunCall
-from flowcage.host.resume.looking.telling import Diagnosed, Resumed
+from flowcage.host.resume.looking.telling import Resumed
 from flowcage.host.run.core.agents.spending import Costs, Counts
 from flowcage.host.run.core.inputs import Spent
 from flowcage.protocol.messages import WorkflowRequest
@@ -78,7 +78,7 @@ class EventsPage:
                 self._end_child(event)
             case records.PhaseEntered():
                 self._material.enter(event.name, event.options)
-            case Diagnosed():
+            case records.Diagnosed():
                 self._material.diagnose(event.diagnostic)
             case Resumed():
                 self._material.lives = event.life

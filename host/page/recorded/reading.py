@@ -13,7 +13,7 @@ from flowcage.host.events.event import Event
 from flowcage.host.events.records import BY_TYPE, Requested
 from flowcage.host.outcome.report import Census
 from flowcage.host.outcome.usage import Usage
-from flowcage.host.resume.looking.telling import Diagnosed, Resumed
+from flowcage.host.resume.looking.telling import Resumed
 from flowcage.protocol.limits import camel_case
 from flowcage.protocol.messages import Json
 
@@ -136,4 +136,4 @@ READERS: Mapping[str, Callable[[Json], Any]] = {
     "Usage": _usage,
     "Census": _census,
 }
-_KINDS: Mapping[str, type[Event]] = {**BY_TYPE, Diagnosed.TYPE: Diagnosed, Resumed.TYPE: Resumed}
+_KINDS: Mapping[str, type[Event]] = {**BY_TYPE, Resumed.TYPE: Resumed}

@@ -6,8 +6,7 @@ run was made, which goes on between two lives of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -21,7 +20,7 @@ from flowcage.host.run.core.fold import Core, OutOfOrder
 from flowcage.host.run.core.inputs import Compiled, Ended, Input, Noted, Opened, Said, State
 from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.node import run_id_below
-from flowcage.protocol.messages import AgentRequest, Json, Missing
+from flowcage.protocol.messages import AgentRequest, Missing
 
 
 @dataclass(frozen=True)
@@ -32,18 +31,6 @@ class _OfHistory(Event):
         """As `Event.to_json`."""
         members = {"type": self.TYPE, "runId": self.run_id, "at": self.at, "seq": self.seq, "time": self.time}
         return members | {"rootRunId": self.root_run_id, "tenant": self.tenant}
-
-
-@dataclass(frozen=True)
-class Diagnosed(_OfHistory):
-    """The child or the host has noted something about the workflow."""
-
-    TYPE = "diagnostic"
-    diagnostic: Mapping[str, Json] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """With the members of the diagnostic."""
-        return super().to_json() | {"diagnostic": dict(self.diagnostic)}
 
 
 @dataclass(frozen=True)
@@ -147,13 +134,13 @@ class Telling:
                     dialect=dialect,
                 )
             case Noted(path, diagnostic):
-                self._tell(path, Diagnosed, diagnostic=diagnostic)
+                self._tell(path, records.Diagnosed, diagnostic=dict(diagnostic))
 
     def _behind(self, given: Input) -> None:
         match given:
             case Said(path):
                 for diagnostic in given.diagnostics:
-                    self._tell(path, Diagnosed, diagnostic=diagnostic)
+                    self._tell(path, records.Diagnosed, diagnostic=dict(diagnostic))
                 if given.state is State.MORE:
                     self._verdicts[path] = Verdict.FAILED
             case Ended(path) if path:

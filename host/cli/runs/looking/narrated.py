@@ -7,7 +7,7 @@ from datetime import datetime
 from flowcage.host.cli.live.narrator import Narrator
 from flowcage.host.events import records
 from flowcage.host.events.records import Event
-from flowcage.host.resume.looking.telling import Diagnosed, Resumed
+from flowcage.host.resume.looking.telling import Resumed
 from flowcage.host.terminal.text import indented
 
 _INDENT = " " * 26  # below the text of the first line
@@ -41,7 +41,7 @@ class Lines:
                 return f"   sleeps for {event.duration_ms / 1000:g} s"
             case Resumed():
                 return f"resumed: the run goes on, in its life {event.life}"
-            case Diagnosed():
+            case records.Diagnosed():
                 return f"note: {event.diagnostic.get('message')}"
         return None
 
