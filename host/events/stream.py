@@ -71,7 +71,7 @@ class EventStream:
 
     def keep(self, event: Event) -> int:
         """Add an event that may not be dropped, full or not; its number, for `withdraw`."""
-        return self._add(event, _size(event))
+        return self._add(event, size_of(event))
 
     def withdraw(self, number: int) -> None:
         """Take back an event of `keep`, unless it was read meanwhile."""
@@ -118,7 +118,7 @@ class EventStream:
     def _has_room(self, event: Event) -> bool:
         if len(self._queue) >= self._max_events:
             return False
-        return not self._queue or self._bytes + _size(event) <= self._max_bytes
+        return not self._queue or self._bytes + size_of(event) <= self._max_bytes
 
     def _add(self, event: Event, size: int) -> int:
         number = next(self._numbers)
@@ -144,5 +144,6 @@ class EventStream:
         return gap
 
 
-def _size(event: Event) -> int:
+def size_of(event: Event) -> int:
+    """Characters of its JSON."""
     return len(strictjson.dumps(event.to_json()))

@@ -7,7 +7,8 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from flowcage.host.on_asyncio.crossing import in_host
-from flowcage.host.on_asyncio.handlers import Place, at
+from flowcage.host.on_asyncio.handlers import at
+from flowcage.host.on_asyncio.place import Place
 from flowcage.host.resume.api import run_workflow as run_on_trio
 from flowcage.host.resume.replay import replay as replay_on_trio
 from flowcage.host.run.api import check_workflow as check_on_trio

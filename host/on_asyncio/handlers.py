@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Mapping
@@ -13,34 +12,18 @@ import trio
 
 from flowcage.host.agents.answer import Progress
 from flowcage.host.agents.call import AgentCall, Memory
-from flowcage.host.events.records import Event, Listener
+from flowcage.host.events.records import Listener
 from flowcage.host.events.stream import EventStream as EventStreamOnTrio
 from flowcage.host.on_asyncio.crossing import in_host, on_loop
+from flowcage.host.on_asyncio.listening import Listening
+from flowcage.host.on_asyncio.place import Place
 from flowcage.host.on_asyncio.stream import EventStream
-from flowcage.host.on_asyncio.thread import TrioThread
 from flowcage.host.run.options import Caller, Handlers, KeptChild, RunOptions
 from flowcage.protocol.messages import NO_MODULES, Json
 
 T = TypeVar("T")
 
 _NAMES = ("agent", "workflow", "sandbox_exec", "ask")
-
-
-class Place:
-    """Where handlers run: the loop of the program that calls, set when a call or a host begins."""
-
-    loop: asyncio.AbstractEventLoop
-
-    @classmethod
-    def here(cls) -> Place:
-        """The loop of the caller."""
-        place = cls()
-        place.enter()
-        return place
-
-    def enter(self) -> None:
-        """Be on the loop of the caller from now on."""
-        self.loop = asyncio.get_running_loop()
 
 
 def options_at(place: Place, options: RunOptions) -> RunOptions:
@@ -81,12 +64,12 @@ def _handler(place: Place, handler: Any) -> Any:
 
 def _listener(place: Place, listener: Listener | None) -> Listener | None:
     if isinstance(listener, EventStream):
-        return _Listening(place, listener)
+        return Listening(place, listener)
     if isinstance(listener, EventStreamOnTrio):
         raise TypeError("this EventStream is read on trio: import it from flowcage.asyncio")
     if listener is None or _is_of_host(listener):  # such as that of `spans`, which makes a span current
         return listener
-    return _Listening(place, listener)
+    return Listening(place, listener)
 
 
 def _is_of_host(handler: Any) -> bool:
@@ -158,25 +141,3 @@ class _CallerAt:
         self, source: str, source_name: str, args: Json, modules: Mapping[str, str] = NO_MODULES
     ) -> Json:
         return await in_host(lambda: self._caller.run_child(source, source_name, args, modules))
-
-
-class _Listening:
-    """Passes events on to the loop, in order. What its listener raised ends the run at the next event."""
-
-    def __init__(self, place: Place, listener: Listener) -> None:
-        self._place = place
-        self._listener = listener
-        self._failure: Exception | None = None
-
-    def __call__(self, event: Event) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if not TrioThread.current().is_abandoned:
-            self._place.loop.call_soon_threadsafe(self._hear, event)
-
-    def _hear(self, event: Event) -> None:
-        if self._failure is None:
-            try:
-                self._listener(event)
-            except Exception as error:
-                self._failure = error

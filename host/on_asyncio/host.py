@@ -11,7 +11,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from flowcage.host.durable.store import Store
 from flowcage.host.on_asyncio.crossing import held, in_host, in_host_now
-from flowcage.host.on_asyncio.handlers import Place, at, options_at
+from flowcage.host.on_asyncio.handlers import at, options_at
+from flowcage.host.on_asyncio.place import Place
 from flowcage.host.on_asyncio.runs import LiveRun, RunHandle
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.process.launch.launcher import ClosableLauncher

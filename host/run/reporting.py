@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from flowcage.host.events import records
+from flowcage.host.events import listener_log, records
 from flowcage.host.outcome.errors import FlowcageError, HandlerFailed
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.usage import ModelUsage, PhaseUsage, Usage
@@ -227,9 +227,13 @@ class Telling:
         listener = self._options.listener
         if listener is None or self.is_silent:
             return
+        event = self._event(node, kind, members)
         try:
-            listener(self._event(node, kind, members))
+            listener(event)
         except Exception as error:
+            if kind == "ended" and node is node.root:
+                listener_log.failed_at_the_end(event, error)
+                return
             said = str(error) if isinstance(error, FlowcageError) else shown(error)
             failure = HandlerFailed(f"the listener failed: {said}")
             failure.__cause__ = error
