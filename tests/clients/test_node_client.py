@@ -30,11 +30,13 @@ CONFIGURATION = {
 }
 
 
-@pytest.mark.parametrize("suite", ["run", pytest.param("hostile", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "suite", ["run", "cases", "host", "host_faults", pytest.param("hostile", marks=pytest.mark.thorough)]
+)
 def test_the_clients_own_tests_pass(suite: str) -> None:
     node = require("node")
     report = run("node", node, "--test", "--test-reporter=tap", f"test/{suite}.test.js")
-    assert count(r"^# pass (\d+)", report) > 30
+    assert count(r"^# pass (\d+)", report) > 15
     assert count(r"^# fail (\d+)", report) == 0
 
 

@@ -3,16 +3,24 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
+import test, { after } from 'node:test';
 
 import { AgentAnswer, AgentError, AgentsUnavailable, Host, HostRefused, OptionNotHonoured, RequestRejected, WrongAnswer } from '../index.js';
 import { HOST } from './support.js';
 
 const FOLDER = new URL('../../../tests/clients/cases/', import.meta.url);
-const RUN_ID = 'case';
 const ERRORS = { failed: AgentError, unavailable: AgentsUnavailable, option_not_honoured: OptionNotHonoured, wrong_answer: WrongAnswer };
 const MATCHING = ['prompt', 'attempt', 'again', 'ref', 'profile', 'question'];
 const SPENT = ['usage', 'costUsd', 'model', 'sessionId'];
+
+const HANDLERS = {
+  agent: (player, prompt, options, call) => player.agent(call),
+  workflow: (player, ref, args, { signal }) => player.workflow(ref.scriptPath ?? ref, signal),
+  sandboxExec: (player, profile, program, { signal }) => player.value('sandboxExec', { profile }, signal),
+  ask: (player, question, { signal }) => player.value('ask', { question }, signal),
+};
+const hosts = new Map();
+let count = 0;
 
 for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json')).sort()) {
   for (const one of JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')).cases) {
@@ -20,37 +28,53 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json')).
   }
 }
 
+after(() => Promise.all([...hosts.values()].map(async (host) => (await host).close())));
+
 async function goneThrough(t, one) {
-  const folder = mkdtempSync(join(tmpdir(), 'flowcage-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const args = one.store ? ['--store', join(folder, 'runs.db')] : ['--no-store'];
-  const lives = one.resume ? [one, { ...one.resume, runId: RUN_ID }] : [one];
-  let player;
-  const rules = Object.assign({}, ...lives);
-  const host = await Host.open({ command: HOST, args, ...handlersOf(rules, () => player) });
-  try {
-    for (const life of lives) {
-      player = new Player(life, () => host.cancel(RUN_ID, 'enough'));
-      await lived(host, life, player);
-    }
-  } finally {
-    await host.close();
-  }
+  const host = await hostFor(t, one);
+  count += 1;
+  const runId = `case-${count}`;
+  await lived(host, one, runId, (events) => host.start(one.source.join('\n'), { ...beginOf(one), runId, ...events }));
+  const { resume } = one;
+  if (!resume) return;
+  const { evenIfCancelled } = resume;
+  await lived(host, resume, runId, (events) => host.resume(runId, { evenIfCancelled, ...events }));
 }
 
-async function lived(host, life, player) {
-  const { args, sourceName, metadata, limits, options, evenIfCancelled, expect } = life;
+/** A host that asks this program what the case has rules for. Those without a store are shared. */
+async function hostFor(t, one) {
+  const kinds = Object.keys(HANDLERS).filter((kind) => kind in one || kind in (one.resume ?? {}));
+  const handlers = Object.fromEntries(kinds.map((kind) => [kind, () => assert.fail('each run has handlers of its own')]));
+  if (one.store) {
+    const folder = mkdtempSync(join(tmpdir(), 'flowcage-'));
+    const host = await Host.open({ command: HOST, args: ['--store', join(folder, 'runs.db')], ...handlers });
+    t.after(async () => {
+      await host.close();
+      rmSync(folder, { recursive: true });
+    });
+    return host;
+  }
+  const key = kinds.join();
+  if (!hosts.has(key)) hosts.set(key, Host.open({ command: HOST, args: ['--no-store'], ...handlers }));
+  return hosts.get(key);
+}
+
+function beginOf({ args, sourceName, metadata, limits, options }) {
+  return { args, sourceName, metadata, limits, ...options };
+}
+
+/** One life of a run, held to what the case expects. */
+async function lived(host, life, runId, begin) {
+  const { expect } = life;
   const events = [];
-  const hear = (event) => {
+  const player = new Player(life, host, runId);
+  const onEvent = (event) => {
     events.push(event);
-    if (event.type === 'question_asked') player.outside(host, event.questionId);
+    if (event.type === 'question_asked') player.outside(event.questionId);
   };
-  const begin = { args, sourceName, metadata, limits, ...options, onEvent: hear };
   let run;
   try {
-    run = life.runId
-      ? await host.resume(RUN_ID, { evenIfCancelled, onEvent: hear })
-      : await host.start(life.source.join('\n'), { ...begin, runId: RUN_ID });
+    run = await begin({ onEvent, ...handlersOf(life, player) });
   } catch (error) {
     if (!(error instanceof HostRefused)) throw error;
     assert.match(`${error.message} ${JSON.stringify(error.data)}`, new RegExp(expect.refused ?? 'nothing is refused'));
@@ -60,20 +84,15 @@ async function lived(host, life, player) {
   assertTold(expect, await run.ended(), events, player);
 }
 
-/** Handlers of every kind that has rules, of whichever player has its turn. */
-function handlersOf(rules, player) {
-  const own = {
-    agent: (prompt, options, call) => player().agent(call),
-    workflow: (ref, args, call) => player().workflow(ref.scriptPath ?? ref, call.signal),
-    sandboxExec: (profile, program, call) => player().value('sandboxExec', { profile }, call.signal),
-    ask: (question, call) => player().value('ask', { question }, call.signal),
-  };
-  return Object.fromEntries(Object.entries(own).filter(([name]) => name in rules));
+function handlersOf(life, player) {
+  const kinds = Object.keys(HANDLERS).filter((kind) => kind in life);
+  return Object.fromEntries(kinds.map((kind) => [kind, (...asked) => HANDLERS[kind](player, ...asked)]));
 }
 
 class Player {
   #rules;
-  #cancel;
+  #host;
+  #runId;
   #atWork = 0;
   #came = [];
   asked = [];
@@ -81,9 +100,10 @@ class Player {
   cancelled = 0;
   mostAtWork = 0;
 
-  constructor(rules, cancel) {
+  constructor(rules, host, runId) {
     this.#rules = rules;
-    this.#cancel = cancel;
+    this.#host = host;
+    this.#runId = runId;
   }
 
   async agent(call) {
@@ -112,10 +132,10 @@ class Player {
   }
 
   /** Answer a question from outside, as the case says. */
-  async outside(host, questionId) {
+  async outside(questionId) {
     const answer = this.#rules.answers?.find((each) => each.questionId === questionId);
-    if (answer?.rejects !== undefined) await host.reject(RUN_ID, questionId, answer.rejects);
-    else if (answer) await host.answer(RUN_ID, questionId, answer.value);
+    if (answer?.rejects !== undefined) await this.#host.reject(this.#runId, questionId, answer.rejects);
+    else if (answer) await this.#host.answer(this.#runId, questionId, answer.value);
   }
 
   #ruleFor(kind, asked) {
@@ -129,7 +149,7 @@ class Player {
     this.#begin();
     try {
       while (this.mostAtWork < (rule.whenAtWork ?? 0)) await new Promise((resolve) => { this.#came.push(resolve); });
-      if (rule.cancels) this.#cancel();
+      if (rule.cancels) this.#host.cancel(this.#runId, 'enough');
       if (rule.cancels || rule.never) await dropped(signal);
       if (rule.rejects !== undefined) throw new RequestRejected(rule.rejects);
     } catch (error) {
