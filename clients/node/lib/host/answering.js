@@ -107,7 +107,7 @@ function resultOf(name, value) {
 /** A workflow is a source; a result without one is wrapped, `{ value }`. */
 function workflowOf(value) {
   if (typeof value === 'string') return { source: value };
-  if (typeof value?.source === 'string' || (value && 'value' in value)) return value;
+  if (isObject(value) && (typeof value.source === 'string' || 'value' in value)) return value;
   throw new TypeError('a workflow handler returns a source, { source, sourceName } or { value }');
 }
 
