@@ -13,6 +13,8 @@ FORMS: dict[Protocol, dict[str, str]] = {
     },
     "host": {
         "bundle": "host-bundle.json",
+        "openrpc": "host-openrpc.json",
+        "typescript": "host-protocol.d.ts",
     },
 }
 

@@ -37,7 +37,9 @@ FILES: dict[str, Generate] = {
     "schemas/forms/bundle.json": _always(lambda: json_text(bundle())),
     "schemas/forms/host-bundle.json": _always(lambda: json_text(bundle("host"))),
     "schemas/forms/openrpc.json": _always(lambda: json_text(openrpc())),
+    "schemas/forms/host-openrpc.json": _always(lambda: json_text(openrpc("host"))),
     "schemas/forms/protocol.d.ts": _always(declarations),
+    "schemas/forms/host-protocol.d.ts": _always(lambda: declarations("host")),
     "clients/node/wire.d.ts": _always(declarations),
     "clients/node/LICENSE": _always((ROOT / "LICENSE").read_text),  # npm packs only what is in the folder
     "docs/protocol.md": protocol_page.embed,

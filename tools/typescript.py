@@ -1,4 +1,4 @@
-"""Generates TypeScript types of the messages, ``protocol.d.ts``, from the schemas.
+"""Generates TypeScript types of the messages, ``protocol.d.ts`` and ``host-protocol.d.ts``, from the schemas.
 
 It supports the keywords that the schemas use and raises for any other, so that no rule is dropped unnoticed.
 """
@@ -10,11 +10,13 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from flowcage.schemas.loader import document, methods, protocol_version
+from flowcage.schemas.host import METHODS
+from flowcage.schemas.loader import Protocol, document, methods, names
+from tools.definitions import definitions, named
+from tools.openrpc import version
 from tools.variants import Variant, shape, variants
 
 _WIDTH = 110
-_COMMON = "common.json#/$defs/"
 _NAMES = {"array": "unknown[]", "integer": "number", "object": "Record<string, unknown>"}
 # Keywords that types cannot express, or that become comments.
 _TELLING = {"$schema", "$id", "title", "description", "default", "examples"}
@@ -23,44 +25,82 @@ _SHAPING = {"$ref", "type", "enum", "const", "properties", "required", "addition
 _CASES = {"if", "then", "else", "allOf"}
 
 
-def declarations() -> str:
-    """The text of ``protocol.d.ts``.
+# By protocol: what its messages are called, and the options that print them.
+_HEADS = {
+    "child": ("protocol", "--typescript"),
+    "host": ("host protocol", "--protocol host --typescript"),
+}
+_SENDERS = {"client": "Every request of the client", "host": "Every request of the host"}
+
+
+def declarations(protocol: Protocol = "child") -> str:
+    """The text of ``protocol.d.ts``, or of ``host-protocol.d.ts``.
 
     Raises:
         ValueError: a schema uses a keyword that is not supported here.
     """
-    named = {_pascal(name): schema for name, schema in document("common")["$defs"].items()}
-    named["ErrorObject"] = document("error")
-    for method in methods():
-        named[_pascal(method) + "Params"] = document(f"{method}.params")
-        named[_pascal(method) + "Result"] = document(f"{method}.result")
-    return "\n".join([_head(), *(_declaration(*item) for item in named.items()), _methods()])
+    types = {_pascal(name): schema for name, schema in definitions(protocol).items()}
+    types["ErrorObject"] = document("error", protocol)
+    if protocol == "host":
+        types["ClientErrorObject"] = document("client.error", protocol)
+    for method in methods(protocol):
+        for part in ("params", "result"):
+            if f"{method}.{part}" in names(protocol):
+                types[_pascal(method) + _pascal(part)] = document(f"{method}.{part}", protocol)
+    ends = _methods() if protocol == "child" else _methods_of_host()
+    return "\n".join([_head(protocol), *(_declaration(*item) for item in types.items()), ends])
 
 
-def _head() -> str:
+def _head(protocol: Protocol) -> str:
+    called, options = _HEADS[protocol]
     return (
-        f"// Messages of the flowcage protocol {protocol_version()}. "
-        "Made by `flowcage schema --typescript`: do not edit.\n"
+        f"// Messages of the flowcage {called} {version(protocol)}. "
+        f"Made by `flowcage schema {options}`: do not edit.\n"
         "// Members that a reader does not know are ignored. Integers have no fraction and no exponent.\n"
     )
 
 
 def _methods() -> str:
-    lines = [
-        f"  {name}: {{ params: {_pascal(name)}Params; result: {_pascal(name)}Result }};" for name in methods()
-    ]
+    said = "Every method of the child: what it takes and what it answers."
     return "\n".join(
         [
-            "/** Every method of the child: what it takes and what it answers. */",
-            "export interface Methods {",
-            *lines,
-            "}",
+            *_interface("Methods", said, list(map(_request, methods()))),
             "",
             "/** What programs branch on when a request was refused or a run failed. */",
             "export type ErrorKind = ErrorObject['data']['kind'];",
             "",
         ]
     )
+
+
+def _methods_of_host() -> str:
+    lines: list[str] = []
+    for sender, said in _SENDERS.items():
+        own = {name: method for name, method in METHODS.items() if method.sender == sender}
+        requests = [_request(name) for name, method in own.items() if method.is_answered]
+        told = [
+            f"  '{name}': {_pascal(name)}Params;" for name, method in own.items() if not method.is_answered
+        ]
+        name = _pascal(sender)
+        lines += _interface(f"{name}Requests", f"{said}: what it takes and what it is answered.", requests)
+        lines += _interface(f"{name}Notifications", f"{said.replace('request', 'notification')}.", told)
+    return "\n".join(
+        [
+            *lines,
+            "/** What programs branch on when a request of theirs was refused. */",
+            "export type ErrorKind = ErrorObject['data']['kind'];",
+            "",
+        ]
+    )
+
+
+def _interface(name: str, said: str, lines: list[str]) -> list[str]:
+    return [f"/** {said} */", f"export interface {name} {{", *lines, "}"]
+
+
+def _request(name: str) -> str:
+    key = f"'{name}'" if "." in name else name
+    return f"  {key}: {{ params: {_pascal(name)}Params; result: {_pascal(name)}Result }};"
 
 
 def _declaration(name: str, schema: dict[str, Any]) -> str:
@@ -106,7 +146,7 @@ def _plain(schema: dict[str, Any], indent: str) -> str:
 
 
 def _reference(schema: dict[str, Any], indent: str) -> str:
-    name = _pascal(schema["$ref"].removeprefix(_COMMON))
+    name = _pascal(named(schema["$ref"]))
     parts = [name]
     own = schema.get("properties", {})
     if required := [member for member in schema.get("required", ()) if member not in own]:
@@ -159,7 +199,7 @@ def _comment(schema: dict[str, Any], indent: str) -> str:
 
 
 def _pascal(name: str) -> str:
-    return name[:1].upper() + name[1:]
+    return "".join(part[:1].upper() + part[1:] for part in name.split("."))
 
 
 def _literal(value: Any) -> str:

@@ -196,9 +196,9 @@ def test_typescript_names_every_member_kind_and_method() -> None:
 
 
 def test_typescript_refuses_a_keyword_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    schema = deepcopy(document("common"))
-    schema["$defs"]["budget"]["properties"]["spent"]["multipleOf"] = 10
-    monkeypatch.setattr(typescript, "document", lambda name: schema if name == "common" else document(name))
+    shared = deepcopy(document("common"))["$defs"]
+    shared["budget"]["properties"]["spent"]["multipleOf"] = 10
+    monkeypatch.setattr(typescript, "definitions", lambda _protocol: shared)
     with pytest.raises(ValueError, match="no TypeScript for multipleOf"):
         typescript.declarations()
 
