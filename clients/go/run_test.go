@@ -131,7 +131,7 @@ func goroutines() string {
 }
 
 func isLeft(stacks string) bool {
-	for _, of := range []string{"(*Child).", "(*answers).", "(*processLink)."} {
+	for _, of := range []string{"(*Child).", "(*answers).", "(*processLink).", "(*session).", "(*events).", "(*HostRun)."} {
 		if strings.Contains(stacks, of) {
 			return true
 		}
