@@ -251,17 +251,12 @@ func (s *session) take(line []byte) error {
 }
 
 func (s *session) settle(members map[string]json.RawMessage) error {
-	id := string(members["id"])
-	s.mutex.Lock()
-	waiter := s.waiting[id]
-	delete(s.waiting, id)
-	s.mutex.Unlock()
 	result, hasResult := members["result"]
 	text, hasError := members["error"]
 	if hasResult == hasError {
 		return hostViolation("sent an answer with neither or both of result and error")
 	}
-	var reply answer
+	reply := answer{result: result}
 	if hasError {
 		refused, err := hostRefusal(text)
 		if err != nil {
@@ -269,17 +264,23 @@ func (s *session) settle(members map[string]json.RawMessage) error {
 		}
 		reply.err = refused
 	}
+	id := string(members["id"])
+	s.mutex.Lock()
+	waiter := s.waiting[id]
+	delete(s.waiting, id) // from here on it is told by us
+	s.mutex.Unlock()
 	if waiter == nil {
 		return hostViolation("answered %.40s, which nobody asked: %.100s%.100s", id, result, text)
 	}
-	if reply.result = result; hasResult && waiter.taken != nil {
-		if reply.err = waiter.taken(result); reply.err != nil {
-			waiter.ready <- reply
-			return reply.err
-		}
+	var wrong error
+	if hasResult && waiter.taken != nil {
+		wrong = waiter.taken(result)
+	}
+	if wrong != nil {
+		reply.err = wrong
 	}
 	waiter.ready <- reply
-	return nil
+	return wrong
 }
 
 func hostRefusal(text json.RawMessage) (*HostRefused, error) {

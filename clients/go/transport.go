@@ -182,20 +182,26 @@ func (l *processLink) Close() {
 
 type socketLink struct {
 	*net.UnixConn
-	closed chan struct{} // by Read, at the end
+	closed chan struct{} // at the end, of which Read tells, and Kill
 	once   sync.Once
 }
 
 func (l *socketLink) Read(data []byte) (int, error) {
 	count, err := l.UnixConn.Read(data)
 	if err != nil {
-		l.once.Do(func() { close(l.closed) })
+		l.end()
 	}
 	return count, err
 }
 
+func (l *socketLink) end() { l.once.Do(func() { close(l.closed) }) }
+
 // Kill closes the connection; the server kills its child then.
-func (l *socketLink) Kill()    { _ = l.UnixConn.Close() }
+func (l *socketLink) Kill() {
+	_ = l.UnixConn.Close()
+	l.end() // nobody may read any more
+}
+
 func (l *socketLink) Close()   { _ = l.UnixConn.Close() }
 func (l *socketLink) Pid() int { return 0 }
 
