@@ -121,6 +121,7 @@ def _finding(members: Members) -> Finding:
         members.integer("column", 1, MAX_LIMIT),
         **end,
         hint=members.string("hint") if "hint" in members else None,
+        source_name=members.string("sourceName") if "sourceName" in members else None,
     )
 
 

@@ -21,7 +21,7 @@ from flowcage.protocol.sources.names import MAX_MODULES
 _RETURN_ERROR = "return not in a function"
 _RETURN_IN_MODULE = "return outside of a function: what is imported is a module, which has exports instead"
 # By the member of the result; empty where `initialize` has not asked for them.
-_READERS: dict[str, Callable[[WorkflowText, Checked], Any]] = {}
+_READERS: dict[str, Callable[[Siblings, Checked], Any]] = {}
 
 
 class Program(NamedTuple):
@@ -201,7 +201,7 @@ def check(realm: Realm, message: Check) -> Checked:
     if not is_script and exported is not None and "default" not in exported:
         raise program.text.placed(missing_default(exported), program.text.parts().first_export)
     checked = Checked("script" if is_script else "module", read_meta(realm, program.text))
-    return _read_further(program.text, checked, message)
+    return _read_further(program.siblings, checked, message)
 
 
 def imports(realm: Realm, message: Imports) -> list[Import]:
@@ -228,9 +228,9 @@ def load_readers() -> None:
     _READERS.update(findings=findings, outline=outline)
 
 
-def _read_further(text: WorkflowText, checked: Checked, message: Check) -> Checked:
+def _read_further(siblings: Siblings, checked: Checked, message: Check) -> Checked:
     asked = {name: read for name, read in _READERS.items() if getattr(message, name)}
-    return checked._replace(**{name: read(text, checked) for name, read in asked.items()})
+    return checked._replace(**{name: read(siblings, checked) for name, read in asked.items()})
 
 
 def _require_links(realm: Realm, siblings: Siblings) -> None:

@@ -16,6 +16,7 @@ from flowcage.host.cli.names.places import elsewhere
 from flowcage.host.cli.names.workflow_path import folder_instead, missing
 from flowcage.host.cli.runs.times import in_unit_of
 from flowcage.host.cli.setup.agents import agent_of, identity_of
+from flowcage.host.outcome.errors import RunError, WorkflowFailed
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
@@ -43,9 +44,19 @@ class Script(NamedTuple):
     modules: Mapping[str, str] = NO_MODULES
 
     def as_typed(self, message: str) -> str:
-        """The message, with the user's path in the place of `name` where a line number follows it."""
-        places = re.compile(rf"(^|[\s(]){re.escape(self.name)}(?=:\d)", re.MULTILINE)
-        return places.sub(lambda place: place[1] + self.typed, message)
+        """The message, with paths as the user typed them in the place of names that a line number follows."""
+        typed = {self.name: self.typed}
+        if self.typed.endswith(self.name):
+            folder = self.typed.removesuffix(self.name)
+            typed = {name: folder + name for name in self.modules} | typed
+        names = "|".join(map(re.escape, sorted(typed, key=len, reverse=True)))
+        places = re.compile(rf"(^|[\s(])({names})(?=:\d)", re.MULTILINE)
+        return places.sub(lambda place: place[1] + typed[place[2]], message)
+
+    def text_at(self, error: RunError) -> str:
+        """The text that the place of an error is in."""
+        name = error.data.get("sourceName") if isinstance(error, WorkflowFailed) else None
+        return self.modules.get(name, self.text) if isinstance(name, str) else self.text
 
 
 def script(files: InputFiles, file: Path, root: Path | None = None, dialect: Dialect = "auto") -> Script:

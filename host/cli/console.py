@@ -136,7 +136,7 @@ def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = Non
     try:
         return run_to_end_or_signal(function)
     except RunError as error:
-        explained = exits.explain(error, script.text if script else "")
+        explained = exits.explain(error, script.text_at(error) if script else "")
         note(script.as_typed(explained) if script else explained)
         if hasattr(error, "report"):  # an error of `check_workflow` has none
             warn(error.report, script)

@@ -95,9 +95,10 @@ def _as_diagnostics(checked: Checked, source_name: str) -> Iterator[Mapping[str,
     for each in () if isinstance(checked.findings, Missing) else checked.findings:
         if each.severity != "note":
             hint = f"; {each.hint}" if each.hint else ""
+            where = each.source_name or source_name
             yield {
                 "kind": each.kind,
-                "message": f"{source_name}:{each.line}:{each.column}: {each.message}{hint}",
+                "message": f"{where}:{each.line}:{each.column}: {each.message}{hint}",
                 "severity": each.severity,
                 "line": each.line,
                 "column": each.column,

@@ -40,6 +40,22 @@ _MAY_IMPORT = re.compile(r"\b(?:from|import)\b[^'\"]{0,80}['\"]\.\.?/")
 _SHOWN = 200  # characters of a specifier in messages
 
 
+class ImportRefused(SourceFileError):
+    """A file that a workflow imports cannot be read, or may not be.
+
+    Attributes:
+        importer: name of the source that has the import.
+        line, column: of its specifier; None where they are not known.
+        why: the message without the place.
+    """
+
+    def __init__(self, importer: str, found: Import, why: str) -> None:
+        where = importer if found.line is None else f"{importer}:{found.line}:{found.column}"
+        self.why = f"import of {found.specifier[:_SHOWN]!r}: {why}"
+        super().__init__(f"{where}: {self.why}")
+        self.importer, self.line, self.column = importer, found.line, found.column
+
+
 def may_import(source: str) -> bool:
     """Whether a source has what looks like an import of a file beside it."""
     return _MAY_IMPORT.search(source) is not None
@@ -61,7 +77,7 @@ async def sibling_modules(
         nothing; its run says what is wrong.
 
     Raises:
-        SourceFileError: one cannot be read, or may not be; the message has the place of its import.
+        ImportRefused: one cannot be read, or may not be.
         RunError: the child that reads the source could not do it.
         TypeError, ValueError, WrongEventLoop: as `run_workflow`.
     """
@@ -86,12 +102,12 @@ class _Search:
         self._source_name = source_name
         self._left = MAX_BYTES
         self.texts: dict[str, str] = {}
-        self.refusal: SourceFileError | None = None
+        self.refusal: ImportRefused | None = None
 
     async def run(self, source: str, dialect: Dialect, reader: Reader) -> None:
         try:
             await self._follow(source, dialect, reader)
-        except SourceFileError as refusal:
+        except ImportRefused as refusal:
             self.refusal = refusal
 
     async def _follow(self, source: str, dialect: Dialect, reader: Reader) -> None:
@@ -102,23 +118,24 @@ class _Search:
                 name = _name_of(message.source_name, each)
                 if name in self.texts or name == self._source_name:
                     continue
-                text = self.texts[name] = await self._read(name, _place(message.source_name, each))
+                try:
+                    text = self.texts[name] = await self._read(name)
+                except SourceFileError as error:
+                    raise ImportRefused(message.source_name, each, str(error)) from None
                 if may_import(text):
                     to_ask.append(Imports(text, name, "module"))
 
-    async def _read(self, name: str, place: str) -> str:
+    async def _read(self, name: str) -> str:
         if len(self.texts) == MAX_MODULES:
-            raise SourceFileError(f"{place}: a workflow imports {MAX_MODULES} files at most")
+            raise SourceFileError(f"a workflow imports {MAX_MODULES} files at most")
         try:
             # In a thread: a disk, or whoever serves the file system, may take its time.
-            text = await trio.to_thread.run_sync(
-                text_below, self._root, name, f"{place}: {name}", abandon_on_cancel=True
-            )
+            text = await trio.to_thread.run_sync(text_below, self._root, name, name, abandon_on_cancel=True)
         except OutsideRoot:
-            raise SourceFileError(f"{place}: lies outside the root folder") from None
+            raise SourceFileError("lies outside the root folder") from None
         self._left -= len(text.encode())
         if self._left < 0:
-            raise SourceFileError(f"{place}: a workflow imports {MAX_BYTES} bytes at most")
+            raise SourceFileError(f"a workflow imports {MAX_BYTES} bytes at most")
         return text
 
 
@@ -132,19 +149,14 @@ async def _imports_of(reader: Reader, message: Imports) -> tuple[Import, ...]:
 
 
 def _name_of(importer: str, found: Import) -> str:
-    """What the host calls a module that it may read. Raises `SourceFileError`."""
-    name, place = module_name(importer, found.specifier), _place(importer, found)
+    """What the host calls a module that it may read. Raises `ImportRefused`."""
+    name = module_name(importer, found.specifier)
     if name is None:
-        raise SourceFileError(f"{place}: is no path of a file: steps with '/' and no '\\'")
+        raise ImportRefused(importer, found, "is no path of a file: steps with '/' and no '\\'")
     if any(step.startswith(".") and step not in (".", "..") for step in found.specifier.split("/")):
-        raise SourceFileError(f"{place}: is hidden; an import names no file or folder that begins with '.'")
+        raise ImportRefused(importer, found, "is hidden; no file or folder is read that begins with '.'")
     if not name.endswith(SUFFIXES):
-        raise SourceFileError(f"{place}: an import names a file that ends with {' or '.join(SUFFIXES)}")
+        raise ImportRefused(importer, found, f"a file is read that ends with {' or '.join(SUFFIXES)}")
     if name.startswith(("/", "../")):
-        raise SourceFileError(f"{place}: lies outside the root folder")
+        raise ImportRefused(importer, found, "lies outside the root folder")
     return name
-
-
-def _place(importer: str, found: Import) -> str:
-    where = importer if found.line is None else f"{importer}:{found.line}:{found.column}"
-    return f"{where}: import of {found.specifier[:_SHOWN]!r}"

@@ -13,6 +13,7 @@ class Finding(NamedTuple):
         kind: the rule that found it.
         end_line, end_column: the place behind what is meant, None where it is not told.
         hint: what to do instead.
+        source_name: of the module that it is in; None for the source itself.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Finding(NamedTuple):
     end_line: int | None = None
     end_column: int | None = None
     hint: str | None = None
+    source_name: str | None = None
 
 
 class Import(NamedTuple):

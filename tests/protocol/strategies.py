@@ -154,7 +154,9 @@ def checked() -> st.SearchStrategy[Checked]:
     """Any answer to `check`."""
     end = st.none() | _COUNTS
     finding = st.builds(
-        Finding, _ID, st.sampled_from(SEVERITIES), texts(), _COUNTS, _COUNTS, end, end, st.none() | texts()
+        Finding,
+        *(_ID, st.sampled_from(SEVERITIES), texts(), _COUNTS, _COUNTS, end, end),
+        *(st.none() | texts(), st.none() | texts()),
     )
     findings = st.just(MISSING) | st.lists(finding, max_size=2).map(tuple)
     outline = st.just(MISSING) | st.dictionaries(texts(), json_values(2), max_size=2)
@@ -245,6 +247,7 @@ _FINDING = record(
     endLine=_COUNTS,
     endColumn=_COUNTS,
     hint=texts(),
+    sourceName=texts(),
 )
 _IMPORTS = record({"specifier": texts()}, line=_COUNTS, column=_COUNTS)
 _SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS)

@@ -18,6 +18,7 @@ from flowcage.child.sandbox.lint import (
 )
 from flowcage.child.sandbox.lint.rules import RULES
 from flowcage.child.sandbox.lint.subject import Found, Subject
+from flowcage.child.sandbox.modules.siblings import Siblings
 from flowcage.child.sandbox.reading.places import Places
 from flowcage.child.sandbox.reading.syntax import SourceTree
 from flowcage.child.sandbox.syntax_tree import SourceTooLarge
@@ -56,8 +57,23 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Found]], ...] = (
 )
 
 
-def findings(text: WorkflowText, checked: Checked) -> tuple[Finding, ...]:
-    """What is probably wrong with a source that compiles, in the order of the text."""
+# About what a workflow is and a module is not: its meta, and its result.
+_OF_WORKFLOWS = frozenset({"no_result", "meta_not_first", "meta_without_name"})
+
+
+def findings(siblings: Siblings, checked: Checked) -> tuple[Finding, ...]:
+    """What is probably wrong with sources that compile: the workflow's, in order, and then each module's."""
+    entry, *modules = siblings.texts()
+    found = [*_of_source(entry, checked, b"\n".join(module.utf8 for module in modules))]
+    for module in modules:
+        of_module = _of_source(module, Checked("module", None), b"")
+        found += [
+            each._replace(source_name=module.name) for each in of_module if each.kind not in _OF_WORKFLOWS
+        ]
+    return tuple(found[:MAX_FINDINGS])
+
+
+def _of_source(text: WorkflowText, checked: Checked, beside: bytes) -> tuple[Finding, ...]:
     try:
         tree = SourceTree(text.utf8, text.bounds)
     except SourceTooLarge as too_large:
@@ -66,7 +82,7 @@ def findings(text: WorkflowText, checked: Checked) -> tuple[Finding, ...]:
         return (
             _not_read("the source is written in a way that is not understood here, and was not read further"),
         )
-    subject = Subject(tree, checked.dialect, checked.meta)
+    subject = Subject(tree, checked.dialect, checked.meta, beside)
     places = Places(text.utf8)
     found = sorted(_found(subject), key=lambda each: (each.node.start, each.kind))
     return tuple(_finding(each, places) for each in found[:MAX_FINDINGS])

@@ -23,7 +23,7 @@ def phases(subject: Subject) -> Iterator[Found]:
     used = {name for name, _ in named}
     told = _told_elsewhere(subject) if is_all else set()
     for title, node in titles.items() if is_all else ():
-        if title not in used and title not in told:
+        if title not in used and title not in told and title.encode() not in subject.beside:
             yield Found(
                 "unused_phase",
                 node,

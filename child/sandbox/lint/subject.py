@@ -29,10 +29,11 @@ class Subject:
         dialect: ``module`` or ``script``.
         meta_statement: the statement that exports `meta`, None without one.
         meta: the value of its ``meta``, None without one.
+        beside: the texts of the modules that it imports, one after the other.
     """
 
-    def __init__(self, tree: SourceTree, dialect: str, meta: Any) -> None:
-        self.tree, self.dialect, self.meta = tree, dialect, meta
+    def __init__(self, tree: SourceTree, dialect: str, meta: Any, beside: bytes = b"") -> None:
+        self.tree, self.dialect, self.meta, self.beside = tree, dialect, meta, beside
         self.scopes = Scopes(tree)
         self.calls = Calls(tree, self.scopes)
         self.literals = Literals(tree, self.scopes)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import trio
@@ -12,6 +13,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.checking.sources import Source
 from flowcage.host.outcome.errors import RunError, WorkflowFailed
 from flowcage.host.run.api import check_workflow
+from flowcage.host.workflows.siblings import ImportRefused, sibling_modules
 from flowcage.protocol.messages import Dialect, Finding, Missing
 
 _MOST_AT_ONCE = 8
@@ -39,7 +41,7 @@ async def check_all(scripts: list[Source], dialect: Dialect) -> list[CheckedFile
     Raises:
         RunError: the machine, or flowcage, cannot check any.
     """
-    checked: dict[int, CheckedFile] = {}
+    checked: dict[int, list[CheckedFile]] = {}
     limiter = trio.CapacityLimiter(min(os.cpu_count() or 1, _MOST_AT_ONCE))
 
     async def one(index: int, script: Source) -> None:
@@ -53,8 +55,18 @@ async def check_all(scripts: list[Source], dialect: Dialect) -> list[CheckedFile
     except* RunError as group:
         failed = group
     else:
-        return [checked[index] for index in range(len(scripts))]
+        return _each_once([checked[index] for index in range(len(scripts))])
     raise _first(failed)
+
+
+def _each_once(checked: list[list[CheckedFile]]) -> list[CheckedFile]:
+    """The files, each once; one that is no workflow by itself may be a module of one."""
+    modules = {os.path.realpath(each.path): each for _, *others in checked for each in others}
+    found: dict[str, CheckedFile] = {}
+    for file, *_ in checked:
+        where = os.path.realpath(file.path)
+        found[where] = modules.get(where, file) if file.dialect is None else file
+    return [*found.values(), *(each for where, each in modules.items() if where not in found)]
 
 
 def _first(group: BaseExceptionGroup[RunError]) -> RunError:
@@ -65,22 +77,52 @@ def _first(group: BaseExceptionGroup[RunError]) -> RunError:
     return first
 
 
-async def _check(script: Source, dialect: Dialect) -> CheckedFile:
-    name = PurePath(script.path).name
+async def _check(script: Source, dialect: Dialect) -> list[CheckedFile]:
+    """The file, and those that it imports."""
+    path = PurePath(script.path)
+    modules: Mapping[str, str] = {}
     try:
-        told = await check_workflow(script.text, source_name=name, dialect=dialect, findings=True)
+        modules = await sibling_modules(script.text, path.name, Path(path.parent), dialect=dialect)
+        told = await check_workflow(
+            script.text, source_name=path.name, dialect=dialect, findings=True, modules=modules
+        )
+    except ImportRefused as refused:
+        place = (1, 1) if refused.line is None or refused.column is None else (refused.line, refused.column)
+        found = Finding("import", "error", refused.why, *place, source_name=refused.importer)
+        other = {} if refused.importer == path.name else {refused.importer: ""}  # read, and not kept
+        return _by_file(script, None, None, [found], other)
     except RunError as error:
         if exits.status(error) in (exits.OUR_FAULT, exits.USAGE):
             raise
-        return CheckedFile(*script, None, None, (_refusal(error),))
+        return _by_file(script, None, None, [_refusal(error)], modules)
     findings = () if isinstance(told.findings, Missing) else told.findings
-    return CheckedFile(*script, told.dialect, told.meta, findings)
+    return _by_file(script, told.dialect, told.meta, findings, modules)
+
+
+def _by_file(
+    script: Source,
+    dialect: str | None,
+    meta: Any,
+    findings: Iterable[Finding],
+    modules: Mapping[str, str],
+) -> list[CheckedFile]:
+    """Findings at the file that each is in, by its name as far as that is known."""
+    path = PurePath(script.path)
+    found: dict[str, list[Finding]] = {path.name: []}
+    for each in findings:
+        name = each.source_name if each.source_name in modules else path.name
+        found.setdefault(name or path.name, []).append(each._replace(source_name=None))
+    files = [CheckedFile(*script, dialect, meta, tuple(found.pop(path.name)))]
+    for name, text in modules.items():
+        files.append(CheckedFile(str(path.parent / name), text, "module", None, tuple(found.get(name, ()))))
+    return files
 
 
 def _refusal(error: RunError) -> Finding:
     """What a child refuses a source for, as a finding; at its beginning where it names no place."""
     if not isinstance(error, WorkflowFailed):
         return Finding(error.verdict.value, "error", str(error), 1, 1)
-    line, column = (error.data.get(name) for name in ("line", "column"))
+    line, column, name = (error.data.get(each) for each in ("line", "column", "sourceName"))
     place = (line, column) if isinstance(line, int) and isinstance(column, int) else (1, 1)
-    return Finding(error.kind, "error", str(error).removeprefix("SyntaxError: "), *place)
+    message = str(error).removeprefix("SyntaxError: ")
+    return Finding(error.kind, "error", message, *place, source_name=name if isinstance(name, str) else None)

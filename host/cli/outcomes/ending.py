@@ -111,7 +111,7 @@ class Ending:
         leave(exits.DONE if loss is None else exits.FAILED)
 
     def _fail(self, error: RunError) -> NoReturn:
-        note(self._script.as_typed(exits.explain(error, self._script.text)))
+        note(self._script.as_typed(exits.explain(error, self._script.text_at(error))))
         report = getattr(error, "report", None) or self._report(error.verdict)
         self._warn(report)
         if error.verdict is Verdict.AGENTS_UNAVAILABLE:

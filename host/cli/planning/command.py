@@ -83,7 +83,7 @@ def _leave(found: DryRun, script: Script, fail_on: Any) -> NoReturn:
     if found.report is not None:
         warn(found.report, script)
     if found.error is not None:
-        note(script.as_typed(exits.explain(found.error, script.text)))
+        note(script.as_typed(exits.explain(found.error, script.text_at(found.error))))
         if found.recorder.calls:
             note("the answers of a plan are made up; --fixtures FILE gives others")
         leave(exits.status(found.error))
