@@ -39,9 +39,10 @@ from flowcage.protocol.messages import (
     WorkflowRequest,
 )
 from flowcage.protocol.params import PARAMS, limits, peer
+from flowcage.protocol.sources.findings import Place
 
-# Where outstanding requests were made, by their ids: line and column, None where the child does not know.
-Places: TypeAlias = dict[str, tuple[int | None, int | None]]
+# Where outstanding requests were made, by their ids.
+Places: TypeAlias = dict[str, Place]
 # The methods that are answered with a `Drained`.
 DRAINS = ("drain", "run", "advance", "replay")
 
@@ -145,7 +146,9 @@ def drained(result: Any, method: str = "drain") -> Drained:
 def sites(result: Any) -> Places:
     """Build the result of `sites`."""
     return {
-        each.string("id", minimum=1): _place(each)
+        each.string("id", minimum=1): Place(
+            *_place(each), each.string("sourceName") if "sourceName" in each else None
+        )
         for each in Members(result, "sites.result").objects("sites")
     }
 

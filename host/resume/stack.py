@@ -30,6 +30,7 @@ from flowcage.protocol.messages import (
     Sites,
     WorkflowRequest,
 )
+from flowcage.protocol.sources.findings import Place
 
 
 class OpenCall(NamedTuple):
@@ -108,7 +109,9 @@ def _calls(history: History, path: str) -> Iterator[Call]:
 
 def _open(call: Call, past: PastWorkflow, sites: Places, since: Mapping[str, int]) -> OpenCall:
     assert past.begun is not None
-    request, (line, column) = call.request, sites.get(call.request.id, (None, None))
+    request, site, name = call.request, sites.get(call.request.id, Place()), past.begun.source_name
+    if site.source_name in past.begun.modules:
+        name = site.source_name or name
     return OpenCall(
         call.id,
         type(request).__name__.removesuffix("Request").lower() if call.kind is None else call.kind.name,
@@ -116,9 +119,9 @@ def _open(call: Call, past: PastWorkflow, sites: Places, since: Mapping[str, int
         _about(request),
         call.stage,
         since[call.id],
-        past.begun.source_name,
-        line,
-        column,
+        name,
+        site.line,
+        site.column,
     )
 
 

@@ -27,6 +27,14 @@ class Finding(NamedTuple):
     source_name: str | None = None
 
 
+class Place(NamedTuple):
+    """Where a call stands, as far as the child knows: line and column from 1, and the name of the source."""
+
+    line: int | None = None
+    column: int | None = None
+    source_name: str | None = None
+
+
 class Import(NamedTuple):
     """An import of a module that stands beside the source; line and column are None where they are not known.
 

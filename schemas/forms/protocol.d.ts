@@ -682,6 +682,11 @@ export type SitesResult = {
     line?: number;
     /** From 1, in UTF-16 code units. */
     column?: number;
+    /**
+     * The source, or the module, that the place is in. Left out where the place is not known, and by older
+     * children.
+     */
+    sourceName?: string;
   })[];
 };
 

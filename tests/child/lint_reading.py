@@ -7,6 +7,7 @@ from typing import Any
 
 from flowcage.child.sandbox.lint.linter import findings
 from flowcage.child.sandbox.lint.subject import Subject
+from flowcage.child.sandbox.modules.siblings import Siblings
 from flowcage.child.sandbox.reading.syntax import SourceTree
 from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.child.sandbox.workflow_text import WorkflowText
@@ -31,8 +32,9 @@ def subject(source: str, dialect: str = "script", meta: Any = None) -> Subject:
 
 
 def found(source: str, dialect: Any = "script", meta: Any = None) -> tuple[Finding, ...]:
-    text = WorkflowText(source.encode(), "w.js", Unbounded())
-    return findings(text, Checked(dialect, meta))
+    bounds = Unbounded()
+    text = WorkflowText(source.encode(), "w.js", bounds)
+    return findings(Siblings(text, {}, bounds), Checked(dialect, meta))
 
 
 def told(source: str, dialect: Any = "script") -> list[str]:

@@ -263,3 +263,41 @@ def test_a_source_that_does_not_compile_has_no_imports(child: ChildProcess) -> N
         child.request("imports", source="import './a.mjs';\nconst ;")
     assert refused.value.kind == "syntax"
     assert child.request("imports", source="import './a.mjs';")["imports"]
+
+
+# ---- places and findings ------------------------------------------------------------------------
+
+
+def test_sites_name_the_module_that_a_call_is_in(child: ChildProcess) -> None:
+    modules = {"lib/a.mjs": "\nexport const ask = () => agent('b');"}
+    child.start("import { ask } from './lib/a.mjs';\nagent('a');\nreturn ask();", modules=modules)
+    child.drain()
+    found = [(each["sourceName"], each["line"]) for each in child.request("sites")["sites"]]
+    assert found == [("workflow.js", 2), ("lib/a.mjs", 2)]
+
+
+@pytest.mark.parametrize("name", ["a (1).js", "a:1:2.js", "(", "é\n.js"])
+def test_sites_have_any_name(child: ChildProcess, name: str) -> None:
+    child.start("agent('a');\nexport default await agent('b');", sourceName=name)
+    child.drain()
+    found = [(each.get("sourceName"), each.get("line")) for each in child.request("sites")["sites"]]
+    assert found in ([(name, 1), (name, 2)], [(None, None)] * 2)
+
+
+def test_a_check_tells_findings_in_modules_with_their_names(child: ChildProcess) -> None:
+    child.request("initialize", protocolVersion="1.0", reads=True)
+    modules = {
+        "a.mjs": "export function f() {\n  phase('two');\n  agent('nobody waits');\n}\nexport const meta = 1",
+        "unused.mjs": "agent('never');",
+    }
+    source = (
+        "import { f } from './a.mjs';\n"
+        "export const meta = { name: 'n', phases: ['one', 'two'] };\nf();\nDate;\nreturn 1;"
+    )
+    found = child.request("check", source=source, modules=modules, findings=True)["findings"]
+    assert [(each.get("sourceName"), each["kind"], each["line"]) for each in found] == [
+        (None, "unused_phase", 2),
+        (None, "absent_global", 4),
+        ("a.mjs", "unawaited_call", 3),
+    ]
+    assert "'one'" in found[0]["message"], "the other one is begun in the module"

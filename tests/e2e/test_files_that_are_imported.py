@@ -53,7 +53,7 @@ def test_a_fork_with_an_edited_file_reads_its_imports_anew(folder: Path) -> None
 def test_a_plan_knows_the_calls_in_other_files(folder: Path) -> None:
     done = in_(folder, "run", "--plan", "--json", "w.js")
     assert done.status == 0, done.stderr
-    assert [(each["phase"], each["count"]) for each in done.json["calls"]] == [("asking", 1)]
+    assert [(each["phase"], each["answer"]) for each in done.json["calls"]] == [("asking", "stub")]
 
 
 def test_a_graph_takes_a_source_that_imports(folder: Path) -> None:

@@ -250,7 +250,7 @@ _FINDING = record(
     sourceName=texts(),
 )
 _IMPORTS = record({"specifier": texts()}, line=_COUNTS, column=_COUNTS)
-_SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS)
+_SITES = record({"id": texts().filter(bool)}, line=_COUNTS, column=_COUNTS, sourceName=texts())
 _OF_TURNS = record({"turns": st.lists(st.lists(_SETTLEMENT, min_size=1, max_size=2), min_size=1, max_size=2)})
 
 PARAMS: dict[str, JsonStrategy] = {

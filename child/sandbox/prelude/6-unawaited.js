@@ -87,7 +87,7 @@ function sites() {
   for (let i = 0; i < ids.length; i++) {
     if (!isOutstanding(ids[i])) continue;
     const site = siteIn(textOf(readStack(pending[ids[i]].error)));
-    text += `${text && ','}{"id":"${ids[i]}"${lineAndColumn(site)}}`;
+    text += `${text && ','}{"id":"${ids[i]}"${lineAndColumn(site)}${sourceOf(site)}}`;
   }
   return text;
 }
@@ -119,6 +119,14 @@ function lineAndColumn(site) {
   const column = digitsBefore(site, site.length - 1);
   const line = digitsBefore(site, site.length - column.length - 2);
   return line && column && `,"line":${+line},"column":${+column}`;
+}
+
+// The name of the source in a site that has a line and a column, as a JSON member with a leading comma.
+function sourceOf(site) {
+  const column = digitsBefore(site, site.length - 1);
+  const line = digitsBefore(site, site.length - column.length - 2);
+  if (!line || !column) return '';
+  return `,"sourceName":${quote(slice(site, ' ('.length, site.length - line.length - column.length - '::)'.length))}`;
 }
 
 function digitsBefore(text, end) {
