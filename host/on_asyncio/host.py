@@ -172,11 +172,6 @@ class Host:
         """That keeps its runs; its own methods are awaited on trio."""
         return self._host.store
 
-    @property
-    def on_trio(self) -> HostOnTrio:
-        """For flowcage's own: the host that does the work."""
-        return self._host
-
     def options(
         self,
         handlers: Handlers | None,

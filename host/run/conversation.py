@@ -184,10 +184,8 @@ class Conversation:
             self._keep(source, args, budget)
         # Whoever listens is told that the source is compiled before it has run, perhaps for long.
         is_one = "run" in telling.methods and node.options.listener is None
-        start = Start(
-            *(source, node.source_name, args, budget),
-            *(node.options.dialect, True, lower, node.options.modules),
-        )
+        dialect, modules = node.options.dialect, node.options.modules
+        start = Start(source, node.source_name, args, budget, dialect, True, lower, modules)
         return telling.opening(start, is_one=is_one)
 
     def _keep(self, source: str, args: Json, budget: Budget) -> None:

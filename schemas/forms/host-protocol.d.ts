@@ -315,6 +315,8 @@ export type Finding = {
   endLine?: number;
   /** Column of the first character behind what is meant. */
   endColumn?: number;
+  /** The module that it is in. Left out: it is in the source itself. */
+  sourceName?: string;
   /** What to do instead. */
   hint?: string;
 };
