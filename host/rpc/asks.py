@@ -23,12 +23,12 @@ class Open:
 
     Attributes:
         call: the agent's, where it is one.
-        reason: why it is given up, where it is.
+        why: says why it is given up, where it is.
     """
 
-    def __init__(self, call: AgentCall | None) -> None:
+    def __init__(self, call: AgentCall | None, why: Callable[[], str]) -> None:
         self.call = call
-        self.reason = "ended"
+        self.why = why
         self.done = trio.Event()
         self.answer: dict[str, Any] | None = None
 
@@ -52,8 +52,19 @@ class Asks:
         """The one that waits under this id."""
         return self._open.get(identifier) if type(identifier) is int else None
 
-    async def ask(self, method: str, params: dict[str, Any], call: AgentCall | None = None) -> dict[str, Any]:
+    async def ask(
+        self,
+        method: str,
+        params: dict[str, Any],
+        call: AgentCall | None = None,
+        why: Callable[[], str] = lambda: "ended",
+    ) -> dict[str, Any]:
         """Send a request, and wait for its answer: the object that has `result` or `error`.
+
+        Args:
+            method, params: of the request.
+            call: the agent's, where it is one.
+            why: says why the answer is waited for no longer, when it is not.
 
         Raises:
             ClientGone: nobody will answer.
@@ -65,7 +76,7 @@ class Asks:
         line = envelope.request(identifier, method, params)
         if len(line) > MAX_MESSAGE_BYTES:
             raise Unsendable(f"{method}: {len(line):,} bytes, more than a client takes")
-        asked = self._open[identifier] = Open(call)
+        asked = self._open[identifier] = Open(call, why)
         is_sent = False
         try:
             await self._send(line)
@@ -95,5 +106,5 @@ class Asks:
 
 def _cancelled(identifier: int, asked: Open) -> bytes:
     is_late = asked.call is not None and trio.current_time() >= asked.call.deadline
-    reason = "timeout" if is_late else asked.reason
+    reason = "timeout" if is_late else asked.why()
     return envelope.notification("request.cancelled", {"id": identifier, "reason": reason})

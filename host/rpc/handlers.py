@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -79,18 +80,25 @@ async def ask_sandbox(asks: Asks, request: SandboxExecRequest, run_id: str) -> J
     return (await _asked(asks, "sandbox.exec", {"rootRunId": run_id, **program}))["value"]
 
 
-async def ask_person(asks: Asks, question: Question, run_id: str) -> Json:
-    """Have the client ask a person. Raises as `ask_workflow`."""
+async def ask_person(asks: Asks, question: Question, run_id: str, why: Callable[[], str]) -> Json:
+    """Have the client ask a person. Raises as `ask_workflow`.
+
+    Args:
+        asks: of the client.
+        question: of the workflow.
+        run_id: of the run.
+        why: says why the answer is waited for no longer.
+    """
     params = {
         "rootRunId": run_id,
         "questionId": question.id,
         "question": question.question,
         "label": question.label,
         "schema": question.schema,
-        "options": [each._asdict() if hasattr(each, "_asdict") else vars(each) for each in question.options],
+        "options": [{"label": each.label, "value": each.value} for each in question.options],
         "problem": question.problem,
     }
-    return (await _asked(asks, "question.ask", params))["value"]
+    return (await _asked(asks, "question.ask", params, why=why))["value"]
 
 
 def progress_of(params: dict[str, Any]) -> Progress:
@@ -100,10 +108,10 @@ def progress_of(params: dict[str, Any]) -> Progress:
 
 
 async def _asked(
-    asks: Asks, method: str, params: dict[str, Any], call: AgentCall | None = None
+    asks: Asks, method: str, params: dict[str, Any], call: AgentCall | None = None, **more: Any
 ) -> dict[str, Any]:
     try:
-        answer = await asks.ask(method, params, call)
+        answer = await asks.ask(method, params, call, **more)
     except Unsendable as error:
         raise RequestRejected(str(error)) from None
     if ("result" in answer) == ("error" in answer):

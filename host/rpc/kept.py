@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import trio
 
+from flowcage.host.agents.people import Option, Question
 from flowcage.host.durable.errors import RunHasEnded
 from flowcage.host.durable.records import Filter, RunRecord, State
 from flowcage.host.durable.store import Store
+from flowcage.host.events.records import QuestionAsked
 from flowcage.host.outcome.errors import FlowcageError, RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.looking.story import story_of
@@ -25,7 +27,7 @@ from flowcage.host.rpc.runs import Runs
 from flowcage.host.rpc.settings import Settings
 from flowcage.host.run.node import new_run_id
 from flowcage.host.tenants.host import Host
-from flowcage.protocol.messages import MISSING
+from flowcage.protocol.messages import MISSING, Missing
 
 if TYPE_CHECKING:
     from flowcage.host.rpc.client import Client, Params
@@ -58,8 +60,11 @@ class Kept:
         told: dict[str, Any] = {"run": kept_row_of(record.summary, run), "questions": []}
         if record.summary.state in _OVER:
             told["outcome"] = await trio.to_thread.run_sync(_outcome, record)
+        elif run is not None and not run.over.is_set():  # the store may not have the last of them yet
+            told["questions"] = [_question(_asked(each)) for each in run.questions.values()]
         else:
-            told["questions"] = await trio.to_thread.run_sync(_questions, record)
+            found = await trio.to_thread.run_sync(open_questions, record)
+            told["questions"] = [_question(each) for each in found]
         return told
 
     async def list(self, params: Params, runs: Runs) -> dict[str, Any]:
@@ -173,18 +178,22 @@ def _outcome(record: RunRecord) -> dict[str, Any]:
     return outcomes.completed(ended)
 
 
-def _questions(record: RunRecord) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": each.id,
-            "question": each.question,
-            "label": each.label,
-            "schema": each.schema,
-            "options": [option.label for option in each.options],
-            "takesText": each.takes_text,
-        }
-        for each in open_questions(record)
-    ]
+def _asked(event: QuestionAsked) -> Question:
+    schema = None if isinstance(event.schema, Missing) else event.schema
+    given: Any = [] if isinstance(event.options, Missing) else event.options
+    options = tuple(Option(str(each["label"]), each["value"]) for each in given)
+    return Question(event.root_run_id, event.question_id, event.question, schema, options, event.label)
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "question": question.question,
+        "label": question.label,
+        "schema": question.schema,
+        "options": [option.label for option in question.options],
+        "takesText": question.takes_text,
+    }
 
 
 def _explanation(record: RunRecord) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from flowcage.host.agents.answer import AgentAnswer
 from flowcage.host.agents.call import AgentCall
 from flowcage.host.agents.errors import AgentError, AgentsUnavailable
 from flowcage.host.agents.people import Question
-from flowcage.host.events.records import Event, RunEnded
+from flowcage.host.events.records import Event, QuestionAnswered, QuestionAsked, RunEnded
 from flowcage.host.events.stream import EventStream
 from flowcage.host.outcome.errors import RequestRejected
 from flowcage.host.rpc import handlers
@@ -52,6 +52,7 @@ class RpcRun:
         over: set once `outcome` says how it ended.
         cancel: ends it; when that returns, its child is gone.
         cancel_reason: of whoever cancelled it; None where nobody has.
+        questions: by id, those that wait for an answer.
         told: by client that hears of it, set once its last event is sent.
     """
 
@@ -76,6 +77,7 @@ class RpcRun:
         self.ended: RunEnded | None = None
         self.cancel: Callable[[], Awaitable[None]] | None = None
         self.cancel_reason: str | None = None
+        self.questions: dict[str, QuestionAsked] = {}
         self.told: dict[object, trio.Event] = {}
         self._own_agent = own_agent
         self._own_workflow = own_workflow
@@ -104,6 +106,10 @@ class RpcRun:
         self.begun.set()
         if isinstance(event, RunEnded) and event.run_id == self.run_id:
             self.ended = event
+        elif isinstance(event, QuestionAsked):
+            self.questions[event.question_id] = event
+        elif isinstance(event, QuestionAnswered):
+            self.questions.pop(event.question_id, None)
         for stream in self._streams:
             stream(event)
 
@@ -132,8 +138,12 @@ class RpcRun:
 
     async def ask(self, question: Question) -> Json:
         """Answer ``ask()``."""
+
+        def why() -> str:
+            return "ended" if question.id in self.questions else "settled"
+
         return await self._with_client(
-            "ask", lambda client, _: handlers.ask_person(client.asks, question, self.run_id)
+            "ask", lambda client, _: handlers.ask_person(client.asks, question, self.run_id, why)
         )
 
     # ---- who answers -------------------------------------------------------------------------

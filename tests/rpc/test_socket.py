@@ -143,6 +143,7 @@ def test_a_second_host_does_not_take_the_socket(path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.usefixtures("host")
 def test_a_peer_of_another_user_is_closed_unheard(path: Path) -> None:
+    path.parent.chmod(0o755)
     path.chmod(0o666)
     with as_user(OTHER_UID):
         peer = Connected(path)

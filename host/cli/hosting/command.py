@@ -51,6 +51,7 @@ def host(path: Path | None, store: Path | None, **given: Any) -> None:
 
     The programs speak the host protocol, docs/host-protocol.md: JSON-RPC lines in both directions.
     """
+    from flowcage.host.durable.errors import StoreError, StoreFailed
     from flowcage.host.serve.socket import ListenError
 
     if store is not None and given["no_store"]:
@@ -66,7 +67,7 @@ def host(path: Path | None, store: Path | None, **given: Any) -> None:
             _until_told_to_end(settings, kept, None)
         else:
             _listen(path, settings, kept, tell)
-    except ListenError as error:
+    except (ListenError, StoreError, StoreFailed) as error:
         fail(exits.USAGE, str(error))
 
 
@@ -90,21 +91,13 @@ def _until_told_to_end(settings: Settings, store: Path | None, listener: Any) ->
 
 async def _serve(settings: Settings, store: Path | None, listener: Any) -> None:
     from flowcage.host.cli.runs import keeping
-    from flowcage.host.durable.errors import StoreError, StoreFailed
     from flowcage.host.rpc.server import serve
 
     if store is None:
         await serve(settings, None, listener)
         return
-    try:
-        manager = keeping.opened(store)
-        opened = await manager.__aenter__()
-    except (StoreError, StoreFailed) as error:
-        fail(exits.USAGE, str(error))
-    try:
+    async with keeping.opened(store) as opened:
         await serve(settings, opened, listener)
-    finally:
-        await manager.__aexit__(None, None, None)
 
 
 def _store_path(given: Path | None) -> Path:
