@@ -203,30 +203,29 @@ class Methods:
 
     async def run_resume(self, client: Client, params: Params) -> tuple[Params, Callable[[], None] | None]:
         """Go on with a kept run, or explain that."""
-        if self._kept is None:
-            raise Refusal("no_store", "the host keeps no runs")
-        return await self._kept.resume(self, client, params)
+        return await self._needed().resume(self, client, params)
 
     async def run_answer(self, _client: Client, params: Params) -> tuple[Params, None]:
         """Answer a question."""
-        store = self._store(params["runId"])
-        await store.host.answer(
+        await self._needed().host.answer(
             params["runId"], params["questionId"], params["value"], tenant=self._settings.tenant
         )
         return {}, None
 
     async def run_reject(self, _client: Client, params: Params) -> tuple[Params, None]:
         """Refuse to answer a question."""
-        store = self._store(params["runId"])
-        await store.host.reject(
+        await self._needed().host.reject(
             params["runId"], params["questionId"], params["message"], tenant=self._settings.tenant
         )
         return {}, None
 
     def _store(self, run_id: str) -> Kept:
         if self._kept is None:
-            if self._runs.get(run_id) is None:
-                raise _unknown(run_id)
+            raise _unknown(run_id)
+        return self._kept
+
+    def _needed(self) -> Kept:
+        if self._kept is None:
             raise Refusal("no_store", "the host keeps no runs")
         return self._kept
 

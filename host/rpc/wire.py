@@ -55,8 +55,7 @@ class Wire:
         while data := await self._received():
             for piece in BytesIO(data):
                 for line in reader.feed(piece):
-                    if not isinstance(line, Line) or line.data.strip():
-                        yield line
+                    yield line
 
     async def send(self, line: bytes) -> None:
         """Wait until a line is taken to be written; cancelled before that, it is not.
