@@ -73,10 +73,10 @@ class ChildWorkflows:
             return kept._replace(args=args) if kept.args is MISSING else kept
         find = self._named if isinstance(request.ref, str) else self._at_path
         # In a thread: a disk, or whoever serves the file system, may take its time.
-        _root, name, source = await trio.to_thread.run_sync(
+        root, name, source = await trio.to_thread.run_sync(
             find, self._beside(caller), asked, abandon_on_cancel=True
         )
-        return KeptChild(source, name, args, await sibling_modules(source, name, self.root))
+        return KeptChild(source, name, args, await sibling_modules(source, name, root))
 
     def _beside(self, caller: Caller) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""

@@ -194,13 +194,16 @@ def test_a_name_is_found_elsewhere_last_and_nothing_beside_it_is(tmp_path: Path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"export default {str(file.relative_to(tmp_path))!r}")
     (own / "out.js").symlink_to(root / "near.js")
+    (own / "with.mjs").write_text("import { word } from './word.mjs'; export default word")
+    (own / "word.mjs").write_text("export const word = 'beside it'")
+    (root / "word.mjs").write_text("export const word = 'below another root'")
     options = RunOptions(workflow=ChildWorkflows(root, root, (NamedFolder(own),)))
     source = """const told = [];
-    for (const name of ['near', 'far', 'deep', 'out', 'faar'])
+    for (const name of ['near', 'far', 'with', 'deep', 'out', 'faar'])
       told.push(await workflow(name).catch((error) => error.message));
     export default told"""
-    near, far, deep, out, alike = run_workflow_blocking(source, options=options).result
-    assert (near, far) == ("root/near.js", "own/workflows/far.js")
+    near, far, imports, deep, out, alike = run_workflow_blocking(source, options=options).result
+    assert (near, far, imports) == ("root/near.js", "own/workflows/far.js", "beside it")
     assert "below the root folder, and in the folders of project and user" in deep
     assert "lies outside the root folder" in out
     assert "did you mean 'far'?" in alike
