@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
 
-from flowcage.host.events.records import VERSION
 from flowcage.host.outcome.errors import (
     HandlerFailed,
     ProtocolViolation,
@@ -24,7 +22,6 @@ from flowcage.host.run.core.commands import Verdict
 from flowcage.host.run.core.inputs import Compiled, Noted, Said, State, Turn
 from flowcage.host.run.core.kept import MAX_KEPT_ENTRIES
 from flowcage.host.run.driver import Driver
-from flowcage.host.run.limits import host_limits
 from flowcage.host.run.naps.naps import Naps
 from flowcage.host.run.node import Node
 from flowcage.host.run.past.catch_up import CatchUp, raise_failure
@@ -34,8 +31,8 @@ from flowcage.host.run.past.lived import TOLD_SECONDS, tell_of_cpu
 from flowcage.host.run.past.past import PastWorkflow, state_of
 from flowcage.host.run.past.telling import Telling
 from flowcage.host.run.phases import phase_defaults
+from flowcage.host.run.sources.begun import members_of_start
 from flowcage.host.run.sources.taken import require_taken
-from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB, QUEUED_ITEM_BYTES, Limits
 from flowcage.protocol.messages import (
     Budget,
@@ -48,7 +45,6 @@ from flowcage.protocol.messages import (
     Start,
     Started,
 )
-from flowcage.protocol.version import PACKAGE_VERSION
 
 # For the interpreter and for messages on their way.
 ROOM_BESIDE_THE_HEAP = 320 * MIB
@@ -271,30 +267,13 @@ class Conversation:
         members = {
             "source_name": node.source_name,
             "parent_run_id": node.parent.id if node.parent else None,
-            "source_sha256": _sha256(source),
-            "args_sha256": _sha256(strictjson.dumps(args)),
             "dialect": self._driver.core.tree.workflows[node.path].dialect,
-            "limits": told.limits.to_wire() | host_limits(node.options),
-            "versions": _versions(told),
-            "metadata": node.options.metadata,
+            **members_of_start(source, args, told, node.options),
         }
         self._driver.emit(node, "started", members)
         for diagnostic in self._noted:  # nothing is asked before the workflow runs
             self._driver.emit(node, "diagnostic", {"diagnostic": diagnostic})
 
 
-def _versions(told: Initialized) -> dict[str, str]:
-    return {
-        "flowcage": PACKAGE_VERSION,
-        "protocol": told.protocol_version,
-        "events": str(VERSION),
-        "engine": f"{told.engine.name} {told.engine.version}",
-    }
-
-
 def _ignore(*_told: Any) -> None:
     pass
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
