@@ -75,6 +75,7 @@ def test_a_folder_is_searched_for_workflows(tmp_path: Path) -> None:
         a_js=GOOD,
         sub__b_mjs=GOOD,
         _claude__workflows__c_js=GOOD,
+        _flowcage__workflows__f_js=GOOD,
         node_modules__d_js=GOOD,
         _git__e_js=GOOD,
         lib_js="export const one = 1;\n",
@@ -82,7 +83,7 @@ def test_a_folder_is_searched_for_workflows(tmp_path: Path) -> None:
     )
     finished = flowcage("check", "--json", ".", cwd=tmp_path)
     assert [file["file"] for file in finished.json["files"]] == [
-        ".claude/workflows/c.js", "a.js", "sub/b.mjs",
+        ".claude/workflows/c.js", ".flowcage/workflows/f.js", "a.js", "sub/b.mjs",
     ]  # fmt: skip
     assert "left out 1 file" in finished.stderr
 

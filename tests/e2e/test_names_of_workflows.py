@@ -209,6 +209,25 @@ def test_workflows_are_listed_with_what_they_do_and_what_they_hide(tmp_path: Pat
     assert f"hides {home}/.claude/workflows/said.js" in shown
 
 
+def test_a_file_that_is_imported_is_listed_only_where_it_is_a_workflow(tmp_path: Path) -> None:
+    texts = {
+        "main.mjs": "import { a } from './part.mjs'; import b from './both.mjs'; export default [a, b]",
+        "part.mjs": "export const a = 1",
+        "both.mjs": "export default 2",
+        "lost.mjs": "import './none.mjs'; export default 3",
+    }
+    (tmp_path / "workflows").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "workflows" / name).write_text(text)
+    found = {
+        each["name"]: each["problem"]
+        for each in flowcage("workflows", "--json", cwd=tmp_path).json["workflows"]
+    }
+    assert list(found) == ["both", "lost", "main"]
+    assert found["lost"].startswith("workflows/lost.mjs:1:")
+    assert (found["both"], found["main"]) == (None, None)
+
+
 def test_where_none_has_a_name_it_is_told_where_was_looked(tmp_path: Path) -> None:
     done = flowcage("workflows", cwd=tmp_path)
     assert (done.status, done.stderr) == (0, "")

@@ -36,7 +36,16 @@ class CheckedFile(NamedTuple):
 
 
 async def check_all(scripts: list[Source], dialect: Dialect) -> list[CheckedFile]:
-    """Check files, some at once, and return what was found in their order.
+    """Check files, and return what was found in their order, and then in files that they import.
+
+    Raises:
+        RunError: as `check_each`.
+    """
+    return _each_once(await check_each(scripts, dialect))
+
+
+async def check_each(scripts: list[Source], dialect: Dialect) -> list[list[CheckedFile]]:
+    """Check files, some at once: for each, in their order, what was found in it and in those that it imports.
 
     Raises:
         RunError: the machine, or flowcage, cannot check any.
@@ -55,7 +64,7 @@ async def check_all(scripts: list[Source], dialect: Dialect) -> list[CheckedFile
     except* RunError as group:
         failed = group
     else:
-        return _each_once([checked[index] for index in range(len(scripts))])
+        return [checked[index] for index in range(len(scripts))]
     raise _first(failed)
 
 

@@ -17,7 +17,7 @@ SUFFIXES = (".js", ".mjs", ".ts", ".mts")
 MAX_FILES = 10_000
 _WORKFLOW = re.compile(r"\bexport\s+const\s+meta\b|\b(?:agent|parallel|pipeline)\s*\(|['\"]workflow:")
 _SKIPPED = frozenset({"node_modules", "__pycache__", "dist", "build"})
-_HIDDEN_BUT_SEARCHED = frozenset({".claude"})
+_HIDDEN_BUT_SEARCHED = frozenset({".claude", ".flowcage"})
 
 
 class Source(NamedTuple):

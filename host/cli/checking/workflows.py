@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -68,23 +69,28 @@ def _listed(name: str) -> Listed:
 
 def _described(found: list[Listed]) -> list[Listed]:
     """The same with what the files say, which is read in cages; without files that are no workflows."""
-    from flowcage.host.cli.checking.checked import check_all
+    from flowcage.host.cli.checking.checked import check_each
     from flowcage.host.cli.checking.sources import Source, is_workflow, sources
     from flowcage.host.cli.input_files import InputError
 
-    scripts, told = [], {each.name: each for each in found}
+    scripts, told = [], {each.path: each for each in found}
     for each in found:
         try:
             text = "" if each.problem else sources((Path(each.path),)).scripts[0].text
         except InputError as error:
-            told[each.name] = each._replace(problem=str(error))
+            told[each.path] = each._replace(problem=str(error))
             continue
         if not each.problem and "/" not in each.path and not is_workflow(text):
-            del told[each.name]  # scripts of all kinds lie in a working folder
+            del told[each.path]  # scripts of all kinds lie in a working folder
         elif not each.problem:
-            scripts.append(Source(each.name, text))
-    for checked in to_the_end(lambda: check_all(scripts, "auto")) if scripts else []:
-        told[checked.path] = _told(told[checked.path], checked)
+            scripts.append(Source(each.path, text))
+    checked = to_the_end(lambda: check_each(scripts, "auto")) if scripts else []
+    imported = {os.path.realpath(each.path) for _, *others in checked for each in others}
+    for file, *_ in checked:
+        if file.dialect is None and os.path.realpath(file.path) in imported:
+            del told[file.path]  # a part of another workflow, and none by itself
+        else:
+            told[file.path] = _told(told[file.path], file)
     return list(told.values())
 
 
