@@ -44,7 +44,8 @@ off/%: $(READY_DEV)
 
 # The real claude and codex, from PATH or FLOWCAGE_TEST_CLAUDE and FLOWCAGE_TEST_CODEX, against servers of ours on loopback ports.
 test-agents: $(READY_DEV)
-	FLOWCAGE_TEST_AGENTS=1 $(BIN)/pytest --numprocesses=2 -rs tests/agents/clis/test_real_programs.py tests/mcp/test_real_claude.py tests/mcp/test_real_codex.py
+	FLOWCAGE_TEST_AGENTS=1 $(BIN)/pytest --numprocesses=2 -rs tests/agents/clis/test_real_programs.py tests/mcp/test_real_claude.py tests/mcp/test_real_codex.py \
+		tests/e2e/test_skill_of_claude.py
 
 # The tests that start and cage children, again as an ordinary user, for whom other code runs than for root.
 test-as-user: $(READY_DEV)
