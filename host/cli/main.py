@@ -132,7 +132,8 @@ def cli() -> None:
 def run(file: Path, **given: Any) -> None:
     """Run the workflow in FILE, or from stdin where FILE is -, and print its result.
 
-    NAME is that of a file NAME.js or NAME.mjs in this folder, in workflows or in .claude/workflows.
+    NAME is that of a file NAME.js or NAME.mjs here, in workflows, .flowcage/workflows or .claude/workflows,
+    or in a folder of the user's; flowcage workflows lists the names.
 
     Where stdout is no terminal, that is one line of JSON that tells how the run ended.
     """

@@ -102,6 +102,20 @@ def test_a_script_can_be_given_as_text(folder: Path) -> None:
     with_client(folder, work)
 
 
+def test_no_text_of_a_tool_names_a_file(folder: Path) -> None:
+    source = "return [args, await SW.extra.ask('Who?', {label: '@/etc/passwd'})]"
+
+    async def work(asking: Asking) -> None:
+        run_id = (await asking.ok("run", source=source, args={"a": "@/etc/passwd", "b": "-"}))["runId"]
+        (question,) = (await asking.ok("wait", run=run_id, seconds=100))["questions"]
+        await asking.ok("answer", run=run_id, request=question["id"], typed="@/etc/passwd")
+        told = await asking.ok("wait", run=run_id, seconds=100)
+        assert told["result"] == [{"a": "@/etc/passwd", "b": "-"}, "@/etc/passwd"]
+        await asking.refused("run", workflow="@/etc/passwd")
+
+    with_client(folder, work)
+
+
 def test_a_question_is_told_and_answered(folder: Path) -> None:
     async def work(asking: Asking) -> None:
         run_id = (await asking.ok("run", source=PERSON))["runId"]

@@ -326,9 +326,9 @@ def test_questions_of_a_run_are_answered(place: Place) -> None:
             assert "less than the minimum" in answer("2", 422, value=0)["detail"]
             answer("2", 200, value=2)
             answer("3", 200, value=HOSTILE)
-            answer("4", 200, reject="nobody knows")
+            answer("4", 200, reject="@/etc/passwd")  # names no file, as it would on a command line
             process.communicate(timeout=DEADLINE)
-        assert client.json(f"runs/{run_id}")["run"]["result"] == [{"wait": 3}, 2, HOSTILE, "nobody knows"]
+        assert client.json(f"runs/{run_id}")["run"]["result"] == [{"wait": 3}, 2, HOSTILE, "@/etc/passwd"]
         assert client.json(f"runs/{run_id}/questions") == []
         assert client.post(f"runs/{run_id}/answer", {"value": 1}).status_code == 409
 
