@@ -26,7 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = tmp_path / "project"
     (folder / "workflows").mkdir(parents=True)
-    names = ["release-notes", "two words", "$(touch pwned)", "a;b", "star*", "tick`", "line\nbreak"]
+    names = ["release-notes", "größe", "two words", "$(touch pwned)", "a;b", "star*", "tick`", "line\nbreak"]
     for name in names:
         (folder / "workflows" / f"{name}.js").write_text(WORKFLOW)
     return folder
@@ -68,7 +68,7 @@ def test_files_are_completed_by_the_shell_beside_names(project: Path) -> None:
 
 
 def test_a_name_that_a_shell_would_read_as_more_is_left_out(project: Path) -> None:
-    assert words_of(asked(project, "flowcage", "run", "")) == ["release-notes"]
+    assert words_of(asked(project, "flowcage", "run", "")) == ["größe", "release-notes"]
 
 
 def test_runs_are_told_with_how_they_stand(project: Path) -> None:
@@ -198,8 +198,7 @@ def test_a_real_shell_completes(shell: Shell, typed: str, whole: str) -> None:
 
 
 def test_no_name_runs_as_code_where_it_is_completed(shell: Shell, project: Path) -> None:
-    (project / "workflows" / "release-notes.js").unlink()
-    for name in ("two words", "a;b", "star*", "tick`", "line\nbreak"):
+    for name in ("release-notes", "größe", "two words", "a;b", "star*", "tick`", "line\nbreak"):
         (project / "workflows" / f"{name}.js").unlink()
     shell.type("flowcage run \t\n")
     shell.run("true")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .command import flowcage
+from .command import DEADLINE, FLOWCAGE, flowcage
 
 PLACES = [".", "workflows", ".flowcage/workflows", ".claude/workflows"]
 
@@ -150,6 +152,17 @@ def test_a_folder_that_leads_out_of_the_project_gives_no_names(tmp_path: Path) -
     (tmp_path / "project" / ".claude").mkdir(parents=True)
     (tmp_path / "project" / ".claude" / "workflows").symlink_to(tmp_path / "theirs")
     assert "leads out of the project" in flowcage("run", "x", cwd=tmp_path / "project").stderr
+
+
+def test_a_working_folder_that_is_gone_leaves_the_users_own(tmp_path: Path, home: Path) -> None:
+    put(home, ".claude/workflows/own.js")
+    put(tmp_path, "w.js")
+    for word, result in (("own", ".claude/workflows/own.js"), (f"{tmp_path}/w.js", "w.js")):
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        line = f'cd "{gone}" && rmdir "{gone}" && exec "{FLOWCAGE}" run "{word}" --no-store --quiet'
+        done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False)
+        assert json.loads(done.stdout)["result"] == result, done.stderr
 
 
 def test_a_hidden_file_has_no_name(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ SHELLS = ("bash", "zsh", "fish")
 _PROGRAM, _VARIABLE = "flowcage", "_FLOWCAGE_COMPLETE"
 # Of a store.
 _MOST_RUNS = 50
-_WORD = re.compile(r"[\w@./+:-]+", re.ASCII)
+_WORD = re.compile(r"[\w@./+:-]+")
 _NO_HELP = re.compile(r"[^\w@./+: -]+")
 
 

@@ -52,8 +52,12 @@ class Hit(NamedTuple):
 
 def places() -> list[Place]:
     """Where names are looked for from the working folder, each folder once."""
-    project = project_folders(Path())
-    top, own = project[-1], user_places()
+    own = user_places()
+    try:
+        project = project_folders(Path())
+    except OSError:  # somebody has removed it
+        return own
+    top = project[-1]
     paths = [*FOLDERS]
     paths += [os.path.relpath(above / each) for above in project[1:] for each in WORKFLOWS_FOLDERS]
     users = {os.path.abspath(place.path) for place in own}  # a home may be the project
