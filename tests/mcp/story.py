@@ -58,7 +58,8 @@ class Story:
         """Compare what was told with what should be."""
         texts = [each.replace('\\"', '"') for each in self.told]  # some hand on text in JSON
         workflows, check, plan, _, failed, ways, explained, _, ended, report = texts
-        assert '"hello"' in workflows
+        assert '"name":"hello"' in workflows
+        assert '"description":"says hello"' in workflows
         assert '"findings":[]' in check
         assert '"plan":1' in plan
         assert '"because":"it has ended"' in failed

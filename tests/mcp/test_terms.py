@@ -117,6 +117,28 @@ def test_a_run_of_another_folder_is_not_gone_on_with(folder: Path) -> None:
     with_client(folder, work)
 
 
+def test_what_a_name_finds_above_the_folder_is_run_and_gone_on_with(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".claude" / "workflows").mkdir(parents=True)
+    (folder / ".claude" / "workflows" / "above.js").write_text(ASKS)
+    below = folder / "below"
+    below.mkdir()
+
+    async def work(asking: Asking) -> None:
+        listed = (await asking.ok("list_workflows"))["workflows"]
+        assert "../.claude/workflows/above.js" in [each["path"] for each in listed]
+        assert "lies outside of" in await asking.refused("run", workflow="../.claude/workflows/above.js")
+        run_id = (await asking.ok("run", workflow="above"))["runId"]
+        await asking.ok("wait", run=run_id, seconds=100)
+        await asking.ok("cancel", run=run_id)
+        await asking.ok("wait", run=run_id, seconds=100)
+        gone_on = await asking.ok("resume", run=run_id, way="even-if-cancelled", start=True)
+        assert gone_on["runId"] == run_id
+
+    with_client(below, work)
+    end_all(below / "runs.db")
+
+
 def test_a_new_run_that_reuses_answers_is_within_the_terms_although_the_old_one_was_not(folder: Path) -> None:
     store = folder / "runs.db"
     run_id = begun(folder, store, "fails.js", '--args={"fails": true}', "--agent=command:cat")

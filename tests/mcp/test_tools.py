@@ -15,7 +15,7 @@ from .client import HTTP, OF_CLIENT, STDIO, TRANSPORTS, Asking, end_all, with_cl
 
 pytestmark = OF_CLIENT
 HELLO = """
-export const meta = { name: 'hello', phases: [{ title: 'Ask' }] };
+export const meta = { name: 'hello', description: 'says hello', phases: [{ title: 'Ask' }] };
 phase('Ask');
 log('begun');
 return { args, text: await agent('What?', { label: 'one' }) };
@@ -37,6 +37,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("run", {"workflow": "/etc/passwd"}, "lies outside of"),
     ("run", {"workflow": "link.js"}, "lies outside of"),
     ("run", {"workflow": "a\0b"}, "lies outside of"),
+    ("run", {"workflow": "link"}, "leads out of the project"),
+    ("check", {"workflow": "twice"}, "'twice' is ambiguous"),
     ("check", {"workflow": "--help"}, "no such file"),
     ("plan", {"workflow": "hello", "budget": "many"}, "budget: 'many' is not of type 'integer'"),
     ("get", {}, "'run' is a required property"),
@@ -60,10 +62,17 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     end_all(tmp_path / "runs.db")
 
 
+async def named(asking: Asking, *names: str) -> list[Any]:
+    """What is listed of these names; the user's workflows are listed, too."""
+    listed = (await asking.ok("list_workflows"))["workflows"]
+    return [each for each in listed if each["name"] in names]
+
+
 @pytest.mark.parametrize("over", TRANSPORTS)
 def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path, over: str) -> None:
     async def work(asking: Asking) -> None:
-        assert (await asking.ok("list_workflows"))["workflows"] == ["hello"]
+        (listed,) = await named(asking, "hello")
+        assert listed == {"name": "hello", "path": "hello.js", "description": "says hello"}
         assert (await asking.ok("check", workflow="hello"))["errors"] == 0
         plan = await asking.ok("plan", workflow="hello", args=[1])
         assert [each["label"] for each in plan["calls"]] == ["one"]
@@ -158,6 +167,8 @@ def test_what_is_wrong_with_a_call_is_told(folder: Path, over: str) -> None:
     outside = folder.parent / f"{folder.name}-outside.js"
     outside.write_text(HELLO)
     (folder / "link.js").symlink_to(outside)
+    for name in ("twice.js", "twice.mjs"):
+        (folder / name).write_text(HELLO)
 
     async def work(asking: Asking) -> None:
         for tool, given, said in WRONG:
@@ -244,5 +255,27 @@ def test_resources_are_listed_in_parts(folder: Path) -> None:
         assert len({each.uri for each in (*first.resources, *rest.resources)}) == 120
         with pytest.raises(MCPError, match="before: expected"):
             await asking.client.list_resources(cursor="x")
+
+    with_client(folder, work)
+
+
+def test_descriptions_are_read_in_cages_and_are_data(folder: Path) -> None:
+    texts = {
+        "endless": "export const meta = { name: 'x' }; while (true) {}",
+        "hostile": f"export const meta = {{ name: 'x', description: {json.dumps(HOSTILE)} }};",
+        "long": f"export const meta = {{ name: 'x', description: {json.dumps('y' * 100_000)} }};",
+        "wrong": "export const meta = {",
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.js").write_text(text)
+
+    async def work(asking: Asking) -> None:
+        endless, hostile, long, wrong = await named(asking, *texts)
+        assert "description" not in endless
+        assert hostile["description"] == " ".join(HOSTILE.split())
+        assert len(long["description"]) <= 500
+        assert wrong["problem"].startswith("wrong.js:1:")
+        is_error, text = await asking.text("list_workflows")
+        assert (is_error, "\x1b" in text, len(text) < 41_000) == (False, False, True)
 
     with_client(folder, work)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowcage.host.cli.mcp.terms import Terms
-from flowcage.host.cli.names.places import hits, user_places
+from flowcage.host.cli.names.places import hits
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
@@ -58,16 +58,12 @@ class Desk(NamedTuple):
         return self._file(word), b""
 
     def _file(self, word: str) -> str:
-        is_path = not is_name(word) or os.path.isfile(word)
-        found = [word] if is_path else [hit.path for hit in next(iter(hits(word)), [])] or [word]
-        own = () if is_path else (os.path.realpath(each.path) for each in user_places())
-        allowed = [self.terms.folder, *own]
-        for each in found:
-            if "\0" in each or not any(Path(os.path.realpath(each)).is_relative_to(root) for root in allowed):
-                raise Problem(
-                    403, f"{word[:200]!r} lies outside of {self.terms.folder}, where workflows are read"
-                )
-        return found[0] if len(found) == 1 else word  # the command tells what is ambiguous
+        """A word for the command, which finds names by itself, and tells what is wrong with them."""
+        folder = self.terms.folder
+        is_path = not is_name(word) or os.path.isfile(word) or not hits(word)
+        if is_path and ("\0" in word or not Path(os.path.realpath(word)).is_relative_to(folder)):
+            raise Problem(403, f"{word[:200]!r} lies outside of {folder}, where workflows are read")
+        return word
 
     @contextmanager
     def run_words(self, given: dict[str, Any]) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowcage.host.cli.input_files import InputError
+from flowcage.host.cli.names.places import places
 from flowcage.host.cli.setup.choice import choose, models_of
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.terminal.text import cut
@@ -67,14 +68,18 @@ class Terms(NamedTuple):
     def _beyond(self, settings: Any, given: Any, way: Way) -> Iterator[str]:
         """Why a way leads beyond the terms."""
         for name in ("cwd", "root", "file"):
-            if not Path(os.path.realpath(settings[name])).is_relative_to(self.folder):
-                yield f"its {name}, {cut(settings[name], 200)!r}, lies outside of {self.folder}"
+            path = settings[name]
+            if not (self._is_below(path) or (name != "cwd" and _has_a_name(path))):
+                yield f"its {name}, {cut(path, 200)!r}, lies outside of {self.folder}"
         if given.get("child_command"):
             yield "it was begun with a child command of its own"
         for spec in self._other_agents(settings, given, is_new=way.is_new):
             yield f"it was begun with the agent {cut(spec, 200)!r}, which this server does not ask"
         if not way.is_new:
             yield from self._other_terms(given)
+
+    def _is_below(self, path: str) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self.folder)
 
     def _other_agents(self, settings: Any, given: Any, *, is_new: bool) -> Iterator[str]:
         """Agents of a run that one which the server begins would not have."""
@@ -98,6 +103,16 @@ class Terms(NamedTuple):
         if self.max_cost is not None and not (cost is not None and cost <= self.max_cost):
             had = "without a ceiling on its cost" if cost is None else f"with a ceiling of ${cost:g}"
             yield f"it was begun {had}, and this server allows ${self.max_cost:g}"
+
+
+def _has_a_name(path: str) -> bool:
+    """Whether it is a folder in which names are looked for, or a file there."""
+    found = {os.path.abspath(place.path): place.within for place in places()}
+    folder = path if path in found else os.path.dirname(path)
+    if folder not in found:
+        return False
+    within = found[folder]
+    return within is None or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(within))
 
 
 def _routed(given: Any) -> list[str]:

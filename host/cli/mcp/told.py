@@ -11,6 +11,7 @@ from flowcage.protocol import strictjson
 MOST = 40_000
 _RESULT, _TEXT, _LOG = 12_000, 300, 300
 _CALLS, _LOGS, _QUESTIONS = 60, 20, 10
+_DESCRIPTION = 500
 _HEAD = (
     "id", "name", "sourceName", "state", "verdict", "error", "createdAt", "endedAt", "seconds", "forkedFrom",
     "wakeAt", "cancel", "usage", "census",
@@ -49,6 +50,15 @@ def told(document: dict[str, Any], questions: list[dict[str, Any]]) -> dict[str,
             "oneCall": "tool get with call",
         },
     }
+
+
+def names(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What ``flowcage workflows`` lists, whose descriptions are the shorter the more there are."""
+    most = min(_DESCRIPTION, MOST // 2 // max(1, len(found)))
+    return [
+        {name: cut(value, most) if name == "description" else value for name, value in each.items() if value}
+        for each in found
+    ]
 
 
 def _is_good(call: dict[str, Any]) -> bool:

@@ -9,10 +9,8 @@ from flowcage.host.cli.mcp import schemas, told, waiting
 from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.schemas import Schema, taking, text, whole
 from flowcage.host.cli.mcp.waiting import Progress
-from flowcage.host.cli.names.places import FOLDERS
 from flowcage.host.ui.api import acting, listing, looking
 from flowcage.host.ui.api.problems import Problem
-from flowcage.host.workflows.names import names_in
 
 Work: TypeAlias = Callable[[Desk, dict[str, Any], Progress], Awaitable[Any]]
 
@@ -38,8 +36,8 @@ class Tool(NamedTuple):
 
 
 async def _workflows(desk: Desk, _given: dict[str, Any], _progress: Progress) -> Any:
-    names = names_in(desk.terms.folder, FOLDERS)
-    return {"folder": str(desk.terms.folder), "searched": list(FOLDERS), "workflows": sorted(names)}
+    found = await desk.program.ask(["workflows", "--json"])
+    return {"folder": str(desk.terms.folder), **found, "workflows": told.names(found["workflows"])}
 
 
 async def _check(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:
@@ -103,7 +101,12 @@ async def _answer(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any
 
 
 TOOLS = {
-    "list_workflows": Tool("Names of the workflows in the working folder.", taking({}), _workflows),
+    "list_workflows": Tool(
+        "The workflows that have a name here: of the working folder and its project, then the user's. Each "
+        "with its file, and what it says that it does." + _DATA,
+        taking({}),
+        _workflows,
+    ),
     "check": Tool(
         "Say what is wrong with a workflow script, with line and column, without running it." + _DATA,
         taking(schemas.SCRIPT | {"dialect": schemas.DIALECT}),
