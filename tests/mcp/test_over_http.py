@@ -105,6 +105,15 @@ def test_without_an_option_the_token_is_beside_the_users_store(tmp_path: Path) -
     assert refused.stderr == "flowcage: --token-file and --allow-host need --http\n"
 
 
+def test_without_its_server_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "hypercorn.py").write_text("raise ImportError('none', name='hypercorn')")
+    refused = flowcage("mcp", "--http=0", env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert (refused.status, refused.stderr) == (
+        2,
+        "flowcage: this needs packages that are missing (hypercorn): pip install 'flowcage[mcp]'\n",
+    )
+
+
 def test_a_port_in_use_is_said_so(server: Listening, tmp_path: Path) -> None:
     where = re.sub(r"http://|/mcp", "", server.url)
     refused = flowcage("mcp", f"--http={where}", f"--store={tmp_path / 'r.db'}", cwd=tmp_path)

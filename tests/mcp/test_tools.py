@@ -212,6 +212,21 @@ def test_long_and_hostile_texts_are_cut_and_stay_data(folder: Path) -> None:
     with_client(folder, work)
 
 
+def test_no_more_runs_than_some_go_on_at_once(folder: Path) -> None:
+    async def work(asking: Asking) -> None:
+        first = (await asking.ok("run", source=PERSON))["runId"]
+        await asking.ok("wait", run=first, seconds=100)
+        assert "1 runs go on or sleep already" in await asking.refused("run", workflow="hello")
+        await asking.ok("cancel", run=first)
+        await asking.ok("wait", run=first, seconds=100)
+        second = (await asking.ok("run", source=PERSON))["runId"]
+        again = {"run": first, "way": "even-if-cancelled", "start": True}
+        assert "1 runs go on or sleep already" in await asking.refused("resume", **again)
+        assert second in [each["id"] for each in (await asking.ok("list_runs"))["runs"]]
+
+    with_client(folder, work, "--max-runs=1")
+
+
 def test_a_read_only_server_starts_and_ends_nothing(folder: Path) -> None:
     run_ids: list[str] = []
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
               help="The model for calls that name none; may be repeated.")  # fmt: skip
 @click.option("--max-cost", type=Dollars(), help="Ceiling on the cost of each run, in US dollars; a tool "
               "can only lower it.")  # fmt: skip
+@click.option("--max-runs", type=click.IntRange(1, 100), default=50, show_default=True,
+              help="Runs of the store that go on or sleep, above which none is started.")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Start nothing, and change no run.")
 @click.option("--tenant", help="Show the runs of this tenant alone.")
 @click.option("--http", "address", metavar="[HOST:]PORT",
@@ -46,19 +48,24 @@ def mcp(store: Path | None, **given: Any) -> None:
     Workflows are read below the working folder only.
     """
     try:
-        from flowcage.host.cli.mcp import over_http, serving
+        from flowcage.host.cli.mcp import serving
+
+        place = None if given["address"] is None else _place(given)
     except ImportError as error:
         fail(
             exits.USAGE,
             f"this needs packages that are missing ({error.name}): pip install 'flowcage[mcp]'",
         )
-    place = _place(given)
+    if place is None and (given["token_file"] or given["allowed"]):
+        fail(exits.USAGE, "--token-file and --allow-host need --http")
     path = access.present(store) if given["read_only"] else access.path_of(store)
     program = [*detaching.PROGRAM]
 
     async def work(opened: SqliteStore) -> str:
         desk, tell = serving.desk_of(opened, path, program, given), logs.teller(given["log_format"], "ui")
         if place is not None:
+            from flowcage.host.cli.mcp import over_http
+
             await over_http.serve(desk, place, tell)
         return await serving.serve(desk)
 
@@ -67,12 +74,8 @@ def mcp(store: Path | None, **given: Any) -> None:
         fail(exits.FAILED, use)
 
 
-def _place(given: dict[str, Any]) -> Place | None:
-    """Where it is served over HTTP, if it is."""
-    if given["address"] is None:
-        if given["token_file"] or given["allowed"]:
-            fail(exits.USAGE, "--token-file and --allow-host need --http")
-        return None
+def _place(given: dict[str, Any]) -> Place:
+    """Where it is served over HTTP."""
     from flowcage.host.cli.mcp.over_http import Place
     from flowcage.host.metrics.exposed import CannotExpose, read_address
     from flowcage.host.ui.door.keys import TokenError

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flowcage.host.cli.mcp.starts import Starts
 from flowcage.host.cli.mcp.terms import Terms
 from flowcage.host.cli.names.places import hits
 from flowcage.host.page.sources import Sources
@@ -39,6 +40,7 @@ class Desk(NamedTuple):
         sources: of workflows that were read.
         store: file of the runs.
         terms: of all runs.
+        starts: bound on those that go on.
     """
 
     runs: KeptRuns
@@ -47,6 +49,7 @@ class Desk(NamedTuple):
     sources: Sources
     store: Path
     terms: Terms
+    starts: Starts
 
     def workflow(self, given: dict[str, Any]) -> tuple[str, bytes]:
         """The workflow of a tool as a word of a command, and what that gets on stdin."""

@@ -9,6 +9,7 @@ from typing import Any
 from flowcage.host.cli.mcp import stdio
 from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.server import server_of
+from flowcage.host.cli.mcp.starts import Starts
 from flowcage.host.cli.mcp.terms import Terms
 from flowcage.host.durable.store import Store
 from flowcage.host.page.sources import Sources
@@ -22,7 +23,8 @@ def desk_of(store: Store, path: Path, program: Sequence[str], given: dict[str, A
     runs = KeptRuns(store, given["tenant"], path, acts=not given["read_only"])
     terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
     resuming = Resuming(program, path, terms.way_words)
-    return Desk(runs, Program(program), resuming, Sources(), path, terms)
+    starts = Starts(runs, given["max_runs"])
+    return Desk(runs, Program(program), resuming, Sources(), path, terms, starts)
 
 
 async def serve(desk: Desk) -> str:

@@ -57,7 +57,8 @@ async def _run(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:
     word, stdin = desk.workflow(given)
     with desk.run_words(given) as words:
         command = ["run", "--detach", "--quiet", "--no-prompt", f"--store={desk.store}", *words, "--", word]
-        done = await desk.program.ask(command, stdin)
+        async with desk.starts.one():
+            done = await desk.program.ask(command, stdin)
     return {**done, "next": "wait tells when it has ended; get how it stands"}
 
 
@@ -90,7 +91,8 @@ async def _resume(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any
             raise Problem(400, "start needs a way; call without start first, which tells the ways")
         return found
     if act:
-        return await desk.resuming.start(desk.runs, run_id, given)
+        async with desk.starts.one():
+            return await desk.resuming.start(desk.runs, run_id, given)
     explained = await desk.resuming.explain(desk.runs, run_id, given)
     return {**explained, "started": False, "next": "start: true goes on in this way"}
 
