@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from flowcage.host.cli.mcp.flight import AT_ONCE, BUSY
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
 
 from ..e2e.command import DEADLINE, flowcage
-from .client import OF_CLIENT, Asking, Listening, connected, end_all, listening
+from .client import OF_CLIENT, Asking, Listening, command, connected, end_all, listening
 from .test_streams import INITIALIZE, SLEEPS
 
 pytestmark = OF_CLIENT
@@ -99,10 +101,37 @@ def test_the_token_is_its_owners_alone_and_outlasts_the_server(folder: Path, ser
 
 
 def test_without_an_option_the_token_is_beside_the_users_store(tmp_path: Path) -> None:
-    refused = flowcage("mcp", "--http=127.0.0.1:99999", env={"XDG_STATE_HOME": str(tmp_path)}, cwd=tmp_path)
-    assert (refused.status, "'127.0.0.1:99999' is no address" in refused.stderr) == (2, True)
-    refused = flowcage("mcp", "--token-file=x", cwd=tmp_path)
-    assert refused.stderr == "flowcage: --token-file and --allow-host need --http\n"
+    process = subprocess.Popen(
+        command(tmp_path / "runs.db", "--http=0"),
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        said = process.stderr.readline()
+        process.terminate()
+        process.wait(DEADLINE)
+    file = tmp_path / "flowcage" / "mcp.token"
+    assert said.endswith(f", with the token in {file}\n")
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (file, file.parent)] == [0o600, 0o700]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--http=127.0.0.1:99999"], "--http 127.0.0.1:99999: '127.0.0.1:99999' is no address"),
+        (["--http=nobody.invalid:1"], "--http nobody.invalid: this machine has no such name"),
+        (["--http=0", "--token-file=/etc/passwd"], "/etc/passwd must be yours alone: chmod 600"),
+        (["--token-file=x"], "--token-file and --allow-host need --http"),
+        (["--allow-host=x"], "--token-file and --allow-host need --http"),
+    ],
+)
+def test_what_is_wrong_with_options_is_said(words: list[str], said: str, tmp_path: Path) -> None:
+    refused = flowcage("mcp", f"--store={tmp_path / 'runs.db'}", *words, cwd=tmp_path)
+    assert refused.status == 2
+    assert refused.stderr.startswith(f"flowcage: {said}")
+    assert not (tmp_path / "runs.db").exists()
 
 
 def test_without_its_server_it_says_what_to_install(tmp_path: Path) -> None:
@@ -116,7 +145,8 @@ def test_without_its_server_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_a_port_in_use_is_said_so(server: Listening, tmp_path: Path) -> None:
     where = re.sub(r"http://|/mcp", "", server.url)
-    refused = flowcage("mcp", f"--http={where}", f"--store={tmp_path / 'r.db'}", cwd=tmp_path)
+    words = (f"--store={tmp_path / 'r.db'}", f"--token-file={tmp_path / 'token'}")
+    refused = flowcage("mcp", f"--http={where}", *words, cwd=tmp_path)
     assert refused.status == 2
     assert refused.stderr.endswith("choose another one with --http, or 0 for a free one\n")
 
