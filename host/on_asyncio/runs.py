@@ -63,7 +63,7 @@ class LiveRun:
 
     def statistics(self) -> RunStatistics:
         """Of the run, now and after its end."""
-        return self._live.statistics()
+        return in_host_now(self._live.statistics)
 
     async def _next(self) -> None:
         async for event in self._live:
@@ -112,4 +112,4 @@ class RunHandle:
 
     def statistics(self) -> RunStatistics | None:
         """Of the run now, or as it last was; None before its first turn in this host."""
-        return self._handle.statistics()
+        return in_host_now(self._handle.statistics)

@@ -326,27 +326,6 @@ def test_a_run_whose_handler_is_on_a_closed_loop_fails() -> None:
     run_on(asyncio.new_event_loop, main)
 
 
-def test_a_notebook_cell_awaits_a_run_on_the_loop_that_runs_already() -> None:
-    """Cells are compiled so that `await` is allowed outside of functions, as IPython does it."""
-    import ast
-
-    cell = compile(
-        "from flowcage.asyncio import run_workflow\n"
-        "outcome = await run_workflow('export default 6 * args', args=7)\n",
-        "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
-    )  # fmt: skip
-    names: dict[str, object] = {}
-
-    async def main() -> None:
-        for _ in range(2):
-            await eval(cell, names)
-
-    run_on(asyncio.new_event_loop, main)
-    outcome = names["outcome"]
-    assert isinstance(outcome, flowcage.Outcome)
-    assert outcome.result == 42
-
-
 def test_without_asyncio_the_error_says_so() -> None:
     call = run_workflow(ASKS)
     with pytest.raises(WrongEventLoop, match="needs asyncio, which does not run here"):
