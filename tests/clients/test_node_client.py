@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from flowcage.schemas.loader import document
 
 from ..types.conftest import install, locked
 from .suites import CLIENTS, count, require, run
@@ -76,3 +81,31 @@ def test_the_types_compile_and_refuse_what_is_wrong(pytestconfig: pytest.Config,
         (node, str(compiler), "-p", str(tmp_path)), capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+EXAMPLES = re.findall(r"```js\n(.*?)```.*?```text\n(.*?)```", (NODE / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(("program", "printed"), EXAMPLES, ids=["run", "host"])
+def test_an_example_of_the_page_prints_what_it_says(program: str, printed: str) -> None:
+    node = require("node")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said = subprocess.run(
+        (node, "--input-type=module", "-e", program.replace("'flowcage'", f"'{NODE.as_uri()}/index.js'")),
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (said.stdout, said.stderr) == (printed, "")
+
+
+def test_a_host_takes_the_options_that_the_protocol_has() -> None:
+    options = set(document("common", "host")["$defs"]["runOptions"]["properties"])
+    (known,) = re.findall(r"RUN_OPTIONS = \[(.*?)\]", (NODE / "lib/host/options.js").read_text(), re.DOTALL)
+    assert set(re.findall(r"\w+", known)) == options
+    (typed,) = re.findall(
+        r"interface HostRunOptions \{(.*?)\n\}", (NODE / "host.d.ts").read_text(), re.DOTALL
+    )
+    assert set(re.findall(r"^  (\w+)\?:", typed, re.MULTILINE)) == options
