@@ -41,7 +41,7 @@ for (const [name, line] of Object.entries(BROKEN)) {
 }
 
 for (const [name, info] of Object.entries({
-  'no result': NOTHING, 'no cap of a line': { ...INFO, maxMessageBytes: 'much' }, 'no cap of requests': { ...INFO, maxOpenRequests: 0 },
+  'another version': { ...INFO, protocolVersion: '2.0' }, 'no result': NOTHING, 'no cap of a line': { ...INFO, maxMessageBytes: 'much' }, 'no cap of requests': { ...INFO, maxOpenRequests: 0 },
 })) {
   test(`a host that answers initialize with ${name} is none`, async (t) => {
     const { fake, host } = await fakeHost(t, { initialize: () => info });

@@ -201,6 +201,10 @@ function handlersIn(options) {
 }
 
 function requireInfo(info) {
+  if (info.protocolVersion !== HOST_PROTOCOL_VERSION) {
+    const told = `${JSON.stringify(info.protocolVersion)}`.slice(0, 40);
+    throw new ProtocolViolation(`the host speaks version ${told} of the protocol; this client speaks ${HOST_PROTOCOL_VERSION}`);
+  }
   for (const name of ['maxMessageBytes', 'maxOpenRequests']) {
     if (!(Number.isInteger(info[name]) && info[name] > 0)) throw new ProtocolViolation(`the host told no ${name}`);
   }
