@@ -279,6 +279,8 @@ export class Host {
   private constructor();
   static open(options?: OpenOptions): Promise<Host>;
   readonly info: HostInfo;
+  /** Of the host's process; null behind a socket. */
+  readonly pid: number | null;
   /** Run a workflow to its end; aborting `signal` ends the run. Rejects with a RunError where there is no result. */
   run(source: string, options?: StartOptions & { signal?: AbortSignal }): Promise<RunOutcome>;
   /** Start a run, which goes on whether or not anybody waits. */

@@ -1,13 +1,13 @@
 // Host, with the real one: as a process and behind its socket.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { AbortError, AgentAnswer, CannotSend, Host, HostGone, HostRefused, WorkflowFailed } from '../index.js';
+import { AbortError, AgentAnswer, CannotSend, Host, HostGone, HostRefused, TimedOut, WorkflowFailed } from '../index.js';
 import { HOST } from './support.js';
 
 function folderFor(t) {
@@ -184,6 +184,43 @@ test('a second start with a key is the same run', async (t) => {
   const second = await host.start("return agent('x')", { key: 'nightly' });
   assert.equal(second.runId, first.runId);
   assert.equal((await second.outcome()).result, 1);
+});
+
+test('a run whose host was killed goes on with the next host, which knows what its agent had noted', async (t) => {
+  const store = ['--store', join(folderFor(t), 'runs.db')];
+  const noted = withResolvers();
+  const agent = async (prompt, options, { remember }) => {
+    if (prompt === 'one') return 1;
+    await remember('session-4711');
+    noted.resolve();
+    return new Promise(() => {});
+  };
+  const first = await hostFor(t, { agent }, store);
+  const run = await first.start("return [await agent('one'), await agent('two')]");
+  await noted.promise;
+  process.kill(first.pid, 'SIGKILL');
+  await assert.rejects(run.outcome(), (error) => error instanceof HostGone && /was killed by SIGKILL/.test(error.message));
+  const calls = [];
+  const second = await hostFor(t, {
+    agent: (prompt, options, { interrupted, handle }) => calls.push([prompt, interrupted, handle]),
+  }, store);
+  assert.deepEqual((await second.list({ state: 'abandoned' })).runs.map(({ runId }) => runId), [run.runId]);
+  assert.equal((await second.explain(run.runId)).reused, 1);
+  const again = await second.resume(run.runId, { events: true });
+  assert.deepEqual((await again.outcome()).result, [1, 1]);
+  assert.deepEqual(calls, [['two', true, 'session-4711']]);
+});
+
+test('a handler that blocks the event loop holds up no limit of the run', async (t) => {
+  const store = join(folderFor(t), 'runs.db');
+  let status;
+  const agent = (prompt, options, { runId }) => {
+    // Returns when the run has ended, which is before the event loop of this program goes on.
+    ({ status } = spawnSync(HOST[0], [...HOST.slice(1, -1), 'wait', runId, '--store', store]));
+  };
+  const host = await hostFor(t, { agent }, ['--store', store]);
+  await assert.rejects(host.run("return agent('x')", { timeoutSeconds: 4 }), TimedOut);
+  assert.equal(status, 124);
 });
 
 test('over a socket a run outlives its client, and another one answers what it asks', async (t) => {

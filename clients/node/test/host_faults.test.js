@@ -187,6 +187,20 @@ test('progress and notes of an agent name its request', async (t) => {
   assert.deepEqual(told, [['agent.progress', { id: 1, text: 'reading' }], ['agent.remember', { id: 1, handle: 'session-1' }]]);
 });
 
+test('word of progress is dropped while the host does not read, and answers are not', async (t) => {
+  const told = 'x'.repeat(60_000);
+  const agent = (prompt, options, { progress }) => {
+    for (let count = 0; count < 1000; count += 1) progress({ text: told });
+    return 'done';
+  };
+  const { fake, host } = await fakeHost(t, {}, { agent });
+  await host;
+  fake.say(fake.request('agent.ask', asked()));
+  assert.deepEqual((await fake.heardOf(({ id, method }) => id === 1 && !method)).result, { value: 'done' });
+  const count = fake.heard.filter(({ method }) => method === 'agent.progress').length;
+  assert.ok(count >= 10 && count < 30, `${count} words`);
+});
+
 test('no more requests are unanswered than the host takes, and those that wait for runs leave room', async (t) => {
   let open = 0;
   let most = 0;

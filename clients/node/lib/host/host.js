@@ -55,6 +55,11 @@ export class Host {
     });
   }
 
+  /** Of its process; null behind a socket. */
+  get pid() {
+    return this.#link.pid;
+  }
+
   async #initialize({ onDisconnect }) {
     const handlers = HANDLERS.filter((name) => this.#handlers[name]);
     const params = { protocolVersion: HOST_PROTOCOL_VERSION, clientInfo: CLIENT, handlers, onDisconnect };

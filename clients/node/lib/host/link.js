@@ -39,6 +39,7 @@ class HostProcess {
 
   constructor(child, onStderr) {
     this.#child = child;
+    this.pid = child.pid;
     this.input = child.stdin;
     this.output = child.stdout;
     this.closed = new Promise((resolve) => { child.once('close', resolve); });
@@ -68,6 +69,7 @@ class HostProcess {
 }
 
 class HostSocket {
+  pid = null;
   #socket;
 
   constructor(socket) {

@@ -7,6 +7,8 @@ import { HostGone, HostRefused } from './errors.js';
 const NO_REQUEST = -32601;
 // After its output has ended, how the host did is known a little later.
 const END_GRACE_MS = 2000;
+// Of what the host has not read, before word that may be lost is.
+const MOST_UNREAD_BYTES = 1024 * 1024;
 
 export class Peer {
   #link;
@@ -54,9 +56,9 @@ export class Peer {
     });
   }
 
-  /** Send what is not answered; nothing where there is no host any more. */
+  /** Send what is not answered; nothing where there is no host any more, or one that does not read. */
   notify(method, params) {
-    if (!this.reason) this.#write(method, { jsonrpc: '2.0', method, params });
+    if (!this.reason && this.#link.input.writableLength < MOST_UNREAD_BYTES) this.#write(method, { jsonrpc: '2.0', method, params });
   }
 
   /** Answer a request of the host's. Throws CannotSend, and then nothing was sent. */
