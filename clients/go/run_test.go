@@ -577,18 +577,29 @@ func TestTheExampleParentRunsItsChildWorkflows(t *testing.T) {
 	}
 }
 
-func TestTheTenLinesInTheReadmeRun(t *testing.T) {
+func TestTheProgramsOfTheReadmeRun(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(readme)[1]
-	expected := regexp.MustCompile("(?s)```text\n(.*?)```").FindSubmatch(readme)[1]
+	programs := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
+	expected := regexp.MustCompile("(?s)```text\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(programs) != 2 || len(expected) != 2 {
+		t.Fatal(len(programs), len(expected))
+	}
+	for number := range programs {
+		if said, err := runProgram(t, programs[number][1]); err != nil || !bytes.Equal(said, expected[number][1]) {
+			t.Errorf("%v: %s", err, said)
+		}
+	}
+}
+
+func runProgram(t *testing.T, program []byte) ([]byte, error) {
 	here, _ := os.Getwd()
 	folder := t.TempDir()
 	for name, text := range map[string]string{
 		"main.go": string(program),
-		"go.mod":  "module tenlines\ngo 1.19\nrequire flowcage.dev/flowcage v0.0.0\nreplace flowcage.dev/flowcage => " + here + "\n",
+		"go.mod":  "module readme\ngo 1.19\nrequire flowcage.dev/flowcage v0.0.0\nreplace flowcage.dev/flowcage => " + here + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -596,11 +607,8 @@ func TestTheTenLinesInTheReadmeRun(t *testing.T) {
 	}
 	command := exec.Command("go", "run", ".")
 	command.Dir = folder
-	// flowcage-child lies beside the interpreter that it was installed with.
+	// The commands of flowcage lie beside the interpreter that it was installed with. No store of the user's is touched.
 	path := filepath.Dir(realChild(t)[0]) + ":" + os.Getenv("PATH")
-	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "PATH="+path)
-	said, err := command.CombinedOutput()
-	if err != nil || !bytes.Equal(said, expected) {
-		t.Fatalf("%v: %s", err, said)
-	}
+	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "PATH="+path, "XDG_STATE_HOME="+folder)
+	return command.CombinedOutput()
 }
