@@ -90,6 +90,9 @@ func (h *Host) initialize(ctx context.Context) error {
 		if json.Unmarshal(result, &h.Info) != nil || h.Info.MaxMessageBytes < 1 || h.Info.MaxOpenRequests < 1 {
 			return hostViolation("answered initialize with %.100s", result)
 		}
+		if h.Info.ProtocolVersion != HostProtocolVersion {
+			return hostViolation("goes on with version %.40q of the protocol, not %s", h.Info.ProtocolVersion, HostProtocolVersion)
+		}
 		h.session.mutex.Lock()
 		h.session.maxBytes = h.Info.MaxMessageBytes
 		h.session.mutex.Unlock()

@@ -97,6 +97,7 @@ func TestAHostThatBreaksTheProtocolIsLeft(t *testing.T) {
 func TestAHostThatIsNoneIsRefused(t *testing.T) {
 	for name, line := range map[string]string{
 		"an older version": `{"jsonrpc":"2.0","id":1,"error":{"code":-32024,"message":"9.9","data":{"kind":"protocol_version","supported":["2.0"]}}}`,
+		"another version":  strings.Replace(greeting, `"1.0"`, `"2.0"`, 1),
 		"no limits":        `{"jsonrpc":"2.0","id":1,"result":{}}`,
 		"an end":           "",
 	} {
