@@ -69,7 +69,8 @@ async def ask_workflow(asks: Asks, caller: Caller, request: WorkflowRequest, run
         raise ClientFault("the client's answer to workflow.get has neither source nor value")
     args = result.get("args", passed.get("args", {}))
     try:
-        return await caller.run_child(result["source"], result.get("sourceName", "workflow.js"), args)
+        named = result.get("sourceName", "workflow.js")
+        return await caller.run_child(result["source"], named, args, result.get("modules", {}))
     except RunError as error:
         raise as_rejection(request, error) from error
 

@@ -187,6 +187,24 @@ def test_a_child_workflow_is_named_by_the_client_and_run_by_the_host(host: Piped
     assert host.outcome(run)["result"] == [[4, "b"], "instead"]
 
 
+def test_modules_come_with_a_source(host: Piped) -> None:
+    modules = {"lib.mjs": "export const ask = (what) => agent(what);\nagent;"}
+    source = "import { ask } from './lib.mjs';\nreturn [await ask('a'), await workflow('kid')];"
+    run = start(host, source, options={"modules": modules})
+    host.answer(host.asked(), value="A")
+    kid = "import { ask } from './lib.mjs';\nreturn ask('b');"
+    host.answer(host.asked("workflow.get"), source=kid, sourceName="kid.js", modules=modules)
+    host.answer(host.asked(), value="B")
+    assert host.outcome(run)["result"] == ["A", "B"]
+    assert host.ask("check", source=source, modules=modules)["findings"] == []
+    (found,) = host.ask("check", source=source, modules={"lib.mjs": "\nconst ;"})["findings"]
+    assert (found["kind"], found["sourceName"], found["line"]) == ("syntax", "lib.mjs", 2)
+    many = {f"{number}.mjs": "" for number in range(65)}
+    assert host.refused("check", source="return 1", modules=many)["path"] == "/modules"
+    wrong = {"source": "return 1", "options": {"modules": many}}
+    assert host.refused("run.start", **wrong)["path"] == "/options/modules"
+
+
 def test_other_requests_are_answered_and_rejected(host: Piped) -> None:
     run = start(
         host,
