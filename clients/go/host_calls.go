@@ -138,7 +138,8 @@ type WorkflowCall struct {
 type ChildWorkflow struct {
 	Source     string
 	SourceName string
-	Args       any // nil for those that were passed
+	Modules    map[string]string // what it may import, by names
+	Args       any               // nil for those that were passed
 	Value      any
 }
 
@@ -148,10 +149,11 @@ func (c *ChildWorkflow) MarshalJSON() ([]byte, error) {
 		return encode(map[string]any{"value": c.Value})
 	}
 	return encode(struct {
-		Source     string `json:"source"`
-		SourceName string `json:"sourceName,omitempty"`
-		Args       any    `json:"args,omitempty"`
-	}{c.Source, c.SourceName, c.Args})
+		Source     string            `json:"source"`
+		SourceName string            `json:"sourceName,omitempty"`
+		Modules    map[string]string `json:"modules,omitempty"`
+		Args       any               `json:"args,omitempty"`
+	}{c.Source, c.SourceName, c.Modules, c.Args})
 }
 
 // SandboxCall is SW.sandbox.exec(profile, program). It is for the handler to decide whether anything is run.

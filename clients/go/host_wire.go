@@ -32,6 +32,7 @@ type Heard struct {
 // RunOptions are options of one run. Nil, empty and 0 are left out, but for pointers, which can give a 0.
 type RunOptions struct {
 	Dialect            string            `json:"dialect,omitempty"` // auto, module, script
+	Modules            map[string]string `json:"modules,omitempty"` // what the source may import, by names
 	TimeoutSeconds     float64           `json:"timeoutSeconds,omitempty"`
 	ExpiresSeconds     float64           `json:"expiresSeconds,omitempty"`
 	AnswerGraceSeconds *float64          `json:"answerGraceSeconds,omitempty"`

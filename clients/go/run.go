@@ -33,6 +33,9 @@ type Options struct {
 	Limits     Limits    // of the child
 	Budget     *Budget   // what the workflow sees as budget; no ceiling
 
+	// Modules are the sources that the workflow may import, by their names; a child that takes none is refused.
+	Modules map[string]string
+
 	// Agent answers agent(), Workflow workflow(), SandboxExec SW.sandbox.exec() and Ask ask(); nil rejects. Their return
 	// value becomes JSON; a Rejection rejects the one request, any other error ends the run. They must return when the
 	// context is done: Run waits for them.
@@ -185,7 +188,12 @@ func (r *run) drive(ctx context.Context, source string) error {
 	r.joined = initialized.Has("run") && initialized.Has("advance")
 	answers := newAnswers(ctx, r.options, r.child)
 	defer answers.stop()
-	start := Start{source, r.options.SourceName, r.options.Args, r.options.Budget.now(), r.options.Dialect}
+	if len(r.options.Modules) > 0 && !initialized.Has("imports") {
+		text := "the child takes no modules: it has no method imports; use a newer one"
+		return &RunRefused{ChildError: ChildError{message: text}}
+	}
+	o := r.options
+	start := Start{source, o.SourceName, o.Args, o.Budget.now(), o.Dialect, o.Modules}
 	drained, err := r.begin(start)
 	for isFailing := false; ; {
 		if err != nil {

@@ -93,7 +93,7 @@ from flowcage.child.__main__ import main
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.params import PARAMS
 METHODS.clear()
-for added in ("run", "advance", "replay", "sites"):
+for added in ("run", "advance", "replay", "sites", "imports"):
     del PARAMS[added]
 main()
 `}
@@ -408,6 +408,30 @@ func TestByHandAChildIsRunAndAdvanced(t *testing.T) {
 	var refused *RunRefused
 	if _, err := child.Advance(ok("3")); !errors.As(err, &refused) || refused.Kind != "unknown_request" {
 		t.Fatalf("it is told as %v", err)
+	}
+}
+
+func TestModulesComeWithTheSourceAndAnOlderChildIsRefused(t *testing.T) {
+	source := "import { limit } from '../lib/rules.mjs';\nreturn limit();"
+	for name, child := range bothChildren {
+		options := Options{
+			Transport:  Spawn{Command: child(t)},
+			SourceName: "flows/w.js",
+			Modules:    map[string]string{"lib/rules.mjs": "export const limit = () => agent('limit');"},
+			Agent:      func(_ context.Context, asked Request) (any, error) { return len(*asked.Prompt), nil },
+		}
+		if name == "an older child" {
+			options.Isolation = "none"
+			var refused *RunRefused
+			if _, err := Run(context.Background(), source, options); !errors.As(err, &refused) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		outcome, err := Run(context.Background(), source, options)
+		if err != nil || string(outcome.Result) != "5" {
+			t.Fatal(outcome, err)
+		}
 	}
 }
 

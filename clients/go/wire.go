@@ -56,6 +56,9 @@ type Start struct {
 	Args       any          `json:"args,omitempty"`
 	Budget     *BudgetState `json:"budget,omitempty"`
 	Dialect    string       `json:"dialect,omitempty"`
+
+	// What the source may import, by names; a child that has no method imports takes no notice of it.
+	Modules map[string]string `json:"modules,omitempty"`
 }
 
 // Call is a call of the workflow: nothing waits for an answer.
@@ -144,9 +147,10 @@ type Drained struct {
 
 // Site is where an outstanding request was made; Line and Column are 0 where the child does not know.
 type Site struct {
-	ID     string `json:"id"`
-	Line   int64  `json:"line"`
-	Column int64  `json:"column"`
+	ID         string `json:"id"`
+	Line       int64  `json:"line"`
+	Column     int64  `json:"column"`
+	SourceName string `json:"sourceName"` // of the source or the module; empty from an older child
 }
 
 // Check is a source to compile and to read, of which nothing runs.
@@ -154,6 +158,9 @@ type Check struct {
 	Source     string `json:"source"`
 	SourceName string `json:"sourceName,omitempty"`
 	Dialect    string `json:"dialect,omitempty"`
+
+	Modules map[string]string `json:"modules,omitempty"`
+
 	Findings   bool   `json:"findings,omitempty"`
 	Outline    bool   `json:"outline,omitempty"`
 }

@@ -107,11 +107,16 @@ export interface Handlers {
   ask?(question: string, call: QuestionCall): unknown;
 }
 
-export type FoundWorkflow = string | { source: string; sourceName?: string; args?: unknown } | { value: unknown };
+export type FoundWorkflow =
+  | string
+  | { source: string; sourceName?: string; modules?: Record<string, string>; args?: unknown }
+  | { value: unknown };
 
 /** Options of a run; what is left out is as the host was started with. */
 export interface HostRunOptions {
   dialect?: 'auto' | 'module' | 'script';
+  /** Sources that the workflow may import, by their names. */
+  modules?: Record<string, string>;
   timeoutSeconds?: number;
   expiresSeconds?: number;
   answerGraceSeconds?: number;
@@ -301,7 +306,10 @@ export class Host {
   reject(runId: string, questionId: string, message: string): Promise<void>;
   /** What is wrong with a source; it is not run. */
   check(
-    source: string, options?: { sourceName?: string; dialect?: 'auto' | 'module' | 'script'; outline?: boolean },
+    source: string,
+    options?: {
+      sourceName?: string; dialect?: 'auto' | 'module' | 'script'; modules?: Record<string, string>; outline?: boolean;
+    },
   ): Promise<Pick<CheckResult, 'findings'> & { dialect: 'module' | 'script' | null; meta: unknown; outline?: unknown }>;
   /** Leave the host, and have its process end where it is ours. */
   close(options?: { graceMs?: number }): Promise<void>;

@@ -53,6 +53,8 @@ export interface RunOptions {
   /** The source's name in stacks; default `workflow.js`. */
   sourceName?: string;
   dialect?: 'auto' | 'module' | 'script';
+  /** Sources that the workflow may import, by their names; an older child is refused. */
+  modules?: Record<string, string>;
   /** Answers `agent()`; without it such calls reject. */
   agent?(prompt: string, options: Record<string, unknown>, request: Asked<'agent'>): unknown;
   /** Answers `workflow()`; a WorkflowFailed or WorkflowStalled that it throws rejects the call. */

@@ -79,6 +79,7 @@ class Run {
       const initialized = await child.initialize({ limits, isolation });
       Object.assign(this.#report, { limits: initialized.limits, isolation: initialized.isolation });
       this.#isJoined = JOINED.every((method) => child.methods.includes(method));
+      this.#requireModules(child);
       return await this.#drive(child, source).catch((error) => { throw believed(error); });
     } catch (error) {
       if (!(error instanceof WorkflowFailed)) child.fail(error);
@@ -88,12 +89,18 @@ class Run {
     }
   }
 
+  #requireModules(child) {
+    if (Object.keys(this.#options.modules ?? {}).length > 0 && !child.methods.includes('imports')) {
+      throw new RunRefused('the child takes no modules: it has no method imports; use a newer one');
+    }
+  }
+
   async #drive(child, source) {
-    const { sourceName, args, budget, dialect } = this.#options;
+    const { sourceName, args, budget, dialect, modules } = this.#options;
     const { maxPendingRequests } = this.#limits;
     const answers = new Answers(this.#options, maxPendingRequests, this.#over.signal, (error) => child.fail(error));
     let isFailing = false; // the last drain said more, and the failure must follow
-    let drained = await this.#begin(child, { source, sourceName, args, budget, dialect });
+    let drained = await this.#begin(child, { source, sourceName, args, budget, dialect, modules });
     for (;;) {
       this.#takeIn(drained);
       answers.admit(drained.requests);

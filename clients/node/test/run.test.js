@@ -239,6 +239,20 @@ test('by hand: run and advance, where methods has them', async () => {
   }
 });
 
+test('modules come with the source, and an older child is refused', async () => {
+  const options = {
+    sourceName: 'flows/w.js',
+    modules: { 'lib/rules.mjs': 'export const limit = () => agent("limit");' },
+    agent: (prompt) => prompt.length,
+  };
+  const source = "import { limit } from '../lib/rules.mjs';\nreturn limit();";
+  assert.equal((await run(source, { ...options, transport: flowcage.spawnChild({ command: CHILD }) })).result, 5);
+  await assert.rejects(
+    run(source, { ...options, transport: flowcage.spawnChild({ command: OLDER_CHILD }), isolation: 'none' }),
+    (error) => error instanceof flowcage.RunRefused && /takes no modules/.test(error.message),
+  );
+});
+
 test('by hand: replay and sites, where methods has them', async () => {
   const child = await flowcage.Child.open(spawned().transport);
   try {

@@ -18,7 +18,7 @@ from flowcage.child.__main__ import main
 from flowcage.protocol.messages import METHODS
 from flowcage.protocol.params import PARAMS
 METHODS.clear()
-for added in ("run", "advance", "replay", "sites"):
+for added in ("run", "advance", "replay", "sites", "imports"):
     del PARAMS[added]
 main()
 `;

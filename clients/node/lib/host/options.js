@@ -5,7 +5,7 @@ const PARAMS = [
 ];
 // `runOptions` of schemas/host/common.json.
 export const RUN_OPTIONS = [
-  'dialect', 'timeoutSeconds', 'expiresSeconds', 'answerGraceSeconds', 'agentTimeoutSeconds', 'maxReceivedBytes',
+  'dialect', 'modules', 'timeoutSeconds', 'expiresSeconds', 'answerGraceSeconds', 'agentTimeoutSeconds', 'maxReceivedBytes',
   'maxAgents', 'maxTotalAgents', 'maxChildren', 'maxTotalChildren', 'budgetTokens', 'hardBudget', 'maxCostUsd',
   'agentFailure', 'agentIdentity', 'onInterrupted', 'withholdValues', 'findings',
 ];
