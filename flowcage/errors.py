@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     )
     from flowcage.host.resume.refusals import NotResumable as NotResumable
     from flowcage.host.run.past.diverged import ReplayDiverged as ReplayDiverged
+    from flowcage.host.workflows.siblings import ImportRefused as ImportRefused
     from flowcage.host.workflows.source_files import SourceFileError as SourceFileError
 
 # Public names, by the module that each is imported from.
@@ -139,6 +140,7 @@ _HOMES = {
     ),
     "flowcage.host.resume.refusals": ("NotResumable",),
     "flowcage.host.run.past.diverged": ("ReplayDiverged",),
+    "flowcage.host.workflows.siblings": ("ImportRefused",),
     "flowcage.host.workflows.source_files": ("SourceFileError",),
 }
 

@@ -9,7 +9,7 @@ since the run was made, those that end in ``At`` are ISO 8601 in UTC. A text or 
              "seconds", "forkedFrom", "wakeAt", "cancel", "args"?, "result"?, "cut"?, "phases", "usage",
              "census", "diagnostics", "lives"},
      "workflows": [{"path", "runId", "sourceName", "source", "sameAs"?, "parent", "state", "verdict",
-                    "outline"?}],
+                    "modules"?, "outline"?}],
      "calls": [{"id", "path", "kind", "label", "phase", "model", "prompt", "options", "withheld"?, "state",
                 "asked", "began", "ended", "attempts", "value"?, "error", …usage, "seconds", "sessionId",
                 "worktree", "reused", "reusedFrom", "line", "column", "cut"?}],
@@ -23,11 +23,12 @@ since the run was made, those that end in ``At`` are ISO 8601 in UTC. A text or 
   ``{"at", "reason"}`` of a wish to end it. ``run.phases``: ``[{"title", "detail"?}]``.
 - ``workflows``: the root first, its path is "". ``parent`` is the id of the call that started it. Where
   another workflow has the same source, ``source`` is null and ``sameAs`` is the path of that one; null alone
-  is a source that is not known. ``state`` is running or ended.
+  is a source that is not known. ``modules`` are the texts that it may import, by their names. ``state`` is
+  running or ended.
 - ``calls[].state``: queued, open, answered, done, failed, refused or cancelled. ``prompt`` is the question of
   an ``ask``, and the name of a ``workflow``. An attempt is ``{"number", "began", "ended", "lives", "error",
   "refused": [{"text", "problem"}], …usage}``. ``reusedFrom`` is null or ``[run, call]``. ``withheld`` names
-  what the store does not keep. ``line`` and ``column`` are of the call in its workflow's source.
+  what the store does not keep. ``line`` and ``column`` are of the call in its workflow's own source.
 - usage: ``tokens, costUsd, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, unpriced``;
   ``unpriced`` counts answers whose cost is not known. An agent at work counts with what it has told.
 - ``totals``: rows ``{"name", "calls", "failed", "seconds", …usage}`` of agents' calls.

@@ -127,7 +127,7 @@ class PageFold:
         self._kept |= workflows
         for path, kept in workflows.items():
             if (known := self._material.workflows.get(path)) is not None:
-                known.source = kept.source
+                known.source, known.modules = kept.source, kept.modules
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -143,11 +143,11 @@ class PageFold:
         path, root = opened.path, self._summary.run_id
         run_id = run_id_below(root, path) if path else root
         parent, kept = request_of(path) if path else None, self._kept.get(path)
-        source = None if kept is None else kept.source
+        source, modules = (None, {}) if kept is None else (kept.source, dict(kept.modules))
         self._paths[run_id] = path
         outline = self._about.get(path, About()).outline
         self._material.workflows[path] = PageWorkflow(
-            path, run_id, opened.source_name, source, parent, outline=outline
+            path, run_id, opened.source_name, source, parent, outline=outline, modules=modules
         )
 
     def _hear(self, event: Event) -> None:

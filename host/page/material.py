@@ -34,6 +34,7 @@ class PageWorkflow:
     state: Literal["running", "ended"] = "running"
     verdict: str | None = None
     outline: Json | Missing = MISSING
+    modules: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the document has it."""
@@ -46,6 +47,8 @@ class PageWorkflow:
             "state": self.state,
             "verdict": self.verdict,
         }
+        if self.modules:
+            told["modules"] = dict(self.modules)
         return told if self.outline is MISSING else told | {"outline": self.outline}
 
 

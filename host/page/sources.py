@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TypeAlias
 
 import trio
 
@@ -21,11 +22,15 @@ _MOST_SECONDS = 20.0
 _MOST_KNOWN = 100
 
 
+# Source, dialect and modules.
+_Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
 class Sources:
     """Reads sources, and remembers what the last ones say: a run is looked at more than once."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], About] = OrderedDict()
+        self._known: OrderedDict[_Key, About] = OrderedDict()
 
     async def about(self, record: RunRecord) -> dict[str, About]:
         """What the sources of a run say, by path; nothing of those that cannot be read."""
@@ -33,7 +38,7 @@ class Sources:
         left = _MOST_SOURCES
         with trio.move_on_after(_MOST_SECONDS):
             for path, workflow in record.workflows.items():
-                key = (workflow.source, workflow.dialect)
+                key = (workflow.source, workflow.dialect, tuple(workflow.modules.items()))
                 if key not in self._known and left:
                     left -= 1
                     self._remember(key, await _read(workflow))
@@ -41,7 +46,7 @@ class Sources:
                     told[path] = about
         return told
 
-    def _remember(self, key: tuple[str, str], about: About) -> None:
+    def _remember(self, key: _Key, about: About) -> None:
         self._known[key] = about
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
@@ -53,7 +58,9 @@ async def places_of(record: RunRecord) -> dict[str, tuple[int | None, int | None
         return {}
     with trio.move_on_after(_MOST_SECONDS):
         try:
-            return {call.id: (call.line, call.column) for call in await stack(record)}
+            modules = {name for workflow in record.workflows.values() for name in workflow.modules}
+            calls = [call for call in await stack(record) if call.source_name not in modules]
+            return {call.id: (call.line, call.column) for call in calls}
         except (RunError, DamagedEntry):
             pass
     return {}
@@ -67,6 +74,7 @@ async def _read(workflow: NewWorkflow) -> About:
             source_name=workflow.source_name,
             dialect=dialect,  # type: ignore[arg-type]
             outline=True,
+            modules=workflow.modules,
         )
     except (RunError, ValueError, TypeError):
         return About()

@@ -21,7 +21,7 @@ RUNS = {
     "require": (
         f"{META}const fs = require('fs');\nreturn fs;",
         ":2:",
-        "require is not defined: a workflow is one file without packages",
+        "require is not defined: a workflow has no packages",
     ),
     "a dynamic import": (
         f"{META}const {{ R }} = await import('./lib/rules.mjs');\nreturn R;",
@@ -71,9 +71,9 @@ REFUSED = {
         "interface",
     ),
     "a static import": (
-        "import { RULES } from './lib/rules.mjs';\nexport default async () => agent(RULES.join());",
-        ':1:23: workflow imports are restricted: "./lib/rules.mjs"',
-        "'./lib",
+        "import { RULES } from 'rules';\nexport default async () => agent(RULES.join());",
+        ':1:23: workflow imports are restricted: "rules"',
+        "'rules",
     ),
     "a name that is not there": (
         "import { wait } from 'workflow:extra';\nreturn 1;",

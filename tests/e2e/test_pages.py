@@ -47,8 +47,8 @@ def test_the_program_of_the_readme_runs() -> None:
 
 
 def test_the_readme_counts_the_messages() -> None:
-    assert len(METHODS) == 12
-    assert "twelve JSON-RPC messages" in readme.README
+    assert len(METHODS) == 13
+    assert "thirteen JSON-RPC messages" in readme.README
 
 
 def test_the_table_of_layers_lists_all_and_says_which_must_hold() -> None:

@@ -152,3 +152,16 @@ def test_a_child_workflow_that_imports_what_it_may_not_is_rejected(root: Path) -
     assert outcome.result == (
         "workflow 'kid' failed: kid.js:1:8: import of './link.mjs': lies outside the root folder"
     )
+
+
+def test_a_child_workflow_from_another_folder_imports_below_that(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kid.js").write_text("import { limit } from './rules.mjs';\nreturn limit;")
+    (tmp_path / "mine" / "rules.mjs").write_text("export const limit = 9;")
+    (root / "rules.mjs").write_text("export const limit = 'another file of this name';")
+    handler = ChildWorkflows(root, elsewhere=((tmp_path / "mine", "."),))
+    options = RunOptions(workflow=handler)
+    outcome = run_workflow_blocking(
+        "return workflow('kid');", source_name=str(root / "w.js"), options=options
+    )
+    assert outcome.result == 9

@@ -114,7 +114,7 @@ def refused_imports(subject: Subject) -> Iterator[Found]:
                 "refused_import",
                 call,
                 f"a workflow cannot import {subject.shown(arguments.children[0])}",
-                "a workflow is one file: write the code into it, or pass data in args",
+                "import a file beside it by a declaration, or pass data in args",
                 subject.rejection_at(call),
             )
 

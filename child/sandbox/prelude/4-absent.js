@@ -12,7 +12,7 @@ const ABSENT = [
     'a workflow has no network; have an agent fetch it, or pass it in args'],
   ['process Deno Bun __dirname __filename',
     'a workflow has no files, programs or environment; pass data in args, or have an agent do it'],
-  ['require', 'a workflow is one file without packages; write the code into it, or have an agent do it'],
+  ['require', 'a workflow has no packages; import a file beside it, or have an agent do it'],
   ['module exports', 'a workflow is no CommonJS module; end it with return or export default'],
   ['eval Function AsyncFunction GeneratorFunction AsyncGeneratorFunction ShadowRealm WebAssembly Worker',
     'workflows cannot make code from text; write functions (typeof f === "function" tells one)'],

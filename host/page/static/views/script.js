@@ -6,16 +6,19 @@ import { isOpen } from "../base/states.js";
 import { VirtualList } from "../base/virtual.js";
 import { pieces } from "../base/highlight.js";
 
+const BETWEEN = "\n";
+
 export class Script {
   constructor(model, onsearch) {
     this.model = model;
     this.onsearch = onsearch;
     this.path = "";
+    this.module = undefined; // its name, where one is shown in the place of the workflow's own source
     this.choice = el("select", {
       class: "sort",
       "aria-label": "Workflow",
       onchange: () => {
-        this.path = this.choice.value;
+        [this.path, this.module] = this.choice.value.split(BETWEEN);
         this.refresh();
       },
     });
@@ -40,21 +43,26 @@ export class Script {
     const { workflows } = this.model;
     refill(
       this.choice,
-      [...workflows.values()].map((each) =>
-        el("option", { value: each.path }, each.path ? `${each.path}: ${each.sourceName}` : each.sourceName),
+      [...workflows.values()].flatMap((each) =>
+        [undefined, ...Object.keys(each.modules ?? {})].map((module) => {
+          const name = module ?? each.sourceName;
+          return el("option", { value: chosen(each.path, module) }, each.path ? `${each.path}: ${name}` : name);
+        }),
       ),
     );
-    this.choice.value = this.path;
-    this.choice.hidden = workflows.size < 2;
+    this.choice.value = chosen(this.path, this.module);
+    const isAlone = this.choice.options.length < 2;
+    this.choice.hidden = isAlone;
     const workflow = workflows.get(this.path);
-    const source = this.model.sourceOf(this.path);
+    const isModule = this.module !== undefined;
+    const source = isModule ? workflow?.modules?.[this.module] : this.model.sourceOf(this.path);
     this.marks = this.marked();
     this.wrong = this.model.errorPlace();
     const waiting = [...this.marks.values()].reduce((sum, each) => sum + each.waiting, 0);
     setText(
       this.told,
       [
-        workflow && workflows.size < 2 ? workflow.sourceName : null,
+        workflow && isAlone ? workflow.sourceName : null,
         waiting ? `waits for ${counted(waiting, "call")}` : null,
       ]
         .filter(Boolean)
@@ -71,6 +79,7 @@ export class Script {
 
   marked() {
     const found = new Map();
+    if (this.module !== undefined) return found;
     for (const call of this.model.calls.values()) {
       const line = call.path === this.path ? this.model.lineOf(call) : undefined;
       if (line === undefined) continue;
@@ -88,7 +97,7 @@ export class Script {
     const told = this.marks.get(index + 1);
     setText(number, index + 1);
     row.classList.toggle("is-waiting", Boolean(told?.waiting));
-    row.classList.toggle("is-error", this.wrong?.path === this.path && this.wrong.line === index + 1);
+    row.classList.toggle("is-error", this.wrong?.path === this.path && this.module === undefined && this.wrong.line === index + 1);
     row.classList.toggle("is-shown", index + 1 === this.line);
     setText(
       mark,
@@ -113,11 +122,17 @@ export class Script {
 
   show(path, line) {
     this.path = path;
+    this.module = undefined;
     this.line = line;
     this.refresh();
     this.list.element.scrollTop = Math.max(0, (line - 6) * this.list.rowHeight);
     this.list.draw(true);
   }
+}
+
+/** The value of an option, whose parts hold no line break. */
+function chosen(path, module) {
+  return module === undefined ? path : `${path}${BETWEEN}${module}`;
 }
 
 function make() {
