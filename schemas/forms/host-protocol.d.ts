@@ -105,6 +105,7 @@ export type Outcome = {
  */
 export type RunOptions = {
   dialect?: Dialect;
+  modules?: Modules;
   /** Wall clock of the whole run, without the time in which it is asleep or no host has it. */
   timeoutSeconds?: number;
   /** Of a kept run: so long after it was begun it is not gone on with any more. */
@@ -264,6 +265,13 @@ export type Source = string;
 
 /** What stacks and messages call the source. Default: "workflow.js". */
 export type SourceName = string;
+
+/**
+ * Sources that the workflow may import, 64 at most, by their names: an import names the folder of the source
+ * that has it, joined with the specifier, without empty steps and ., and with .. at the beginning only. Left
+ * out: none. Children without imports ignore it.
+ */
+export type Modules = Record<string, string>;
 
 /** How to read the source. auto: an ES module, unless a top-level return makes it a script. Default: "auto". */
 export type Dialect = 'auto' | 'module' | 'script';
@@ -667,6 +675,7 @@ export type CheckParams = {
   source: Source;
   sourceName?: SourceName;
   dialect?: Dialect;
+  modules?: Modules;
   /** Whether the answer has an outline of the calls. Default: false. */
   outline?: boolean;
 };
@@ -1006,6 +1015,7 @@ export type WorkflowGetParams = {
 export type WorkflowGetResult = {
   source?: Source;
   sourceName?: SourceName;
+  modules?: Modules;
   /** Of the child workflow; left out, those that were passed. */
   args?: unknown;
   /** What the call becomes, without a child workflow. */
