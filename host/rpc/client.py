@@ -12,12 +12,13 @@ from typing import Any, TypeAlias
 
 import trio
 
+from flowcage.host.events.records import Event, Gap
 from flowcage.host.events.stream import EventStream
 from flowcage.host.rpc import handlers
 from flowcage.host.rpc.asks import Asks
 from flowcage.host.rpc.problems import Refusal, error_line, invalid, refusal_of
 from flowcage.host.rpc.run import RpcRun
-from flowcage.host.rpc.wire import ClientGone, Wire
+from flowcage.host.rpc.wire import MAX_MESSAGE_BYTES, ClientGone, Wire
 from flowcage.host.terminal.log import logger, reason_of
 from flowcage.protocol import envelope, strictjson
 from flowcage.protocol.envelope import Answer, Incoming, Refused, TooLong
@@ -92,6 +93,8 @@ class Client:
             written = trio.Event()
             nursery.start_soon(self._write_all, written)
             await self._read_all()
+            if self._begun is not None:
+                await self._begun.wait()
             await self.leave()
             with trio.move_on_after(LAST_WORDS_SECONDS):
                 await self._wait_for_open()
@@ -107,8 +110,10 @@ class Client:
         """Send the events of a run, to its last."""
         await run.ready.wait()
         async for event in stream:
-            params = {"runId": run.run_id, "event": event.to_json()}
-            await self._wire.send(envelope.notification("run.event", params))
+            line = _event_line(run.run_id, event)
+            if len(line) > MAX_MESSAGE_BYTES:
+                line = _event_line(run.run_id, Gap(event.run_id, event.at, 1))
+            await self._wire.send(line)
 
     def follow(self, run: RpcRun) -> None:
         """Send the events of a run from now on."""
@@ -183,6 +188,7 @@ class Client:
                 await before.wait()
             result, after = await self._carried_out(asked)
             line = envelope.result(asked.id, strictjson.dumps(result))  # type: ignore[arg-type]
+            _require_sendable(line)
         except Exception as error:
             line = error_line(asked.id, self._refusal(error, asked))
         if begun is not None:
@@ -236,8 +242,8 @@ class Client:
             async with trio.open_nursery() as nursery:
                 for run in runs:
                     run.cancel_reason = run.cancel_reason or "its client is gone"
-                    assert run.cancel is not None
-                    nursery.start_soon(run.cancel)
+                    if run.cancel is not None:
+                        nursery.start_soon(run.cancel)
         elif not self.can_be_followed:
             for run in runs:
                 await run.over.wait()
@@ -246,6 +252,17 @@ class Client:
         while self._open or self._streams:
             self._none_open = trio.Event()
             await self._none_open.wait()
+
+
+def _event_line(run_id: str, event: Event) -> bytes:
+    return envelope.notification("run.event", {"runId": run_id, "event": event.to_json()})
+
+
+def _require_sendable(line: bytes) -> None:
+    """Refuse an answer that no line takes: escapes may make a value longer than a child sent it."""
+    if len(line) > MAX_MESSAGE_BYTES:
+        why = f"the answer has {len(line):,} bytes, more than maxMessageBytes ({MAX_MESSAGE_BYTES:,})"
+        raise Refusal("message_too_large", why)
 
 
 def _first(group: BaseException) -> BaseException:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_args
 
 import trio
 
 from flowcage.host.agents.people import Option, Question
-from flowcage.host.durable.errors import RunHasEnded
+from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.records import Filter, RunRecord, State
 from flowcage.host.durable.store import Store
 from flowcage.host.events.records import QuestionAsked
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _OVER = ("ended", "diverged")
 _CALLS = 2_000
+_MARK_SECONDS = 5.0
 
 
 class Kept:
@@ -98,11 +100,12 @@ class Kept:
         return await self.host.cancel(run_id, reason, tenant=self._tenant)
 
     async def mark_cancelled(self, run_id: str, reason: str) -> None:
-        """Note that a run of this process is to end, so that it is not gone on with by itself."""
-        try:
+        """Note that a run of this process is to end, so that it is not gone on with by itself.
+
+        It ends all the same where the store takes nothing.
+        """
+        with suppress(StoreError, StoreFailed), trio.move_on_after(_MARK_SECONDS):
             await self._store.cancel(run_id, reason)
-        except RunHasEnded:
-            return
 
     async def resume(
         self, methods: Methods, client: Client, params: Params

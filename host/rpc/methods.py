@@ -136,8 +136,8 @@ class Methods:
             run.cancel_reason = run.cancel_reason or reason
             if self._kept is not None:
                 await self._kept.mark_cancelled(run_id, reason)
-            assert run.cancel is not None
-            await run.cancel()
+            if run.cancel is not None:
+                await run.cancel()
             await run.over.wait()
             return {"runId": run_id, "done": "ended"}, None
         if self._runs.get(run_id) is not None and self._kept is None:
@@ -157,6 +157,8 @@ class Methods:
             return {"runId": run_id, "state": "running"}, lambda: None
         if run.client is not None:
             raise Refusal("run_has_client", f"another client has run {run_id}", runId=run_id)
+        if client.left.is_set():
+            raise Refusal("closing", "the connection is being closed")
         run.ready = trio.Event()
         run.attach(client)
         return {"runId": run_id, "state": "running"}, self.begin(client, run, params)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -50,7 +51,7 @@ class RpcRun:
         ready: set once whoever asked for it knows of it.
         begun: set with its first event.
         over: set once `outcome` says how it ended.
-        cancel: ends it; when that returns, its child is gone.
+        cancel: ends it; when that returns, its child is gone. None where it is over.
         cancel_reason: of whoever cancelled it; None where nobody has.
         questions: by id, those that wait for an answer.
         told: by client that hears of it, set once its last event is sent.
@@ -78,7 +79,7 @@ class RpcRun:
         self.cancel: Callable[[], Awaitable[None]] | None = None
         self.cancel_reason: str | None = None
         self.questions: dict[str, QuestionAsked] = {}
-        self.told: dict[object, trio.Event] = {}
+        self.told: WeakKeyDictionary[object, trio.Event] = WeakKeyDictionary()
         self._own_agent = own_agent
         self._own_workflow = own_workflow
         self._agent_seconds = agent_seconds
@@ -168,8 +169,9 @@ class RpcRun:
         return stream
 
     def end(self, outcome: dict[str, Any]) -> None:
-        """Say how it ended."""
+        """Say how it ended, and keep nothing else: a thousand that are over may be remembered."""
         self.outcome = outcome
+        self.client = self.cancel = None
         for stream in self._streams:
             stream.close()
         self._streams = []
@@ -190,8 +192,8 @@ class RpcRun:
 
     async def _with_client(self, kind: str, work: Callable[[Answerer, bool], Awaitable[T]]) -> T:
         is_again = False
-        await self.ready.wait()
         while True:
+            await self.ready.wait()
             client = await self._client(kind)
             try:
                 return await work(client, is_again)
