@@ -71,6 +71,7 @@ class RpcRun:
         self.source_name = source_name
         self.began_at = began_at
         self.client: Answerer | None = client
+        self._answered = client.handlers  # by the last client, also when that is gone
         self.ready = trio.Event()
         self.begun = trio.Event()
         self.over = trio.Event()
@@ -91,8 +92,7 @@ class RpcRun:
 
     def options(self, chosen: RunOptions) -> RunOptions:
         """Options with this run's handlers and listener."""
-        assert self.client is not None
-        answered = self.client.handlers
+        answered = self._answered
         return replace(
             chosen,
             agent=self.agent,
@@ -152,6 +152,7 @@ class RpcRun:
     def attach(self, client: Answerer) -> None:
         """Let a client answer, where nobody does."""
         self.client = client
+        self._answered = client.handlers
         self._is_lost = False
         self._attached.set()
 
@@ -178,7 +179,7 @@ class RpcRun:
         self.over.set()
 
     def _is_answered(self, kind: str) -> bool:
-        return self.client is None or kind in self.client.handlers
+        return kind in self._answered
 
     async def _ask_agent(self, call: AgentCall) -> AgentAnswer:
         async def once(client: Answerer, is_again: bool) -> AgentAnswer:
