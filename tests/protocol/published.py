@@ -25,7 +25,8 @@ Decide, by "Versions" in docs/protocol.md:
   method: it is an addition; the version stays.
 - There is a new type, kind or choice: a new minor version.
 - Anything else: a new major version.
-For a new version, change protocol/version.py and the $id of every schema. Then run
+For a new version, change protocol/version.py and the $id of every schema; of the host protocol, whose
+schemas are those of host/, host/rpc/methods.py. Then run
     python -m tests.protocol.published
 and say in the commit what you decided."""
 NEW_WORDS = """\
@@ -35,11 +36,13 @@ of version {version}, run
 
 
 def digests() -> Digests:
-    """By schema, the digests of its shape and of its words."""
-    return {
-        name: {"shape": _digest(_without_words(document(name))), "words": _digest(document(name))}
-        for name in names()
-    }
+    """By schema, the digests of its shape and of its words; those of the host protocol begin with ``host/``."""
+    of_child = {name: _both(document(name)) for name in names()}
+    return of_child | {f"host/{name}": _both(document(name, "host")) for name in names("host")}
+
+
+def _both(schema: Any) -> dict[str, str]:
+    return {"shape": _digest(_without_words(schema)), "words": _digest(schema)}
 
 
 def recorded() -> dict[str, Any]:

@@ -23,7 +23,9 @@ def changed(monkeypatch: pytest.MonkeyPatch, name: str, *path: str, **members: A
         place = place[step]
     place.update(members)
     unchanged = loader.document
-    monkeypatch.setattr(published, "document", lambda other: schema if other == name else unchanged(other))
+    monkeypatch.setattr(
+        published, "document", lambda other, *of: schema if other == name else unchanged(other, *of)
+    )
     return published.objection(published.recorded(), VERSION, published.digests())
 
 

@@ -126,6 +126,7 @@ def test_a_run_that_was_cancelled_is_gone_on_with_where_that_is_said(host: Piped
 
 
 def test_runs_are_listed_by_state_and_in_parts(host: Piped) -> None:
+    host.outcome(start(host, "return 1"))
     waiting = start(host, ASK, runId="still-here")
     [row] = host.ask("run.list", state="running")["runs"]
     assert (row["runId"], row["hasClient"]) == (waiting, True)
