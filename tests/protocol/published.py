@@ -36,7 +36,7 @@ of version {version}, run
 
 
 def digests() -> Digests:
-    """By schema, the digests of its shape and of its words; those of the host protocol begin with ``host/``."""
+    """By schema, the digests of its shape and its words; those of the host protocol begin with ``host/``."""
     of_child = {name: _both(document(name)) for name in names()}
     return of_child | {f"host/{name}": _both(document(name, "host")) for name in names("host")}
 

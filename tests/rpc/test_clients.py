@@ -184,3 +184,71 @@ def test_a_client_that_reads_nothing_counts_as_gone() -> None:
         source = "for (;;) { log('x'.repeat(100000)); await SW.extra.sleep(1) }"
         peer.send(id=1, method="run.start", params={"source": source})
         assert peer.ended() == 0
+
+
+def test_a_run_beyond_the_queue_is_refused_at_once() -> None:
+    with piped("--no-store", "--max-runs=1", "--max-queued=1") as peer:
+        peer.greet(handlers=["agent"])
+        peer.ask("run.start", source=ASK, runId="at-work")
+        asked = peer.asked()
+        peer.ask("run.start", source=ASK, runId="waits")
+        assert peer.ask("run.get", runId="waits")["run"]["state"] == "queued"
+        refused = peer.refused("run.start", source=ASK)
+        assert (refused["kind"], refused["quota"]) == ("overloaded", "queued_runs")
+        assert refused["retryAfterSeconds"] >= 0
+        assert peer.ask("run.cancel", runId="waits")["done"] == "ended"
+        peer.answer(asked, value=1)
+        assert peer.outcome("at-work")["result"] == 1
+
+
+def test_the_ceiling_of_the_host_holds_whatever_a_client_says() -> None:
+    with piped("--no-store", "--max-cost=1", "--limit=maxAgents=2") as peer:
+        told = peer.greet(handlers=["agent"])["options"]
+        assert (told["maxCostUsd"], told["maxAgents"]) == (1, 2)
+        source = "return [await agent('1'), await agent('2').catch(error => 'refused')]"
+        options = {"maxCostUsd": 5, "agentFailure": "throw"}
+        peer.ask("run.start", source=source, runId="r", options=options)
+        asked = peer.asked()
+        assert asked["params"]["costLeftUsd"] == 1
+        peer.answer(asked, value=1, costUsd=1.5)
+        assert peer.outcome("r")["result"] == [1, "refused"]
+
+
+def test_a_result_that_is_longer_than_a_line_is_an_error_of_the_answer() -> None:
+    source = "return '\\ud800' + '\\u{1f600}'.repeat(1.9e6)"  # with the first one, all are written as escapes
+    with piped() as peer:
+        peer.greet(events=False)
+        peer.ask("run.start", source=source, runId="r")
+        assert peer.refused("run.wait", runId="r") == {"kind": "message_too_large"}
+        assert peer.ask("run.list")["runs"][0]["verdict"] == "completed"
+
+
+def test_an_answer_may_be_as_long_as_a_child_takes_and_no_longer() -> None:
+    with piped() as peer:
+        peer.greet(handlers=["agent"])
+        source = "return (await agent('x').catch(error => error.message)).slice(0, 100)"
+        for length, result in ((7 * 2**20, "a" * 100), (9 * 2**20, None)):
+            run = peer.ask("run.start", source=source, options={"agentFailure": "throw"})["runId"]
+            peer.answer(peer.asked(), value="a" * length)
+            outcome = peer.outcome(run)
+            assert outcome["verdict"] == "completed"
+            assert (outcome["result"] == result) is (result is not None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--store=x", "--no-store"],
+        ["--no-store", "--limit=nope=1"],
+        ["--no-store", "--agent=nope"],
+        ["--no-store", "--socket=/nope/nope/s"],
+        ["--no-store", "--max-runs=0"],
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_served(words: list[str]) -> None:
+    with piped(*words) as peer:
+        assert peer.ended() == 2
+        assert peer.process.stderr is not None
+        said = peer.process.stderr.read()
+        assert said
+        assert b"Traceback" not in said

@@ -100,6 +100,20 @@ def test_the_runs_of_a_client_that_asked_for_it_wait_for_the_next_one(path: Path
     assert other.refused("run.attach", runId="r") == {"kind": "run_has_ended", "runId": "r"}
 
 
+def test_a_client_that_goes_while_its_run_is_being_begun_leaves_no_run(
+    host: subprocess.Popen[bytes], path: Path
+) -> None:
+    other = Connected(path)
+    other.greet()
+    for number in range(20):
+        gone = Connected(path)
+        gone.begin("initialize", protocolVersion="1.0", handlers=["agent"])
+        gone.begin("run.start", source=ASK, runId=f"r-{number}")
+        gone.close()
+    eventually(lambda: len(other.ask("run.list", state="ended")["runs"]) == 20)
+    eventually(lambda: len(descendants(host)) <= 1)  # the zygote
+
+
 @pytest.mark.usefixtures("host")
 def test_a_client_that_shuts_down_is_answered_and_its_runs_have_ended(path: Path) -> None:
     peer, other = at_work(path, "cancel"), Connected(path)
