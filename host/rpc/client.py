@@ -94,7 +94,7 @@ class Client:
             nursery.start_soon(self._write_all, written)
             await self._read_all()
             if self._begun is not None:
-                await self._begun.wait()
+                await self._begun.wait()  # no run is begun after its client has left
             await self.leave()
             with trio.move_on_after(LAST_WORDS_SECONDS):
                 await self._wait_for_open()
@@ -160,7 +160,7 @@ class Client:
         if asked.method == "shutdown":
             self._is_closing = self._is_fine(asked)
         if asked.method == "initialize" or self._is_closing:
-            await self._answer(asked)  # nothing that comes after may overtake it
+            await self._answer(asked, self._begun)  # nothing that comes after may overtake it
         else:
             begun = trio.Event()
             self._nursery.start_soon(self._answer, asked, self._begun, begun)

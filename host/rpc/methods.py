@@ -112,7 +112,7 @@ class Methods:
 
     def begin(self, client: Client, run: RpcRun, params: Params) -> Callable[[], None]:
         """What lets a run's events and requests go to a client, once that knows of it."""
-        if params.get("events", client.wants_events) and not client.left.is_set():
+        if params.get("events", client.wants_events):
             client.follow(run)
         return run.ready.set
 
@@ -157,8 +157,6 @@ class Methods:
             return {"runId": run_id, "state": "running"}, lambda: None
         if run.client is not None:
             raise Refusal("run_has_client", f"another client has run {run_id}", runId=run_id)
-        if client.left.is_set():
-            raise Refusal("closing", "the connection is being closed")
         run.ready = trio.Event()
         run.attach(client)
         return {"runId": run_id, "state": "running"}, self.begin(client, run, params)

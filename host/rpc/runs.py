@@ -53,12 +53,7 @@ class Runs:
     def follow(self, run: RpcRun, handle: RunHandle) -> None:
         """Have a run that was started until it is over."""
         run.cancel = handle.cancel
-        client = run.client
         self._nursery.start_soon(self._live, self._add(run), handle)
-        if client is not None and client.left.is_set():  # it went while the run was being begun
-            run.detach()
-            if not client.goes_on:
-                self._nursery.start_soon(handle.cancel)
 
     def _add(self, run: RpcRun) -> RpcRun:
         if run.run_id in self._open:

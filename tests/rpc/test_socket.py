@@ -114,6 +114,20 @@ def test_a_client_that_goes_while_its_run_is_being_begun_leaves_no_run(
     eventually(lambda: len(descendants(host)) <= 1)  # the zygote
 
 
+def test_what_was_to_be_begun_before_a_shutdown_has_ended_after_it(
+    host: subprocess.Popen[bytes], path: Path
+) -> None:
+    other = Connected(path)
+    other.greet()
+    for number in range(5):
+        peer = Connected(path)
+        peer.begin("initialize", protocolVersion="1.0", handlers=["agent"])
+        peer.begin("run.start", source=ASK, runId=f"r-{number}")
+        assert peer.ask("shutdown") == {}
+        assert other.ask("run.get", runId=f"r-{number}")["run"]["state"] == "ended"
+    eventually(lambda: len(descendants(host)) <= 1)
+
+
 @pytest.mark.usefixtures("host")
 def test_a_client_that_shuts_down_is_answered_and_its_runs_have_ended(path: Path) -> None:
     peer, other = at_work(path, "cancel"), Connected(path)
