@@ -158,6 +158,22 @@ def test_the_runs_of_a_host_that_was_killed_are_abandoned_and_gone_on_with(store
         assert peer.outcome("abandoned-1")["result"] == ["one", "two"]
 
 
+def test_a_run_that_was_cancelled_with_its_client_is_gone_on_with(store: Path) -> None:
+    with piped(f"--store={store}") as peer:
+        peer.greet(handlers=["agent"], onDisconnect="cancel")
+        start(peer, ASK, runId="with-its-client")
+        peer.answer(peer.asked(), value="one")
+        peer.asked()
+        peer.close()
+        peer.ended()
+    with piped(f"--store={store}") as peer:
+        peer.greet(handlers=["agent"])
+        assert peer.outcome("with-its-client")["verdict"] == "cancelled"
+        peer.ask("run.resume", runId="with-its-client", start=True)
+        peer.answer(peer.asked(), value="two")
+        assert peer.outcome("with-its-client")["result"] == ["one", "two"]
+
+
 def test_a_run_that_needs_a_handler_is_not_gone_on_with_without(store: Path) -> None:
     with piped(f"--store={store}") as peer:
         peer.greet(handlers=["agent", "workflow"], onDisconnect="continue")
