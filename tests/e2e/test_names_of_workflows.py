@@ -241,6 +241,13 @@ def test_a_file_that_is_imported_is_listed_only_where_it_is_a_workflow(tmp_path:
     assert (found["both"], found["main"]) == (None, None)
 
 
+def test_each_row_of_the_list_is_one_line(tmp_path: Path) -> None:
+    put(tmp_path, "workflows/a\nflowcage  forged.js", "workflows/größe.js", "workflows/b\x1b[31m.js")
+    lines = flowcage("workflows", cwd=tmp_path).stdout.splitlines()
+    names = [line.split("  ")[0] for line in lines if not line.startswith(" ")]
+    assert names == ["a flowcage forged", "b\N{REPLACEMENT CHARACTER}[31m", "größe"]
+
+
 def test_where_none_has_a_name_it_is_told_where_was_looked(tmp_path: Path) -> None:
     done = flowcage("workflows", cwd=tmp_path)
     assert (done.status, done.stderr) == (0, "")

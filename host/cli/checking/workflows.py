@@ -13,7 +13,9 @@ from flowcage.host.cli.console import Command, to_the_end
 from flowcage.host.cli.names.places import hits, names, places
 from flowcage.host.cli.names.workflow_path import wrong_with
 from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs.looking.columns import aligned, one_line
 from flowcage.host.terminal.text import cut
+from flowcage.host.workflows.names import MAX_NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from flowcage.host.cli.checking.checked import CheckedFile
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Each is read in a cage of its own.
 _MOST = 200
 _MOST_OF_DESCRIPTION = 500
+_MOST_OF_LINE = 600
 
 
 @click.command(cls=Command)
@@ -107,14 +110,16 @@ def _told(listed: Listed, checked: CheckedFile) -> Listed:
 def _lines(found: list[Listed], told: dict[str, Any]) -> Iterator[str]:
     if not found:
         yield f"no workflow has a name here: looked in {', '.join(told['searched'])}"
-    width = max((len(each.name) for each in found), default=0)
-    for each in found:
-        yield f"{each.name:<{width}}  {each.path}"
-        yield from (
-            f"{'':<{width}}  {line}"
-            for line in (each.description, each.problem and f"problem: {each.problem}")
-            if line
-        )
-        yield from (f"{'':<{width}}  hides {path}" for path in each.shadowed)
+        return
+    yield from aligned([row for each in found for row in _rows(each)])
     if told["leftOut"]:
         yield f"and {told['leftOut']} more"
+
+
+def _rows(listed: Listed) -> Iterator[tuple[str, str]]:
+    yield one_line(listed.name, MAX_NAME_CHARACTERS), one_line(listed.path, _MOST_OF_LINE)
+    if listed.description:
+        yield "", one_line(listed.description, _MOST_OF_LINE)
+    if listed.problem:
+        yield "", one_line(f"problem: {listed.problem}", _MOST_OF_LINE)
+    yield from (("", one_line(f"hides {path}", _MOST_OF_LINE)) for path in listed.shadowed)
