@@ -127,7 +127,7 @@ def test_each_line_of_stderr_is_a_record(tmp_path: Path) -> None:
     records = [json.loads(line) for line in finished.stderr.splitlines()]
     assert finished.json["result"] == 1
     kinds = [record["type"] for record in records]
-    assert kinds[:3] == ["started", "phase", "child_started"]
+    assert kinds[:5] == ["started", "message", "diagnostic", "phase", "child_started"]
     assert all("time" in record for record in records)
     assert records[-1] | {"time": 0, "seconds": 0} == {
         "type": "summary",
@@ -142,8 +142,9 @@ def test_each_line_of_stderr_is_a_record(tmp_path: Path) -> None:
         "costUsd": 0.0,
         "unpriced": 0,
     }
-    note = next(record for record in records if record["type"] == "message")
-    assert (note["level"], "agent" in note["message"]) == ("note", True)
+    messages = [record for record in records if record["type"] == "message"]
+    assert [each["level"] for each in messages] == ["warning", "note"]  # before the run, and at its end
+    assert all("agent" in each["message"] for each in messages)
 
 
 def test_a_failure_is_a_record_too(tmp_path: Path) -> None:
