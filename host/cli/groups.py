@@ -9,10 +9,10 @@ from flowcage.host.cli.console import Command
 GROUPS = {
     "Run a workflow": {
         "run": "Run a workflow, or with --plan only tell what it would ask for.",
-        "init": "Write settings, an example, and a skill for coding agents.",
-        "workflows": "List the workflows that have a name here.",
         "check": "Say what is wrong with workflows, without running them.",
         "graph": "Draw what a workflow asks for.",
+        "workflows": "List the workflows that have a name here.",
+        "init": "Write settings, an example, and a skill for coding agents.",
         "types": "Print TypeScript declarations of the globals.",
     },
     "Look at runs": {

@@ -38,7 +38,7 @@ def test_the_options_that_a_row_names_are_those_of_its_command() -> None:
 def test_all_commands_about_kept_runs_are_on_the_page_or_on_that_about_looking_at_runs() -> None:
     about_runs = {name for name in cli.commands if "--store" in options_of(name)}
     told = set(re.findall(r"flowcage (\w+)", PAGE + LOOKING))
-    assert about_runs - {"run", "replay", "stack", "answer", "fork", "mcp"} <= told
+    assert about_runs - {"run", "replay", "stack", "answer", "fork", "mcp", "host"} <= told
 
 
 def test_the_states_are_those_of_the_command() -> None:
