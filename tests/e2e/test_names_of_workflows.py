@@ -183,6 +183,30 @@ def test_a_workflow_starts_by_name_what_the_command_line_finds(tmp_path: Path, h
     assert "there is no workflow 'kid'" in confined.stderr
 
 
+@pytest.mark.parametrize(("options", "found"), [((), True), (("--root", "lib"), False)])
+def test_a_fork_finds_by_name_what_its_run_did(tmp_path: Path, options: tuple[str, ...], found: bool) -> None:
+    put(tmp_path, ".flowcage/workflows/kid.js")
+    (tmp_path / "lib").mkdir()
+    source = "const said = await agent('which?'); return said === 'kid' ? await workflow(said) : said"
+    (tmp_path / "lib" / "main.js").write_text(source)
+    store = ("--store", "runs.db")
+    assert flowcage("run", "lib/main.js", *store, *options, cwd=tmp_path).json["result"] == "echo: which?"
+    forked = flowcage("fork", "@last", "--answer", '1="kid"', *store, cwd=tmp_path)
+    assert ("there is no workflow 'kid'" in forked.stderr) is not found
+    assert forked.json.get("result") == (".flowcage/workflows/kid.js" if found else None)
+
+
+def test_a_home_that_is_the_project_holds_links_of_its_user(tmp_path: Path, home: Path) -> None:
+    (home / ".git").mkdir()
+    (home / ".claude" / "workflows").mkdir(parents=True)
+    (home / "workflows").mkdir()
+    put(tmp_path, "elsewhere.js")
+    for path in (".claude/workflows/own.js", "workflows/other.js"):
+        (home / path).symlink_to(tmp_path / "elsewhere.js")
+    assert result_of(home, "own") == "elsewhere.js"
+    assert "leads out of the project" in flowcage("run", "other", cwd=home).stderr
+
+
 def test_workflows_are_listed_with_what_they_do_and_what_they_hide(tmp_path: Path, home: Path) -> None:
     (tmp_path / "workflows").mkdir()
     texts: dict[str, str | bytes] = {
