@@ -179,6 +179,31 @@ def test_what_is_no_message_is_refused(
     assert len(answer.text) < 2_000
 
 
+HALF = "\ud800"
+CALLS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "run", "arguments": []}, "Invalid request parameters"),
+    ({"name": "run", "arguments": "x"}, "Invalid request parameters"),
+    ({"name": 3}, "Invalid request parameters"),
+    ({}, "Invalid request parameters"),
+    ({"name": "run", "arguments": {"source": HALF}}, "run: source has half of a character"),
+    ({"name": "check", "arguments": {"workflow": HALF}}, "check: workflow has half of a character"),
+    ({"name": "cancel", "arguments": {"run": "x", "reason": HALF}}, "cancel: reason has half of a character"),
+    ({"name": "run", "arguments": {"source": "1", "args": float("nan")}}, "run: Out of range float values"),
+]
+
+
+@pytest.mark.parametrize(("call", "said"), CALLS, ids=[str(call)[:60] for call, _ in CALLS])
+def test_a_call_of_a_wrong_shape_is_told_what_is_wrong(
+    server: Listening, call: dict[str, Any], said: str
+) -> None:
+    headers = single("tools/call", str(call.get("name", "")))
+    given = {name.replace("-", "_"): value for name, value in headers.items()}
+    answer = ask(server, message("tools/call", **call, _meta=ENVELOPE), **given)
+    if call.get("name") == 3:  # a header cannot say so
+        said = "mcp-name header does not match"
+    assert said in answer.text
+
+
 def test_wrong_shapes_leave_no_session_and_end_nothing(server: Listening) -> None:
     for _ in range(150):  # more than there may be
         assert ask(server, b"{").status_code == 400

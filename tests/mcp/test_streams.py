@@ -114,10 +114,12 @@ def test_a_signal_ends_the_server(number: signal.Signals, tmp_path: Path) -> Non
 def test_lines_that_are_no_messages_end_nothing(tmp_path: Path) -> None:
     with begun(tmp_path) as server:
         assert server.process.stdin is not None
-        server.process.stdin.write(b"\n{\n\xff\xfe\n[]\n" + b"[" * 100_000 + b"\n")
-        while (told := server.ask("tools/list")).get("error"):
-            pass
-        assert len(told["result"]["tools"]) == 10
+        server.process.stdin.write(b"\n{\n\xff\xfe\n[]\n" + b"[" * 100_000 + b"\n" + b'["\\ud800"]\n')
+        server.process.stdin.flush()
+        told = [server.read() for _ in range(5)]
+        assert {(each["id"], each["error"]["code"]) for each in told} == {(None, -32700)}
+        assert [each["error"]["message"] for each in told].count("nested more than 512 levels deep") == 1
+        assert len(server.ask("tools/list")["result"]["tools"]) == 10
 
 
 def test_a_message_that_is_too_long_ends_the_server_with_a_word(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("run", {"workflow": "/etc/passwd"}, "lies outside of"),
     ("run", {"workflow": "link.js"}, "lies outside of"),
     ("run", {"workflow": "a\0b"}, "lies outside of"),
+    ("run", {"workflow": "-"}, "give the text of a script as source"),
+    ("run", {"workflow": "@hello.js"}, "@hello.js: no such file"),
+    ("run", {"workflow": "hello", "args": 10**400}, "run: an integer of 401 digits is too large"),
     ("run", {"workflow": "link"}, "leads out of the project"),
     ("check", {"workflow": "twice"}, "'twice' is ambiguous"),
     ("check", {"workflow": "--help"}, "no such file"),
@@ -74,7 +77,7 @@ def test_a_workflow_is_found_checked_planned_run_and_read(folder: Path, over: st
         (listed,) = await named(asking, "hello")
         assert listed == {"name": "hello", "path": "hello.js", "description": "says hello"}
         assert (await asking.ok("check", workflow="hello"))["errors"] == 0
-        plan = await asking.ok("plan", workflow="hello", args=[1])
+        plan = await asking.ok("plan", workflow="hello", args=[1], budget=1e3)
         assert [each["label"] for each in plan["calls"]] == ["one"]
         assert (await asking.ok("list_runs"))["runs"] == []  # a plan keeps nothing
 

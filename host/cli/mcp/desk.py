@@ -62,6 +62,8 @@ class Desk(NamedTuple):
 
     def _file(self, word: str) -> str:
         """A word for the command, which finds names by itself, and tells what is wrong with them."""
+        if word == "-":
+            raise Problem(400, "- is no workflow here; give the text of a script as source")
         folder = self.terms.folder
         is_path = not is_name(word) or os.path.isfile(word) or not hits(word)
         if is_path and ("\0" in word or not Path(os.path.realpath(word)).is_relative_to(folder)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import jsonschema
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -14,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from flowcage.host.cli.mcp import resources, told
 from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.flight import Flight
+from flowcage.host.cli.mcp.given import given_of
 from flowcage.host.cli.mcp.tools import TOOLS, Tool
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.terminal.text import cut
@@ -28,7 +28,6 @@ _INSTRUCTIONS = (
 )
 # The SDK's messages about connections that end are for no user; without a handler they would be on stderr.
 logging.getLogger("mcp").addHandler(logging.NullHandler())
-_WORDS = 400  # characters of what is wrong with an argument
 _LISTED = 50
 
 
@@ -120,12 +119,7 @@ def _asked(params: types.CallToolRequestParams) -> tuple[Tool, dict[str, Any]]:
     if tool is None:
         hint = did_you_mean(params.name[:100], TOOLS) or f"; there are {', '.join(TOOLS)}"
         raise Problem(404, f"no tool {params.name[:100]!r}{hint}")
-    given = params.arguments or {}
-    wrong = jsonschema.Draft202012Validator(tool.takes).iter_errors(given)
-    if (worst := jsonschema.exceptions.best_match(wrong)) is not None:
-        place = "".join(f"{each}: " for each in worst.absolute_path)
-        raise Problem(400, cut(f"{params.name}: {place}{worst.message}", _WORDS))
-    return tool, given
+    return tool, given_of(params.name, tool.takes, params.arguments or {})
 
 
 def _known(error: Exception) -> Problem:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import anyio
 import trio
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import PARSE_ERROR, jsonrpc_message_adapter
+
+from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -67,7 +69,11 @@ class Wire:
         async with to_server, aclosing(self._lines()) as lines:
             async for line in lines:
                 await self._all_told(from_server)
-                await to_server.send(_read(line))
+                message = _read(line)
+                if isinstance(message, ValueError):
+                    await self._write(_refusal(message))
+                else:
+                    await to_server.send(message)
 
     async def _all_told(self, from_server: Told) -> None:
         """Wait until no answer waits to be written."""
@@ -111,11 +117,19 @@ class Wire:
             raise ClientGone("") from None
 
 
-def _read(line: bytes) -> SessionMessage | Exception:
+def _read(line: bytes) -> SessionMessage | ValueError:
     try:
+        strictjson.check_structure(line)
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:
         return error
+
+
+def _refusal(error: ValueError) -> bytes:
+    """What is answered to a line that is no message; whose request it was is not known."""
+    why = str(error) if isinstance(error, strictjson.StructureError) else "this is no message of JSON-RPC"
+    told = {"jsonrpc": "2.0", "id": None, "error": {"code": PARSE_ERROR, "message": why}}
+    return strictjson.encoded(told) + b"\n"
 
 
 def own_streams() -> Wire:
