@@ -179,6 +179,11 @@ def test_what_is_no_message_is_refused(
     assert len(answer.text) < 2_000
 
 
+def test_what_is_deep_or_wide_is_not_parsed(server: Listening) -> None:
+    assert ask(server, b"[" * 100_000).text == "nested more than 512 levels deep\n"
+    assert ask(server, b"[" + b"1," * 1_100_000 + b"1]").text == "more than 1,000,000 values in one message\n"
+
+
 HALF = "\ud800"
 CALLS: list[tuple[dict[str, Any], str]] = [
     ({"name": "run", "arguments": []}, "Invalid request parameters"),

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from flowcage.host.cli.mcp.body import bounded
 from flowcage.host.cli.mcp.flight import ASKER, Asker
 from flowcage.host.ui.door.asked import Asked
 from flowcage.host.ui.door.keys import Keys
@@ -61,7 +62,7 @@ class TokenDoor:
         asker = scope.setdefault("state", {})[ASKER] = Asker()
         self._open += 1
         try:
-            await pass_on(self._app, scope, receive, send, _FAULT)
+            await pass_on(bounded(self._app), scope, receive, send, _FAULT)
         finally:
             self._open -= 1
             asker.leave()

@@ -56,7 +56,7 @@ async def serve(desk: Desk, place: Place, tell: Callable[[str], None]) -> NoRetu
     manager = StreamableHTTPSessionManager(
         server_of(desk),
         session_idle_timeout=_IDLE_SECONDS,
-        max_request_body_size=MESSAGE_BYTES,
+        max_request_body_size=MESSAGE_BYTES,  # the door reads no more either
         max_sessions=_SESSIONS,
     )
     door = TokenDoor(manager.handle_request, place.keys, place.names)
