@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from flowcage.host.asgi import beginning, going_on
+from flowcage.host.asgi.ending import is_ending
 from flowcage.host.asgi.events import Place, events_of
 from flowcage.host.asgi.results import result_of
 from flowcage.host.asgi.side import AnyHost, side_of
@@ -80,7 +81,7 @@ class RunRoutes:
         self._tenant_of = tenant_of
         self._options_of = options_of
         self._body = partial(body, most_bytes=max_body_bytes, most_seconds=max_body_seconds)
-        self._streams = Streams(max_streams, max_streams_each)
+        self._streams = Streams(max_streams, max_streams_each, is_ending)
         self._is_closing = False
         self._router = Router(self.routes(), redirect_slashes=False)
 

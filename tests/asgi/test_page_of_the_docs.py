@@ -51,11 +51,21 @@ def test_the_program_of_the_page_is_a_service(tmp_path: Path, loop: str) -> None
         got = httpx.post(f"{base}/v1/runs?wait", json=body, headers=head, timeout=DEADLINE)
         assert (got.status_code, got.json()["result"]) == (200, "HELLO")
         assert httpx.get(f"{base}/v1/runs", timeout=DEADLINE).status_code == 401
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=DEADLINE)
-        assert "Traceback" not in said
-        assert not [child for child in children if child.is_running()]
+        waits = {"source": "await SW.extra.sleep(1e9)"}
+        run_id = httpx.post(f"{base}/v1/runs", json=waits, headers=head, timeout=DEADLINE).json()["runId"]
+        with httpx.stream("GET", f"{base}/v1/runs/{run_id}/events", headers=head, timeout=DEADLINE) as stream:
+            lines = stream.iter_lines()  # whose end would be that of the connection
+            assert next(lines) == "id: 1"
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C: a stream that is open does not hold it up."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE)
+    assert "Traceback" not in said
+    assert not [child for child in children if child.is_running()]
 
 
 def test_the_page_has_each_route(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from flowcage.protocol import strictjson
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 # By this a connection whose other end has gone without a word is found out.
 BEAT_SECONDS = 15.0
+# Between two looks whether the server is ending.
+_LOOK_SECONDS = 0.5
 # So long nothing may be taken by the other end, where the server can stop waiting for that.
 UNREAD_SECONDS = 60.0
 MOST = 64  # at once; a browser has six to one server
@@ -32,11 +34,15 @@ class Streams:
     Args:
         most: at once.
         most_each: of them for one of those whom they are for.
+        is_ending: whether the server waits for them to end.
     """
 
-    def __init__(self, most: int = MOST, most_each: int = MOST) -> None:
+    def __init__(
+        self, most: int = MOST, most_each: int = MOST, is_ending: Callable[[], bool] = lambda: False
+    ) -> None:
         self._most = most
         self._most_each = most_each
+        self.is_ending = is_ending
         self._open: Counter[str] = Counter()
         self._scopes: set[anyio.CancelScope] = set()
 
@@ -120,9 +126,14 @@ class Stream:
             await self._call(frames.aclose)
 
     async def _beat(self, send: Send, scope: anyio.CancelScope) -> None:
-        while True:
-            await anyio.sleep(BEAT_SECONDS)
-            await self._send(send, ": \n\n", scope)
+        quiet = 0.0
+        while not self._streams.is_ending():
+            await anyio.sleep(_LOOK_SECONDS)
+            quiet += _LOOK_SECONDS
+            if quiet >= BEAT_SECONDS:
+                quiet = 0.0
+                await self._send(send, ": \n\n", scope)
+        scope.cancel()
 
     async def _send(self, send: Send, text: str, scope: anyio.CancelScope) -> None:
         async with self._sending:
