@@ -1,6 +1,6 @@
 """The routes of runs, for any ASGI program. Those of `ui/api/reading.py`, for one tenant at a time, and:
 
-POST runs                      {"source", "sourceName"?, "args"?, "limits"?, "metadata"?, "runId"?, "key"?}
+POST runs                      {"source" | "workflow", "args"?, "limits"?, "metadata"?, "runId"?, "key"?, …}
 POST runs?wait                 the same; answered with the outcome; ends with its client
 GET  runs/ID/events            as events: what happens in the run, then `outcome`
 GET  runs/ID/result            what flowcage run prints
@@ -11,12 +11,14 @@ POST runs/ID/resume            the same
 POST runs/ID/cancel            {"reason"?}
 POST runs/ID/answer            {"request"?, "value" | "typed" | "reject"}
 GET  statistics                counters of the tenant
+GET  workflows                 names of the service's own
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from starlette.exceptions import HTTPException
@@ -30,7 +32,8 @@ from flowcage.host.asgi.ending import is_ending
 from flowcage.host.asgi.events import Place, events_of
 from flowcage.host.asgi.results import result_of
 from flowcage.host.asgi.side import AnyHost, side_of
-from flowcage.host.asgi.submission import submission_of
+from flowcage.host.asgi.submission import options_with, submission_of
+from flowcage.host.asgi.workflows import Workflows
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.run.options import RunOptions
 from flowcage.host.ui.api import acting
@@ -59,6 +62,8 @@ class RunRoutes:
             done for the request. None is answered with 401. It may raise ``HTTPException``, also to refuse
             what this client may not do. It decides alone: there is no other lock.
         options_of: what the runs have that a request begins or goes on with; by default the host's.
+        workflows: folder of the service's own workflows, which clients start by name; None for none.
+        takes_source: whether clients may send sources of their own.
         max_body_bytes, max_body_seconds: of the body of a request.
         max_streams, max_streams_each: open at once, in all and of a tenant.
     """
@@ -69,6 +74,8 @@ class RunRoutes:
         tenant_of: TenantOf,
         *,
         options_of: OptionsOf | None = None,
+        workflows: Path | None = None,
+        takes_source: bool = True,
         max_body_bytes: int = _MIB,
         max_body_seconds: float = 30.0,
         max_streams: int = 500,
@@ -78,6 +85,7 @@ class RunRoutes:
             if not callable(function) and not (name == "options_of" and function is None):
                 raise TypeError(f"{name} must be a function of the request, not {type(function).__name__}")
         self._side = side_of(host)
+        self._workflows = Workflows(workflows, takes_source)
         self._tenant_of = tenant_of
         self._options_of = options_of
         self._body = partial(body, most_bytes=max_body_bytes, most_seconds=max_body_seconds)
@@ -115,6 +123,7 @@ class RunRoutes:
             **{path: self._reading(read) for path, read in reads.items()},
             f"{RUN}/report": self._report,
             "/statistics": self._statistics,
+            "/workflows": self._names,
         }
         posts: dict[str, _Endpoint] = {
             "/runs": self._begin,
@@ -160,24 +169,31 @@ class RunRoutes:
         return answered
 
     async def _begin(self, request: Request, tenant: str) -> Any:
-        options = await self._options(request)
-        given = await self._body(request)
+        given, options = await self._asked(request)
         asked = submission_of(given, self._side.host.options(None, None, options))
         if request.query_params.get("wait", "false") not in ("false", "0"):
             return await beginning.carry_out(self._side, tenant, asked, options, request)
-        begun = await beginning.start(self._side, tenant, asked, options)
-        return _accepted(request, begun)
+        return _accepted(request, await beginning.start(self._side, tenant, asked, options))
 
     async def _explain(self, request: Request, tenant: str) -> Any:
-        options, given = await self._options(request), await self._body(request)
+        given, options = await self._asked(request)
         runs, run_id = self._runs_of(tenant), request.path_params["run"]
         return await going_on.explain(self._side, runs, run_id, given, options)
 
     async def _go_on(self, request: Request, tenant: str) -> Any:
-        options, given = await self._options(request), await self._body(request)
+        given, options = await self._asked(request)
         runs, run_id = self._runs_of(tenant), request.path_params["run"]
         goes_on = await going_on.start(self._side, runs, run_id, given, options)
         return _accepted(request, {"runId": goes_on})
+
+    async def _asked(self, request: Request) -> tuple[dict[str, Any], RunOptions | None]:
+        """The body of a request for a run, with the source where it names a workflow; and its options."""
+        options = None if self._options_of is None else await _given(self._options_of(request))
+        given = await self._workflows.with_source(await self._body(request), self._side.call)
+        return given, options_with(given, options, lambda: self._side.host.options(None, None, None))
+
+    async def _names(self, _request: Request, _tenant: str) -> Any:
+        return {"workflows": await self._side.call(self._workflows.names)}
 
     async def _report(self, request: Request, tenant: str) -> Any:
         form, run_id = request.query_params.get("form", "html"), request.path_params["run"]
@@ -193,9 +209,6 @@ class RunRoutes:
     async def _statistics(self, _request: Request, tenant: str) -> Any:
         tally = self._side.host.tenant_statistics(tenant)
         return vars(tally) | {"refused": dict(tally.refused), "ended": dict(tally.ended)}
-
-    async def _options(self, request: Request) -> RunOptions | None:
-        return None if self._options_of is None else await _given(self._options_of(request))
 
     def _runs_of(self, tenant: str) -> KeptRuns:
         return KeptRuns(self._side.store, tenant)

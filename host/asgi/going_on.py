@@ -20,7 +20,7 @@ from flowcage.protocol.messages import MISSING
 
 # The way of a client that sends another source.
 EDITED = Way("edited", "Run the source that is sent, with what was answered, in a new run", is_new=True)
-_MEMBERS = ("way", "source", "sourceName", "args")
+_MEMBERS = ("way", "source", "sourceName", "modules", "args")
 
 
 async def ways_of(runs: KeptRuns, run_id: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flowcage.host.run.limits import NAMES, host_limits
@@ -31,7 +32,7 @@ class Submission(NamedTuple):
 
 
 _TEXTS = {"source": "source", "sourceName": "source_name", "runId": "run_id", "key": "key"}
-_MEMBERS = (*_TEXTS, "args", "limits", "metadata")
+_MEMBERS = (*_TEXTS, "modules", "args", "limits", "metadata")
 
 
 def submission_of(given: Mapping[str, Any], options: RunOptions) -> Submission:
@@ -55,6 +56,28 @@ def submission_of(given: Mapping[str, Any], options: RunOptions) -> Submission:
         limits=limits_of(object_of(given, "limits"), options),
         metadata=metadata,
     )
+
+
+def options_with(
+    given: Mapping[str, Any], options: RunOptions | None, default: Callable[[], RunOptions]
+) -> RunOptions | None:
+    """The options of a run whose source may import the modules of a request's body.
+
+    Args:
+        given: that body.
+        options: None for the default ones.
+        default: those of the host.
+
+    Raises:
+        Problem: these are no modules.
+    """
+    modules = object_of(given, "modules")
+    if modules is None:
+        return options
+    try:
+        return replace(options or default(), modules=modules)
+    except (TypeError, ValueError) as error:
+        raise Problem(422, str(error)) from None
 
 
 def limits_of(asked: Mapping[str, Any] | None, options: RunOptions) -> Mapping[str, float] | None:

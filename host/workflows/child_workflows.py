@@ -78,6 +78,14 @@ class ChildWorkflows:
         )
         return KeptChild(source, name, args, await sibling_modules(source, name, root))
 
+    def named(self, name: str) -> tuple[Path, str, str]:
+        """A workflow by its name: the root and the path below it, and its text. It reads files.
+
+        Raises:
+            RequestRejected: there is none, or it is ambiguous.
+        """
+        return self._named(str(self.root), name)
+
     def _beside(self, caller: Caller) -> str:
         """The folder of the caller, as an absolute path, by the name that lies below the root if one does."""
         folder = self.folder or (self.root / caller.source_name).parent

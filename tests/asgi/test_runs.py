@@ -208,3 +208,55 @@ def test_a_quota_that_is_used_up_is_told_with_when_to_come_again(server: str, tm
         client.gate.released.set()
 
     run(server, tmp_path, work, gated=True, default=TenantLimits(max_runs=1, max_queued=0))
+
+
+@EACH_SERVER
+def test_a_service_has_workflows_of_its_own(server: str, tmp_path: Path) -> None:
+    root = tmp_path / "of_the_service"
+    root.joinpath("workflows").mkdir(parents=True)
+    (tmp_path / "secret.js").write_text("return 'secret'")
+    root.joinpath("workflows", "out.js").symlink_to(tmp_path / "secret.js")
+    two = root / "workflows" / "two.js"
+    two.write_text("return [await agent('a'), await agent('b')]")
+    root.joinpath("workflows", "sums.js").write_text(
+        "import { twice } from './twice.mjs'; export default twice(args.n)"
+    )
+    root.joinpath("workflows", "twice.mjs").write_text("export const twice = (n) => 2 * n;")
+
+    async def work(client: Client) -> None:
+        assert (await client.get("/workflows")).json() == {"workflows": ["out", "sums", "twice", "two"]}
+        summed = await client.post("/runs?wait", {"workflow": "sums", "args": {"n": 21}})
+        assert (summed.status_code, summed.json().get("result")) == (200, 42), summed.text
+        run_id = (await client.post("/runs", {"workflow": "two"})).json()["runId"]
+        assert (await client.outcome(run_id))["result"] == ["A", "B"]
+        two.write_text(two.read_text().replace("'b'", "'c'"))
+        fork = await client.post(f"/runs/{run_id}/resume", {"way": "edited", "workflow": "two"})
+        assert (await client.outcome(fork.json()["runId"]))["result"] == ["A", "C"]
+        for body, status, said in (
+            ({"source": "return 1"}, 403, "its own workflows only"),
+            ({"workflow": "two", "source": "return 1"}, 422, "not both"),
+            ({"workflow": "sum"}, 404, "did you mean 'sums'"),
+            ({"workflow": "../secret"}, 404, "no workflow's name"),
+            ({"workflow": "out"}, 404, "outside"),
+            ({"workflow": 1}, 422, "expected a text"),
+            ({}, 422, "source"),
+        ):
+            got = await client.post("/runs", body)
+            assert (got.status_code, said in got.json()["detail"]) == (status, True), got.text
+            body = {"way": "edited", **body}
+            assert (await client.post(f"/runs/{run_id}/resume", body)).status_code == status
+
+    run(server, tmp_path, work, routes={"workflows": root, "takes_source": False})
+
+
+@EACH_SERVER
+def test_a_source_comes_with_the_files_that_it_imports(server: str, tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        source = "import { one } from './one.mjs'; export default one"
+        modules = {"one.mjs": "export const one = 1;"}
+        got = await client.post("/runs?wait", {"source": source, "modules": modules})
+        assert (got.status_code, got.json().get("result")) == (200, 1), got.text
+        for wrong in ([], {"one.mjs": 1}, {f"{n}.mjs": "" for n in range(10_000)}):
+            assert (await client.post("/runs", {"source": source, "modules": wrong})).status_code == 422
+
+    run(server, tmp_path, work)
