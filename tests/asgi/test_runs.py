@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -243,8 +244,8 @@ def test_a_service_has_workflows_of_its_own(server: str, tmp_path: Path) -> None
         ):
             got = await client.post("/runs", body)
             assert (got.status_code, said in got.json()["detail"]) == (status, True), got.text
-            body = {"way": "edited", **body}
-            assert (await client.post(f"/runs/{run_id}/resume", body)).status_code == status
+            again = await client.post(f"/runs/{run_id}/resume", {"way": "edited", **body})
+            assert again.status_code == status
 
     run(server, tmp_path, work, routes={"workflows": root, "takes_source": False})
 
@@ -256,7 +257,8 @@ def test_a_source_comes_with_the_files_that_it_imports(server: str, tmp_path: Pa
         modules = {"one.mjs": "export const one = 1;"}
         got = await client.post("/runs?wait", {"source": source, "modules": modules})
         assert (got.status_code, got.json().get("result")) == (200, 1), got.text
-        for wrong in ([], {"one.mjs": 1}, {f"{n}.mjs": "" for n in range(10_000)}):
+        wrongs: list[Any] = [[], {"one.mjs": 1}, {f"{n}.mjs": "" for n in range(10_000)}]
+        for wrong in wrongs:
             assert (await client.post("/runs", {"source": source, "modules": wrong})).status_code == 422
 
     run(server, tmp_path, work)
