@@ -48,13 +48,14 @@ type rule struct {
 	Profile  *string `json:"profile"`
 	Question *string `json:"question"`
 
-	Value      any         `json:"value"`
-	Usage      *TokenUsage `json:"usage"`
-	CostUsd    *float64    `json:"costUsd"`
-	Model      string      `json:"model"`
-	SessionID  string      `json:"sessionId"`
-	Source     []string    `json:"source"`
-	SourceName string      `json:"sourceName"`
+	Value      any               `json:"value"`
+	Usage      *TokenUsage       `json:"usage"`
+	CostUsd    *float64          `json:"costUsd"`
+	Model      string            `json:"model"`
+	SessionID  string            `json:"sessionId"`
+	Source     []string          `json:"source"`
+	SourceName string            `json:"sourceName"`
+	Modules    map[string]string `json:"modules"`
 	Fails      *struct {
 		Kind    string `json:"kind"`
 		Message string `json:"message"`

@@ -126,7 +126,7 @@ func (p *player) workflow(ctx context.Context, call *WorkflowCall) (*ChildWorkfl
 	if name == "" {
 		name = ref
 	}
-	return &ChildWorkflow{Source: strings.Join(found.Source, "\n"), SourceName: name}, nil
+	return &ChildWorkflow{Source: strings.Join(found.Source, "\n"), SourceName: name, Modules: found.Modules}, nil
 }
 
 func (p *player) play(ctx context.Context, rules []rule, asked rule) (any, error) {

@@ -73,7 +73,9 @@ class Player:
             source = "\n".join(rule["source"])
             args = {} if isinstance(request.args, Missing) else request.args
             try:
-                return await caller.run_child(source, rule.get("sourceName", ref), args)
+                return await caller.run_child(
+                    source, rule.get("sourceName", ref), args, rule.get("modules", {})
+                )
             except RunError as error:
                 raise RequestRejected(f"workflow {ref!r} failed: {error}") from error
 

@@ -122,7 +122,7 @@ class Player {
   async workflow(ref, signal) {
     const rule = this.#ruleFor('workflow', { ref });
     await this.#atIt(rule, signal);
-    return { source: rule.source.join('\n'), sourceName: rule.sourceName ?? ref };
+    return { source: rule.source.join('\n'), sourceName: rule.sourceName ?? ref, modules: rule.modules };
   }
 
   async value(kind, asked, signal) {
