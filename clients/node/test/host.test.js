@@ -70,6 +70,14 @@ test('a run has its outcome, its events, and what its agents have cost', async (
   assert.deepEqual([outcome.usage.tokens, outcome.usage.costUsd, outcome.census.completed], [3, 0.5, 1]);
 });
 
+test('the JSON in the text of a model is the answer that the schema asks for', async (t) => {
+  const said = ['I would rather not.', 'Here it is:\n```json\n{"n": 7}\n```\nAnything else?'];
+  const host = await hostFor(t, { agent: () => new AgentAnswer({ text: said.shift() }) });
+  const source = "return agent('n', { schema: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } } })";
+  assert.deepEqual((await host.run(source)).result, { n: 7 });
+  assert.deepEqual(said, []);
+});
+
 test('runs at once have handlers of their own, and do not mix', async (t) => {
   const host = await hostFor(t, { agent: () => 'nobody' });
   const one = async (n) => (await host.run("return [args, await agent('a'), await agent('b')]", {
@@ -135,7 +143,7 @@ test('closing a host ends its runs and its process', async () => {
   const host = await Host.open({ command: HOST, args: ['--no-store'], agent });
   const ended = assert.rejects(host.run("return agent('x')"));
   await asked;
-  await host.close();
+  await host[Symbol.asyncDispose]();
   await ended;
   await assert.rejects(host.run('return 1'), HostGone);
 });

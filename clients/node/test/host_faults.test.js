@@ -1,5 +1,6 @@
 // What a host may do wrong, and programs: typed errors, and nobody left waiting.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
 
 import {
@@ -17,6 +18,8 @@ const BROKEN = {
   'a list': '[]',
   'an answer to nothing': '{"jsonrpc":"2.0","id":4711,"result":{}}',
   'an error without a kind': '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}',
+  'an answer to a request that is an error without a kind': '{"jsonrpc":"2.0","id":3,"error":{"code":1,"message":"x"}}',
+  'an answer to a request that has no members': '{"jsonrpc":"2.0","id":3,"result":[]}',
   'an error about a line': '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x","data":{"kind":"parse_error"}}}',
   'a line over the cap': `"${'x'.repeat(65_536)}"`,
   'too much structure': '['.repeat(600),
@@ -36,7 +39,7 @@ for (const [name, line] of Object.entries(BROKEN)) {
     await assert.rejects(run.outcome(), HostGone);
     await reading;
     await assert.rejects((await host).get('r'), HostGone);
-    await (await host).close();
+    if (!fake.socket.closed) await once(fake.socket, 'close'); // the client has left, and nobody has closed it
   });
 }
 
