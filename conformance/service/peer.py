@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from flowcage.conformance.check import Deviation, LeftOut, expect, shown
 from flowcage.conformance.contract import OF_HOST
 from flowcage.conformance.conversation import Conversation, Json, notification_line, object_of, reply_of
 from flowcage.conformance.process import Program
-from flowcage.protocol import envelope
+from flowcage.protocol import envelope, strictjson
 
 VERSION = "1.0"
 # Of the host, by the kind of handler that the client must have named.
@@ -21,6 +22,17 @@ ASKED_BY = {
     "ask": "question.ask",
 }
 EVERY_HANDLER = tuple(ASKED_BY)
+
+
+def _awaited_id(data: bytes) -> str | None:
+    """The id of a line, as JSON, where it is a message that may be answered by it."""
+    try:
+        message = strictjson.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or "id" not in message or {"result", "error"} & message.keys():
+        return None
+    return json.dumps(message["id"])
 
 
 class Asked(NamedTuple):
@@ -55,12 +67,20 @@ class ServicePeer(Conversation):
         self._asked: list[Asked] = []
         self._open: set[str] = set()  # ids of the host's requests that were not answered
         self._cancelled: dict[str, str] = {}
+        self._awaited: Counter[str] = Counter()  # ids of requests that were sent, as JSON
+        self._line = b""  # that was sent in part
 
     def harmless(self) -> tuple[str, dict[str, Json]]:
         """Nothing is changed by a list."""
         return "run.list", {"limit": 1}
 
     # ---- lines ----
+
+    def send(self, data: bytes) -> None:
+        """Write bytes to its stdin."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        self._awaited.update(filter(None, map(_awaited_id, lines)))
+        super().send(data)
 
     def take_reply(self, identifier: Json) -> dict[str, Any]:
         """The reply with this id; other messages that come before it are kept."""
@@ -80,6 +100,7 @@ class ServicePeer(Conversation):
         message = object_of(data)
         if "method" not in message:
             reply = reply_of(data)
+            self._expect_awaited(reply)
             self.heard.append(("answer", reply["id"]))
             self._replies.setdefault(json.dumps(reply["id"]), []).append(reply)
             return
@@ -92,6 +113,12 @@ class ServicePeer(Conversation):
         elif method == "run.event":
             self.events.append(params["event"])
             self.heard.append(("event", params["event"]["type"]))
+
+    def _expect_awaited(self, reply: dict[str, Any]) -> None:
+        key = json.dumps(reply["id"])
+        if reply["id"] is not None and not self._awaited[key]:
+            raise Deviation(f"it answers {key}, which nothing waits for: {shown(reply)}")
+        self._awaited[key] -= 1
 
     def _hear_request(self, asked: Asked) -> None:
         key = json.dumps(asked.id)
