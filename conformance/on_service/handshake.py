@@ -83,6 +83,8 @@ def early_notification(service: ServicePeer) -> None:
     service.send(notification_line("agent.progress", {"id": 1, "text": "early"}))
     service.send(notification_line("conformance/none", {}))
     service.initialize()
+    service.expect_still_serving()
+    expect("how many answers there are", len(service.heard), 2)
 
 
 @check.must("initialize, run.start and run.wait may be sent without waiting.")

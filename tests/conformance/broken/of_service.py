@@ -31,12 +31,16 @@ from .relay import (
 
 MOST = 16 << 20
 _IDS = {check.id for check in SERVICE_CHECKS.checks}
+# These have the name of a check of a child, and other messages.
+_OWN = {
+    f"service-json-rpc/{name}" for name in ("no-method", "invalid-params", "notification", "unknown-members")
+}
 
 
 def _shared() -> dict[str, Mutant]:
     """The mutants of a child, for the checks that a service has in the same words."""
     named = {f"service-{name}": mutant for name, mutant in OF_WIRE.items()}
-    return {name: mutant for name, mutant in named.items() if name.partition(": ")[0] in _IDS}
+    return {name: mutant for name, mutant in named.items() if name.partition(": ")[0] in _IDS - _OWN}
 
 
 SHARED: dict[str, Mutant] = {

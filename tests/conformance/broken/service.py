@@ -73,7 +73,7 @@ class Relay:
         return lines
 
     def client_said(self, line: bytes) -> None:
-        usual = plain_error("method_not_found", None)(Turn(line, b"", []))
+        usual = plain_error("method_not_found", "of nobody")(Turn(line, b"", []))
         turn = Turn(line, usual, list(self.past))
         self.past.append(turn)
         if (said := MUTANT.after(turn)) != usual:
