@@ -167,11 +167,14 @@ def side_by_side(service: ServicePeer) -> None:
 
 @check.must("After the outcome of a run, no request of it comes.")
 def nothing_after_the_end(service: ServicePeer) -> None:
-    run_id = service.start("agent('unawaited').catch(() => {}); export default 1;")
-    service.outcome(run_id)
+    run_id = service.start("agent('left').catch(() => {}); export default await agent('awaited');")
+    waiting = service.wait(run_id)
+    asked = {each.params["prompt"]: each for each in (service.asked(), service.asked())}
+    service.answer(asked["awaited"], value=1)
+    service.outcome_for(waiting, run_id)
     service.expect_still_serving()
-    ended = max(at for at, (what, _) in enumerate(service.heard) if what == "answer") - 1
-    if any(what == "asked" for what, _ in service.heard[ended:]):
+    later = service.heard[service.heard.index(("answer", waiting)) :]
+    if any(what == "asked" for what, _ in later):
         raise Deviation("it sent a request of a run after the answer to its run.wait")
 
 
