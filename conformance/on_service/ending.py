@@ -79,7 +79,7 @@ def eof_goes_on(service: ServicePeer) -> None:
     params = {"protocolVersion": VERSION, "onDisconnect": "continue"}
     service.send_request("initialize", params, "hello")
     service.send_request(
-        "run.start", {"source": "await SW.extra.sleep(300); export default 8;", "runId": "on"}, "start"
+        "run.start", {"source": "await SW.extra.sleep(2000); export default 8;", "runId": "on"}, "start"
     )
     service.send_request("run.wait", {"runId": "on"}, "wait")
     service.close_stdin()

@@ -39,7 +39,8 @@ _OWN = {
 
 def _shared() -> dict[str, Mutant]:
     """The mutants of a child, for the checks that a service has in the same words."""
-    named = {f"service-{name}": mutant for name, mutant in OF_WIRE.items()}
+    themes = ("framing/", "json/", "json-rpc/")
+    named = {f"service-{name}": mutant for name, mutant in OF_WIRE.items() if name.startswith(themes)}
     return {name: mutant for name, mutant in named.items() if name.partition(": ")[0] in _IDS - _OWN}
 
 
