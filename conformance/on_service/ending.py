@@ -66,6 +66,16 @@ def eof_with_runs(service: ServicePeer) -> None:
     left.expect_gone(service.program.timeout)
 
 
+@check.must("That holds for a run that was asked for right before the end of stdin, too.")
+def eof_while_starting(service: ServicePeer) -> None:
+    service.send_request("initialize", {"protocolVersion": VERSION}, "hello")
+    source = "await SW.extra.sleep(1e8); export default 1;"
+    service.send_request("run.start", {"source": source, "runId": "begun"}, "start")
+    service.close_stdin()
+    service.program.read_to_end()
+    expect("the exit status", service.program.wait(), 0)
+
+
 @check.must("Half a line before the end of stdin is dropped.")
 def half_a_line(service: ServicePeer) -> None:
     service.initialize()

@@ -196,6 +196,9 @@ OF_SERVICE: dict[str, Broken] = {
     "service-ending/eof": Broken(status=3),
     "service-ending/eof-at-once": Broken(status=3),
     "service-ending/eof-with-runs": Broken(leaves=True),
+    "service-ending/eof-while-starting": params(
+        "initialize", lambda told: told.update(onDisconnect="continue")
+    ),
     "service-ending/half-a-line": Broken(last=failure("parse_error")),
     "service-ending/eof-goes-on": params("initialize", lambda told: told.pop("onDisconnect", None)),
     "service-ending/terminated": Broken(leaves=True),
