@@ -210,13 +210,9 @@ func (h *Host) Reject(ctx context.Context, runID, questionID, message string) er
 }
 
 // Check tells what is wrong with a source, of which nothing runs.
-func (h *Host) Check(ctx context.Context, source, sourceName string) (*Checked, error) {
+func (h *Host) Check(ctx context.Context, check HostCheck) (*Checked, error) {
 	var checked Checked
-	params := map[string]any{"source": source}
-	if sourceName != "" {
-		params["sourceName"] = sourceName
-	}
-	err := h.Call(ctx, "check", params, &checked)
+	err := h.Call(ctx, "check", check, &checked)
 	return &checked, err
 }
 

@@ -159,7 +159,6 @@ func (c *ChildWorkflow) MarshalJSON() ([]byte, error) {
 // SandboxCall is SW.sandbox.exec(profile, program). It is for the handler to decide whether anything is run.
 type SandboxCall struct {
 	RootRunID string  `json:"rootRunId"`
-	RunID     string  `json:"runId"`
 	RequestID string  `json:"requestId"`
 	Profile   string  `json:"profile"`
 	Program   Program `json:"program"`

@@ -170,7 +170,9 @@ func TestAnAnswerThatCannotBeSentRejectsItsCall(t *testing.T) {
 }
 
 func TestASourceIsCheckedAndNotRun(t *testing.T) {
-	checked, err := openHost(t, Handlers{}).Check(context.Background(), "agent('x')\nreturn nothing", "a.js")
+	checked, err := openHost(t, Handlers{}).Check(context.Background(), HostCheck{
+		Source: "agent('x')\nreturn nothing", SourceName: "a.js",
+	})
 	if err != nil || checked.Dialect != "script" || len(checked.Findings) == 0 || checked.Findings[0].Line == 0 {
 		t.Fatal(checked, err)
 	}

@@ -186,6 +186,15 @@ type Explanation struct {
 	Calls      []map[string]any `json:"calls"`
 }
 
+// HostCheck is a source to read, of which nothing runs.
+type HostCheck struct {
+	Source     string            `json:"source"`
+	SourceName string            `json:"sourceName,omitempty"`
+	Dialect    string            `json:"dialect,omitempty"`
+	Outline    bool              `json:"outline,omitempty"`
+	Modules    map[string]string `json:"modules,omitempty"`
+}
+
 // Event is one thing that happened in a run, as docs/events.md has it. Raw has all members.
 type Event struct {
 	Type      string          `json:"type"`

@@ -161,20 +161,21 @@ type Check struct {
 
 	Modules map[string]string `json:"modules,omitempty"`
 
-	Findings   bool   `json:"findings,omitempty"`
-	Outline    bool   `json:"outline,omitempty"`
+	Findings bool `json:"findings,omitempty"`
+	Outline  bool `json:"outline,omitempty"`
 }
 
 // Finding is something in a source that is probably wrong; what is 0 or empty was not told.
 type Finding struct {
-	Kind      string `json:"kind"`
-	Severity  string `json:"severity"` // error, warning, note
-	Message   string `json:"message"`
-	Line      int64  `json:"line"`
-	Column    int64  `json:"column"`
-	EndLine   int64  `json:"endLine"`
-	EndColumn int64  `json:"endColumn"`
-	Hint      string `json:"hint"`
+	Kind       string `json:"kind"`
+	Severity   string `json:"severity"` // error, warning, note
+	Message    string `json:"message"`
+	Line       int64  `json:"line"`
+	Column     int64  `json:"column"`
+	EndLine    int64  `json:"endLine"`
+	EndColumn  int64  `json:"endColumn"`
+	Hint       string `json:"hint"`
+	SourceName string `json:"sourceName"` // of a module; empty for the source itself
 }
 
 // Checked is what a child has read of a source that compiles. Findings and Outline are nil where they were not asked
