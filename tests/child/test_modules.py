@@ -183,6 +183,15 @@ def test_a_chain_as_long_as_there_may_be_modules_fits_into_the_stack(child: Chil
     assert child.result_of("import { v } from './0.mjs';\nreturn v;", modules=modules) == last
 
 
+def test_a_chain_that_does_not_fit_into_a_small_stack_ends_the_run(child: ChildProcess) -> None:
+    child.initialize(stackBytes=20_000)
+    modules = {f"{n}.mjs": f"import './{n + 1}.mjs';" for n in range(MAX_MODULES - 1)}
+    modules[f"{MAX_MODULES - 1}.mjs"] = ""
+    with pytest.raises(Refused) as refused:
+        child.request("run", source="import './0.mjs';\nreturn 1;", modules=modules)
+    assert refused.value.kind == "stack"
+
+
 def test_more_modules_are_a_limit(child: ChildProcess) -> None:
     failure = child.failure_of("return 1;", modules={f"{n}.mjs": "" for n in range(MAX_MODULES + 1)})
     assert failure.kind == "limit"

@@ -433,6 +433,22 @@ def test_an_edited_file_is_a_way_to_go_on(interrupted: Place) -> None:
         assert compared["counts"] == {"same": 1, "changed": 1}
 
 
+def test_an_edited_file_that_the_script_imports_is_a_way_to_go_on(place: Place) -> None:
+    lib = place.script.parent / "lib.mjs"
+    lib.write_text("export const last = () => agent('wait');")
+    place.ran("import { last } from './lib.mjs';\nreturn [await agent('one'), await last()]", kill=True)
+    with serving(place.store) as served:
+        client = served.client()
+        run_id = client.json("runs")["runs"][0]["id"]
+        assert _ways(client, run_id) == ["resume"]
+        lib.write_text("export const last = () => agent('three');")
+        assert _ways(client, run_id) == ["resume", "edited"]
+        explained = client.post(f"runs/{run_id}/resume/explain", {"way": "edited"}).json()
+        assert [each["reused"] for each in explained["calls"]] == ["1", None]
+        lib.unlink()
+        assert _ways(client, run_id) == ["resume", "edited"]
+
+
 def test_a_cancelled_run_says_that_it_was_and_a_programs_run_is_its_own(place: Place) -> None:
     place.ran("return [await agent('wait')]", kill=True)
     kept.make(place.store, "gone")  # by a program: it has no settings of a command

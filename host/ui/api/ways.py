@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flowcage.host.durable.records import RunRecord, Summary
+from flowcage.host.durable.records import NewWorkflow, RunRecord, Summary
 from flowcage.host.resume.looking.calls import RunCall
 from flowcage.host.resume.looking.story import story_of
 from flowcage.host.resume.refusals import NotResumable, require_resumable
+from flowcage.host.workflows.beneath import OutsideRoot
+from flowcage.host.workflows.source_files import SourceFileError, text_below
 
 _TEXT = 500  # characters of what a run was begun with
 _SOURCE_BYTES = 16 * 1024 * 1024
@@ -94,8 +96,23 @@ def _edited(record: RunRecord) -> Iterator[Way]:
         text = file.read_bytes().decode()
     except (OSError, ValueError):
         return
-    if text != record.workflows[""].source:
+    workflow = record.workflows[""]
+    if text != workflow.source or _has_other_modules(record, workflow):
         yield Way("edited", _EDITED, (), True, path)
+
+
+def _has_other_modules(record: RunRecord, workflow: NewWorkflow) -> bool:
+    """Whether a file that it imports has another text now, or none."""
+    root = _settings(record).get("root")
+    if not isinstance(root, str) or not os.path.isabs(root):
+        return False
+    for name, kept in workflow.modules.items():
+        try:
+            if text_below(Path(root), name, name) != kept:
+                return True
+        except (OSError, OutsideRoot, SourceFileError):
+            return True
+    return False
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
