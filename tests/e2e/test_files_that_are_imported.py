@@ -59,6 +59,7 @@ def test_a_plan_knows_the_calls_in_other_files(folder: Path) -> None:
 def test_a_graph_takes_a_source_that_imports(folder: Path) -> None:
     done = in_(folder, "graph", "w.js")
     assert (done.status, done.stdout.startswith("flowchart")) == (0, True), done.stderr
+    assert "is not drawn" in done.stderr
 
 
 def test_stdin_imports_from_the_working_folder(folder: Path) -> None:
@@ -124,3 +125,15 @@ def test_what_cannot_be_imported_is_an_error_at_its_place(
     done = in_(folder, "check", "w.js")
     assert done.status == 1
     assert done.stdout.startswith(told), done.stdout
+
+
+def test_a_root_holds_for_check_and_graph_too(folder: Path) -> None:
+    (folder / "flows").mkdir()
+    (folder / "flows" / "w.js").write_text(SOURCE.replace("./lib", "../lib"))
+    done = in_(folder, "check", "--json", "flows/w.js")
+    assert done.status == 1
+    assert done.json["files"][0]["findings"][0]["message"].endswith("lies outside the root folder")
+    done = in_(folder, "check", "--json", "--root", ".", "flows/w.js")
+    assert done.status == 0, done.stdout
+    assert [each["file"] for each in done.json["files"]] == ["flows/w.js", "lib/ask.mjs", "mark.js"]
+    assert in_(folder, "graph", "--root", ".", "flows/w.js").status == 0

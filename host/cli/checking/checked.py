@@ -13,6 +13,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.checking.sources import Source
 from flowcage.host.outcome.errors import RunError, WorkflowFailed
 from flowcage.host.run.api import check_workflow
+from flowcage.host.workflows.beneath import relative_to
 from flowcage.host.workflows.siblings import ImportRefused, sibling_modules
 from flowcage.protocol.messages import Dialect, Finding, Missing
 
@@ -35,17 +36,27 @@ class CheckedFile(NamedTuple):
         return phases or []
 
 
-async def check_all(scripts: list[Source], dialect: Dialect) -> list[CheckedFile]:
+async def check_all(scripts: list[Source], dialect: Dialect, root: Path | None = None) -> list[CheckedFile]:
     """Check files, and return what was found in their order, and then in files that they import.
+
+    Args:
+        scripts, dialect, root: as of `check_each`.
 
     Raises:
         RunError: as `check_each`.
     """
-    return _each_once(await check_each(scripts, dialect))
+    return _each_once(await check_each(scripts, dialect, root))
 
 
-async def check_each(scripts: list[Source], dialect: Dialect) -> list[list[CheckedFile]]:
+async def check_each(
+    scripts: list[Source], dialect: Dialect, root: Path | None = None
+) -> list[list[CheckedFile]]:
     """Check files, some at once: for each, in their order, what was found in it and in those that it imports.
+
+    Args:
+        scripts: the files.
+        dialect: of all of them.
+        root: that imports may lead to; by default the folder of each file.
 
     Raises:
         RunError: the machine, or flowcage, cannot check any.
@@ -55,7 +66,7 @@ async def check_each(scripts: list[Source], dialect: Dialect) -> list[list[Check
 
     async def one(index: int, script: Source) -> None:
         async with limiter:
-            checked[index] = await _check(script, dialect)
+            checked[index] = await _check(script, dialect, root)
 
     try:
         async with trio.open_nursery() as nursery:
@@ -86,44 +97,50 @@ def _first(group: BaseExceptionGroup[RunError]) -> RunError:
     return first
 
 
-async def _check(script: Source, dialect: Dialect) -> list[CheckedFile]:
+async def _check(script: Source, dialect: Dialect, root: Path | None) -> list[CheckedFile]:
     """The file, and those that it imports."""
-    path = PurePath(script.path)
+    name, folder = _named(PurePath(script.path), root)
     modules: Mapping[str, str] = {}
     try:
-        modules = await sibling_modules(script.text, path.name, Path(path.parent), dialect=dialect)
+        modules = await sibling_modules(script.text, name, folder, dialect=dialect)
         told = await check_workflow(
-            script.text, source_name=path.name, dialect=dialect, findings=True, modules=modules
+            script.text, source_name=name, dialect=dialect, findings=True, modules=modules
         )
     except ImportRefused as refused:
         place = (1, 1) if refused.line is None or refused.column is None else (refused.line, refused.column)
         found = Finding("import", "error", refused.why, *place, source_name=refused.importer)
-        other = {} if refused.importer == path.name else {refused.importer: ""}  # read, and not kept
-        return _by_file(script, None, None, [found], other)
+        other = {} if refused.importer == name else {refused.importer: ""}  # read, and not kept
+        return _by_file(script, (name, folder), (None, None, [found]), other)
     except RunError as error:
         if exits.status(error) in (exits.OUR_FAULT, exits.USAGE):
             raise
-        return _by_file(script, None, None, [_refusal(error)], modules)
+        return _by_file(script, (name, folder), (None, None, [_refusal(error)]), modules)
     findings = () if isinstance(told.findings, Missing) else told.findings
-    return _by_file(script, told.dialect, told.meta, findings, modules)
+    return _by_file(script, (name, folder), (told.dialect, told.meta, findings), modules)
+
+
+def _named(path: PurePath, root: Path | None) -> tuple[str, Path]:
+    """The name of a file, and the folder that this and the names of its imports are below."""
+    below = None if root is None else relative_to(root, os.path.abspath(path))
+    return (path.name, Path(path.parent)) if root is None or below is None else (below, root)
 
 
 def _by_file(
     script: Source,
-    dialect: str | None,
-    meta: Any,
-    findings: Iterable[Finding],
+    place: tuple[str, Path],
+    told: tuple[str | None, Any, Iterable[Finding]],
     modules: Mapping[str, str],
 ) -> list[CheckedFile]:
     """Findings at the file that each is in, by its name as far as that is known."""
-    path = PurePath(script.path)
-    found: dict[str, list[Finding]] = {path.name: []}
+    own, folder = place
+    dialect, meta, findings = told
+    found: dict[str, list[Finding]] = {own: []}
     for each in findings:
-        name = each.source_name if each.source_name in modules else path.name
-        found.setdefault(name or path.name, []).append(each._replace(source_name=None))
-    files = [CheckedFile(*script, dialect, meta, tuple(found.pop(path.name)))]
+        name = each.source_name if each.source_name in modules else own
+        found.setdefault(name or own, []).append(each._replace(source_name=None))
+    files = [CheckedFile(*script, dialect, meta, tuple(found.pop(own)))]
     for name, text in modules.items():
-        files.append(CheckedFile(str(path.parent / name), text, "module", None, tuple(found.get(name, ()))))
+        files.append(CheckedFile(str(folder / name), text, "module", None, tuple(found.get(name, ()))))
     return files
 
 

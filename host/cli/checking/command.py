@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, fail, note, say, to_the_end
+from flowcage.host.cli.console import Command, FilePath, fail, note, say, to_the_end
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.terminal.text import leave
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit status.")
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True,
               help="How to read the files.")  # fmt: skip
-def check(paths: tuple[Path, ...], form: str | None, types: bool, strict: bool, dialect: Any) -> None:
+@click.option("--root", type=FilePath(file_okay=False, exists=True),
+              help="Folder that imports may lead to [default: that of each FILE].")  # fmt: skip
+def check(
+    paths: tuple[Path, ...], form: str | None, types: bool, strict: bool, dialect: Any, root: Path | None
+) -> None:
     """Say what is wrong with workflows (- is stdin) without running them: each finding with line and column.
 
     Of a folder, the files below it that export meta or call agent() are checked.
@@ -50,7 +54,7 @@ def check(paths: tuple[Path, ...], form: str | None, types: bool, strict: bool, 
         tsc = _tsc(paths[0]) if types else None
     except InputError as error:
         fail(exits.USAGE, str(error))
-    files = to_the_end(lambda: check_all(found.scripts, dialect))
+    files = to_the_end(lambda: check_all(found.scripts, dialect, root))
     if tsc is not None:
         from flowcage.host.cli.checking.types import with_types
 

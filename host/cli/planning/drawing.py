@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, require_known_ending, to_the_end
+from flowcage.host.cli.console import Command, FilePath, fail, note, require_known_ending, to_the_end
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.protocol.messages import DIALECTS
@@ -28,7 +28,9 @@ _BY_SUFFIX = {".svg": "svg", ".json": "json"}
 @click.option("-o", "--output", type=FilePath(), help="File to write to, in the place of stdout.")
 @click.option("--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True,
               help="How to read FILE.")  # fmt: skip
-def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> None:
+@click.option("--root", type=FilePath(file_okay=False, exists=True),
+              help="Folder that imports may lead to [default: FILE's].")  # fmt: skip
+def graph(file: Path, form: str | None, output: Path | None, dialect: Any, root: Path | None) -> None:
     """Draw what the workflow in FILE (- is stdin) asks for: its phases, agents, loops and branches.
 
     The source is read and not run.
@@ -40,9 +42,11 @@ def graph(file: Path, form: str | None, output: Path | None, dialect: Any) -> No
         require_known_ending(output, FORMATS)
     files = InputFiles({"FILE": file})
     try:
-        script = read_script(files, file, dialect=dialect)
+        script = read_script(files, file, root, dialect)
     except InputError as error:
         fail(exits.USAGE, str(error))
+    if script.modules:
+        note("note: what files ask for that the workflow imports is not drawn; run --plan tells of it")
     form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "mermaid")
     put(files, output, _drawn(script, form, dialect))
 
