@@ -85,11 +85,10 @@ class Kept:
         async for summary in changes(self._store, run_id):
             if summary.state in _OVER:
                 return await trio.to_thread.run_sync(_outcome, await self._store.load(run_id))
-            if not may_change(summary):
+            if summary.state == "asleep" or not may_change(summary):  # nobody here wakes it
                 break
-        raise Refusal(
-            "run_abandoned", f"no host has run {run_id} any more; run.resume goes on with it", runId=run_id
-        )
+        why = f"no host has run {run_id} any more, or it is asleep; run.resume goes on with it"
+        raise Refusal("run_abandoned", why, runId=run_id)
 
     async def is_over(self, run_id: str) -> bool:
         """Whether a run has ended, or nobody here has it."""

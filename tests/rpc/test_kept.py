@@ -158,6 +158,26 @@ def test_the_runs_of_a_host_that_was_killed_are_abandoned_and_gone_on_with(store
         assert peer.outcome("abandoned-1")["result"] == ["one", "two"]
 
 
+def test_a_run_that_is_asleep_and_whose_host_is_gone_is_not_waited_for(store: Path) -> None:
+    with piped(f"--store={store}") as peer:
+        peer.greet(events=True)
+        start(peer, "await SW.extra.sleep(3600000); return 1", runId="sleeper")
+        peer.event("asleep")
+        assert peer.ask("run.get", runId="sleeper")["run"]["state"] == "asleep"
+        waiting = peer.begin("run.wait", runId="sleeper")
+        peer.process.kill()
+        peer.ended()
+        assert all(each.get("id") != waiting for each in peer.rest())
+    with piped(f"--store={store}") as peer:
+        peer.greet()
+        assert peer.refused("run.wait", runId="sleeper")["kind"] == "run_abandoned"
+        [row] = peer.ask("run.list", state="asleep")["runs"]
+        assert (row["runId"], row["hasClient"]) == ("sleeper", False)
+        assert row["wakeAt"] > row["createdAt"]
+        assert peer.ask("run.cancel", runId="sleeper", reason="no")["done"] == "ended"
+        assert peer.outcome("sleeper")["verdict"] == "cancelled"
+
+
 def test_a_run_that_was_cancelled_with_its_client_is_gone_on_with(store: Path) -> None:
     with piped(f"--store={store}") as peer:
         peer.greet(handlers=["agent"], onDisconnect="cancel")
