@@ -117,7 +117,7 @@ def test_runs_are_pruned_by_age_and_tenant_and_in_a_dry_run_not_at_all(path: Pat
 def test_what_is_no_length_of_time_is_a_usage_error(path: Path, length: str) -> None:
     refused = on(path, "prune", "--older-than", length)
     assert refused.status == 2
-    assert "no length of time; write a number and s, m, h, d or w: 90s, 2h, 30d" in refused.stderr
+    assert "no length of time; write numbers with s, m, h, d or w: 90s, 1h30m, 30d" in refused.stderr
 
 
 # ---- export and import -----------------------------------------------------------------------
