@@ -15,6 +15,8 @@ from flowcage.host.ui.api.problems import Problem
 
 # One host follows one run of a store; several pages look, instead. It is one row of the database each time.
 LOOK_SECONDS = 0.5
+# Where nothing happens the looks come to be as far apart.
+_QUIET_SECONDS = 2.0
 
 
 class KeptRuns:
@@ -64,13 +66,14 @@ class KeptRuns:
 
     async def changes(self, run_id: str) -> AsyncGenerator[Summary]:
         """How a run stands: at first, and whenever that is another than before. It does not end by itself."""
-        last: Summary | None = None
+        last, pause = None, LOOK_SECONDS
         while True:
             summary = await self.summary(run_id)
+            pause = min(1.5 * pause, _QUIET_SECONDS)
             if summary != last:
                 yield summary
-                last = summary
-            await trio.sleep(LOOK_SECONDS)
+                last, pause = summary, LOOK_SECONDS
+            await trio.sleep(pause)
 
 
 def _number_of(path: Path) -> tuple[int, int] | None:
