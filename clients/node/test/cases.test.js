@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 
 import { AgentAnswer, AgentError, AgentsUnavailable, Host, HostRefused, OptionNotHonoured, RequestRejected, WrongAnswer } from '../index.js';
 import { HOST } from './support.js';
@@ -81,7 +82,9 @@ async function lived(host, life, runId, begin) {
     return;
   }
   assert.equal(expect.refused, undefined);
-  assertTold(expect, await run.ended(), events, player);
+  const outcome = await run.ended();
+  while (player.isAtWork) await setImmediate(); // what the host has dropped is about to hear of it
+  assertTold(expect, outcome, events, player);
 }
 
 function handlersOf(life, player) {
@@ -158,6 +161,10 @@ class Player {
     } finally {
       this.#atWork -= 1;
     }
+  }
+
+  get isAtWork() {
+    return this.#atWork > 0;
   }
 
   #begin() {
