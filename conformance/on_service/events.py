@@ -8,6 +8,7 @@ from flowcage.conformance.service.peer import ServicePeer
 
 check = SERVICE_CHECKS.theme("service-events", "host-protocol.md: A run")
 
+MANY = 30_000  # more than a host keeps for a client
 SOURCE = "phase('One'); log('hello', 1); export default await agent('what?');"
 
 
@@ -80,3 +81,13 @@ def of_a_child(service: ServicePeer) -> None:
 def withheld(service: ServicePeer) -> None:
     service.complete(SOURCE, {"value": "secret"}, events=True, options={"withholdValues": True})
     expect("a value is told", "value" in service.event("agent_completed"), False)
+
+
+@check.must("Events that a slow client misses are counted by a gap; ended is never dropped.")
+def gaps(service: ServicePeer) -> None:
+    source = f"for (let n = 0; n < {MANY}; n += 1) log(n); export default 1;"
+    service.complete(source, events=True)
+    told = [event for event in service.events if event["type"] != "gap"]
+    dropped = sum(event["dropped"] for event in service.events if event["type"] == "gap")
+    expect("the last event", told[-1]["type"], "ended")
+    expect("events that came or were counted", len(told) + dropped, told[-1]["seq"])

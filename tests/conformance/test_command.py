@@ -118,6 +118,31 @@ def test_what_starts_no_child_is_no_host(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("true", "it closed its stdout instead of answering: exit status 0"),
+        ("sleep 60", "no answer within 2 s"),
+        ("cat", "it asks initialize, which this client does not answer"),
+        ("echo hello", "a line on stdout is not JSON"),
+    ],
+)
+def test_what_does_not_answer_initialize_is_no_service(command: str, told: str) -> None:
+    patience = "2" if "sleep" in command else "200"
+    finished = flowcage("conformance", "--service", command, "--timeout", patience)
+    assert (finished.status, finished.stdout) == (2, "")
+    assert "this is not a host of the host protocol: " in finished.stderr
+    assert told in finished.stderr
+
+
+@pytest.mark.parametrize("command", ["true", "sleep 60"])
+def test_what_starts_no_host_is_no_client(command: str) -> None:
+    patience = "2" if "sleep" in command else "200"
+    finished = flowcage("conformance", "--client", command, "--timeout", patience)
+    assert (finished.status, finished.stdout) == (2, "")
+    assert "this is not a client of the host protocol: it did not start the host" in finished.stderr
+
+
+@pytest.mark.parametrize(
     "line", ["", "null", '"resolve', '["resolve"]', "[" * 100_000], ids=lambda line: line[:9]
 )
 def test_a_host_that_says_no_message_is_status_1_and_every_check_is_told(tmp_path: Path, line: str) -> None:

@@ -176,6 +176,8 @@ OF_SERVICE: dict[str, Broken] = {
         "run.event",
         lambda message: message["params"]["event"].update(rootRunId=message["params"]["event"]["runId"]),
     ),
+    "service-events/gaps": drops(event("gap")),
+    "service-events/gaps: without the end": drops(event("ended")),
     "service-events/withheld": without("options", "withholdValues"),
     "service-store/none": Broken(
         hears=accepts("run.reject", {}).hears, arguments=("--cage", "none", "--no-store")
