@@ -176,6 +176,7 @@ func (c *testCase) live(
 		t.Errorf("%s: %v", outcome.Verdict, err)
 	}
 	player.close()
+	host.Close() // a handler may still have to hear that it was cancelled
 	c.Expect.compare(t, outcome, player)
 }
 
