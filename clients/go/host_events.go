@@ -5,7 +5,10 @@ import (
 	"sync"
 )
 
-const mostEventsHeld = 10_000
+const (
+	mostEventsHeld     = 10_000
+	mostEventBytesHeld = 16 << 20
+)
 
 // events passes the events of one run on to somebody who may be slower than they come.
 type events struct {
@@ -15,6 +18,7 @@ type events struct {
 
 	mutex   sync.Mutex
 	held    []Event
+	bytes   int // of the events that are held
 	dropped int
 	isOver  bool
 	wake    chan struct{}
@@ -31,7 +35,7 @@ func (e *events) push(event Event) {
 	switch {
 	case e.isOver:
 		return
-	case len(e.held) >= mostEventsHeld && event.Type != "ended":
+	case e.isFull() && event.Type != "ended":
 		e.dropped++
 		return
 	case e.dropped > 0:
@@ -39,8 +43,11 @@ func (e *events) push(event Event) {
 		e.held, e.dropped = append(e.held, Event{Type: "gap", RunID: e.runID, Raw: raw}), 0
 	}
 	e.held = append(e.held, event)
+	e.bytes += len(event.Raw)
 	e.tell()
 }
+
+func (e *events) isFull() bool { return len(e.held) >= mostEventsHeld || e.bytes >= mostEventBytesHeld }
 
 // close says that there are no more.
 func (e *events) close() {
@@ -62,7 +69,7 @@ func (e *events) pass() {
 	for range e.wake {
 		e.mutex.Lock()
 		held, isOver := e.held, e.isOver
-		e.held = nil
+		e.held, e.bytes = nil, 0
 		e.mutex.Unlock()
 		for _, event := range held {
 			e.hear(event)

@@ -264,22 +264,29 @@ func TestAKeptRunIsExplainedGoneOnWithAndRemembersItsSession(t *testing.T) {
 }
 
 func TestEventsBeyondWhatIsHeldAreAGapAndTheLastIsHeard(t *testing.T) {
-	var heard []Event
-	held := newEvents(func(event Event) { heard = append(heard, event) })
-	for number := 0; number < mostEventsHeld+5; number++ {
-		held.push(Event{Type: "log"})
-	}
-	held.push(Event{Type: "ended"})
-	held.close()
-	held.push(Event{Type: "log"}) // nobody waits for it
-	held.pass()
-	var gap struct{ Dropped int }
-	last := heard[len(heard)-2:]
-	if err := json.Unmarshal(last[0].Raw, &gap); err != nil || gap.Dropped != 5 || last[1].Type != "ended" {
-		t.Fatal(last)
-	}
-	if len(heard) != mostEventsHeld+2 {
-		t.Fatal(len(heard))
+	big := json.RawMessage(strings.Repeat(" ", mostEventBytesHeld/2))
+	for name, event := range map[string]Event{"many": {Type: "log"}, "large": {Type: "log", Raw: big}} {
+		var heard []Event
+		held := newEvents(func(event Event) { heard = append(heard, event) })
+		most := mostEventsHeld
+		if event.Raw != nil {
+			most = 2
+		}
+		for number := 0; number < most+5; number++ {
+			held.push(event)
+		}
+		held.push(Event{Type: "ended"})
+		held.close()
+		held.push(Event{Type: "log"}) // nobody waits for it
+		held.pass()
+		var gap struct{ Dropped int }
+		last := heard[len(heard)-2:]
+		if err := json.Unmarshal(last[0].Raw, &gap); err != nil || gap.Dropped != 5 || last[1].Type != "ended" {
+			t.Error(name, last)
+		}
+		if len(heard) != most+2 {
+			t.Error(name, len(heard))
+		}
 	}
 }
 

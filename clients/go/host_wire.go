@@ -22,8 +22,8 @@ type Workflow struct {
 
 // Heard is what is told of one run, and who answers it.
 type Heard struct {
-	// OnEvent hears the events of the run in their order. Those that come while it has 10,000 to hear are dropped, and a
-	// gap says how many. It must not wait for the run's end.
+	// OnEvent hears the events of the run in their order. Those that come while it has 10,000 or 16 MiB to hear are dropped,
+	// and a gap says how many. It must not wait for the run's end.
 	OnEvent func(Event) `json:"-"`
 	// Handlers answer this run in place of the host's, where they are of the same kind.
 	Handlers Handlers `json:"-"`
