@@ -14,7 +14,7 @@ from flowcage.host.cli.operating import logs
 from flowcage.host.cli.runs import access, detaching
 
 if TYPE_CHECKING:
-    from flowcage.host.cli.mcp.over_http import Place
+    from flowcage.host.cli.mcp.http.listening import Place
     from flowcage.host.durable.sqlite.store import SqliteStore
 
 
@@ -64,9 +64,9 @@ def mcp(store: Path | None, **given: Any) -> None:
     async def work(opened: SqliteStore) -> str:
         desk, tell = serving.desk_of(opened, path, program, given), logs.teller(given["log_format"], "ui")
         if place is not None:
-            from flowcage.host.cli.mcp import over_http
+            from flowcage.host.cli.mcp.http.listening import serve
 
-            await over_http.serve(desk, place, tell)
+            return await serve(desk, place, tell)
         return await serving.serve(desk)
 
     use = access.read(path, work) if given["read_only"] else access.write(path, work, makes=True)
@@ -76,7 +76,7 @@ def mcp(store: Path | None, **given: Any) -> None:
 
 def _place(given: dict[str, Any]) -> Place:
     """Where it is served over HTTP."""
-    from flowcage.host.cli.mcp.over_http import Place
+    from flowcage.host.cli.mcp.http.listening import Place
     from flowcage.host.metrics.exposed import CannotExpose, read_address
     from flowcage.host.ui.door.keys import TokenError
     from flowcage.host.ui.server import ListenError, listening

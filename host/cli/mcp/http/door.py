@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flowcage.host.cli.mcp.body import bounded
 from flowcage.host.cli.mcp.flight import ASKER, Asker
+from flowcage.host.cli.mcp.http.body import bounded
 from flowcage.host.ui.door.asked import Asked
 from flowcage.host.ui.door.keys import Keys
 from flowcage.host.ui.door.said import hardened, pass_on, say

@@ -10,7 +10,7 @@ from typing import NoReturn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from flowcage.host.cli.mcp.desk import Desk
-from flowcage.host.cli.mcp.door import PATH, TokenDoor
+from flowcage.host.cli.mcp.http.door import PATH, TokenDoor
 from flowcage.host.cli.mcp.server import server_of
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
 from flowcage.host.ui import server

@@ -1,0 +1,1 @@
+"""Many clients over streamable HTTP: the door, the bounds of a body, and the server."""
