@@ -184,6 +184,8 @@ def shell(request: pytest.FixtureRequest, project: Path) -> Iterator[Shell]:
         ("flowcage compl", "completion"),
         ("flowcage run rel", "release-notes"),
         ("flowcage run --agent-t", "--agent-timeout"),
+        ("flowcage run --agent=cl", "--agent=claude"),
+        ("flowcage run --agent=mock rel", "release-notes"),
         ("flowcage run workflows/rel", "workflows/release-notes.js"),
         ("flowcage run release-notes --events wor", "workflows/"),
     ],

@@ -20,7 +20,7 @@ from flowcage.host.cli.console import Command, say
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    from click.shell_completion import CompletionItem, ShellComplete
 
 Completions: TypeAlias = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[Any]]"]
 
@@ -59,9 +59,37 @@ def tell_if_asked(cli: click.Command) -> None:
         from click.shell_completion import get_completion_class
 
         known = get_completion_class(instruction.partition("_")[0])
-        if known is not None and (told := known(cli, {}, _PROGRAM, _VARIABLE).complete()):
-            say(told)
+        if known is not None and (told := _told(known(cli, {}, _PROGRAM, _VARIABLE))):
+            say("\n".join(told))
     leave(exits.DONE)
+
+
+def _told(shell: ShellComplete) -> list[str]:
+    """What could be typed, as the shell reads it.
+
+    Bash takes ``--agent=x`` for three words and replaces the last; zsh and fish replace the whole.
+    """
+    args, typed = shell.get_completion_args()
+    *args, typed = _joined([*args, typed])
+    option = typed[: typed.index("=") + 1] if typed.startswith("--") and "=" in typed else ""
+    found = shell.get_completions(args, typed)
+    for each in found if shell.name != "bash" else ():
+        if each.type == "plain":
+            each.value = f"{option}{each.value}"
+    return [shell.format_completion(each) for each in found]
+
+
+def _joined(words: list[str]) -> list[str]:
+    """The words with options as they were typed."""
+    found: list[str] = []
+    for index, word in enumerate(words):
+        of_option = index > 0 and words[index - 1].startswith("--") and word == "="
+        of_value = index > 1 and words[index - 1] == "=" and words[index - 2].startswith("--")
+        if of_option or of_value:
+            found[-1] += word
+        else:
+            found.append(word)
+    return found
 
 
 def items(found: Iterable[tuple[str, str]], typed: str) -> list[CompletionItem[Any]]:
