@@ -64,6 +64,7 @@ def test_a_small_client_passes(scenario: str) -> None:
 def test_a_client_that_is_broken_in_just_that_way_fails_and_nothing_else_is_wrong(
     check: Check[Played],
 ) -> None:
-    judged = by_scenario()[check.needs] + (by_scenario()["good"] if check.needs != "good" else [])
+    is_alone = check.needs == "good" or check.id == "client-outcomes/slow"  # a busy machine is slow, too
+    judged = by_scenario()[check.needs] + ([] if is_alone else by_scenario()["good"])
     failed = failing((*SMALL_CLIENT, check.id), judged)
     assert failed.keys() == {check.id} | ALSO_FAIL.get(check.id, set()), failed
