@@ -109,8 +109,15 @@ def as_user(uid: int) -> Iterator[None]:
 @pytest.fixture
 def path() -> Iterator[Path]:
     """Where a socket may be made; pytest's own folders can be longer than a socket's path may be."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=_open_to_all()) as folder:
         yield Path(folder) / "s"
+
+
+def _open_to_all() -> str:
+    """A folder whose files other users reach; TMPDIR may be of one user alone."""
+    usual = tempfile.gettempdir()
+    above = (Path(usual).resolve(), *Path(usual).resolve().parents)
+    return usual if all(each.stat().st_mode & stat.S_IXOTH for each in above) else "/tmp"
 
 
 @contextmanager
