@@ -21,7 +21,7 @@ from flowcage.host.agents.form import json_in
 from flowcage.host.agents.people import Question
 from flowcage.host.outcome.errors import FlowcageError, RequestRejected, RunError
 from flowcage.host.rpc.asks import Asks, Unsendable
-from flowcage.host.run.options import Caller
+from flowcage.host.run.options import Caller, KeptChild
 from flowcage.host.workflows.child_workflows import as_rejection
 from flowcage.protocol.messages import Json, Missing, SandboxExecRequest, WorkflowRequest
 from flowcage.schemas.validate import host_error
@@ -68,9 +68,14 @@ async def ask_workflow(asks: Asks, caller: Caller, request: WorkflowRequest, run
             return result["value"]
         raise ClientFault("the client's answer to workflow.get has neither source nor value")
     args = result.get("args", passed.get("args", {}))
+    named, modules = result.get("sourceName", "workflow.js"), result.get("modules", {})
+    return await run_child(caller, request, KeptChild(result["source"], named, args, modules))
+
+
+async def run_child(caller: Caller, request: WorkflowRequest, child: KeptChild) -> Json:
+    """Run a child workflow. Raises `RequestRejected`."""
     try:
-        named = result.get("sourceName", "workflow.js")
-        return await caller.run_child(result["source"], named, args, result.get("modules", {}))
+        return await caller.run_child(*child)
     except RunError as error:
         raise as_rejection(request, error) from error
 

@@ -158,6 +158,24 @@ def test_the_runs_of_a_host_that_was_killed_are_abandoned_and_gone_on_with(store
         assert peer.outcome("abandoned-1")["result"] == ["one", "two"]
 
 
+def test_a_child_workflow_that_was_begun_is_gone_on_with_and_not_asked_for_again(store: Path) -> None:
+    kid = "return await agent(args.who)"
+    with piped(f"--store={store}") as peer:
+        peer.greet(handlers=["agent", "workflow"])
+        start(peer, "return await workflow('kid', {who: 'Ada'})", runId="parent-1")
+        peer.answer(peer.asked("workflow.get"), source=kid, args={"who": "Grace"})
+        peer.asked()
+        peer.process.kill()
+        peer.ended()
+    with piped(f"--store={store}") as peer:
+        peer.greet(handlers=["agent", "workflow"])
+        peer.ask("run.resume", runId="parent-1", start=True)
+        asked = peer.wait(lambda each: each.get("method") in ("agent.ask", "workflow.get"))
+        assert (asked["method"], asked["params"].get("prompt")) == ("agent.ask", "Grace")
+        peer.answer(asked, value="done")
+        assert peer.outcome("parent-1")["result"] == "done"
+
+
 def test_a_run_that_is_asleep_and_whose_host_is_gone_is_not_waited_for(store: Path) -> None:
     with piped(f"--store={store}") as peer:
         peer.greet(events=True)
