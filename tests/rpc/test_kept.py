@@ -232,6 +232,30 @@ def test_runs_of_another_tenant_are_not_there(store: Path) -> None:
             assert peer.refused(method, runId="kept-1") == {"kind": "unknown_run", "runId": "kept-1"}
 
 
+def test_runs_of_another_tenant_are_not_answered_resumed_or_forked(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    fork = {"way": "fork", "source": "return 1"}
+    with piped(f"--store={store}", "--tenant=owner") as owner:
+        owner.greet(handlers=["agent"])
+        owner.ask("run.cancel", runId=(over := start(owner, "return await agent('1')")))
+        asking = start(owner, QUESTION, events=True)
+        question = owner.event("question_asked")["questionId"]
+        with piped(f"--store={store}", "--tenant=other") as other:
+            other.greet(handlers=["agent"])
+            unknown = {"kind": "unknown_run", "runId": asking}
+            given = {"runId": asking, "questionId": question}
+            assert other.refused("run.answer", **given, value=False) == unknown
+            assert other.refused("run.reject", **given, message="no") == unknown
+            for again in ({}, {"evenIfCancelled": True}, fork):
+                for begins in (False, True):
+                    refused = other.refused("run.resume", runId=over, start=begins, **again)
+                    assert refused == {"kind": "unknown_run", "runId": over}
+            assert other.ask("run.list")["runs"] == []
+        owner.ask("run.answer", **given, value=True)
+        assert owner.outcome(asking)["result"] is True
+        assert {each["runId"] for each in owner.ask("run.list")["runs"]} == {asking, over}
+
+
 def test_what_is_no_store_is_wrong_usage(tmp_path: Path) -> None:
     file = tmp_path / "runs.db"
     with sqlite3.connect(file) as other:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from .peer import Piped, piped
+from .peer import Piped, descendants, piped
 
 ASK = "return await agent('Who?', args.options).catch(error => `${error.message}`)"
 
@@ -334,3 +338,25 @@ def test_a_source_is_checked(host: Piped) -> None:
     assert bad["dialect"] is None
     [finding] = bad["findings"]
     assert (finding["kind"], finding["severity"], finding["line"]) == ("syntax", "error", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no cage but on Linux")
+@pytest.mark.parametrize(("words", "cage"), [([], "strict"), (["--cage=none"], "none")])
+def test_the_cage_is_the_hosts_whatever_a_client_says(words: list[str], cage: str) -> None:
+    other = "none" if cage == "strict" else "strict"
+    with piped("--no-store", *words) as peer:
+        assert peer.greet(handlers=["agent"], isolation=other, cage=other)["isolation"] == cage
+        options = {"isolation": other, "cage": other, "childCommand": ["false"], "spawn": {"cage": other}}
+        params = {"source": ASK, "options": options, **options}
+        peer.ask("run.start", runId="caged", **params)
+        peer.asked()
+        assert ("2" in [seccomp_of(each) for each in descendants(peer.process)]) is (cage == "strict")
+
+
+def seccomp_of(process: psutil.Process) -> str:
+    """How the kernel filters the system calls of a process: 0 for not at all, 2 by a filter."""
+    try:
+        told = Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it was a part of the start, which is over
+        return ""
+    return re.findall(r"(?m)^Seccomp:\s+(\d)$", told)[0]
