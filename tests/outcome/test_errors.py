@@ -33,6 +33,7 @@ from flowcage.errors import (
     FlowcageError,
     HandlerFailed,
     HostClosing,
+    ImportRefused,
     IsolationUnavailable,
     LaunchFailed,
     MemoryExceeded,
@@ -57,6 +58,7 @@ from flowcage.errors import (
     RunRefused,
     RunTimedOut,
     ShareTooSmall,
+    SourceFileError,
     StoreError,
     StoreFailed,
     TooLarge,
@@ -69,6 +71,7 @@ from flowcage.errors import (
     WrongEventLoop,
     WrongStore,
 )
+from flowcage.protocol.sources.findings import Import
 
 # With arguments from which the message is made, where a class has such.
 ERRORS: list[Exception] = [
@@ -87,6 +90,8 @@ ERRORS: list[Exception] = [
     FlowcageError("any"),
     HandlerFailed("failed"),
     HostClosing(),
+    ImportRefused("a.js", Import("./b.mjs", 1, 20), "no such file"),
+    ImportRefused("a.js", Import("./b.mjs"), "no such file"),
     IsolationUnavailable("no layer"),
     LaunchFailed("no process"),
     MemoryExceeded("memory"),
@@ -106,6 +111,7 @@ ERRORS: list[Exception] = [
     WorkflowStalled("stalled"),
     WrongAnswer("wrong", "text", 3),
     OptionNotHonoured("no"),
+    SourceFileError("no text"),
     ShareTooSmall("no", needs_usd=0.5, needs_tokens=7),
     AgentsUnavailable("no credit", cost_usd=0.5, model="m"),
     WrongEventLoop("no trio"),
