@@ -272,7 +272,7 @@ def read_meta(realm: Realm, text: WorkflowText) -> Any:
 def _evaluate(realm: Realm, text: WorkflowText, literal: bytes, start: int) -> Any:
     with realm.context.scope():
         try:
-            compiled = realm.compile(b"(" + literal + b")", text.name, module=False)
+            compiled = realm.compile(b"(" + literal + b")", engine_name(text.name).decode(), module=False)
             value = realm.context.evaluate(compiled)
             return strictjson.loads(realm.call_text("encode", value).encode())
         except JavaScriptError:

@@ -245,3 +245,17 @@ def test_a_source_of_a_megabyte_is_a_module_like_any_other(child: ChildProcess) 
 def test_a_source_may_hold_nul_and_any_unicode_in_its_strings(child: ChildProcess) -> None:
     text = "\u2028\u2029\u0085\x7f𝄞\ufeff"
     assert child.result_of(f'export default "{text}\\0";') == f"{text}\x00"
+
+
+@pytest.mark.parametrize("name", ["a\nb.js", "a\r\nb.js", "a\n    at b (c.js:1:2)\n", "a\0b.js", "a:7:7", ""])
+def test_the_name_of_a_source_has_no_part_in_its_dialect(child: ChildProcess, name: str) -> None:
+    source = "export const meta = { name: 'n' };\nconst x = await 1;\nreturn new Error(x).stack;"
+    stack = child.result_of(source, sourceName=name)
+    assert stack.endswith(":3:18)\n")
+    assert stack.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["a\nb.js", "a\0b.js"])
+def test_an_error_of_a_source_has_its_place_whatever_its_name(child: ChildProcess, name: str) -> None:
+    refused = child.failure_of("const x = 1;\n  const = 2;", sourceName=name)
+    assert (refused.data["sourceName"], refused.data["line"], refused.data["column"]) == (name, 2, 9)
