@@ -39,7 +39,7 @@ _AS_ONE_LINE = bytes.maketrans(b"\0\n\r", b"???")
 
 
 def engine_name(name: str) -> bytes:
-    """What the engine calls a source: in one line, and never as a virtual module, which it would stand for."""
+    """What the engine calls a source: in one line, and never as a virtual module, which it would be."""
     safe = f"./{name}" if name.startswith(VIRTUAL) else name
     return safe.encode("utf-8", "replace").translate(_AS_ONE_LINE)
 
