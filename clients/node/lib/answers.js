@@ -1,7 +1,7 @@
 // Answers the requests of one run, each exactly once, and holds the answers until they are asked for.
 import { setMaxListeners } from 'node:events';
 
-import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, WorkflowStalled } from './errors.js';
+import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, WorkflowStalled, wordsOf } from './errors.js';
 import { Slots } from './slots.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -94,7 +94,7 @@ export class Answers {
         if (!this.#signal.aborted) this.#abandon(failureOf(request, error));
         return;
       }
-      resolution = { type: 'error', message: error.message };
+      resolution = { type: 'error', message: wordsOf(error) };
     }
     this.#waiting.delete(request.id);
     this.#ready.push({ id: request.id, resolution });
@@ -158,5 +158,5 @@ export class Answers {
 }
 
 function failureOf({ type, id }, cause) {
-  return new HandlerFailed(`the handler of ${type} request ${id.slice(0, 40)} threw: ${cause?.message ?? cause}`, { cause });
+  return new HandlerFailed(`the handler of ${type} request ${id.slice(0, 40)} threw: ${wordsOf(cause)}`, { cause });
 }

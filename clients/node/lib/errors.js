@@ -80,3 +80,13 @@ export class AbortError extends RunError {
 
 /** Thrown by a handler to reject one request: the workflow sees an Error with this message. */
 export class RequestRejected extends FlowcageError {}
+
+/** What was thrown, in words: it can be anything, such as a Symbol, of which a template makes another error. */
+export function wordsOf(thrown) {
+  try {
+    const message = thrown?.message;
+    return typeof message === 'string' ? message : String(thrown);
+  } catch {
+    return `what was thrown has no words: it is of type ${typeof thrown}`;
+  }
+}

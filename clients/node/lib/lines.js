@@ -1,7 +1,7 @@
 // Messages as lines: split, parsed and made, with the bounds that hold in both directions.
 import { Buffer } from 'node:buffer';
 
-import { CannotSend, ProtocolViolation } from './errors.js';
+import { CannotSend, ProtocolViolation, wordsOf } from './errors.js';
 
 export const DEFAULT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
@@ -65,7 +65,7 @@ export function encode(what, message) {
   try {
     line = Buffer.from(`${JSON.stringify(message)}\n`);
   } catch (error) { // a cycle, a BigInt, a toJSON that throws, too deep
-    throw new CannotSend(`${what}: ${error?.message ?? error}`, { cause: error });
+    throw new CannotSend(`${what}: ${wordsOf(error)}`, { cause: error });
   }
   const excess = whyTooMuch(line);
   if (excess) throw new CannotSend(`${what}: ${excess}`);

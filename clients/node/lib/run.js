@@ -3,7 +3,7 @@
 import { Answers } from './answers.js';
 import { Child } from './child.js';
 import {
-  AbortError, CannotSend, HandlerFailed, ProtocolViolation, RunRefused, TimedOut, WorkflowFailed, WorkflowStalled,
+  AbortError, CannotSend, HandlerFailed, ProtocolViolation, RunRefused, TimedOut, WorkflowFailed, WorkflowStalled, wordsOf,
 } from './errors.js';
 import { spawnChild } from './transport.js';
 
@@ -167,7 +167,7 @@ class Run {
         onPhase?.(call.name, call.options ?? {});
       } else onOther(call);
     } catch (cause) {
-      throw new HandlerFailed(`a listener threw: ${cause?.message ?? cause}`, { cause });
+      throw new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
     }
   }
 

@@ -132,6 +132,11 @@ const FAILURES = {
   'an agent that needs more': [throws(new ShareTooSmall('no', { needsUsd: 2 })), { kind: 'share_too_small', needsUsd: 2 }, /^no$/],
   'an error of the program': [throws(new TypeError('oh')), { kind: 'fault' }, /^oh$/],
   'what is no error': [throws(undefined), { kind: 'fault' }, /undefined/],
+  'a symbol': [throws(Symbol('oh')), { kind: 'fault' }, /Symbol\(oh\)/],
+  'an object that is no text': [throws(Object.create(null)), { kind: 'fault' }, /no words/],
+  'an error whose message cannot be read': [throws({ get message() { throw new Error('no'); } }), { kind: 'fault' }, /no words/],
+  'a rejection whose message is no text': [throws(Object.assign(new RequestRejected('no'), { message: 7 })), { kind: 'rejected' }, /7/],
+  'an error too long for a line': [throws(new Error('x'.repeat(70_000))), { kind: 'fault' }, /^x{10000}$/],
   'a function': [() => () => 1, { kind: 'rejected' }, /it is a function/],
   'a BigInt': [() => 1n, { kind: 'rejected' }, /BigInt/],
   'a circle': [() => circle, { kind: 'rejected' }, /circular/],
@@ -251,6 +256,25 @@ test('an outcome without a verdict, or an error, is none', async (t) => {
   }
 });
 
+const REASONS = {
+  'a symbol': [Symbol('enough'), 'Symbol(enough)'],
+  'an object that is no text': [Object.create(null), 'what was thrown has no words: it is of type object'],
+  'an error whose message is no text': [Object.assign(new Error('x'), { message: 5 }), 'Error: 5'],
+  'an error too long for a line': [new Error('x'.repeat(70_000)), 'x'.repeat(1000)],
+};
+for (const [name, [reason, told]] of Object.entries(REASONS)) {
+  test(`a run is cancelled whatever it is aborted with: ${name}`, async (t) => {
+    const controller = new AbortController();
+    const { fake, host } = await fakeHost(t, RUN);
+    const run = (await host).run('return 1', { signal: controller.signal });
+    run.catch(() => {}); // the fake host leaves at the end of the test
+    await fake.heardOf(({ method }) => method === 'run.wait');
+    controller.abort(reason);
+    const { params } = await fake.heardOf(({ method }) => method === 'run.cancel');
+    assert.deepEqual(params, { runId: 'r', reason: told });
+  });
+}
+
 test('aborting a run cancels it, and says so when it has ended', async (t) => {
   const controller = new AbortController();
   const { fake, host } = await fakeHost(t, { ...RUN, 'run.cancel': ({ runId }, own) => {
@@ -267,18 +291,20 @@ test('aborting a run cancels it, and says so when it has ended', async (t) => {
   assert.equal(fake.heard.filter(({ method }) => method === 'run.start').length, 1);
 });
 
-test('a listener that throws ends the run', async (t) => {
-  const { fake, host } = await fakeHost(t, { ...RUN, 'run.cancel': ({ runId }, own) => {
-    const wait = own.heard.find(({ method }) => method === 'run.wait');
-    own.say({ id: wait.id, result: ended({ verdict: 'cancelled', error: { kind: 'cancelled', message: 'x', childAlive: true } }) });
-    return { runId, done: 'ended' };
-  } });
-  const run = await (await host).start('return 1', { onEvent: throws(new Error('deaf')) });
-  await fake.heardOf(({ method }) => method === 'run.wait');
-  const event = { method: 'run.event', params: { runId: 'r', event: { type: 'log', runId: 'r' } } };
-  fake.say(event, event);
-  await assert.rejects(run.outcome(), (error) => error instanceof HandlerFailed && /deaf/.test(error.message));
-});
+for (const [name, thrown, words] of [['an error', new Error('deaf'), /deaf/], ['a symbol', Symbol('deaf'), /deaf/]]) {
+  test(`a listener that throws ${name} ends the run`, async (t) => {
+    const { fake, host } = await fakeHost(t, { ...RUN, 'run.cancel': ({ runId }, own) => {
+      const wait = own.heard.find(({ method }) => method === 'run.wait');
+      own.say({ id: wait.id, result: ended({ verdict: 'cancelled', error: { kind: 'cancelled', message: 'x', childAlive: true } }) });
+      return { runId, done: 'ended' };
+    } });
+    const run = await (await host).start('return 1', { onEvent: throws(thrown) });
+    await fake.heardOf(({ method }) => method === 'run.wait');
+    const event = { method: 'run.event', params: { runId: 'r', event: { type: 'log', runId: 'r' } } };
+    fake.say(event, event);
+    await assert.rejects(run.outcome(), (error) => error instanceof HandlerFailed && words.test(error.message));
+  });
+}
 
 test('a reader who is slow misses events, and is told how many; the end it has', async (t) => {
   const { fake, host } = await fakeHost(t, RUN);

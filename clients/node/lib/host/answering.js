@@ -1,8 +1,10 @@
 // Answers the host's requests with the program's handlers, each of which hears by its signal when nobody waits any more.
-import { CannotSend, ProtocolViolation, RequestRejected } from '../errors.js';
+import { CannotSend, ProtocolViolation, RequestRejected, wordsOf } from '../errors.js';
 import { isObject } from '../results.js';
 
 const OUR_ERROR = -32000;
+// Characters of the error of a broken handler, which is told as such however long it is.
+const MOST_FAULT = 10_000;
 
 /** What an agent answers with beside a value; the members are those of the result of `agent.ask`. */
 export class AgentAnswer {
@@ -120,7 +122,7 @@ function sendable(value) {
 
 function failureOf(error) {
   if (!(error instanceof RequestRejected)) {
-    return { code: OUR_ERROR, message: `${error?.message ?? error}`, data: { kind: 'fault' } };
+    return { code: OUR_ERROR, message: wordsOf(error).slice(0, MOST_FAULT), data: { kind: 'fault' } };
   }
-  return { code: OUR_ERROR, message: error.message, data: { ...error.spent, kind: error.kind ?? 'rejected' } };
+  return { code: OUR_ERROR, message: wordsOf(error), data: { ...error.spent, kind: error.kind ?? 'rejected' } };
 }

@@ -1,5 +1,5 @@
 // A host of flowcage as this program uses it: runs are started, and what they ask is answered.
-import { AbortError, ProtocolViolation } from '../errors.js';
+import { AbortError, ProtocolViolation, wordsOf } from '../errors.js';
 import { isObject } from '../results.js';
 import { Slots } from '../slots.js';
 import { Answering, HANDLERS } from './answering.js';
@@ -14,6 +14,8 @@ const CLIENT = { name: 'flowcage-node', version: '0.1.0' };
 // A part of the requests that may be unanswered at once is not for waiting, which takes as long as a run does.
 const WAITING_PART = 0.9;
 const CLOSE_GRACE_MS = 10_000;
+// Characters of why a run was aborted: a reason that is too long to be sent would leave the run going on.
+const MOST_REASON = 1000;
 
 export class Host {
   #link;
@@ -175,7 +177,7 @@ export class Host {
   }
 
   async #untilAborted(run, signal) {
-    const abort = () => { run.cancel(reasonOf(signal)).catch(() => {}); };
+    const abort = () => { run.cancel(wordsOf(signal.reason).slice(0, MOST_REASON)).catch(() => {}); };
     signal?.addEventListener('abort', abort, { once: true });
     try {
       if (signal?.aborted) abort();
@@ -217,10 +219,6 @@ function requireInfo(info) {
 
 function aborted(signal) {
   return Object.assign(new AbortError('the run was aborted', { cause: signal.reason }), { childAlive: false });
-}
-
-function reasonOf({ reason }) {
-  return reason instanceof Error ? reason.message : String(reason ?? '');
 }
 
 function within(ms, promise) {

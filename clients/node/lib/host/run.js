@@ -1,5 +1,5 @@
 // A run that a host carries out.
-import { HandlerFailed } from '../errors.js';
+import { HandlerFailed, wordsOf } from '../errors.js';
 import { Events } from './events.js';
 import { completed, requireOutcome } from './outcomes.js';
 
@@ -55,7 +55,7 @@ export class HostRun {
     try {
       this.#onEvent?.(event);
     } catch (cause) {
-      this.#failure = new HandlerFailed(`a listener threw: ${cause?.message ?? cause}`, { cause });
+      this.#failure = new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
       this.cancel('a listener threw').catch(() => {}); // it has ended before
     }
   }
