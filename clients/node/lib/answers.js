@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 
 import { HandlerFailed, ProtocolViolation, RequestRejected, WorkflowFailed, WorkflowStalled, wordsOf } from './errors.js';
+import { Present } from './lines.js';
 import { Slots } from './slots.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -106,7 +107,7 @@ export class Answers {
     if (typeof value === 'function' || typeof value === 'symbol') {
       throw new RequestRejected(`the host's answer cannot be sent: it is a ${typeof value}`);
     }
-    return { type: 'ok', value, budget: this.#budget && { ...this.#budget } };
+    return { type: 'ok', value: new Present(value), budget: this.#budget && { ...this.#budget } };
   }
 
   #answer(request) {

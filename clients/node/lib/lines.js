@@ -9,6 +9,8 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const MAX_DEPTH = 512;
 const MAX_VALUES = 1_000_000;
 
+const JSON_HAS_NOT = ['undefined', 'function', 'symbol'];
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Splits a byte stream into lines and never holds more than one capped line. */
@@ -61,6 +63,10 @@ export function parse(line, who) {
 
 /** The bytes of a message's line; throws CannotSend, which names what it is. */
 export function encode(what, message) {
+  for (const [name, value] of Object.entries(message.params ?? {})) {
+    // JSON.stringify would leave it out, and the reader would take what is absent for what was meant.
+    if (typeof value === 'function' || typeof value === 'symbol') throw new CannotSend(`${what}: ${name} is a ${typeof value}`);
+  }
   let line;
   try {
     line = Buffer.from(`${JSON.stringify(message)}\n`);
@@ -70,6 +76,20 @@ export function encode(what, message) {
   const excess = whyTooMuch(line);
   if (excess) throw new CannotSend(`${what}: ${excess}`);
   return line;
+}
+
+/** A member of a message that is never left out: where JSON has nothing for the value, it is null. */
+export class Present {
+  #value;
+
+  constructor(value) {
+    this.#value = value;
+  }
+
+  toJSON(key) {
+    const value = typeof this.#value?.toJSON === 'function' ? this.#value.toJSON(key) : this.#value;
+    return JSON_HAS_NOT.includes(typeof value) ? null : value;
+  }
 }
 
 /** Why a text has too much structure to be parsed; undefined if it has not. */

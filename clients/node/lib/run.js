@@ -158,16 +158,13 @@ class Run {
     if (call.type !== 'log' && call.type !== 'phase' && !onOther) {
       throw new ProtocolViolation(`the child made a call of an unknown type: ${call.type.slice(0, 40)}`);
     }
+    if (call.type === 'log') this.#keep('logs', call.values);
+    if (call.type === 'phase') this.#keep('phases', call.name);
+    const failed = (cause) => new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
     try {
-      if (call.type === 'log') {
-        this.#keep('logs', call.values);
-        onLog?.(call.values);
-      } else if (call.type === 'phase') {
-        this.#keep('phases', call.name);
-        onPhase?.(call.name, call.options ?? {});
-      } else onOther(call);
+      heardBy(call, { onLog, onPhase, onOther })?.catch?.((cause) => this.#child.fail(failed(cause)));
     } catch (cause) {
-      throw new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
+      throw failed(cause);
     }
   }
 
@@ -198,6 +195,13 @@ function requirePossible({ stalled, more, state }, outstanding, isFailing) {
 /** A child that has seen source may be compromised: a correct one does not refuse messages that keep the contract. */
 function believed(error) {
   return error instanceof RunRefused ? new ProtocolViolation(error.message, { cause: error }) : error;
+}
+
+/** What the listener returns: an async one a promise. */
+function heardBy(call, { onLog, onPhase, onOther }) {
+  if (call.type === 'log') return onLog?.(call.values);
+  if (call.type === 'phase') return onPhase?.(call.name, call.options ?? {});
+  return onOther(call);
 }
 
 async function lastOf(replies) {

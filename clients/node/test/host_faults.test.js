@@ -114,6 +114,8 @@ const ANSWERS = {
   'undefined is null': [() => undefined, { value: null }],
   'what it has cost is told': [() => new AgentAnswer({ value: 1, costUsd: 2, usage: { input: 3 } }), { value: 1, costUsd: 2, usage: { input: 3 } }],
   'text is told as text': [() => new AgentAnswer({ text: '{}' }), { text: '{}' }],
+  'what JSON makes nothing of is null': [() => ({ toJSON() {} }), { value: null }],
+  'what makes its own JSON is that': [() => new AgentAnswer({ value: new Date(0) }), { value: '1970-01-01T00:00:00.000Z' }],
   'an answer of nothing is null': [() => new AgentAnswer({ costUsd: 1 }), { value: null, costUsd: 1 }],
 };
 for (const [name, [agent, result]] of Object.entries(ANSWERS)) {
@@ -122,6 +124,20 @@ for (const [name, [agent, result]] of Object.entries(ANSWERS)) {
     await host;
     fake.say(fake.request('agent.ask', asked()));
     assert.deepEqual((await fake.heardOf(({ id, method }) => id === 1 && !method)).result, result);
+  });
+}
+
+for (const [name, [found, result]] of Object.entries({
+  'undefined is null': [{ value: undefined }, { value: null }],
+  'what JSON makes nothing of is null': [{ value: { toJSON() {} } }, { value: null }],
+  'a source goes before a value': [{ source: 's', value: 1 }, { source: 's' }],
+})) {
+  test(`a workflow is found: ${name}`, async (t) => {
+    const { fake, host } = await fakeHost(t, {}, { workflow: () => found });
+    await host;
+    fake.say(fake.request('workflow.get', { rootRunId: 'r', ref: 'w' }));
+    const answer = await fake.heardOf(({ id, method }) => id === 1 && !method);
+    assert.deepEqual(Object.fromEntries(Object.keys(result).map((name) => [name, answer.result[name]])), result);
   });
 }
 
@@ -291,18 +307,20 @@ test('aborting a run cancels it, and says so when it has ended', async (t) => {
   assert.equal(fake.heard.filter(({ method }) => method === 'run.start').length, 1);
 });
 
-for (const [name, thrown, words] of [['an error', new Error('deaf'), /deaf/], ['a symbol', Symbol('deaf'), /deaf/]]) {
-  test(`a listener that throws ${name} ends the run`, async (t) => {
+for (const [name, onEvent] of Object.entries({
+  'throws an error': throws(new Error('deaf')), 'throws a symbol': throws(Symbol('deaf')), 'is async and rejects': async () => { throw new Error('deaf'); },
+})) {
+  test(`a listener that ${name} ends the run`, async (t) => {
     const { fake, host } = await fakeHost(t, { ...RUN, 'run.cancel': ({ runId }, own) => {
       const wait = own.heard.find(({ method }) => method === 'run.wait');
       own.say({ id: wait.id, result: ended({ verdict: 'cancelled', error: { kind: 'cancelled', message: 'x', childAlive: true } }) });
       return { runId, done: 'ended' };
     } });
-    const run = await (await host).start('return 1', { onEvent: throws(thrown) });
+    const run = await (await host).start('return 1', { onEvent });
     await fake.heardOf(({ method }) => method === 'run.wait');
     const event = { method: 'run.event', params: { runId: 'r', event: { type: 'log', runId: 'r' } } };
     fake.say(event, event);
-    await assert.rejects(run.outcome(), (error) => error instanceof HandlerFailed && words.test(error.message));
+    await assert.rejects(run.outcome(), (error) => error instanceof HandlerFailed && /deaf/.test(error.message));
   });
 }
 
@@ -324,6 +342,7 @@ test('wrong use is refused before anything is sent', async (t) => {
   await assert.rejects(async () => opened.run('return 1', { maxAgent: 1 }), /there is no option maxAgent/);
   await assert.rejects(async () => opened.run('return 1', { agent: () => 1 }), /give one to Host.open/);
   await assert.rejects(async () => opened.start('return 1', { args: 1n }), /BigInt/);
+  await assert.rejects(async () => opened.start('return 1', { args: () => 1 }), /args is a function/);
   const run = await opened.start('return 1');
   assert.throws(() => run[Symbol.asyncIterator](), /events: true/);
   assert.equal(fake.heard.filter(({ method }) => method === 'run.start').length, 1);

@@ -162,6 +162,18 @@ test('a listener that throws ends the run', async () => {
   await assert.rejects(run('log(1)', { ...spawned(), onLog }), flowcage.HandlerFailed);
 });
 
+test('an async listener that rejects ends the run', async () => {
+  const onLog = async () => { throw new Error('full'); };
+  const agent = (prompt, options, { signal }) => new Promise((_, reject) => { signal.addEventListener('abort', () => reject(signal.reason)); });
+  await assert.rejects(run("log(1); return agent('x')", { ...spawned(), onLog, agent }), flowcage.HandlerFailed);
+});
+
+test('what JSON makes nothing of is null, and as args it cannot be sent', async () => {
+  const agent = () => ({ toJSON() {} });
+  assert.equal((await run("return agent('x')", { ...spawned(), agent })).result, null);
+  await assert.rejects(run('return 1', { ...spawned(), args: () => 1 }), flowcage.CannotSend);
+});
+
 const UNSENDABLE = {
   'a cycle': () => { const a = []; a.push(a); return a; },
   'a BigInt': () => 1n,

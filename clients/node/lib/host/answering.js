@@ -1,5 +1,6 @@
 // Answers the host's requests with the program's handlers, each of which hears by its signal when nobody waits any more.
 import { CannotSend, ProtocolViolation, RequestRejected, wordsOf } from '../errors.js';
+import { Present } from '../lines.js';
 import { isObject } from '../results.js';
 
 const OUR_ERROR = -32000;
@@ -109,7 +110,8 @@ function resultOf(name, value) {
 /** A workflow is a source; a result without one is wrapped, `{ value }`. */
 function workflowOf(value) {
   if (typeof value === 'string') return { source: value };
-  if (isObject(value) && (typeof value.source === 'string' || 'value' in value)) return value;
+  if (isObject(value) && typeof value.source === 'string') return value;
+  if (isObject(value) && 'value' in value) return { value: sendable(value.value) };
   throw new TypeError('a workflow handler returns a source, { source, sourceName } or { value }');
 }
 
@@ -117,7 +119,7 @@ function sendable(value) {
   if (typeof value === 'function' || typeof value === 'symbol') {
     throw new RequestRejected(`the answer cannot be sent: it is a ${typeof value}`);
   }
-  return value ?? null; // JSON has no undefined
+  return new Present(value);
 }
 
 function failureOf(error) {

@@ -53,11 +53,16 @@ export class HostRun {
     this.#events?.push(event);
     if (this.#failure) return;
     try {
-      this.#onEvent?.(event);
+      this.#onEvent?.(event)?.catch?.((cause) => this.#fail(cause)); // an async one returns a promise
     } catch (cause) {
-      this.#failure = new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
-      this.cancel('a listener threw').catch(() => {}); // it has ended before
+      this.#fail(cause);
     }
+  }
+
+  #fail(cause) {
+    if (this.#failure) return;
+    this.#failure = new HandlerFailed(`a listener threw: ${wordsOf(cause)}`, { cause });
+    this.cancel('a listener threw').catch(() => {}); // it has ended before
   }
 
   /** For the host: there is nothing more to hear. */
