@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -97,29 +99,38 @@ def run_to_end_or_signal(
         signals: others than these two; a service ends by SIGINT as by SIGTERM.
 
     Raises:
-        Terminated: by one of them.
+        Terminated: by one of them. Further ones changed nothing.
     """
     received: list[int] = []
 
-    async def watch(scope: trio.CancelScope) -> None:
-        with trio.open_signal_receiver(*signals) as coming:
-            async for number in coming:
-                received.append(number)
-                scope.cancel(reason=HOST_SHUTDOWN)
-
     async def main() -> T:
-        failure: FlowcageError | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch, nursery.cancel_scope)
-            try:
+        try:
+            with _cancelled_by(signals, received):
                 result = await function()
-            except FlowcageError as error:  # raised outside the nursery, which would wrap it in a group
-                failure = error
-            nursery.cancel_scope.cancel()
+        except FlowcageError:
+            if not received:
+                raise
         if received:
             raise Terminated(received[0])
-        if failure is not None:
-            raise failure
         return result
 
     return run_to_end(main)
+
+
+@contextmanager
+def _cancelled_by(signals: Sequence[signal.Signals], received: list[int]) -> Iterator[None]:
+    """Cancel the block by the first of these signals; a second one does nothing, also while it is left."""
+    token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
+    cancel = partial(scope.cancel, reason=HOST_SHUTDOWN)
+
+    def hear(number: int, _frame: object) -> None:
+        received.append(number)
+        token.run_sync_soon(cancel, idempotent=True)
+
+    before = {number: signal.signal(number, hear) for number in signals}
+    try:
+        with scope:
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_the_end_removes_the_socket_and_the_children(path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         peer.rest()
         assert process.wait() == 128 + signal.SIGTERM
+        assert not path.exists()
+        assert not any(each.is_running() for each in below)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_after_the_first_change_nothing(path: Path, number: signal.Signals) -> None:
+    with listening(path) as process:
+        at_work(path, "continue")
+        below = descendants(process)
+        while process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.002)
+        assert process.returncode == 128 + number
         assert not path.exists()
         assert not any(each.is_running() for each in below)
 

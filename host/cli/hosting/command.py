@@ -86,6 +86,8 @@ def _until_told_to_end(settings: Settings, store: Path | None, listener: Any) ->
     try:
         run_to_end_or_signal(lambda: _serve(settings, store, listener), signals)
     except Terminated as ended:
+        for each in signals:  # the socket is still to be removed
+            signal.signal(each, signal.SIG_IGN)
         fail(128 + ended.number, f"ended by {ended}")
 
 
