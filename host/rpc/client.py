@@ -8,10 +8,12 @@ read is asked for nothing more.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import trio
 
+from flowcage.host.durable.errors import AlreadyThere
 from flowcage.host.events.records import Event, Gap
 from flowcage.host.events.stream import EventStream
 from flowcage.host.rpc import handlers
@@ -25,6 +27,7 @@ from flowcage.protocol.envelope import Answer, Incoming, Refused, TooLong
 from flowcage.schemas.validate import host_error
 
 MOST_OPEN = 1_000
+_LONG_AT_ONCE = 4
 # After the client has closed its side: for answers to what it had asked.
 LAST_WORDS_SECONDS = 5.0
 # What is asked for after one of these is carried out after it, though answers come in any order.
@@ -32,8 +35,10 @@ _STARTS = frozenset({"run.start", "run.attach", "run.resume"})
 _LOG = logger("rpc")
 
 Params: TypeAlias = dict[str, Any]
+# Makes a result that may be long, when there is room to write it: few wait for a client that does not read.
+Late: TypeAlias = Callable[[], Awaitable[Params]]
 # Carries a request out: its result, and what is to be done once that is sent.
-Method: TypeAlias = Callable[["Client", Params], Awaitable[tuple[Params, Callable[[], None] | None]]]
+Method: TypeAlias = Callable[["Client", Params], Awaitable[tuple[Params | Late, Callable[[], None] | None]]]
 
 
 class Client:
@@ -70,6 +75,7 @@ class Client:
         self._methods = methods
         self._runs_of = runs_of
         self._open = self._streams = 0
+        self._room = trio.CapacityLimiter(_LONG_AT_ONCE)
         self._none_open = trio.Event()
         self._is_closing = False
         self._begun: trio.Event | None = None  # set when what was asked to start is begun
@@ -182,26 +188,37 @@ class Client:
     async def _answer(
         self, asked: Incoming, before: trio.Event | None = None, begun: trio.Event | None = None
     ) -> None:
+        told: Params | Late | Exception
         after = None
         try:
             if before is not None:
                 await before.wait()
-            result, after = await self._carried_out(asked)
-            line = envelope.result(asked.id, strictjson.dumps(result))  # type: ignore[arg-type]
-            _require_sendable(line)
+            told, after = await self._carried_out(asked)
         except Exception as error:
-            line = error_line(asked.id, self._refusal(error, asked))
+            told = error
         if begun is not None:
             begun.set()
         try:
-            await self._wire.send(line)
+            async with self._room if callable(told) else nullcontext():
+                await self._wire.send(await self._line(asked, told))
         finally:
             if after is not None:
                 after()
             self._open -= 1
             self._none_open.set()
 
-    async def _carried_out(self, asked: Incoming) -> tuple[Params, Callable[[], None] | None]:
+    async def _line(self, asked: Incoming, told: Params | Late | Exception) -> bytes:
+        try:
+            if isinstance(told, Exception):
+                raise told
+            result = await told() if callable(told) else told
+            line = envelope.result(asked.id, strictjson.dumps(result))  # type: ignore[arg-type]
+            _require_sendable(line)
+        except Exception as error:
+            return error_line(asked.id, self._refusal(error, asked))
+        return line
+
+    async def _carried_out(self, asked: Incoming) -> tuple[Params | Late, Callable[[], None] | None]:
         if not self.is_ready and asked.method != "initialize":
             raise Refusal("invalid_state", f"{asked.method[:80]} before initialize")
         method = self._methods.get(asked.method)
@@ -214,7 +231,8 @@ class Client:
 
     def _refusal(self, error: Exception, asked: Incoming) -> Refusal:
         params = asked.params if isinstance(asked.params, dict) else {}
-        refusal = refusal_of(error, asked.method, str(params.get("runId", "")))
+        named = params.get("newRunId" if isinstance(error, AlreadyThere) else "runId")
+        refusal = refusal_of(error, asked.method, str(named or params.get("runId", "")))
         if refusal is None:
             _LOG.error("%s failed: %s", asked.method, reason_of(repr(error)))
             return Refusal("internal", f"internal error: {type(error).__name__}")

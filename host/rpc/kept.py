@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import trio
@@ -31,7 +32,7 @@ from flowcage.host.tenants.host import Host
 from flowcage.protocol.messages import MISSING, Missing
 
 if TYPE_CHECKING:
-    from flowcage.host.rpc.client import Client, Params
+    from flowcage.host.rpc.client import Client, Late, Params
     from flowcage.host.rpc.methods import Methods
 
 _OVER = ("ended", "diverged")
@@ -80,11 +81,15 @@ class Kept:
         return {"runs": found[:most], "next": cursor_of(found[most - 1]) if len(found) > most else None}
 
     async def outcome(self, run_id: str) -> dict[str, Any]:
+        """How a run has ended."""
+        return await trio.to_thread.run_sync(_outcome, await self._store.load(run_id))
+
+    async def wait(self, run_id: str) -> None:
         """Wait for the end of a run that this process does not have."""
         await self._summary(run_id)
         async for summary in changes(self._store, run_id):
             if summary.state in _OVER:
-                return await trio.to_thread.run_sync(_outcome, await self._store.load(run_id))
+                return
             if summary.state == "asleep" or not may_change(summary):  # nobody here wakes it
                 break
         why = f"no host has run {run_id} any more, or it is asleep; run.resume goes on with it"
@@ -108,7 +113,7 @@ class Kept:
 
     async def resume(
         self, methods: Methods, client: Client, params: Params
-    ) -> tuple[Params, Callable[[], None] | None]:
+    ) -> tuple[Params | Late, Callable[[], None] | None]:
         """Go on with a run, or say what that would reuse."""
         run_id = params["runId"]
         summary = await self._summary(run_id)
@@ -121,8 +126,7 @@ class Kept:
         chosen = run.options(options)
         if not params.get("start", False):
             run.ready.set()
-            told = await self._explained(run_id, way, params, chosen)
-            return {"runId": run_id, "way": way, "started": False, "explanation": told}, None
+            return partial(self._explained, run_id, way, params, chosen), None
         again = params.get("evenIfCancelled", False)
         if way == "resume":
             handle = await self.host.start_resume(
@@ -135,6 +139,10 @@ class Kept:
         return {"runId": new_id, "way": way, "started": True}, methods.begin(client, run, params)
 
     async def _explained(self, run_id: str, way: str, params: Params, options: Any) -> dict[str, Any]:
+        told = await self._explanation(run_id, way, params, options)
+        return {"runId": run_id, "way": way, "started": False, "explanation": told}
+
+    async def _explanation(self, run_id: str, way: str, params: Params, options: Any) -> dict[str, Any]:
         if way == "fork":
             given = _fork(params)
             found = await self.host.explain_fork(run_id, tenant=self._tenant, options=options, **given)

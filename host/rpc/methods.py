@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
 
 from flowcage.host.durable.errors import AlreadyThere
 from flowcage.host.rpc.checking import checked
-from flowcage.host.rpc.client import MOST_OPEN, Client, Method, Params
+from flowcage.host.rpc.client import MOST_OPEN, Client, Late, Method, Params
 from flowcage.host.rpc.kept import Kept
 from flowcage.host.rpc.problems import Refusal
 from flowcage.host.rpc.rows import part_of, row_of
@@ -116,17 +117,20 @@ class Methods:
             client.follow(run)
         return run.ready.set
 
-    async def run_wait(self, client: Client, params: Params) -> tuple[Params, None]:
+    async def run_wait(self, client: Client, params: Params) -> tuple[Late, None]:
         """Wait for the end of a run."""
         run = self._runs.get(params["runId"])
         if run is None:
-            outcome = await self._store(params["runId"]).outcome(params["runId"])
+            await self._store(params["runId"]).wait(params["runId"])
         else:
             await run.over.wait()
             if (told := run.told.get(client)) is not None:
                 await told.wait()
-            outcome = run.outcome
-        return {"runId": params["runId"], "outcome": outcome}, None
+        return partial(self._ended, params["runId"], run), None
+
+    async def _ended(self, run_id: str, run: RpcRun | None) -> Params:
+        outcome = await self._store(run_id).outcome(run_id) if run is None else run.outcome
+        return {"runId": run_id, "outcome": outcome}
 
     async def run_cancel(self, _client: Client, params: Params) -> tuple[Params, None]:
         """End a run."""
@@ -161,10 +165,13 @@ class Methods:
         run.attach(client)
         return {"runId": run_id, "state": "running"}, self.begin(client, run, params)
 
-    async def check(self, _client: Client, params: Params) -> tuple[Params, None]:
+    async def check(self, _client: Client, params: Params) -> tuple[Late, None]:
         """Say what is wrong with a source."""
+        return partial(self._checked, params), None
+
+    async def _checked(self, params: Params) -> Params:
         async with self._checks:
-            return await checked(params, self._settings.options.limits), None
+            return await checked(params, self._settings.options.limits)
 
     async def agent_remember(self, client: Client, params: Params) -> tuple[Params, None]:
         """Keep a note for a call at work."""
@@ -184,24 +191,32 @@ class Methods:
 
     # ---- of the store ------------------------------------------------------------------------
 
-    async def run_get(self, _client: Client, params: Params) -> tuple[Params, None]:
+    async def run_get(self, _client: Client, params: Params) -> tuple[Late, None]:
         """How a run stands."""
-        run = self._runs.get(params["runId"])
+        return partial(self._standing, params["runId"]), None
+
+    async def _standing(self, run_id: str) -> Params:
+        run = self._runs.get(run_id)
         if self._kept is not None:
-            return await self._kept.get(params["runId"], run), None
+            return await self._kept.get(run_id, run)
         if run is None:
-            raise _unknown(params["runId"])
+            raise _unknown(run_id)
         told: dict[str, Any] = {"run": row_of(run), "questions": []}
-        return told | ({"outcome": run.outcome} if run.over.is_set() else {}), None
+        return told | ({"outcome": run.outcome} if run.over.is_set() else {})
 
-    async def run_list(self, _client: Client, params: Params) -> tuple[Params, None]:
+    async def run_list(self, _client: Client, params: Params) -> tuple[Late, None]:
         """Some runs."""
-        if self._kept is not None:
-            return await self._kept.list(params, self._runs), None
-        rows = [row_of(run) for run in reversed(list(self._runs))]
-        return part_of(rows, params), None
+        return partial(self._listed, params), None
 
-    async def run_resume(self, client: Client, params: Params) -> tuple[Params, Callable[[], None] | None]:
+    async def _listed(self, params: Params) -> Params:
+        if self._kept is not None:
+            return await self._kept.list(params, self._runs)
+        rows = [row_of(run) for run in reversed(list(self._runs))]
+        return part_of(rows, params)
+
+    async def run_resume(
+        self, client: Client, params: Params
+    ) -> tuple[Params | Late, Callable[[], None] | None]:
         """Go on with a kept run, or explain that."""
         return await self._needed().resume(self, client, params)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -184,6 +185,22 @@ def test_a_client_that_reads_nothing_counts_as_gone() -> None:
         source = "for (;;) { log('x'.repeat(100000)); await SW.extra.sleep(1) }"
         peer.send(id=1, method="run.start", params={"source": source})
         assert peer.ended() == 0
+
+
+@pytest.mark.parametrize("method", ["run.wait", "run.get"])
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_answers_are_not_kept_for_a_client_that_does_not_read(
+    method: str, is_kept: bool, tmp_path: Path
+) -> None:
+    store = f"--store={tmp_path}/runs.db" if is_kept else "--no-store"
+    with piped(store, "--unread-timeout=1") as host:
+        host.greet()
+        host.ask("run.start", source="return 'x'.repeat(7e6)", runId="big")
+        host.outcome("big")
+        for _ in range(150):  # of 7 MB: 1,050 MB
+            host.begin(method, runId="big")
+        _, _, usage = os.wait4(host.process.pid, 0)
+        assert usage.ru_maxrss < 500_000  # KiB
 
 
 def test_a_run_beyond_the_queue_is_refused_at_once() -> None:
