@@ -127,16 +127,16 @@ def test_a_broken_handler_ends_the_run(host: Piped, reply: dict[str, Any], why: 
 
 
 def test_an_attempt_that_takes_too_long_is_cancelled_and_a_late_answer_is_dropped(host: Piped) -> None:
-    run = start(host, ASK, {"options": {"timeoutMs": 50}})
+    run = start(host, ASK, {"options": {"timeoutMs": 1000}})
     asked = host.asked()
-    assert 0 <= asked["params"]["deadlineSeconds"] <= 0.05
+    assert 0 <= asked["params"]["deadlineSeconds"] <= 1
     assert host.told("request.cancelled") == {"id": asked["id"], "reason": "timeout"}
     host.answer(asked, value="late")
     assert "timeoutMs" in host.outcome(run)["result"]
 
 
 def test_the_runs_own_time_for_agents_holds_as_well(host: Piped) -> None:
-    run = start(host, ASK, options={"agentTimeoutSeconds": 0.05})
+    run = start(host, ASK, options={"agentTimeoutSeconds": 1})
     asked = host.asked()
     assert host.told("request.cancelled") == {"id": asked["id"], "reason": "timeout"}
     assert "agentTimeoutSeconds" in host.outcome(run)["result"]
@@ -359,4 +359,4 @@ def seccomp_of(process: psutil.Process) -> str:
         told = Path(f"/proc/{process.pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):  # it was a part of the start, which is over
         return ""
-    return re.findall(r"(?m)^Seccomp:\s+(\d)$", told)[0]
+    return "".join(re.findall(r"(?m)^Seccomp:\s+(\d)$", told))

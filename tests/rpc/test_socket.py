@@ -183,6 +183,25 @@ def test_a_client_that_reads_nothing_holds_up_nobody_and_is_bounded(path: Path) 
         assert process.poll() is None
 
 
+def test_a_reader_that_is_slow_misses_events_and_never_the_last(path: Path) -> None:
+    text = (
+        "for (let i = 0; i < 20000; i++) { log('x'.repeat(500)); if (i % 1000 == 0) await sleep(1) } return 1"
+    )
+    with listening(path, "--no-store", "--unread-timeout=3600"):
+        slow, other = Connected(path), Connected(path)
+        other.greet()
+        slow.greet(events=True)
+        slow.ask("run.start", source=f"const sleep = SW.extra.sleep; {text}", runId="r")
+        slow.send(id=1, method="run.wait", params={"runId": "r"})
+        assert other.outcome("r")["verdict"] == "completed"  # before more is read
+        slow.reply(1)
+        events = [each["params"]["event"] for each in slow.seen if each.get("method") == "run.event"]
+        dropped = sum(each["dropped"] for each in events if each["type"] == "gap")
+        assert dropped > 0
+        assert events[-1]["type"] == "ended"
+        assert events[-1]["seq"] == dropped + sum(each["type"] != "gap" for each in events)
+
+
 @pytest.mark.usefixtures("host")
 def test_a_second_host_does_not_take_the_socket(path: Path) -> None:
     command = [str(FLOWCAGE), "host", "--no-store", f"--socket={path}"]
