@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--max-runs", type=click.IntRange(1, 100), default=50, show_default=True,
               help="Runs of the store that go on or sleep, above which none is started.")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Start nothing, and change no run.")
-@click.option("--tenant", help="Show the runs of this tenant alone.")
+@click.option("--tenant", help="Show the runs of this tenant alone, and begin none.")
 @click.option("--http", "address", metavar="[HOST:]PORT",
               help="Serve many clients at http://HOST:PORT/mcp, in place of the one on stdin and stdout; "
               "without HOST on loopback, port 0 takes a free one.")  # fmt: skip

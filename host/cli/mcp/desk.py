@@ -51,6 +51,13 @@ class Desk(NamedTuple):
     terms: Terms
     starts: Starts
 
+    def require_begins(self) -> None:
+        """Refuse to begin what would not be seen here. Raises `Problem`."""
+        self.runs.require_acts()
+        if self.runs.tenant:  # a run of the command is of the tenant ""
+            shown = f"this server shows the runs of tenant {self.runs.tenant!r} alone"
+            raise Problem(403, f"{shown}, and what it begins would be none; start one without --tenant")
+
     def workflow(self, given: dict[str, Any]) -> tuple[str, bytes]:
         """The workflow of a tool as a word of a command, and what that gets on stdin."""
         source, word = given.get("source"), given.get("workflow")

@@ -23,7 +23,8 @@ def desk_of(store: Store, path: Path, program: Sequence[str], given: dict[str, A
     runs = KeptRuns(store, given["tenant"], path, acts=not given["read_only"])
     terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
     resuming = Resuming(program, path, terms.way_words)
-    starts = Starts(runs, given["max_runs"])
+    of_all = KeptRuns(store, None, path, acts=runs.acts)  # whoever's they are, they are processes here
+    starts = Starts(of_all, given["max_runs"])
     return Desk(runs, Program(program), resuming, Sources(), path, terms, starts)
 
 

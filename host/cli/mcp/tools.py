@@ -53,7 +53,7 @@ async def _plan(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:
 
 
 async def _run(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:
-    desk.runs.require_acts()
+    desk.require_begins()
     word, stdin = desk.workflow(given)
     with desk.run_words(given) as words:
         command = ["run", "--detach", "--quiet", "--no-prompt", f"--store={desk.store}", *words, "--", word]
