@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from flowcage.host.terminal.text import tell
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
 STDIN = Path("-")
@@ -48,6 +49,8 @@ class InputFiles:
         """
         if path == STDIN:
             return self._read_stdin(what, most)
+        if _has_no_writer_perhaps(path):
+            tell(f"flowcage: {what} {path}: a named pipe; waiting for what is written to it")
         with path.open("rb") as file:
             self._read[_identity(os.fstat(file.fileno()))] = f"{what} {path}"
             return file.read(most + 1)
@@ -83,6 +86,14 @@ class InputFiles:
         with suppress(OSError):
             self._read[_identity(os.fstat(sys.stdin.fileno()))] = f"{what} -"
         return sys.stdin.buffer.read(most + 1)
+
+
+def _has_no_writer_perhaps(path: Path) -> bool:
+    """Whether it is a pipe with a name of its own; a shell has opened the other end of what <(…) names."""
+    try:
+        return stat.S_ISFIFO(os.stat(os.path.realpath(path)).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

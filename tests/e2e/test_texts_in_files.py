@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .command import Finished, flowcage
+from .command import DEADLINE, FLOWCAGE, Finished, flowcage
 
 MARK = b"\xef\xbb\xbf"
 
@@ -96,3 +98,32 @@ def test_a_reason_may_stand_in_a_file(folder: Path) -> None:
     assert flowcage("cancel", run_id, "--wait", "--reason", "@why", *store, cwd=folder).status == 0
     assert "no longer needed" in flowcage("show", run_id, *store, cwd=folder).stdout
     assert "--reason @none: cannot be read" in flowcage("cancel", run_id, "--reason", "@none", *store).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "pipe"),
+        ("graph", "pipe"),
+        ("run", "pipe", "--no-store", "--agent", "mock"),
+        ("run", "w.js", "--no-store", "--arg", "a=@pipe"),
+    ],
+    ids=" ".join,
+)
+def test_whoever_names_a_pipe_is_told_that_it_is_waited_for(folder: Path, words: tuple[str, ...]) -> None:
+    os.mkfifo(folder / "pipe")
+    command = subprocess.Popen([FLOWCAGE, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with command:
+        assert command.stderr is not None
+        first = command.stderr.readline().decode()
+        assert "pipe: a named pipe; waiting for what is written to it" in first
+        (folder / "pipe").write_text("export default 1")
+        command.communicate(timeout=DEADLINE)
+        assert command.returncode == 0
+
+
+def test_a_shells_substitution_is_not_told(folder: Path) -> None:
+    told = subprocess.run(
+        ["bash", "-c", f"{FLOWCAGE} check <(echo 'return 1')"], capture_output=True, cwd=folder, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, b"")
