@@ -276,3 +276,29 @@ def test_where_none_has_a_name_it_is_told_where_was_looked(tmp_path: Path) -> No
     done = flowcage("workflows", cwd=tmp_path)
     assert (done.status, done.stderr) == (0, "")
     assert "no workflow has a name here: looked in ., workflows, .flowcage/workflows" in done.stdout
+
+
+def test_where_no_child_can_be_started_names_are_listed_all_the_same(tmp_path: Path) -> None:
+    put(tmp_path, "workflows/a.js", "workflows/b.js", "workflows/b.mjs")
+    few = "ulimit -n 11; exec"  # what python and trio need, and no pipes beside
+    words = ["bash", "-c", f"{few} {FLOWCAGE} workflows --json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=DEADLINE, check=False)
+    found = {each["name"]: each for each in json.loads(done.stdout)["workflows"]}
+    assert (done.returncode, list(found), found["a"]["problem"]) == (0, ["a", "b"], None)
+    assert "ambiguous" in found["b"]["problem"]
+    assert b"no file can be read in a cage here, so only names are told: no child" in done.stderr
+
+
+def test_a_file_that_no_child_takes_leaves_the_others(tmp_path: Path) -> None:
+    put(tmp_path, "workflows/a.js")
+    # As JSON twice as long.
+    (tmp_path / "workflows" / "long.js").write_text("agent('x') //" + '"' * 5_000_000)
+    found = {
+        each["name"]: each["problem"]
+        for each in flowcage("workflows", "--json", cwd=tmp_path).json["workflows"]
+    }
+    assert found["a"] is None
+    assert found["long"].startswith("workflows/long.js:1:1: the workflow cannot be sent")
+    checked = flowcage("check", "workflows", "--json", cwd=tmp_path)
+    kinds = {each["file"]: [one["kind"] for one in each["findings"]] for each in checked.json["files"]}
+    assert (checked.status, kinds["workflows/long.js"]) == (1, ["limit"])

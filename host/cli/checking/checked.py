@@ -11,10 +11,11 @@ import trio
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.checking.sources import Source
-from flowcage.host.outcome.errors import RunError, WorkflowFailed
+from flowcage.host.outcome.errors import CannotSend, RunError, WorkflowFailed
 from flowcage.host.run.api import check_workflow
 from flowcage.host.workflows.beneath import relative_to
 from flowcage.host.workflows.siblings import ImportRefused, sibling_modules
+from flowcage.protocol.errors import LIMIT
 from flowcage.protocol.messages import Dialect, Finding, Missing
 
 _MOST_AT_ONCE = 8
@@ -112,7 +113,7 @@ async def _check(script: Source, dialect: Dialect, root: Path | None) -> list[Ch
         other = {} if refused.importer == name else {refused.importer: ""}  # read, and not kept
         return _by_file(script, (name, folder), (None, None, [found]), other)
     except RunError as error:
-        if exits.status(error) in (exits.OUR_FAULT, exits.USAGE):
+        if exits.status(error) == exits.OUR_FAULT:
             raise
         return _by_file(script, (name, folder), (None, None, [_refusal(error)]), modules)
     findings = () if isinstance(told.findings, Missing) else told.findings
@@ -146,6 +147,8 @@ def _by_file(
 
 def _refusal(error: RunError) -> Finding:
     """What a child refuses a source for, as a finding; at its beginning where it names no place."""
+    if isinstance(error, CannotSend):
+        return Finding(LIMIT, "error", str(error), 1, 1)
     if not isinstance(error, WorkflowFailed):
         return Finding(error.verdict.value, "error", str(error), 1, 1)
     line, column, name = (error.data.get(each) for each in ("line", "column", "sourceName"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,11 +15,13 @@ from flowcage.host.cli.names.places import hits, names, places
 from flowcage.host.cli.names.workflow_path import wrong_with
 from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.columns import aligned, one_line
-from flowcage.host.terminal.text import cut
+from flowcage.host.outcome.errors import RunError
+from flowcage.host.terminal.text import cut, message, tell
 from flowcage.host.workflows.names import MAX_NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from flowcage.host.cli.checking.checked import CheckedFile
+    from flowcage.host.cli.checking.sources import Source
 
 # Each is read in a cage of its own.
 _MOST = 200
@@ -72,7 +75,6 @@ def _listed(name: str) -> Listed:
 
 def _described(found: list[Listed]) -> list[Listed]:
     """The same with what the files say, which is read in cages; without files that are no workflows."""
-    from flowcage.host.cli.checking.checked import check_each
     from flowcage.host.cli.checking.sources import Source, is_workflow, sources
     from flowcage.host.cli.input_files import InputError
 
@@ -87,7 +89,7 @@ def _described(found: list[Listed]) -> list[Listed]:
             del told[each.path]  # scripts of all kinds lie in a working folder
         elif not each.problem:
             scripts.append(Source(each.path, text))
-    checked = to_the_end(lambda: check_each(scripts, "auto")) if scripts else []
+    checked = to_the_end(partial(_checked, scripts)) if scripts else []
     imported = {os.path.realpath(each.path) for _, *others in checked for each in others}
     for file, *_ in checked:
         if file.dialect is None and os.path.realpath(file.path) in imported:
@@ -95,6 +97,17 @@ def _described(found: list[Listed]) -> list[Listed]:
         else:
             told[file.path] = _told(told[file.path], file)
     return list(told.values())
+
+
+async def _checked(scripts: list[Source]) -> list[list[CheckedFile]]:
+    """What is found in these; nothing where this machine, or flowcage, can check none, which stderr tells."""
+    from flowcage.host.cli.checking.checked import check_each
+
+    try:
+        return await check_each(scripts, "auto")
+    except RunError as error:
+        tell(message(f"flowcage: no file can be read in a cage here, so only names are told: {error}"))
+        return []
 
 
 def _told(listed: Listed, checked: CheckedFile) -> Listed:
