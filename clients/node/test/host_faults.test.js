@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import {
   AbortError, AgentAnswer, AgentError, HandlerFailed, Host, HostGone, HostRefused, RequestRejected, RunError, ShareTooSmall, WorkflowFailed,
@@ -334,6 +335,48 @@ test('a reader who is slow misses events, and is told how many; the end it has',
   const types = [];
   for await (const event of run) types.push(event.type === 'gap' ? event.dropped : event.type);
   assert.deepEqual([types.length, types.slice(-3)], [10_002, ['log', 3, 'ended']]);
+});
+
+test('a reader is behind by no more than so many bytes', async (t) => {
+  const { fake, host } = await fakeHost(t, RUN);
+  const run = await (await host).start('return 1', { events: true });
+  const told = (type, text) => ({ method: 'run.event', params: { runId: 'r', event: { type, runId: 'r', text } } });
+  fake.say(...Array.from({ length: 500 }, () => told('log', 'x'.repeat(60_000))), told('ended'), fake.request('nothing', {}));
+  await fake.heardOf(({ id, method }) => id === 1 && !method);
+  let bytes = 0;
+  let gap;
+  for await (const event of run) {
+    bytes += event.text?.length ?? 0;
+    gap = event.type === 'gap' ? event : gap;
+  }
+  assert.ok(bytes > 16e6 && bytes < 17e6, `${bytes} bytes`);
+  assert.equal(bytes / 60_000 + gap.dropped, 500);
+});
+
+test('a run that is begun twice is heard by both, and one that has ended has no events', async (t) => {
+  const waits = [];
+  const { fake, host } = await fakeHost(t, { ...RUN, 'run.wait': (params, own, id) => {
+    waits.push(id);
+    return NOTHING;
+  } });
+  const read = async (run) => {
+    const types = [];
+    for await (const { type } of run) types.push(type);
+    return types;
+  };
+  const opened = await host;
+  const runs = [await opened.start('return 1', { key: 'k', events: true }), await opened.start('return 1', { key: 'k', events: true })];
+  const told = (type) => ({ method: 'run.event', params: { runId: 'r', event: { type, runId: 'r' } } });
+  const reading = Promise.all([...runs, runs[1]].map(read));
+  while (waits.length < 2) await turn();
+  const end = (id) => ({ id, result: ended({ verdict: 'completed', result: 1 }) });
+  fake.say(told('log'), told('ended'), ...waits.map(end));
+  const [first, second, same] = await reading;
+  assert.deepEqual([first, [...second, ...same].sort()], [['log', 'ended'], ['ended', 'log']]);
+  const late = await opened.start('return 1', { key: 'k', events: true });
+  while (waits.length < 3) await turn();
+  fake.say(end(waits[2]));
+  assert.deepEqual(await read(late), []);
 });
 
 test('wrong use is refused before anything is sent', async (t) => {

@@ -22,7 +22,7 @@ export class Host {
   #peer;
   #handlers;
   #answering;
-  #runs = new Map();
+  #runs = new Map(); // by id: a run may be begun twice, by its key
   #slots;
   #closing = null;
 
@@ -46,14 +46,14 @@ export class Host {
   constructor(link, options) {
     this.#link = link;
     this.#handlers = handlersIn(options);
-    this.#answering = new Answering((runId) => ({ ...this.#handlers, ...this.#runs.get(runId)?.handlers }));
+    this.#answering = new Answering((runId) => ({ ...this.#handlers, ...this.#runs.get(runId)?.at(-1).handlers }));
     this.#peer = new Peer(link, {
       requested: (id, method, params) => this.#answering.begin(id, method, params),
-      notified: (method, params) => this.#notified(method, params),
+      notified: (method, params, bytes) => this.#notified(method, params, bytes),
     });
     this.#answering.use(this.#peer);
     this.#peer.gone.then((error) => {
-      for (const run of this.#runs.values()) run.close(error);
+      for (const run of [...this.#runs.values()].flat()) run.close(error);
     });
   }
 
@@ -169,11 +169,17 @@ export class Host {
     return this.#request(method, params, ({ runId }) => {
       if (typeof runId !== 'string') throw new ProtocolViolation('the host began a run without an id');
       const run = new HostRun(this, runId, { handlers: handlersIn(options), onEvent, events });
-      this.#runs.set(runId, run);
-      const forget = () => { if (this.#runs.get(runId) === run) this.#runs.delete(runId); };
-      run.ended().then(forget, forget);
+      this.#runs.set(runId, [...this.#runs.get(runId) ?? [], run]);
+      run.ended().then(() => this.#over(run), (error) => this.#over(run, error));
       return run;
     });
+  }
+
+  #over(run, error) {
+    const others = this.#runs.get(run.runId).filter((other) => other !== run);
+    if (others.length > 0) this.#runs.set(run.runId, others);
+    else this.#runs.delete(run.runId);
+    run.close(error);
   }
 
   async #untilAborted(run, signal) {
@@ -189,11 +195,11 @@ export class Host {
     }
   }
 
-  #notified(method, params) {
+  #notified(method, params, bytes) {
     if (method === 'request.cancelled') this.#answering.cancel(params.id, params.reason);
     if (method !== 'run.event') return; // of a later version
     if (!isObject(params.event)) throw new ProtocolViolation('the host sent an event that is none');
-    this.#runs.get(params.runId)?.hear(params.event);
+    for (const run of this.#runs.get(params.runId) ?? []) run.hear(params.event, bytes);
   }
 
   #requireAnswered(options) {

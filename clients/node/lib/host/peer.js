@@ -88,7 +88,7 @@ export class Peer {
   #receive(chunk) {
     if (this.reason) return;
     try {
-      for (const line of this.#reader.feed(chunk)) this.#take(parse(line, 'the host'));
+      for (const line of this.#reader.feed(chunk)) this.#take(parse(line, 'the host'), line.length);
     } catch (cause) {
       // Whatever it is, the conversation cannot go on.
       this.fail(cause instanceof FlowcageError ? new HostGone(cause.message, { cause }) : cause);
@@ -96,13 +96,13 @@ export class Peer {
     }
   }
 
-  #take(message) {
+  #take(message, bytes) {
     if (!isObject(message) || message.jsonrpc !== '2.0') throw new ProtocolViolation('the host sent what is no JSON-RPC 2.0 message');
     const { id, method, params } = message;
     if (method === undefined) this.#settle(message);
     else if (typeof method !== 'string' || !isObject(params ?? {})) {
       throw new ProtocolViolation('the host sent a request without a method, or without members as its params');
-    } else if (id === undefined) this.#notified(method, params ?? {});
+    } else if (id === undefined) this.#notified(method, params ?? {}, bytes);
     else if (this.#requested(id, method, params ?? {}) === false) {
       // Of a later version.
       const data = { kind: 'failed' };

@@ -48,9 +48,9 @@ export class HostRun {
     return this.#events[Symbol.asyncIterator]();
   }
 
-  /** For the host: something happened. Where the listener throws, the run is ended. */
-  hear(event) {
-    this.#events?.push(event);
+  /** For the host: something happened, told in so many bytes. Where the listener throws, the run is ended. */
+  hear(event, bytes) {
+    this.#events?.push(event, bytes);
     if (this.#failure) return;
     try {
       this.#onEvent?.(event)?.catch?.((cause) => this.#fail(cause)); // an async one returns a promise
