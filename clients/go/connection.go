@@ -226,9 +226,11 @@ func endOfString(text []byte, start int) int {
 	return len(text)
 }
 
-func shorten(text string) string {
-	if len(text) > 40 {
-		return strings.ToValidUTF8(text[:40], "")
+func shorten(text string) string { return cut(text, 40) }
+
+func cut(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "")
 	}
 	return text
 }

@@ -39,7 +39,7 @@ type Host struct {
 	closeOnce sync.Once
 
 	mutex sync.Mutex
-	runs  map[string]*HostRun
+	runs  map[string][]*HostRun // by id: a run may be begun twice, by its key
 }
 
 // OpenHost starts or reaches a host and agrees with it on the version. Close must follow. The context is that of opening.
@@ -50,7 +50,7 @@ func OpenHost(ctx context.Context, options HostOptions) (*Host, error) {
 		return nil, hostGone("there is no host", err)
 	}
 	host := &Host{
-		session: newSession(link), options: options, runs: map[string]*HostRun{},
+		session: newSession(link), options: options, runs: map[string][]*HostRun{},
 		waits: make(chan struct{}, 1), others: make(chan struct{}, 1),
 	}
 	host.session.handle, host.session.notified = host.handle, host.notified
@@ -230,8 +230,10 @@ func (h *Host) notified(method string, params json.RawMessage) error {
 		return hostViolation("sent an event that is none: %.100s", params)
 	}
 	event.Raw = told.Event
-	if run := h.runOf(told.RunID); run != nil && run.events != nil {
-		run.events.push(event)
+	for _, run := range h.runsOf(told.RunID) {
+		if run.events != nil {
+			run.events.push(event)
+		}
 	}
 	return nil
 }
@@ -241,16 +243,31 @@ func (h *Host) handlersOf(params json.RawMessage) Handlers {
 		RootRunID string `json:"rootRunId"`
 	}
 	_ = json.Unmarshal(params, &of)
-	if run := h.runOf(of.RootRunID); run != nil {
-		return run.handlers.over(h.options.Handlers)
+	if runs := h.runsOf(of.RootRunID); len(runs) > 0 {
+		return runs[len(runs)-1].handlers.over(h.options.Handlers)
 	}
 	return h.options.Handlers
 }
 
-func (h *Host) runOf(id string) *HostRun {
+func (h *Host) runsOf(id string) []*HostRun {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	return h.runs[id]
+}
+
+// forget makes a run unknown. It makes another list, for whoever goes through the one that there is.
+func (h *Host) forget(run *HostRun) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	var others []*HostRun
+	for _, other := range h.runs[run.ID] {
+		if other != run {
+			others = append(others, other)
+		}
+	}
+	if h.runs[run.ID] = others; others == nil {
+		delete(h.runs, run.ID)
+	}
 }
 
 func terminate(link Link) {

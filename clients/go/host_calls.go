@@ -273,7 +273,8 @@ func failureOf(err error) map[string]any {
 	case errors.As(err, &rejection):
 		return map[string]any{"code": ours, "message": string(rejection), "data": map[string]any{"kind": "rejected"}}
 	}
-	return map[string]any{"code": ours, "message": err.Error(), "data": map[string]any{"kind": "fault"}}
+	// Told as a fault however long it is.
+	return map[string]any{"code": ours, "message": cut(err.Error(), mostWords), "data": map[string]any{"kind": "fault"}}
 }
 
 func (f *AgentFailure) data() any {

@@ -113,7 +113,7 @@ func (h *Host) know(run *HostRun, result json.RawMessage) error {
 	}
 	run.ID = begun.RunID
 	h.mutex.Lock()
-	h.runs[run.ID] = run
+	h.runs[run.ID] = append(h.runs[run.ID], run)
 	h.mutex.Unlock()
 	h.session.handlers.Add(1)
 	if run.events != nil {
@@ -137,11 +137,7 @@ func (r *HostRun) follow() {
 		err = hostViolation("told the end of a run by %.100s", text)
 	}
 	r.outcome, r.err = ended.Outcome, err
-	r.host.mutex.Lock()
-	if r.host.runs[r.ID] == r {
-		delete(r.host.runs, r.ID)
-	}
-	r.host.mutex.Unlock()
+	r.host.forget(r)
 	if r.events != nil {
 		r.events.close()
 		<-r.events.done

@@ -13,6 +13,7 @@ import (
 const (
 	mostLinesWaiting = 64
 	readBytes        = 64 << 10
+	mostWords        = 10_000 // bytes of an error whose words are not the handler's
 )
 
 // asked is a request of the host.
@@ -324,7 +325,7 @@ func (s *session) reply(ctx context.Context, request *asked) {
 	}
 	line, err := s.line(reply)
 	if err != nil {
-		rejection := Rejection("the answer cannot be sent: " + err.Error())
+		rejection := Rejection("the answer cannot be sent: " + cut(err.Error(), mostWords))
 		line, _ = s.line(map[string]any{"jsonrpc": "2.0", "id": request.id, "error": failureOf(rejection)})
 	}
 	_ = s.send(ctx, line) // of a host that is gone everybody is told

@@ -160,12 +160,67 @@ func TestAnAnswerThatCannotBeSentRejectsItsCall(t *testing.T) {
 		if call.Prompt == "long" {
 			return &AgentAnswer{Value: strings.Repeat("x", host.Info.MaxMessageBytes)}, nil
 		}
+		if call.Prompt == "wordy" {
+			return &AgentAnswer{Value: wordy(host.Info.MaxMessageBytes)}, nil
+		}
 		return &AgentAnswer{Value: func() {}}, nil
 	}})
-	source := "export default Promise.all(['long', 'odd'].map((p) => agent(p).catch((error) => error.message)))"
+	source := "export default Promise.all(['long', 'odd', 'wordy'].map((p) => agent(p).catch((error) => error.message)))"
 	outcome, err := host.Run(context.Background(), Workflow{Source: source})
-	if err != nil || strings.Count(string(outcome.Result), "cannot be sent") != 2 {
+	if err != nil || strings.Count(string(outcome.Result), "cannot be sent") != 3 {
 		t.Fatal(outcome, err)
+	}
+}
+
+// wordy is no JSON, for a reason of so many bytes.
+type wordy int
+
+func (w wordy) MarshalJSON() ([]byte, error) { return nil, errors.New(strings.Repeat("x", int(w))) }
+
+func TestABrokenHandlerIsToldAsOneHoweverLongItsErrorIs(t *testing.T) {
+	var host *Host
+	host = openHost(t, Handlers{Agent: func(context.Context, *AgentCall) (*AgentAnswer, error) {
+		return nil, errors.New(strings.Repeat("x", host.Info.MaxMessageBytes))
+	}})
+	outcome, err := host.Run(context.Background(), Workflow{Source: "return agent('x')"})
+	if outcome == nil || outcome.Verdict != "host_fault" {
+		t.Fatal(outcome, err)
+	}
+}
+
+func TestARunThatIsBegunTwiceByItsKeyIsHeardByBoth(t *testing.T) {
+	goOn := make(chan struct{})
+	options := HostOptions{Command: flowcageHost(t, "--store", t.TempDir()+"/runs.db")}
+	options.Handlers.Agent = func(context.Context, *AgentCall) (*AgentAnswer, error) {
+		<-goOn
+		return &AgentAnswer{Value: 1}, nil
+	}
+	ctx := context.Background()
+	host, err := OpenHost(ctx, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	var heard [2][]string
+	var runs [2]*HostRun
+	for number := range runs {
+		number := number
+		hear := Heard{OnEvent: func(event Event) { heard[number] = append(heard[number], event.Type) }}
+		workflow := Workflow{Source: "return agent('x')", Key: "k", Heard: hear}
+		if runs[number], err = host.Start(ctx, workflow); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(goOn)
+	for _, run := range runs {
+		if _, err := run.Wait(ctx); err != nil || run.ID != runs[0].ID {
+			t.Fatal(err, run.ID)
+		}
+	}
+	for _, each := range heard {
+		if said := strings.Join(each, " "); !strings.HasSuffix(said, "agent_completed ended") {
+			t.Error(heard)
+		}
 	}
 }
 
