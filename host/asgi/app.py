@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 from flowcage.host.asgi import beginning, going_on
 from flowcage.host.asgi.ending import is_ending
 from flowcage.host.asgi.events import Place, events_of
+from flowcage.host.asgi.ids import known_id, own_id
 from flowcage.host.asgi.results import result_of
 from flowcage.host.asgi.side import AnyHost, side_of
 from flowcage.host.asgi.submission import options_with, submission_of
@@ -147,6 +148,9 @@ class RunRoutes:
                 raise TypeError(f"tenant_of must give the name of a tenant, or None, not {tenant!r}")
             if self._is_closing:
                 raise HostClosing
+            if (run_id := request.path_params.get("run")) is not None:
+                found = partial(known_id, self._runs_of(tenant), run_id)
+                request.path_params["run"] = await self._side.call(found)
             return await endpoint(request, tenant)
 
         return answered
@@ -171,6 +175,8 @@ class RunRoutes:
     async def _begin(self, request: Request, tenant: str) -> Any:
         given, options = await self._asked(request)
         asked = submission_of(given, self._side.host.options(None, None, options))
+        if asked.run_id is not None:
+            asked = asked._replace(run_id=own_id(tenant, asked.run_id))
         if request.query_params.get("wait", "false") not in ("false", "0"):
             return await beginning.carry_out(self._side, tenant, asked, options, request)
         return _accepted(request, await beginning.start(self._side, tenant, asked, options))

@@ -36,6 +36,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"source": "", "metadata": "x"}, "metadata: expected an object"),
     ({"source": "", "runId": "../x"}, "run_id"),
     ({"source": "", "runId": ""}, "run_id"),
+    ({"source": "", "runId": "x" * 81}, "runId: at most 80"),
     ({"source": "", "sourceName": 3}, "sourceName: expected a text"),
     ({"source": "", "key": ""}, "key must have"),
 ]
