@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ import anyio
 from starlette.requests import Request
 from starlette.types import Receive
 
+from flowcage.host.asgi.ending import is_ending
 from flowcage.host.asgi.side import Side
 from flowcage.host.asgi.submission import Submission
 from flowcage.host.outcome.ending import failure_to_json
-from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.outcome.errors import FlowcageError, HostClosing, RunError
 from flowcage.host.run.options import RunOptions
 from flowcage.host.tenants.named_runs import RunIdInUse
 from flowcage.host.ui.api.problems import Problem, problem_of
@@ -38,6 +40,7 @@ async def carry_out(
 
     Raises:
         Problem: it has no result.
+        HostClosing: the server has no more time for it.
     """
     if asked.key is not None:
         raise Problem(422, "key: a run that its client waits for has none; leave ?wait out")
@@ -50,6 +53,10 @@ async def carry_out(
             )
     except RunError as error:
         raise _told(error) from error
+    except asyncio.CancelledError:
+        if not is_ending():
+            raise
+        raise HostClosing from None  # uvicorn would answer with 500, and a traceback in the log
     return outcome.to_json()
 
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import httpx
@@ -26,10 +28,10 @@ PROGRAM = PAGE.partition("```python\n")[2].partition("```")[0]
 
 
 @contextmanager
-def served(folder: Path, loop: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(folder: Path, loop: str, *words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The program of the page, as the page says that it is served."""
     (folder / "service.py").write_text(PROGRAM)
-    command = [sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--loop", loop]
+    command = [sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--loop", loop, *words]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
@@ -59,8 +61,22 @@ def test_the_program_of_the_page_is_a_service(tmp_path: Path, loop: str) -> None
             _end(process)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_that_waits_longer_than_the_server_is_told_so(tmp_path: Path, loop: str) -> None:
+    head = {"authorization": "Bearer s3cret"}
+    with served(tmp_path, loop, "--timeout-graceful-shutdown", "1") as (base, process), ThreadPool(1) as pool:
+        body = {"source": "await SW.extra.sleep(1e9)"}
+        post = partial(httpx.post, f"{base}/v1/runs?wait", json=body, headers=head, timeout=DEADLINE)
+        waiting = pool.apply_async(post)
+        while not httpx.get(f"{base}/v1/statistics", headers=head, timeout=DEADLINE).json()["running"]:
+            pass
+        _end(process)
+        got = waiting.get(DEADLINE)
+        assert (got.status_code, got.headers["retry-after"]) == (503, "5")
+
+
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ctrl-C: a stream that is open does not hold it up."""
+    """Ctrl-C: a stream that is open does not hold it up, and nobody has a traceback."""
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=DEADLINE)
