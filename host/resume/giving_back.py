@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import trio
 
@@ -14,10 +16,41 @@ from flowcage.host.durable.ticket import Ticket
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 
+T = TypeVar("T")
+
 # For the last commit of a run whose host was told to end.
 LAST_COMMIT_SECONDS = 10.0
 # The kind of a diagnostic: a result was told that no store has.
 END_NOT_KEPT = "end_not_kept"
+
+
+async def to_its_end(work: Callable[[], Awaitable[T]]) -> T:
+    """Carry out what is better not broken off: where it is cancelled, it has `LAST_COMMIT_SECONDS` more.
+
+    Raises:
+        trio.Cancelled: that was too short.
+    """
+    scope = trio.CancelScope(shield=True)
+    failure: Exception | None = None
+
+    async def hurry() -> None:
+        with suppress(trio.Cancelled):
+            await trio.sleep_forever()
+        scope.deadline = trio.current_time() + LAST_COMMIT_SECONDS
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hurry)
+        with scope:
+            try:
+                result = await work()
+            except Exception as error:  # raised outside the nursery, which would wrap it in a group
+                failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if scope.cancelled_caught:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    return result
 
 
 async def give_back(store: Store, run_id: str, epoch: int, before: Ending | None) -> None:

@@ -20,7 +20,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded, RunCancelled
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
-from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS
+from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, to_its_end
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.resume.sleep.asleep import Asleep, end_sleeper
 from flowcage.host.resume.sleep.outcomes import outcome_of
@@ -94,8 +94,7 @@ class Handles:
         self._require_unused(asked)
         turn = self._scheduler.enter(asked.tenant)
         try:
-            with trio.CancelScope(shield=True):  # it is kept, or it is not
-                kept, options = await kept_by(self._store, asked, key)
+            kept, options = await to_its_end(lambda: kept_by(self._store, asked, key))
         except StartedBefore as before:
             self._scheduler.leave(turn, begun=False)
             return self._join(asked._replace(run_id=before.run_id))
