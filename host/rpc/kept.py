@@ -182,7 +182,9 @@ def _outcome(record: RunRecord) -> dict[str, Any]:
         ended: Outcome = outcome_of(record)
     except RunCancelled as error:
         assert record.ending is not None
-        return outcomes.interrupted(run_id, record.ending.verdict, str(error), None)
+        asked = record.summary.cancel
+        why = f"{outcomes.CANCELLED}: {asked.reason}" if asked is not None and asked.reason else str(error)
+        return outcomes.interrupted(run_id, record.ending.verdict, why, None)
     except FlowcageError as error:
         return outcomes.failed(run_id, error, None, None)
     return outcomes.completed(ended)

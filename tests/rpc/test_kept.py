@@ -122,6 +122,7 @@ def test_a_run_that_was_cancelled_is_gone_on_with_where_that_is_said(host: Piped
     host.asked()
     assert host.ask("run.cancel", runId=run, reason="enough")["done"] == "ended"
     assert host.ask("run.get", runId=run)["run"]["cancelReason"] == "enough"
+    assert host.ask("run.get", runId=run)["outcome"]["error"]["message"] == "the run was cancelled: enough"
     assert host.refused("run.resume", runId=run, start=True)["kind"] == "not_resumable"
     host.ask("run.resume", runId=run, start=True, evenIfCancelled=True)
     assert answered(host, run)["result"] == ["1", "2"]
