@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from flowcage.host.workflows.child_workflows import ChildWorkflows
 from flowcage.host.workflows.names import WORKFLOWS_FOLDERS, names_in
 from flowcage.host.workflows.siblings import sibling_modules
 from flowcage.host.workflows.source_files import SourceFileError
+
+_LOGGER = logging.getLogger("flowcage.asgi")
 
 _OF_SOURCES = ("source", "sourceName", "modules")
 
@@ -65,5 +68,6 @@ class Workflows:
         except RequestRejected as error:
             raise Problem(404, str(error)) from None
         except SourceFileError as error:  # the service's own file
-            raise Problem(500, str(error)) from error
+            _LOGGER.error("a workflow of the service cannot be read: %s", error)
+            raise Problem(500, "the service cannot read this workflow; its log says more") from None
         return {"source": source, "sourceName": path, "modules": dict(modules)}

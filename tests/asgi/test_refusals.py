@@ -120,6 +120,60 @@ def test_streams_are_few_for_each_tenant_and_end_when_the_server_is_closing(
     run(server, tmp_path, work, gated=True, routes={"max_streams_each": 2})
 
 
+def test_streams_are_few_in_all(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        run_id = await client.start("await agent('x')")
+        await client.gate.at_work.wait()
+        async with await client.listen(f"/runs/{run_id}/events") as first:
+            other = await client.http.get("/runs/stream", headers={"authorization": "Bearer zeta"})
+            assert (first.status, other.status_code) == (200, 503)
+            assert int(other.headers["retry-after"]) >= 1
+        client.gate.released.set()
+
+    run("asyncio", tmp_path, work, gated=True, routes={"max_streams": 1})
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        async with await anyio.connect_tcp("127.0.0.1", client.http.base_url.port or 0) as socket:
+            lines = ("POST /v1/runs HTTP/1.1", "host: x", "authorization: Bearer acme", "content-length: 9")
+            await socket.send("\r\n".join([*lines, "", "{"]).encode())
+            assert (await socket.receive()).startswith(b"HTTP/1.1 408 ")
+
+    run("asyncio", tmp_path, work, routes={"max_body_seconds": 0.1})
+
+
+def test_a_run_that_is_waited_for_has_no_key(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        got = await client.post("/runs?wait", {"source": "export default 1", "key": "k"})
+        assert (got.status_code, "leave ?wait out" in got.json()["detail"]) == (422, True)
+
+    run("asyncio", tmp_path, work)
+
+
+def test_a_fault_of_the_service_is_logged_and_not_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_request: Any, _caller: Any) -> Any:
+        raise RuntimeError("the password is s3cret")
+
+    (tmp_path / "of_the_service").mkdir()
+    (tmp_path / "of_the_service" / "latin.js").write_bytes(b"// \xe9")
+
+    async def work(client: Client) -> None:
+        options = {"source": "return await workflow('x')"}
+        got = await client.post("/runs?wait", options)
+        assert (got.status_code, "s3cret" in got.text) == (500, False)
+        assert got.json()["detail"] == "the service could not carry out the workflow; its log says more"
+        assert "s3cret" in caplog.text
+        got = await client.post("/runs", {"workflow": "latin"})
+        assert (got.status_code, "latin.js" in got.text) == (500, False)
+        assert "latin.js:1: not UTF-8" in caplog.text
+
+    options = RunOptions(workflow=broken)
+    run("asyncio", tmp_path, work, options=options, routes={"workflows": tmp_path / "of_the_service"})
+
+
 @EACH_SERVER
 def test_a_stream_that_its_client_leaves_makes_room(server: str, tmp_path: Path) -> None:
     async def work(client: Client) -> None:

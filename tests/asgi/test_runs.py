@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from starlette.routing import Route
 
 from flowcage import TenantLimits
 
@@ -178,6 +182,13 @@ def test_runs_of_another_tenant_are_not_there(server: str, tmp_path: Path) -> No
         assert (await client.get("/runs", **other)).json()["runs"] == []
         assert (await client.get(f"/bills?run={run_id}", **other)).json() == {}
         assert (await client.get(f"/compare?one={run_id}&other={run_id}", **other)).status_code == 404
+        assert (await client.get("/statistics")).json()["running"] == 1
+        assert (await client.get("/statistics", **other)).json()["running"] == 0
+        url = {"method": "GET", "url": "/runs/stream", **other}
+        async with client.http.stream(**url) as stream:
+            lines = [line async for line in until_blank(stream.aiter_lines())]
+        assert lines[0] == "event: runs"
+        assert json.loads(lines[1].removeprefix("data: "))["runs"] == []
         assert (await client.post(f"/runs/{run_id}/answer", {"value": "yes"})).status_code == 200
 
     run(server, tmp_path, work)
@@ -199,6 +210,42 @@ def test_an_id_that_a_client_chose_is_seen_and_taken_by_no_other_tenant(tmp_path
         for path in ("/runs", "/runs?wait"):
             again = await client.post(path, asked)
             assert (again.status_code, "already" in again.json()["detail"]) == (409, True), again.text
+
+    run("asyncio", tmp_path, work)
+
+
+async def until_blank(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The lines of one event."""
+    async for line in lines:
+        if not line:
+            return
+        yield line
+
+
+def test_a_key_is_one_of_its_tenant(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        body = {"source": "export default 1", "key": "k"}
+        first = (await client.post("/runs", body)).json()["runId"]
+        other = await client.post("/runs", body, headers={"authorization": "Bearer zeta"})
+        assert (other.status_code, other.json()["runId"] != first) == (202, True)
+        assert (await client.post("/runs", body)).json()["runId"] == first
+
+    run("asyncio", tmp_path, work)
+
+
+def test_no_route_is_left_out_of_who_asks(tmp_path: Path) -> None:
+    async def work(client: Client) -> None:
+        routes = client.routes.routes()
+        assert len(routes) >= 19
+        for route in routes:
+            assert isinstance(route, Route)
+            path = re.sub(r"\{[^}]*\}", "x", route.path)
+            for method in route.methods or ():
+                # Nothing else is looked at before: the body is too large, and of another type.
+                got = await client.http.request(
+                    method, path, headers={"authorization": ""}, content=b" " * 2_000_000
+                )
+                assert got.status_code == 401, (method, path)
 
     run("asyncio", tmp_path, work)
 
@@ -254,6 +301,9 @@ def test_a_service_has_workflows_of_its_own(server: str, tmp_path: Path) -> None
         for body, status, said in (
             ({"source": "return 1"}, 403, "its own workflows only"),
             ({"workflow": "two", "source": "return 1"}, 422, "not both"),
+            ({"workflow": "sums", "modules": {"workflows/twice.mjs": ""}}, 422, "not both"),
+            ({"workflow": "two", "sourceName": "x.js"}, 422, "not both"),
+            ({"modules": {}}, 403, "its own workflows only"),
             ({"workflow": "sum"}, 404, "did you mean 'sums'"),
             ({"workflow": "../secret"}, 404, "no workflow's name"),
             ({"workflow": "out"}, 404, "outside"),

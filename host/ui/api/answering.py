@@ -5,6 +5,7 @@ Endpoints are the host's, so they run on trio. The server may run on asyncio: `C
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,8 @@ from flowcage.host.ui.api.problems import KIND, NOTHING, Problem, problem_of
 from flowcage.protocol import strictjson
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger("flowcage.api")
 
 BODY_BYTES = 16 * 1024 * 1024
 
@@ -47,6 +50,8 @@ def told(endpoint: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], A
             problem = problem_of(error)
             if problem is None:
                 raise
+            if problem.status == 500 and problem is not error:
+                _LOGGER.error("answered with 500", exc_info=error)
         else:
             is_json = isinstance(value, dict | list)
             return await to_thread.run_sync(as_json, value) if is_json else value
