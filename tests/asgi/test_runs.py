@@ -184,8 +184,7 @@ def test_runs_of_another_tenant_are_not_there(server: str, tmp_path: Path) -> No
         assert (await client.get(f"/compare?one={run_id}&other={run_id}", **other)).status_code == 404
         assert (await client.get("/statistics")).json()["running"] == 1
         assert (await client.get("/statistics", **other)).json()["running"] == 0
-        url = {"method": "GET", "url": "/runs/stream", **other}
-        async with client.http.stream(**url) as stream:
+        async with client.http.stream("GET", "/runs/stream", headers=other["headers"]) as stream:
             lines = [line async for line in until_blank(stream.aiter_lines())]
         assert lines[0] == "event: runs"
         assert json.loads(lines[1].removeprefix("data: "))["runs"] == []
