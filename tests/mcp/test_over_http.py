@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from flowcage.host.cli.mcp.flight import AT_ONCE, BUSY
+from flowcage.host.cli.mcp.http.door import AT_ONCE as MESSAGES
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
 
 from ..e2e.command import DEADLINE, flowcage
@@ -85,6 +87,39 @@ def test_pages_of_a_browser_are_refused_with_the_token_too(
     answer = ask(server, message("initialize", **INITIALIZE), **headers)
     assert (answer.status_code, "mcp-session-id" in answer.headers) == (status, False)
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_further_name_is_answered_where_it_was_allowed(folder: Path) -> None:
+    with listening(folder, "--allow-host=Box.example", "--allow-host=proxy.example:80") as server:
+        port = server.url.removesuffix("/mcp").rpartition(":")[2]
+        begin = message("initialize", **INITIALIZE)
+        for host, status in {
+            f"box.example:{port}": 200,
+            "proxy.example:80": 200,
+            "box.example": 421,
+            "proxy.example": 421,
+            f"proxy.example:{port}": 421,
+        }.items():
+            assert ask(server, begin, host=host).status_code == status, host
+            assert ask(server, begin, host=host, origin=f"http://{host}").status_code == status, host
+        assert ask(server, begin, host=f"box.example:{port}", authorization="Bearer x").status_code == 401
+
+
+@pytest.mark.parametrize(("address", "is_warned"), [("127.0.0.1:0", False), ("0.0.0.0:0", True)])
+def test_an_address_that_other_machines_reach_is_warned_of(
+    address: str, is_warned: bool, tmp_path: Path
+) -> None:
+    words = (f"--http={address}", f"--token-file={tmp_path / 'token'}")
+    with subprocess.Popen(
+        command(tmp_path / "runs.db", *words), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(1 + is_warned)]
+        process.terminate()
+        said.append(process.stderr.read())
+    assert "serving http://127.0.0.1:" in said[0]
+    warning = "warning: 0.0.0.0 can be reached from other machines, and what is sent is not encrypted"
+    assert (warning in "".join(said)) is is_warned
 
 
 def test_another_path_is_none(server: Listening) -> None:
@@ -241,6 +276,13 @@ class Raw:
         head = "\r\n".join([f"{method} /mcp HTTP/1.1", *lines, f"content-length: {len(content)}", "", ""])
         self._socket.sendall(head.encode() + content)
 
+    def begin(self) -> None:
+        """A message that does not come to its end."""
+        lines = [f"{name}: {value}" for name, value in self._headers.items()]
+        self._socket.sendall(
+            "\r\n".join(["POST /mcp HTTP/1.1", *lines, "content-length: 9", "", "{"]).encode()
+        )
+
     def first_bytes(self) -> bytes:
         """Those of an answer."""
         self._socket.settimeout(DEADLINE)
@@ -305,6 +347,24 @@ def test_more_than_some_requests_at_once_are_refused_and_dead_clients_leave_thei
 
     with listening(folder) as server:
         trio.run(main)
+
+
+def status_comes(server: Listening, status: int) -> None:
+    """Ask until this is the status."""
+    end = time.monotonic() + DEADLINE
+    while ask(server, message("initialize", **INITIALIZE)).status_code != status:
+        assert time.monotonic() < end
+
+
+def test_messages_that_do_not_come_to_their_end_are_so_many_and_no_more(folder: Path) -> None:
+    with listening(folder) as server:
+        clients = [Raw(server, {}) for _ in range(MESSAGES)]
+        for each in clients:
+            each.begin()
+        status_comes(server, 503)
+        for each in clients:
+            each.die()
+        status_comes(server, 200)
 
 
 def test_clients_that_read_nothing_keep_nobody_waiting_and_not_the_end(folder: Path) -> None:

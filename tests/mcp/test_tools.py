@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mcp.shared.exceptions import MCPError
 
@@ -110,6 +111,19 @@ def test_a_script_can_be_given_as_text(folder: Path) -> None:
         assert (found["errors"], found["files"][0]["findings"][0]["line"]) == (1, 1)
         run_id = (await asking.ok("run", source="return args.n + 1", args={"n": 1}))["runId"]
         assert (await asking.ok("wait", run=run_id))["result"] == 2
+
+    with_client(folder, work)
+
+
+def test_the_list_of_processes_shows_no_text_of_a_tool(folder: Path) -> None:
+    async def work(asking: Asking) -> None:
+        source = PERSON.replace("Go?", "what is in the source").replace("await agent('x')", "log(args.token)")
+        run_id = (await asking.ok("run", source=source, args={"token": "what is in args"}))["runId"]
+        told = await asking.ok("wait", run=run_id, seconds=100)
+        assert (told["logs"], len(told["questions"])) == (["what is in args"], 1)
+        lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+        assert [line for line in lines if str(folder) in line and "--detach" in line]
+        assert [line for line in lines if "what is in " in line] == []
 
     with_client(folder, work)
 
