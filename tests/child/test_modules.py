@@ -174,6 +174,16 @@ def test_no_module_stands_in_for_one_of_the_childs_own(child: ChildProcess, name
     assert child.result_of(source, modules={name: "export const sleep = 1;"}) == "function"
 
 
+@pytest.mark.parametrize("name", ["flowcage:linked/w.js", "flowcage:prelude", "flowcage:any"])
+def test_a_source_may_be_called_as_the_child_calls_its_own(child: ChildProcess, name: str) -> None:
+    source = "import { where } from './lib.mjs';\nexport default where;"
+    modules = {f"{name.rpartition('/')[0]}/lib.mjs".lstrip("/"): "export const where = new Error().stack;"}
+    child.initialize()
+    assert child.request("check", source=source, sourceName=name, modules=modules)["dialect"] == "module"
+    child.start(source, sourceName=name, modules=modules)
+    assert "lib.mjs:1:" in child.result()
+
+
 def test_a_chain_as_long_as_there_may_be_modules_fits_into_the_stack(child: ChildProcess) -> None:
     last = MAX_MODULES - 1
     modules = {

@@ -34,13 +34,15 @@ ONE_FILE = (
 _VIRTUAL_EXPORTS = {"workflow:extra": "sleep, ask and default", "workflow:sandbox": "exec and default"}
 _MISSING_EXPORT = r"(?s)Could not find export '(.*)' in module '(.*)'"
 _MOST_EXPORTS = 10
+# What names of the child's own begin with: those of modules that can be imported, and of its own sources.
+_OWN = (VIRTUAL, "flowcage:")
 # A name stands in the lines of stacks, and the engine takes it as a text that ends with a NUL.
 _AS_ONE_LINE = bytes.maketrans(b"\0\n\r", b"???")
 
 
 def engine_name(name: str) -> bytes:
-    """What the engine calls a source: in one line, and never as a virtual module, which it would be."""
-    safe = f"./{name}" if name.startswith(VIRTUAL) else name
+    """What the engine calls a source: in one line, and never as one of the child's own, which it would be."""
+    safe = f"./{name}" if name.startswith(_OWN) else name
     return safe.encode("utf-8", "replace").translate(_AS_ONE_LINE)
 
 
