@@ -246,7 +246,7 @@ def main() -> None:
     form.choose(sys.argv[1:])
     completion.tell_if_asked(cli)
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="flowcage", standalone_mode=False)  # a process of our own is begun with -c
     except click.ClickException as error:
         _tell_misuse(error)
         leave(exits.USAGE)

@@ -115,8 +115,11 @@ def test_lines_that_are_no_messages_end_nothing(tmp_path: Path) -> None:
     with begun(tmp_path) as server:
         assert server.process.stdin is not None
         server.process.stdin.write(b"\n{\n\xff\xfe\n[]\n" + b"[" * 100_000 + b"\n" + b'["\\ud800"]\n')
+        for identifier in ("{}", "1.5", "true"):  # whoever sends these waits for an answer
+            asked = f'{{"jsonrpc": "2.0", "id": {identifier}, "method": "tools/list"}}\n'
+            server.process.stdin.write(asked.encode())
         server.process.stdin.flush()
-        told = [server.read() for _ in range(5)]
+        told = [server.read() for _ in range(8)]
         assert {(each["id"], each["error"]["code"]) for each in told} == {(None, -32700)}
         assert [each["error"]["message"] for each in told].count("nested more than 512 levels deep") == 1
         assert len(server.ask("tools/list")["result"]["tools"]) == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("run", {"workflow": "/etc/passwd"}, "lies outside of"),
     ("run", {"workflow": "link.js"}, "lies outside of"),
     ("run", {"workflow": "a\0b"}, "lies outside of"),
+    ("check", {"workflow": "."}, "'.' is no file"),
+    ("check", {"workflow": "pipe.js"}, "'pipe.js' is no file"),
+    ("run", {"workflow": "pipe.js"}, "'pipe.js' is no file"),
     ("run", {"workflow": "-"}, "give the text of a script as source"),
     ("run", {"workflow": "@hello.js"}, "@hello.js: no such file"),
     ("run", {"workflow": "hello", "args": 10**400}, "run: an integer of 401 digits is too large"),
@@ -184,6 +188,7 @@ def test_what_is_wrong_with_a_call_is_told(folder: Path, over: str) -> None:
     outside = folder.parent / f"{folder.name}-outside.js"
     outside.write_text(HELLO)
     (folder / "link.js").symlink_to(outside)
+    os.mkfifo(folder / "pipe.js")
     for name in ("twice.js", "twice.mjs"):
         (folder / name).write_text(HELLO)
 
@@ -192,6 +197,7 @@ def test_what_is_wrong_with_a_call_is_told(folder: Path, over: str) -> None:
             text = await asking.refused(tool, **given)
             assert said in text, (tool, given)
             assert "Traceback" not in text
+            assert "Usage: -c" not in text, text
             assert len(text) < 3_000
 
     with_client(folder, work, over=over)

@@ -71,11 +71,20 @@ class Desk(NamedTuple):
         """A word for the command, which finds names by itself, and tells what is wrong with them."""
         if word == "-":
             raise Problem(400, "- is no workflow here; give the text of a script as source")
-        folder = self.terms.folder
-        is_path = not is_name(word) or os.path.isfile(word) or not hits(word)
-        if is_path and ("\0" in word or not Path(os.path.realpath(word)).is_relative_to(folder)):
-            raise Problem(403, f"{word[:200]!r} lies outside of {folder}, where workflows are read")
+        if not is_name(word) or os.path.isfile(word) or not hits(word):
+            self._require_readable(word)
         return word
+
+    def _require_readable(self, path: str) -> None:
+        """Refuse what is no file of the folder; there may be none. Raises `Problem`.
+
+        A folder may have links that lead out of it, and a pipe holds up whoever reads it.
+        """
+        folder = self.terms.folder
+        if "\0" in path or not Path(os.path.realpath(path)).is_relative_to(folder):
+            raise Problem(403, f"{path[:200]!r} lies outside of {folder}, where workflows are read")
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise Problem(400, f"{path[:200]!r} is no file; list_workflows tells what has a name here")
 
     @contextmanager
     def run_words(self, given: dict[str, Any]) -> Iterator[list[str]]:

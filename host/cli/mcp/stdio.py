@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 import trio
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, jsonrpc_message_adapter
+from mcp_types import PARSE_ERROR, JSONRPCNotification, jsonrpc_message_adapter
 
 from flowcage.protocol import strictjson
 
@@ -120,7 +120,10 @@ class Wire:
 def _read(line: bytes) -> SessionMessage | ValueError:
     try:
         strictjson.check_structure(line)
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        if isinstance(message, JSONRPCNotification) and strictjson.loads(line).get("id") is not None:
+            raise ValueError("an id that none can have: whoever sent it would wait for an answer")
+        return SessionMessage(message)
     except ValueError as error:
         return error
 
