@@ -38,7 +38,7 @@ from flowcage.host.asgi.workflows import Workflows
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.run.options import RunOptions
 from flowcage.host.ui.api import acting
-from flowcage.host.ui.api.answering import as_json, body, refusal, told
+from flowcage.host.ui.api.answering import BODY_SECONDS, as_json, body, refusal, told
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
 from flowcage.host.ui.api.reading import RUN, Live, Read, Reading
@@ -78,7 +78,7 @@ class RunRoutes:
         workflows: Path | None = None,
         takes_source: bool = True,
         max_body_bytes: int = _MIB,
-        max_body_seconds: float = 30.0,
+        max_body_seconds: float = BODY_SECONDS,
         max_streams: int = 500,
         max_streams_each: int = 20,
     ) -> None:

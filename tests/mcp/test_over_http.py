@@ -18,10 +18,13 @@ import httpx
 import pytest
 import trio
 from mcp.shared.exceptions import MCPError
+from trio.testing import MockClock
 
 from flowcage.host.cli.mcp.flight import AT_ONCE, BUSY
+from flowcage.host.cli.mcp.http.body import bounded
 from flowcage.host.cli.mcp.http.door import AT_ONCE as MESSAGES
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
+from flowcage.host.ui.api.answering import BODY_SECONDS
 
 from ..e2e.command import DEADLINE, flowcage
 from .client import OF_CLIENT, Asking, Listening, command, connected, end_all, listening
@@ -395,3 +398,26 @@ def test_clients_that_read_nothing_keep_nobody_waiting_and_not_the_end(folder: P
         assert server.process.wait(DEADLINE) == 128 + signal.SIGTERM
         for each in (*clients, *waiting):
             each.die()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if sent:
+            raise AssertionError("it was asked for more")
+        await trio.sleep_forever()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise AssertionError("there is nothing to answer")
+
+    async def main() -> None:
+        begun = trio.current_time()
+        await bounded(app)({"type": "http"}, receive, send)
+        assert trio.current_time() - begun == BODY_SECONDS
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert sent[0]["status"] == 408

@@ -23,6 +23,7 @@ T = TypeVar("T")
 _LOGGER = logging.getLogger("flowcage.api")
 
 BODY_BYTES = 16 * 1024 * 1024
+BODY_SECONDS = 30.0
 
 
 class Call(Protocol):
@@ -74,14 +75,14 @@ def as_json(
 
 
 async def body(
-    request: Request, most_bytes: int = BODY_BYTES, most_seconds: float | None = None
+    request: Request, most_bytes: int = BODY_BYTES, most_seconds: float = BODY_SECONDS
 ) -> dict[str, Any]:
     """The JSON object of a request.
 
     Args:
         request: whose body was not read.
         most_bytes: that it may have.
-        most_seconds: that the client may take; None for any number.
+        most_seconds: that the client may take.
 
     Raises:
         Problem: it is none, or too large, or comes too slowly.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowcage.host.cli.mcp.stdio import MESSAGE_BYTES
+from flowcage.host.ui.api.answering import BODY_SECONDS
 from flowcage.host.ui.door.said import say
 from flowcage.protocol import strictjson
 
@@ -13,7 +15,11 @@ def bounded(app: ASGIApp) -> ASGIApp:
     """The same program, which is asked for what has a bounded body only."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        with trio.move_on_after(BODY_SECONDS) as taking:
+            body = await _read(receive)
+        if taking.cancelled_caught:
+            await say(send, 408, f"the body took more than {BODY_SECONDS:g} seconds\n".encode())
+            return
         if body is None:
             return
         if len(body) > MESSAGE_BYTES:
