@@ -32,7 +32,7 @@ from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
 from flowcage.host.cli.planning.options import is_plan, planning
-from flowcage.host.cli.runs import detaching, table
+from flowcage.host.cli.runs import detaching, places, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
 from flowcage.host.cli.showing import is_asked, progress_of, showing
@@ -119,8 +119,7 @@ def cli() -> None:
 @click.option("--child-command", metavar="CMD",
               help="Program to run as the child, in place of flowcage's own. It must close its cage itself; "
               "with --cage strict the kernel is asked whether it has.")  # fmt: skip
-@click.option("--store", type=FilePath(), help="File of the store that keeps the run, so that flowcage "
-              "resume can go on with it [default: the user's].")  # fmt: skip
+@places.option("Store that keeps the run: a file, or postgresql://USER@HOST/DATABASE")
 @click.option("--no-store", is_flag=True, help="Keep nothing of the run.")
 @click.option("--no-store-prompts", is_flag=True,
               help="Keep digests of prompts and of programs, and no args of child workflows.")  # fmt: skip
@@ -158,7 +157,7 @@ def run(file: Path, **given: Any) -> None:
         fail(exits.USAGE, "--detach needs a store, by which the run is found again; leave --no-store out")
     detaching.start_if(given)
     if given["detached"] is not None:
-        given["store"] = keeping.store_path(given["store"]).absolute()  # without it, nothing is run
+        given["store"] = places.absolute(keeping.place_of(given["store"]))  # without it, nothing is run
     with ExitStack() as stack:
         try:
             files = InputFiles({"FILE": file, **workflow_args.named(given), "--limits": given["limits_file"]})
@@ -246,6 +245,7 @@ def main() -> None:
     form.choose(sys.argv[1:])
     completion.tell_if_asked(cli)
     try:
+        places.hide_password()
         cli(prog_name="flowcage", standalone_mode=False)  # a process of our own is begun with -c
     except click.ClickException as error:
         _tell_misuse(error)

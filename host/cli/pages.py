@@ -15,10 +15,11 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, FilePath, fail
 from flowcage.host.cli.operating import logs, metrics
 from flowcage.host.cli.runs import access, detaching
+from flowcage.host.durable.address import StorePlace, file_of
 from flowcage.host.terminal.text import is_interactive
 
 if TYPE_CHECKING:
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
     from flowcage.host.ui.door.keys import EntryFile, Keys
 
 PORT = 8377
@@ -38,7 +39,7 @@ PORT = 8377
 @access.STORE
 @metrics.option
 @logs.option
-def ui(port: int, host: str, store: Path | None, **given: Any) -> None:
+def ui(port: int, host: str, store: StorePlace | None, **given: Any) -> None:
     """Show the kept runs in a browser, live, and act on them, until Ctrl-C.
 
     The pages are for whoever started the command alone: a browser is let in by an address that is good for
@@ -53,14 +54,14 @@ def ui(port: int, host: str, store: Path | None, **given: Any) -> None:
         )
     from flowcage.host.ui.door.keys import TokenError
 
-    path = access.present(store) if given["read_only"] else access.path_of(store)
+    path = access.present(store) if given["read_only"] else access.place_of(store)
     try:
         keys = _keys(given["token_file"])
         listener = listening(host, port)
     except (TokenError, ListenError) as error:
         fail(exits.USAGE, str(error))
 
-    async def work(opened: SqliteStore) -> NoReturn:
+    async def work(opened: Store) -> NoReturn:
         await _serve(opened, path, keys, listener, host, given)
 
     if given["read_only"]:
@@ -75,7 +76,7 @@ def _keys(token_file: Path | None) -> Keys:
 
 
 async def _serve(
-    opened: SqliteStore, path: Path, keys: Keys, listener: Any, host: str, given: dict[str, Any]
+    opened: Store, path: StorePlace, keys: Keys, listener: Any, host: str, given: dict[str, Any]
 ) -> NoReturn:
     import trio
 
@@ -90,7 +91,7 @@ async def _serve(
     manager, requests = service_manager(), Requests()
     tell = logs.teller(given["log_format"], "ui")
     port = listener.getsockname()[1]
-    runs = KeptRuns(opened, given["tenant"], path, acts=not given["read_only"])
+    runs = KeptRuns(opened, given["tenant"], file_of(path), acts=not given["read_only"])
     program = [*detaching.PROGRAM]
     allowed = names.allowed(host, port, given["allowed"])
     asked = counted(app.app_of(runs, Resuming(program, path), keys, allowed), requests)

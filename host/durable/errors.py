@@ -70,6 +70,10 @@ class WrongStore(StoreError):
     """The file or database is no store that this version can use; the message says what to do."""
 
 
+class NoStore(WrongStore):
+    """There is none at this place, and none is made."""
+
+
 class DamagedStore(WrongStore):
     """It was a store, and parts of it are missing or changed."""
 

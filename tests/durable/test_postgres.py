@@ -51,7 +51,7 @@ def test_each_connection_is_made_anew_when_the_server_ends_it(
                 end(administrator, which.connection)
                 await written(journal, Turn("b"))
                 assert (await store.get("r")).entries == journal.seq
-            end(administrator, store._owners._connection)
+            end(administrator, database._owners._connection)
             with trio.fail_after(DEADLINE_S):
                 await store.news()
             assert await other.claim("r") is None

@@ -13,7 +13,9 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.operating import logs
+from flowcage.host.cli.runs import places
 from flowcage.host.cli.setup.options import choosing
+from flowcage.host.durable.address import StorePlace
 from flowcage.protocol.messages import ISOLATIONS
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.option("--socket", "path", type=FilePath(), help="Path of a Unix socket, for any number of clients of "
               "this user; left out, one client on stdin and stdout.")  # fmt: skip
-@click.option("--store", type=FilePath(), help="File of the store that keeps runs [default: the user's].")
+@places.option("Store that keeps runs: a file, or postgresql://USER@HOST/DATABASE")
 @click.option("--no-store", is_flag=True, help="Keep nothing of runs.")
 @choosing
 @click.option("--root", type=FilePath(file_okay=False, exists=True), help="Folder that workflow() may start "
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
               help="Seconds after which a client that reads nothing counts as gone.")  # fmt: skip
 @click.option("--tenant", default="default", show_default=True, help="Whose all runs are.")
 @logs.option
-def host(path: Path | None, store: Path | None, **given: Any) -> None:
+def host(path: Path | None, store: StorePlace | None, **given: Any) -> None:
     """Run workflows for programs in any language, which answer what they ask.
 
     The programs speak the host protocol, docs/host-protocol.md: JSON-RPC lines in both directions.
@@ -61,7 +63,7 @@ def host(path: Path | None, store: Path | None, **given: Any) -> None:
         settings = _settings(given)
     except (InputError, ValueError, TypeError) as error:
         fail(exits.USAGE, str(error))
-    kept = None if given["no_store"] else _store_path(store)
+    kept = None if given["no_store"] else _place_of(store)
     try:
         if path is None:
             _until_told_to_end(settings, kept, None)
@@ -71,7 +73,7 @@ def host(path: Path | None, store: Path | None, **given: Any) -> None:
         fail(exits.USAGE, str(error))
 
 
-def _listen(path: Path, settings: Settings, store: Path | None, tell: Any) -> None:
+def _listen(path: Path, settings: Settings, store: StorePlace | None, tell: Any) -> None:
     from flowcage.host.serve.socket import listening
 
     with listening(path, 0o600) as listener:
@@ -79,7 +81,7 @@ def _listen(path: Path, settings: Settings, store: Path | None, tell: Any) -> No
         _until_told_to_end(settings, store, listener)
 
 
-def _until_told_to_end(settings: Settings, store: Path | None, listener: Any) -> None:
+def _until_told_to_end(settings: Settings, store: StorePlace | None, listener: Any) -> None:
     from flowcage.host.run.event_loops import Terminated, run_to_end_or_signal
 
     signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -91,7 +93,7 @@ def _until_told_to_end(settings: Settings, store: Path | None, listener: Any) ->
         fail(128 + ended.number, f"ended by {ended}")
 
 
-async def _serve(settings: Settings, store: Path | None, listener: Any) -> None:
+async def _serve(settings: Settings, store: StorePlace | None, listener: Any) -> None:
     from flowcage.host.cli.runs import keeping
     from flowcage.host.rpc.server import serve
 
@@ -102,10 +104,10 @@ async def _serve(settings: Settings, store: Path | None, listener: Any) -> None:
         await serve(settings, opened, listener)
 
 
-def _store_path(given: Path | None) -> Path:
+def _place_of(given: StorePlace | None) -> StorePlace:
     from flowcage.host.cli.runs import keeping
 
-    return keeping.store_path(given).absolute()
+    return places.absolute(keeping.place_of(given))
 
 
 def _settings(given: dict[str, Any]) -> Settings:

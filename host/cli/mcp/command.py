@@ -12,10 +12,11 @@ from flowcage.host.cli.console import Command, Dollars, FilePath, fail
 from flowcage.host.cli.names.completion import agents
 from flowcage.host.cli.operating import logs
 from flowcage.host.cli.runs import access, detaching
+from flowcage.host.durable.address import StorePlace
 
 if TYPE_CHECKING:
     from flowcage.host.cli.mcp.http.listening import Place
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
 
 
 @click.command(cls=Command)
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
               help="A further name under which clients ask over HTTP; may be repeated.")  # fmt: skip
 @access.STORE
 @logs.option
-def mcp(store: Path | None, **given: Any) -> None:
+def mcp(store: StorePlace | None, **given: Any) -> None:
     """Offer workflows and runs to coding agents over the Model Context Protocol: stdin and stdout, or HTTP.
 
     Workflows are read below the working folder only.
@@ -58,10 +59,10 @@ def mcp(store: Path | None, **given: Any) -> None:
         )
     if place is None and (given["token_file"] or given["allowed"]):
         fail(exits.USAGE, "--token-file and --allow-host need --http")
-    path = access.present(store) if given["read_only"] else access.path_of(store)
+    path = access.present(store) if given["read_only"] else access.place_of(store)
     program = [*detaching.PROGRAM]
 
-    async def work(opened: SqliteStore) -> str:
+    async def work(opened: Store) -> str:
         desk, tell = serving.desk_of(opened, path, program, given), logs.teller(given["log_format"], "ui")
         if place is not None:
             from flowcage.host.cli.mcp.http.listening import serve

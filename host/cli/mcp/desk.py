@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from flowcage.host.cli.mcp.starts import Starts
 from flowcage.host.cli.mcp.terms import Terms
 from flowcage.host.cli.names.places import hits
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
@@ -47,7 +48,7 @@ class Desk(NamedTuple):
     program: Program
     resuming: Resuming
     sources: Sources
-    store: Path
+    store: StorePlace
     terms: Terms
     starts: Starts
 

@@ -11,6 +11,7 @@ from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.server import server_of
 from flowcage.host.cli.mcp.starts import Starts
 from flowcage.host.cli.mcp.terms import Terms
+from flowcage.host.durable.address import StorePlace, environment_for, file_of
 from flowcage.host.durable.store import Store
 from flowcage.host.page.sources import Sources
 from flowcage.host.ui.api.kept import KeptRuns
@@ -18,14 +19,15 @@ from flowcage.host.ui.api.program import Program
 from flowcage.host.ui.api.resuming import Resuming
 
 
-def desk_of(store: Store, path: Path, program: Sequence[str], given: dict[str, Any]) -> Desk:
+def desk_of(store: Store, place: StorePlace, program: Sequence[str], given: dict[str, Any]) -> Desk:
     """What the command line comes to."""
-    runs = KeptRuns(store, given["tenant"], path, acts=not given["read_only"])
+    runs = KeptRuns(store, given["tenant"], file_of(place), acts=not given["read_only"])
     terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
-    resuming = Resuming(program, path, terms.way_words)
-    of_all = KeptRuns(store, None, path, acts=runs.acts)  # whoever's they are, they are processes here
+    resuming = Resuming(program, place, terms.way_words)
+    commands = Program(program, more=environment_for(place))
+    of_all = KeptRuns(store, None, file_of(place), acts=runs.acts)  # whoever's they are, they are processes here
     starts = Starts(of_all, given["max_runs"])
-    return Desk(runs, Program(program), resuming, Sources(), path, terms, starts)
+    return Desk(runs, commands, resuming, Sources(), place, terms, starts)
 
 
 async def serve(desk: Desk) -> str:

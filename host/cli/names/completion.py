@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
@@ -123,13 +124,15 @@ def runs(ctx: click.Context, _param: click.Parameter, typed: str) -> list[Comple
     from flowcage.host.cli.runs.looking.summaries import standing
     from flowcage.host.durable.records import Filter, Summary
 
-    path = keeping.store_path(ctx.params.get("store"))
+    path = keeping.place_of(ctx.params.get("store"))
 
     async def newest() -> list[Summary]:
         async with keeping.opened(path, read_only=True) as store:
             return await store.runs(Filter(prefix=typed, limit=_MOST_RUNS))
 
-    found = trio.run(newest) if os.path.exists(path) and not typed.startswith("@") else []
+    # A server may be far away, and nobody waits for a TAB.
+    is_here = isinstance(path, Path) and os.path.exists(path)
+    found = trio.run(newest) if is_here and not typed.startswith("@") else []
     told = [(run.run_id, f"{standing(run)} {run.source_name}") for run in found]
     return items([("@last", "the newest"), *told], typed)
 

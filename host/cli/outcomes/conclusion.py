@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from flowcage.host.cli.console import tell_record
 from flowcage.host.cli.input_files import InputFiles
 from flowcage.host.cli.live.amounts import dollars, seconds_text, tokens, word_of
 from flowcage.host.cli.outcomes.results import Results
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.outcome.report import Census, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.terminal.colours import painted
@@ -38,7 +38,7 @@ class Conclusion:
         store: of the run, as it was typed; None for the default one.
     """
 
-    def __init__(self, results: Results, *, is_quiet: bool, as_json: bool, store: Path | None) -> None:
+    def __init__(self, results: Results, *, is_quiet: bool, as_json: bool, store: StorePlace | None) -> None:
         self._results = results
         self.is_quiet = is_quiet
         self._as_json = as_json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,11 @@ from flowcage.host.cli.console import Command, fail, say
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.inputs.texts import Text, file_of, text_of
 from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
 
 if TYPE_CHECKING:
     from flowcage.host.agents.people import Question
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
     from flowcage.protocol.messages import Json
 
 _MOST_BYTES = 64 * 1024 * 1024  # of a file; what a run takes is less, and its own limit
@@ -27,7 +27,7 @@ _MOST_BYTES = 64 * 1024 * 1024  # of a file; what a run takes is less, and its o
 @click.option("--reject", type=Text(), metavar="MESSAGE",
               help="Give no answer: in the workflow, ask() rejects with this text.")  # fmt: skip
 @access.STORE
-def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | None) -> None:
+def answer(run: str, words: tuple[str, ...], reject: str | None, store: StorePlace | None) -> None:
     """Answer a question of RUN: an id, the beginning of one, or @last.
 
     REQUEST is the question's, as flowcage show has it; it may be left out where RUN asks one only. ANSWER is
@@ -53,7 +53,7 @@ def answer(run: str, words: tuple[str, ...], reject: str | None, store: Path | N
 
 
 async def _given(
-    store: SqliteStore, run: str, request: str | None, typed: str | None, message: str
+    store: Store, run: str, request: str | None, typed: str | None, message: str
 ) -> dict[str, Any]:
     from flowcage.host.resume import questions
 

@@ -15,10 +15,11 @@ from flowcage.host.cli.names import completion
 from flowcage.host.cli.report.formats import format_of, name_of
 from flowcage.host.cli.report.writing import OutputError, is_same_file, put
 from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.page.formats.writing import FORMATS, written
 
 if TYPE_CHECKING:
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
 
 _Document: TypeAlias = dict[str, Any]
 _STDOUT = Path("-")
@@ -35,7 +36,7 @@ _STDOUT = Path("-")
 @click.option("--open", "opens", is_flag=True, help="Show it in a browser.")
 @access.STORE
 def report(
-    run: str, output: Path | None, form: str | None, full: bool, opens: bool, store: Path | None
+    run: str, output: Path | None, form: str | None, full: bool, opens: bool, store: StorePlace | None
 ) -> None:
     """Write RUN as one file: a page that asks the network for nothing, Markdown, JSON, or a trace.
 
@@ -53,8 +54,8 @@ def report(
     is_file = os.path.isfile(source)
     if not is_file and _is_path(run):
         fail(exits.USAGE, f"there is no file {run}, and no run has such an id")
-    read_from = source if is_file else access.path_of(store)
-    if output not in (None, _STDOUT) and is_same_file(output, read_from):
+    read_from = source if is_file else access.place_of(store)
+    if output not in (None, _STDOUT) and isinstance(read_from, Path) and is_same_file(output, read_from):
         fail(exits.USAGE, f"-o {output} is what the report is made from; it would be overwritten")
     document = _of_file(source, full=full) if is_file else _of_run(store, run, full=full)
     text = written(document, chosen, full=full)
@@ -107,12 +108,12 @@ def _open(target: Path) -> None:
 # ---- what is reported ------------------------------------------------------------------------
 
 
-def _of_run(store: Path | None, run: str, *, full: bool) -> _Document:
+def _of_run(store: StorePlace | None, run: str, *, full: bool) -> _Document:
     from flowcage.host.page import sources
     from flowcage.host.page.cutting import caps_of
     from flowcage.host.page.fold import PageFold
 
-    async def look(opened: SqliteStore) -> PageFold:
+    async def look(opened: Store) -> PageFold:
         record = await opened.load(await opened.find(run))
         about, places = await sources.Sources().about(record), await sources.places_of(record)
         return PageFold(record, about=about, places=places, caps=caps_of(full=full))

@@ -29,7 +29,7 @@ from flowcage.host.cli.showing import showing
               help="Reuse what SW.sandbox.exec() had answered, too; what programs did is not done "
               "again.")  # fmt: skip
 @guiding
-@click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
+@access.STORE
 @click.option("--events", type=FilePath(), help="File for every event, as JSON Lines.")
 @detaching.options
 @showing

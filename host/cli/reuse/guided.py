@@ -16,6 +16,7 @@ from flowcage.host.cli.inputs.texts import named_in
 from flowcage.host.cli.runs import access, detaching, keeping
 from flowcage.host.cli.setup.choice import models_of
 from flowcage.host.cli.showing import progress_of
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave, safe, tell
 from flowcage.protocol.messages import MISSING
 
@@ -55,7 +56,7 @@ def carry_out(asked: Asked, record: RunRecord) -> NoReturn:
     from flowcage.host.cli.outcomes.ending import Ending
 
     given = asked.given
-    path = access.path_of(given["store"])
+    path = access.place_of(given["store"])
     events = given["events"] and given["events"].absolute()
     with ExitStack() as stack:
         try:
@@ -122,7 +123,7 @@ async def _fork(store: Any, job: _Job) -> Fork:
     )
 
 
-async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
+async def _live(path: StorePlace, job: _Job, ending: Any, file: Any) -> Outcome:
     from dataclasses import replace
 
     from flowcage.host.cli.progress import watched
@@ -155,7 +156,7 @@ async def _live(path: Path, job: _Job, ending: Any, file: Any) -> Outcome:
     return await watched(work, file, progress_of(given))
 
 
-def _dry_run(path: Path, job: _Job, *, as_json: bool) -> NoReturn:
+def _dry_run(path: StorePlace, job: _Job, *, as_json: bool) -> NoReturn:
     from flowcage.host.durable.errors import StoreError
     from flowcage.host.durable.reuse.terms import NotForkable
     from flowcage.host.resume.reuse.trial import Trial

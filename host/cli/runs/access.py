@@ -11,74 +11,100 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import FilePath, fail, to_the_end, write_result
+from flowcage.host.cli.console import fail, note, to_the_end, write_result
 from flowcage.host.cli.names import completion
+from flowcage.host.cli.runs import places
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
 
 T = TypeVar("T")
 
 # 128 + SIGPIPE, as for a program that does not ignore it.
 PIPE_CLOSED = 141
 
-STORE = click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
+STORE = places.option()
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 RUN = click.argument("run", shell_complete=completion.runs)
 
 
-def path_of(store: Path | None) -> Path:
-    """The file of the store that a command works on."""
+def place_of(store: StorePlace | None) -> StorePlace:
+    """Where the store is that a command works on."""
     from flowcage.host.cli.runs import keeping
 
-    return keeping.store_path(store).absolute()
+    return places.absolute(keeping.place_of(store))
 
 
-def read(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
+def read(store: StorePlace | None, work: Callable[[Store], Awaitable[T]]) -> T:
     """Do something with a store that is opened for reading alone, or leave with a message."""
-    return _with(path_of(store), work, read_only=True)
+    return _left(lambda: _with(place_of(store), work, read_only=True))
 
 
-def write(store: Path | None, work: Callable[[SqliteStore], Awaitable[T]], *, makes: bool = False) -> T:
+def read_if_there(store: StorePlace | None, work: Callable[[Store], Awaitable[T]], otherwise: T) -> T:
+    """The same, with a note and another result where there is no store."""
+    from flowcage.host.durable.errors import NoStore
+
+    def done() -> T:
+        try:
+            return _with(place_of(store), work, read_only=True)
+        except NoStore as error:
+            note(str(error))
+            return otherwise
+
+    return _left(done)
+
+
+def write(store: StorePlace | None, work: Callable[[Store], Awaitable[T]], *, makes: bool = False) -> T:
     """Do something with a store that may be written, or leave with a message.
 
     Args:
-        store: its file.
+        store: its place.
         work: what is done.
         makes: whether a store is made where there is none.
     """
-    return _with(path_of(store) if makes else present(store), work, read_only=False)
+    place = place_of(store) if makes else present(store)
+    return _left(lambda: _with(place, work, read_only=False, makes=makes))
 
 
-def present(store: Path | None) -> Path:
-    """The file of a store that is there, or leave with a message."""
-    path = path_of(store)
-    if not os.path.exists(path):
-        fail(exits.USAGE, f"there is no store {path}")
-    return path
+def present(store: StorePlace | None) -> StorePlace:
+    """The place of a store that is there, or leave with a message; a database tells when it is opened."""
+    place = place_of(store)
+    if isinstance(place, Path) and not os.path.exists(place):
+        fail(exits.USAGE, f"there is no store {place}")
+    return place
 
 
-def _with(path: Path, work: Callable[[SqliteStore], Awaitable[T]], *, read_only: bool) -> T:
+def _with(
+    place: StorePlace, work: Callable[[Store], Awaitable[T]], *, read_only: bool, makes: bool = False
+) -> T:
     from flowcage.host.cli.runs import keeping
-    from flowcage.host.durable.errors import StoreError, StoreFailed
+    from flowcage.host.durable.errors import StoreFailed
 
     async def to_its_end() -> T | StoreFailed:
         try:
-            async with keeping.opened(path, read_only=read_only) as opened:
+            async with keeping.opened(place, read_only=read_only, makes=makes) as opened:
                 return await work(opened)
         except StoreFailed as failure:  # of no run here, so its verdict says nothing
             return failure
 
-    try:
-        done = to_the_end(to_its_end)
-    except StoreError as error:
-        refuse(error)
+    done = to_the_end(to_its_end)
     if isinstance(done, StoreFailed):
         fail(exits.OUR_FAULT, str(done))
     return done
+
+
+def _left(work: Callable[[], T]) -> T:
+    """Do something, or leave with a message because of the store."""
+    from flowcage.host.durable.errors import StoreError
+
+    try:
+        return work()
+    except StoreError as error:
+        refuse(error)
 
 
 def refuse(error: Exception) -> NoReturn:
@@ -89,10 +115,10 @@ def refuse(error: Exception) -> NoReturn:
     fail(exits.USAGE, f"{error}; flowcage ls lists those that it has" if is_missing else str(error))
 
 
-def looked_up(store: Path | None, run: str) -> RunRecord:
+def looked_up(store: StorePlace | None, run: str) -> RunRecord:
     """A run with its history, or leave with a message."""
 
-    async def look(opened: SqliteStore) -> RunRecord:
+    async def look(opened: Store) -> RunRecord:
         return await opened.load(await opened.find(run))
 
     return read(store, look)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +11,12 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command
 from flowcage.host.cli.inputs.texts import Text
 from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import Summary
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
     from flowcage.host.resume.looking.cancelling import Cancelling
 
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--wait", is_flag=True, help="Return when the run has ended.")
 @access.STORE
 @access.JSON
-def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool) -> None:
+def cancel(run: str, reason: str, wait: bool, store: StorePlace | None, as_json: bool) -> None:
     """End RUN as cancelled, whether it goes on in another process or waits to be resumed.
 
     A run that goes on is asked to end; its agents are stopped. Afterwards it is resumed with
@@ -35,7 +35,7 @@ def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool)
     from flowcage.host.durable.errors import RunHasEnded
     from flowcage.host.resume.looking import cancelling
 
-    async def work(opened: SqliteStore) -> tuple[Cancelling | None, Summary]:
+    async def work(opened: Store) -> tuple[Cancelling | None, Summary]:
         run_id = await opened.find(run)
         try:
             done = await cancelling.cancel(opened, run_id, reason)
@@ -51,7 +51,7 @@ def cancel(run: str, reason: str, wait: bool, store: Path | None, as_json: bool)
     leave(exits.FAILED if done is None else exits.DONE)
 
 
-async def _until_ended(opened: SqliteStore, run_id: str, reason: str) -> tuple[Cancelling, Summary]:
+async def _until_ended(opened: Store, run_id: str, reason: str) -> tuple[Cancelling, Summary]:
     """Wait for the host that was asked; where it is killed or leaves the run, end the run in its place."""
     from flowcage.host.durable.errors import RunHasEnded
     from flowcage.host.resume.looking import cancelling, watching

@@ -16,6 +16,7 @@ from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.reuse.options import guiding
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.cli.showing import is_asked, progress_of, showing
+from flowcage.host.durable.address import StorePlace
 
 if TYPE_CHECKING:
     from flowcage.host.events.records import Listener
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def resume(
     run: str,
     script: Path | None,
-    store: Path | None,
+    store: StorePlace | None,
     events: Path | None,
     timeout: float | None,
     even_if_cancelled: bool,
@@ -72,7 +73,7 @@ def resume(
     from flowcage.host.resume.sleep.lives import to_the_end
 
     detaching.start_if(given)
-    path = access.path_of(store)
+    path = access.place_of(store)
     events = events and events.absolute()
     record = access.looked_up(path, run)
     given |= {"store": store, "events": events}

@@ -19,6 +19,8 @@ import click
 
 from flowcage.host.cli.console import say
 from flowcage.host.cli.exits import DONE
+from flowcage.host.cli.runs import places
+from flowcage.host.durable.address import StorePlace, environment_for, is_address, read_address
 from flowcage.host.terminal.text import leave, wait_until_told
 from flowcage.protocol import strictjson
 
@@ -46,18 +48,19 @@ def options(command: F) -> F:
 def start_if(given: dict[str, Any]) -> None:
     """Where the command is to be detached, start the second process and leave."""
     if given["detach"] and given["detached"] is None:
-        _start()
+        _start(click.get_current_context().params["store"])
 
 
-def _start() -> NoReturn:
+def _start(store: StorePlace | None) -> NoReturn:
     """Start the second process, and leave when its run is kept, or with its exit status."""
     reader, writer = os.pipe()
-    name, *rest = sys.argv[1:]
+    store = store or places.from_environment()
+    name, *rest = map(_shown, sys.argv[1:])
     process = subprocess.Popen(
         [*PROGRAM, name, f"--detached={writer}", *rest],
         pass_fds=(writer,),
         start_new_session=True,
-        env={**os.environ, "NO_COLOR": "1"},  # its messages go to a file
+        env={**os.environ, **environment_for(store), "NO_COLOR": "1"},  # its messages go to a file
     )
     os.close(writer)
     try:
@@ -74,8 +77,19 @@ def _start() -> NoReturn:
     leave(128 - status if status < 0 else status)
 
 
+def _shown(word: str) -> str:
+    """A word of the command as the list of processes may show it to all users."""
+    option, equals, value = word.partition("=") if word.startswith("--store=") else ("", "", word)
+    if not is_address(value):
+        return word
+    try:
+        return f"{option}{equals}{read_address(value)}"
+    except ValueError:  # of another option
+        return word
+
+
 def announced(
-    descriptor: int | None, store: Path | None, began: Callable[[Run, bool], None]
+    descriptor: int | None, store: StorePlace | None, began: Callable[[Run, bool], None]
 ) -> Callable[[Run, bool], None]:
     """`began` of a run, which in the second process lets go of the terminal when the first life begins.
 
@@ -97,9 +111,9 @@ def announced(
     return begin
 
 
-def _let_go(descriptor: int, run_id: str, store: Path) -> None:
+def _let_go(descriptor: int, run_id: str, store: StorePlace) -> None:
     log = log_of(store, run_id)
-    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDWR)
     wait_until_told()
@@ -114,6 +128,10 @@ def _let_go(descriptor: int, run_id: str, store: Path) -> None:
         return
 
 
-def log_of(store: Path, run_id: str) -> Path:
-    """The file for the messages of a run that is detached."""
+def log_of(store: StorePlace, run_id: str) -> Path:
+    """The file, on this machine, for the messages of a run that is detached."""
+    from flowcage.host.durable.sqlite.store import default_path
+
+    if not isinstance(store, Path):
+        return default_path().with_name("postgres.logs") / f"{run_id}.log"
     return Path(f"{store}.logs") / f"{run_id}.log"

@@ -12,11 +12,13 @@ from flowcage.host.cli import arguments
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.runs import places
 from flowcage.host.cli.setup.choice import add_tables
+from flowcage.host.durable.address import StorePlace
 
 if TYPE_CHECKING:
-    from flowcage.host.durable.records import NewWorkflow
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.records import NewWorkflow, StoreOptions
+    from flowcage.host.durable.store import Store
     from flowcage.host.outcome.report import Outcome
     from flowcage.host.resume.kept import KeptRun
     from flowcage.host.resume.outside import Outside
@@ -40,38 +42,56 @@ def default_timeout(no_store: bool) -> float:
     return 3600.0 if no_store else _TEN_YEARS_SECONDS
 
 
-def store_path(given: Path | None) -> Path:
-    """The file of the store."""
+def place_of(given: StorePlace | None) -> StorePlace:
+    """Where the store is."""
     from flowcage.host.durable.sqlite.store import default_path
 
-    return default_path() if given is None else given
+    return given or places.from_environment() or default_path()
 
 
 @asynccontextmanager
-async def opened(path: Path, *, read_only: bool = False, settings: Any = None) -> AsyncIterator[SqliteStore]:
+async def opened(
+    place: StorePlace, *, read_only: bool = False, makes: bool = True, settings: Any = None
+) -> AsyncIterator[Store]:
     """The store, for the length of a block.
 
     Args:
-        path: of its file.
+        place: of it.
         read_only: whether nothing is to be written.
+        makes: whether a database without one gets one; a file is made in any case.
         settings: of the run that is carried out; they say whether its prompts are kept.
 
     Raises:
-        StoreError, StoreFailed: as `SqliteStore.open`.
+        StoreError, StoreFailed: as `SqliteStore.open` and `PostgresStore.open`.
     """
     import trio
 
     from flowcage.host.durable.history.forms import withhold_prompts
     from flowcage.host.durable.records import StoreOptions
-    from flowcage.host.durable.sqlite.store import SqliteStore
 
     withholds = settings is not None and settings["given"].get("no_store_prompts")
     chosen = StoreOptions(redact=withhold_prompts if withholds else None, on_trouble=_tell_of_trouble)
-    store = await trio.to_thread.run_sync(lambda: SqliteStore.open(path, chosen, read_only=read_only))
+    how = {"read_only": read_only, "makes": makes}
+    store: Store = await trio.to_thread.run_sync(lambda: _open(place, chosen, **how))
     try:
         yield store
     finally:
         await store.aclose()
+
+
+def _open(place: StorePlace, options: StoreOptions, *, read_only: bool, makes: bool) -> Store:
+    if isinstance(place, Path):
+        from flowcage.host.durable.sqlite.store import SqliteStore
+
+        return SqliteStore.open(place, options, read_only=read_only)
+    from flowcage.host.durable.errors import WrongStore
+    from flowcage.host.durable.postgres.store import PostgresStore
+
+    address, schema = place.for_libpq, place.schema
+    try:
+        return PostgresStore.open(address, options, schema=schema, read_only=read_only, makes=makes)
+    except ImportError as error:
+        raise WrongStore(str(error)) from None
 
 
 def _tell_of_trouble(why: str | None) -> None:
@@ -82,12 +102,12 @@ def _tell_of_trouble(why: str | None) -> None:
 
 
 async def carry_out(
-    path: Path | None, script: Script, args: Json, options: RunOptions, run_id: str, **more: Any
+    place: StorePlace | None, script: Script, args: Json, options: RunOptions, run_id: str, **more: Any
 ) -> Outcome:
-    """Run a workflow, kept in the store of this path; None for the default one, without which it runs, too.
+    """Run a workflow, kept in this store; None for the user's file, without which it runs, too.
 
     Args:
-        path: of the store.
+        place: of the store.
         script, args, options, run_id: of the run.
         more: `settings`, and `began`, which is given the run and whether it is kept.
     """
@@ -99,10 +119,11 @@ async def carry_out(
 
     began: Callable[[Run, bool], None] = more["began"]
     try:
-        manager = opened(store_path(path), settings=more["settings"])
+        place = place or places.from_environment()
+        manager = opened(place_of(place), settings=more["settings"])
         store = await manager.__aenter__()
     except (StoreError, StoreFailed, OSError) as error:
-        if path is not None:
+        if place is not None:
             raise
         note(f"warning: the run is not kept, and cannot be resumed: {error}")
         run = Run(options, script.name, run_id=run_id)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail, say, to_the_end
+from flowcage.host.cli.console import Command, Seconds, fail, say, to_the_end
 from flowcage.host.cli.names import completion
+from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave, safe
 from flowcage.protocol.messages import ISOLATIONS
 
@@ -29,13 +31,13 @@ _MOST_RUNS = 1_000_000  # of one file
 @click.option(
     "--until", type=click.IntRange(0), metavar="TURN", help="Of each workflow, compare no more turns."
 )
-@click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
+@access.STORE
 @click.option(
     "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."
 )
 @click.option("--timeout", type=Seconds(), help="Time for all of it.  [default: none]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def replay(run: str, store: Path | None, as_json: bool, until: int | None, **given: Any) -> None:
+def replay(run: str, store: StorePlace | None, as_json: bool, until: int | None, **given: Any) -> None:
     """Carry RUN out once more in new children, with nobody asked, and compare it with its history.
 
     RUN is an id, the beginning of one, or @last; FILE was written by flowcage export, and all of its runs are
@@ -47,7 +49,7 @@ def replay(run: str, store: Path | None, as_json: bool, until: int | None, **giv
 
     options, file = RunOptions(isolation=given["isolation"]), Path(run)
     run_in_it = None if file.is_file() else run
-    path = keeping.store_path(store) if run_in_it else file
+    path = keeping.place_of(store) if run_in_it else file
 
     async def work() -> list[ReplayReport]:
         records = await _records(path, run_in_it)
@@ -79,14 +81,16 @@ async def _replayed(
     raise RunTimedOut(seconds)
 
 
-async def _records(path: Path, run: str | None) -> list[RunRecord]:
+async def _records(path: StorePlace, run: str | None) -> list[RunRecord]:
     """One run of a store, or all of an exported file."""
     from flowcage.host.cli.runs import keeping
     from flowcage.host.durable.records import Filter
+    from flowcage.host.durable.sqlite.store import SqliteStore
 
     async with keeping.opened(path, read_only=True) as opened:
         if run is not None:
             return [await opened.load(await opened.find(run))]
+        assert isinstance(opened, SqliteStore)
         opened.check()
         found = await opened.runs(Filter(limit=_MOST_RUNS))
         return [await opened.load(each.run_id) for each in reversed(found)]

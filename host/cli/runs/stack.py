@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, fail, note, say, to_the_end
+from flowcage.host.cli.console import Command, fail, note, say, to_the_end
 from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import safe
 from flowcage.protocol.messages import ISOLATIONS, Isolation
 
@@ -24,12 +24,12 @@ _SHOWN = 60  # characters of a prompt
 
 @click.command(cls=Command)
 @access.RUN
-@click.option("--store", type=FilePath(), help="File of the store [default: the user's].")
+@access.STORE
 @click.option(
     "--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS), help="As for flowcage run."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def stack(run: str, store: Path | None, isolation: Isolation | None, as_json: bool) -> None:
+def stack(run: str, store: StorePlace | None, isolation: Isolation | None, as_json: bool) -> None:
     """Print what RUN waits for: each open call, since when, and the line of the workflow that made it.
 
     RUN is an id, the beginning of one, or @last. It may be at work in another process, asleep or interrupted.
@@ -40,7 +40,7 @@ def stack(run: str, store: Path | None, isolation: Isolation | None, as_json: bo
     from flowcage.host.run.options import RunOptions
 
     async def work() -> tuple[RunRecord, list[OpenCall]]:
-        async with keeping.opened(keeping.store_path(store), read_only=True) as opened:
+        async with keeping.opened(keeping.place_of(store), read_only=True) as opened:
             record = await opened.load(await opened.find(run))
         return record, await stack_of(record, RunOptions(isolation=isolation))
 

@@ -15,14 +15,18 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 # A server that is cut off is noticed after half a minute, by both sides, unless the address says otherwise.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+# One that does not answer at all.
+_ALIVE |= {"connect_timeout": 15}
 
 
-def connected(address: str, schema: str) -> Connection:
+def connected(address: str, schema: str, *, read_only: bool = False) -> Connection:
     """A connection for one thread at a time, without transactions of its own."""
     given = psycopg.conninfo.conninfo_to_dict(address)
     more: dict[str, Any] = {name: value for name, value in _ALIVE.items() if name not in given}
     connection: Connection = psycopg.connect(address, autocommit=True, **more)
     connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+    if read_only:
+        connection.execute("SET default_transaction_read_only = on")
     return connection
 
 
@@ -81,3 +85,8 @@ def trouble_of(error: Exception) -> Trouble | None:
         return Trouble.CONFLICT
     lasting = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
     return Trouble.LASTS if lasting else Trouble.PASSES
+
+
+def told(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())

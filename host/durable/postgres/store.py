@@ -14,9 +14,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from flowcage.host.durable.errors import StoreFailed, WrongStore
+from flowcage.host.durable.address import SCHEMA
+from flowcage.host.durable.errors import NoStore, StoreFailed, WrongStore
 from flowcage.host.durable.postgres import owners as liveness
-from flowcage.host.durable.postgres.connection import PostgresDatabase, connected, trouble_of
+from flowcage.host.durable.postgres.connection import (
+    PostgresDatabase,
+    connected,
+    told,
+    trouble_of,
+)
 from flowcage.host.durable.postgres.driver import psycopg, require_driver, sql
 from flowcage.host.durable.postgres.owners import Owners
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
@@ -35,13 +41,19 @@ _MIGRATING = 0x666C_6361  # an advisory lock: two hosts that come first at once
 class PostgresStore(SqlStore):
     """See `Store`. Made by `open`."""
 
-    _owners: Owners
+    _owners: Owners | None = None
     _address: str
     _schema: str
 
     @classmethod
     def open(
-        cls, address: str, options: StoreOptions = DEFAULTS, *, schema: str = "flowcage"
+        cls,
+        address: str,
+        options: StoreOptions = DEFAULTS,
+        *,
+        schema: str = SCHEMA,
+        read_only: bool = False,
+        makes: bool = True,
     ) -> PostgresStore:
         """Open a store, or make one. It waits for the server, so inside an event loop use a thread.
 
@@ -49,17 +61,23 @@ class PostgresStore(SqlStore):
             address: as libpq has it, ``postgresql://…`` or ``host=… dbname=…``.
             options: caps, what is redacted or encrypted.
             schema: that the tables are in.
+            read_only: whether nothing is to be written, and no other host is to see this one.
+            makes: whether the schema and its tables are made where there are none.
 
         Raises:
-            WrongStore, DamagedStore, StoreFailed: with what to do.
+            NoStore, WrongStore, DamagedStore, StoreFailed: with what to do.
             ImportError: psycopg is not installed; ``flowcage[postgres]`` installs it.
         """
         require_driver()
+        if read_only:
+            return cls._open_for_reading(address, options, schema)
         opened: list[PostgresDatabase | Owners] = []
         try:
             writer = PostgresDatabase(connected(address, schema))
             opened.append(writer)
-            payloads = Payloads(_prepare(writer, schema, (options.clock or wall_clock)()), options.sealer)
+            payloads = Payloads(
+                _prepare(writer, schema, (options.clock or wall_clock)(), makes=makes), options.sealer
+            )
             owners = Owners(address, schema)
             opened.append(owners)
             reader = PostgresDatabase(connected(address, schema))
@@ -70,7 +88,7 @@ class PostgresStore(SqlStore):
             for each in opened:
                 each.close()
             if isinstance(error, psycopg.Error):
-                raise StoreFailed(f"the store in Postgres cannot be opened: {error}") from error
+                raise _not_opened(error) from error
             raise
         committer = Committer(
             backend,
@@ -85,14 +103,35 @@ class PostgresStore(SqlStore):
         committer.start(writer)
         return store
 
+    @classmethod
+    def _open_for_reading(cls, address: str, options: StoreOptions, schema: str) -> PostgresStore:
+        try:
+            reader = PostgresDatabase(connected(address, schema, read_only=True))
+            try:
+                if _version(reader, schema) == 0:
+                    raise NoStore(_none(schema))
+                payloads = Payloads(_key(reader), options.sealer)
+            except BaseException:
+                reader.close()
+                raise
+        except psycopg.Error as error:
+            raise _not_opened(error) from error
+        committer = Committer(_Nothing(), "", options.pending_bytes, 0.0, None)
+        committer.refuse_all("the store was opened for reading only")
+        store = cls("", options, payloads, reader, committer)
+        store._address, store._schema = address, schema
+        return store
+
     async def _read_news(self) -> None:
+        assert self._owners is not None, "nobody tells a host that cannot act"
         await self._owners.news()
 
     def is_alive(self, owner: str) -> bool:
         return liveness.is_alive(self._reader, owner)
 
     def _give_up_ownership(self) -> None:
-        self._owners.close()
+        if self._owners is not None:
+            self._owners.close()
 
     def _on_reader(self, read: Callable[[Database], T]) -> T:
         try:
@@ -101,19 +140,33 @@ class PostgresStore(SqlStore):
             with suppress(Exception):
                 self._reader.close()
         try:
-            self._reader = PostgresDatabase(connected(self._address, self._schema))
+            is_only = self._owners is None
+            self._reader = PostgresDatabase(connected(self._address, self._schema, read_only=is_only))
             return read(self._reader)
         except psycopg.Error as error:
-            raise StoreFailed(f"the store in Postgres cannot be read: {error}") from error
+            raise StoreFailed(f"the store in Postgres cannot be read: {told(error)}") from error
 
 
-def _prepare(db: PostgresDatabase, schema: str, now: int) -> bytes:
+def _not_opened(error: psycopg.Error) -> StoreFailed | WrongStore:
+    """What is told of a store that cannot be opened. What the user asked for wrongly is no failure."""
+    kind = WrongStore if isinstance(error, psycopg.ProgrammingError) else StoreFailed
+    return kind(f"the store in Postgres cannot be opened: {told(error)}")
+
+
+def _none(schema: str) -> str:
+    return f"there is no store: the database has no schema {schema!r} with one; the first run makes it"
+
+
+def _prepare(db: PostgresDatabase, schema: str, now: int, *, makes: bool) -> bytes:
     """Bring the tables up to date. The store's key."""
     db.begin()
     try:
         db.execute("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
-        db.connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
         version = _version(db, schema)
+        if version == 0 and not makes:
+            raise NoStore(_none(schema))
+        if version == 0 and not _has_schema(db, schema):  # which takes a right that few roles have
+            db.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         for statement in tables.statements_after(version, postgres=True):
             db.execute(statement)
         if version == 0:
@@ -130,7 +183,15 @@ def _prepare(db: PostgresDatabase, schema: str, now: int) -> bytes:
     finally:
         with suppress(psycopg.Error):
             db.rollback()
+    return _key(db)
+
+
+def _key(db: PostgresDatabase) -> bytes:
     return bytes(db.execute("SELECT store_key FROM flowcage_schema").fetchone()[0])
+
+
+def _has_schema(db: PostgresDatabase, schema: str) -> bool:
+    return db.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,)).fetchone() is not None
 
 
 def _version(db: PostgresDatabase, schema: str) -> int:
@@ -206,3 +267,13 @@ class _Backend:
 
     def trouble(self, error: Exception) -> Trouble | None:
         return trouble_of(error)
+
+
+class _Nothing(_Backend):
+    """Of a store that is read only."""
+
+    def __init__(self) -> None:
+        pass
+
+    def finish(self, db: Database | None) -> None:
+        pass

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import platformdirs
 
-from flowcage.host.durable.errors import WrongStore
+from flowcage.host.durable.errors import NoStore
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
@@ -118,7 +118,7 @@ class SqliteStore(SqlStore):
     @classmethod
     def _open_for_reading(cls, path: Path, options: StoreOptions, connect: Connect) -> SqliteStore:
         if not os.path.exists(path):
-            raise WrongStore(f"there is no store {path}")
+            raise NoStore(f"there is no store {path}")
         with files.explained(path):
             files.require_sqlite(path)
         reader = files.reader(path, connect)

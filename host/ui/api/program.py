@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import trio
@@ -16,6 +17,7 @@ from flowcage.host.ui.api.problems import Problem
 _SECONDS = 120.0
 _AT_ONCE = 2
 _ERROR = 2_000  # characters
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Program:
@@ -24,10 +26,14 @@ class Program:
     Args:
         words: that start it; empty where there is none.
         seconds: for one command, after which it is ended.
+        more: variables of its environment.
     """
 
-    def __init__(self, words: Sequence[str], seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, words: Sequence[str], seconds: float = _SECONDS, more: Mapping[str, str] = NOTHING
+    ) -> None:
         self._words = list(words)
+        self._more = more
         self._seconds = seconds
         self._slots = trio.CapacityLimiter(_AT_ONCE)
 
@@ -59,6 +65,6 @@ class Program:
                 capture_stdout=True,
                 capture_stderr=True,
                 check=False,
-                env={**os.environ, "NO_COLOR": "1"},
+                env={**os.environ, **self._more, "NO_COLOR": "1"},
             )
         raise Problem(504, f"flowcage {name} took more than {self._seconds:.0f} seconds, and was ended")

@@ -7,11 +7,11 @@ and agents are those of its own process.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import trio
 
+from flowcage.host.durable.address import StorePlace, environment_for
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
@@ -25,17 +25,17 @@ class Resuming:
 
     Args:
         program: the `flowcage` command; empty where runs are gone on with by somebody else.
-        store: file that it is given.
+        store: that it is given.
         words: further options for a way, or a `Problem` where a run is not gone on with in that way here.
     """
 
     def __init__(
         self,
         program: Sequence[str],
-        store: Path | None,
+        store: StorePlace | None,
         words: Callable[[RunRecord, Way], Sequence[str]] = lambda _record, _way: (),
     ) -> None:
-        self._program = Program(program)
+        self._program = Program(program, more=environment_for(store))
         self._store = store
         self._words = words
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,12 +12,13 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, note, write_result
 from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.summaries import result_json
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 from flowcage.protocol import strictjson
 
 if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord, Summary
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
     from flowcage.host.events.records import Event
 
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @access.STORE
 @access.JSON
-def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
+def logs(run: str, follow: bool, store: StorePlace | None, as_json: bool) -> None:
     """Print what happened in RUN, one line each: log(), phases, agents, diagnostics.
 
     With --json each line is an event; what a history does not have of one is empty.
@@ -38,7 +38,7 @@ def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
 
     follow = follow and may_go_on(store, run)
 
-    async def work(opened: SqliteStore) -> Summary | None:
+    async def work(opened: Store) -> Summary | None:
         run_id = await opened.find(run)
         lines, summary = Lines(), None
         async with aclosing(_events(opened, run_id, follow=follow)) as found:
@@ -63,7 +63,7 @@ def logs(run: str, follow: bool, store: Path | None, as_json: bool) -> None:
 @click.command(cls=Command)
 @access.RUN
 @access.STORE
-def wait(run: str, store: Path | None) -> None:
+def wait(run: str, store: StorePlace | None) -> None:
     """Wait until RUN has ended, and print how as `flowcage result --json` does.
 
     The exit status is that of `flowcage run` for such an end; 137 where the process that had it was killed.
@@ -72,7 +72,7 @@ def wait(run: str, store: Path | None) -> None:
 
     goes_on = may_go_on(store, run)
 
-    async def work(opened: SqliteStore) -> RunRecord:
+    async def work(opened: Store) -> RunRecord:
         run_id = await opened.find(run)
         if goes_on:
             async with aclosing(watching.changes(opened, run_id)) as changes:
@@ -88,19 +88,17 @@ def wait(run: str, store: Path | None) -> None:
     leave(status_of(record))
 
 
-def may_go_on(store: Path | None, run: str) -> bool:
+def may_go_on(store: StorePlace | None, run: str) -> bool:
     """Whether there is anything to follow. If not, the store need not be one that can be written."""
     from flowcage.host.resume.looking import watching
 
-    async def look(opened: SqliteStore) -> bool:
+    async def look(opened: Store) -> bool:
         return watching.may_change(await opened.get(await opened.find(run)))
 
     return access.read(store, look)
 
 
-async def _events(
-    opened: SqliteStore, run_id: str, *, follow: bool
-) -> AsyncGenerator[tuple[Summary, list[Event]]]:
+async def _events(opened: Store, run_id: str, *, follow: bool) -> AsyncGenerator[tuple[Summary, list[Event]]]:
     """What is new of a run, as long as it goes on."""
     from flowcage.host.resume.looking import watching
     from flowcage.host.resume.looking.news import news, told

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +13,7 @@ from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.columns import aligned, one_line
 from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing, summary_json, was_interrupted
 from flowcage.host.cli.runs.times import Since, told
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.outcome.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -49,20 +48,17 @@ def ls(
     since: int | None,
     limit: int,
     costs: bool,
-    store: Path | None,
+    store: StorePlace | None,
     as_json: bool,
 ) -> None:
     """Print the runs that are kept, the newest first.
 
     A run is interrupted if it has not ended, and the process that had it is gone.
     """
-    path = access.path_of(store)
+    path = access.place_of(store)
     which = filter_of(states)._replace(verdicts=verdicts or None, since=since, limit=limit)
-    if not os.path.exists(path):
-        note(f"there is no store {path}")
-        runs: list[Summary] = []
-    else:
-        runs = access.read(path, lambda opened: opened.runs(which))
+    none: list[Summary] = []
+    runs = access.read_if_there(path, lambda opened: opened.runs(which), none)
     bills = bills_of(path, runs) if costs else {}
     told = [summary_json(run) | _bill_json(bills.get(run.run_id)) for run in runs]
     access.say_all(_lines(runs, bills), told, as_json=as_json)
@@ -80,7 +76,7 @@ def filter_of(states: tuple[str, ...]) -> Filter:
     return Filter(states=tuple(kept), abandoned=INTERRUPTED in states if is_told_apart else None)  # type: ignore[arg-type]
 
 
-def bills_of(path: Path, runs: list[Summary]) -> dict[str, Costs]:
+def bills_of(path: StorePlace, runs: list[Summary]) -> dict[str, Costs]:
     """What the agents of each run cost; a run that cannot be read, or is gone by now, has none."""
     from flowcage.host.durable.errors import DamagedEntry, UnknownRun
     from flowcage.host.resume.looking.story import story_of

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, fail, say
 from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.summaries import result_json, standing, summary_json
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 
 
@@ -18,7 +17,7 @@ from flowcage.host.terminal.text import leave
 @click.option("--agent", metavar="N", help="All about one call: its prompt, options, attempts and answer.")
 @access.STORE
 @access.JSON
-def show(run: str, agent: str | None, store: Path | None, as_json: bool) -> None:
+def show(run: str, agent: str | None, store: StorePlace | None, as_json: bool) -> None:
     """Print how RUN stands, and what became of its calls, by phase. RUN is an id, its beginning, or @last.
 
     A call of a child workflow has the id of the request that started it before its own: 3/1.
@@ -48,7 +47,7 @@ def show(run: str, agent: str | None, store: Path | None, as_json: bool) -> None
 @access.RUN
 @access.STORE
 @access.JSON
-def result(run: str, store: Path | None, as_json: bool) -> None:
+def result(run: str, store: StorePlace | None, as_json: bool) -> None:
     """Print the result of RUN as JSON; with --json how it ended, too. Exit status 1 where there is none."""
     from flowcage.protocol import strictjson
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,13 +16,14 @@ from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.looking.following import may_go_on, status_of
 from flowcage.host.cli.runs.looking.summaries import result_json, standing
 from flowcage.host.cli.showing import progress_of, showing
+from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 
 if TYPE_CHECKING:
     from flowcage.host.cli.outcomes.conclusion import Conclusion
     from flowcage.host.cli.progress import Progress
     from flowcage.host.durable.records import RunRecord, Summary
-    from flowcage.host.durable.sqlite.store import SqliteStore
+    from flowcage.host.durable.store import Store
     from flowcage.host.events.records import Event
     from flowcage.host.resume.looking.telling import Telling
 
@@ -34,7 +34,7 @@ _LATE_SECONDS = 15.0  # after which nobody seems to wake a run
 @access.RUN
 @access.STORE
 @showing
-def watch(run: str, store: Path | None, **given: Any) -> None:
+def watch(run: str, store: StorePlace | None, **given: Any) -> None:
     """Follow RUN, of whichever process, until it has ended, and print its result as flowcage run does.
 
     RUN is an id, the beginning of one, or @last. The exit status is that of flowcage run for such an end; 137
@@ -48,7 +48,7 @@ def watch(run: str, store: Path | None, **given: Any) -> None:
         fail(exits.USAGE, str(error))
     goes_on = may_go_on(store, run)
 
-    async def work(opened: SqliteStore) -> RunRecord:
+    async def work(opened: Store) -> RunRecord:
         run_id = await opened.find(run)
         return await _follow(opened, run_id, progress_of(given), goes_on=goes_on)
 
@@ -60,7 +60,7 @@ def watch(run: str, store: Path | None, **given: Any) -> None:
     _conclude(record, run, conclusion)
 
 
-async def _follow(opened: SqliteStore, run_id: str, progress: Progress, *, goes_on: bool) -> RunRecord:
+async def _follow(opened: Store, run_id: str, progress: Progress, *, goes_on: bool) -> RunRecord:
     """Tell of a run until it ends, or nobody has it."""
     from flowcage.host.cli.progress import Past, told
     from flowcage.host.resume.looking.news import told as events_of
@@ -82,7 +82,7 @@ async def _follow(opened: SqliteStore, run_id: str, progress: Progress, *, goes_
     return record
 
 
-async def _news(opened: SqliteStore, run_id: str, telling: Telling) -> AsyncGenerator[Event]:
+async def _news(opened: Store, run_id: str, telling: Telling) -> AsyncGenerator[Event]:
     """The events of a run as long as it goes on."""
     from flowcage.host.resume.looking import watching
     from flowcage.host.resume.looking.news import news

@@ -1,0 +1,75 @@
+"""Where the store of a command is: ``--store``, the environment, or the user's file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flowcage.host.cli.console import FilePath
+from flowcage.host.durable.address import PASSWORD, PostgresAddress, StorePlace, is_address, read_address
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+VARIABLE = "FLOWCAGE_STORE"
+# The password of this process, which what it starts does not find in its environment.
+_taken: list[str] = []
+
+
+class StoreOption(FilePath):
+    """An option that is a file, or the address of a database."""
+
+    name = "file|address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take ``postgresql://…``, too."""
+        if isinstance(value, PostgresAddress):
+            return value
+        if not isinstance(value, str) or not is_address(value):
+            return super().convert(value, param, ctx)
+        try:
+            return read_address(value).with_password(_password())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def option(about: str = "Store of the runs: a file, or postgresql://USER@HOST/DATABASE") -> Callable[[F], F]:
+    """``--store``."""
+    return click.option(
+        "--store", type=StoreOption(), help=f"{about} [default: $FLOWCAGE_STORE, or the user's file]."
+    )
+
+
+def hide_password() -> None:
+    """Take the password out of the environment, before anything is started that would inherit it."""
+    if (password := os.environ.pop(PASSWORD, None)) is not None:
+        _taken[:] = [password]
+    given = os.environ.get(VARIABLE, "")
+    if not is_address(given):
+        return
+    try:
+        address = read_address(given)
+    except ValueError as error:
+        del os.environ[VARIABLE]
+        raise click.UsageError(f"{VARIABLE}: {error}") from None
+    os.environ[VARIABLE] = str(address)
+    if address.password is not None:
+        _taken[:] = [address.password]
+
+
+def _password() -> str | None:
+    return _taken[0] if _taken else None
+
+
+def from_environment() -> StorePlace | None:
+    """The store that the environment names."""
+    given = os.environ.get(VARIABLE)
+    return StoreOption().convert(given, None, None) if given else None
+
+
+def absolute(place: StorePlace) -> StorePlace:
+    """The same, whatever becomes of the working folder."""
+    return place.absolute() if isinstance(place, Path) else place
