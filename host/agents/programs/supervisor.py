@@ -65,7 +65,6 @@ def _run(words: list[str]) -> None:
     except OSError as error:
         _tell(control, b"e %d\n" % (error.errno or 0))
         return
-    _tell(control, b"p %d\n" % program)
     _let_go(notes)
     status = _status_of(program, watched, woken)
     if status is not None:
@@ -119,6 +118,7 @@ def _start(control: int, notes: int, environment: dict[bytes, bytes], argv: list
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if posix.getppid() == supervisor:
             posix.setsid()
+            _tell(control, b"p %d\n" % posix.getpid())  # here: what it executes may end the supervisor at once
             if notes >= 0:
                 posix.dup2(notes, _NOTES)
             for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
