@@ -260,7 +260,7 @@ class Client:
             async with trio.open_nursery() as nursery:
                 for run in runs:
                     run.cancel_reason = run.cancel_reason or "its client is gone"
-                    if run.cancel is not None:
+                    if run.cancel is not None and not run.is_elsewhere():
                         nursery.start_soon(run.cancel)
         elif not self.can_be_followed:
             for run in runs:

@@ -82,7 +82,7 @@ class Methods:
         options, seconds = self._settings.chosen("run.start", params)
         run_id = params.get("runId") or new_run_id()
         require_run_id(run_id)
-        if self._runs.going_on(run_id) is not None:
+        if self._runs.follows(run_id):
             raise Refusal("run_id_in_use", f"run {run_id} goes on", runId=run_id)
         if "key" in params and self._kept is None:
             raise Refusal("no_store", "key needs a store that remembers it")
@@ -101,7 +101,7 @@ class Methods:
             raise _in_use(error, params, run_id) from None
         if handle.run_id != run_id:
             run.run_id = handle.run_id
-            if self._runs.going_on(handle.run_id) is not None:
+            if self._runs.follows(handle.run_id):
                 return {"runId": handle.run_id}, lambda: None
         self._runs.follow(run, handle)
         return {"runId": run.run_id}, self.begin(client, run, params)

@@ -52,6 +52,7 @@ class RpcRun:
         begun: set with its first event.
         over: set once `outcome` says how it ended.
         cancel: ends it; when that returns, its child is gone. None where it is over.
+        is_elsewhere: whether another host has it: this one has only found it, by its start key.
         cancel_reason: of whoever cancelled it; None where nobody has.
         questions: by id, those that wait for an answer.
         told: by client that hears of it, set once its last event is sent.
@@ -78,6 +79,7 @@ class RpcRun:
         self.outcome: dict[str, Any] = {}
         self.ended: RunEnded | None = None
         self.cancel: Callable[[], Awaitable[None]] | None = None
+        self.is_elsewhere: Callable[[], bool] = lambda: False
         self.cancel_reason: str | None = None
         self.questions: dict[str, QuestionAsked] = {}
         self.told: WeakKeyDictionary[object, trio.Event] = WeakKeyDictionary()

@@ -39,12 +39,17 @@ class Runs:
         return iter(sorted(known, key=lambda run: (run.began_at, run.run_id)))
 
     def get(self, run_id: str) -> RpcRun | None:
-        """The one with this id."""
-        return self._open.get(run_id) or self._over.get(run_id, (None, 0))[0]
+        """The one with this id; none that another host has."""
+        return self.going_on(run_id) or self._over.get(run_id, (None, 0))[0]
 
     def going_on(self, run_id: str) -> RpcRun | None:
         """The same, where it is not over."""
-        return self._open.get(run_id)
+        run = self._open.get(run_id)
+        return None if run is None or run.is_elsewhere() else run
+
+    def follows(self, run_id: str) -> bool:
+        """Whether the end of this run is waited for, whichever host has it."""
+        return run_id in self._open
 
     def of(self, client: object) -> list[RpcRun]:
         """Those whose requests a client answers."""
@@ -53,6 +58,7 @@ class Runs:
     def follow(self, run: RpcRun, handle: RunHandle) -> None:
         """Have a run that was started until it is over."""
         run.cancel = handle.cancel
+        run.is_elsewhere = lambda: handle.state == "elsewhere"
         self._nursery.start_soon(self._live, self._add(run), handle)
 
     def _add(self, run: RpcRun) -> RpcRun:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .peer import Piped, piped
+from .peer import Piped, eventually, piped
 
 ASK = "return [await agent('1'), await agent('2')]"
 QUESTION = "return await SW.extra.ask('Sure?', {schema: {type: 'boolean'}, label: 'sure'})"
@@ -47,6 +47,21 @@ def test_a_second_start_with_the_key_gives_the_same_run(host: Piped) -> None:
     assert start(host, ASK, key="nightly") == run
     assert host.outcome(run)["result"] == ["1", "2"]
     assert host.refused("run.start", source="return 2", key="nightly") == {"kind": "key_in_use"}
+
+
+def test_a_run_of_another_host_that_was_found_by_its_key_does_not_end_with_the_client(
+    host: Piped, store: Path
+) -> None:
+    run = start(host, "return await agent('1')", key="of-another-host")
+    asked = host.asked()
+    with piped(f"--store={store}") as other:
+        other.greet(handlers=["agent"], onDisconnect="cancel")
+        assert start(other, "return await agent('1')", key="of-another-host") == run
+        eventually(lambda: not other.ask("run.get", runId=run)["run"]["hasClient"])
+        other.close()
+        assert other.ended() == 0
+    host.answer(asked, value="mine")
+    assert host.outcome(run)["result"] == "mine"
 
 
 def test_an_id_that_is_kept_is_in_use(host: Piped) -> None:
