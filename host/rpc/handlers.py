@@ -132,7 +132,8 @@ async def _asked(
 def _require(schema: str, what: str, value: object) -> None:
     violation = host_error(schema, value)
     if violation is not None:
-        raise ClientFault(f"the client's {what} is wrong: {violation.path}: {violation.message}")
+        where = f"{violation.path}: " if violation.path else "it "
+        raise ClientFault(f"the client's {what} is wrong: {where}{violation.message}")
 
 
 def _error_of(error: Any, *, is_agent: bool) -> Exception:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import trio
 
 from flowcage.host.agents.people import Option, Question
-from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.errors import StoreError, StoreFailed, UnknownRun
 from flowcage.host.durable.records import Filter, RunRecord, State
 from flowcage.host.durable.store import Store
 from flowcage.host.events.records import QuestionAsked
@@ -26,8 +26,7 @@ from flowcage.host.rpc.problems import Refusal
 from flowcage.host.rpc.rows import cursor_of, kept_row_of, limit_of, place_of
 from flowcage.host.rpc.run import RpcRun
 from flowcage.host.rpc.runs import Runs
-from flowcage.host.rpc.settings import Settings
-from flowcage.host.run.node import new_run_id
+from flowcage.host.rpc.settings import Settings, run_id_of
 from flowcage.host.tenants.host import Host
 from flowcage.protocol.messages import MISSING, Missing
 
@@ -84,6 +83,18 @@ class Kept:
         """How a run has ended."""
         return await trio.to_thread.run_sync(_outcome, await self._store.load(run_id))
 
+    async def has_gone_on(self, run: RpcRun) -> bool:
+        """Whether another host has gone on with a run that is over here."""
+        if not run.over.is_set() or run.outcome["verdict"] == "completed":
+            return False
+        try:
+            summary = await self._summary(run.run_id)
+        except (UnknownRun, StoreFailed):  # it was removed, or cannot be looked at
+            return False
+        if summary.state in _OVER:
+            return bool(summary.verdict != run.outcome["verdict"])
+        return summary.owner not in (None, self._store.owner)
+
     async def wait(self, run_id: str) -> None:
         """Wait for the end of a run that this process does not have."""
         await self._summary(run_id)
@@ -121,7 +132,7 @@ class Kept:
             raise NotResumable(f"run {run_id} goes on already, in this host")
         way = params.get("way") or ("fork" if params.keys() & {"source", "args"} else "resume")
         options, seconds = self._settings.chosen("run.resume", params)
-        new_id = params.get("newRunId") or new_run_id() if way == "fork" else run_id
+        new_id = run_id_of("run.resume", "newRunId", params) if way == "fork" else run_id
         run = methods.new_run(new_id, params.get("sourceName") or summary.source_name, client, seconds)
         chosen = run.options(options)
         if not params.get("start", False):

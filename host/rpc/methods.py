@@ -16,10 +16,8 @@ from flowcage.host.rpc.problems import Refusal
 from flowcage.host.rpc.rows import part_of, row_of
 from flowcage.host.rpc.run import RpcRun
 from flowcage.host.rpc.runs import Runs, now
-from flowcage.host.rpc.settings import Settings
+from flowcage.host.rpc.settings import Settings, run_id_of
 from flowcage.host.rpc.wire import MAX_MESSAGE_BYTES
-from flowcage.host.run.arguments import require_run_id
-from flowcage.host.run.node import new_run_id
 from flowcage.host.tenants.host import Host
 from flowcage.protocol.messages import MISSING
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -80,8 +78,7 @@ class Methods:
     async def run_start(self, client: Client, params: Params) -> tuple[Params, Callable[[], None]]:
         """Start a run that is the client's."""
         options, seconds = self._settings.chosen("run.start", params)
-        run_id = params.get("runId") or new_run_id()
-        require_run_id(run_id)
+        run_id = run_id_of("run.start", "runId", params)
         if self._runs.follows(run_id):
             raise Refusal("run_id_in_use", f"run {run_id} goes on", runId=run_id)
         if "key" in params and self._kept is None:
@@ -120,6 +117,8 @@ class Methods:
     async def run_wait(self, client: Client, params: Params) -> tuple[Late, None]:
         """Wait for the end of a run."""
         run = self._runs.get(params["runId"])
+        if run is not None and self._kept is not None and await self._kept.has_gone_on(run):
+            run = None
         if run is None:
             await self._store(params["runId"]).wait(params["runId"])
         else:

@@ -11,7 +11,9 @@ from flowcage.host.agents.agent import Agent
 from flowcage.host.outcome.errors import FlowcageError
 from flowcage.host.rpc.problems import invalid
 from flowcage.host.rpc.wire import UNREAD_SECONDS
+from flowcage.host.run.arguments import require_run_id
 from flowcage.host.run.limits import with_limits
+from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions, WorkflowHandler
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, camel_case
@@ -75,6 +77,16 @@ class Settings(NamedTuple):
         except (ValueError, TypeError, FlowcageError) as error:
             message = str(error).replace(_NAMES[name], name, 1)
             raise invalid(method, f"/options/{name}", message) from None
+
+
+def run_id_of(method: str, name: str, params: Mapping[str, Any]) -> str:
+    """The id that a client has chosen for a run, or a new one. Raises `Refusal`."""
+    run_id = params.get(name) or new_run_id()
+    try:
+        require_run_id(run_id)
+    except ValueError as error:
+        raise invalid(method, f"/{name}", str(error).replace("run_id", name, 1)) from None
+    return str(run_id)
 
 
 def _options_of_the_protocol() -> set[str]:

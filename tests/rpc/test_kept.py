@@ -129,6 +129,7 @@ def test_what_cannot_be_gone_on_with_is_refused_by_kind(host: Piped) -> None:
         assert host.refused("run.resume", runId=run, **more) == {"kind": "not_resumable", "runId": run}
     refused = host.refused("run.resume", runId=run, way="fork", fromCall="99", start=True)
     assert refused == {"kind": "not_forkable", "runId": run}
+    assert host.refused("run.resume", runId=run, way="fork", newRunId="a/b")["path"] == "/newRunId"
     assert host.refused("run.resume", runId="nope") == {"kind": "unknown_run", "runId": "nope"}
 
 
@@ -141,6 +142,19 @@ def test_a_run_that_was_cancelled_is_gone_on_with_where_that_is_said(host: Piped
     assert host.refused("run.resume", runId=run, start=True)["kind"] == "not_resumable"
     host.ask("run.resume", runId=run, start=True, evenIfCancelled=True)
     assert answered(host, run)["result"] == ["1", "2"]
+
+
+def test_the_end_that_counts_is_that_of_the_host_that_went_on(host: Piped, store: Path) -> None:
+    run = start(host, ASK)
+    host.asked()
+    host.ask("run.cancel", runId=run)
+    assert host.outcome(run)["verdict"] == "cancelled"
+    with piped(f"--store={store}") as other:
+        other.greet(handlers=["agent"])
+        other.ask("run.resume", runId=run, start=True, evenIfCancelled=True)
+        waiting = host.begin("run.wait", runId=run)
+        assert answered(other, run)["result"] == ["1", "2"]
+        assert host.reply(waiting)["result"]["outcome"]["result"] == ["1", "2"]
 
 
 def test_runs_are_listed_by_state_and_in_parts(host: Piped) -> None:
