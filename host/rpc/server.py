@@ -17,9 +17,12 @@ from flowcage.host.rpc.wire import Stream, Wire, own_stream, socket_stream
 from flowcage.host.serve.socket import peer_uid
 from flowcage.host.tenants.host import Host
 from flowcage.host.tenants.tenant import TenantLimits
+from flowcage.host.terminal.log import logger
 from flowcage.protocol.limits import MAX_LIMIT
 
 MAX_CLIENTS = 100
+_PAUSE_SECONDS = 0.1
+_LOG = logger("rpc")
 
 
 async def serve(settings: Settings, store: Store | None, listener: socket.socket | None) -> None:
@@ -59,6 +62,20 @@ def _host(settings: Settings, store: Store | None) -> Host:
     )
 
 
+async def _accepted(listener: trio.socket.SocketType) -> socket.socket:
+    """The next connection; where there is no descriptor for it, when there is one."""
+    is_told = False
+    while True:
+        try:
+            connection, _ = await listener.accept()
+            return socket.socket(fileno=connection.detach())
+        except OSError as error:
+            if not is_told:
+                _LOG.warning("a connection cannot be accepted, and waits: %s", error.strerror)
+            is_told = True
+            await trio.sleep(_PAUSE_SECONDS)
+
+
 class _Server:
     def __init__(self, methods: Methods, runs: Runs, settings: Settings) -> None:
         self._methods = methods
@@ -79,8 +96,7 @@ class _Server:
         async with trio.open_nursery() as nursery:
             while True:
                 await self._room.acquire_on_behalf_of(token := object())
-                connection, _ = await accepting.accept()
-                plain = socket.socket(fileno=connection.detach())
+                plain = await _accepted(accepting)
                 if peer_uid(plain) != os.geteuid():
                     plain.close()
                     self._room.release_on_behalf_of(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.serve.test_serve import OTHER_UID, as_user, path
@@ -208,6 +210,25 @@ def test_a_second_host_does_not_take_the_socket(path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2
     assert b"another server is listening" in done.stderr
+
+
+def test_a_host_without_descriptors_for_more_clients_keeps_those_it_has(path: Path) -> None:
+    with listening(path) as process:
+        peer = Connected(path)
+        peer.greet(handlers=["agent"])
+        peer.ask("run.start", source=ASK, runId="r")
+        asked, waiting = peer.asked(), peer.begin("run.wait", runId="r")
+        of_host = psutil.Process(process.pid)
+        most = of_host.num_fds() + 2
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, hard))
+        others = [Connected(path) for _ in range(5)]
+        eventually(lambda: of_host.num_fds() == most)
+        assert [row["runId"] for row in peer.ask("run.list")["runs"]] == ["r"]
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert others[-1].greet()["tenant"] == "default"
+        peer.answer(asked, value=1)
+        assert peer.reply(waiting)["result"]["outcome"]["result"] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
