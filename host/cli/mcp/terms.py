@@ -107,6 +107,8 @@ class Terms(NamedTuple):
 
 def _has_a_name(path: str) -> bool:
     """Whether it is a folder in which names are looked for, or a file there."""
+    if path != os.path.abspath(path):  # the folder of x/.. is not x
+        return False
     found = {os.path.abspath(place.path): place.within for place in places()}
     folder = path if path in found else os.path.dirname(path)
     if folder not in found:
