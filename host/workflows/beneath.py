@@ -53,27 +53,32 @@ def relative_to(root: Path, path: str | Path) -> str | None:
 
 
 @contextmanager
-def opened_file(root: Path, path: str) -> Iterator[int]:
+def opened_file(root: Path, path: str, suffixes: tuple[str, ...] = ("",)) -> Iterator[int]:
     """A descriptor for reading a regular file, open for the length of the block.
 
     Args:
         root: the folder.
         path: relative to it, or absolute and below it.
+        suffixes: one of which the file's own name ends with, whatever links lead to it are called.
 
     Raises:
         OutsideRoot: the path leads out of the folder.
-        OSError: the file is missing, not regular, or cannot be read. Show `strerror` only: the exception's
+        OSError: the file is missing, not regular, called otherwise, or cannot be read. Show `strerror` only: the exception's
             text may contain names of the host's file system.
         ValueError: the path contains a NUL.
     """
     with _Walk(root) as walk:
-        descriptor = walk.open_file(path)
+        descriptor, name = walk.open_file(path)
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
+        if not name.endswith(suffixes):
+            raise OSError(
+                errno.EINVAL, f"it is called neither {' nor '.join(f'*{each}' for each in suffixes)}"
+            )
         yield descriptor
     finally:
         os.close(descriptor)
@@ -106,12 +111,12 @@ class _Walk:
     def __exit__(self, *_: object) -> None:
         self._leave_until(0)
 
-    def open_file(self, path: str) -> int:
-        """Open the file at the end of a path; the caller closes it."""
+    def open_file(self, path: str) -> tuple[int, str]:
+        """Open the file at the end of a path, and tell its own name; the caller closes it."""
         last = self._walk(path)
         if last is None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=self._folders[-1])
+        return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=self._folders[-1]), last
 
     def open_folder(self, path: str) -> int:
         """Open the folder at the end of a path for listing; the caller closes it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flowcage.host.outcome.errors import FlowcageError
 from flowcage.host.workflows.beneath import opened_file
+from flowcage.host.workflows.names import SUFFIXES
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES
 
 
@@ -41,7 +42,10 @@ class NoSuchFile(SourceFileError):
 
 
 def text_below(root: Path, path: str, name: str) -> str:
-    """The text of a file below a folder.
+    """The text of a file below a folder, which is called as workflows are.
+
+    The error of one that does not compile, or does not run, tells words of it to whoever asked for it: a
+    workflow, which has no business with what else lies there, such as ``.env``.
 
     Args:
         root, path: as of `opened_file`.
@@ -52,7 +56,7 @@ def text_below(root: Path, path: str, name: str) -> str:
         SourceFileError: it cannot be read.
     """
     try:
-        with opened_file(root, path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        with opened_file(root, path, SUFFIXES) as descriptor, open(descriptor, "rb", closefd=False) as file:
             data = file.read(DEFAULT_MAX_MESSAGE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NoSuchFile(f"{name}: no such file") from None

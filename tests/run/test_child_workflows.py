@@ -61,12 +61,14 @@ def the_root(tmp_path: Path) -> Path:
     (root / "broken.js").write_text("export default 1 1")
     (root / "grandparent.js").write_text('export default workflow({scriptPath: "missing.js"})')
     (root / "mark.js").write_bytes(b"\xef\xbb\xbfexport default 'mark'")
+    (root / ".env").write_text("KEY=secret_123")
     os.mkfifo(root / "pipe.js")
     for name, target in {
         "link.js": "../outside.js",
         "absolute-link.js": str(tmp_path / "outside.js"),
         "out": "..",
         "loop.js": "loop.js",
+        "disguised.js": ".env",
         "inside.js": "sub/kid.js",
         "absolute-inside.js": str(root / "sub" / "kid.js"),
         "folder": "sub/deeper",
@@ -117,6 +119,8 @@ def test_a_path_below_the_root_runs_also_by_links_that_stay_there(
         ("sub/deeper/..", "is a folder"),
         ("latin.js", "not UTF-8"),
         ("pipe.js", "not a regular file"),
+        (".env", "called neither *.js nor *.mjs"),
+        ("disguised.js", "called neither *.js nor *.mjs"),
         ("grandparent.js", "workflows of its own"),
         ("broken.js", "broken.js:1:18: SyntaxError"),
         ("nul\\0.js", "null"),

@@ -52,6 +52,7 @@ def root(tmp_path: Path) -> Path:
         "out": "..",
         "loop.mjs": "loop.mjs",
         "inside.mjs": "flows/.hidden/a.mjs",
+        "disguised.mjs": "secret.env",
     }.items():
         (root / name).symlink_to(target)
     return root
@@ -105,6 +106,7 @@ REFUSED = {
     "./loop.mjs": "cannot be read",
     "./pipe.mjs": "not a regular file",
     "./folder.mjs": "is a folder",
+    "./disguised.mjs": "called neither *.js nor *.mjs",
     "./latin.mjs": "not UTF-8",
 }
 
