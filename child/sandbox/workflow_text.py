@@ -21,6 +21,8 @@ _POSITION = re.compile(r":(\d+):(\d+)\)?$")
 # The engine's messages where it met the end of the text.
 _NOTHING_THERE = ("unexpected token in expression: ''", "Unexpected end of input")
 
+_BINDING = rb"|(?<=\bimport\s)[^\s{*'\"]"
+
 _FENCES = (b"```", b"~~~")
 _FENCED = (
     "this line is a fence of Markdown, not JavaScript; leave out the fences, and the text around the code"
@@ -143,7 +145,7 @@ class WorkflowText:
     def offset_of_import(self, name: str, module: str) -> int | None:
         """The byte where an import of a module, or an export from it, has this name; None without one."""
         parts = self.parts_if_small() if name else None
-        word = re.compile(rb"(?<![\w$])" + re.escape(name.encode("utf-8", "replace")) + rb"(?![\w$])")
+        word = re.compile(_word(name.encode("utf-8", "replace")))
         for start, end in (*parts.imports, *parts.reexports) if parts is not None else ():
             found = word.search(self.utf8, start, end)
             if found and module in self._named_between(start, end):
@@ -179,6 +181,11 @@ class WorkflowText:
             line, column = source.position(self.utf8, offset)
             data |= {"line": line, "column": column}
         return ErrorReply(reply.kind, reply.message, data)
+
+
+def _word(name: bytes) -> bytes:
+    """What has this name in a declaration. That of the default is not written in `import x from`."""
+    return rb"(?<![\w$])" + re.escape(name) + rb"(?![\w$])" + (_BINDING if name == b"default" else b"")
 
 
 def _described(message: str) -> dict[str, Any]:

@@ -63,8 +63,8 @@ def opened_file(root: Path, path: str, suffixes: tuple[str, ...] = ("",)) -> Ite
 
     Raises:
         OutsideRoot: the path leads out of the folder.
-        OSError: the file is missing, not regular, called otherwise, or cannot be read. Show `strerror` only: the exception's
-            text may contain names of the host's file system.
+        OSError: the file is missing, not regular, called otherwise, or cannot be read. Show `strerror` only:
+            the exception's text may contain names of the host's file system.
         ValueError: the path contains a NUL.
     """
     with _Walk(root) as walk:

@@ -174,6 +174,13 @@ def test_no_module_stands_in_for_one_of_the_childs_own(child: ChildProcess, name
     assert child.result_of(source, modules={name: "export const sleep = 1;"}) == "function"
 
 
+def test_a_default_that_is_missing_is_told_with_the_place_of_the_import(child: ChildProcess) -> None:
+    source = "import { v } from './a.mjs';\n  import all from './a.mjs';\nreturn all;"
+    refused = child.failure_of(source, modules={"a.mjs": "export const v = 1;"}, sourceName="w.js")
+    found = (refused.kind, refused.data["sourceName"], refused.data["line"], refused.data["column"])
+    assert found == ("import", "w.js", 2, 10)
+
+
 @pytest.mark.parametrize("name", ["flowcage:linked/w.js", "flowcage:prelude", "flowcage:any"])
 def test_a_source_may_be_called_as_the_child_calls_its_own(child: ChildProcess, name: str) -> None:
     source = "import { where } from './lib.mjs';\nexport default where;"
