@@ -21,11 +21,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
-from starlette.types import Receive, Scope, Send
+try:
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute, Route, Router
+    from starlette.types import Receive, Scope, Send
+except ImportError as error:
+    raise ImportError(
+        "the routes need starlette, which is not installed: pip install 'flowcage[asgi]'"
+    ) from error
 
 from flowcage.host.asgi import beginning, going_on
 from flowcage.host.asgi.ending import is_ending

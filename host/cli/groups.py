@@ -45,8 +45,8 @@ GROUPS = {
         "mcp": "Offer workflows and runs to a coding agent, over MCP.",
         "host": "Run workflows for programs in any language, which answer what they ask.",
         "serve": "Give each connection to a socket a fresh caged child.",
-        "schema": "Print the wire contract.",
-        "conformance": "Check a child, or a host, in any language.",
+        "schema": "Print the messages of a child, or of flowcage host.",
+        "conformance": "Check a child, a host or a client, in any language.",
     },
 }
 

@@ -28,7 +28,7 @@ _MAX_DIGITS = len(str(MAX_LIMIT))
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="child", show_default=True,
               help="child: between a host and its child. host: that of `flowcage host`.")  # fmt: skip
 def schema(name: str | None, form: str | None, protocol: Protocol) -> None:
-    """Print the wire contract: the schema NAME, all schemas in one form, or without arguments their names."""
+    """Print a protocol's messages: the schema NAME, all in one form, or without arguments their names."""
     from flowcage.schemas.published import UnknownSchema, published
 
     if name and form:

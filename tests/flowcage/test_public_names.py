@@ -161,3 +161,16 @@ except ImportError as error:
     assert said == (
         "flowcage runs on Linux and macOS only: Windows lacks the system calls for the cage; use WSL\n"
     )
+
+
+def test_a_door_without_its_library_names_the_extra() -> None:
+    program = """
+import sys
+sys.modules["starlette"] = None
+try:
+    from flowcage.asgi import RunRoutes
+except ImportError as error:
+    print(error)
+"""
+    said = "the routes need starlette, which is not installed: pip install 'flowcage[asgi]'"
+    assert python(program) == f"{said}\n"
