@@ -5,6 +5,7 @@ import { createConnection } from 'node:net';
 import { delimiter, resolve } from 'node:path';
 
 import { LaunchFailed } from './errors.js';
+import { whyNotStarted } from './missing.js';
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 const MAX_STDERR_BYTES = 16 * 1024 * 1024;
@@ -49,7 +50,7 @@ function started(emitter, event, problem) {
   return new Promise((resolve, reject) => {
     emitter.once(event, resolve);
     // `on`: a late error, such as a failed kill, must not become an uncaught one.
-    emitter.on('error', (cause) => reject(new LaunchFailed(`${problem}: ${cause.message}`, { cause })));
+    emitter.on('error', (cause) => reject(new LaunchFailed(`${problem}: ${whyNotStarted(cause)}`, { cause })));
   });
 }
 

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { AbortError, AgentAnswer, CannotSend, Host, HostGone, HostRefused, TimedOut, WorkflowFailed } from '../index.js';
+import {
+  AbortError, AgentAnswer, CannotSend, Host, HostGone, HostRefused, TimedOut, WorkflowFailed, run as runAlone, spawnChild,
+} from '../index.js';
 import { HOST } from './support.js';
 
 function folderFor(t) {
@@ -280,4 +282,11 @@ test('a host ends with the program that started it, after the child of its run',
   child.kill('SIGKILL');
   while (!existsSync(ended) || readFileSync(ended, 'utf8') === '') await once(watcher, 'change');
   assert.match(readFileSync(ended, 'utf8'), /^\d+\n$/);
+});
+
+test('a program that is not on the PATH is told with what to do', async () => {
+  const advice = /spawn no-such-program ENOENT.*give `command`/;
+  await assert.rejects(Host.open({ command: ['no-such-program'] }), (error) => error instanceof HostGone && advice.test(error.message));
+  const run = runAlone('return 1', { transport: spawnChild({ command: ['no-such-program'] }) });
+  await assert.rejects(run, (error) => error.name === 'LaunchFailed' && advice.test(error.message));
 });

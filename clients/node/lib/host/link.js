@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 
+import { whyNotStarted } from '../missing.js';
 import { HostGone } from './errors.js';
 
 const STDERR_TAIL_BYTES = 8 * 1024;
@@ -29,7 +30,7 @@ async function began(emitter, event, problem) {
   try {
     await once(emitter, event);
   } catch (cause) {
-    throw new HostGone(`${problem}: ${cause.message}`, { cause });
+    throw new HostGone(`${problem}: ${whyNotStarted(cause)}`, { cause });
   }
 }
 
