@@ -3,6 +3,7 @@ package flowcage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,7 @@ type rule struct {
 	Prompt   *string `json:"prompt"`
 	Attempt  *int    `json:"attempt"`
 	Again    *bool   `json:"again"`
+	Held     *bool   `json:"held"`
 	Ref      *string `json:"ref"`
 	Profile  *string `json:"profile"`
 	Question *string `json:"question"`
@@ -57,8 +59,11 @@ type rule struct {
 	SourceName string            `json:"sourceName"`
 	Modules    map[string]string `json:"modules"`
 	Fails      *struct {
-		Kind    string `json:"kind"`
-		Message string `json:"message"`
+		Kind        string   `json:"kind"`
+		Message     string   `json:"message"`
+		Text        string   `json:"text"`
+		NeedsUsd    *float64 `json:"needsUsd"`
+		NeedsTokens *int64   `json:"needsTokens"`
 	} `json:"fails"`
 	Rejects    *string    `json:"rejects"`
 	Never      bool       `json:"never"`
@@ -92,10 +97,11 @@ func TestTheHostDoesWhatTheCasesOfEveryLanguageExpect(t *testing.T) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		var read struct {
+			About string      `json:"about"`
 			Cases []*testCase `json:"cases"`
 		}
-		if err == nil {
-			err = json.Unmarshal(text, &read)
+		if err == nil && !isTyped(text, &read) {
+			err = errors.New("a case has a member that this driver does not know")
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -104,6 +110,18 @@ func TestTheHostDoesWhatTheCasesOfEveryLanguageExpect(t *testing.T) {
 			each, stem := each, strings.TrimSuffix(filepath.Base(file), ".json")
 			id := fmt.Sprintf("%s-%d", stem, number)
 			t.Run(stem+": "+each.Name, func(t *testing.T) { each.goThrough(t, sockets[each.Store], id) })
+		}
+	}
+}
+
+func TestAMemberThatThisDriverDoesNotKnowIsRefused(t *testing.T) {
+	for _, wrong := range []string{
+		`{"agents": []}`, `{"expect": {"results": 1}}`, `{"agent": [{"waits": true}]}`, `{"agent": [{"fails": {"code": 1}}]}`,
+		`{"ask": [{"usage": {"inputs": 1}}]}`, `{"answers": [{"id": "1"}]}`, `{"agent": [{"progress": [{"value": 1}]}]}`,
+		`{"resume": {"agents": []}}`,
+	} {
+		if isTyped(json.RawMessage(wrong), new(testCase)) {
+			t.Error(wrong)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (p *player) agent(ctx context.Context, call *AgentCall) (*AgentAnswer, erro
 	}
 	p.asked = append(p.asked, words)
 	p.mutex.Unlock()
-	found, err := fitting(p.test.Agent, rule{Prompt: &call.Prompt, Attempt: &call.Attempt, Again: &again})
+	found, err := fitting(p.test.Agent, rule{Prompt: &call.Prompt, Attempt: &call.Attempt, Again: &again, Held: &call.IsHeld})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,10 @@ func (p *player) agent(ctx context.Context, call *AgentCall) (*AgentAnswer, erro
 		return nil, errors.New(found.Fails.Message)
 	}
 	if found.Fails != nil {
-		return nil, &AgentFailure{Kind: found.Fails.Kind, Message: found.Fails.Message, Spent: spent}
+		return nil, &AgentFailure{
+			Kind: found.Fails.Kind, Message: found.Fails.Message, Spent: spent,
+			Text: found.Fails.Text, NeedsUsd: found.Fails.NeedsUsd, NeedsTokens: found.Fails.NeedsTokens,
+		}
 	}
 	return &AgentAnswer{Value: found.Value, Spent: spent, SessionID: found.SessionID}, nil
 }
@@ -175,7 +178,7 @@ func (p *player) work(ctx context.Context, found *rule) error {
 func fitting(rules []rule, asked rule) (*rule, error) {
 	for number := range rules {
 		r := &rules[number]
-		if fits(r.Prompt, asked.Prompt) && fits(r.Attempt, asked.Attempt) && fits(r.Again, asked.Again) &&
+		if fits(r.Prompt, asked.Prompt) && fits(r.Attempt, asked.Attempt) && fits(r.Again, asked.Again) && fits(r.Held, asked.Held) &&
 			fits(r.Ref, asked.Ref) && fits(r.Profile, asked.Profile) && fits(r.Question, asked.Question) {
 			return r, nil
 		}

@@ -16,6 +16,7 @@ from flowcage.agents import (
     AgentUsage,
     OptionNotHonoured,
     Progress,
+    ShareTooSmall,
     WrongAnswer,
 )
 from flowcage.host import Caller, Question, RequestRejected, RunError, SandboxExecRequest, WorkflowRequest
@@ -28,7 +29,10 @@ _ERRORS: dict[str, type[AgentError]] = {
     "unavailable": AgentsUnavailable,
     "option_not_honoured": OptionNotHonoured,
     "wrong_answer": WrongAnswer,
+    "share_too_small": ShareTooSmall,
 }
+# Beside the message of an error.
+_MORE = {"needsUsd": "needs_usd", "needsTokens": "needs_tokens"}
 
 
 class Player:
@@ -58,7 +62,8 @@ class Player:
         again = call.problem is not None
         self.asked.append(f"{call.prompt} #{call.attempt}{' again' if again else ''}")
         self.problem = call.problem or self.problem
-        rule = rule_for(self._case["agent"], prompt=call.prompt, attempt=call.attempt, again=again)
+        asked = {"prompt": call.prompt, "attempt": call.attempt, "again": again, "held": call.is_held}
+        rule = rule_for(self._case["agent"], **asked)
         for told in rule.get("progress", ()):
             call.tell(Progress(**_spent(told), text=told.get("text")))
         async with self._at_it(rule):
@@ -118,8 +123,9 @@ class Player:
 
 
 def _error(rule: Rule) -> Exception:
-    kind, message = rule["fails"]["kind"], rule["fails"]["message"]
-    return RuntimeError(message) if kind == "fault" else _ERRORS[kind](message, **_spent(rule))
+    fails = {_MORE.get(name, name): value for name, value in rule["fails"].items()}
+    kind, message = fails.pop("kind"), fails.pop("message")
+    return RuntimeError(message) if kind == "fault" else _ERRORS[kind](message, **fails, **_spent(rule))
 
 
 def _spent(rule: Rule) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from .cases_life import Life, host_of
-from .cases_read import Case, all_cases
+from .cases_read import Case, all_cases, require_known
 
 CASES = dict(all_cases())
 
@@ -16,6 +16,25 @@ CASES = dict(all_cases())
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_host_does_what_the_case_expects(case: Case, tmp_path: Path) -> None:
     trio.run(gone_through, case, tmp_path)
+
+
+EXPECT = {"verdict": "completed"}
+UNKNOWN: tuple[Case, ...] = (
+    {"expect": EXPECT, "agents": []},
+    {"expect": {"results": 1}},
+    {"expect": EXPECT, "agent": [{"waits": True}]},
+    {"expect": EXPECT, "agent": [{"fails": {"code": 1}}]},
+    {"expect": EXPECT, "ask": [{"usage": {"inputs": 1}}]},
+    {"expect": EXPECT, "answers": [{"id": "1"}]},
+    {"expect": EXPECT, "agent": [{"progress": [{"value": 1}]}]},
+    {"expect": EXPECT, "resume": {"expect": EXPECT, "source": []}},
+)
+
+
+@pytest.mark.parametrize("wrong", UNKNOWN, ids=str)
+def test_a_member_that_this_driver_does_not_know_is_refused(wrong: Case) -> None:
+    with pytest.raises(AssertionError, match="does not know"):
+        require_known(wrong)
 
 
 async def gone_through(case: Case, folder: Path) -> None:

@@ -6,13 +6,27 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
-import { AgentAnswer, AgentError, AgentsUnavailable, Host, HostRefused, OptionNotHonoured, RequestRejected, WrongAnswer } from '../index.js';
+import { AgentAnswer, AgentError, AgentsUnavailable, Host, HostRefused, OptionNotHonoured, RequestRejected, ShareTooSmall, WrongAnswer } from '../index.js';
 import { HOST } from './support.js';
 
 const FOLDER = new URL('../../../tests/clients/cases/', import.meta.url);
-const ERRORS = { failed: AgentError, unavailable: AgentsUnavailable, option_not_honoured: OptionNotHonoured, wrong_answer: WrongAnswer };
-const MATCHING = ['prompt', 'attempt', 'again', 'ref', 'profile', 'question'];
+const ERRORS = { failed: AgentError, unavailable: AgentsUnavailable, option_not_honoured: OptionNotHonoured, wrong_answer: WrongAnswer, share_too_small: ShareTooSmall };
+const MATCHING = ['prompt', 'attempt', 'again', 'held', 'ref', 'profile', 'question'];
 const SPENT = ['usage', 'costUsd', 'model', 'sessionId'];
+// What a case, a rule and an expectation may have: anything else would be looked at by nobody.
+const ENDS = ['expect', 'agent', 'workflow', 'sandboxExec', 'ask', 'answers'];
+const KNOWN = {
+  case: [...ENDS, 'name', 'source', 'args', 'sourceName', 'metadata', 'limits', 'options', 'store', 'resume'],
+  resume: [...ENDS, 'evenIfCancelled'],
+  rule: [...MATCHING, ...SPENT, 'value', 'source', 'sourceName', 'modules', 'fails', 'rejects', 'never', 'cancels', 'progress', 'whenAtWork'],
+  fails: ['kind', 'message', 'text', 'needsUsd', 'needsTokens'],
+  progress: [...SPENT, 'text'],
+  usage: ['input', 'output', 'cacheRead', 'cacheWrite'],
+  answer: ['questionId', 'value', 'rejects'],
+  expect: [
+    'refused', 'verdict', 'result', 'error', 'census', 'usage', 'phases', 'diagnostics', 'asked', 'problem', 'cancelled', 'mostAtWork', 'events',
+  ],
+};
 
 const HANDLERS = {
   agent: (player, prompt, options, call) => player.agent(call),
@@ -31,7 +45,17 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json')).
 
 after(() => Promise.all([...hosts.values()].map(async (host) => (await host).close())));
 
+test('a member that this driver does not know is refused', () => {
+  const expect = { verdict: 'completed' };
+  for (const wrong of [
+    { expect, agents: [] }, { expect: { results: 1 } }, { expect, agent: [{ waits: true }] }, { expect, agent: [{ fails: { code: 1 } }] },
+    { expect, ask: [{ usage: { inputs: 1 } }] }, { expect, answers: [{ id: '1' }] }, { expect, agent: [{ progress: [{ value: 1 }] }] },
+    { expect, resume: { expect, source: [] } },
+  ]) assert.throws(() => requireKnown(wrong), /which this driver does not know/, JSON.stringify(wrong));
+});
+
 async function goneThrough(t, one) {
+  requireKnown(one);
   const host = await hostFor(t, one);
   count += 1;
   const runId = `case-${count}`;
@@ -40,6 +64,23 @@ async function goneThrough(t, one) {
   if (!resume) return;
   const { evenIfCancelled } = resume;
   await lived(host, resume, runId, (events) => host.resume(runId, { evenIfCancelled, ...events }));
+}
+
+function requireKnown(one, kind = 'case') {
+  const require = (what, given = {}) => {
+    const unknown = Object.keys(given).filter((name) => !KNOWN[what].includes(name));
+    assert.deepEqual(unknown, [], `a ${what} has ${unknown}, which this driver does not know`);
+  };
+  require(kind, one);
+  require('expect', one.expect);
+  for (const answer of one.answers ?? []) require('answer', answer);
+  for (const rule of Object.keys(HANDLERS).flatMap((name) => one[name] ?? [])) {
+    require('rule', rule);
+    require('fails', rule.fails);
+    for (const told of rule.progress ?? []) require('progress', told);
+    for (const { usage } of [rule, ...rule.progress ?? []]) require('usage', usage);
+  }
+  if (one.resume) requireKnown(one.resume, 'resume');
 }
 
 /** A host that asks this program what the case has rules for. Those without a store are shared. */
@@ -78,7 +119,7 @@ async function lived(host, life, runId, begin) {
     run = await begin({ onEvent, ...handlersOf(life, player) });
   } catch (error) {
     if (!(error instanceof HostRefused)) throw error;
-    assert.match(`${error.message} ${JSON.stringify(error.data)}`, new RegExp(expect.refused ?? 'nothing is refused'));
+    assert.ok(`${error.message} ${JSON.stringify(error.data)}`.includes(expect.refused ?? 'nothing is refused'), error);
     return;
   }
   assert.equal(expect.refused, undefined);
@@ -114,11 +155,12 @@ class Player {
     const again = problem !== null;
     this.asked.push(`${prompt} #${attempt}${again ? ' again' : ''}`);
     this.problem = problem ?? this.problem;
-    const rule = this.#ruleFor('agent', { prompt, attempt, again });
+    const rule = this.#ruleFor('agent', { prompt, attempt, again, held: call.isHeld });
     for (const told of rule.progress ?? []) call.progress(told);
     await this.#atIt(rule, call.signal);
     const spent = Object.fromEntries(SPENT.filter((name) => name in rule).map((name) => [name, rule[name]]));
-    if (rule.fails) throw new (ERRORS[rule.fails.kind] ?? Error)(rule.fails.message, spent);
+    const { kind, message, ...more } = rule.fails ?? {};
+    if (kind) throw new (kind === 'fault' ? Error : ERRORS[kind])(message, { ...more, ...spent });
     return new AgentAnswer({ value: rule.value, ...spent });
   }
 
