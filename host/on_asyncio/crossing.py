@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 # How often a run that was cancelled looks whether the loop of its handler still runs.
 _LOOK_SECONDS = 0.1
+# How often a run that waits for its handler does: nobody is told of the end of a loop.
+_CLOSED_SECONDS = 5.0
 
 
 class HandlerCancelled(FlowcageError):
@@ -110,7 +112,7 @@ async def on_loop(loop: asyncio.AbstractEventLoop, handler: Any, *args: Any) -> 
     call = _Call(handler, args)
     loop.call_soon_threadsafe(call.begin, loop)
     try:
-        await call.ended.wait()
+        await _until_ended(call, loop)
     except trio.Cancelled:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(call.cancel)
@@ -120,6 +122,14 @@ async def on_loop(loop: asyncio.AbstractEventLoop, handler: Any, *args: Any) -> 
                     await call.ended.wait()
         raise
     return call.result()
+
+
+async def _until_ended(call: _Call, loop: asyncio.AbstractEventLoop) -> None:
+    while not call.ended.is_set():
+        with trio.move_on_after(_CLOSED_SECONDS):
+            await call.ended.wait()
+        if loop.is_closed() and not call.ended.is_set():
+            raise RuntimeError("the event loop was closed on which the handler was at work")
 
 
 class _Call:

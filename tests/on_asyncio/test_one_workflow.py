@@ -326,6 +326,39 @@ def test_a_run_whose_handler_is_on_a_closed_loop_fails() -> None:
     run_on(asyncio.new_event_loop, main)
 
 
+CLOSES = """
+import asyncio
+from flowcage import RunOptions
+from flowcage.asyncio import Host
+
+async def agent(_call):
+    asyncio.get_running_loop().stop()
+    await asyncio.Event().wait()
+
+async def begin():
+    host = await Host().__aenter__()
+    return host, await host.start("export default await agent('x')", options=RunOptions(agent=agent))
+
+async def end(handle):
+    try:
+        await handle.outcome()
+    except Exception as error:
+        print(type(error).__name__, error)
+
+lost = asyncio.new_event_loop()
+host, handle = lost.run_until_complete(begin())
+lost.run_forever()
+lost.close()
+asyncio.run(end(handle))
+"""
+
+
+def test_a_run_whose_handler_was_at_work_when_its_loop_was_closed_fails() -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSES], capture_output=True, text=True, timeout=DEADLINE)
+    assert "HandlerFailed" in done.stdout, done.stderr
+    assert "loop was closed on which the handler was at work" in done.stdout
+
+
 def test_without_asyncio_the_error_says_so() -> None:
     call = run_workflow(ASKS)
     with pytest.raises(WrongEventLoop, match="needs asyncio, which does not run here"):
