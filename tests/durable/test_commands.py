@@ -161,6 +161,18 @@ def test_no_agent_finds_the_password_in_its_environment(database: Kept) -> None:
         assert PASSWORD not in waited.stdout
 
 
+def test_doctor_tells_of_the_database_that_the_environment_names(database: Kept, postgres: str) -> None:
+    def store(word: str) -> dict[str, str]:
+        done = flowcage("doctor", "--json", env=database.environment(FLOWCAGE_STORE=word))
+        assert PASSWORD not in done.stdout + done.stderr
+        (check,) = [each for each in done.json["checks"] if each["name"] == "store"]
+        return dict(check)
+
+    assert store(database.word)["state"] == "ok"
+    none = store(address(postgres, "s", dbname="none"))
+    assert (none["state"], '"none" does not exist' in none["value"]) == ("problem", True)
+
+
 # ---- what is refused -------------------------------------------------------------------------
 
 LOOKS: dict[str, tuple[int, tuple[str, ...]]] = {

@@ -14,8 +14,10 @@ import trio
 
 from flowcage.host.cli.engine import engine_build
 from flowcage.host.cli.operating.checks import Check, Examination, of_layers
+from flowcage.host.cli.runs import keeping
 from flowcage.host.cli.setup.found import findings as found
-from flowcage.host.durable.sqlite.store import default_path
+from flowcage.host.durable.address import StorePlace
+from flowcage.host.durable.errors import NoStore, StoreError, StoreFailed
 from flowcage.host.outcome.errors import RunError, RunTimedOut
 from flowcage.host.process.allowance import Allowance
 from flowcage.host.process.launch.launcher import ClosableLauncher
@@ -46,7 +48,7 @@ async def examine() -> Examination:
         Check("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
         _memory(),
         *await _of_child(),
-        _store(default_path()),
+        await _store(keeping.place_of(None)),
         *_agents_and_settings(),
     ]
     return Examination(tuple(checks))
@@ -109,8 +111,23 @@ def _agents_and_settings() -> Iterator[Check]:
         yield Check(name, value, advice=_AGENTS if is_told else "")
 
 
-def _store(path: Path) -> Check:
+async def _store(place: StorePlace) -> Check:
     """Whether runs can be kept where they are kept unless told otherwise."""
+    return _file(place) if isinstance(place, Path) else await _database(place)
+
+
+async def _database(place: StorePlace) -> Check:
+    try:
+        async with keeping.opened(place, read_only=True):
+            return Check("store", str(place), "ok")
+    except NoStore:
+        return Check("store", f"{place}, which the first run makes", "ok")
+    except (StoreError, StoreFailed) as error:
+        advice = "see what it says, or unset FLOWCAGE_STORE, which names it"
+        return Check("store", f"{place}: {_first_line(error)}", "problem", advice)
+
+
+def _file(path: Path) -> Check:
     folder = next((each for each in (path, *path.parents) if each.exists()), Path("/"))
     if os.access(folder, os.W_OK):
         return Check("store", str(path), "ok")
@@ -134,5 +151,5 @@ async def _initialize(launcher: Spawn | ClosableLauncher, *, is_confirmed: bool 
         raise RunTimedOut(CHECK_TIMEOUT_SECONDS) from None
 
 
-def _first_line(error: RunError) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
