@@ -118,7 +118,7 @@ def _start(control: int, notes: int, environment: dict[bytes, bytes], argv: list
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if posix.getppid() == supervisor:
             posix.setsid()
-            _tell(control, b"p %d\n" % posix.getpid())  # here: what it executes may end the supervisor at once
+            _tell(control, b"p %d\n" % posix.getpid())  # what it executes may end the supervisor
             if notes >= 0:
                 posix.dup2(notes, _NOTES)
             for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
