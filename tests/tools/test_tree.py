@@ -67,3 +67,9 @@ def test_every_file_that_a_recipe_names_exists() -> None:
 
     assert len(named) > 20
     assert [name for name in named if "yours" not in name and not (ROOT / name).exists()] == []
+
+
+def test_fragments_of_the_changelog_have_the_names_that_are_asked_for() -> None:
+    names = {path.name for path in (ROOT / "changes").iterdir()} - {"README.md"}
+    form = re.compile(r"\+[a-z0-9.-]+\.(added|changed|removed|fixed|security)\.md")
+    assert {name for name in names if not form.fullmatch(name)} == set()
