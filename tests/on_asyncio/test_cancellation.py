@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,11 +38,18 @@ class Scene:
         self.busy = 0
         self.ready: Callable[[], bool] = gate.at_work.is_set
 
+    @contextmanager
+    def outlived(self) -> Iterator[None]:
+        """A block that begins a run which outlives whoever awaits it, and is not cancelled itself."""
+        ready, self.ready = self.ready, lambda: False
+        yield
+        self.busy, self.ready = 1, ready
+
     async def fill(self) -> None:
         """Have the only slot taken, so that what is awaited waits for its turn."""
-        await self.host.start(ASKS, run_id="busy")
-        await self.gate.at_work.wait()
-        self.busy = 1
+        with self.outlived():
+            await self.host.start(ASKS, run_id="busy")
+            await self.gate.at_work.wait()
         self.ready = lambda: self.host.statistics().scheduler.tally.queued == 1
 
 
@@ -93,29 +100,29 @@ async def live_events(scene: Scene) -> Any:
 
 
 async def handle_outcome(scene: Scene) -> Any:
-    handle = await scene.host.start(ASKS, run_id=scene.id)
-    scene.busy = 1  # it outlives whoever waits for it
+    with scene.outlived():
+        handle = await scene.host.start(ASKS, run_id=scene.id)
     return await handle.outcome()
 
 
 async def handle_wait(scene: Scene) -> Any:
-    handle = await scene.host.start(ASKS, run_id=scene.id)
-    scene.busy = 1
+    with scene.outlived():
+        handle = await scene.host.start(ASKS, run_id=scene.id)
     return await handle.wait()
 
 
 async def start_resume(scene: Scene) -> Any:
-    handle = await scene.host.start_resume("left")
-    scene.busy = 1
+    with scene.outlived():
+        handle = await scene.host.start_resume("left")
     return await handle.outcome()
 
 
 async def events(scene: Scene) -> Any:
     stream = EventStream()
-    handle = await scene.host.start(
-        ASKS, run_id=scene.id, options=RunOptions(agent=scene.gate, listener=stream)
-    )
-    scene.busy = 1
+    with scene.outlived():
+        handle = await scene.host.start(
+            ASKS, run_id=scene.id, options=RunOptions(agent=scene.gate, listener=stream)
+        )
     found = [event async for event in stream]
     await handle.wait()
     return found[-1]
