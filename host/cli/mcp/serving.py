@@ -25,9 +25,8 @@ def desk_of(store: Store, place: StorePlace, program: Sequence[str], given: dict
     terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
     resuming = Resuming(program, place, terms.way_words)
     commands = Program(program, more=environment_for(place))
-    of_all = KeptRuns(
-        store, None, file_of(place), acts=runs.acts
-    )  # whoever's they are, they are processes here
+    # Whoever's they are, they are processes here.
+    of_all = KeptRuns(store, None, file_of(place), acts=runs.acts)
     starts = Starts(of_all, given["max_runs"])
     return Desk(runs, commands, resuming, Sources(), place, terms, starts)
 
