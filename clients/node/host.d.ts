@@ -262,6 +262,8 @@ export interface OpenOptions extends Handlers {
   onStderr?(text: string): void;
   /** What becomes of the runs when this program is gone; default `cancel`. */
   onDisconnect?: 'cancel' | 'continue';
+  /** Gives a host up that has not answered yet: `open` rejects with AbortError, and the process is gone. */
+  signal?: AbortSignal;
 }
 
 /** What a host told when the connection was opened. */

@@ -54,6 +54,24 @@ for (const [name, info] of Object.entries({
   });
 }
 
+test('a host that does not answer is given up by the signal of its opening', async (t) => {
+  const opening = new AbortController();
+  const { fake, host } = await fakeHost(t, { initialize: () => NOTHING }, { signal: opening.signal });
+  fake.heardOf(({ method }) => method === 'initialize').then(() => opening.abort('enough'));
+  await assert.rejects(host, (error) => error instanceof AbortError && error.cause === 'enough');
+  if (!fake.socket.closed) await once(fake.socket, 'close');
+});
+
+test('a program that is no host is gone when its opening was aborted', async () => {
+  let pid;
+  const onStderr = (text) => { pid = Number(text); opening.abort(); };
+  const opening = new AbortController();
+  const command = ['sh', '-c', 'echo $$ >&2; exec sleep 1000'];
+  await assert.rejects(Host.open({ command, onStderr, signal: opening.signal }), AbortError);
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  await assert.rejects(Host.open({ command, signal: AbortSignal.abort() }), AbortError);
+});
+
 test('a host that speaks no such version says so', async (t) => {
   const refuse = (params, fake, id) => {
     fake.say({ id, error: { code: -32024, message: 'no such version', data: { kind: 'protocol_version', supported: ['9'] } } });

@@ -16,6 +16,7 @@ const WAITING_PART = 0.9;
 const CLOSE_GRACE_MS = 10_000;
 // Characters of why a run was aborted: a reason that is too long to be sent would leave the run going on.
 const MOST_REASON = 1000;
+const UNOPENED = 'the opening of the host was aborted';
 
 export class Host {
   #link;
@@ -29,15 +30,21 @@ export class Host {
   /** The answer to `initialize`: version, limits, options, store. */
   info;
 
-  /** Start or reach a host, and agree with it on the version. `close` must follow. */
-  static async open({ socket, ...options } = {}) {
+  /** Start or reach a host, and agree with it on the version; aborting `signal` meanwhile gives it up. `close` must follow. */
+  static async open({ socket, signal, ...options } = {}) {
+    if (signal?.aborted) throw aborted(signal, UNOPENED);
     const link = socket === undefined ? await spawnHost(options) : await connectHost(socket);
     const host = new Host(link, options);
+    const abort = () => link.kill();
+    signal?.addEventListener('abort', abort, { once: true });
     try {
+      if (signal?.aborted) abort();
       await host.#initialize(options);
     } catch (error) {
       await host.close();
-      throw error;
+      throw signal?.aborted ? aborted(signal, UNOPENED) : error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
     }
     return host;
   }
@@ -223,8 +230,8 @@ function requireInfo(info) {
   }
 }
 
-function aborted(signal) {
-  return Object.assign(new AbortError('the run was aborted', { cause: signal.reason }), { childAlive: false });
+function aborted(signal, what = 'the run was aborted') {
+  return Object.assign(new AbortError(what, { cause: signal.reason }), { childAlive: false });
 }
 
 function within(ms, promise) {
