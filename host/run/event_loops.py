@@ -132,5 +132,5 @@ def _cancelled_by(signals: Sequence[signal.Signals], received: list[int]) -> Ite
         with scope:
             yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handler in before.items():  # one that comes on the way out would change the exit status
+            signal.signal(number, signal.SIG_IGN if received else handler)
