@@ -108,8 +108,8 @@ def test_a_fork_is_explained_and_then_asks_what_is_new(host: Piped) -> None:
     assert (told["way"], told["started"]) == ("fork", False)
     assert [each["reused"] for each in told["explanation"]["calls"]] == ["1", None]
     assert (told["explanation"]["reused"], told["explanation"]["tokens"]) == (1, 5)
-    in_use = host.refused("run.resume", **edited, start=True, newRunId="kept-1")
-    assert in_use == {"kind": "run_id_in_use", "runId": "kept-1"}
+    in_use = host.refused("run.resume", **edited, start=True, newRunId=run)
+    assert in_use == {"kind": "run_id_in_use", "runId": run}
     assert host.ask("run.resume", **edited, start=True, newRunId="fork-1") == {
         "runId": "fork-1",
         "way": "fork",
