@@ -11,6 +11,7 @@ import trio
 from flowcage.host.asgi.side import Side
 from flowcage.host.asgi.submission import require_members, text_of
 from flowcage.host.durable.records import RunRecord
+from flowcage.host.resume.looking import going_on
 from flowcage.host.run.options import RunOptions
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
@@ -72,7 +73,7 @@ async def _open_ways(runs: KeptRuns, run_id: str) -> list[Way]:
 
 async def _explained(runs: KeptRuns, run_id: str) -> dict[str, Any]:
     record: RunRecord = await runs.record(run_id)
-    return await trio.to_thread.run_sync(ways.explain, record)
+    return await trio.to_thread.run_sync(going_on.explain, record)
 
 
 def _edited(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.events.records import QuestionAsked
 from flowcage.host.outcome.errors import FlowcageError, RunCancelled
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.looking.story import story_of
+from flowcage.host.resume.looking.going_on import explain
 from flowcage.host.resume.looking.watching import changes, may_change
 from flowcage.host.resume.questions import open_questions
 from flowcage.host.resume.refusals import NotResumable, require_resumable
@@ -160,7 +160,7 @@ class Kept:
             return {**found.to_json(), "calls": [each.to_json() for each in found.calls[:_CALLS]]}
         record = await self._record(run_id)
         require_resumable(record.summary, self._tenant, params.get("evenIfCancelled", False))
-        return await trio.to_thread.run_sync(_explanation, record)
+        return await trio.to_thread.run_sync(explain, record)
 
     async def _record(self, run_id: str) -> RunRecord:
         await self._summary(run_id)
@@ -217,25 +217,3 @@ def _question(question: Question) -> dict[str, Any]:
         "options": [option.label for option in question.options],
         "takesText": question.takes_text,
     }
-
-
-def _explanation(record: RunRecord) -> dict[str, Any]:
-    """What becomes of the calls of a run that is gone on with itself."""
-    calls = list(story_of(record).calls.values())
-    agents = [call for call in calls if call.kind == "agent" and call.state == "answered"]
-    return {
-        "runId": record.summary.run_id,
-        "reused": len(agents),
-        "answers": len(agents),
-        "tokens": sum(call.tokens for call in agents),
-        "isComplete": False,
-        "error": None,
-        "calls": [_call(call) for call in calls[:_CALLS]],
-    }
-
-
-def _call(call: Any) -> dict[str, Any]:
-    is_told = call.state not in ("queued", "open")
-    why = None if is_told else "it had not begun" if call.state == "queued" else "it had no answer yet"
-    told = {"id": call.id, "kind": call.kind, "label": call.label, "phase": call.phase}
-    return {**told, "reused": call.id if is_told else None, "why": why, "tokens": call.tokens}

@@ -13,6 +13,7 @@ import trio
 
 from flowcage.host.durable.address import StorePlace, environment_for
 from flowcage.host.durable.records import RunRecord
+from flowcage.host.resume.looking import going_on
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
@@ -63,7 +64,7 @@ class Resuming:
         record, way = await self._way(runs, run_id, given)
         words = self._words(record, way)
         if not way.is_new:
-            return await trio.to_thread.run_sync(ways.explain, record)
+            return await trio.to_thread.run_sync(going_on.explain, record)
         return await self._ask(run_id, way, "--dry-run", "--json", *words)
 
     async def start(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
