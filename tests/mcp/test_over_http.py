@@ -313,20 +313,15 @@ ENVELOPE = {
 }
 
 
-async def until(asking: Asking, is_busy: bool) -> None:
-    """Ask until the server refuses, or answers."""
-    while True:
-        try:
-            await asking.ok("list_runs")
-        except MCPError as error:
-            if error.error.code != BUSY:
-                raise
-            if is_busy:
-                return
-        else:
-            if not is_busy:
-                return
-        await trio.lowlevel.checkpoint()
+async def is_refused(asking: Asking) -> bool:
+    """Whether the server has too much to do for a question."""
+    try:
+        await asking.ok("list_runs")
+    except MCPError as error:
+        if error.error.code != BUSY:
+            raise
+        return True
+    return False
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["http", "http with a session"])
@@ -339,14 +334,16 @@ def test_more_than_some_requests_at_once_are_refused_and_dead_clients_leave_thei
             run_id = (await asking.ok("run", source=SLEEPS))["runId"]
             given = {"name": "wait", "arguments": {"run": run_id, "seconds": 3600}, "_meta": ENVELOPE}
             headers = session_of(server) if is_old else single("tools/call", "wait")
-            clients = [Raw(server, headers) for _ in range(AT_ONCE)]
-            for number, each in enumerate(clients):
-                each.send("POST", message("tools/call", **given) | {"id": f"{number}"})
+            clients: list[Raw] = []
             with trio.fail_after(DEADLINE):
-                await until(asking, is_busy=True)
+                # One of them is refused while the question has the last place: then another comes.
+                while len(clients) < AT_ONCE or not await is_refused(asking):
+                    clients.append(Raw(server, headers))
+                    clients[-1].send("POST", message("tools/call", **given) | {"id": f"{len(clients)}"})
                 for each in clients:
                     each.die()
-                await until(asking, is_busy=False)
+                while await is_refused(asking):
+                    await trio.lowlevel.checkpoint()
 
     with listening(folder) as server:
         trio.run(main)

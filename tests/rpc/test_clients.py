@@ -74,7 +74,7 @@ def test_a_run_that_was_left_is_gone_on_with_from_the_store(tmp_path: Path) -> N
         peer.greet(handlers=["agent"])
         told = peer.ask("run.resume", runId="r")
         assert (told["way"], told["started"], told["explanation"]["reused"]) == ("resume", False, 1)
-        assert [each["reused"] for each in told["explanation"]["calls"]] == ["1", None]
+        assert [each["reused"] for each in told["explanation"]["calls"]] == [None, "1"]
         assert peer.ask("run.resume", runId="r", start=True)["started"] is True
         again = peer.asked()["params"]
         assert (again["prompt"], again["interrupted"], again["handle"]) == ("2", True, "session-1")
