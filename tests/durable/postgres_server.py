@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -68,17 +69,25 @@ def _command(*words: str | Path) -> list[str]:
 
 
 def start(folder: Path, programs: Path) -> None:
+    initialise(folder, programs)
+    settings = {"listen_addresses": "''", "fsync": "off", "max_connections": "100", "autovacuum": "off"}
+    begin(folder, programs, settings)
+
+
+def initialise(folder: Path, programs: Path) -> None:
+    """Make the files of a server."""
     data = folder / "data"
     if os.getuid() == 0:
         folder.chmod(0o755)
         shutil.chown(folder, USER, "nogroup")
     initdb = _command(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
     subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL)
-    settings = {"listen_addresses": "''", "fsync": "off", "max_connections": "100", "autovacuum": "off"}
-    options = " ".join(
-        [f"-p {PORT} -k {folder}", *(f"-c {name}={value}" for name, value in settings.items())]
-    )
-    control(folder, programs, "start", "-l", folder / "log", "-o", options)
+
+
+def begin(folder: Path, programs: Path, settings: Mapping[str, str], port: int = PORT) -> None:
+    """Start a server whose files are there."""
+    given = [f"-p {port} -k {folder}", *(f"-c {name}={value}" for name, value in settings.items())]
+    control(folder, programs, "start", "-l", folder / "log", "-o", " ".join(given))
 
 
 def control(folder: Path, programs: Path, *words: str | Path) -> None:

@@ -1,0 +1,1 @@
+"""Several workers on one Postgres server, while both are killed."""

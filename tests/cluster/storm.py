@@ -1,0 +1,229 @@
+"""Runs that several workers carry out, while workers and the server are killed at random:
+
+    python -m tests.cluster.storm FOLDER RUNS SECONDS SEED
+
+For SECONDS something is struck every now and then, by SEED; then the workers have their peace, until all runs
+have ended. Prints counts, or says what does not hold (`judged`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import trio
+
+from flowcage import RunOptions
+from flowcage.host import AgentAnswer, AgentCall
+from flowcage.host.durable.postgres.store import PostgresStore
+from flowcage.host.durable.records import NewRun
+from flowcage.host.resume.keeper import workflow_of
+from flowcage.host.run.asking.answering import answered
+from flowcage.host.run.past.journal import Begun
+from flowcage.protocol.messages import Budget
+from tests.durable.places import ROOT
+
+from .judged import Judge
+from .servers import Server, server
+
+MEMBERS = 3
+SCHEMA = "storm"
+LONGEST_END_S = 600
+SOURCE = """
+const plan = await agent('plan ' + args.n);
+const parts = await parallel(['a', 'b', 'c'].map((name) => () => agent(name + ' of ' + plan)));
+await SW.extra.sleep(args.sleepMs);
+const more = [];
+for (let i = 0; i < args.n % 3; i++) more.push(await agent('more ' + i));
+export default {plan, parts, more, last: await agent('sum of ' + parts), spent: budget.spent()};"""
+SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY 1"
+# Each change of a run's state or epoch, by whoever makes it.
+AUDIT = f"""
+CREATE TABLE public.audit(n BIGSERIAL PRIMARY KEY, run_id TEXT, state TEXT, epoch BIGINT, owner TEXT);
+CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO public.audit(run_id, state, epoch, owner) VALUES(NEW.run_id, NEW.state, NEW.epoch, NEW.owner);
+  RETURN NULL; END $$;
+CREATE TRIGGER note AFTER INSERT OR UPDATE OF state, epoch, owner ON {SCHEMA}.runs
+  FOR EACH ROW EXECUTE FUNCTION public.note();
+"""
+
+
+async def _nobody(_call: AgentCall) -> AgentAnswer:
+    raise AssertionError("this process asks nobody")
+
+
+class Members:
+    """The workers; one that has ended is followed by another one.
+
+    Args:
+        folder: for their logs.
+        address: of the store.
+    """
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self._folder, self._address = folder, address
+        self._count = 0
+        self.log = folder / "asked"
+        self.alive: list[subprocess.Popen[bytes]] = []
+
+    def begin(self) -> None:
+        self._count += 1
+        name = f"m{self._count}"
+        words = ["tests.cluster.member", self._address, str(self.log), name]
+        with (self._folder / name).open("wb") as messages:
+            self.alive.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", *words],
+                    cwd=ROOT, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
+                )
+            )  # fmt: skip
+
+    def complete(self) -> None:
+        """Have as many as there should be."""
+        for each in [each for each in self.alive if each.poll() is not None]:
+            self.alive.remove(each)
+            assert each.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), (
+                f"a worker ended with {each.returncode}"
+            )
+        while len(self.alive) < MEMBERS:
+            self.begin()
+
+    def end(self) -> None:
+        for each in self.alive:
+            each.kill()
+            each.wait()
+
+
+class Storm:
+    """What is struck when."""
+
+    def __init__(self, postgres: Server, members: Members, seed: int) -> None:
+        self._server, self._members = postgres, members
+        self._rng = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self._stopped: list[tuple[float, subprocess.Popen[bytes]]] = []
+
+    def rage(self, seconds: float) -> None:
+        strikes = (
+            *(self._kill,) * 6, *(self._terminate,) * 2, *(self._pause,) * 2,
+            *(self._end_session,) * 3, *(self._restart,) * 2, self._away,
+        )  # fmt: skip
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until:
+            self._go_on(now)
+            self._rng.choice(strikes)()
+            self._members.complete()
+            time.sleep(self._rng.uniform(0.2, 3.0))
+        self._go_on(float("inf"))
+
+    def _go_on(self, now: float) -> None:
+        for until, process in list(self._stopped):
+            if until <= now:
+                process.send_signal(signal.SIGCONT)
+                self._stopped.remove((until, process))
+
+    def _one(self) -> subprocess.Popen[bytes]:
+        return self._rng.choice(self._members.alive)
+
+    def _kill(self) -> None:
+        self.counts["killed"] += 1
+        self._one().kill()
+
+    def _terminate(self) -> None:
+        self.counts["terminated"] += 1
+        self._one().terminate()
+
+    def _pause(self) -> None:
+        self.counts["paused"] += 1
+        process = self._one()
+        process.send_signal(signal.SIGSTOP)
+        self._stopped.append((time.monotonic() + self._rng.uniform(0.5, 8.0), process))
+
+    def _end_session(self) -> None:
+        """One connection of some worker's is gone."""
+        self.counts["sessions"] += 1
+        with self._server.administrator() as administrator:
+            pids = [pid for (pid,) in administrator.execute(SESSIONS).fetchall()]
+            if pids:
+                administrator.execute("SELECT pg_terminate_backend(%s)", (self._rng.choice(pids),))
+
+    def _restart(self) -> None:
+        mode = self._rng.choice(("immediate", "fast"))
+        self.counts[f"restarted {mode}"] += 1
+        self._server.restart(mode)
+
+    def _away(self) -> None:
+        self.counts["away"] += 1
+        self._server.stop("immediate")
+        time.sleep(self._rng.uniform(1.0, 5.0))
+        self._server.start()
+
+
+async def submit(address: str, count: int, rng: random.Random) -> None:
+    """Put runs into the queue."""
+    options = RunOptions(agent=_nobody, timeout_seconds=3_600)
+    store = PostgresStore.open(address, schema=SCHEMA)
+    try:
+        tickets = []
+        for number in range(count):
+            args = {"n": number, "sleepMs": rng.choice((1, 300, 1_500))}
+            begun = Begun.of("", SOURCE, "storm.js", args, Budget(), options)
+            rules = options.rules(answered(options, None, is_kept=True))
+            tickets.append(
+                store.create(NewRun(f"r{number}", f"t{number % 5}", rules, workflow_of(begun)), queued=True)
+            )
+        for ticket in tickets:
+            await ticket
+    finally:
+        await store.aclose()
+
+
+def open_runs(postgres: Server) -> int:
+    with postgres.administrator() as administrator:
+        row = administrator.execute(f"SELECT count(*) FROM {SCHEMA}.runs WHERE state <> 'ended'").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@contextmanager
+def members(folder: Path, address: str) -> Iterator[Members]:
+    made = Members(folder, address)
+    try:
+        made.complete()
+        yield made
+    finally:
+        made.end()
+
+
+def main(folder: Path, runs: int, seconds: float, seed: int) -> None:
+    with ExitStack() as stack:
+        postgres = stack.enter_context(server(fsync="off", max_connections="50"))
+        trio.run(submit, postgres.address, runs, random.Random(seed))
+        with postgres.administrator() as administrator:
+            administrator.execute(AUDIT)
+        began = time.monotonic()
+        with members(folder, f"{postgres.address}|{SCHEMA}") as workers:
+            storm = Storm(postgres, workers, seed)
+            storm.rage(seconds)
+            left = open_runs(postgres)
+            until = time.monotonic() + LONGEST_END_S
+            while open_runs(postgres):
+                assert time.monotonic() < until, f"{open_runs(postgres)} runs do not end"
+                workers.complete()
+                time.sleep(0.2)
+        took = round(time.monotonic() - began)
+        judge = Judge(postgres.address, SCHEMA, workers.log)
+        counts = trio.run(judge.judge)
+    print(json.dumps({"runs": runs, "seconds": took, "left": left, **storm.counts, **counts}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
