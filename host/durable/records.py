@@ -65,6 +65,9 @@ class NewRun(NamedTuple):
         expires_at: from when on it is not woken any more.
         delete_after: when it may be removed, once it has ended.
         settings: what a host needs besides to go on with it, such as the options of a command; never secrets.
+        pool: of the workers that may take it while it is queued, "" the usual one; None for its own host.
+        priority: the higher goes first, within a tenant.
+        not_before: when it may be taken.
     """
 
     run_id: str
@@ -77,6 +80,9 @@ class NewRun(NamedTuple):
     delete_after: int | None = None
     settings: Json = None
     expires_at: int | None = None
+    pool: str | None = None
+    priority: int = 0
+    not_before: int | None = None
 
 
 class Created(NamedTuple):
@@ -143,6 +149,12 @@ class Summary(NamedTuple):
         is_abandoned: whether it is running and the host that has it is gone.
         sleeps: how often it fell asleep.
         written_at: when its last entry was committed, or the run, where it has none.
+        wake_at: of a queued run, before when it is not taken.
+        pool, priority: as it was made with.
+        made_by: the mark of what can replay it; "" for anything.
+        takeovers: from dead owners, without a new entry in between.
+        progress: how many entries there were at the last takeover.
+        held: why it waits in the queue; "" for no other reason than its turn.
     """
 
     run_id: str
@@ -165,6 +177,12 @@ class Summary(NamedTuple):
     written_at: int
     expires_at: int | None
     delete_after: int | None
+    pool: str | None = None
+    priority: int = 0
+    made_by: str = ""
+    takeovers: int = 0
+    progress: int = 0
+    held: str = ""
     is_abandoned: bool = False
 
 
@@ -211,6 +229,8 @@ class Filter(NamedTuple):
         since, until: of `created_at`; `until` is excluded.
         limit: how many at most.
         before: continues behind this run, or this place, of the list before.
+        pool: of this pool of workers.
+        held: of those that are queued, whether something says why; others are as without it.
     """
 
     tenant: str | None = None
@@ -223,6 +243,8 @@ class Filter(NamedTuple):
     limit: int = 100
     before: Summary | Place | None = None
     abandoned: bool | None = None
+    pool: str | None = None
+    held: bool | None = None
 
 
 ALL = Filter()

@@ -16,6 +16,8 @@ clause:
 8. A host learns with one question which of its running runs were given something from outside.
 9. A run whose end was not of its own doing, so that it can be gone on with, keeps what it was answered.
 
+What workers take of it, clauses 10 to 15, is in `queue.store`.
+
 Every write is put into one queue and committed in its order by one thread, in groups. It gives a `Ticket`,
 which can be awaited: ``await store.claim(run_id)``. Reads are made beside, on what is committed.
 
@@ -33,6 +35,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from flowcage.host.durable.queue.store import Queue
 from flowcage.host.durable.records import (
     ALL,
     Claimable,
@@ -52,7 +55,7 @@ from flowcage.host.durable.ticket import Ticket
 from flowcage.host.run.core.inputs import Answered, Input, Refused
 
 
-class Store(Protocol):
+class Store(Queue, Protocol):
     """Keeps runs. Tickets raise `StoreFailed` where nothing more is taken, besides what is said below."""
 
     @property
@@ -160,10 +163,10 @@ class Store(Protocol):
         """What was given from outside to the running runs of this host; cheap, however many there are."""
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
-        """Runs that no living host has: queued, abandoned, or asleep with something to wake up for."""
+        """Runs of no pool that no living host has: queued, abandoned, asleep with a reason to wake up."""
 
     async def next_due(self) -> int | None:
-        """When the next of the runs wakes that sleep until a time; that is no news when it comes."""
+        """When the next run of no pool wakes that sleeps until a time; that is no news when it comes."""
 
     async def answers(self, run_id: str) -> list[OutsideAnswer]:
         """Those from outside that were not taken in."""

@@ -177,6 +177,13 @@ class Verdict(StrEnum):
         "nothing that could be sent to it",
         "2 for what cannot be sent",
     )
+    QUARANTINED = (
+        "quarantined",
+        Exit.OUR_FAULT,
+        _OF_HOST,
+        "three workers died, one after the other, while they had the run of a store, and nothing of it was "
+        "written in between",
+    )
     HOST_FAULT = "host_fault", Exit.OUR_FAULT, _OF_HOST, "a handler or a listener of the host's program"
     DIVERGED = (
         "diverged",
@@ -197,5 +204,6 @@ RESUMABLE = frozenset(
         Verdict.NOT_STARTED,
         Verdict.HOST_FAULT,
         Verdict.AGENTS_UNAVAILABLE,
+        Verdict.QUARANTINED,
     }
 )

@@ -129,18 +129,19 @@ def test_a_store_of_schema_version_1_is_read_for_ever(path: Path) -> None:
 
 def test_a_migration_is_whole_or_not_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     golden(path)
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setattr(schema, "_MIGRATIONS", (*schema._MIGRATIONS, "CREATE TABLE more(x);\nNONSENSE;\n"))
+    released, version = schema._MIGRATIONS, schema.VERSION + 1
+    monkeypatch.setattr(schema, "VERSION", version)
+    monkeypatch.setattr(schema, "_MIGRATIONS", (*released, "CREATE TABLE more(x);\nNONSENSE;\n"))
     with pytest.raises(StoreFailed, match="syntax error"):
         SqliteStore.open(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (1,)
         assert db.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchone() is None
 
-    monkeypatch.setattr(schema, "_MIGRATIONS", (*schema._MIGRATIONS[:1], "CREATE TABLE more(x);\n"))
+    monkeypatch.setattr(schema, "_MIGRATIONS", (*released, "CREATE TABLE more(x);\n"))
     assert loaded(path).summary.entries == OF_THE_GOLDEN_STORE
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (2,)
+        assert db.execute("SELECT version FROM flowcage_schema").fetchone() == (version,)
         assert db.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchone() == (1,)
 
 

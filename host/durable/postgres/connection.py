@@ -34,6 +34,7 @@ class PostgresDatabase:
     """One connection."""
 
     for_update = " FOR UPDATE"
+    for_update_of_free = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -54,6 +55,10 @@ class PostgresDatabase:
 
     def hold_blobs(self) -> None:
         self.connection.execute("LOCK TABLE blob_uses IN SHARE ROW EXCLUSIVE MODE")
+
+    def lock_queue(self) -> None:
+        key = "hashtextextended(current_schema() || '.queue', 0)"  # a database may have several stores
+        self.connection.execute(f"SELECT pg_advisory_xact_lock({key})")
 
     def begin(self) -> None:
         self.connection.execute("BEGIN")

@@ -19,7 +19,7 @@ import trio
 
 from flowcage.host.durable.postgres.connection import Connection, connected
 from flowcage.host.durable.postgres.driver import psycopg, sql
-from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.database import POOL, Database
 
 _PAUSE_SECONDS = 1.0  # between attempts to reach the server again
 
@@ -50,6 +50,7 @@ class Owners:
     Attributes:
         owner: the name of this host, which no other ever had.
         channel: that news is told on.
+        pools: whose news is for this host; None for all.
     """
 
     def __init__(self, address: str, schema: str) -> None:
@@ -57,6 +58,7 @@ class Owners:
         machine = "".join(each for each in socket.gethostname() if each.isalnum() or each == "-")[:40]
         self.owner = f"{machine}-{os.getpid()}-{secrets.token_hex(8)}"
         self.channel = f"{schema}_news"
+        self.pools: frozenset[str] | None = None
         self._connection = self._listening()
 
     def _listening(self) -> Connection:
@@ -66,7 +68,7 @@ class Owners:
         return connection
 
     def tell(self, db: Database, owners: set[str]) -> None:
-        """Tell hosts that there is news, once the transaction is committed; "" is all of them."""
+        """Tell hosts that there is news, once the transaction is committed; see `Scope.told`."""
         for owner in {""} if "" in owners else owners:
             db.execute("SELECT pg_notify(?, ?)", (self.channel, owner))
 
@@ -89,7 +91,12 @@ class Owners:
         told = []
         while (note := server.notifies()) is not None:
             told.append(note.extra.decode())
-        return any(owner in ("", self.owner) for owner in told)
+        return any(map(self._is_for_me, told))
+
+    def _is_for_me(self, told: str) -> bool:
+        if told.startswith(POOL):
+            return self.pools is None or told.removeprefix(POOL) in self.pools
+        return told in ("", self.owner)
 
     async def _again(self) -> None:
         self._connection.close()

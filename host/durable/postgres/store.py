@@ -126,6 +126,10 @@ class PostgresStore(SqlStore):
         assert self._owners is not None, "nobody tells a host that cannot act"
         await self._owners.news()
 
+    def _hear_of(self, pools: frozenset[str] | None) -> None:
+        if self._owners is not None:
+            self._owners.pools = pools
+
     def is_alive(self, owner: str) -> bool:
         return liveness.is_alive(self._reader, owner)
 
@@ -229,7 +233,9 @@ class _Backend:
         for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
             if not liveness.is_alive(db, owner):
                 db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
-        db.execute("INSERT INTO owners VALUES(?, 0, ?, NULL)", (self._owners.owner, self._now()))
+        db.execute(
+            "INSERT INTO owners(owner, commits, opened_at) VALUES(?, 0, ?)", (self._owners.owner, self._now())
+        )
 
     def connect(self) -> Database:
         return PostgresDatabase(connected(self._address, self._schema))

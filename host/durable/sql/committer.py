@@ -3,7 +3,7 @@
 While a commit is on its way to the disk, further writes gather; so the number of commits follows the disk and
 not the number of runs. What must hold:
 
-- Writes are committed in the order of `put`; a commit has a prefix of the queue.
+- Writes are committed in the order of `put`, but for what comes last; a commit has a prefix of the queue.
 - A ticket is settled after its commit, or with the error that it was refused with.
 - A write that is refused leaves no trace: it was checked before it wrote, or its savepoint is rolled back.
 - What cannot be committed now is kept and tried again, because it holds answers that were paid for. After
@@ -153,7 +153,7 @@ class Committer:
                     self._queue.put(None)
                 break
             batch.append(write)
-        return batch
+        return sorted(batch, key=lambda write: write.comes_last)
 
     def _fail(self, batch: list[Write[Any]]) -> None:
         """Give up a batch, and what was put behind it meanwhile for the same runs."""

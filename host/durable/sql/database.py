@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from flowcage.host.durable.sql.payloads import Blob, Payloads
 
 Row: TypeAlias = tuple[Any, ...]
+POOL = "#"  # no owner's name begins with it
 
 
 class Rows(Protocol):
@@ -31,9 +32,11 @@ class Database(Protocol):
 
     Attributes:
         for_update: ends a SELECT whose row is about to be changed.
+        for_update_of_free: the same, without the rows that another transaction has locked.
     """
 
     for_update: str
+    for_update_of_free: str
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> Rows: ...
 
@@ -44,6 +47,9 @@ class Database(Protocol):
 
     def hold_blobs(self) -> None:
         """Until the end of the transaction, no other one comes to use a blob."""
+
+    def lock_queue(self) -> None:
+        """Until the end of the transaction, no other one gives turns; see `Write.comes_last`."""
 
     def begin(self) -> None: ...
 
@@ -67,7 +73,7 @@ class Scope:
         is_alive: whether another host is.
         tenant_bytes: cap on what is stored of a tenant.
         bytes_of: known sums by tenant, without what other hosts wrote since, and how often each was used.
-        told: owners to be told that there is news; "" is everybody.
+        told: owners to be told that there is news; "" is everybody, behind `POOL` are the workers of a pool.
         lost: runs of this host and epochs that a write is missing of, so that they have to be claimed anew.
     """
 
@@ -81,6 +87,10 @@ class Scope:
     bytes_of: dict[str, tuple[int, int]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     lost: Set[tuple[str, int]] = frozenset()
+
+    def tell_pool(self, pool: str | None) -> None:
+        """Tell who takes from a pool, named as it is stored; what has none is news for everybody."""
+        self.told.add("" if pool is None else POOL + pool)
 
     def keep_blobs(self, run_id: str, blobs: Sequence[Blob]) -> None:
         """Store what payloads refer to."""

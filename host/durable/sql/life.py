@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.records import State
 from flowcage.host.durable.sql.database import Row, Scope
@@ -10,6 +12,16 @@ from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import require_owner
 from flowcage.host.outcome.verdict import RESUMABLE
+
+
+class Wait(NamedTuple):
+    """Why a queued run waits, and until when."""
+
+    why: str = ""
+    not_before: int | None = None
+
+
+NO_WAIT = Wait()
 
 
 class Claim(Write[int | None]):
@@ -31,7 +43,8 @@ class Claim(Write[int | None]):
             return None
         scope.db.execute(
             """UPDATE runs SET owner = ?, epoch = ?, state = 'running', wake_at = NULL, verdict = NULL,
-            ending = NULL, cancel_at = CASE WHEN state = 'ended' THEN NULL ELSE cancel_at END, updated_at = ?
+            ending = NULL, held = '', takeovers = CASE WHEN state = 'ended' THEN 0 ELSE takeovers END,
+            cancel_at = CASE WHEN state = 'ended' THEN NULL ELSE cancel_at END, updated_at = ?
             WHERE run_id = ?""",
             (scope.owner, epoch + 1, scope.now, self._run_id),
         )
@@ -41,12 +54,19 @@ class Claim(Write[int | None]):
 class Leave(Write[None]):
     """A run's owner leaves it, in another state."""
 
-    __slots__ = ("_ending", "_epoch", "_packed", "_run_id", "_state", "_verdict")
+    __slots__ = ("_ending", "_epoch", "_packed", "_run_id", "_state", "_verdict", "_wait")
 
     def __init__(
-        self, run_id: str, epoch: int, state: State, verdict: str | None = None, ending: bytes | None = None
+        self,
+        run_id: str,
+        epoch: int,
+        state: State,
+        verdict: str | None = None,
+        ending: bytes | None = None,
+        wait: Wait = NO_WAIT,
     ) -> None:
         super().__init__()
+        self._wait = wait
         self._run_id, self._epoch, self._state = run_id, epoch, state
         self.about = (run_id, epoch)
         self._verdict, self._ending = verdict, ending
@@ -59,7 +79,7 @@ class Leave(Write[None]):
 
     def run(self, scope: Scope) -> None:
         require_owner(scope, self._run_id, self._epoch)
-        _leave(scope, self._run_id, self._state, self._verdict, self._packed or Packed(b""))
+        leave(scope, self._run_id, self._state, self._verdict, self._packed or Packed(b""), self._wait)
 
 
 class EndUnowned(Write[bool]):
@@ -84,7 +104,7 @@ class EndUnowned(Write[bool]):
             return False
         assert self._packed is not None
         scope.db.execute("UPDATE runs SET epoch = epoch + 1 WHERE run_id = ?", (self._run_id,))
-        _leave(scope, self._run_id, "ended", self._verdict, self._packed)
+        leave(scope, self._run_id, "ended", self._verdict, self._packed)
         return True
 
 
@@ -192,11 +212,23 @@ class Follow(Write[None]):
         scope.db.execute("UPDATE owners SET follows = ? WHERE owner = ?", (self._run_id, scope.owner))
 
 
-def _leave(scope: Scope, run_id: str, state: State, verdict: str | None, ending: Packed) -> None:
+def leave(
+    scope: Scope,
+    run_id: str,
+    state: State,
+    verdict: str | None = None,
+    ending: Packed = Packed(b""),  # noqa: B008
+    wait: Wait = NO_WAIT,
+) -> None:
+    """Leave a run without an owner. What has no entries can be begun by anybody."""
     scope.db.execute(
-        """UPDATE runs SET owner = NULL, state = ?, wake_at = NULL, verdict = ?, ending = ?,
+        """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
+        made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
         updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
-        (state, verdict, ending.data or None, scope.now, ending.size, run_id),
+        (
+            *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why)),
+            *(scope.now, ending.size, run_id),
+        ),
     )
     scope.keep_blobs(run_id, ending.blobs)
     if state == "ended" and verdict not in RESUMABLE:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from flowcage.host.durable.errors import AmbiguousRun, DamagedEntry, DamagedStore, UnknownRun
 from flowcage.host.durable.records import (
-    Cancel,
-    Claimable,
     Entry,
     Filter,
-    FromOutside,
     NewWorkflow,
     OutsideAnswer,
     RunRecord,
     Summary,
-    Why,
 )
 from flowcage.host.durable.sql.database import Database, Row
 from flowcage.host.durable.sql.payloads import Payloads
@@ -32,13 +28,15 @@ from flowcage.host.durable.sql.rows import (
     summary_of,
     workflow_of,
 )
-from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.schema import escaped
+from flowcage.host.durable.sql.waking import owners_gone
 
 LAST = "@last"
 # What comes of a value of another type or form than it was written with.
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MOST_BYTES_OF_A_KEY = 64
 _MOST_NAMED = 10
+Term: TypeAlias = tuple[str, tuple[Any, ...]]
 
 
 @contextmanager
@@ -81,24 +79,12 @@ def runs(
     is_alive: Callable[[str], bool] = lambda _owner: True,
 ) -> list[Summary]:
     """The runs of a filter, the newest first."""
-    terms: list[tuple[str, tuple[Any, ...]]] = []
+    terms = _terms(which)
     if which.abandoned is not None:
-        terms.append(_abandoned(_gone(db, is_alive), which.abandoned))
-    if which.tenant is not None:
-        terms.append(("tenant = ?", (escaped(which.tenant),)))
-    if which.states is not None:
-        terms.append((_one_of("state", len(which.states)), tuple(which.states)))
-    if which.verdicts is not None:
-        terms.append((_one_of("verdict", len(which.verdicts)), tuple(which.verdicts)))
+        terms.append(_abandoned(owners_gone(db, is_alive), which.abandoned))
     if which.prefix:
         end = (which.prefix + "\x7f",) if "<" in prefix_is else ()  # ids are ASCII
         terms.append((prefix_is, (which.prefix, *end)))
-    if which.since is not None:
-        terms.append(("created_at >= ?", (which.since,)))
-    if which.until is not None:
-        terms.append(("created_at < ?", (which.until,)))
-    if which.forked_from is not None:
-        terms.append(("forked_from = ?", (which.forked_from,)))
     if which.before is not None:
         at, run_id = which.before.created_at, which.before.run_id
         terms.append(("(created_at < ? OR created_at = ? AND run_id < ?)", (at, at, run_id)))
@@ -110,20 +96,39 @@ def runs(
     return [summary_of(row) for row in rows.fetchall()]
 
 
+def _terms(which: Filter) -> list[Term]:
+    """What of a filter compares one column."""
+    terms: list[Term] = [
+        (f"{column} {compared} ?", (value,))
+        for column, compared, value in (
+            ("tenant", "=", _escaped(which.tenant)),
+            ("pool", "=", _escaped(which.pool)),
+            ("created_at", ">=", which.since),
+            ("created_at", "<", which.until),
+            ("forked_from", "=", which.forked_from),
+        )
+        if value is not None
+    ]
+    if which.held is not None:
+        terms.append((f"(state <> 'queued' OR held {'<>' if which.held else '='} '')", ()))
+    for column, values in (("state", which.states), ("verdict", which.verdicts)):
+        if values is not None:
+            terms.append((_one_of(column, len(values)), tuple(values)))
+    return terms
+
+
+def _escaped(text: str | None) -> str | None:
+    return None if text is None else escaped(text)
+
+
 def _one_of(column: str, count: int) -> str:
     return f"{column} IN ({', '.join('?' * count)})" if count else "1 = 0"
 
 
-def _abandoned(gone: Sequence[str], wanted: bool) -> tuple[str, tuple[Any, ...]]:
+def _abandoned(gone: Sequence[str], wanted: bool) -> Term:
     """Of the runs that are running, those whose host is one of these, or is none of them."""
     by_gone = f"(owner IS NULL OR {_one_of('owner', len(gone))})"
     return f"(state <> 'running' OR {'' if wanted else 'NOT '}{by_gone})", tuple(gone)
-
-
-def _gone(db: Database, is_alive: Callable[[str], bool]) -> list[str]:
-    """Hosts that have a run and are gone."""
-    rows = db.execute("SELECT DISTINCT owner FROM runs WHERE state = 'running' AND owner IS NOT NULL")
-    return [owner for (owner,) in rows.fetchall() if not is_alive(owner)]
 
 
 def told_of_owners(summaries: Sequence[Summary], is_alive: Callable[[str], bool]) -> list[Summary]:
@@ -134,57 +139,6 @@ def told_of_owners(summaries: Sequence[Summary], is_alive: Callable[[str], bool]
         each._replace(is_abandoned=True) if each.state == "running" and each.owner in gone else each
         for each in summaries
     ]
-
-
-# Each has an index of its own, so that ten thousand that sleep cost nothing.
-_CLAIMABLE: Mapping[Why, str] = {
-    "queued": "SELECT run_id FROM runs WHERE state = 'queued' ORDER BY created_at LIMIT ?",
-    "cancelled": "SELECT run_id FROM runs WHERE state = 'asleep' AND cancel_at IS NOT NULL LIMIT ?",
-    "due": "SELECT run_id FROM runs WHERE state = 'asleep' AND wake_at <= ? ORDER BY wake_at LIMIT ?",
-    "answered": """SELECT DISTINCT a.run_id FROM answers a JOIN runs r ON r.run_id = a.run_id
-        WHERE a.data IS NOT NULL AND r.state = 'asleep' LIMIT ?""",
-}
-
-
-def claimable(db: Database, now: int, is_alive: Callable[[str], bool], limit: int) -> list[Claimable]:
-    """Runs that no living host has and that something is to be done about."""
-    found: dict[str, Claimable] = {}
-    for why, sql in _CLAIMABLE.items():
-        rows = db.execute(sql, (now, limit) if why == "due" else (limit,)).fetchall()
-        for (run_id,) in rows:
-            found.setdefault(run_id, Claimable(run_id, why))
-    for owner in _gone(db, is_alive):
-        sql = "SELECT run_id FROM runs WHERE state = 'running' AND owner = ? ORDER BY created_at LIMIT ?"
-        for (run_id,) in db.execute(sql, (owner, limit)).fetchall():
-            found[run_id] = Claimable(run_id, "abandoned")
-    return list(found.values())[:limit]
-
-
-# Both parts begin with an index of what is asked of runs, and not of runs.
-_OUTSIDE = """SELECT a.run_id, a.request, NULL, NULL FROM answers a CROSS JOIN runs r
-WHERE a.data IS NOT NULL AND r.run_id = a.run_id AND r.state = 'running' AND r.owner = ?
-UNION ALL SELECT run_id, NULL, cancel_at, cancel_reason FROM runs
-WHERE cancel_at IS NOT NULL AND state = 'running' AND owner = ?"""
-
-
-def outside(db: Database, owner: str) -> list[FromOutside]:
-    """What was given from outside to the running runs of a host."""
-    found: dict[str, FromOutside] = {}
-    for run_id, request, cancel_at, reason in db.execute(_OUTSIDE, (owner, owner)).fetchall():
-        known = found.get(run_id, FromOutside(run_id, frozenset(), None))
-        if request is None:
-            found[run_id] = known._replace(cancel=Cancel(cancel_at, unescaped(reason)))
-        else:
-            found[run_id] = known._replace(requests=known.requests | {unescaped(request)})
-    return list(found.values())
-
-
-def next_due(db: Database) -> int | None:
-    """When the next run wakes that sleeps until a time."""
-    row = db.execute(
-        "SELECT MIN(wake_at) FROM runs WHERE state = 'asleep' AND wake_at IS NOT NULL"
-    ).fetchone()
-    return None if row[0] is None else int(row[0])
 
 
 def answers(db: Database, payloads: Payloads, run_id: str) -> list[OutsideAnswer]:

@@ -79,13 +79,18 @@ def _old(before: int, now: int, tenant: str | None) -> tuple[str, tuple[Any, ...
     return f"state = 'ended' AND (updated_at < ? OR delete_after <= ?) {of_tenant}", (before, now, *params)
 
 
-def _remove(scope: Scope, run_id: str) -> None:
+def drop_blobs(scope: Scope, run_id: str) -> None:
+    """Remove what nobody else uses of the blobs of a run."""
     scope.db.hold_blobs()
     scope.db.execute(
         """DELETE FROM blobs WHERE hash IN (SELECT hash FROM blob_uses WHERE run_id = ?)
         AND NOT EXISTS(SELECT 1 FROM blob_uses u WHERE u.hash = blobs.hash AND u.run_id <> ?)""",
         (run_id, run_id),
     )
+
+
+def _remove(scope: Scope, run_id: str) -> None:
+    drop_blobs(scope, run_id)
     for table in TABLES:
         scope.db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
     scope.bytes_of.clear()

@@ -22,7 +22,7 @@ Unpack = Callable[[bytes], bytes]
 
 SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch,
 entries, bytes, wake_at, sleeps, cancel_at, cancel_reason, created_at, updated_at, written_at, expires_at,
-delete_after"""
+delete_after, pool, priority, made_by, takeovers, progress, held"""
 
 _COLUMNS = SUMMARY.replace("\n", " ").split(", ")
 _TEXTS = (
@@ -35,10 +35,11 @@ _TEXTS = (
     "forked_from",
     "owner",
     "cancel_reason",
+    *("pool", "made_by", "held"),
 )
 _ABSENT = (
     *("verdict", "start_key", "forked_from", "forked_at", "owner", "wake_at", "cancel_at", "cancel_reason"),
-    *("expires_at", "delete_after"),
+    *("expires_at", "delete_after", "pool"),
 )
 _TYPES = tuple(
     (str if name in _TEXTS else int, *((type(None),) if name in _ABSENT else ())) for name in _COLUMNS
@@ -50,7 +51,7 @@ def summary_of(row: Row) -> Summary:
     _require_types(row)
     (run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch) = row[:10]
     (entries, size, wake_at, sleeps, cancel_at, reason, created_at, updated_at) = row[10:18]
-    (written_at, expires_at, delete_after) = row[18:]
+    (written_at, expires_at, delete_after, pool, priority, made_by, takeovers, progress, held) = row[18:]
     try:
         return Summary(
             *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
@@ -58,6 +59,8 @@ def summary_of(row: Row) -> Summary:
             *(forked_from, forked_at, owner, epoch, entries, size, wake_at, sleeps),
             None if cancel_at is None else Cancel(cancel_at, unescaped(reason or "")),
             *(created_at, updated_at, written_at, expires_at, delete_after),
+            *(None if pool is None else unescaped(pool), priority, unescaped(made_by)),
+            *(takeovers, progress, unescaped(held)),
         )
     except ValueError as error:  # of `unescaped`
         raise DamagedEntry(run_id, None, f"a text of it cannot be read: {error}") from None

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 from flowcage.host.durable.errors import DamagedStore, WrongStore
 
-VERSION = 1
-OLDEST_READER = 1
+VERSION = 2
+OLDEST_READER = 2  # code of version 1 would claim runs of a pool, whatever their tenant's quotas
 
 # In the words of each database: ``{bytes}``; an id that is compared by bytes; a table that is its own index.
 _SQLITE = {"bytes": "BLOB", "id": "TEXT", "clustered": " WITHOUT ROWID"}
@@ -68,7 +68,44 @@ CREATE TABLE answers(
 CREATE INDEX answers_waiting ON answers(run_id) WHERE data IS NOT NULL;
 """
 
-_MIGRATIONS = (_VERSION_1,)
+# The queue is the runs with a pool. All that it looks for has an index of its own, which others are not in.
+# `turns` has fair shares by pool, `tenants` what each has left over all workers; rows of tenants that have
+# been away for a while say nothing and are removed. `made_by` is '' where any worker can go on.
+_VERSION_2 = """
+ALTER TABLE owners ADD COLUMN info TEXT;
+
+ALTER TABLE runs ADD COLUMN pool {id};
+ALTER TABLE runs ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN made_by {id} NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN takeovers BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN progress BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN held TEXT NOT NULL DEFAULT '';
+DROP INDEX runs_queued;
+DROP INDEX runs_asleep;
+CREATE INDEX runs_queued ON runs(created_at) WHERE state = 'queued' AND pool IS NULL;
+CREATE INDEX runs_asleep ON runs(pool, wake_at, tenant) WHERE state = 'asleep';
+CREATE INDEX runs_waiting ON runs(pool, made_by, tenant, priority DESC, created_at, run_id)
+  WHERE state = 'queued' AND pool IS NOT NULL AND wake_at IS NULL;
+CREATE INDEX runs_later ON runs(wake_at) WHERE pool IS NOT NULL AND wake_at IS NOT NULL;
+CREATE INDEX runs_at_work ON runs(tenant, pool) WHERE state = 'running' AND pool IS NOT NULL;
+
+CREATE TABLE pools(pool {id} PRIMARY KEY, virtual_time DOUBLE PRECISION NOT NULL){clustered};
+CREATE TABLE turns(
+  pool {id} NOT NULL, tenant {id} NOT NULL, tag DOUBLE PRECISION NOT NULL,
+  PRIMARY KEY(pool, tenant)){clustered};
+-- `runs` and `cpu_seconds` flow off by their rates a minute, and are what is left of them `at` a time.
+CREATE TABLE tenants(
+  tenant {id} PRIMARY KEY, at BIGINT NOT NULL,
+  runs DOUBLE PRECISION NOT NULL, runs_rate DOUBLE PRECISION,
+  cpu_seconds DOUBLE PRECISION NOT NULL, cpu_rate DOUBLE PRECISION,
+  cost_usd DOUBLE PRECISION NOT NULL){clustered};
+
+CREATE TABLE schedules(
+  name {id} PRIMARY KEY, cron TEXT NOT NULL, tenant {id} NOT NULL, next_at BIGINT NOT NULL,
+  what {bytes} NOT NULL, last_at BIGINT, last_run {id}){clustered};
+"""
+
+_MIGRATIONS = (_VERSION_1, _VERSION_2)
 
 # All that belongs to a run, for removing and moving it: table and columns.
 TABLES: Mapping[str, tuple[str, ...]] = {
@@ -91,7 +128,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
             "bytes",
         ),
         *("wake_at", "sleeps", "cancel_at", "cancel_reason", "created_at", "updated_at", "written_at"),
-        *("expires_at", "delete_after"),
+        *("expires_at", "delete_after", "pool", "priority", "made_by", "takeovers", "progress", "held"),
     ),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -32,10 +32,11 @@ from flowcage.host.durable.records import (
     StoreOptions,
     Summary,
 )
-from flowcage.host.durable.sql import life, reading, removal, transfer, writes
+from flowcage.host.durable.sql import life, reading, removal, transfer, waking, writes
 from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import exported, imported
@@ -57,7 +58,7 @@ def _require_id(run_id: str) -> None:
         raise UnknownRun(run_id)
 
 
-class SqlStore(ABC):
+class SqlStore(SqlQueue):
     """What `Store` asks for. Subclasses open and close the database, and know which hosts live.
 
     Args:
@@ -156,13 +157,13 @@ class SqlStore(ABC):
         await self._news.wait()
 
     async def outside(self) -> list[FromOutside]:
-        return await self._read(lambda db: reading.outside(db, self._owner))
+        return await self._read(lambda db: waking.outside(db, self._owner))
 
     async def claimable(self, limit: int = 100) -> list[Claimable]:
-        return await self._read(lambda db: reading.claimable(db, self.now(), self.is_alive, limit))
+        return await self._read(lambda db: waking.claimable(db, self.now(), self.is_alive, limit))
 
     async def next_due(self) -> int | None:
-        return await self._read(reading.next_due)
+        return await self._read(waking.next_due)
 
     async def answers(self, run_id: str) -> list[OutsideAnswer]:
         _require_id(run_id)
@@ -227,10 +228,6 @@ class SqlStore(ABC):
     @abstractmethod
     async def _read_news(self) -> None:
         """Wait until this host was told of something since the last call."""
-
-    @abstractmethod
-    def is_alive(self, owner: str) -> bool:
-        """Whether a host lives. Called in threads."""
 
     @abstractmethod
     def _give_up_ownership(self) -> None: ...

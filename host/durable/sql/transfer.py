@@ -101,7 +101,7 @@ class Import(Write[list[str]]):
         names = ", ".join(f"{name} = ?" for name, _ in sets)
         scope.db.execute(f"UPDATE runs SET {names} WHERE run_id = ?", (*(v for _, v in sets), run_id))
         scope.db.execute(
-            """UPDATE runs SET state = 'asleep', wake_at = NULL
+            """UPDATE runs SET state = 'asleep', wake_at = NULL, pool = NULL, held = ''
             WHERE run_id = ? AND state IN ('queued', 'running', 'asleep')""",
             (run_id,),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.ticket import Ticket
@@ -26,7 +26,11 @@ class Write(Ticket[T]):
     Attributes:
         size: bytes that it holds in memory.
         about: run and epoch that it is written with, if there is one.
+        comes_last: in its transaction. So it is with what takes the lock of the queue: whoever has it waits
+            for no lock of a run's, and two hosts never wait for each other.
     """
+
+    comes_last: ClassVar[bool] = False
 
     __slots__ = ("about", "error", "size", "value")
 

@@ -77,20 +77,22 @@ class Create(Write[Created]):
         scope.db.execute(
             """INSERT INTO runs(run_id, tenant, start_key, start_hash, forked_from, forked_at, digest_key,
             source_name, rules, settings, state, owner, epoch, entries, bytes, sleeps, created_at,
-            updated_at, written_at, expires_at, delete_after)
-            VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)""",
+            updated_at, written_at, expires_at, delete_after, pool, priority, wake_at)
+            VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 *(run.run_id, escaped(run.tenant), None if run.start_key is None else escaped(run.start_key)),
                 *(start_hash, run.forked_from, run.forked_at, scope.payloads.key),
                 *(escaped(run.root.source_name), encoded_rules(run.rules), settings.data),
                 *("queued" if self._queued else "running", owner, epoch),
                 *(size, scope.now, scope.now, scope.now, run.expires_at, run.delete_after),
+                *(None if run.pool is None else escaped(run.pool), run.priority),
+                run.not_before if self._queued else None,
             ),
         )
         self._stored.insert(scope, run.run_id)
         scope.keep_blobs(run.run_id, settings.blobs)
         if self._queued:
-            scope.told.add("")
+            scope.tell_pool(None if run.pool is None else escaped(run.pool))
         return Created(run.run_id, None if self._queued else 1, True)
 
     def _there(self, scope: Scope, start_hash: bytes) -> Created | None:

@@ -36,7 +36,7 @@ Connect: TypeAlias = Callable[[str], Connection]
 class SqliteDatabase:
     """One connection."""
 
-    for_update = ""  # a transaction that writes is alone
+    for_update = for_update_of_free = ""  # a transaction that writes is alone
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -52,6 +52,9 @@ class SqliteDatabase:
         return nullcontext(lambda: None)
 
     def hold_blobs(self) -> None:
+        pass
+
+    def lock_queue(self) -> None:
         pass
 
     def begin(self) -> None:

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import trio
 
+from flowcage.host.durable.sql.database import POOL
+
 _PIPE = ".news"
 _READ_AT_ONCE = 4096
 _NAME = re.compile(r"[0-9]+-[0-9a-f]{16}")  # one that comes from a store may be any text
@@ -60,8 +62,8 @@ class Owners:
         return is_alive(self._folder, owner)
 
     def tell(self, owners: set[str]) -> None:
-        """Tell hosts that there is news; "" is all of them."""
-        if "" in owners:
+        """Tell hosts that there is news; "" is all of them, and a pool may be anybody's."""
+        if any(owner == "" or owner.startswith(POOL) for owner in owners):
             owners = {path.name.removesuffix(_PIPE) for path in self._folder.glob(f"*{_PIPE}")}
         for owner in owners:
             self._tell(owner)

@@ -205,7 +205,8 @@ class _Backend:
         for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
             if not self.owners.is_alive(owner):
                 db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
-        db.execute("INSERT INTO owners VALUES(?, 0, ?, NULL)", (self.owners.owner, self._now()))
+        sql = "INSERT INTO owners(owner, commits, opened_at) VALUES(?, 0, ?)"
+        db.execute(sql, (self.owners.owner, self._now()))
         self.commit(db, set())
 
     def connect(self) -> Database:

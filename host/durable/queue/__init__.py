@@ -1,0 +1,1 @@
+"""The queue of a store: what workers take, in fair turns and within quotas."""

@@ -1,0 +1,1 @@
+"""The statements of the queue, the same for both databases."""

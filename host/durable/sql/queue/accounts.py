@@ -1,0 +1,43 @@
+"""Writes of what workers are and have used."""
+
+from __future__ import annotations
+
+import json
+
+from flowcage.host.durable.queue.records import WorkerInfo
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.queue import state
+from flowcage.host.durable.sql.schema import escaped
+from flowcage.host.durable.sql.write import Write
+
+
+class Charge(Write[None]):
+    """A life has used something."""
+
+    comes_last = True
+    __slots__ = ("_cost_usd", "_cpu_seconds", "_tenant")
+
+    def __init__(self, tenant: str, cpu_seconds: float, cost_usd: float) -> None:
+        super().__init__()
+        self._tenant, self._cpu_seconds, self._cost_usd = tenant, cpu_seconds, cost_usd
+
+    def run(self, scope: Scope) -> None:
+        scope.db.lock_queue()
+        name = escaped(self._tenant)
+        used = state.used_by(scope.db, name, scope.now)
+        used.charge(self._cpu_seconds, self._cost_usd, scope.now)
+        state.keep_used(scope.db, {name: used})
+
+
+class Describe(Write[None]):
+    """This host tells what it is as a worker."""
+
+    __slots__ = ("_info",)
+
+    def __init__(self, info: WorkerInfo | None) -> None:
+        super().__init__()
+        self._info = info
+
+    def run(self, scope: Scope) -> None:
+        info = None if self._info is None else json.dumps(self._info._asdict())
+        scope.db.execute("UPDATE owners SET info = ? WHERE owner = ?", (info, scope.owner))

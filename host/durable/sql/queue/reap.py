@@ -1,0 +1,77 @@
+"""The write that looks after runs of dead owners, and after what no worker can take."""
+
+from __future__ import annotations
+
+from flowcage.host.durable.queue.records import MOST_TAKEOVERS
+from flowcage.host.durable.records import Ending
+from flowcage.host.durable.sql.database import Database, Row, Scope
+from flowcage.host.durable.sql.life import leave
+from flowcage.host.durable.sql.queue import state
+from flowcage.host.durable.sql.rows import encoded_ending
+from flowcage.host.durable.sql.write import Write
+from flowcage.host.outcome.verdict import Verdict
+
+_MOST_AT_ONCE = 1000
+_OWNERS = """WITH RECURSIVE found(owner) AS (
+  SELECT MIN(owner) FROM runs WHERE state = 'running'
+  UNION ALL
+  SELECT (SELECT MIN(owner) FROM runs WHERE state = 'running' AND owner > found.owner)
+  FROM found WHERE found.owner IS NOT NULL)
+SELECT owner FROM found WHERE owner IS NOT NULL"""
+_ORPHANS = """SELECT run_id, epoch, pool, entries, progress, takeovers FROM runs
+WHERE state = 'running' AND owner = ? AND pool IS NOT NULL LIMIT ?"""
+
+
+class Reap(Write[list[str]]):
+    """Runs of dead owners are for others again."""
+
+    comes_last = True
+    __slots__ = ()
+
+    def run(self, scope: Scope) -> list[str]:
+        dead = [owner for owner in owners_at_work(scope.db) if is_dead(scope, owner)]
+        if not dead:
+            return []
+        scope.db.lock_queue()
+        orphans = [row for owner in dead for row in _orphans(scope, owner)]
+        for row in orphans:
+            _take_over(scope, row)
+        state.forget(scope.db, scope.now)
+        return [row[0] for row in orphans]
+
+
+def owners_at_work(db: Database) -> list[str]:
+    """Who has a run."""
+    return [owner for (owner,) in db.execute(_OWNERS).fetchall()]
+
+
+def is_dead(scope: Scope, owner: str) -> bool:
+    """Whether runs of an owner have nobody; those of this host, where it has lost some."""
+    return bool(scope.lost) if owner == scope.owner else not scope.is_alive(owner)
+
+
+def _orphans(scope: Scope, owner: str) -> list[Row]:
+    rows = scope.db.execute(_ORPHANS + scope.db.for_update_of_free, (owner, _MOST_AT_ONCE)).fetchall()
+    return [row for row in rows if owner != scope.owner or (row[0], row[1]) in scope.lost]
+
+
+def _take_over(scope: Scope, row: Row) -> None:
+    run_id, _epoch, pool, entries, progress, takeovers = row
+    takeovers = takeovers + 1 if entries <= progress else 1
+    scope.db.execute(
+        "UPDATE runs SET takeovers = ?, progress = ? WHERE run_id = ?", (takeovers, entries, run_id)
+    )
+    if takeovers < MOST_TAKEOVERS:
+        leave(scope, run_id, "queued")
+        scope.tell_pool(pool)
+        return
+    packed = scope.payloads.pack(encoded_ending(_quarantine(takeovers, entries)))
+    leave(scope, run_id, "ended", Verdict.QUARANTINED, packed)
+
+
+def _quarantine(takeovers: int, entries: int) -> Ending:
+    message = (
+        f"{takeovers} workers died while they had the run, one after another, and nothing of it was written "
+        f"in between (it has {entries} entries): it may be what ends them. Look at their logs, then resume it"
+    )
+    return Ending(Verdict.QUARANTINED.value, error={"kind": Verdict.QUARANTINED.value, "message": message})

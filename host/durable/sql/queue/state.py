@@ -1,0 +1,98 @@
+"""What is kept of tenants and pools between two looks. Written under the lock of the queue alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from flowcage.host.durable.queue.records import TurnLimits
+from flowcage.host.durable.queue.turns import Tenant, Turns, Used
+from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.schema import unescaped
+
+_COLUMNS = "at, runs, runs_rate, cpu_seconds, cpu_rate, cost_usd"
+_AT_ONCE = 500  # parameters of a statement
+_FORGOTTEN_AFTER_MS = 60_000  # by then its runs have flowed off
+
+
+def tenants(
+    db: Database, names: Collection[str], now: int, limits: Callable[[str], TurnLimits]
+) -> dict[str, Tenant]:
+    """Tenants with what they have used, and have at work, by their names as they are stored."""
+    used = {name: Used(now) for name in names}
+    running = dict.fromkeys(names, 0)
+    for marks, some in _parts(sorted(names)):
+        rows = db.execute(f"SELECT tenant, {_COLUMNS} FROM tenants WHERE tenant IN ({marks})", some)
+        used.update((row[0], Used(*row[1:])) for row in rows.fetchall())
+        rows = db.execute(
+            f"""SELECT tenant, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL
+            AND tenant IN ({marks}) GROUP BY tenant""",
+            some,
+        )
+        running.update(dict(rows.fetchall()))
+    for each in used.values():
+        each.advance(now)
+    return {name: Tenant(name, limits(unescaped(name)), used[name], running[name]) for name in names}
+
+
+def turns_of(db: Database, pool: str, waiting: Collection[Tenant]) -> Turns:
+    """The turns of a pool."""
+    row = db.execute("SELECT virtual_time FROM pools WHERE pool = ?", (pool,)).fetchone()
+    tags: dict[str, float] = {}
+    for marks, some in _parts([each.name for each in waiting]):
+        sql = f"SELECT tenant, tag FROM turns WHERE pool = ? AND tenant IN ({marks})"
+        tags.update(db.execute(sql, (pool, *some)).fetchall())
+    return Turns(0.0 if row is None else row[0], tags, waiting)
+
+
+def keep_turns(db: Database, pool: str, turns: Turns) -> None:
+    """Store what was given."""
+    if not turns.given:
+        return
+    db.execute(
+        """INSERT INTO pools(pool, virtual_time) VALUES(?, ?)
+        ON CONFLICT(pool) DO UPDATE SET virtual_time = excluded.virtual_time""",
+        (pool, turns.virtual_time),
+    )
+    db.executemany(
+        """INSERT INTO turns(pool, tenant, tag) VALUES(?, ?, ?)
+        ON CONFLICT(pool, tenant) DO UPDATE SET tag = excluded.tag""",
+        [(pool, name, tag) for name, tag in turns.given.items()],
+    )
+
+
+def keep_used(db: Database, used: dict[str, Used]) -> None:
+    """Store what tenants have used."""
+    rows = [
+        (name, each.at, each.runs, each.runs_rate, each.cpu_seconds, each.cpu_rate, each.cost_usd)
+        for name, each in used.items()
+    ]
+    names = _COLUMNS.split(", ")
+    sets = ", ".join(f"{name} = excluded.{name}" for name in names)
+    db.executemany(
+        f"""INSERT INTO tenants(tenant, {_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT(tenant) DO UPDATE SET {sets}""",
+        rows,
+    )
+
+
+def used_by(db: Database, tenant: str, now: int) -> Used:
+    """What a tenant has used, as it was stored."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM tenants WHERE tenant = ?", (tenant,)).fetchone()
+    return Used(now) if row is None else Used(*row)
+
+
+def forget(db: Database, now: int) -> None:
+    """Remove what says nothing any more: tags behind virtual time, tenants that owe nothing."""
+    db.execute("DELETE FROM turns WHERE tag <= (SELECT virtual_time FROM pools p WHERE p.pool = turns.pool)")
+    db.execute(
+        """DELETE FROM tenants WHERE cost_usd = 0 AND at < ?
+        AND (cpu_rate IS NULL OR cpu_seconds <= cpu_rate * (? - at) / 60000.0)""",
+        (now - _FORGOTTEN_AFTER_MS, now),
+    )
+
+
+def _parts(names: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for start in range(0, len(names), _AT_ONCE):
+        some = tuple(names[start : start + _AT_ONCE])
+        yield ", ".join("?" * len(some)), some

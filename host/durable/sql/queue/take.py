@@ -1,0 +1,115 @@
+"""The write by which a worker gets runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowcage.host.durable.queue.records import Taken, Wanted
+from flowcage.host.durable.queue.turns import Tenant, Turns
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.queue import state
+from flowcage.host.durable.sql.queue.lanes import (
+    Lane,
+    Waiting,
+    has_work,
+    lanes_of,
+    next_of,
+    queue_what_sleeps_no_more,
+    tenants_of,
+)
+from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.write import Write
+
+
+class Take(Write[list[Taken]]):
+    """The next runs, in fair turns, exact over all workers."""
+
+    comes_last = True
+    __slots__ = ("_wanted",)
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def run(self, scope: Scope) -> list[Taken]:
+        wanted, db = self._wanted, scope.db
+        if wanted.count < 1 or not has_work(db, wanted, scope.now):
+            return []
+        db.lock_queue()
+        for pool in queue_what_sleeps_no_more(db, scope.now):
+            scope.tell_pool(pool)
+        pools = _opened(scope, wanted)
+        chosen = _chosen(pools, wanted.count)
+        self._claim(scope, [run for _, run in chosen])
+        self._keep(scope, pools)
+        return [Taken(run.run_id, run.epoch + 1, unescaped(tenant.name)) for tenant, run in chosen]
+
+    def _claim(self, scope: Scope, runs: Sequence[Waiting]) -> None:
+        mark = escaped(self._wanted.marks[0]) if self._wanted.marks else ""
+        scope.db.executemany(
+            """UPDATE runs SET owner = ?, epoch = ?, state = 'running', made_by = ?, held = '',
+            verdict = NULL, ending = NULL, updated_at = ? WHERE run_id = ?""",
+            [(scope.owner, run.epoch + 1, mark, scope.now, run.run_id) for run in runs],
+        )
+
+    @staticmethod
+    def _keep(scope: Scope, pools: Sequence[_Pool]) -> None:
+        used = {}
+        for pool in pools:
+            state.keep_turns(scope.db, pool.name, pool.turns)
+            used.update({name: pool.tenants[name].used for name in pool.turns.given})
+        state.keep_used(scope.db, used)
+
+
+class _Pool:
+    """One pool, while turns are given in it."""
+
+    def __init__(self, scope: Scope, lanes: Sequence[Lane], tenants: dict[str, Tenant]) -> None:
+        self._db, self._lanes = scope.db, lanes
+        self.name = lanes[0].pool
+        self.tenants = tenants
+        self.turns: Turns = state.turns_of(self._db, self.name, list(tenants.values()))
+        self._read: dict[str, list[Waiting]] = {}
+        self._chosen: set[str] = set()
+
+    def next(self, left: int) -> tuple[Tenant, Waiting] | None:
+        """The next run, which has its turn by that.
+
+        Args:
+            left: how many more are wanted: no more than a share of it is locked for one tenant at a time.
+        """
+        while (tenant := self.turns.next()) is not None:
+            runs = self._read.get(tenant.name) or self._more(tenant.name, max(1, left // len(self.turns)))
+            if runs:
+                self.turns.took()
+                self._chosen.add(runs[-1].run_id)
+                return tenant, runs.pop()
+            self.turns.has_nothing()
+        return None
+
+    def _more(self, tenant: str, most: int) -> list[Waiting]:
+        found = next_of(self._db, self._lanes, tenant, most + len(self._chosen))  # those are still queued
+        self._read[tenant] = [run for run in found if run.run_id not in self._chosen]
+        return self._read[tenant]
+
+
+def _opened(scope: Scope, wanted: Wanted) -> list[_Pool]:
+    lanes = [lanes_of(pool, wanted.marks) for pool in dict.fromkeys(wanted.pools)]
+    names = [tenants_of(scope.db, each) for each in lanes]
+    known = state.tenants(scope.db, set().union(*names), scope.now, wanted.limits)
+    return [
+        _Pool(scope, each, {name: known[name] for name in some})
+        for each, some in zip(lanes, names, strict=True)
+    ]
+
+
+def _chosen(pools: Sequence[_Pool], count: int) -> list[tuple[Tenant, Waiting]]:
+    """One from each pool in turn, until there are enough or nothing is left."""
+    chosen: list[tuple[Tenant, Waiting]] = []
+    left = list(pools)
+    while left and len(chosen) < count:
+        pool = left.pop(0)
+        if (found := pool.next(count - len(chosen))) is not None:
+            chosen.append(found)
+            left.append(pool)
+    return chosen

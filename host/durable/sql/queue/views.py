@@ -1,0 +1,78 @@
+"""Reads of the queue, for people and for waiting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flowcage.host.durable.queue.records import Depth, WorkerInfo, WorkerState
+from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.schema import unescaped
+
+
+def next_in_queue(db: Database) -> int | None:
+    """When the next run or schedule is due."""
+    looks = (
+        "SELECT MIN(wake_at) FROM runs WHERE pool IS NOT NULL AND wake_at IS NOT NULL",
+        "SELECT MIN(next_at) FROM schedules",
+    )
+    found = [row[0] for sql in looks if (row := db.execute(sql).fetchone())[0] is not None]
+    return min(found, default=None)
+
+
+def workers(db: Database, is_alive: Callable[[str], bool]) -> list[WorkerState]:
+    """Those that have described themselves and live, or have runs."""
+    running = dict(
+        db.execute(
+            "SELECT owner, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL GROUP BY owner"
+        ).fetchall()
+    )
+    rows = db.execute("SELECT owner, info, opened_at FROM owners WHERE info IS NOT NULL ORDER BY opened_at")
+    found = [
+        WorkerState(owner, _info_of(info), since, is_alive(owner), running.get(owner, 0))
+        for owner, info, since in rows.fetchall()
+    ]
+    return [each for each in found if each.is_alive or each.running]
+
+
+def _info_of(text: str) -> WorkerInfo:
+    info = WorkerInfo(**json.loads(text))
+    return info._replace(pools=tuple(info.pools), marks=tuple(info.marks))
+
+
+@dataclass
+class _Counts:
+    waiting: int = 0
+    later: int = 0
+    held: int = 0
+    running: int = 0
+    asleep: int = 0
+    oldest_at: int | None = None
+
+
+# Each by its own index, so that what has ended costs nothing.
+_WAITING = """SELECT pool, tenant, COUNT(*), MIN(created_at), SUM(CASE WHEN held <> '' THEN 1 ELSE 0 END)
+FROM runs WHERE state = 'queued' AND pool IS NOT NULL AND wake_at IS NULL GROUP BY pool, tenant"""
+_OTHERS = {
+    "later": "pool IS NOT NULL AND wake_at IS NOT NULL AND state = 'queued'",
+    "running": "state = 'running' AND pool IS NOT NULL",
+    "asleep": "state = 'asleep' AND pool IS NOT NULL",
+}
+
+
+def depths(db: Database) -> list[Depth]:
+    """What each tenant has in each pool."""
+    found: dict[tuple[str, str], _Counts] = {}
+    for pool, tenant, count, oldest, held in db.execute(_WAITING).fetchall():
+        found[pool, tenant] = _Counts(waiting=count, held=int(held), oldest_at=oldest)
+    for name, where in _OTHERS.items():
+        sql = f"SELECT pool, tenant, COUNT(*) FROM runs WHERE {where} GROUP BY pool, tenant"
+        for pool, tenant, count in db.execute(sql).fetchall():
+            setattr(found.setdefault((pool, tenant), _Counts()), name, count)
+    return [
+        Depth(
+            unescaped(pool), unescaped(tenant), c.waiting, c.later, c.held, c.running, c.asleep, c.oldest_at
+        )
+        for (pool, tenant), c in sorted(found.items())
+    ]
