@@ -8,6 +8,7 @@ from typing import TypeAlias
 import trio
 import trio.testing
 
+from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.sqlstore import SqlStore
 
@@ -24,6 +25,11 @@ async def dead(store: SqlStore, count: int) -> None:
     with trio.fail_after(places.DEADLINE_S):
         while len(await store.claimable()) < count:  # noqa: ASYNC110
             await trio.sleep(0.01)
+
+
+def journal_of(store: SqlStore, run_id: str, epoch: int = 1, seq: int = 0) -> Journal:
+    """What this host writes to a run that it has."""
+    return Journal(store, run_id, epoch, seq)
 
 
 def clause(check: Clause) -> Clause:

@@ -11,7 +11,7 @@ from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError
 
-from .broken import BROKEN
+from .broken_queue import BROKEN
 from .clauses import CLAUSES, Clause
 from .places import Place, SqlitePlace
 

@@ -98,9 +98,8 @@ class SqlStore(SqlQueue):
 
     def create(self, run: NewRun, *, queued: bool = False) -> Ticket[Created]:
         write = writes.Create(run, queued)
-        if _RUN_ID.fullmatch(run.run_id) is None:
-            error = f"the id of a run must be 1 to 100 of A-Z, a-z, 0-9, '.', '_' and '-', not {run.run_id!r}"
-            settle([(write, None, Unstorable(error))])
+        if (why := writes.why_not(run)) is not None:
+            settle([(write, None, Unstorable(why))])
         elif self.trouble is not None:
             settle([(write, None, StoreFailed(f"no run is begun while the store fails: {self.trouble}"))])
         else:

@@ -96,12 +96,13 @@ class Import(Write[list[str]]):
 
     def _settle_in(self, scope: Scope, run_id: str) -> None:
         sets: list[tuple[str, Any]] = [("owner", None), ("start_key", None), ("updated_at", scope.now)]
+        sets += [("pool", None), ("held", ""), ("takeovers", 0)]
         if self._tenant is not None:
             sets.append(("tenant", escaped(self._tenant)))
         names = ", ".join(f"{name} = ?" for name, _ in sets)
         scope.db.execute(f"UPDATE runs SET {names} WHERE run_id = ?", (*(v for _, v in sets), run_id))
         scope.db.execute(
-            """UPDATE runs SET state = 'asleep', wake_at = NULL, pool = NULL, held = ''
+            """UPDATE runs SET state = 'asleep', wake_at = NULL
             WHERE run_id = ? AND state IN ('queued', 'running', 'asleep')""",
             (run_id,),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from flowcage.host.durable.errors import Unstorable
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Database, Scope
@@ -13,7 +14,7 @@ from flowcage.host.durable.sql.reading import unpacker
 from flowcage.host.durable.sql.removal import drop_blobs
 from flowcage.host.durable.sql.schema import escaped, unescaped
 from flowcage.host.durable.sql.write import Write
-from flowcage.host.durable.sql.writes import Create
+from flowcage.host.durable.sql.writes import Create, why_not
 
 _COLUMNS = "name, cron, tenant, next_at, what, last_at, last_run"
 # In the place of a run's id: ids have no such character.
@@ -66,15 +67,18 @@ class RemoveSchedule(Write[bool]):
 class Fire(Write[Created | None]):
     """One firing: its run, and the schedule's next time."""
 
-    __slots__ = ("_at", "_create", "_name", "_next_at")
+    __slots__ = ("_at", "_create", "_name", "_next_at", "_run")
 
     def __init__(self, name: str, at: int, next_at: int, run: NewRun) -> None:
         super().__init__()
         self._name, self._at, self._next_at = name, at, next_at
+        self._run = run
         self._create = Create(run, queued=True)
         self.size = self._create.size
 
     def prepare(self, scope: Scope) -> None:
+        if (why := why_not(self._run)) is not None:
+            raise Unstorable(why)
         self._create.prepare(scope)
 
     def run(self, scope: Scope) -> Created | None:

@@ -77,7 +77,7 @@ class SqlQueue(ABC):
         return await self._read(lambda db: schedules.schedules(db, self._payloads, due_at))
 
     def fire(self, name: str, at: int, next_at: int, run: NewRun) -> Ticket[Created | None]:
-        return self._put_for(run.run_id, schedules.Fire(name, at, next_at, run))
+        return self._put(schedules.Fire(name, at, next_at, run))
 
     @abstractmethod
     def now(self) -> int: ...
