@@ -44,6 +44,21 @@ def verdict_on_interruption(error: BaseException) -> Verdict:
     return Verdict.HOST_SHUTDOWN if isinstance(error, KeyboardInterrupt) else Verdict.HOST_FAULT
 
 
+async def verdict_here(error: BaseException) -> Verdict:
+    """As `verdict_on_interruption`, by the cancellation that reaches whoever calls.
+
+    Where a scope below, such as that of a run that falls asleep, was cancelled before one above, the error
+    has the reason of the one below.
+    """
+    verdict = verdict_on_interruption(error)
+    if verdict is Verdict.CANCELLED:
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled as reaching:
+            return verdict_on_interruption(reaching)
+    return verdict
+
+
 def _of_failure(error: WorkflowFailed, measured: Measured) -> Verdict:
     if error.kind == errors.TIMEOUT:  # counts only where the kernel's count or the host's clock agrees
         if _has_used_its_cpu(measured):

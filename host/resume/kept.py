@@ -16,7 +16,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
 from flowcage.host.outcome.errors import RunError, RunTimedOut
-from flowcage.host.outcome.judge import verdict_on_interruption
+from flowcage.host.outcome.judge import verdict_here
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
@@ -150,8 +150,9 @@ class KeptRun:
             await self._end(Verdict.NOT_STARTED if is_behind else error.verdict, error, run.report)
             raise
         except BaseException as interruption:
+            verdict = await verdict_here(interruption)
             with trio.CancelScope(shield=True):
-                await self._end(verdict_on_interruption(interruption), None, run.report)
+                await self._end(verdict, None, run.report)
             raise
         is_kept = await self._end(Verdict.COMPLETED, None, run.report, result=outcome.result)
         return outcome if is_kept else not_kept(outcome, self._store.trouble)

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from flowcage.host.outcome.errors import RunError, RunTimedOut
-from flowcage.host.outcome.judge import verdict_on, verdict_on_interruption
+from flowcage.host.outcome.judge import verdict_here, verdict_on
 from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.launch.greeting import initialize_message
@@ -159,7 +159,7 @@ class WorkflowRun(Node):
                 error.report = report
             raise
         except BaseException as interruption:
-            verdict = verdict_on_interruption(interruption)
+            verdict = await verdict_here(interruption)
             self._end(verdict, verdict, interruption)
             raise
         return Outcome(result, self._end(Verdict.COMPLETED, None))

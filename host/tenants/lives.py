@@ -13,7 +13,7 @@ import trio
 
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing, Overloaded, RunError
-from flowcage.host.outcome.judge import verdict_on_interruption
+from flowcage.host.outcome.judge import verdict_here
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.glances import Glances
@@ -92,7 +92,7 @@ class Lives:
         except BaseException as interruption:
             if isinstance(interruption, Exception):
                 raise
-            if (verdict := verdict_on_interruption(interruption)) is not Verdict.HOST_SHUTDOWN:
+            if (verdict := await verdict_here(interruption)) is not Verdict.HOST_SHUTDOWN:
                 assert self._store is not None
                 with trio.CancelScope(shield=True):
                     await end_sleeper(self._store, asleep.run_id, verdict, "cancelled")
@@ -161,7 +161,7 @@ class Lives:
         except BaseException as interruption:
             if kept is not None:
                 is_closing = isinstance(interruption, HostClosing)
-                verdict = verdict_on_interruption(interruption)
+                verdict = await verdict_here(interruption)
                 await kept.give_up(Verdict.HOST_SHUTDOWN if is_closing else verdict)
             raise
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from flowcage.host import ChildDied, Limits, Verdict, WorkflowFailed
-from flowcage.host.outcome.judge import verdict_on
+from flowcage.host.outcome.judge import verdict_here, verdict_on
 from flowcage.host.outcome.measured import Ended, Measured, Span
+from flowcage.host.outcome.verdict import HOST_SHUTDOWN
 
 from ..host.runs import failure
 
@@ -50,3 +52,26 @@ def test_a_timeout_that_a_child_claims_is_judged_by_its_cpu_and_at_last_by_the_c
 
 def test_a_source_that_is_too_long_has_failed_and_has_not_said_too_much() -> None:
     assert failure(f"return 1;/*{'x' * (2 << 20)}*/").verdict == Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict"), [(HOST_SHUTDOWN, Verdict.HOST_SHUTDOWN), (None, Verdict.CANCELLED)]
+)
+def test_a_run_that_is_being_stopped_when_its_host_ends_is_judged_by_that(
+    reason: str | None, verdict: Verdict
+) -> None:
+    judged = []
+
+    async def main() -> None:
+        with trio.CancelScope() as host:
+            try:
+                with trio.CancelScope() as below:
+                    below.cancel()
+                    host.cancel(reason=reason)
+                    await trio.sleep_forever()
+            except trio.Cancelled as interruption:
+                judged.append(await verdict_here(interruption))
+                raise
+
+    trio.run(main)
+    assert judged == [verdict]
