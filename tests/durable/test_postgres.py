@@ -109,6 +109,47 @@ def test_a_connection_that_breaks_in_a_commit_is_in_doubt_and_looked_up(
     trio.run(main)
 
 
+def test_a_host_that_others_took_for_dead_is_known_again(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    schema = place.address.partition("|")[2]
+
+    async def main() -> None:
+        async with host(place) as store:
+            journal = await begun(store, "r")
+            administrator.execute(f"DELETE FROM {schema}.owners")
+            await written(journal, Turn("a"))
+            [row] = administrator.execute(f"SELECT owner, commits FROM {schema}.owners").fetchall()
+            assert row == (store.owner, store.committer.commits)
+
+    trio.run(main)
+
+
+def test_a_commit_in_doubt_that_nobody_knows_of_has_failed(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    schema = place.address.partition("|")[2]
+
+    async def main() -> None:
+        async with host(place) as store:
+            journal, other = await begun(store, "r"), await begun(store, "other")
+            db: Any = store.committer._db
+
+            def break_and_forget() -> None:
+                end(administrator, db.connection)
+                administrator.execute(f"DELETE FROM {schema}.owners")
+                db.execute("SELECT 1")
+
+            db.commit = break_and_forget
+            with pytest.raises(StoreFailed):
+                await written(journal, Turn("a"))
+            await written(other, Turn("b"))
+            assert [each.input for each in (await store.load("other")).entries] == [Turn("b")]
+            assert await store.claim("r") == 2
+
+    trio.run(main)
+
+
 def test_a_host_that_cannot_reach_the_server_fails_in_time(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="the store in Postgres cannot be opened: "):
         PostgresStore.open(f"host={tmp_path} port=1 dbname=postgres")

@@ -11,7 +11,8 @@ not the number of runs. What must hold:
   has lost its epoch: nothing more is written with it, so no later write is there without an earlier one.
 - After that the thread looks from time to time whether the disk takes something again.
 - Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
-  of this host's last commit is read on a new connection; the old one is not used again.
+  of this host's last commit is read on a new connection; the old one is not used again. Where the number is
+  gone, too, since others took this host for dead, the writes have failed.
 
 `tests/durable/test_committer.py` and the kill tests hold this.
 """
@@ -25,10 +26,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from flowcage.host.durable.errors import StoreError, StoreFailed, Unstorable
+from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.telling import Telling
-from flowcage.host.durable.sql.write import Backend, Trouble, Write
+from flowcage.host.durable.sql.write import Backend, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
 from flowcage.host.outcome.errors import RunError
 
@@ -177,7 +178,9 @@ class Committer:
             try:
                 if self._db is None:
                     self._db = self._backend.connect()
-                if not in_doubt or not self._has_committed(self._db):
+                if in_doubt and (last := self._last_commit(self._db)) is None:
+                    break
+                if not in_doubt or last == self.commits:
                     in_doubt = False
                     self._attempt(self._db, batch)
             except Exception as error:
@@ -233,11 +236,14 @@ class Committer:
     def _attempt(self, db: Database, batch: list[Write[Any]]) -> None:
         scope = self._backend.scope(db)
         scope.lost = self._lost
-        ready = [write for write in batch if _is_prepared(write, scope)]
+        ready = [write for write in batch if is_prepared(write, scope)]
         self._fault("before-begin")
         self._backend.begin(db)
         self._do(scope, ready)
-        db.execute("UPDATE owners SET commits = ? WHERE owner = ?", (self.commits + 1, self._owner))
+        counted = (self.commits + 1, self._owner)
+        if db.execute("UPDATE owners SET commits = ? WHERE owner = ?", counted).rowcount == 0:
+            # Another host took this one for dead.
+            db.execute("INSERT INTO owners(commits, owner, opened_at) VALUES(?, ?, ?)", (*counted, scope.now))
         self._fault("before-commit")
         try:
             self._backend.commit(db, scope.told)
@@ -245,11 +251,11 @@ class Committer:
             raise _InDoubt from error
         self._fault("after-commit")
 
-    def _has_committed(self, db: Database) -> bool:
-        """Whether the commit that is in doubt took place: one that still goes on is waited for."""
+    def _last_commit(self, db: Database) -> int | None:
+        """The number of this host's last commit: one that still goes on is waited for; None if unknown."""
         sql = f"SELECT commits FROM owners WHERE owner = ?{db.for_update}"
         row = db.execute(sql, (self._owner,)).fetchone()
-        return row is not None and row[0] > self.commits
+        return None if row is None else int(row[0])
 
     def _do(self, scope: Scope, batch: list[Write[Any]]) -> None:
         """Do all writes of a batch; those of one type that follow each other at once."""
@@ -284,16 +290,6 @@ class Committer:
             return True
         db.execute("RELEASE SAVEPOINT write")
         return True
-
-
-def _is_prepared(write: Write[Any], scope: Scope) -> bool:
-    """Prepare a write. One that cannot be, such as for a sealer that fails, is refused and harms no other."""
-    write.value = write.error = None
-    try:
-        write.prepare(scope)
-    except Exception as error:
-        write.error = Unstorable(f"a write cannot be prepared: {error!r}")
-    return write.error is None
 
 
 class _InDoubt(Exception):

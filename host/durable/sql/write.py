@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from flowcage.host.durable.errors import Unstorable
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.ticket import Ticket
 
@@ -53,6 +54,16 @@ class Write(Ticket[T]):
         """Do several of one type that follow each other, and set their `value` or `error`."""
         for write in writes:
             write.value = write.run(scope)
+
+
+def is_prepared(write: Write[Any], scope: Scope) -> bool:
+    """Prepare a write. One that cannot be, such as for a sealer that fails, is refused and harms no other."""
+    write.value = write.error = None
+    try:
+        write.prepare(scope)
+    except Exception as error:
+        write.error = Unstorable(f"a write cannot be prepared: {error!r}")
+    return write.error is None
 
 
 class Backend(Protocol):
