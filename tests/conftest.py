@@ -49,8 +49,10 @@ EXECUTING = {
     "run/test_live_run.py",
     "run/test_run.py",
 }
-# Where the command is forked from one that has everything imported.
+# Where the command is forked from one that has everything imported: by a test's `flowcage()`; and wherever it
+# is started, where no test is about what it does before it has read its words, or about its process.
 COMMANDS = {"clients", "conformance", "e2e", "types"}
+ALL_COMMANDS = {"agents", "asgi", "durable", "mcp", "metrics", "page", "plan", "resume", "reuse", "rpc", "ui"}
 
 
 @pytest.fixture
@@ -64,7 +66,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     path = item.path.relative_to(Path(__file__).parent)
     forks = path.parts[0] in FORKING or str(path) in FORKING
     zygote.have_one(forks and str(path) not in EXECUTING and sys.platform == "linux")
-    warm.have_one(path.parts[0] in COMMANDS)
+    everywhere = path.parts[0] in ALL_COMMANDS and item.get_closest_marker("executed") is None
+    warm.have_one(path.parts[0] in COMMANDS | ALL_COMMANDS, everywhere=everywhere)
 
 
 @pytest.hookimpl(optionalhook=True)

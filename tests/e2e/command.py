@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import warm
+from .warm import FLOWCAGE as FLOWCAGE
 
-FLOWCAGE = Path(sys.executable).parent / "flowcage"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORDS_AGENT = f"command:{sys.executable} {EXAMPLES / 'agents' / 'words.py'}"
 DEADLINE = 300
@@ -41,22 +41,22 @@ def flowcage(
 ) -> Finished:
     """Run the command to its end; a traceback is a failure whatever the test is about.
 
-    It is forked where tests/conftest.py has a warm one, unless it has variables of its own.
+    It is forked where tests/conftest.py has a warm one.
     """
-    command = [str(FLOWCAGE), *map(str, words)]
-    server = warm.at_work() if env is None else None
-    if server is not None:
-        done = server.run(command, stdin, cwd or Path.cwd(), deadline)
-    else:
-        done = subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            timeout=deadline,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            check=False,
-        )
+    process = warm.Popen(
+        [str(FLOWCAGE), *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+    )
+    with process:
+        try:
+            out, err = process.communicate(stdin, deadline)
+        finally:
+            process.kill()
+    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
     finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in finished.stderr, finished.stderr
     return finished

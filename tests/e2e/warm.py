@@ -1,23 +1,35 @@
 """Commands that are forked, one after the other, from a process that has everything imported.
 
-An import of all that ``flowcage run`` needs takes two thirds of its time. What it does at its start is tested
-with the command itself, as is what signals and closed streams do to it.
+An import of all that ``flowcage run`` needs takes two thirds of its time, and more of a server's. What a
+command does at its start is tested with the command itself, as is what signals and closed streams do to it,
+and what others see of its process.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
+FLOWCAGE = Path(sys.executable).parent / "flowcage"
 PROGRAM = Path(__file__).with_name("warm_command.py")
 _DEADLINE_S = 120.0
+_EXECUTED = subprocess.Popen
+# Options of `subprocess.Popen` that say nothing of the process but what it is forked with.
+_OPTIONS = {
+    *("stdin", "stdout", "stderr", "cwd", "env", "start_new_session"),
+    *("text", "encoding", "errors", "universal_newlines", "bufsize"),
+}
+# Variables that are read when an interpreter starts, or when flowcage is imported.
+_AT_START = ("PYTHON", "LANG", "LC_", "_FLOWCAGE", "FLOWCAGE_CHECK_MESSAGES", "FLOWCAGE_TYPED_CODEC",
+             "FLOWCAGE_JOINED_MESSAGES", "FLOWCAGE_SHORT_CUT", "FLOWCAGE_PREPARED_CAGES",
+             "FLOWCAGE_IMMORTAL_OBJECTS", "FLOWCAGE_GATHERED_MEMORY")  # fmt: skip
 
 
 class Warm:
@@ -25,74 +37,76 @@ class Warm:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
+        self._control.settimeout(_DEADLINE_S)
+        self._lock = Lock()
         with theirs:
             command = (sys.executable, "-I", str(PROGRAM))
-            self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+            self._process = _EXECUTED(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
 
-    def run(
-        self, command: list[str], stdin: bytes, cwd: Path, deadline: float
-    ) -> subprocess.CompletedProcess[bytes]:
-        """As `subprocess.run`."""
-        (their_in, our_in), (our_out, their_out), (our_err, their_err) = os.pipe(), os.pipe(), os.pipe()
-        theirs = [their_in, their_out, their_err]
-        try:
-            pid = self._fork(command, cwd, theirs)
-        finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        with ThreadPoolExecutor(3) as pool:
-            pool.submit(_write, our_in, stdin)
-            out, err = pool.submit(_read, our_out), pool.submit(_read, our_err)
-            status = self._status(pid, deadline, command)
-        return subprocess.CompletedProcess(command, status, out.result(), err.result())
+    def fork(self, descriptors: Sequence[int], **request: Any) -> int:
+        """The id of a command with these three descriptors, which is a child of this process."""
+        data = json.dumps(request).encode()
+        with self._lock:
+            socket.send_fds(self._control, [len(data).to_bytes(8)], descriptors)
+            self._control.sendall(data)
+            return int.from_bytes(self._control.recv(8))
 
     def end(self) -> None:
         """Have it leave."""
         self._control.close()
         assert self._process.wait(_DEADLINE_S) == 0
 
-    def _fork(self, command: list[str], cwd: Path, descriptors: list[int]) -> int:
-        request = {"words": command, "cwd": str(cwd), "env": dict(os.environ)}
-        data = json.dumps(request).encode()
-        self._control.settimeout(_DEADLINE_S)
-        socket.send_fds(self._control, [len(data).to_bytes(8)], descriptors)
-        self._control.sendall(data)
-        return int.from_bytes(self._control.recv(8))
-
-    def _status(self, pid: int, deadline: float, command: list[str]) -> int:
-        self._control.settimeout(deadline)
-        try:
-            return int.from_bytes(self._control.recv(8), signed=True)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            self._control.settimeout(_DEADLINE_S)
-            self._control.recv(8)
-            raise subprocess.TimeoutExpired(command, deadline) from None
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    with open(descriptor, "wb", 0) as pipe, suppress(BrokenPipeError):
-        pipe.write(data)
-
-
-def _read(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as pipe:
-        return pipe.read()
-
 
 _at_work: Warm | None = None
 
 
-def at_work() -> Warm | None:
-    """That of this process; None where commands are to be executed."""
-    return _at_work
+class Popen(_EXECUTED):  # type: ignore[type-arg]
+    """`subprocess.Popen`, which forks the ``flowcage`` command where there is a warm one."""
+
+    def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
+        self._by = None if rest else _who_forks(args, options)
+        self._has_session = bool(options.get("start_new_session"))
+        super().__init__(args, *rest, **options)
+
+    def _execute_child(self, args: Any, *rest: Any) -> None:
+        if self._by is None:
+            super()._execute_child(args, *rest)  # type: ignore[misc]
+            return
+        _program, _preexec, _close, _pass, cwd, env, _info, _flags, _shell, *pipes = rest[:15]
+        given = zip((pipes[0], pipes[3], pipes[5]), range(3), strict=True)
+        self.pid = self._by.fork(
+            [ours if pipe == -1 else pipe for pipe, ours in given],
+            words=[os.fsdecode(word) for word in args],
+            cwd=os.fsdecode(cwd or Path.cwd()),
+            env=dict(os.environ if env is None else env),
+            has_session=self._has_session,
+        )
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
 
-def have_one(wanted: bool) -> None:
-    """Start one, or end it."""
+def _who_forks(args: Any, options: Mapping[str, Any]) -> Warm | None:
+    is_command = isinstance(args, Sequence) and os.fsdecode(args[0]) == str(FLOWCAGE)
+    env = options.get("env")
+    is_usual = options.keys() <= _OPTIONS and (env is None or _at_start(env) == _at_start(os.environ))
+    return _at_work if is_command and is_usual else None
+
+
+def _at_start(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith(_AT_START)}
+
+
+def have_one(wanted: bool, *, everywhere: bool = False) -> None:
+    """Start one, or end it.
+
+    Args:
+        wanted: by the functions of `command.py`.
+        everywhere: and wherever a test starts the command.
+    """
     global _at_work
     if wanted and _at_work is None:
         _at_work = Warm()
     elif not wanted and _at_work is not None:
         _at_work.end()
         _at_work = None
+    subprocess.Popen = Popen if wanted and everywhere else _EXECUTED  # type: ignore[misc]

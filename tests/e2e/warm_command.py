@@ -1,28 +1,67 @@
 """Usage: warm_command.py  (its stdin is a socket): the ``flowcage`` command, forked with everything imported.
 
 Each request is how many bytes follow, with the three descriptors of the command, and then the bytes: words,
-working folder and environment. It is answered by the process id and, later, by the exit status.
+working folder and environment. It is answered by the id of a process whose parent is that of this one.
 """
 
+import ctypes
 import gc
 import importlib
 import json
 import os
 import pkgutil
+import signal
 import socket
 import sys
-from types import ModuleType
+import time
+from contextlib import suppress
 from typing import Any
 
-import flowcage.conformance
-import flowcage.host.cli
-import flowcage.host.run
+from flowcage.child.cage import libc
+from flowcage.child.cage.architecture import current
 from flowcage.host.cli.entry import main
 
+CLONE_PARENT = 0x00008000  # linux/sched.h
+ALWAYS = ("flowcage.host.cli", "flowcage.host.run", "flowcage.conformance")
+# What a command needs beside it, or a word that names a store; it is imported for the first that does.
+NEEDED = {
+    "mcp": ("flowcage.host.cli.mcp", "flowcage.host.cli.mcp.http"),
+    "ui": ("flowcage.host.ui", "flowcage.host.ui.api", "flowcage.host.ui.door"),
+    "host": ("flowcage.host.rpc", "flowcage.host.tenants"),
+    "postgresql": ("flowcage.host.durable.postgres",),
+}
+loaded: set[str] = set()
 
-def load(room: ModuleType) -> None:
-    for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
-        importlib.import_module(module.name)
+
+def load(*rooms: str) -> None:
+    """Import all modules of packages."""
+    for room in rooms:
+        with suppress(ImportError):  # of an extra that is not installed
+            for module in pkgutil.iter_modules(importlib.import_module(room).__path__, f"{room}."):
+                importlib.import_module(module.name)
+
+
+def prepare(request: dict[str, Any]) -> None:
+    """Import what a request needs beside it, once."""
+    words, store = request["words"], request["env"].get("FLOWCAGE_STORE", "")
+    named = {*words[1:2], *(word.partition("=")[2].partition(":")[0] for word in (f"={store}", *words))}
+    named |= {word.partition(":")[0] for word in words}
+    for name in NEEDED.keys() & named - loaded:
+        loaded.add(name)
+        load(*NEEDED[name])
+        gc.collect()
+        gc.freeze()
+
+
+def fork() -> int:
+    """As `os.fork`, but a child of the parent (clone(2), CLONE_PARENT), which reaps it."""
+    architecture = current()
+    assert architecture is not None
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = libc.syscall(architecture.numbers["clone"], CLONE_PARENT | signal.SIGCHLD.value)
+    after = ctypes.pythonapi.PyOS_AfterFork_Parent if pid else ctypes.pythonapi.PyOS_AfterFork_Child
+    after()
+    return pid
 
 
 def serve(control: socket.socket) -> None:
@@ -32,15 +71,14 @@ def serve(control: socket.socket) -> None:
         if not length:
             sys.exit()
         request = json.loads(control.recv(int.from_bytes(length), socket.MSG_WAITALL))
-        pid = os.fork()
+        prepare(request)
+        pid = fork()
         if pid == 0:
             become(request, descriptors)
             return
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(pid.to_bytes(8))
-        _, status = os.waitpid(pid, 0)
-        control.send(os.waitstatus_to_exitcode(status).to_bytes(8, signed=True))
 
 
 def become(request: dict[str, Any], descriptors: list[int]) -> None:
@@ -48,14 +86,16 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     for wanted, descriptor in enumerate(descriptors):
         os.dup2(descriptor, wanted)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if request["has_session"]:
+        os.setsid()
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    time.tzset()
     sys.argv = request["words"]
 
 
-for room in (flowcage.host.cli, flowcage.host.run, flowcage.conformance):
-    load(room)
+load(*ALWAYS)
 gc.collect()
 gc.freeze()
 serve(socket.socket(fileno=os.dup(0)))
