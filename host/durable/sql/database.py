@@ -63,6 +63,14 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+def asked(db: Database, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Any]]:
+    """The rows of several SELECTs, which go out together."""
+    with db.pipeline() as settle:
+        found = [db.execute(sql, params) for sql, params in questions]
+        settle()
+    return [rows.fetchall() for rows in found]
+
+
 @dataclass
 class Scope:
     """What one write may use.

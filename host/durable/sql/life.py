@@ -157,6 +157,7 @@ class GiveAnswer(Write[bool]):
         if done.rowcount != 1:
             return False
         scope.keep_blobs(self._run_id, self._packed.blobs)
+        _queue(scope, self._run_id)
         scope.told.add(owner)
         return True
 
@@ -194,6 +195,7 @@ class AskToCancel(Write[bool]):
             "UPDATE runs SET cancel_at = ?, cancel_reason = ? WHERE run_id = ? AND cancel_at IS NULL",
             (scope.now, escaped(self._reason), self._run_id),
         )
+        _queue(scope, self._run_id)
         scope.told.add(owner)
         return bool(done.rowcount == 1)
 
@@ -234,6 +236,15 @@ def leave(
     if state == "ended" and verdict not in RESUMABLE:
         scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
     scope.told.add("")
+
+
+def _queue(scope: Scope, run_id: str) -> None:
+    """A run of a pool waits no longer for its time, nor for what has just come."""
+    scope.db.execute(
+        """UPDATE runs SET state = 'queued', wake_at = NULL
+        WHERE run_id = ? AND state IN ('queued', 'asleep') AND pool IS NOT NULL""",
+        (run_id,),
+    )
 
 
 def _row(scope: Scope, run_id: str, columns: str) -> Row:

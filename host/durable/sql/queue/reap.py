@@ -13,9 +13,9 @@ from flowcage.host.outcome.verdict import Verdict
 
 _MOST_AT_ONCE = 1000
 _OWNERS = """WITH RECURSIVE found(owner) AS (
-  SELECT MIN(owner) FROM runs WHERE state = 'running'
+  SELECT * FROM (SELECT owner FROM runs WHERE state = 'running' AND owner > '' ORDER BY owner LIMIT 1) first
   UNION ALL
-  SELECT (SELECT MIN(owner) FROM runs WHERE state = 'running' AND owner > found.owner)
+  SELECT (SELECT owner FROM runs WHERE state = 'running' AND owner > found.owner ORDER BY owner LIMIT 1)
   FROM found WHERE found.owner IS NOT NULL)
 SELECT owner FROM found WHERE owner IS NOT NULL"""
 _ORPHANS = """SELECT run_id, epoch, pool, entries, progress, takeovers FROM runs

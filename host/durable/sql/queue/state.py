@@ -7,7 +7,7 @@ from typing import Any
 
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.queue.turns import Tenant, Turns, Used
-from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.database import Database, asked
 from flowcage.host.durable.sql.schema import unescaped
 
 _COLUMNS = "at, runs, runs_rate, cpu_seconds, cpu_rate, cost_usd"
@@ -22,14 +22,12 @@ def tenants(
     used = {name: Used(now) for name in names}
     running = dict.fromkeys(names, 0)
     for marks, some in _parts(sorted(names)):
-        rows = db.execute(f"SELECT tenant, {_COLUMNS} FROM tenants WHERE tenant IN ({marks})", some)
-        used.update((row[0], Used(*row[1:])) for row in rows.fetchall())
-        rows = db.execute(
-            f"""SELECT tenant, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL
-            AND tenant IN ({marks}) GROUP BY tenant""",
-            some,
-        )
-        running.update(dict(rows.fetchall()))
+        at_work = f"""SELECT tenant, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL
+            AND tenant IN ({marks}) GROUP BY tenant"""
+        known = f"SELECT tenant, {_COLUMNS} FROM tenants WHERE tenant IN ({marks})"
+        rows, counts = asked(db, [(known, some), (at_work, some)])
+        used.update((row[0], Used(*row[1:])) for row in rows)
+        running.update(dict(counts))
     for each in used.values():
         each.advance(now)
     return {name: Tenant(name, limits(unescaped(name)), used[name], running[name]) for name in names}
@@ -37,12 +35,16 @@ def tenants(
 
 def turns_of(db: Database, pool: str, waiting: Collection[Tenant]) -> Turns:
     """The turns of a pool."""
-    row = db.execute("SELECT virtual_time FROM pools WHERE pool = ?", (pool,)).fetchone()
-    tags: dict[str, float] = {}
-    for marks, some in _parts([each.name for each in waiting]):
-        sql = f"SELECT tenant, tag FROM turns WHERE pool = ? AND tenant IN ({marks})"
-        tags.update(db.execute(sql, (pool, *some)).fetchall())
-    return Turns(0.0 if row is None else row[0], tags, waiting)
+    sql = "SELECT tenant, tag FROM turns WHERE pool = ? AND tenant IN ({})"
+    parts = _parts([each.name for each in waiting])
+    times, *tags = asked(
+        db,
+        [
+            ("SELECT virtual_time FROM pools WHERE pool = ?", (pool,)),
+            *((sql.format(marks), (pool, *some)) for marks, some in parts),
+        ],
+    )
+    return Turns(times[0][0] if times else 0.0, dict(row for rows in tags for row in rows), waiting)
 
 
 def keep_turns(db: Database, pool: str, turns: Turns) -> None:

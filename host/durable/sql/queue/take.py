@@ -14,7 +14,7 @@ from flowcage.host.durable.sql.queue.lanes import (
     has_work,
     lanes_of,
     next_of,
-    queue_what_sleeps_no_more,
+    queue_what_is_due,
     tenants_of,
 )
 from flowcage.host.durable.sql.schema import escaped, unescaped
@@ -36,7 +36,7 @@ class Take(Write[list[Taken]]):
         if wanted.count < 1 or not has_work(db, wanted, scope.now):
             return []
         db.lock_queue()
-        for pool in queue_what_sleeps_no_more(db, scope.now):
+        for pool in queue_what_is_due(db, scope.now):
             scope.tell_pool(pool)
         pools = _opened(scope, wanted)
         chosen = _chosen(pools, wanted.count)
