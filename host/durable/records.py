@@ -66,7 +66,7 @@ class NewRun(NamedTuple):
         delete_after: when it may be removed, once it has ended.
         settings: what a host needs besides to go on with it, such as the options of a command; never secrets.
         pool: of the workers that may take it while it is queued, "" the usual one; None for its own host.
-        priority: the higher goes first, within a tenant.
+        priority: the higher goes first, within a tenant; from -1,000,000 to 1,000,000.
         not_before: when it may be taken.
     """
 

@@ -141,6 +141,12 @@ class KeepsItToItself(SqliteStore):
         return super().put_back(run_id, epoch, "", not_before)
 
 
+@breaks("a_run_that_nobody_can_replay_says_so")
+class TellsNoReason(SqliteStore):
+    def reap(self) -> Any:
+        return done([])
+
+
 class _Judges(Reap):
     """Takes silence for death."""
 

@@ -58,6 +58,8 @@ async def a_worker_takes_from_its_pools_alone(place: Place) -> None:
         assert (await two.get("a1")).pool == "gpu\0"
         with pytest.raises(Unstorable):
             await one.create(new("a3", pool="p" * 257), queued=True)
+        with pytest.raises(Unstorable):
+            await one.create(new("a3", priority=1_000_001), queued=True)
 
 
 @clause

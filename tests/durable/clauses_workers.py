@@ -56,6 +56,28 @@ async def a_run_that_is_put_back_says_why(place: Place) -> None:
             await store.put_back("a1", 1)
 
 
+@clause
+async def a_run_that_nobody_can_replay_says_so(place: Place) -> None:
+    async with host(place) as old, host(place) as new_one:
+        await queued(old, "a1", "a2")
+        assert await taken(old, marks=("old",)) == ["a1", "a2"]
+        for run_id in ("a1", "a2"):
+            await written(journal_of(old, run_id), Turn(""))
+            await old.release(run_id, 1)
+        await new_one.describe(WorkerInfo("w", ("",), 1, "new", "2.0", ("new",)))
+        await old.reap()
+        assert [each.held for each in await old.runs(Filter(held=True))] == [
+            "no worker can replay it: it was begun with old; start a worker of that version"
+        ] * 2
+        worker = WorkerInfo("w", ("",), 1, "old", "1.0", ("old",))
+        await old.describe(worker._replace(is_draining=True))
+        await old.reap()
+        assert (await old.get("a1")).held != ""
+        await old.describe(worker)
+        await old.reap()
+        assert (await old.get("a1")).held == ""
+
+
 # ---- the dead --------------------------------------------------------------------------------
 
 

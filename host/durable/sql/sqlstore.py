@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from abc import abstractmethod
@@ -37,6 +36,7 @@ from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue
+from flowcage.host.durable.sql.refusals import may_be_an_id, why_not
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import exported, imported
@@ -45,8 +45,6 @@ from flowcage.host.run.core.inputs import Answered, Input, Refused
 
 T = TypeVar("T")
 
-_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
-
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
@@ -54,7 +52,7 @@ def wall_clock() -> int:
 
 
 def _require_id(run_id: str) -> None:
-    if _RUN_ID.fullmatch(run_id) is None:
+    if not may_be_an_id(run_id):
         raise UnknownRun(run_id)
 
 
@@ -98,7 +96,7 @@ class SqlStore(SqlQueue):
 
     def create(self, run: NewRun, *, queued: bool = False) -> Ticket[Created]:
         write = writes.Create(run, queued)
-        if (why := writes.why_not(run)) is not None:
+        if (why := why_not(run)) is not None:
             settle([(write, None, Unstorable(why))])
         elif self.trouble is not None:
             settle([(write, None, StoreFailed(f"no run is begun while the store fails: {self.trouble}"))])
@@ -232,7 +230,7 @@ class SqlStore(SqlQueue):
     def _give_up_ownership(self) -> None: ...
 
     def _put_for(self, run_id: str, write: Write[T]) -> Ticket[T]:
-        if _RUN_ID.fullmatch(run_id) is None:  # databases have other ideas of a text than Python
+        if not may_be_an_id(run_id):
             settle([(write, None, UnknownRun(run_id))])
             return write
         return self._put(write)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +20,6 @@ from flowcage.protocol.messages import Json
 _GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?, written_at = ?
 WHERE run_id = ? AND epoch = ? AND owner = ? AND state = 'running' AND entries = ? AND bytes + ? <= ?"""
 _NO_CAP = 2**62
-_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_LONGEST_POOL = 256  # news have it
 # How many appends a tenant's known sum is used for, before it is read anew.
 _SUM_IS_KNOWN_FOR = 1000
 
@@ -50,15 +47,6 @@ def require_room(scope: Scope, tenant: str, size: int) -> None:
     if total + size > most:  # and forget the sum: something may be removed before the next try
         raise TooLarge(f"tenant {tenant!r}", "tenant_bytes", most)
     known[tenant] = (total + size, uses + 1)
-
-
-def why_not(run: NewRun) -> str | None:
-    """Why a run cannot be kept, whatever is there."""
-    if _RUN_ID.fullmatch(run.run_id) is None:
-        return f"the id of a run must be 1 to 100 of A-Z, a-z, 0-9, '.', '_' and '-', not {run.run_id!r}"
-    if run.pool is not None and len(run.pool) > _LONGEST_POOL:
-        return f"the name of a pool has at most {_LONGEST_POOL} characters, not {len(run.pool)}"
-    return None
 
 
 class Create(Write[Created]):

@@ -13,15 +13,15 @@ from flowcage.host.durable.queue.records import Wanted
 from flowcage.host.durable.sql.database import Database, asked
 from flowcage.host.durable.sql.schema import escaped
 
-_READY = "state = 'queued' AND pool = ? AND made_by = ? AND wake_at IS NULL"
+READY = "state = 'queued' AND pool = ? AND made_by = ? AND wake_at IS NULL"
 # With MIN() instead of ORDER BY and LIMIT, Postgres reads all of a tenant's runs where it knows no better.
 _TENANTS = f"""WITH RECURSIVE found(tenant) AS (
-  SELECT * FROM (SELECT tenant FROM runs WHERE {_READY} ORDER BY tenant LIMIT 1) first
+  SELECT * FROM (SELECT tenant FROM runs WHERE {READY} ORDER BY tenant LIMIT 1) first
   UNION ALL
-  SELECT (SELECT tenant FROM runs WHERE {_READY} AND tenant > found.tenant ORDER BY tenant LIMIT 1)
+  SELECT (SELECT tenant FROM runs WHERE {READY} AND tenant > found.tenant ORDER BY tenant LIMIT 1)
   FROM found WHERE found.tenant IS NOT NULL)
 SELECT tenant FROM found WHERE tenant IS NOT NULL"""
-_NEXT = f"""SELECT run_id, epoch, priority, created_at FROM runs WHERE {_READY} AND tenant = ?
+_NEXT = f"""SELECT run_id, epoch, priority, created_at FROM runs WHERE {READY} AND tenant = ?
 ORDER BY priority DESC, created_at, run_id LIMIT ?"""
 # Of those that are queued until a time, or asleep. Who answers or cancels one that sleeps queues it.
 _DUE = "SELECT run_id, pool FROM runs WHERE pool IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?"
@@ -68,7 +68,7 @@ def next_of(db: Database, lanes: Sequence[Lane], tenant: str, most: int) -> list
 
 def has_work(db: Database, wanted: Wanted, now: int) -> bool:
     """Whether anything is there, or is due."""
-    ready = f"SELECT run_id FROM runs WHERE {_READY} ORDER BY tenant LIMIT 1"
+    ready = f"SELECT run_id FROM runs WHERE {READY} ORDER BY tenant LIMIT 1"
     lanes = [lane for pool in wanted.pools for lane in lanes_of(pool, wanted.marks)]
     return any(asked(db, [(_DUE, (now, 1)), *((ready, lane) for lane in lanes)]))
 

@@ -7,6 +7,7 @@ from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.database import Database, Row, Scope
 from flowcage.host.durable.sql.life import leave
 from flowcage.host.durable.sql.queue import state
+from flowcage.host.durable.sql.queue.holding import begun_lanes, note
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.outcome.verdict import Verdict
@@ -30,12 +31,14 @@ class Reap(Write[list[str]]):
 
     def run(self, scope: Scope) -> list[str]:
         dead = [owner for owner in owners_at_work(scope.db) if is_dead(scope, owner)]
-        if not dead:
+        lanes = begun_lanes(scope.db)
+        if not (dead or lanes or state.is_stale(scope.db, scope.now)):
             return []
         scope.db.lock_queue()
         orphans = [row for owner in dead for row in _orphans(scope, owner)]
         for row in orphans:
             _take_over(scope, row)
+        note(scope, lanes)
         state.forget(scope.db, scope.now)
         return [row[0] for row in orphans]
 

@@ -11,10 +11,11 @@ from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.payloads import Packed, Payloads
 from flowcage.host.durable.sql.reading import unpacker
+from flowcage.host.durable.sql.refusals import why_not
 from flowcage.host.durable.sql.removal import drop_blobs
 from flowcage.host.durable.sql.schema import escaped, unescaped
 from flowcage.host.durable.sql.write import Write
-from flowcage.host.durable.sql.writes import Create, why_not
+from flowcage.host.durable.sql.writes import Create
 
 _COLUMNS = "name, cron, tenant, next_at, what, last_at, last_run"
 # In the place of a run's id: ids have no such character.

@@ -84,14 +84,25 @@ def used_by(db: Database, tenant: str, now: int) -> Used:
     return Used(now) if row is None else Used(*row)
 
 
+# What says nothing any more: tags behind virtual time, tenants that owe nothing.
+_STALE_TURNS = "FROM turns WHERE tag <= (SELECT virtual_time FROM pools p WHERE p.pool = turns.pool)"
+_STALE_TENANTS = """FROM tenants WHERE cost_usd = 0 AND at < ?
+AND (cpu_rate IS NULL OR cpu_seconds <= cpu_rate * (? - at) / 60000.0)"""
+
+
+def is_stale(db: Database, now: int) -> bool:
+    """Whether there is something to forget."""
+    looks = [
+        (f"SELECT 1 {_STALE_TURNS} LIMIT 1", ()),
+        (f"SELECT 1 {_STALE_TENANTS} LIMIT 1", (now - _FORGOTTEN_AFTER_MS, now)),
+    ]
+    return any(asked(db, looks))
+
+
 def forget(db: Database, now: int) -> None:
-    """Remove what says nothing any more: tags behind virtual time, tenants that owe nothing."""
-    db.execute("DELETE FROM turns WHERE tag <= (SELECT virtual_time FROM pools p WHERE p.pool = turns.pool)")
-    db.execute(
-        """DELETE FROM tenants WHERE cost_usd = 0 AND at < ?
-        AND (cpu_rate IS NULL OR cpu_seconds <= cpu_rate * (? - at) / 60000.0)""",
-        (now - _FORGOTTEN_AFTER_MS, now),
-    )
+    """Remove what says nothing any more."""
+    db.execute(f"DELETE {_STALE_TURNS}")
+    db.execute(f"DELETE {_STALE_TENANTS}", (now - _FORGOTTEN_AFTER_MS, now))
 
 
 def _parts(names: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
