@@ -120,7 +120,7 @@ class _ForgetsMoney(Reap):
 @breaks("a_tenant_that_has_spent_its_money_gets_no_turn")
 class ForgetsWhatWasSpent(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_ForgetsMoney())
+        return self._put(_ForgetsMoney(None))
 
 
 class _Unmarked(Take):
@@ -158,7 +158,7 @@ class _Judges(Reap):
 @breaks("runs_of_dead_workers_go_back_into_the_queue")
 class JudgesTooEarly(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Judges())
+        return self._put(_Judges(None))
 
 
 class _Patient(Reap):
@@ -170,7 +170,7 @@ class _Patient(Reap):
 @breaks("what_ends_its_workers_is_quarantined")
 class NeverGivesUp(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Patient())
+        return self._put(_Patient(None))
 
 
 class _Blind(Reap):
@@ -184,7 +184,7 @@ class _Blind(Reap):
 @breaks("what_ends_its_workers_is_quarantined")
 class SeesNoProgress(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Blind())
+        return self._put(_Blind(None))
 
 
 @breaks("workers_and_what_waits_are_seen")

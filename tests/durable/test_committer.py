@@ -14,7 +14,13 @@ import trio
 
 from flowcage.host.durable.errors import StoreFailed, Unstorable
 from flowcage.host.durable.journal import Journal
+from flowcage.host.durable.queue.records import Wanted
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
+from flowcage.host.durable.sql import life
+from flowcage.host.durable.sql.queue.accounts import Charge
+from flowcage.host.durable.sql.queue.reap import Reap
+from flowcage.host.durable.sql.queue.take import Take
+from flowcage.host.durable.sql.writes import Append
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.run.core.inputs import Answered, Turn
@@ -70,6 +76,31 @@ def test_writes_that_come_during_a_commit_are_committed_together(tmp_path: Path)
             await ticket
         assert store.committer.commits == before + 2
         assert await inputs(store) == [Turn(str(number)) for number in range(100)]
+
+    run(tmp_path, body, StoreOptions(fault=fault))
+
+
+def test_what_takes_the_lock_of_the_queue_comes_last_in_its_commit(tmp_path: Path) -> None:
+    """Or two hosts could wait for each other: one for that lock, the other for a run's row."""
+    at_commit, go_on = threading.Event(), threading.Event()
+
+    def fault(point: str) -> None:
+        if point == "before-commit" and not go_on.is_set():
+            at_commit.set()
+            go_on.wait(DEADLINE_S)
+
+    async def body(store: SqliteStore, _: Flaky) -> None:
+        first = store.create(new("r", pool=""), queued=True)
+        await trio.to_thread.run_sync(at_commit.wait)
+        taking, cancel = store.take(Wanted(9)), store.cancel("r")
+        second = store.create(new("s", pool=""), queued=True)
+        go_on.set()
+        await first
+        assert (await taking, await cancel, (await second).is_new) == (
+            [("r", 1, "t"), ("s", 1, "t")], True, True,
+        )  # fmt: skip
+        writes = (Take, Reap, Charge, life.Claim, life.GiveAnswer, Append)
+        assert [each.comes_last for each in writes] == [True] * 3 + [False] * 3
 
     run(tmp_path, body, StoreOptions(fault=fault))
 

@@ -12,6 +12,7 @@ import trio
 
 from flowcage.host.durable.errors import DamagedEntry, DamagedStore, StoreFailed
 from flowcage.host.durable.history.forms import withhold_prompts
+from flowcage.host.durable.queue.records import Schedule, TurnLimits, Wanted
 from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sql import schema
 from flowcage.host.durable.sqlite import files
@@ -20,10 +21,10 @@ from flowcage.host.run.core.inputs import Answered, Charged, Said, Spent
 from flowcage.protocol.messages import AgentRequest
 
 from . import entries
-from .places import begun, new, written
+from .places import Clock, begun, new, written
 from .sqlite_file import changed, loaded, made, with_store
 
-GOLDEN = Path(__file__).parent / "golden" / "store-1.sql"
+GOLDEN = Path(__file__).parent / "golden"
 OF_THE_GOLDEN_STORE = 20  # inputs that there were when it was written; later kinds come behind them
 
 
@@ -105,11 +106,11 @@ def test_the_log_is_moved_into_the_database_from_time_to_time(path: Path) -> Non
 # ---- versions --------------------------------------------------------------------------------
 
 
-def golden(path: Path) -> None:
-    """The store of schema version 1, as it was written then."""
+def golden(path: Path, version: int = 1) -> None:
+    """The store of a schema's version, as it was written then."""
     files.create(path)
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(GOLDEN.read_text())
+        db.executescript((GOLDEN / f"store-{version}.sql").read_text())
         db.execute(f"PRAGMA application_id = {files.APPLICATION_ID}")
 
 
@@ -125,6 +126,33 @@ def test_a_store_of_schema_version_1_is_read_for_ever(path: Path) -> None:
     assert (record.ending, record.settings) == (None, {"model": "small"})
     ended = with_store(path, lambda store: store.load("ended"))
     assert ended.ending == Ending("completed", {"a": 1}, None, {"tokens": 3})
+
+
+def test_a_store_of_schema_version_2_is_read_for_ever(path: Path) -> None:
+    golden(path, 2)
+    clock = Clock(1_500_000)
+
+    async def body(store: SqliteStore) -> None:
+        assert (await store.get("r")).pool is None
+        begun_one, queued = await store.get("q2"), await store.get("q0")
+        assert (begun_one.state, begun_one.held, begun_one.made_by) == ("queued", "why", "m")
+        assert (queued.state, queued.pool, queued.priority, queued.made_by) == ("queued", "gpu", 0, "")
+        assert await store.depths() == [
+            ("", "u", 0, 1, 0, 0, 0, None),
+            ("gpu", "t", 2, 0, 1, 1, 0, 1_000_000),
+        ]
+        assert await store.schedules() == [Schedule("night", "0 3 * * *", "t", 3_000_000, {"source": "x"})]
+        assert await store.reap() == ["q1"]  # whoever had it is gone
+        wanted = Wanted(9, ("gpu",), ("m",), lambda _tenant: TurnLimits(max_cost_usd=0.25))
+        assert await store.take(wanted) == []  # all of it was spent
+        assert await store.take(Wanted(9, ("gpu",))) == [("q1", 2, "t"), ("q0", 1, "t")]
+        assert await store.take(Wanted(9, ("gpu",), ("m",))) == [("q2", 2, "t")]
+
+    with_store(path, body, StoreOptions(clock=clock))
+
+
+def test_each_version_of_the_schema_has_a_golden_store() -> None:
+    assert len(list(GOLDEN.glob("store-*.sql"))) == schema.VERSION
 
 
 def test_a_migration_is_whole_or_not_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,5 +39,10 @@ class Describe(Write[None]):
         self._info = info
 
     def run(self, scope: Scope) -> None:
-        info = None if self._info is None else json.dumps(self._info._asdict())
-        scope.db.execute("UPDATE owners SET info = ? WHERE owner = ?", (info, scope.owner))
+        describe(scope, self._info)
+
+
+def describe(scope: Scope, info: WorkerInfo | None) -> None:
+    """Keep what this host is as a worker."""
+    text = None if info is None else json.dumps(info._asdict())
+    scope.db.execute("UPDATE owners SET info = ? WHERE owner = ?", (text, scope.owner))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flowcage.host.durable.queue.records import MOST_TAKEOVERS
+from flowcage.host.durable.queue.records import MOST_TAKEOVERS, WorkerInfo
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.database import Database, Row, Scope
 from flowcage.host.durable.sql.life import leave
 from flowcage.host.durable.sql.queue import state
+from flowcage.host.durable.sql.queue.accounts import describe
 from flowcage.host.durable.sql.queue.holding import begun_lanes, note
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
@@ -24,12 +25,22 @@ WHERE state = 'running' AND owner = ? AND pool IS NOT NULL LIMIT ?"""
 
 
 class Reap(Write[list[str]]):
-    """Runs of dead owners are for others again."""
+    """Runs of dead owners are for others again.
+
+    Args:
+        info: what this host is as a worker.
+    """
 
     comes_last = True
-    __slots__ = ()
+    __slots__ = ("_info",)
+
+    def __init__(self, info: WorkerInfo | None) -> None:
+        super().__init__()
+        self._info = info
 
     def run(self, scope: Scope) -> list[str]:
+        if self._info is not None:  # whoever took this host for dead has removed what it told of itself
+            describe(scope, self._info)
         dead = [owner for owner in owners_at_work(scope.db) if is_dead(scope, owner)]
         lanes = begun_lanes(scope.db)
         if not (dead or lanes or state.is_stale(scope.db, scope.now)):

@@ -29,6 +29,7 @@ class SqlQueue(ABC):
 
     _payloads: Payloads
     _takes = 0
+    _info: WorkerInfo | None = None
 
     async def has_work(self, wanted: Wanted) -> bool:
         return await self._read(lambda db: has_work(db, wanted, self.now()))
@@ -42,7 +43,7 @@ class SqlQueue(ABC):
         return self._put_for(run_id, Leave(run_id, epoch, "queued", wait=Wait(why, not_before)))
 
     def reap(self) -> Ticket[list[str]]:
-        return self._put(Reap())
+        return self._put(Reap(self._info))
 
     def charge(self, tenant: str, cpu_seconds: float, cost_usd: float = 0.0) -> Ticket[None]:
         return self._put(Charge(tenant, cpu_seconds, cost_usd))
@@ -53,6 +54,7 @@ class SqlQueue(ABC):
     # ---- looking at it -----------------------------------------------------------------------
 
     def describe(self, info: WorkerInfo | None) -> Ticket[None]:
+        self._info = info
         self._hear_of(None if info is None else frozenset(map(escaped, info.pools)))
         return self._put(Describe(info))
 

@@ -1,0 +1,105 @@
+"""The queue of a store on a server: its plans, its news, and how an earlier store gets one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import trio
+
+from flowcage.host.durable.postgres.store import PostgresStore
+from flowcage.host.durable.queue.records import Wanted, WorkerInfo
+from flowcage.host.durable.sql import schema as tables
+from flowcage.host.durable.sql.queue import holding, lanes, reap
+
+from .places import PostgresPlace, host, new
+
+
+@pytest.fixture
+def place(postgres: str, tmp_path: Path) -> PostgresPlace:
+    return PostgresPlace(tmp_path, postgres)
+
+
+@pytest.fixture
+def administrator(postgres: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        yield connection
+
+
+def test_a_store_of_version_1_is_brought_up_to_date(
+    place: PostgresPlace, administrator: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(tables, "_MIGRATIONS", tables._MIGRATIONS[:1])
+        before.setattr(tables, "VERSION", 1)
+        place.open().close()
+    schema = place.address.partition("|")[2]
+    administrator.execute(
+        f"""INSERT INTO {schema}.runs(run_id, tenant, start_hash, digest_key, source_name, rules, settings,
+        state, epoch, entries, bytes, sleeps, created_at, updated_at, written_at)
+        VALUES('r', 't', '', '', 'w.js', '', '', 'queued', 0, 0, 0, 0, 1, 1, 1)"""
+    )
+
+    async def main() -> None:
+        async with host(place) as store:
+            assert await store.take(Wanted(1)) == []
+            assert await store.claimable() == [("r", "queued")]
+            await store.create(new("s", pool=""), queued=True)
+            assert await store.take(Wanted(1)) == [("s", 1, "t")]
+
+    trio.run(main)
+    versions = administrator.execute(f"SELECT version, oldest_reader FROM {schema}.flowcage_schema")
+    assert versions.fetchall() == [(2, 2)]
+
+
+def test_a_worker_is_told_of_its_pools_alone(place: PostgresPlace) -> None:
+    async def main() -> None:
+        async with host(place) as store:
+            assert isinstance(store, PostgresStore)
+            owners: Any = store._owners
+            told = ("", store.owner, "#gpu", "#", "another")
+            assert list(map(owners._is_for_me, told)) == [True, True, True, True, False]
+            await store.describe(WorkerInfo("w", ("gpu",), 1, "", ""))
+            assert list(map(owners._is_for_me, told)) == [True, True, True, False, False]
+
+    trio.run(main)
+
+
+def test_looking_into_a_long_queue_follows_its_indexes(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    """Also where the server knows nothing of the table yet, as here: nobody analyzes it."""
+    schema = place.address.partition("|")[2]
+
+    async def main() -> None:
+        async with host(place) as store:
+            tickets = [store.create(new(f"r{number}", pool=""), queued=True) for number in range(2000)]
+            for ticket in tickets:
+                await ticket
+
+    trio.run(main)
+    administrator.execute(f"SET search_path TO {schema}")
+    lane, now = ("", ""), 10**15
+    for sql, params in (
+        (lanes._TENANTS, (*lane, *lane)),
+        (lanes._NEXT, (*lane, "t", 5)),
+        (lanes._NEXT + " FOR UPDATE SKIP LOCKED", (*lane, "t", 5)),
+        (lanes._DUE, (now, 5)),
+        (reap._OWNERS, ()),
+        (reap._ORPHANS, ("nobody", 5)),
+        (holding._POOLS, ()),
+        (holding._MARKS, ("", "")),
+    ):
+        plan = administrator.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("?", "%s"), params)
+        [(found,)] = plan.fetchall()
+        assert most_read(found[0]["Plan"]) <= 6, (sql, json.dumps(found, indent=1))
+
+
+def most_read(plan: dict[str, Any]) -> int:
+    """The most rows that one part of a plan has read, with those that it has left out."""
+    read: int = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return max([read, *(most_read(part) for part in plan.get("Plans", []))])
