@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from flowcage.host.durable.postgres.driver import psycopg, sql
+from flowcage.host.durable.postgres.pooler import is_direct, require_session
 from flowcage.host.durable.sql.database import Rows
 from flowcage.host.durable.sql.write import Trouble
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
-# A server that is cut off is noticed after half a minute, by both sides, unless the address says otherwise.
+# A server that is cut off is noticed after half a minute, unless the address says otherwise.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 # One that does not answer at all.
 _ALIVE |= {"connect_timeout": 15}
+# What the server is told of each session. It notices as soon that a host is cut off: its runs would be kept
+# from others for the hours after which its kernel asks by itself. Statements count on READ COMMITTED.
+_SESSION = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+    "default_transaction_isolation": "read committed",
+}
+# A host that is stopped in a transaction has locks that others wait for. It begins the transaction anew.
+_WRITING = {"idle_in_transaction_session_timeout": "10s"}
+_READING = {"default_transaction_read_only": "on"}
 
 
 def connected(address: str, schema: str, *, read_only: bool = False) -> Connection:
-    """A connection for one thread at a time, without transactions of its own."""
+    """A connection for one thread at a time, without transactions of its own.
+
+    Raises:
+        WrongStore: it is to a pooler that shares sessions.
+    """
+    connection = _connection(address)
+    try:
+        if not is_direct(connection):
+            require_session(connection, lambda: _connection(address))
+        path = {"search_path": sql.Identifier(schema).as_string(connection)}
+        _set(connection, _SESSION | path | (_READING if read_only else _WRITING))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connection(address: str) -> Connection:
     given = psycopg.conninfo.conninfo_to_dict(address)
     more: dict[str, Any] = {name: value for name, value in _ALIVE.items() if name not in given}
-    connection: Connection = psycopg.connect(address, autocommit=True, **more)
-    connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
-    if read_only:
-        connection.execute("SET default_transaction_read_only = on")
-    return connection
+    return psycopg.connect(address, autocommit=True, **more)
+
+
+def _set(connection: Connection, settings: Mapping[str, str]) -> None:
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    connection.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
 
 
 class PostgresDatabase:

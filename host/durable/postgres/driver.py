@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 _WHY = ""
@@ -16,6 +17,8 @@ else:
     except ImportError as error:  # also where there is no libpq
         psycopg = sql = None
         _WHY = str(error)
+    else:  # what is wrong with a connection is raised, too; who has no logging has not these lines on stderr
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def require_driver() -> None:
