@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.durable import postgres_server
 from tests.durable.places import ROOT
 
-pytestmark = pytest.mark.skipif(
-    postgres_server.binaries() is None or (os.getuid() == 0 and shutil.which("setpriv") is None),
-    reason="Postgres is not installed, or refuses to be run by root",
-)
+from .servers import is_installed
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="Postgres is not installed, or refuses root")
 
 
 def storm(folder: Path, runs: int, seconds: int, seed: int) -> dict[str, int]:

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,8 @@ def _joined(link: Path) -> bool:
     return True
 
 
-def _command(*words: str | Path) -> list[str]:
+def as_server(words: Sequence[str | Path]) -> list[str]:
+    """A command that the server's user gives."""
     as_user = ["setpriv", "--reuid", USER, "--regid", "nogroup", "--clear-groups"] if os.getuid() == 0 else []
     return [*as_user, *map(str, words)]
 
@@ -80,20 +81,20 @@ def initialise(folder: Path, programs: Path) -> None:
     if os.getuid() == 0:
         folder.chmod(0o755)
         shutil.chown(folder, USER, "nogroup")
-    initdb = _command(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
+    initdb = as_server([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"])
     subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL)
 
 
-def begin(folder: Path, programs: Path, settings: Mapping[str, str], port: int = PORT) -> None:
+def begin(folder: Path, programs: Path, settings: Mapping[str, str]) -> None:
     """Start a server whose files are there."""
-    given = [f"-p {port} -k {folder}", *(f"-c {name}={value}" for name, value in settings.items())]
+    given = [f"-p {PORT} -k {folder}", *(f"-c {name}={value}" for name, value in settings.items())]
     control(folder, programs, "start", "-l", folder / "log", "-o", " ".join(given))
 
 
 def control(folder: Path, programs: Path, *words: str | Path) -> None:
     """Run pg_ctl. What it is told to start is not this process's to wait for."""
     subprocess.run(
-        _command(programs / "pg_ctl", "-D", folder / "data", "-w", "-t", "120", *words),
+        as_server([programs / "pg_ctl", "-D", folder / "data", "-w", "-t", "120", *words]),
         check=True, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -9,33 +9,31 @@ Commits are as durable as the server makes them: ``synchronous_commit`` and repl
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 from flowcage.host.durable.address import SCHEMA
-from flowcage.host.durable.errors import NoStore, StoreFailed, WrongStore
+from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.postgres import owners as liveness
+from flowcage.host.durable.postgres.clock import ServerClock
 from flowcage.host.durable.postgres.connection import (
     PostgresDatabase,
     connected,
     told,
     trouble_of,
 )
-from flowcage.host.durable.postgres.driver import psycopg, require_driver, sql
+from flowcage.host.durable.postgres.driver import psycopg, require_driver
+from flowcage.host.durable.postgres.opening import key_of, no_store, not_opened, prepare, version_of
 from flowcage.host.durable.postgres.owners import Owners
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
-from flowcage.host.durable.sql import schema as tables
 from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.payloads import Payloads
-from flowcage.host.durable.sql.sqlstore import SqlStore, wall_clock
+from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sql.write import Trouble
 
 T = TypeVar("T")
-
-_MIGRATING = 0x666C_6361  # an advisory lock: two hosts that come first at once
 
 
 class PostgresStore(SqlStore):
@@ -75,20 +73,19 @@ class PostgresStore(SqlStore):
         try:
             writer = PostgresDatabase(connected(address, schema))
             opened.append(writer)
-            payloads = Payloads(
-                _prepare(writer, schema, (options.clock or wall_clock)(), makes=makes), options.sealer
-            )
+            clock = options.clock or ServerClock(writer)
+            payloads = Payloads(prepare(writer, schema, clock(), makes=makes), options.sealer)
             owners = Owners(address, schema)
             opened.append(owners)
             reader = PostgresDatabase(connected(address, schema))
             opened.append(reader)
-            backend = _Backend(address, schema, options, payloads, owners)
+            backend = _Backend(address, schema, options, clock, payloads, owners)
             backend.register(writer)
         except BaseException as error:
             for each in opened:
                 each.close()
             if isinstance(error, psycopg.Error):
-                raise _not_opened(error) from error
+                raise not_opened(error) from error
             raise
         committer = Committer(
             backend,
@@ -98,7 +95,7 @@ class PostgresStore(SqlStore):
             options.fault,
             options.on_trouble,
         )
-        store = cls(owners.owner, options, payloads, reader, committer)
+        store = cls(owners.owner, options._replace(clock=clock), payloads, reader, committer)
         store._owners, store._address, store._schema = owners, address, schema
         committer.start(writer)
         return store
@@ -108,14 +105,15 @@ class PostgresStore(SqlStore):
         try:
             reader = PostgresDatabase(connected(address, schema, read_only=True))
             try:
-                if _version(reader, schema) == 0:
-                    raise NoStore(_none(schema))
-                payloads = Payloads(_key(reader), options.sealer)
+                if version_of(reader, schema) == 0:
+                    raise no_store(schema)
+                payloads = Payloads(key_of(reader), options.sealer)
+                options = options._replace(clock=options.clock or ServerClock(reader))
             except BaseException:
                 reader.close()
                 raise
         except psycopg.Error as error:
-            raise _not_opened(error) from error
+            raise not_opened(error) from error
         committer = Committer(_Nothing(), "", options.pending_bytes, 0.0, None)
         committer.refuse_all("the store was opened for reading only")
         store = cls("", options, payloads, reader, committer)
@@ -131,7 +129,9 @@ class PostgresStore(SqlStore):
             self._owners.pools = pools
 
     def is_alive(self, owner: str) -> bool:
-        return liveness.is_alive(self._reader, owner)
+        if self._owners is None:
+            return liveness.is_alive(self._reader, owner)
+        return self._owners.is_alive(self._reader, owner)
 
     def _give_up_ownership(self) -> None:
         if self._owners is not None:
@@ -139,6 +139,8 @@ class PostgresStore(SqlStore):
 
     def _on_reader(self, read: Callable[[Database], T]) -> T:
         try:
+            if isinstance(clock := self._options.clock, ServerClock):
+                clock.refresh(self._reader)
             return read(self._reader)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             with suppress(Exception):
@@ -151,87 +153,29 @@ class PostgresStore(SqlStore):
             raise StoreFailed(f"the store in Postgres cannot be read: {told(error)}") from error
 
 
-def _not_opened(error: psycopg.Error) -> StoreFailed | WrongStore:
-    """What is told of a store that cannot be opened. What the user asked for wrongly is no failure."""
-    kind = WrongStore if isinstance(error, psycopg.ProgrammingError) else StoreFailed
-    return kind(f"the store in Postgres cannot be opened: {told(error)}")
-
-
-def _none(schema: str) -> str:
-    return f"there is no store: the database has no schema {schema!r} with one; the first run makes it"
-
-
-def _prepare(db: PostgresDatabase, schema: str, now: int, *, makes: bool) -> bytes:
-    """Bring the tables up to date. The store's key."""
-    db.begin()
-    try:
-        db.execute("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
-        version = _version(db, schema)
-        if version == 0 and not makes:
-            raise NoStore(_none(schema))
-        if version == 0 and not _has_schema(db, schema):  # which takes a right that few roles have
-            db.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        for statement in tables.statements_after(version, postgres=True):
-            db.execute(statement)
-        if version == 0:
-            db.execute(
-                "INSERT INTO flowcage_schema VALUES(?, ?, ?, ?)",
-                (tables.VERSION, tables.OLDEST_READER, secrets.token_bytes(32), now),
-            )
-        elif version < tables.VERSION:
-            db.execute(
-                "UPDATE flowcage_schema SET version = ?, oldest_reader = ?",
-                (tables.VERSION, tables.OLDEST_READER),
-            )
-        db.commit()
-    finally:
-        with suppress(psycopg.Error):
-            db.rollback()
-    return _key(db)
-
-
-def _key(db: PostgresDatabase) -> bytes:
-    return bytes(db.execute("SELECT store_key FROM flowcage_schema").fetchone()[0])
-
-
-def _has_schema(db: PostgresDatabase, schema: str) -> bool:
-    return db.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,)).fetchone() is not None
-
-
-def _version(db: PostgresDatabase, schema: str) -> int:
-    found = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", (schema,)).fetchall()
-    if not found:
-        return 0
-    name = f"the schema {schema!r}"
-    if ("flowcage_schema",) not in found:
-        raise WrongStore(f"{name} is no store of flowcage: it is of another program; give another schema")
-    try:
-        row = db.execute("SELECT version, oldest_reader FROM flowcage_schema").fetchone()
-        version = tables.require_version(name, row)
-        for sql in tables.probes(version):
-            db.execute(sql)
-    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
-        raise tables.unknown(name, str(error).partition("\n")[0]) from error
-    return version
-
-
 class _Backend:
     """Postgres for the committing thread."""
 
     def __init__(
-        self, address: str, schema: str, options: StoreOptions, payloads: Payloads, owners: Owners
+        self,
+        address: str,
+        schema: str,
+        options: StoreOptions,
+        clock: Callable[[], int],
+        payloads: Payloads,
+        owners: Owners,
     ) -> None:
         self._address, self._schema = address, schema
         self._options = options
         self._payloads = payloads
         self._owners = owners
-        self._now = options.clock or wall_clock
+        self._now = clock
         self._bytes_of: dict[str, tuple[int, int]] = {}
 
     def register(self, db: Database) -> None:
         """Have a row that says which commit of this host was the last."""
         for (owner,) in db.execute("SELECT owner FROM owners").fetchall():
-            if not liveness.is_alive(db, owner):
+            if not self._owners.is_alive(db, owner):
                 db.execute("DELETE FROM owners WHERE owner = ?", (owner,))
         db.execute(
             "INSERT INTO owners(owner, commits, opened_at) VALUES(?, 0, ?)", (self._owners.owner, self._now())
@@ -241,13 +185,15 @@ class _Backend:
         return PostgresDatabase(connected(self._address, self._schema))
 
     def scope(self, db: Database) -> Scope:
+        if isinstance(self._now, ServerClock):
+            self._now.refresh(db)
         caps = (self._options.run_bytes, self._options.tenant_bytes)
         owner = self._owners.owner
         return Scope(
             db,
             self._now(),
             owner,
-            lambda other: liveness.is_alive(db, other),
+            lambda other: self._owners.is_alive(db, other),
             self._payloads,
             *caps,
             self._bytes_of,
