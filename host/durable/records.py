@@ -269,7 +269,8 @@ class StoreOptions(NamedTuple):
         run_bytes, tenant_bytes: caps on what is stored, compressed; None has no cap. What other hosts write
             for a tenant counts with a delay.
         pending_bytes: of writes that wait while the disk or the server takes none.
-        give_up_seconds: how long they wait before their runs end as `StoreFailed`.
+        give_up_seconds: how long they wait before their runs end as `StoreFailed`; so long, too, a read waits
+            for a server that is away.
         redact: what is stored of a request; `withhold_prompts` keeps digests only. With one, the args of
             child workflows are not stored either.
         sealer: encrypts.

@@ -274,6 +274,33 @@ def test_a_store_that_finds_no_free_connection_waits_for_one(tmp_path: Path) -> 
         trio.run(main)
 
 
+def test_a_read_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
+    with server() as made:
+        place = ServerPlace(tmp_path, made.address)
+
+        async def main() -> None:
+            async with host(place) as store, host(place, StoreOptions(give_up_seconds=0.2)) as hasty:
+                await begun(store, "r")
+                await trio.to_thread.run_sync(made.stop)
+                with pytest.raises(StoreFailed, match="the store in Postgres cannot be read: "):
+                    await hasty.get("r")
+                found: list[str] = []
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(get, store, found)
+                    await trio.to_thread.run_sync(made.start)
+                assert found == ["r"]
+                with made.administrator() as administrator:
+                    administrator.execute(f"DROP SCHEMA {place.schema} CASCADE")
+                with trio.fail_after(DEADLINE_S), pytest.raises(StoreFailed, match="does not exist"):
+                    await store.get("r")
+
+        trio.run(main)
+
+
+async def get(store: Any, found: list[str]) -> None:
+    found.append((await store.get("r")).run_id)
+
+
 # ---- clocks ------------------------------------------------------------------------------------
 
 

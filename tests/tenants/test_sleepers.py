@@ -12,6 +12,7 @@ import trio.testing
 
 from flowcage import AgentAnswer, AgentCall, Host, Outcome, RunCancelled
 from flowcage.errors import CancelRequested
+from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.records import Ending, StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
@@ -382,6 +383,38 @@ def test_what_cannot_be_taken_up_does_not_keep_the_host_busy(tmp_path: Path, why
                     await trio.testing.wait_all_tasks_blocked(0.02)
                 assert store.loads <= 2 * 2 + 1  # of each run twice
                 assert (await store.get(handle.run_id)).state in ("asleep", "queued")
+        finally:
+            await store.aclose()
+
+    trio.run(main)
+
+
+class Away(SqliteStore):
+    """Cannot be read where a run was to be taken up, once."""
+
+    left = 1
+
+    async def load(self, run_id: str) -> Any:
+        if self.left:
+            self.left -= 1
+            raise StoreFailed("the server is away")
+        return await super().load(run_id)
+
+
+def test_a_run_whose_store_was_away_is_taken_up_soon(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = Clock()
+        async with opened(tmp_path, clock) as store, host(store, Agents()) as made:
+            run_id = (await made.start(SLEEPY)).run_id
+            await until(store, run_id, "asleep")
+        clock.now += DAY
+        store = Away.open(tmp_path / "runs.db", StoreOptions(clock=clock), durability="relaxed")
+        assert isinstance(store, Away)
+        try:
+            async with host(store, Agents(), takes_up=True):
+                with trio.fail_after(sleepers.REFUSED_SECONDS / 2):
+                    await until(store, run_id, "ended")
+            assert store.left == 0
         finally:
             await store.aclose()
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import trio
+
 from flowcage.host.durable.address import SCHEMA
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.postgres import owners as liveness
@@ -34,6 +36,9 @@ from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sql.write import Trouble
 
 T = TypeVar("T")
+
+# Between attempts to read while the server is away.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 
 class PostgresStore(SqlStore):
@@ -137,12 +142,24 @@ class PostgresStore(SqlStore):
         if self._owners is not None:
             self._owners.close()
 
+    async def _read(self, read: Callable[[Database], T]) -> T:
+        """Read; while the server is away this waits, as long as a write does."""
+        until, pause = trio.current_time() + self._options.give_up_seconds, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await super()._read(read)
+            except _Away:
+                if trio.current_time() + pause > until:
+                    raise
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
     def _on_reader(self, read: Callable[[Database], T]) -> T:
         try:
             if isinstance(clock := self._options.clock, ServerClock):
                 clock.refresh(self._reader)
             return read(self._reader)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except psycopg.Error:
             with suppress(Exception):
                 self._reader.close()
         try:
@@ -150,7 +167,12 @@ class PostgresStore(SqlStore):
             self._reader = PostgresDatabase(connected(self._address, self._schema, read_only=is_only))
             return read(self._reader)
         except psycopg.Error as error:
-            raise StoreFailed(f"the store in Postgres cannot be read: {told(error)}") from error
+            kind = _Away if trouble_of(error) is Trouble.PASSES else StoreFailed
+            raise kind(f"the store in Postgres cannot be read: {told(error)}") from error
+
+
+class _Away(StoreFailed):
+    """It may be back soon."""
 
 
 class _Backend:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
@@ -43,7 +42,7 @@ async def news(
             else:
                 events = told(telling, entries)
             if summary.state == "asleep" and (before is None or _sleep_of(before) != _sleep_of(summary)):
-                events.append(_asleep(summary))
+                events.append(_asleep(summary, store.now() / 1000))
             yield summary, events
             before = summary
 
@@ -58,8 +57,7 @@ def _sleep_of(summary: Summary) -> tuple[str, int, int | None]:
     return summary.state, summary.epoch, summary.wake_at
 
 
-def _asleep(summary: Summary) -> Event:
-    now = time.time()
+def _asleep(summary: Summary, now: float) -> Event:
     wake_at = None if summary.wake_at is None else as_text(summary.wake_at)
     seconds = None if summary.wake_at is None else max(0.0, summary.wake_at / 1000 - now)
     at = max(0.0, now - summary.created_at / 1000)

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import trio
 
+from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded, RunCancelled
 from flowcage.host.outcome.report import Outcome
@@ -169,8 +170,8 @@ class Handles:
         assert self._store is not None
         try:
             tenant = (await self._store.get(run_id)).tenant
-        except FlowcageError:
-            self._sleepers.refuse(run_id)
+        except FlowcageError as error:
+            self._sleepers.refuse(run_id, _pause_after(error))
             return
         if run_id in self._open:
             self._sleepers.begun(run_id)
@@ -243,8 +244,7 @@ class Handles:
     def _refused(self, handle: RunHandle, error: Exception) -> Exception:
         """An error of a run; one that was taken up, and that had no life here, is left alone for a while."""
         if handle.is_adopted and not handle.has_begun:
-            pause = OVERLOADED_SECONDS if isinstance(error, Overloaded) else REFUSED_SECONDS
-            self._sleepers.refuse(handle.run_id, pause)
+            self._sleepers.refuse(handle.run_id, _pause_after(error))
         return error
 
     async def _end_sleeper(self, handle: RunHandle) -> None:
@@ -255,3 +255,8 @@ class Handles:
     def _over(self, handle: RunHandle, ended: Outcome | Exception) -> None:
         self._open.pop(handle.run_id, None)
         handle.settle(ended)
+
+
+def _pause_after(error: Exception) -> float:
+    """How long a run is left alone that could not be taken up; what is no fault of the run's is soon over."""
+    return OVERLOADED_SECONDS if isinstance(error, Overloaded | StoreFailed) else REFUSED_SECONDS
