@@ -51,8 +51,10 @@ EXECUTING = {
 }
 # Where the command is forked from one that has everything imported: by a test's `flowcage()`; and wherever it
 # is started, where no test is about what it does before it has read its words, or about its process.
-COMMANDS = {"clients", "conformance", "e2e", "types"}
-ALL_COMMANDS = {"agents", "asgi", "durable", "mcp", "metrics", "page", "plan", "resume", "reuse", "rpc", "ui"}
+COMMANDS = {"clients", "conformance", "types"}
+ALL_COMMANDS = {
+    *("agents", "asgi", "durable", "e2e", "mcp", "metrics", "page", "plan", "resume", "reuse", "rpc", "ui"),
+}
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 
 from .command import DEADLINE, FLOWCAGE, flowcage
 
+pytestmark = pytest.mark.executed
+
 # Introducers of sequences, a title, a link, bidirectional and zero-width characters, tags, markup of rich.
 STEERING = r"""
 export const meta = { name: "\u009b2Jx\u202egpj.exe\u001b[31m", phases: [{ title: "\u009d0;title\u0007" }] };

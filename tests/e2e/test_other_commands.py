@@ -13,6 +13,8 @@ from flowcage.host.cli.main import cli
 
 from .command import FLOWCAGE, flowcage
 
+pytestmark = pytest.mark.executed
+
 
 def test_doctor_names_python_engine_build_and_every_isolation_layer() -> None:
     finished = flowcage("doctor")

@@ -12,6 +12,8 @@ import pytest
 
 from .command import FLOWCAGE
 
+pytestmark = pytest.mark.executed
+
 SECRET = "secret-4711"
 VARIABLE = "key-of-the-environment-0815"
 SOURCE = """

@@ -14,6 +14,8 @@ import pytest
 
 from .command import DEADLINE, EXAMPLES, FLOWCAGE, flowcage
 
+pytestmark = pytest.mark.executed
+
 NAN_AND_MORE = {
     "timeout nan": ["--timeout", "nan"],
     "timeout inf": ["--timeout", "inf"],

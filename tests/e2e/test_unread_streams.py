@@ -21,6 +21,8 @@ import pytest
 
 from .command import DEADLINE, FLOWCAGE
 
+pytestmark = pytest.mark.executed
+
 CHATTY = 'for (;;) { for (let i = 0; i < 100; i++) log("x".repeat(1000)); await SW.extra.sleep(1); }'
 # More than any pipe or terminal holds.
 MANY = 300

@@ -2,7 +2,7 @@
 
 An import of all that ``flowcage run`` needs takes two thirds of its time, and more of a server's. What a
 command does at its start is tested with the command itself, as is what signals and closed streams do to it,
-and what others see of its process.
+and what others see of the process's environment.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 FLOWCAGE = Path(sys.executable).parent / "flowcage"
 PROGRAM = Path(__file__).with_name("warm_command.py")
 _DEADLINE_S = 120.0
+_PADDING = 16_384
 _EXECUTED = subprocess.Popen
 # Options of `subprocess.Popen` that say nothing of the process but what it is forked with.
 _OPTIONS = {
@@ -40,7 +41,7 @@ class Warm:
         self._control.settimeout(_DEADLINE_S)
         self._lock = Lock()
         with theirs:
-            command = (sys.executable, "-I", str(PROGRAM))
+            command = (sys.executable, "-I", str(PROGRAM), "x" * _PADDING)
             self._process = _EXECUTED(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
 
     def fork(self, descriptors: Sequence[int], **request: Any) -> int:
@@ -86,7 +87,8 @@ class Popen(_EXECUTED):  # type: ignore[type-arg]
 
 
 def _who_forks(args: Any, options: Mapping[str, Any]) -> Warm | None:
-    is_command = isinstance(args, Sequence) and os.fsdecode(args[0]) == str(FLOWCAGE)
+    words = args if isinstance(args, list | tuple) else ("",)
+    is_command = os.fsdecode(words[0]) == str(FLOWCAGE) and sum(map(len, map(os.fsdecode, words))) < _PADDING
     env = options.get("env")
     is_usual = options.keys() <= _OPTIONS and (env is None or _at_start(env) == _at_start(os.environ))
     return _at_work if is_command and is_usual else None

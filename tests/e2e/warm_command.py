@@ -1,9 +1,11 @@
-"""Usage: warm_command.py  (its stdin is a socket): the ``flowcage`` command, forked with everything imported.
+"""Usage: warm_command.py PADDING  (stdin is a socket): ``flowcage``, forked with everything imported.
 
 Each request is how many bytes follow, with the three descriptors of the command, and then the bytes: words,
 working folder and environment. It is answered by the id of a process whose parent is that of this one.
+Whoever lists processes sees the words of the command, which take the place of PADDING.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -13,6 +15,7 @@ import pkgutil
 import signal
 import socket
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -93,10 +96,32 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.update(request["env"])
     time.tzset()
     sys.argv = request["words"]
+    show("\0".join(sys.argv).encode())
+
+
+def show(words: bytes) -> None:
+    """Have /proc/PID/cmdline tell these words."""
+    with open("/proc/self/stat") as file:
+        start, end = map(int, file.read().rpartition(")")[2].split()[45:47])  # proc(5): arg_start, arg_end
+    ctypes.memmove(start, words.ljust(end - start, b"\0"), end - start)
+
+
+def carry_out() -> None:
+    """Run the command; to take all modules down at its end would cost as much as many a command."""
+    try:
+        main()
+    except SystemExit as end:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if isinstance(end.code, int):
+            os._exit(end.code)
+        raise
 
 
 load(*ALWAYS)
 gc.collect()
 gc.freeze()
 serve(socket.socket(fileno=os.dup(0)))
-main()
+carry_out()

@@ -181,6 +181,7 @@ def test_every_answer_is_kept_by_nobody_and_runs_nothing_of_others(served: Serve
 # ---- files, and the list of processes --------------------------------------------------------
 
 
+@pytest.mark.executed
 def test_nothing_that_lets_in_is_on_a_command_line_or_in_a_message(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     with serving(store, "--token-file", file) as server:
