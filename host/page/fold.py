@@ -87,9 +87,17 @@ class PageFold:
         return self._summary
 
     def lacks(self, entries: Sequence[Entry]) -> bool:
-        """Whether these begin workflows whose sources were not given yet."""
-        opened = (each.input.path for each in entries if isinstance(each.input, Opened))
-        return any(path not in self._kept for path in opened)
+        """Whether these begin workflows whose sources were not given yet, or others before them have.
+
+        A source is kept once the workflow's child is there, which may be long after it was opened.
+        """
+        opened = [each.input.path for each in entries if isinstance(each.input, Opened)]
+        waiting = [
+            path
+            for path, each in self._material.workflows.items()
+            if each.source is None and each.state == "running" and each.verdict is None
+        ]
+        return any(path not in self._kept for path in (*opened, *waiting))
 
     def whole(self) -> dict[str, Any]:
         """The document; `flowcage.host.page.document` describes it."""

@@ -100,6 +100,27 @@ def test_a_workflow_that_begins_later_comes_with_its_source(tmp_path: Path) -> N
     assert not fold.lacks(new)
 
 
+def test_a_workflow_whose_source_is_kept_later_gets_it_then(tmp_path: Path) -> None:
+    """It is opened before its child is started, and its source is kept after that."""
+    (tmp_path / "kid.js").write_text("return await agent('of the kid')")
+    record = page_record(tmp_path)
+    opened = next(each.seq for each in record.entries if getattr(each.input, "path", "") == "1")
+    going = record.summary._replace(state="running", verdict=None)
+    root = {"": record.workflows[""]}
+    fold = PageFold(
+        record._replace(workflows=root, entries=record.entries[:opened], ending=None, summary=going)
+    )
+    fold.whole()
+    (told,) = fold.take(record.entries[opened : opened + 1], going, workflows=root)["workflows"]
+    assert (told["path"], told["source"]) == ("1", None)
+
+    rest = record.entries[opened + 1 :]
+    assert fold.lacks(rest)
+    (told,) = fold.take(rest[:1], going, workflows=record.workflows)["workflows"]
+    assert (told["path"], told["source"]) == ("1", "return await agent('of the kid')")
+    assert not fold.lacks(rest)
+
+
 def page_record(folder: Path) -> Any:
     (folder / "w.js").write_text("return await workflow('kid')")
     done = kept.on(folder / "runs.db", "run", folder / "w.js", "--agent", "mock")

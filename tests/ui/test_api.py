@@ -186,7 +186,9 @@ def test_a_child_workflow_that_begins_while_somebody_looks_has_its_source(place:
             with client.events(f"runs/{run['id']}/stream") as events:
                 assert len(next(events)[1]["workflows"]) == 1
                 place.let_go()
-                told = until(events, lambda value: any(each["path"] for each in value["workflows"]))
+                told = until(
+                    events, lambda value: any(each["path"] and each["source"] for each in value["workflows"])
+                )
         (kid,) = [each for each in told["workflows"] if each["path"]]
         assert kid["source"] == "return await agent('of the kid')"
 
