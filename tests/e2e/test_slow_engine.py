@@ -12,7 +12,7 @@ from flowcage.host.outcome.usage import Usage
 from .command import flowcage
 
 # Some seconds of CPU; what is said depends on whether they are more than one.
-COMPUTES = "let n = 0; for (let i = 0; i < 1.5e8; i++) n = (n + i) | 0; export default 1"
+COMPUTES = "let n = 0; for (let i = 0; i < 7e7; i++) n = (n + i) | 0; export default 1"
 LONG = Usage(user_cpu_seconds=1.25)
 
 
