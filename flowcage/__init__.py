@@ -127,6 +127,8 @@ if TYPE_CHECKING:
     from flowcage.host.tenants.host import Host as Host
     from flowcage.host.tenants.memory_budget import MemoryBudget as MemoryBudget
     from flowcage.host.tenants.tenant import TenantLimits as TenantLimits
+    from flowcage.host.tenants.working.submitting import submit_workflow as submit_workflow
+    from flowcage.host.tenants.working.worker import Worker as Worker
     from flowcage.host.workflows.child_workflows import ChildWorkflows as ChildWorkflows
     from flowcage.host.workflows.siblings import sibling_modules as sibling_modules
     from flowcage.protocol.limits import Limits as Limits
@@ -245,6 +247,8 @@ _HOMES = {
     "flowcage.host.tenants.host": ("Host",),
     "flowcage.host.tenants.memory_budget": ("MemoryBudget",),
     "flowcage.host.tenants.tenant": ("TenantLimits",),
+    "flowcage.host.tenants.working.submitting": ("submit_workflow",),
+    "flowcage.host.tenants.working.worker": ("Worker",),
     "flowcage.host.workflows.child_workflows": ("ChildWorkflows",),
     "flowcage.host.workflows.siblings": ("sibling_modules",),
     "flowcage.protocol.limits": ("Limits",),

@@ -33,6 +33,10 @@ GROUPS = {
         "cancel": "End a run.",
         "replay": "Carry out a run once more with nobody asked, and compare.",
     },
+    "Run on many machines": {
+        "submit": "Put a workflow into the queue of a store, for any worker.",
+        "worker": "Take runs from that queue and carry them out.",
+    },
     "Keep runs": {
         "rm": "Remove runs that are over.",
         "prune": "Remove runs that ended long ago.",

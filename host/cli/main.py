@@ -32,6 +32,8 @@ from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
 from flowcage.host.cli.planning.options import is_plan, planning
+from flowcage.host.cli.queueing.submitting import submit
+from flowcage.host.cli.queueing.working import worker
 from flowcage.host.cli.runs import detaching, places, table
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.cli.setup.options import choosing
@@ -223,7 +225,8 @@ def doctor(as_json: bool) -> None:
 
 
 _OTHERS = (
-    init, workflows, check, graph, completion.completion, schema, conformance, serve, ui, mcp, host
+    init, workflows, check, graph, completion.completion, schema, conformance, serve, ui, mcp, host,
+    submit, worker,
 )  # fmt: skip
 for command in (*table.COMMANDS, *_OTHERS):
     cli.add_command(command)

@@ -28,6 +28,7 @@ from flowcage.host.tenants.named_runs import DEFAULT_TENANT
 from flowcage.host.tenants.scheduler import MAX_QUEUED, MAX_RUNS
 from flowcage.host.tenants.statistics import HostStatistics
 from flowcage.host.tenants.tenant import Tally, TenantLimits
+from flowcage.host.tenants.working.worker import Worker
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 
@@ -82,6 +83,7 @@ class Host:
         store: Store | None = None,
         hibernation: Hibernation | None = HIBERNATION,
         takes_up: bool = False,
+        worker: Worker | bool = False,
     ) -> None:
         self._place = Place()
         self._options = options or RunOptions()  # as the caller gave them
@@ -96,6 +98,7 @@ class Host:
             store=store,
             hibernation=hibernation,
             takes_up=takes_up,
+            worker=worker,
         )
         self._block: AbstractAsyncContextManager[object, bool | None]
         self._is_entered = False
@@ -126,6 +129,8 @@ class Host:
     page = _awaited(HostOnTrio.page)
     report = _awaited(HostOnTrio.report)
     cancel = _awaited(HostOnTrio.cancel)
+    submit = _awaited(HostOnTrio.submit)
+    drain = _awaited(HostOnTrio.drain)
 
     @asynccontextmanager
     async def open_run(

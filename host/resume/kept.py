@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from flowcage.host.durable.errors import Fenced, StoreFailed
-from flowcage.host.durable.records import Ending, NewRun, RunRecord
+from flowcage.host.durable.records import Ending, RunRecord
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.ending import explain
@@ -22,7 +22,9 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
 from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made, not_kept
-from flowcage.host.resume.keeper import Keeper, workflow_of
+from flowcage.host.resume.keeper import Keeper
+from flowcage.host.resume.new.made import made_run
+from flowcage.host.resume.new.queued import with_settings
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handlers, require_resumable
 from flowcage.host.resume.reuse.forks import Fork, guide_of
@@ -38,7 +40,7 @@ from flowcage.host.run.past.journal import Begun
 from flowcage.host.run.past.past import Past
 from flowcage.host.run.run import Run
 from flowcage.host.run.slots import Share
-from flowcage.protocol.messages import Budget, Json
+from flowcage.protocol.messages import Json
 
 
 class KeptRun:
@@ -120,6 +122,8 @@ class KeptRun:
 
     def options(self, options: RunOptions) -> RunOptions:
         """Options with the modules, and the limits of the child, that the run had."""
+        if self.record is not None:
+            options = with_settings(options, self.record.settings)
         return replace(with_limits(options, self.begun.limits), modules=self.begun.modules)
 
     async def execute(self, run: Run) -> Outcome:
@@ -225,25 +229,25 @@ async def begin(
         AlreadyThere: the store has a run with this id, or another one with this start key.
         StoreFailed: the store takes nothing.
     """
-    begun = Begun.of("", source, source_name, args, Budget(options.budget_tokens, 0), options)
-    rules = options.rules(answered(options, answerer, is_kept=True))
-    root = workflow_of(begun)._replace(agent=options.agent_identity)
-    expires = options.expires_seconds
-    expires_at = None if expires is None else store.now() + round(expires * 1000)
-    new = NewRun(run_id, tenant, rules, root, start_key, settings=settings, expires_at=expires_at)
-    if fork is not None:
-        parent = fork.parent
-        new = new._replace(
-            root=root._replace(reuse=fork.terms.to_json()),
-            forked_from=parent.summary.run_id,
-            forked_at=len(parent.entries),
-        )
+    new, begun = made_run(
+        store,
+        run_id,
+        source,
+        source_name,
+        args,
+        options,
+        handlers=answered(options, answerer, is_kept=True),
+        tenant=tenant,
+        start_key=start_key,
+        settings=settings,
+        fork=fork,
+    )
     created = await made(store, new)
     if created.epoch is None:
         raise StartedBefore(created.run_id)
     guide = None if fork is None else fork.guide(options)
     kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None, guide)
-    kept.expires_at = expires_at
+    kept.expires_at = new.expires_at
     return kept
 
 

@@ -32,6 +32,13 @@ def made_by() -> Mapping[str, str]:
     )
 
 
+@cache
+def mark() -> str:
+    """What can replay the runs that this host begins: hosts of the same version with the same builds."""
+    builds = [made_by()[name] for name in ("protocol", "prelude", "engine", "build")]
+    return f"{PACKAGE_VERSION}+{hashlib.sha256(' '.join(builds).encode()).hexdigest()[:12]}"
+
+
 def moved(before: Mapping[str, str]) -> str | None:
     """What is other than it was when a run was begun, as a warning; None where nothing is known to be.
 

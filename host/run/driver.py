@@ -65,7 +65,7 @@ class Driver:
         nodes: those that are not over, by path.
         asleep: from then on nothing happens to the run.
         fed_at: when something happened last, by trio's clock; `telling` tells of it, and `emit` of one event.
-        napping: workflows without a child.
+        napping, idleness: workflows without a child; whether the run may fall asleep.
         skips_waits: whether ``sleep()`` and the like go on at once.
     """
 
@@ -106,7 +106,7 @@ class Driver:
         self.fed_at = trio.current_time()
         self.asleep: FallsAsleep | None = None
         self.napping, self.skips_waits = Napping(), False
-        self._idleness = Idleness(hibernation, self)
+        self.idleness = Idleness(hibernation, self)
 
     @property
     def seconds(self) -> float:
@@ -230,7 +230,7 @@ class Driver:
                 assert_never(command)
 
     def _ask(self, asked: Ask) -> None:
-        self._idleness.begin()
+        self.idleness.begin()
         if isinstance(asked.request, AskRequest):
             self.questions.put(asked)
         elif not self._answering.take_over(asked):
@@ -289,7 +289,7 @@ class Driver:
         self.nodes[""].abandon(self.asleep)
 
     def _wake(self, at: float, identifier: str) -> None:
-        self._idleness.begin()
+        self.idleness.begin()
         self.alarm(0.0 if self.skips_waits else self._began + at, lambda: self.feed(Due(identifier)))
 
     def alarm(self, at: float, callback: Callable[[], None]) -> None:

@@ -33,7 +33,8 @@ from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.run.past.hibernation import DEFAULT as HIBERNATION
 from flowcage.host.run.past.hibernation import Hibernation, require_hibernation
 from flowcage.host.run.run import Run
-from flowcage.host.tenants.answers import Answers
+from flowcage.host.tenants.figures import Figures
+from flowcage.host.tenants.kept.answers import Answers
 from flowcage.host.tenants.kept_runs import Resuming, chosen_options
 from flowcage.host.tenants.lives import Lives, cage
 from flowcage.host.tenants.memory_budget import MemoryBudget
@@ -45,13 +46,16 @@ from flowcage.host.tenants.started.forking import Forking
 from flowcage.host.tenants.started.handles import Handles
 from flowcage.host.tenants.started.sleepers import Sleepers
 from flowcage.host.tenants.started.starting import Starting
-from flowcage.host.tenants.statistics import HostStatistics, RunCounts
-from flowcage.host.tenants.tenant import Tally, TenantLimits
+from flowcage.host.tenants.statistics import RunCounts
+from flowcage.host.tenants.tenant import TenantLimits
+from flowcage.host.tenants.working.part import Working
+from flowcage.host.tenants.working.quotas import of_this_host, over_all_workers
+from flowcage.host.tenants.working.worker import Worker, as_worker
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 
 
-class Host(Resuming, Starting, Answers, Forking):
+class Host(Working, Resuming, Starting, Answers, Forking, Figures):
     """Runs workflows for tenants, each run in a caged child of its own, as many at once as the limits allow.
 
     Use it as an async context manager. Leaving the block refuses new runs, cancels those that wait or run
@@ -69,6 +73,8 @@ class Host(Resuming, Starting, Answers, Forking):
         hibernation: when a run that only waits falls asleep in the store; None for never.
         takes_up: whether the host goes on with runs of the store that nobody has: those of hosts that ended,
             and those that are asleep and due or were answered. They have the host's `options`.
+        worker: what the host takes from the queue of its store, to which `submit` adds; True takes from the
+            usual pool. `tenants` and `default` then hold over all workers, and should be the same in each.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type or out of range.
@@ -87,6 +93,7 @@ class Host(Resuming, Starting, Answers, Forking):
         store: Store | None = None,
         hibernation: Hibernation | None = HIBERNATION,
         takes_up: bool = False,
+        worker: Worker | bool = False,
     ) -> None:
         require_members("tenants", tenants, TenantLimits)
         require_callable("launcher", launcher)
@@ -102,7 +109,9 @@ class Host(Resuming, Starting, Answers, Forking):
         ):
             if value is not None:
                 require_type(name, value, kind)
-        self._scheduler = Scheduler(memory or MemoryBudget(), tenants, default, max_runs, max_queued)
+        works = as_worker(worker, store)
+        turns = (tenants, default) if works is None else of_this_host(tenants, default)
+        self._scheduler = Scheduler(memory or MemoryBudget(), *turns, max_runs, max_queued)
         self._options = options or RunOptions()
         self._keep_runs(store)
         self._tenancies = Tenancies(launcher, self._new_reserve)
@@ -112,6 +121,8 @@ class Host(Resuming, Starting, Answers, Forking):
         of_host = (self._scheduler, self._tenancies, self._counts)
         self._lives = Lives(store, *of_host, hibernation, self._sleepers, self._outside, takes_up)
         self._handles = Handles(self._lives, self._scheduler, store, self._sleepers, self._spawn)
+        if works is not None:
+            self._work(works, over_all_workers(tenants, default), self._options)
         self._named = NamedRuns()
         self._scopes = Scopes()
         self._nursery: trio.Nursery | None = None
@@ -231,19 +242,6 @@ class Host(Resuming, Starting, Answers, Forking):
         """That keeps its runs."""
         return self._store
 
-    def statistics(self) -> HostStatistics:
-        """The figures of the whole host since it was made; reads counters only."""
-        of_runs = (self._counts.snapshot(), len(self._tenancies), self._counts.figures)
-        return HostStatistics(self._scheduler.statistics(), *of_runs)
-
-    def tenant_statistics(self, tenant: str) -> Tally:
-        """The figures of one tenant since it was last forgotten, at least a minute after its last run."""
-        return self._scheduler.tenant_statistics(tenant)
-
-    def tenants(self) -> tuple[str, ...]:
-        """The names of the tenants that are remembered: those with runs, or that had one lately."""
-        return self._scheduler.tenants()
-
     async def _admit(self, asked: Submission, began: Callable[[Run], None] = lambda _run: None) -> Outcome:
         return await self._named.carry_out(asked, partial(self._take_turn, asked, began))
 
@@ -274,6 +272,8 @@ class Host(Resuming, Starting, Answers, Forking):
                     nursery.start_soon(self._sleepers.run)
                 nursery.start_soon(self._watch_store)
                 self._nursery = nursery
+                if self._taking is not None:
+                    nursery.start_soon(self._taking.run)
                 try:
                     yield
                 except Exception as error:  # raised outside the nursery, which would wrap it in a group
@@ -291,6 +291,7 @@ class Host(Resuming, Starting, Answers, Forking):
     async def _close(self) -> None:
         self._nursery = None
         self._handles.close()
+        self._stop_working()
         if self._sleepers is not None:
             self._sleepers.close()
         self._scheduler.close()

@@ -10,6 +10,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.kept import KeptRun, begin, take_up
 from flowcage.host.resume.outside import Outside
+from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.asking.answering import answered
 from flowcage.host.run.limits import with_limits
@@ -43,7 +44,11 @@ async def kept_by(
             even_if_cancelled=again,
             handlers=handlers,
         )
-        return kept, kept.options(options)
+        try:
+            return kept, kept.options(options)
+        except NotResumable:
+            await kept.leave()
+            raise
     kept = await begin(
         store,
         asked.run_id or new_run_id(),

@@ -19,6 +19,7 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.process.glances import Glances
 from flowcage.host.process.launch.greeting import initialize_message
 from flowcage.host.resume.kept import KeptRun
+from flowcage.host.resume.looking.watching import until_over
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import GoesOn, NotResumable
 from flowcage.host.resume.reuse.trial import Trial
@@ -132,6 +133,12 @@ class Lives:
             with trio.move_on_after(LOOK_FOR_DEAD_SECONDS):
                 await self._store.news()
 
+    async def over(self, run_id: str) -> Outcome:
+        """What becomes of a run that any worker carries out. Raises as `outcome_of`."""
+        assert self._store is not None
+        await until_over(self._store, run_id)
+        return outcome_of(await self._store.load(run_id))
+
     async def one(self, asked: Submission, began: Began) -> Outcome:
         """Wait for the tenant's turn, and carry out one life.
 
@@ -225,7 +232,7 @@ class Lives:
             return Trial(asked.fork, options, share)
         if kept is None:
             return Run(options, asked.source_name, share, run_id=asked.run_id, answerer=answerer)
-        kept.is_left = self._takes_up
+        kept.is_left = self._takes_up or asked.is_left
         policy, outside = self._hibernation, self._outside
         return kept.run(options, share, answerer=answerer, hibernation=policy, outside=outside)
 

@@ -45,6 +45,7 @@ class Submission(NamedTuple):
         after: what its life before told, where it was this host's.
         fork: the run whose answers it reuses, with its own source and args.
         is_trial: whether nobody is asked, to see what is reused.
+        is_left: whether the end of the host leaves it to whoever takes it up.
     """
 
     tenant: str
@@ -59,6 +60,7 @@ class Submission(NamedTuple):
     after: Asleep | None = None
     fork: Fork | None = None
     is_trial: bool = False
+    is_left: bool = False
 
     def woken(self, asleep: Asleep) -> Submission:
         """The same run, to be gone on with."""

@@ -210,6 +210,10 @@ class Scheduler:
         """The names of the tenants that are remembered."""
         return self._queue.tenants()
 
+    def has_room(self) -> bool:
+        """Whether one more run would begin at once, but for its tenant's limits."""
+        return not self._waiting and self._memory.has_room()
+
     def enter(self, tenant: str) -> Turn:
         """Take a place among those that wait for their turn; `granted` or `leave` must follow.
 

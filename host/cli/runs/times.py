@@ -74,6 +74,28 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
             )
 
 
+class Until(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """An option that is a time to come, in milliseconds since 1970: a date, or how long from now."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Refuse what is neither."""
+        if isinstance(value, int):
+            return value
+        seconds = seconds_of(value)
+        if seconds is not None and seconds <= _MOST_SECONDS:
+            return int((time.time() + seconds) * 1000)
+        try:
+            return int(datetime.fromisoformat(value).timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{value!r} is no time; write how long from now, 2h or 30d, or a date, 2026-11-28T09:30",
+                param,
+                ctx,
+            )
+
+
 def told(milliseconds: int) -> str:
     """A time on this machine's clock; a store may hold any number."""
     try:

@@ -18,6 +18,17 @@ def may_change(summary: Summary) -> bool:
     return summary.state not in ("ended", "diverged") and not summary.is_abandoned
 
 
+async def until_over(store: Store, run_id: str) -> None:
+    """Wait until a run of the queue is over, whichever workers have it meanwhile.
+
+    Raises:
+        UnknownRun: there is none, or none any more.
+    """
+    while (await store.get(run_id)).state not in ("ended", "diverged"):
+        with trio.move_on_after(_LOOK_SECONDS):
+            await store.news()
+
+
 async def changes(store: Store, run_id: str) -> AsyncGenerator[Summary]:
     """How a run stands: at first, and whenever it may have changed, as long as its host lives.
 

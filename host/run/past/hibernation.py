@@ -44,6 +44,8 @@ class Hibernation(NamedTuple):
 
 
 DEFAULT = Hibernation()
+# Of a host that is being drained: what another one brings back is not charged to this one.
+AT_ONCE = Hibernation(0.0, 1.0, 0.0, None)
 # Between two looks at a run that cannot fall asleep, however short `idle_seconds` is.
 _SHORTEST_PAUSE_SECONDS = 0.1
 
@@ -101,6 +103,13 @@ class Idleness:
         if self._policy is not None and not self._is_looking:
             self._is_looking = True
             self._run.alarm(trio.current_time() + _pause(self._policy), self._look)
+
+    def hasten(self) -> None:
+        """Have the run fall asleep as soon as it only waits, if it ever may."""
+        if self._policy is not None:
+            self._policy = AT_ONCE
+            if self._is_looking:
+                self._run.alarm(trio.current_time(), self._look)
 
     def _look(self) -> None:
         policy = self._policy

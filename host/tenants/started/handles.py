@@ -22,6 +22,7 @@ from flowcage.host.outcome.errors import FlowcageError, HostClosing, Overloaded,
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, to_its_end
+from flowcage.host.resume.looking import cancelling
 from flowcage.host.resume.refusals import GoesOn, NotResumable, StartedBefore
 from flowcage.host.resume.sleep.asleep import Asleep, end_sleeper
 from flowcage.host.resume.sleep.outcomes import outcome_of
@@ -111,6 +112,15 @@ class Handles:
         self._drive(handle, lambda began: self._lives.first(handle.asked, began, turn, kept))
         return handle
 
+    def follow(self, asked: Submission) -> RunHandle:
+        """The handle of a run that is in the queue of the store, whichever host takes it."""
+        if (there := self.get(asked.run_id)) is not None:
+            return there
+        handle = self._new(asked._replace(source="", args=None, resumes=True))
+        self._drive(handle, lambda _began: self._lives.over(handle.run_id))
+        handle.state = "elsewhere"
+        return handle
+
     def take_up(self, run_id: str, options: RunOptions) -> None:
         """Go on with a run of the store that nobody has; `Sleepers` is told where that cannot be."""
         self._spawn(trio.CancelScope(), partial(self._adopt, run_id, options))
@@ -120,7 +130,7 @@ class Handles:
         handle.is_cancelled = True
         if handle.state == "elsewhere":
             assert self._store is not None
-            await self._store.cancel(handle.run_id)
+            await cancelling.cancel(self._store, handle.run_id)
         elif handle.scope is not None:
             handle.scope.cancel()
             await handle.wait()

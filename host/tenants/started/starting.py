@@ -11,7 +11,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.options import Handlers, RunOptions
-from flowcage.host.tenants.named_runs import DEFAULT_TENANT, submission
+from flowcage.host.tenants.named_runs import DEFAULT_TENANT, Submission, submission
 from flowcage.host.tenants.started.handle import RunHandle
 from flowcage.host.tenants.started.handles import Handles
 from flowcage.protocol.limits import Limits
@@ -36,6 +36,9 @@ class Starting(ABC):
         metadata: Mapping[str, Json] | None = None,
     ) -> RunOptions: ...
 
+    @abstractmethod
+    async def _start_in_queue(self, asked: Submission, key: str | None) -> RunHandle | None: ...
+
     async def start(
         self,
         source: str,
@@ -52,7 +55,8 @@ class Starting(ABC):
     ) -> RunHandle:
         """Start a run, and return as soon as the host's store keeps it; it goes on in a task of the host's.
 
-        The arguments are those of `run`, but for one:
+        In a host with a worker the run goes into the queue, and whichever worker takes it answers it. The
+        arguments are those of `run`, but for one:
 
         Args:
             key: of the caller's choice, up to 500 characters; needs a store. A second start of the tenant
@@ -66,14 +70,13 @@ class Starting(ABC):
         chosen = self.options(handlers, limits, options, metadata)
         asked = submission(tenant, source, source_name, args, chosen, run_id)
         if key is not None:
-            require_type("key", key, str)
+            require_key(key)
             if self._store is None:
                 raise ValueError("key needs a store that remembers it; give the host one, Host(store=…)")
-            if not 0 < len(key) <= _LONGEST_KEY:
-                raise ValueError(f"key must have 1 to {_LONGEST_KEY} characters, not {len(key)}")
         if self._nursery is None:
             raise HostClosing
-        return await self._handles.start(asked, key)
+        queued = await self._start_in_queue(asked, key)
+        return await self._handles.start(asked, key) if queued is None else queued
 
     async def start_resume(
         self,
@@ -99,3 +102,11 @@ class Starting(ABC):
             raise HostClosing
         asked = asked._replace(resumes=True, even_if_cancelled=even_if_cancelled)
         return await self._handles.start(asked, None)
+
+
+def require_key(key: object) -> None:
+    """Check the key of a start. Raises TypeError, ValueError."""
+    require_type("key", key, str)
+    assert isinstance(key, str)
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise ValueError(f"key must have 1 to {_LONGEST_KEY} characters, not {len(key)}")

@@ -1,0 +1,1 @@
+"""Commands that put runs into a queue, and take them from there."""

@@ -1,0 +1,140 @@
+"""``flowcage worker``."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.console import Command, FilePath, Seconds, fail
+from flowcage.host.cli.input_files import InputError, InputFiles
+from flowcage.host.cli.operating import logs, metrics
+from flowcage.host.cli.runs import access
+from flowcage.host.cli.setup.options import choosing
+from flowcage.host.durable.address import StorePlace
+from flowcage.protocol.messages import ISOLATIONS
+
+if TYPE_CHECKING:
+    from flowcage.host.durable.store import Store
+    from flowcage.host.run.options import RunOptions
+    from flowcage.host.tenants.host import Host
+    from flowcage.host.tenants.working.worker import Worker
+
+
+@click.command(cls=Command, epilog="Exit status: 0 drained after a signal, 2 usage, 125 flowcage's fault.")
+@access.STORE
+@click.option("--pool", "pools", multiple=True, help="Take runs of this pool; may be repeated.  "
+              "[default: the usual one]")  # fmt: skip
+@click.option("--slots", type=click.IntRange(1), help="Runs at once.  [default: eight for each CPU]")
+@click.option("--name", help="What flowcage cluster calls it.  [default: of this machine and process]")
+@choosing
+@click.option("--agent-timeout", type=Seconds(), help="Time for one attempt of an agent.  [default: 10m]")
+@click.option("--agent-idle-timeout", type=Seconds(), help="Time without a sign of life, after which an "
+              "attempt is over.  [default: none]")  # fmt: skip
+@click.option("--root", type=FilePath(file_okay=False, exists=True), help="Folder that workflow() may start "
+              "files from.  [default: none]")  # fmt: skip
+@click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),
+              help="The cage of all runs.  [default: strict on Linux]")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=30.0, show_default="30s", help="Time for what is at work "
+              "when it is told to end; then it is handed over.")  # fmt: skip
+@click.option("--replays", "marks", metavar="MARK", multiple=True, help="Go on with runs of workers with "
+              "this mark, too, as flowcage cluster shows it.")  # fmt: skip
+@metrics.option
+@logs.option
+def worker(store: StorePlace | None, **given: Any) -> None:
+    """Take runs from the queue of the store and carry them out, until it is told to end.
+
+    SIGTERM or Ctrl-C drains it: it takes nothing more, runs that only wait fall asleep, the others have the
+    time of --grace and are handed over to other workers then. A second signal hands over at once.
+    """
+    tell = logs.teller(given["log_format"], "worker")
+    try:
+        options, works = _options(given), _worker(given)
+    except (InputError, ValueError) as error:
+        fail(exits.USAGE, str(error))
+
+    async def work(opened: Store) -> None:
+        from flowcage.host.tenants.host import Host
+
+        async with Host(store=opened, worker=works, options=options, max_runs=works.most) as host:
+            with _metrics(given["metrics_addr"], host, tell):
+                tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
+                await _until_told(host, given["grace"], tell)
+
+    access.write(store, work, makes=True)
+
+
+async def _until_told(host: Host, grace: float, tell: Callable[[str], None]) -> None:
+    """Wait for a signal and drain; a second one hands over what is left."""
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            name = signal.Signals(number).name
+            break
+        tell(f"{name}: nothing more is taken; what is at work has {grace:g} s, a second signal hands it over")
+        async with trio.open_nursery() as nursery:
+
+            async def hurry() -> None:
+                async for _ in signals:
+                    await host.drain(0)
+
+            nursery.start_soon(hurry)
+            await host.drain(grace)
+            nursery.cancel_scope.cancel()
+    tell("nothing is left")
+
+
+def _metrics(address: str | None, host: Host, tell: Callable[[str], None]) -> Any:
+    if address is None:
+        return nullcontext()
+
+    def collector() -> Any:
+        from flowcage.host.metrics.extras import prometheus_collector
+
+        return prometheus_collector(host)
+
+    return metrics.shown(address, collector, tell)
+
+
+def _named(works: Worker) -> str:
+    return ", ".join("the usual pool" if each == "" else f"pool {each}" for each in works.pools)
+
+
+def _worker(given: dict[str, Any]) -> Worker:
+    from flowcage.host.tenants.working.worker import Worker
+
+    return Worker(given["pools"] or ("",), given["slots"], given["name"], given["marks"])
+
+
+def _options(given: dict[str, Any]) -> RunOptions:
+    """Who answers, and the cage; limits come with each run. Raises `InputError`."""
+    from flowcage.host.cli.setup.agents import agent_of, identity_of
+    from flowcage.host.cli.setup.choice import choose
+    from flowcage.host.run.options import RunOptions
+    from flowcage.host.workflows.child_workflows import ChildWorkflows
+
+    folder, root = Path.cwd(), given["root"]
+    if choose(folder, given) is not None:
+        raise InputError(
+            "nobody is chosen to answer agent(), and whoever can submit a run would choose what is asked: "
+            "give --agent NAME, or agent = in the user's flowcage.toml; flowcage doctor lists the agents"
+        )
+    return RunOptions(
+        agent=agent_of(InputFiles({}), folder, given),
+        agent_identity=identity_of(given),
+        workflow=_no_child_workflows if root is None else ChildWorkflows(root, root),
+        isolation=given["isolation"],
+        findings=False,
+    )
+
+
+async def _no_child_workflows(_caller: Any, _request: Any) -> Any:
+    from flowcage.host.outcome.errors import RequestRejected
+
+    raise RequestRejected("the worker starts no child workflows: it was started without --root")

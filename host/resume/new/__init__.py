@@ -1,0 +1,1 @@
+"""New runs of a store: begun here, or queued for any worker."""

@@ -1,0 +1,1 @@
+"""A host that takes runs from the queue of its store."""

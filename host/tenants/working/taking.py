@@ -1,0 +1,183 @@
+"""Takes runs from the queue of a store as long as there are free slots, and looks for workers that are gone.
+
+What waits, waits in the store, where every worker sees it: no more is taken than can begin. A worker looks
+when there is news, when a slot becomes free, when the next run is due by the store's clock, and from time to
+time, since neither a quota that is free again nor the death of a worker is news.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import trio
+
+from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.queue.records import Taken, TurnLimits, Wanted, WorkerInfo
+from flowcage.host.durable.store import Store
+from flowcage.host.resume.giving_back import give_back, to_its_end
+from flowcage.host.resume.made_by import mark
+from flowcage.host.tenants.working.worker import Worker
+from flowcage.host.terminal.log import logger
+from flowcage.protocol.version import PACKAGE_VERSION
+
+_LOG = logger("worker")
+# Without news: of what a quota holds back, and of all else.
+HELD_BACK_SECONDS, POLL_SECONDS = 1.0, 3.0
+# Between two looks, however much news there is: each end of a run is some for all workers.
+_PAUSE_SECONDS = 0.01
+# All workers together look for dead ones some times a second, however many they are.
+_REAP_SECONDS, _WORKERS_PER_LOOK = 0.8, 3
+# Before a store that takes nothing is asked again.
+_TROUBLE_SECONDS = 1.0
+
+
+class Taking:
+    """Of one worker.
+
+    Args:
+        store: of the queue.
+        worker: what it takes.
+        limits: of a tenant over all workers; called in the committing thread.
+        has_room: whether one more run may begin on this machine.
+        begin: begins to carry out a run that was taken; `left` must follow.
+
+    Attributes:
+        at_work: how many that are.
+        is_draining: whether nothing more is taken.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        limits: Callable[[str], TurnLimits],
+        has_room: Callable[[], bool],
+        begin: Callable[[Taken], None],
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._limits = limits
+        self._has_room = has_room
+        self._begin = begin
+        self._changed = trio.Event()
+        self._idle = trio.Event()
+        self._resting_until = 0.0
+        self.at_work = 0
+        self.is_draining = False
+
+    async def run(self) -> None:
+        """Take until cancelled, or told to stop."""
+        self._tell_what_it_is()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen)
+            nursery.start_soon(self._look_for_dead)
+            while not self.is_draining:
+                self._changed = trio.Event()
+                pause = await self._look()
+                with trio.move_on_after(pause):
+                    await self._changed.wait()
+                await trio.sleep(_PAUSE_SECONDS)
+            nursery.cancel_scope.cancel()
+
+    def left(self) -> None:
+        """A run that was taken is over, asleep, or somebody else's."""
+        self.at_work -= 1
+        self._changed.set()
+        if not self.at_work:
+            self._idle.set()
+
+    def rest(self, seconds: float) -> None:
+        """Take nothing for a while, as no child can be started here."""
+        self._resting_until = trio.current_time() + seconds
+
+    def drain(self) -> None:
+        """Take nothing more."""
+        if not self.is_draining:
+            self.is_draining = True
+            self._tell_what_it_is()
+        self._changed.set()
+
+    def close(self) -> None:
+        """The host is being closed."""
+        self.is_draining = True
+        self._changed.set()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is left of what was taken."""
+        while self.at_work:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    async def _look(self) -> float:
+        """Take what there is a slot for. How long to wait for news then."""
+        try:
+            free = self._worker.most - self.at_work
+            if free <= 0 or not self._may_take():
+                return POLL_SECONDS
+            wanted = Wanted(free, self._worker.pools, (mark(), *self._worker.marks), self._limits)
+            if not await self._store.has_work(wanted):
+                return await self._until_due()
+            taken = await self._take(wanted)
+        except (StoreError, StoreFailed) as error:
+            _LOG.warning("nothing can be taken from the queue: %s", error)
+            return _TROUBLE_SECONDS
+        return 0.0 if len(taken) == free else min(HELD_BACK_SECONDS, await self._until_due())
+
+    def _may_take(self) -> bool:
+        return self._has_room() and trio.current_time() >= self._resting_until
+
+    async def _take(self, wanted: Wanted) -> list[Taken]:
+        """Take runs and begin with them; those that come when the host is being closed are given back."""
+
+        async def take() -> list[Taken]:
+            taken = await self._store.take(wanted)
+            for each in taken:
+                if self.is_draining:
+                    await give_back(self._store, each.run_id, each.epoch, None)
+                else:
+                    self.at_work += 1
+                    self._begin(each)
+            return taken
+
+        return await to_its_end(take)
+
+    async def _until_due(self) -> float:
+        due = await self._store.next_in_queue()
+        if due is None:
+            return POLL_SECONDS
+        left = (due - self._store.now()) / 1000
+        return min(POLL_SECONDS, left) if left > 0 else HELD_BACK_SECONDS
+
+    async def _listen(self) -> None:
+        while True:
+            await self._store.news()
+            self._changed.set()
+
+    async def _look_for_dead(self) -> None:
+        """Have the runs of dead workers back in the queue, which is news for all."""
+        pause = _REAP_SECONDS
+        while True:
+            await trio.sleep(pause * random.uniform(0.9, 1.1))
+            try:
+                found = await self._store.reap()
+                living = sum(each.is_alive for each in await self._store.workers())
+            except (StoreError, StoreFailed):  # the next look at the queue says so
+                continue
+            if found:
+                _LOG.info("runs of hosts that are gone: %s", ", ".join(found[:10]))
+                self._changed.set()
+            pause = _REAP_SECONDS * max(1.0, living / _WORKERS_PER_LOOK)
+
+    def _tell_what_it_is(self) -> None:
+        own, worker = mark(), self._worker
+        info = WorkerInfo(
+            worker.called,
+            tuple(worker.pools),
+            worker.most,
+            own,
+            PACKAGE_VERSION,
+            (own, *worker.marks),
+            self.is_draining,
+        )
+        self._store.describe(info)

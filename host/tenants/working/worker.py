@@ -1,0 +1,86 @@
+"""What a worker takes from the queue of a store, and how it is called there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flowcage.host.durable.store import Store
+from flowcage.host.resume.new.queued import require_pool
+from flowcage.host.run.arguments import require_type
+
+# Runs mostly wait for agents; those that compute have turns by the kernel.
+SLOTS_PER_CPU = 8
+
+
+def _machine() -> str:
+    return f"{socket.gethostname()[:60]}-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A host's part in a cluster: what it takes from the queue of its store.
+
+    Attributes:
+        pools: it takes runs of these; "" is the usual one.
+        slots: runs at once that it has taken; further ones wait in the store. None: eight for each CPU.
+        name: for people; None: of this machine and process.
+        marks: what it can replay beside what it makes itself, as `flowcage cluster` shows it of other
+            workers: runs that such a worker has begun.
+
+    Raises:
+        TypeError, ValueError: one of them is impossible.
+    """
+
+    pools: Sequence[str] = ("",)
+    slots: int | None = None
+    name: str | None = None
+    marks: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for what in ("pools", "marks"):
+            object.__setattr__(self, what, _texts(what, getattr(self, what)))
+        if not self.pools:
+            raise ValueError('pools must have one name at least; "" is that of the usual pool')
+        if self.slots is not None and (type(self.slots) is not int or self.slots < 1):
+            raise ValueError(f"slots must be a whole number above 0, not {self.slots!r}")
+        if self.name is not None:
+            require_type("name", self.name, str)
+            require_pool("name", self.name)
+
+    @property
+    def most(self) -> int:
+        """Runs at once."""
+        return self.slots or SLOTS_PER_CPU * (os.cpu_count() or 1)
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return self.name or _machine()
+
+
+def as_worker(given: Worker | bool, store: Store | None) -> Worker | None:
+    """What a host was told to be.
+
+    Raises:
+        TypeError, ValueError: it is none, or there is no store.
+    """
+    if given is False:
+        return None
+    worker = Worker() if given is True else given
+    require_type("worker", worker, Worker)
+    if store is None:
+        raise ValueError("worker needs a store that has the queue; give the host one, Host(store=…)")
+    return worker
+
+
+def _texts(what: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{what} must be texts, such as ('', 'gpu'), not {given!r:.200}")
+    found = tuple(dict.fromkeys(given))
+    for each in found:
+        require_type(f"each of {what}", each, str)
+        require_pool(f"each of {what}", each)
+    return found
