@@ -14,8 +14,12 @@ _LOOK_SECONDS = 2.0
 
 
 def may_change(summary: Summary) -> bool:
-    """Whether a host may do something with a run: it has it, or may wake it or take it from a queue."""
-    return summary.state not in ("ended", "diverged") and not summary.is_abandoned
+    """Whether a host may do something with a run: it has it, or may wake it or take it from a queue.
+
+    What a dead worker had is back in its queue soon.
+    """
+    is_left = summary.is_abandoned and summary.pool is None
+    return summary.state not in ("ended", "diverged") and not is_left
 
 
 async def until_over(store: Store, run_id: str) -> None:
@@ -32,7 +36,7 @@ async def until_over(store: Store, run_id: str) -> None:
 async def changes(store: Store, run_id: str) -> AsyncGenerator[Summary]:
     """How a run stands: at first, and whenever it may have changed, as long as its host lives.
 
-    The last is that of a run that is over, or that no living host has.
+    The last is that of a run that is over, or that no living host has and no worker takes.
 
     Raises:
         UnknownRun: there is none, or none any more.
