@@ -29,9 +29,7 @@ def test_the_pages_show_their_requests_as_metrics(tmp_path: Path) -> None:
         samples = scraped(found[1])
         deadline = time.monotonic() + DEADLINE
         while value(samples, "flowcage_ui_requests_open") and time.monotonic() < deadline:
-            samples = scraped(
-                found[1]
-            )  # counted when its answer was sent: a client may be faster
+            samples = scraped(found[1])  # counted when its answer was sent: a client may be faster
     answered = {
         dict(labels)["status"]: count for (name, labels), count in samples.items() if "ui_requests_t" in name
     }
