@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import trio
 
 from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.queue.records import Wanted, WorkerInfo
+from flowcage.host.durable.records import StoreOptions
 from flowcage.host.durable.sql import schema as tables
 from flowcage.host.durable.sql.queue import holding, lanes, reap
 
-from .places import PostgresPlace, host, new
+from .places import DEADLINE_S, PostgresPlace, host, new
 
 
 @pytest.fixture
@@ -103,3 +105,41 @@ def most_read(plan: dict[str, Any]) -> int:
     """The most rows that one part of a plan has read, with those that it has left out."""
     read: int = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
     return max([read, *(most_read(part) for part in plan.get("Plans", []))])
+
+
+def test_the_runs_of_a_commit_are_locked_in_one_order(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    """Or two hosts that answer or cancel several runs at once would wait for each other."""
+    schema = place.address.partition("|")[2]
+    at_commit, go_on = threading.Event(), threading.Event()
+
+    def fault(point: str) -> None:
+        if point == "before-commit" and armed and not go_on.is_set():
+            at_commit.set()
+            go_on.wait(DEADLINE_S)
+
+    async def main() -> None:
+        async with host(place, StoreOptions(fault=fault)) as store:
+            for run_id in ("a", "b"):
+                await store.create(new(run_id), queued=True)
+            armed.append(True)
+            tickets = [store.create(new("c"))]
+            await trio.to_thread.run_sync(at_commit.wait)
+            administrator.execute("BEGIN")
+            administrator.execute(f"SELECT 1 FROM {schema}.runs WHERE run_id = 'a' FOR UPDATE")
+            cancels = [store.cancel("b"), store.cancel("a")]
+            go_on.set()
+            await tickets[0]
+            pid = store.committer._db.connection.info.backend_pid  # type: ignore[union-attr]
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            with trio.fail_after(DEADLINE_S):
+                while not administrator.execute(waits, (pid,)).fetchall():
+                    await trio.sleep(0.01)
+                    administrator.execute("SELECT pg_stat_clear_snapshot()")
+            administrator.execute(f"SELECT 1 FROM {schema}.runs WHERE run_id = 'b' FOR UPDATE NOWAIT")
+            administrator.execute("ROLLBACK")
+            assert [await each for each in cancels] == [True, True]
+
+    armed: list[bool] = []
+    trio.run(main)

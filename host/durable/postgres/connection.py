@@ -87,6 +87,10 @@ class PostgresDatabase:
     def hold_blobs(self) -> None:
         self.connection.execute("LOCK TABLE blob_uses IN SHARE ROW EXCLUSIVE MODE")
 
+    def hold_runs(self, run_ids: Sequence[str]) -> None:
+        held = "SELECT 1 FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR UPDATE"
+        self.connection.execute(held, [list(run_ids)])
+
     def lock_queue(self) -> None:
         key = "hashtextextended(current_schema() || '.queue', 0)"  # a database may have several stores
         self.connection.execute(f"SELECT pg_advisory_xact_lock({key})")

@@ -259,6 +259,7 @@ class Committer:
 
     def _do(self, scope: Scope, batch: list[Write[Any]]) -> None:
         """Do all writes of a batch; those of one type that follow each other at once."""
+        Write.hold_all(scope, batch)
         start = 0
         while start < len(batch):
             kind, end = type(batch[start]), start

@@ -48,6 +48,9 @@ class Database(Protocol):
     def hold_blobs(self) -> None:
         """Until the end of the transaction, no other one comes to use a blob."""
 
+    def hold_runs(self, run_ids: Sequence[str]) -> None:
+        """Lock these rows in the order of their ids, so that no two transactions wait for each other."""
+
     def lock_queue(self) -> None:
         """Until the end of the transaction, no other one gives turns; see `Write.comes_last`."""
 

@@ -31,6 +31,7 @@ class Claim(Write[int | None]):
 
     def __init__(self, run_id: str, reopen: bool) -> None:
         super().__init__()
+        self.run_id = run_id
         self._run_id, self._reopen = run_id, reopen
 
     def run(self, scope: Scope) -> int | None:
@@ -89,6 +90,7 @@ class EndUnowned(Write[bool]):
 
     def __init__(self, run_id: str, verdict: str, ending: bytes) -> None:
         super().__init__()
+        self.run_id = run_id
         self._run_id, self._verdict, self._ending = run_id, verdict, ending
         self._packed: Packed | None = None
         self.size = len(ending)
@@ -140,6 +142,7 @@ class GiveAnswer(Write[bool]):
 
     def __init__(self, run_id: str, request: str, answer: bytes) -> None:
         super().__init__()
+        self.run_id = run_id
         self._run_id, self._request, self._answer = run_id, request, answer
         self._packed: Packed | None = None
         self.size = len(answer)
@@ -187,6 +190,7 @@ class AskToCancel(Write[bool]):
 
     def __init__(self, run_id: str, reason: str) -> None:
         super().__init__()
+        self.run_id = run_id
         self._run_id, self._reason = run_id, reason
 
     def run(self, scope: Scope) -> bool:

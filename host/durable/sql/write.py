@@ -27,18 +27,20 @@ class Write(Ticket[T]):
     Attributes:
         size: bytes that it holds in memory.
         about: run and epoch that it is written with, if there is one.
+        run_id: whose row it locks, besides that of `about`; None for none.
         comes_last: in its transaction. So it is with what takes the lock of the queue: whoever has it waits
             for no lock of a run's, and two hosts never wait for each other.
     """
 
     comes_last: ClassVar[bool] = False
 
-    __slots__ = ("about", "error", "size", "value")
+    __slots__ = ("about", "error", "run_id", "size", "value")
 
     def __init__(self) -> None:
         super().__init__()
         self.size = 0
         self.about: tuple[str, int] | None = None
+        self.run_id: str | None = None
         self.value: Any = None
         self.error: Exception | None = None
 
@@ -48,6 +50,13 @@ class Write(Ticket[T]):
     def run(self, scope: Scope) -> T:
         """Do it; raises `StoreError` or `RunError` where it is refused."""
         raise NotImplementedError
+
+    @staticmethod
+    def hold_all(scope: Scope, writes: Sequence[Write[Any]]) -> None:
+        """Lock the runs of all writes of a transaction, where they are several."""
+        found = {write.run_id if write.about is None else write.about[0] for write in writes} - {None}
+        if len(found) > 1:
+            scope.db.hold_runs(sorted(filter(None, found)))
 
     @classmethod
     def run_all(cls, scope: Scope, writes: Sequence[Any]) -> None:

@@ -54,6 +54,9 @@ class SqliteDatabase:
     def hold_blobs(self) -> None:
         pass
 
+    def hold_runs(self, run_ids: Sequence[str]) -> None:
+        pass
+
     def lock_queue(self) -> None:
         pass
 
