@@ -155,6 +155,7 @@ class Summary(NamedTuple):
         takeovers: from dead owners, without a new entry in between.
         progress: how many entries there were at the last takeover.
         held: why it waits in the queue; "" for no other reason than its turn.
+        tries: how often it was put back because of how a life had ended.
     """
 
     run_id: str
@@ -183,6 +184,7 @@ class Summary(NamedTuple):
     takeovers: int = 0
     progress: int = 0
     held: str = ""
+    tries: int = 0
     is_abandoned: bool = False
 
 

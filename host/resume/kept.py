@@ -23,6 +23,7 @@ from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
 from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made, not_kept
 from flowcage.host.resume.keeper import Keeper
+from flowcage.host.resume.new.again import goes_again, left
 from flowcage.host.resume.new.made import made_run
 from flowcage.host.resume.new.queued import with_settings
 from flowcage.host.resume.outside import Outside
@@ -178,13 +179,13 @@ class KeptRun:
         told: Any = None if error is None else explain(error)
         usage = None if report is None else report.usage.to_json()
         ending = Ending(verdict.value, error=told, usage=usage, **result)
-        (keeper := self._keeper).flush()
-        if verdict is Verdict.HOST_SHUTDOWN and self.is_left:
-            ticket = self._store.release(keeper.run_id, keeper.epoch)
-        elif isinstance(error, ReplayDiverged):
-            ticket = self._store.diverge(keeper.run_id, keeper.epoch, ending)
+        self._keeper.flush()
+        run = (self.run_id, self._keeper.epoch)
+        if self.is_left and (verdict is Verdict.HOST_SHUTDOWN or goes_again(self.record, verdict)):
+            ticket = left(self._store, *run, self.record, verdict, error)
         else:
-            ticket = self._store.end(keeper.run_id, keeper.epoch, ending)
+            settle = self._store.diverge if isinstance(error, ReplayDiverged) else self._store.end
+            ticket = settle(*run, ending)
         return await last_word(self._store, ticket, verdict)
 
 
@@ -230,12 +231,7 @@ async def begin(
         StoreFailed: the store takes nothing.
     """
     new, begun = made_run(
-        store,
-        run_id,
-        source,
-        source_name,
-        args,
-        options,
+        *(store, run_id, source, source_name, args, options),
         handlers=answered(options, answerer, is_kept=True),
         tenant=tenant,
         start_key=start_key,

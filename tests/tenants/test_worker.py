@@ -10,8 +10,10 @@ import trio
 import trio.testing
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions, SqliteStore, Worker
+from flowcage.agents import AgentsUnavailable
 from flowcage.errors import RunCancelled, WorkflowFailed
 from flowcage.host.durable.records import Filter, Summary
+from flowcage.host.process.launch.spawn import Spawn
 
 from ..resume.sleepers import AT_ONCE, DAY, DEADLINE_S, RESULT, SLEEPY, Agents, Clock, opened, tick, until
 
@@ -321,5 +323,75 @@ def test_what_is_no_place_in_the_queue_is_refused(tmp_path: Path) -> None:
                 with pytest.raises((TypeError, ValueError), match=why):
                     await asks.submit(ASKS, **given)
             assert await store.runs() == []
+
+    trio.run(main)
+
+
+class Unavailable:
+    """An agent whose account is used up, for so many calls."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.asked: list[str] = []
+
+    async def __call__(self, call: AgentCall) -> AgentAnswer:
+        self.asked.append(call.prompt)
+        await trio.lowlevel.checkpoint()
+        if call.prompt == "two" and self.left:
+            self.left -= 1
+            raise AgentsUnavailable("no credit")
+        return AgentAnswer(f"<{call.prompt}>")
+
+
+def test_a_run_is_tried_again_as_often_as_it_was_submitted_with(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock, agent = Clock(), Unavailable(3)
+        async with opened(tmp_path, clock) as store, worker(store, agent) as works:
+            run_id = await works.submit(TWO_CALLS, retries=2)
+            for number in (1, 2):
+                summary = await put_back(store, run_id, number)
+                assert f"no credit; try {number + 1} of 3 follows" in summary.held
+                assert summary.wake_at is not None
+                await tick(clock, store, summary.wake_at - clock.now)
+            summary = await ended(store, run_id)
+            assert (summary.verdict, summary.tries) == ("agents_unavailable", 2)
+        assert agent.asked == ["one", "two", "two", "two"]  # the first answer is kept
+
+    trio.run(main)
+
+
+def test_a_run_without_retries_ends_as_it_did(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, Clock()) as store, worker(store, Unavailable(1)) as works:
+            summary = await ended(store, await works.submit(TWO_CALLS))
+            assert (summary.verdict, summary.tries) == ("agents_unavailable", 0)
+            again = await works.submit("throw new Error('x')", retries=2)
+            assert (await ended(store, again)).verdict == "failed"  # its own doing
+
+    trio.run(main)
+
+
+async def put_back(store: SqliteStore, run_id: str, tries: int) -> Summary:
+    with trio.fail_after(DEADLINE_S):
+        while (summary := await store.get(run_id)).tries < tries:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+    return summary
+
+
+def test_a_worker_that_can_start_no_child_leaves_its_runs_to_others(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = Clock()
+        async with opened(tmp_path, clock) as one, opened(tmp_path, clock) as two:
+            broken = {"launcher": lambda: Spawn(("/nowhere/child",))}
+            async with worker(one, Agents(), **broken) as works:
+                run_id = await works.submit(ASKS)
+                summary = await put_back(one, run_id, 1)
+                assert "not_started" in summary.held
+                left = await works.submit(ASKS)
+                async with worker(two, Agents()):
+                    await tick(clock, two, DAY)
+                    assert await result(two, run_id) == "<one>"
+                    assert await result(two, left) == "<one>"
+                    assert (await two.get(left)).tries == 0  # the broken one takes nothing for a while
 
     trio.run(main)

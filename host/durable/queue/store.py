@@ -43,6 +43,9 @@ class Queue(Protocol):
             Fenced.
         """
 
+    def try_again(self, run_id: str, epoch: int, why: str, not_before: int) -> Ticket[None]:
+        """`put_back` of a run that has ended in a way that may be another the next time: it is counted."""
+
     def reap(self) -> Ticket[list[str]]:
         """Put runs of dead owners back into the queue, or into quarantine. Their ids.
 

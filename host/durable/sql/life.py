@@ -15,10 +15,11 @@ from flowcage.host.outcome.verdict import RESUMABLE
 
 
 class Wait(NamedTuple):
-    """Why a queued run waits, and until when."""
+    """Why a queued run waits, and until when; `tries` is what its last life counts as one of."""
 
     why: str = ""
     not_before: int | None = None
+    tries: int = 0
 
 
 NO_WAIT = Wait()
@@ -229,10 +230,10 @@ def leave(
     """Leave a run without an owner. What has no entries can be begun by anybody."""
     scope.db.execute(
         """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
-        made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
+        tries = tries + ?, made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
         updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
         (
-            *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why)),
+            *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why), wait.tries),
             *(scope.now, ending.size, run_id),
         ),
     )

@@ -22,7 +22,7 @@ Unpack = Callable[[bytes], bytes]
 
 SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch,
 entries, bytes, wake_at, sleeps, cancel_at, cancel_reason, created_at, updated_at, written_at, expires_at,
-delete_after, pool, priority, made_by, takeovers, progress, held"""
+delete_after, pool, priority, made_by, takeovers, progress, held, tries"""
 
 _COLUMNS = SUMMARY.replace("\n", " ").split(", ")
 _TEXTS = (
@@ -51,7 +51,9 @@ def summary_of(row: Row) -> Summary:
     _require_types(row)
     (run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch) = row[:10]
     (entries, size, wake_at, sleeps, cancel_at, reason, created_at, updated_at) = row[10:18]
-    (written_at, expires_at, delete_after, pool, priority, made_by, takeovers, progress, held) = row[18:]
+    (written_at, expires_at, delete_after, pool, priority, made_by, takeovers, progress, held, tries) = row[
+        18:
+    ]
     try:
         return Summary(
             *(run_id, unescaped(tenant), state, verdict, unescaped(source_name)),
@@ -61,6 +63,7 @@ def summary_of(row: Row) -> Summary:
             *(created_at, updated_at, written_at, expires_at, delete_after),
             *(None if pool is None else unescaped(pool), priority, unescaped(made_by)),
             *(takeovers, progress, unescaped(held)),
+            tries=tries,
         )
     except ValueError as error:  # of `unescaped`
         raise DamagedEntry(run_id, None, f"a text of it cannot be read: {error}") from None

@@ -80,6 +80,7 @@ ALTER TABLE runs ADD COLUMN made_by {id} NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN takeovers BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN progress BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN held TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;
 DROP INDEX runs_queued;
 DROP INDEX runs_asleep;
 CREATE INDEX runs_queued ON runs(created_at) WHERE state = 'queued' AND pool IS NULL;
@@ -129,6 +130,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
         ),
         *("wake_at", "sleeps", "cancel_at", "cancel_reason", "created_at", "updated_at", "written_at"),
         *("expires_at", "delete_after", "pool", "priority", "made_by", "takeovers", "progress", "held"),
+        "tries",
     ),
 }
 

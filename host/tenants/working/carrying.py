@@ -18,7 +18,7 @@ from flowcage.host.durable.queue.records import Taken
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError, RunError
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.outcome.verdict import HOST_SHUTDOWN
+from flowcage.host.outcome.verdict import HOST_SHUTDOWN, Verdict
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, give_back
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.resume.sleep.asleep import Asleep
@@ -47,6 +47,7 @@ class Carrying:
         options: of the host.
         spawn: starts a task of the host's in a scope, which is cancelled when the host closes.
         left: is called when nothing of a run is left here.
+        fails: is called where no child could be started: it may be this machine's fault.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Carrying:
         options: RunOptions,
         spawn: Callable[[trio.CancelScope, Callable[[], Awaitable[None]]], None],
         left: Callable[[], None],
+        fails: Callable[[], None],
     ) -> None:
         self._store = store
         self._lives = lives
         self._options = options
         self._spawn = spawn
         self._left = left
+        self._fails = fails
         self._carried: set[_Carried] = set()
         self._is_resting = False
 
@@ -89,8 +92,10 @@ class Carrying:
                 await self._to_the_end(carried)
         except (Fenced, StoreFailed) as error:
             _LOG.warning("run %s is not this worker's any more: %s", run_id, error)
-        except RunError:  # its end is written
-            pass
+        except RunError as error:  # its end is written
+            if error.verdict is Verdict.NOT_STARTED:
+                _LOG.warning("run %s could not be started here: %s", run_id, error)
+                self._fails()
         except (NotResumable, StoreError) as error:
             await self._refuse(carried, str(error))
         except FlowcageError:  # the host closes

@@ -53,7 +53,9 @@ class Working(ABC):
     def _work(self, worker: Worker, limits: Callable[[str], TurnLimits], options: RunOptions) -> None:
         """Be a worker, once the host's block is entered."""
         assert self._store is not None
-        carrying = Carrying(self._store, self._lives, options, self._spawn, lambda: taking.left())
+        carrying = Carrying(
+            self._store, self._lives, options, self._spawn, lambda: taking.left(), lambda: taking.rest()
+        )
         has_room = self._scheduler.has_room
         self._taking = taking = Taking(self._store, worker, limits, has_room, carrying.begin)
         self._carrying = carrying

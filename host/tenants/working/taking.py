@@ -28,6 +28,8 @@ HELD_BACK_SECONDS, POLL_SECONDS = 1.0, 3.0
 _PAUSE_SECONDS = 0.01
 # All workers together look for dead ones some times a second, however many they are.
 _REAP_SECONDS, _WORKERS_PER_LOOK = 0.8, 3
+# After a run of which no child could be started.
+NO_CHILD_SECONDS = 10.0
 # Before a store that takes nothing is asked again.
 _TROUBLE_SECONDS = 1.0
 
@@ -87,9 +89,9 @@ class Taking:
         if not self.at_work:
             self._idle.set()
 
-    def rest(self, seconds: float) -> None:
-        """Take nothing for a while, as no child can be started here."""
-        self._resting_until = trio.current_time() + seconds
+    def rest(self) -> None:
+        """Take nothing for a while, as no child could be started here."""
+        self._resting_until = trio.current_time() + NO_CHILD_SECONDS
 
     def drain(self) -> None:
         """Take nothing more."""

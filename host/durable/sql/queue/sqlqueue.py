@@ -42,6 +42,9 @@ class SqlQueue(ABC):
     def put_back(self, run_id: str, epoch: int, why: str = "", not_before: int | None = None) -> Ticket[None]:
         return self._put_for(run_id, Leave(run_id, epoch, "queued", wait=Wait(why, not_before)))
 
+    def try_again(self, run_id: str, epoch: int, why: str, not_before: int) -> Ticket[None]:
+        return self._put_for(run_id, Leave(run_id, epoch, "queued", wait=Wait(why, not_before, tries=1)))
+
     def reap(self) -> Ticket[list[str]]:
         return self._put(Reap(self._info))
 
