@@ -94,6 +94,25 @@ class DamagedEntry(DamagedStore):
         self.why = why
 
 
+class Locked(WrongStore):
+    """The store is encrypted, and the key is not there that is needed.
+
+    Attributes:
+        key: its name; "" where it has none.
+    """
+
+    def __init__(self, key: str, given: Sequence[str] = ()) -> None:
+        which = f" with the key {key!r}" if key else ""
+        lacking = f", which is not among those given ({', '.join(given)})" if given else ""
+        how = "--keys FILE, FLOWCAGE_STORE_KEYS, or StoreOptions(sealer=Keyring(...))"
+        super().__init__(f"the store is encrypted{which}{lacking}; give it by {how}")
+        self.key = key
+
+
+class WrongKeys(StoreError):
+    """What was given as keys of a store is none; the message has no part of one."""
+
+
 class UnknownRun(StoreError):
     """No run has this id, or this prefix of one.
 

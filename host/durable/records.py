@@ -253,15 +253,24 @@ ALL = Filter()
 
 
 class Sealer(Protocol):
-    """Encrypts what is stored: sources, args, entries, answers, results.
+    """Encrypts what is stored: sources, args, entries, answers, results. Called in threads.
 
-    Names, states, times, digests and sizes are not sealed. `open` raises ValueError for what `seal` did not
-    make. Both are called in threads.
+    Names, states, times, digests and sizes are not sealed. `flowcage.sealing.Keyring` is one.
+
+    Attributes:
+        accepts_plain: whether values are read that are not sealed.
     """
 
-    def seal(self, data: bytes) -> bytes: ...
+    accepts_plain: bool
 
-    def open(self, data: bytes) -> bytes: ...
+    def seal(self, data: bytes, place: bytes, /) -> bytes:
+        """Seal data, and bind it to its place."""
+
+    def open(self, data: bytes, place: bytes, /) -> bytes:
+        """The data again. Raises ValueError for what `seal` did not make for this place."""
+
+    def is_current(self, data: bytes, /) -> bool:
+        """Whether sealed data has the key that `seal` uses now."""
 
 
 class StoreOptions(NamedTuple):
@@ -276,6 +285,8 @@ class StoreOptions(NamedTuple):
         redact: what is stored of a request; `withhold_prompts` keeps digests only. With one, the args of
             child workflows are not stored either.
         sealer: encrypts.
+        blobs: where values are kept instead that have `blobs_from` bytes and more as they are stored: a
+            folder, or a URL for fsspec.
         clock: milliseconds since 1970.
         fault: is told what the committing thread is about to do. For tests, which end the process there.
         on_trouble: is told, in that thread, why nothing could be written for two seconds; None when it can.
@@ -287,6 +298,8 @@ class StoreOptions(NamedTuple):
     give_up_seconds: float = 300.0
     redact: Redaction | None = None
     sealer: Sealer | None = None
+    blobs: str | None = None
+    blobs_from: int = 256 * 1024
     clock: Callable[[], int] | None = None
     fault: Callable[[str], None] | None = None
     on_trouble: Callable[[str | None], None] | None = None

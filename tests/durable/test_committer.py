@@ -193,13 +193,18 @@ def test_what_waits_is_bounded(tmp_path: Path) -> None:
 
 def test_a_write_that_cannot_be_prepared_harms_no_other(tmp_path: Path) -> None:
     class Refusing:
-        def seal(self, data: bytes) -> bytes:
+        accepts_plain = False
+
+        def seal(self, data: bytes, _place: bytes) -> bytes:
             if b"refuse" in data:
                 raise ZeroDivisionError
             return data
 
-        def open(self, data: bytes) -> bytes:
+        def open(self, data: bytes, _place: bytes) -> bytes:
             return data
+
+        def is_current(self, _data: bytes) -> bool:
+            return True
 
     async def body(store: SqliteStore, _: Flaky) -> None:
         one = await begun(store, "r")

@@ -33,7 +33,7 @@ def nothing(_name: bytes) -> None:
 def test_what_is_no_whole_value_is_refused(body: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "MOST_BYTES", 1000)
     with pytest.raises(DamagedStore, match=re.escape(why)):
-        Payloads(b"k").unpack(compressed(body), nothing)
+        Payloads(b"k").unpack(compressed(body), b"", nothing)
 
 
 def test_a_bomb_is_not_filled_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_a_bomb_is_not_filled_into_memory(monkeypatch: pytest.MonkeyPatch) -> No
     tracemalloc.start()
     try:
         with pytest.raises(DamagedStore, match="as no value has"):
-            Payloads(b"k").unpack(bomb, nothing)
+            Payloads(b"k").unpack(bomb, b"", nothing)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -50,6 +50,6 @@ def test_a_bomb_is_not_filled_into_memory(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_was_packed_is_whole_again() -> None:
     for plain in (b"", b"short", b"x" * 5000, bytes(range(256)) * 1000):
-        packed = Payloads(b"k").pack(plain)
+        packed = Payloads(b"k").pack(plain, b"here")
         blobs = {blob.hash: blob.data for blob in packed.blobs}
-        assert Payloads(b"k").unpack(packed.data, blobs.get) == plain
+        assert Payloads(b"k").unpack(packed.data, b"here", blobs.get) == plain

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from flowcage.host.durable.errors import DamagedEntry, DamagedStore, StoreFailed
+from flowcage.host.durable.errors import DamagedEntry, DamagedStore, Locked, StoreFailed
 from flowcage.host.durable.history.forms import withhold_prompts
 from flowcage.host.durable.queue.records import Schedule, TurnLimits, Wanted
 from flowcage.host.durable.records import Ending, StoreOptions
@@ -42,13 +42,18 @@ class Rot13:
     def __init__(self, by: int = 13) -> None:
         self._by = by
 
-    def seal(self, data: bytes) -> bytes:
+    accepts_plain = False
+
+    def seal(self, data: bytes, _place: bytes) -> bytes:
         return b"rot" + bytes([self._by]) + bytes((each + self._by) % 256 for each in data)
 
-    def open(self, data: bytes) -> bytes:
+    def open(self, data: bytes, _place: bytes) -> bytes:
         if data[:4] != b"rot" + bytes([self._by]):
             raise ValueError("another key")
         return bytes((each - self._by) % 256 for each in data[4:])
+
+    def is_current(self, _data: bytes) -> bool:
+        return True
 
 
 def test_a_sealer_hides_all_that_workflows_say(path: Path) -> None:
@@ -68,9 +73,10 @@ def test_a_sealer_hides_all_that_workflows_say(path: Path) -> None:
     with_store(path, body, options)
     assert secret.encode() not in path.read_bytes()
     assert loaded(path, options).workflows[""].source == f"// {secret}"
-    for sealer, why in ((None, "it is encrypted; open the store with the sealer"), (Rot13(7), "another key")):
-        with pytest.raises(DamagedEntry, match=why):
-            loaded(path, StoreOptions(sealer=sealer))
+    with pytest.raises(DamagedEntry, match="it cannot be decrypted: another key"):
+        loaded(path, StoreOptions(sealer=Rot13(7)))
+    with pytest.raises(Locked, match="the store is encrypted; give it by --keys FILE"):
+        loaded(path)
 
 
 def test_prompts_are_not_in_the_file_where_that_is_asked_for(path: Path) -> None:

@@ -26,8 +26,8 @@ def no_store(schema: str) -> NoStore:
     )
 
 
-def prepare(db: PostgresDatabase, schema: str, now: int, *, makes: bool) -> bytes:
-    """Bring the tables up to date. The store's key."""
+def prepare(db: PostgresDatabase, schema: str, now: int, *, makes: bool) -> None:
+    """Bring the tables up to date."""
     db.begin()
     try:
         db.execute("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
@@ -52,12 +52,6 @@ def prepare(db: PostgresDatabase, schema: str, now: int, *, makes: bool) -> byte
     finally:
         with suppress(psycopg.Error):
             db.rollback()
-    return key_of(db)
-
-
-def key_of(db: PostgresDatabase) -> bytes:
-    """The store's key."""
-    return bytes(db.execute("SELECT store_key FROM flowcage_schema").fetchone()[0])
 
 
 def _has_schema(db: PostgresDatabase, schema: str) -> bool:

@@ -26,11 +26,12 @@ from flowcage.host.durable.postgres.connection import (
     trouble_of,
 )
 from flowcage.host.durable.postgres.driver import psycopg, require_driver
-from flowcage.host.durable.postgres.opening import key_of, no_store, not_opened, prepare, version_of
+from flowcage.host.durable.postgres.opening import no_store, not_opened, prepare, version_of
 from flowcage.host.durable.postgres.owners import Owners
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.opening import payloads_of
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sql.write import Trouble
@@ -79,7 +80,8 @@ class PostgresStore(SqlStore):
             writer = PostgresDatabase(connected(address, schema))
             opened.append(writer)
             clock = options.clock or ServerClock(writer)
-            payloads = Payloads(prepare(writer, schema, clock(), makes=makes), options.sealer)
+            prepare(writer, schema, clock(), makes=makes)
+            payloads = payloads_of(writer, options, clock)
             owners = Owners(address, schema)
             opened.append(owners)
             reader = PostgresDatabase(connected(address, schema))
@@ -112,8 +114,9 @@ class PostgresStore(SqlStore):
             try:
                 if version_of(reader, schema) == 0:
                     raise no_store(schema)
-                payloads = Payloads(key_of(reader), options.sealer)
-                options = options._replace(clock=options.clock or ServerClock(reader))
+                clock = options.clock or ServerClock(reader)
+                payloads = payloads_of(reader, options, clock)
+                options = options._replace(clock=clock)
             except BaseException:
                 reader.close()
                 raise

@@ -26,10 +26,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from flowcage.host.durable.blobs.values import BlobsFailed
 from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.telling import Telling
-from flowcage.host.durable.sql.write import Backend, Trouble, Write, is_prepared
+from flowcage.host.durable.sql.write import Backend, InDoubt, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
 from flowcage.host.outcome.errors import RunError
 
@@ -74,6 +75,7 @@ class Committer:
         self._lost: set[tuple[str, int]] = set()  # runs and epochs that a write is missing of
         self._is_closed = False
         self._db: Database | None = None
+        self._scope: Scope | None = None  # of the last attempt
         self.trouble: str | None = None
         self.commits = 0
         self._thread = threading.Thread(target=self._run, name="flowcage-committer", daemon=True)
@@ -161,6 +163,8 @@ class Committer:
         why = self._broken or f"the store took nothing for too long: {self.trouble}"
         with self._lock:
             self._lose(batch)
+        if self._scope is not None:
+            self._scope.payloads.forget()
         self._done([(each, None, StoreFailed(why)) for each in batch])
 
     def _done(self, settled: list[tuple[Write[Any], Any, Exception | None]]) -> None:
@@ -184,8 +188,9 @@ class Committer:
                     in_doubt = False
                     self._attempt(self._db, batch)
             except Exception as error:
-                in_doubt = in_doubt or isinstance(error, _InDoubt)
-                self._suffer(error.__cause__ or error)
+                cause = error.__cause__ if isinstance(error, InDoubt) else None
+                in_doubt = in_doubt or cause is not None
+                self._suffer(cause or error)
                 self._telling.has_lasted(time.monotonic() - began, self.trouble)
                 if not batch or time.monotonic() - began + pause > self._patience:
                     break
@@ -202,6 +207,8 @@ class Committer:
         if batch:  # a probe writes nothing
             self._telling.is_over()
         self._fault("before-acknowledge")
+        if self._scope is not None:
+            self._scope.payloads.drop(self._scope.unneeded())
         self._done([(each, each.value, each.error) for each in batch])
         assert self._db is not None
         try:
@@ -218,7 +225,7 @@ class Committer:
     def _suffer(self, error: BaseException) -> None:
         """Take note of an error, and say that nothing more is taken where that is so."""
         assert isinstance(error, Exception)
-        kind = self._backend.trouble(error)
+        kind = Trouble.PASSES if isinstance(error, BlobsFailed) else self._backend.trouble(error)
         if kind is None:
             raise error
         self._forget_connection()
@@ -234,9 +241,10 @@ class Committer:
                 db.close()
 
     def _attempt(self, db: Database, batch: list[Write[Any]]) -> None:
-        scope = self._backend.scope(db)
+        scope = self._scope = self._backend.scope(db)
         scope.lost = self._lost
         ready = [write for write in batch if is_prepared(write, scope)]
+        scope.payloads.settle()  # objects before the rows that name them
         self._fault("before-begin")
         self._backend.begin(db)
         self._do(scope, ready)
@@ -248,7 +256,7 @@ class Committer:
         try:
             self._backend.commit(db, scope.told)
         except Exception as error:
-            raise _InDoubt from error
+            raise InDoubt from error
         self._fault("after-commit")
 
     def _last_commit(self, db: Database) -> int | None:
@@ -273,7 +281,7 @@ class Committer:
             start = end
 
     def _try(self, scope: Scope, group: list[Write[Any]], *, last: bool = False) -> bool:
-        db = scope.db
+        db, mark = scope.db, scope.mark()
         db.execute("SAVEPOINT write")
         try:
             type(group[0]).run_all(scope, group)
@@ -282,7 +290,7 @@ class Committer:
             refused = isinstance(error, StoreError | RunError)
             if self._backend.trouble(error) in (Trouble.PASSES, Trouble.LASTS):
                 raise
-            scope.bytes_of.clear()
+            scope.undo(mark)
             db.execute("ROLLBACK TO SAVEPOINT write")
             db.execute("RELEASE SAVEPOINT write")
             if len(group) > 1 or (conflict and not last):
@@ -291,7 +299,3 @@ class Committer:
             return True
         db.execute("RELEASE SAVEPOINT write")
         return True
-
-
-class _InDoubt(Exception):
-    """Whether the commit took place is unknown; the cause says why."""

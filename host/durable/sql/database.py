@@ -86,6 +86,8 @@ class Scope:
         bytes_of: known sums by tenant, without what other hosts wrote since, and how often each was used.
         told: owners to be told that there is news; "" is everybody, behind `POOL` are the workers of a pool.
         lost: runs of this host and epochs that a write is missing of, so that they have to be claimed anew.
+        dropped: names of objects that no row refers to any more, once this is committed.
+        placed: objects, and what the insertion of their rows gave, which is known at the end of a pipeline.
     """
 
     db: Database
@@ -98,6 +100,8 @@ class Scope:
     bytes_of: dict[str, tuple[int, int]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     lost: Set[tuple[str, int]] = frozenset()
+    dropped: list[str] = field(default_factory=list)
+    placed: list[tuple[str, Rows]] = field(default_factory=list)
 
     def tell_pool(self, pool: str | None) -> None:
         """Tell who takes from a pool, named as it is stored; what has none is news for everybody."""
@@ -110,6 +114,21 @@ class Scope:
                 "INSERT INTO blob_uses(run_id, hash) VALUES(?, ?) ON CONFLICT DO NOTHING",
                 [(run_id, blob.hash) for blob in blobs],
             )
-            self.db.executemany(
-                "INSERT INTO blobs(hash, data) VALUES(?, ?) ON CONFLICT DO NOTHING", [tuple(b) for b in blobs]
-            )
+            sql = "INSERT INTO blobs(hash, data) VALUES(?, ?) ON CONFLICT DO NOTHING"
+            self.db.executemany(sql, [blob[:2] for blob in blobs if blob.object is None])
+            for blob in blobs:
+                if blob.object is not None:
+                    self.placed.append((blob.object, self.db.execute(sql, blob[:2])))
+
+    def mark(self) -> tuple[int, int]:
+        """Before something that may be undone."""
+        return len(self.dropped), len(self.placed)
+
+    def undo(self, mark: tuple[int, int]) -> None:
+        """All since then was rolled back."""
+        self.bytes_of.clear()
+        del self.dropped[mark[0] :], self.placed[mark[1] :]
+
+    def unneeded(self) -> list[str]:
+        """Objects that nothing refers to after the commit: of rows that are gone, or were there already."""
+        return self.dropped + [name for name, inserted in self.placed if inserted.rowcount == 0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.records import State
 from flowcage.host.durable.sql.database import Row, Scope
-from flowcage.host.durable.sql.payloads import Packed
+from flowcage.host.durable.sql.payloads import Packed, place
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import require_owner
@@ -77,7 +77,7 @@ class Leave(Write[None]):
 
     def prepare(self, scope: Scope) -> None:
         if self._ending is not None and self._packed is None:
-            self._packed = scope.payloads.pack(self._ending)
+            self._packed = scope.payloads.pack(self._ending, place("ending", self._run_id))
 
     def run(self, scope: Scope) -> None:
         require_owner(scope, self._run_id, self._epoch)
@@ -97,7 +97,8 @@ class EndUnowned(Write[bool]):
         self.size = len(ending)
 
     def prepare(self, scope: Scope) -> None:
-        self._packed = self._packed or scope.payloads.pack(self._ending)
+        in_ending = place("ending", self._run_id)
+        self._packed = self._packed or scope.payloads.pack(self._ending, in_ending)
 
     def run(self, scope: Scope) -> bool:
         state, owner, verdict = _row(scope, self._run_id, "state, owner, verdict")
@@ -149,7 +150,8 @@ class GiveAnswer(Write[bool]):
         self.size = len(answer)
 
     def prepare(self, scope: Scope) -> None:
-        self._packed = self._packed or scope.payloads.pack(self._answer)
+        in_answer = place("answer", self._run_id, escaped(self._request))
+        self._packed = self._packed or scope.payloads.pack(self._answer, in_answer)
 
     def run(self, scope: Scope) -> bool:
         owner = _open_run(scope, self._run_id, or_resumable=True)

@@ -17,7 +17,7 @@ from flowcage.host.durable.records import (
     Summary,
 )
 from flowcage.host.durable.sql.database import Database, Row
-from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sql.payloads import Payloads, place
 from flowcage.host.durable.sql.rows import (
     SUMMARY,
     Unpack,
@@ -166,11 +166,13 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
                 summary,
                 rules_of(run_id, rules),
                 _key_of(digest_key),
-                _workflows(db, unpack, run_id),
+                _workflows(db, payloads, run_id),
                 _entries(db, unpack, summary),
                 answers(db, payloads, run_id),
-                None if ending is None else ending_of(summary.verdict or "", unpack(ending)),
-                json.loads(unpack(row[-4])),
+                None
+                if ending is None
+                else ending_of(summary.verdict or "", unpack(ending, place("ending", run_id))),
+                json.loads(unpack(row[-4], place("settings", run_id))),
             )
         except DamagedEntry:
             raise
@@ -214,17 +216,19 @@ def _entries(db: Database, unpack: Unpack, summary: Summary) -> list[Entry]:
     return [entry_of(run_id, row, unpack) for row in rows]
 
 
-def _workflows(db: Database, unpack: Unpack, run_id: str) -> dict[str, NewWorkflow]:
+def _workflows(db: Database, payloads: Payloads, run_id: str) -> dict[str, NewWorkflow]:
     rows = db.execute(
-        """SELECT w.path, w.args, w.terms, b.data FROM workflows w LEFT JOIN blobs b ON b.hash = w.source
-        WHERE w.run_id = ? ORDER BY w.path""",
+        """SELECT w.path, w.args, w.terms, w.source, b.data
+        FROM workflows w LEFT JOIN blobs b ON b.hash = w.source WHERE w.run_id = ? ORDER BY w.path""",
         (run_id,),
     ).fetchall()
-    found = {}
-    for path, args, terms, data in rows:
+    found, unpack = {}, unpacker(db, payloads)
+    for path, args, terms, name, data in rows:
         if data is None:
             raise DamagedEntry(run_id, None, f"the source of its workflow {path!r} is missing")
-        workflow = workflow_of((path, args, terms), unpack, unpack(data))
+        workflow = workflow_of(
+            run_id, (path, args, terms, name), unpack, payloads.unpack_blob(bytes(name), data)
+        )
         found[workflow.path] = workflow
     if "" not in found:
         raise DamagedEntry(run_id, None, "its root workflow is missing")
@@ -238,4 +242,4 @@ def unpacker(db: Database, payloads: Payloads) -> Unpack:
         row = db.execute("SELECT data FROM blobs WHERE hash = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    return lambda data: payloads.unpack(data, fetch)
+    return lambda data, where: payloads.unpack(data, where, fetch)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from flowcage.host.durable.errors import RunIsOpen, RunIsReused, UnknownRun
+from flowcage.host.durable.errors import DamagedStore, RunIsOpen, RunIsReused, UnknownRun
 from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.payloads import OBJECT_ROW_BYTES, object_of
 from flowcage.host.durable.sql.schema import TABLES, escaped
 from flowcage.host.durable.sql.write import Write
 
@@ -82,11 +84,15 @@ def _old(before: int, now: int, tenant: str | None) -> tuple[str, tuple[Any, ...
 def drop_blobs(scope: Scope, run_id: str) -> None:
     """Remove what nobody else uses of the blobs of a run."""
     scope.db.hold_blobs()
-    scope.db.execute(
-        """DELETE FROM blobs WHERE hash IN (SELECT hash FROM blob_uses WHERE run_id = ?)
-        AND NOT EXISTS(SELECT 1 FROM blob_uses u WHERE u.hash = blobs.hash AND u.run_id <> ?)""",
-        (run_id, run_id),
-    )
+    last = """FROM blobs WHERE hash IN (SELECT hash FROM blob_uses WHERE run_id = ?)
+        AND NOT EXISTS(SELECT 1 FROM blob_uses u WHERE u.hash = blobs.hash AND u.run_id <> ?)"""
+    rows = scope.db.execute(
+        f"SELECT hash, data {last} AND LENGTH(data) = ?", (run_id, run_id, OBJECT_ROW_BYTES)
+    ).fetchall()
+    for row in rows:
+        with suppress(DamagedStore):  # it is removed all the same
+            scope.dropped += filter(None, [object_of(*row)])
+    scope.db.execute(f"DELETE {last}", (run_id, run_id))
 
 
 def _remove(scope: Scope, run_id: str) -> None:

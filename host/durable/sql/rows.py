@@ -11,14 +11,15 @@ from flowcage.host.durable.errors import DamagedEntry, DamagedStore
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.records import Cancel, Ending, Entry, NewWorkflow, OutsideAnswer, Summary
 from flowcage.host.durable.sql.database import Row
+from flowcage.host.durable.sql.payloads import place
 from flowcage.host.durable.sql.schema import unescaped
 from flowcage.host.run.core.inputs import Answered, Refused
 from flowcage.host.run.core.rules import AGENT_FAILURES, Rules
 from flowcage.protocol.limits import FIELD_NAMES, Limits, refuse_absurd
 from flowcage.protocol.messages import MISSING, Budget
 
-# Unpacks a payload: its bytes, with blobs fetched.
-Unpack = Callable[[bytes], bytes]
+# Unpacks a payload that is at a place: its bytes, with blobs fetched.
+Unpack = Callable[[bytes, bytes], bytes]
 
 SUMMARY = """run_id, tenant, state, verdict, source_name, start_key, forked_from, forked_at, owner, epoch,
 entries, bytes, wake_at, sleeps, cancel_at, cancel_reason, created_at, updated_at, written_at, expires_at,
@@ -121,16 +122,18 @@ def _may_be(name: str, value: Any) -> bool:
     return (value is None and usual is None) or type(value) is (int if usual is None else type(usual))
 
 
-def workflow_of(row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
-    """A workflow, from path, args and terms."""
-    path, args, terms_data = row
-    terms = json.loads(unpack(terms_data))
+def workflow_of(run_id: str, row: Row, unpack: Unpack, source: bytes) -> NewWorkflow:
+    """A workflow, from path, args, terms and the name of its source."""
+    path, args, terms_data, name = row
+    terms = json.loads(unpack(terms_data, place("terms", run_id, path)))
+    if terms.get("source", bytes(name).hex()) != bytes(name).hex():
+        raise DamagedStore("its source is another one than it was begun with")
     refuse_absurd(Limits()._replace(**{FIELD_NAMES[name]: value for name, value in terms["limits"].items()}))
     return NewWorkflow(
         unescaped(path),
         decoded_text(source),
         terms["sourceName"],
-        None if args is None else decoded_text(unpack(args)),
+        None if args is None else decoded_text(unpack(args, place("args", run_id, path))),
         terms["dialect"],
         Budget(*terms["budget"]),
         terms["limits"],
@@ -153,7 +156,7 @@ def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:
     if type(at) not in (int, float) or not math.isfinite(at):
         raise DamagedEntry(run_id, seq, "has no time")
     try:
-        plain = unpack(data)
+        plain = unpack(data, place("entry", run_id, seq))
     except DamagedStore as error:
         raise DamagedEntry(run_id, seq, str(error)) from None
     decoded = codec.decode(plain, run_id, seq)
@@ -163,7 +166,7 @@ def entry_of(run_id: str, row: Row, unpack: Unpack) -> Entry:
 def answer_of(run_id: str, row: Row, unpack: Unpack) -> OutsideAnswer:
     """An answer from outside, from request, at and data."""
     request, at, data = row
-    given = codec.decode(unpack(data), run_id, 0).input
+    given = codec.decode(unpack(data, place("answer", run_id, request)), run_id, 0).input
     return OutsideAnswer(unescaped(request), cast("Answered | Refused", given), at)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from flowcage.host.durable.errors import StoreFailed, UnknownRun, Unstorable
+from flowcage.host.durable.errors import DamagedStore, StoreFailed, UnknownRun, Unstorable
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.news import News
 from flowcage.host.durable.records import (
@@ -220,6 +220,7 @@ class SqlStore(SqlQueue):
         with self._reading:
             self._reader.close()  # the last one to close a file of SQLite's has to be one that writes
         self.committer.close()
+        self._payloads.close()
         self._give_up_ownership()
 
     @abstractmethod
@@ -247,7 +248,12 @@ class SqlStore(SqlQueue):
 
     def _read_locked(self, read: Callable[[Database], T]) -> T:
         with self._reading:
-            return self._on_reader(read)
+            try:
+                return self._on_reader(read)
+            except DamagedStore:  # an object that was replaced meanwhile: its row names another one now
+                if self._payloads.outside is None:
+                    raise
+                return self._on_reader(read)
 
     def _on_reader(self, read: Callable[[Database], T]) -> T:
         """Read, with a new connection where the old one does not work any more."""
@@ -257,5 +263,5 @@ class SqlStore(SqlQueue):
         with reading.view(db):
             run_ids = transfer.with_ancestors(db, run_id)
             with exported(path, self._payloads.key) as target:
-                transfer.copy(db, target, run_ids)
+                transfer.copy(db, target, run_ids, self._payloads.within)
         return run_ids

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from flowcage.host.durable.errors import AlreadyThere, UnknownRun
+from flowcage.host.durable.errors import AlreadyThere, DamagedStore, UnknownRun
 from flowcage.host.durable.sql.database import Database, Row, Scope
 from flowcage.host.durable.sql.schema import TABLES, escaped
 from flowcage.host.durable.sql.write import Write
@@ -34,8 +34,16 @@ def with_ancestors(db: Database, run_id: str) -> list[str]:
     return found
 
 
-def copy(source: Database, target: Database, run_ids: Iterable[str]) -> None:
-    """Copy runs with all that belongs to them."""
+def copy(
+    source: Database, target: Database, run_ids: Iterable[str], within: Callable[[bytes, bytes], bytes]
+) -> None:
+    """Copy runs with all that belongs to them.
+
+    Args:
+        source, target: from where, and where to.
+        run_ids: of the runs.
+        within: gives the payload of a blob, by its name and data.
+    """
     for run_id in run_ids:
         for table, columns in TABLES.items():
             _copy_rows(source, target, table, columns, run_id)
@@ -44,8 +52,16 @@ def copy(source: Database, target: Database, run_ids: Iterable[str]) -> None:
             row = source.execute("SELECT hash, data FROM blobs WHERE hash = ?", (name,)).fetchone()
             if row is not None:
                 target.execute(
-                    "INSERT INTO blobs(hash, data) VALUES(?, ?) ON CONFLICT DO NOTHING", tuple(row)
+                    "INSERT INTO blobs(hash, data) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                    (name, within(bytes(name), row[1])),
                 )
+
+
+def _inline(_name: bytes, data: bytes) -> bytes:
+    """Refuse what refers to an object: a file has all that its runs have."""
+    if bytes(data)[:1] == b"x":
+        raise DamagedStore("the file refers to an object outside of it, as no exported file does")
+    return data
 
 
 def _copy_rows(source: Database, target: Database, table: str, columns: tuple[str, ...], run_id: str) -> None:
@@ -88,7 +104,7 @@ class Import(Write[list[str]]):
         ]
         if not new:
             raise AlreadyThere("all runs of the file are in the store")
-        copy(source, db, new)
+        copy(source, db, new, _inline)
         for run_id in new:
             self._settle_in(scope, run_id)
         scope.bytes_of.clear()

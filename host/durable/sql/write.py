@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from flowcage.host.durable.errors import Unstorable
+from flowcage.host.durable.errors import StoreError, Unstorable
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.ticket import Ticket
 
@@ -19,6 +19,10 @@ class Trouble(Enum):
     PASSES = "passes"  # disk full, locked, server gone: try again
     LASTS = "lasts"  # damaged, read-only: nothing will be taken any more
     CONFLICT = "conflict"  # of this write with what is there: its own fault
+
+
+class InDoubt(Exception):
+    """Whether the commit took place is unknown; the cause says why."""
 
 
 class Write(Ticket[T]):
@@ -70,6 +74,8 @@ def is_prepared(write: Write[Any], scope: Scope) -> bool:
     write.value = write.error = None
     try:
         write.prepare(scope)
+    except StoreError as error:  # such as for a key that is not there
+        write.error = error
     except Exception as error:
         write.error = Unstorable(f"a write cannot be prepared: {error!r}")
     return write.error is None

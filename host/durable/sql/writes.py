@@ -10,9 +10,10 @@ from flowcage.host.durable.errors import AlreadyThere, Fenced, StoreFailed, TooL
 from flowcage.host.durable.history.digests import canonical
 from flowcage.host.durable.records import Created, EncodedEntry, NewRun, NewWorkflow
 from flowcage.host.durable.sql.database import Scope
-from flowcage.host.durable.sql.payloads import Packed
-from flowcage.host.durable.sql.rows import encoded_rules, encoded_text
+from flowcage.host.durable.sql.payloads import Packed, place
+from flowcage.host.durable.sql.rows import encoded_rules
 from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.workflows import StoredWorkflow, size_of
 from flowcage.host.durable.sql.write import Write
 from flowcage.protocol.messages import Json
 
@@ -52,25 +53,30 @@ def require_room(scope: Scope, tenant: str, size: int) -> None:
 class Create(Write[Created]):
     """A new run with its root workflow."""
 
-    __slots__ = ("_queued", "_run", "_stored")
+    __slots__ = ("_queued", "_run", "_settings", "_stored")
 
     def __init__(self, run: NewRun, queued: bool) -> None:
         super().__init__()
         self._run = run
         self._queued = queued
-        self._stored: _StoredWorkflow | None = None
-        self.size = _size_of(run.root)
+        self._settings: Packed | None = None
+        self._stored: StoredWorkflow | None = None
+        self.size = size_of(run.root)
 
     def prepare(self, scope: Scope) -> None:
-        self._stored = self._stored or _StoredWorkflow(scope, self._run.root)
+        run = self._run
+        self._stored = self._stored or StoredWorkflow(scope, run.run_id, run.root)
+        if self._settings is None:
+            settings = json.dumps(run.settings, separators=(",", ":")).encode("ascii")
+            self._settings = scope.payloads.pack(settings, place("settings", run.run_id))
 
     def run(self, scope: Scope) -> Created:
-        run = self._run
+        run, settings = self._run, self._settings
         assert self._stored is not None
+        assert settings is not None
         start_hash = scope.payloads.hash(canonical(_what_starts(run.root)))
         if (there := self._there(scope, start_hash)) is not None:
             return there
-        settings = scope.payloads.pack(json.dumps(run.settings, separators=(",", ":")).encode("ascii"))
         size = self._stored.size + settings.size
         require_room(scope, run.tenant, size)
         owner, epoch = (None, 0) if self._queued else (scope.owner, 1)
@@ -125,11 +131,11 @@ class AddWorkflow(Write[None]):
         super().__init__()
         self._run_id, self._epoch, self._workflow = run_id, epoch, workflow
         self.about = (run_id, epoch)
-        self._stored: _StoredWorkflow | None = None
-        self.size = _size_of(workflow)
+        self._stored: StoredWorkflow | None = None
+        self.size = size_of(workflow)
 
     def prepare(self, scope: Scope) -> None:
-        self._stored = self._stored or _StoredWorkflow(scope, self._workflow)
+        self._stored = self._stored or StoredWorkflow(scope, self._run_id, self._workflow)
 
     def run(self, scope: Scope) -> None:
         assert self._stored is not None
@@ -155,48 +161,6 @@ def _what_starts(root: NewWorkflow) -> Json:
     return [root.source, root.args, *([dict(root.modules)] if root.modules else [])]
 
 
-def _size_of(workflow: NewWorkflow) -> int:
-    texts = workflow.source, workflow.args or "", *workflow.modules.values()
-    return sum(map(len, texts))
-
-
-class _StoredWorkflow:
-    """A workflow, packed."""
-
-    def __init__(self, scope: Scope, workflow: NewWorkflow) -> None:
-        pack = scope.payloads.pack
-        self._path = escaped(workflow.path)
-        self.source = scope.payloads.pack_blob(encoded_text(workflow.source))
-        self._args = None if workflow.args is None else pack(encoded_text(workflow.args))
-        terms: dict[str, Json] = {
-            "sourceName": workflow.source_name,
-            "dialect": workflow.dialect,
-            "budget": list(workflow.budget),
-            "limits": dict(workflow.limits),
-            "madeBy": dict(workflow.made_by),
-        }
-        if workflow.agent:
-            terms["agent"] = workflow.agent
-        if workflow.modules:
-            terms["modules"] = dict(workflow.modules)
-        if workflow.reuse is not None:
-            terms["reuse"] = workflow.reuse
-        self._terms = pack(json.dumps(terms, separators=(",", ":")).encode("ascii"))
-        self.size = sum(each.size for each in self._packed)
-
-    @property
-    def _packed(self) -> list[Packed]:
-        return [self.source, self._terms, *([] if self._args is None else [self._args])]
-
-    def insert(self, scope: Scope, run_id: str) -> None:
-        args = None if self._args is None else self._args.data
-        scope.db.execute(
-            "INSERT INTO workflows(run_id, path, source, args, terms) VALUES(?, ?, ?, ?, ?)",
-            (run_id, self._path, self.source.blobs[0].hash, args, self._terms.data),
-        )
-        scope.keep_blobs(run_id, [blob for each in self._packed for blob in each.blobs])
-
-
 class Append(Write[None]):
     """Entries of one run."""
 
@@ -215,7 +179,10 @@ class Append(Write[None]):
 
     def prepare(self, scope: Scope) -> None:
         if self._packed is None:
-            self._packed = [scope.payloads.pack(entry.data) for entry in self._entries]
+            self._packed = [
+                scope.payloads.pack(entry.data, place("entry", self._run_id, seq))
+                for seq, entry in enumerate(self._entries, self._seq)
+            ]
             self._stored_size = sum(each.size for each in self._packed)
 
     @classmethod

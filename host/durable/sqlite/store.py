@@ -22,6 +22,7 @@ from flowcage.host.durable.errors import NoStore
 from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
+from flowcage.host.durable.sql.opening import payloads_of
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.sqlstore import SqlStore, wall_clock
 from flowcage.host.durable.sql.write import Trouble
@@ -122,7 +123,9 @@ class SqliteStore(SqlStore):
         with files.explained(path):
             files.require_sqlite(path)
         reader = files.reader(path, connect)
-        payloads = Payloads(files.store_key(path, reader), options.sealer)
+        files.store_key(path, reader)
+        with files.explained(path):
+            payloads = payloads_of(reader, options, options.clock or wall_clock)
         committer = Committer(_Nothing(), "", options.pending_bytes, 0.0, None)
         committer.refuse_all(f"{path} was opened for reading only")
         store = cls("", options, payloads, reader, committer)
@@ -176,13 +179,13 @@ class _Backend:
                 try:
                     db.execute("PRAGMA synchronous = FULL")
                     files.check(self._path, db)
-                    key = files.prepare(self._path, db, self._now())
+                    files.prepare(self._path, db, self._now())
+                    self._payloads = payloads_of(db, self._options, self._now)
                     db.execute("PRAGMA journal_mode = WAL")  # the tables are in the file itself by now
                 finally:
                     db.close()
         finally:
             self._lock.release()
-        self._payloads = Payloads(key, self._options.sealer)
         return self._payloads
 
     def _connected(self) -> SqliteDatabase:

@@ -6,6 +6,7 @@ from flowcage.host.durable.queue.records import MOST_TAKEOVERS, WorkerInfo
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.database import Database, Row, Scope
 from flowcage.host.durable.sql.life import leave
+from flowcage.host.durable.sql.payloads import place
 from flowcage.host.durable.sql.queue import state
 from flowcage.host.durable.sql.queue.accounts import describe
 from flowcage.host.durable.sql.queue.holding import begun_lanes, note
@@ -79,7 +80,7 @@ def _take_over(scope: Scope, row: Row) -> None:
         leave(scope, run_id, "queued")
         scope.tell_pool(pool)
         return
-    packed = scope.payloads.pack(encoded_ending(_quarantine(takeovers, entries)))
+    packed = scope.payloads.pack(encoded_ending(_quarantine(takeovers, entries)), place("ending", run_id))
     leave(scope, run_id, "ended", Verdict.QUARANTINED, packed)
 
 

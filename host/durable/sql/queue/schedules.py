@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from flowcage.host.durable.errors import Unstorable
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Database, Scope
-from flowcage.host.durable.sql.payloads import Packed, Payloads
+from flowcage.host.durable.sql.payloads import Packed, Payloads, place
 from flowcage.host.durable.sql.reading import unpacker
 from flowcage.host.durable.sql.refusals import why_not
 from flowcage.host.durable.sql.removal import drop_blobs
@@ -34,7 +33,7 @@ class PutSchedule(Write[bool]):
 
     def prepare(self, scope: Scope) -> None:
         what = json.dumps(self._schedule.what, separators=(",", ":")).encode("ascii")
-        self._packed = self._packed or scope.payloads.pack(what)
+        self._packed = self._packed or scope.payloads.pack(what, _place(escaped(self._schedule.name)))
 
     def run(self, scope: Scope) -> bool:
         assert self._packed is not None
@@ -109,8 +108,16 @@ def schedules(db: Database, payloads: Payloads, due_at: int | None) -> list[Sche
         f"{sql} ORDER BY name" if due_at is None else f"{sql} WHERE next_at <= ? ORDER BY next_at, name",
         params if due_at is None else (due_at,),
     ).fetchall()
-    unpack: Callable[[bytes], bytes] = unpacker(db, payloads)
+    unpack = unpacker(db, payloads)
     return [
-        Schedule(unescaped(name), unescaped(cron), unescaped(tenant), at, json.loads(unpack(what)), *last)
+        Schedule(
+            *(unescaped(name), unescaped(cron), unescaped(tenant), at),
+            json.loads(unpack(what, _place(name))),
+            *last,
+        )
         for name, cron, tenant, at, what, *last in rows
     ]
+
+
+def _place(name: str) -> bytes:
+    return place("schedule", name)

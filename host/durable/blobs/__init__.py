@@ -1,0 +1,1 @@
+"""Large values of a store, as objects outside of its database."""
