@@ -9,11 +9,13 @@ import trio
 from backlog.contract import Settings, tell_began, tell_ready
 
 from flowcage.host.durable.postgres.store import PostgresStore
+from flowcage.host.durable.queue.records import Taken, Wanted
 from flowcage.host.durable.records import Ending, NewRun, NewWorkflow
 from flowcage.host.run.core.rules import Rules
 
 SOURCE = "export default 1"
-_LOOK_SECONDS = 5.0
+_POLL_SECONDS, _LOOK_FOR_DEAD_SECONDS = 5.0, 1.0
+_COMPLETED = Ending("completed")
 
 
 class Flowcage:
@@ -39,37 +41,41 @@ class Flowcage:
 
 
 def _run(tenant: str, number: int) -> NewRun:
-    return NewRun(f"{tenant}-{number}", tenant, Rules(), NewWorkflow("", SOURCE, "w.js"))
+    return NewRun(f"{tenant}-{number}", tenant, Rules(), NewWorkflow("", SOURCE, "w.js"), pool="")
 
 
 async def _work(address: str, given: Settings) -> None:
     store = await trio.to_thread.run_sync(PostgresStore.open, address)
     free = trio.Semaphore(given.slots)
 
-    async def carry_out(run_id: str, epoch: int) -> None:
-        tenant, _, number = run_id.rpartition("-")
-        tell_began(tenant, int(number))
+    async def carry_out(run: Taken) -> None:
+        _, _, number = run.run_id.rpartition("-")
+        tell_began(run.tenant, int(number))
         await trio.sleep(given.hold_seconds)
-        await store.end(run_id, epoch, Ending("completed"))
-        free.release()
+        ended = store.end(run.run_id, run.epoch, _COMPLETED)
+        store.charge(run.tenant, 0.0)
+        free.release()  # the next take is committed behind these, and mostly with them
+        await ended
 
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(_look_for_dead, store)
         tell_ready()
         while True:
             await free.acquire()
             free.release()
-            taken = await _take(store, free.value)
-            for run_id, epoch in taken:
+            taken = await store.take(Wanted(free.value))
+            for run in taken:
                 free.acquire_nowait()
-                nursery.start_soon(carry_out, run_id, epoch)
+                nursery.start_soon(carry_out, run)
             if not taken:
-                with trio.move_on_after(_LOOK_SECONDS):
+                with trio.move_on_after(_POLL_SECONDS):
                     await store.news()
 
 
-async def _take(store: PostgresStore, count: int) -> list[tuple[str, int]]:
-    claims = [(each.run_id, await store.claim(each.run_id)) for each in await store.claimable(count)]
-    return [(run_id, epoch) for run_id, epoch in claims if epoch is not None]
+async def _look_for_dead(store: PostgresStore) -> None:
+    while True:
+        await trio.sleep(_LOOK_FOR_DEAD_SECONDS)
+        await store.reap()
 
 
 def work(address: str, given: Settings) -> None:
