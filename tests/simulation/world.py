@@ -167,7 +167,7 @@ class Simulation:
         alive = [worker for worker in self._workers if worker.is_up and not worker.is_cut]
         if alive and self.events.now >= self._judged_from:
             looks = self._drawn.choice(alive)
-            for run_id in self.ground.write(looks.owner, self.events.now, Reap()):
+            for run_id in self.ground.write(looks.owner, self.events.now, Reap(None)):
                 self._reaped(run_id)
         self.events.after(self.plan.reaps_ms, self._reap)
 
