@@ -21,7 +21,8 @@ import psutil
 import trio
 
 from flowcage import AgentAnswer, AgentCall, Hibernation, Host, RunOptions
-from flowcage.host.durable.records import Filter, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Filter
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.tenants.started.handle import RunHandle
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     )
     from flowcage.host.durable.history.forms import withhold_prompts as withhold_prompts
     from flowcage.host.durable.postgres.store import PostgresStore as PostgresStore
-    from flowcage.host.durable.records import RunRecord as RunRecord, StoreOptions as StoreOptions
+    from flowcage.host.durable.options import StoreOptions as StoreOptions
+    from flowcage.host.durable.records import RunRecord as RunRecord
     from flowcage.host.durable.sqlite.store import SqliteStore as SqliteStore
     from flowcage.host.durable.store import Store as Store
     from flowcage.host.events.stream import EventStream as EventStream

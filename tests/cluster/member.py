@@ -21,8 +21,9 @@ import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions
 from flowcage.host.durable.errors import StoreFailed
+from flowcage.host.durable.options import DEFAULTS
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import DEFAULTS, EncodedEntry
+from flowcage.host.durable.records import EncodedEntry
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.run.past.hibernation import Hibernation
 

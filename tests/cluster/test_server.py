@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from flowcage.host.durable.errors import NoStore, StoreFailed, WrongStore
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.postgres import owners
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import StoreOptions
 from flowcage.host.run.core.inputs import Answered, Turn
 from tests.durable.places import DEADLINE_S, begun, host, new, other_host, written
 
@@ -63,7 +63,7 @@ STOPPED = """
 import os, signal
 from flowcage.host.durable.postgres import connection
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.run.core.inputs import Answered
 assert connection._WRITING == {"idle_in_transaction_session_timeout": "10s"}
 connection._WRITING["idle_in_transaction_session_timeout"] = "100ms"

@@ -9,16 +9,8 @@ from typing import Any
 
 from flowcage.host.durable.errors import AmbiguousRun
 from flowcage.host.durable.history import codec
-from flowcage.host.durable.records import (
-    DEFAULTS,
-    Created,
-    EncodedEntry,
-    Filter,
-    FromOutside,
-    NewRun,
-    NewWorkflow,
-    StoreOptions,
-)
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.records import Created, EncodedEntry, Filter, FromOutside, NewRun, NewWorkflow
 from flowcage.host.durable.sql import life, removal, writes
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.rows import encoded_ending

@@ -15,7 +15,8 @@ from flowcage.host.durable.errors import (
     TooLarge,
     UnknownRun,
 )
-from flowcage.host.durable.records import Ending, Filter, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Ending, Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered, Opened, Turn
 

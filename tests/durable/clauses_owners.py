@@ -15,7 +15,8 @@ from flowcage.host.durable.errors import (
     UnknownRun,
 )
 from flowcage.host.durable.journal import Journal
-from flowcage.host.durable.records import Ending, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered, Refused, Spent, Turn
 from flowcage.protocol.messages import MISSING

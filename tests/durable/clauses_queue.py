@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from flowcage.host.durable.errors import Unstorable
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.queue.records import TurnLimits, Wanted
-from flowcage.host.durable.records import Filter, StoreOptions
+from flowcage.host.durable.records import Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered
 

@@ -7,8 +7,9 @@ import trio
 import trio.testing
 
 from flowcage.host.durable.errors import Fenced
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.queue.records import Schedule, Wanted, WorkerInfo
-from flowcage.host.durable.records import Filter, StoreOptions
+from flowcage.host.durable.records import Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Turn
 

@@ -23,7 +23,7 @@ from typing import IO
 import trio
 
 from flowcage.host.durable.journal import Journal
-from flowcage.host.durable.records import DEFAULTS, StoreOptions
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered, Input
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import trio
 
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sqlite.store import Durability, SqliteStore
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowcage.host.durable.journal import Journal
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import DEFAULTS, NewRun, NewWorkflow, StoreOptions
+from flowcage.host.durable.records import NewRun, NewWorkflow
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Input

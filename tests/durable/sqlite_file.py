@@ -10,7 +10,8 @@ from typing import Any
 
 import trio
 
-from flowcage.host.durable.records import DEFAULTS, RunRecord, StoreOptions
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 
 from . import entries

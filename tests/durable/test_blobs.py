@@ -15,7 +15,8 @@ import trio
 
 from flowcage.host.durable.blobs.folder import Folder
 from flowcage.host.durable.errors import DamagedEntry, StoreFailed, WrongStore
-from flowcage.host.durable.records import DEFAULTS, Ending, StoreOptions
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
 

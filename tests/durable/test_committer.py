@@ -14,8 +14,8 @@ import trio
 
 from flowcage.host.durable.errors import StoreFailed, Unstorable
 from flowcage.host.durable.journal import Journal
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Wanted
-from flowcage.host.durable.records import DEFAULTS, StoreOptions
 from flowcage.host.durable.sql import life
 from flowcage.host.durable.sql.queue.accounts import Charge
 from flowcage.host.durable.sql.queue.reap import Reap

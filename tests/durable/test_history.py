@@ -10,7 +10,8 @@ import trio
 from flowcage.host import RunOptions
 from flowcage.host.durable.history.digests import digests_of
 from flowcage.host.durable.history.forms import Redaction, withhold_prompts
-from flowcage.host.durable.records import Ending, NewRun, RunRecord, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Ending, NewRun, RunRecord
 from flowcage.host.durable.reuse.calls import calls_of
 from flowcage.host.durable.reuse.content import Known
 from flowcage.host.resume.keeper import Keeper

@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from flowcage.host.durable.errors import StoreFailed, WrongStore
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import StoreOptions
 from flowcage.host.run.core.inputs import Answered, Turn
 
 from . import entries

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import trio
 
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.queue.records import Wanted, WorkerInfo
-from flowcage.host.durable.records import StoreOptions
 from flowcage.host.durable.sql import schema as tables
 from flowcage.host.durable.sql.queue import holding, lanes, reap
 

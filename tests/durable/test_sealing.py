@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from flowcage.host.durable.errors import DamagedEntry, DamagedStore, Locked, WrongKeys
-from flowcage.host.durable.records import DEFAULTS, Ending, StoreOptions
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sealing import Keyring, key_of, new_key, read_keys
 from flowcage.host.run.core.inputs import Answered
 

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from flowcage.host.durable.errors import DamagedEntry, StoreFailed, WrongStore
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore, default_path
 from flowcage.host.run.core.inputs import Answered, Turn
 

@@ -12,8 +12,9 @@ import trio
 
 from flowcage.host.durable.errors import DamagedEntry, DamagedStore, Locked, StoreFailed
 from flowcage.host.durable.history.forms import withhold_prompts
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.queue.records import Schedule, TurnLimits, Wanted
-from flowcage.host.durable.records import Ending, StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql import schema
 from flowcage.host.durable.sqlite import files
 from flowcage.host.durable.sqlite.store import SqliteStore

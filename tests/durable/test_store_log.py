@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcage.host.durable.sql.telling import Telling
+from flowcage.host.durable.sql.committing.telling import Telling
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

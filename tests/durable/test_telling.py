@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowcage.host.durable.sql.telling import Telling
+from flowcage.host.durable.sql.committing.telling import Telling
 
 
 def test_what_lasts_is_told_once_and_so_is_its_end() -> None:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import trio
 
-from flowcage.host.durable.records import Ending, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sqlite.store import SqliteStore
 
 from ..durable import entries

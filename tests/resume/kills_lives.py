@@ -19,7 +19,7 @@ from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
 from flowcage.host.agents.errors import ShareTooSmall
 from flowcage.host.agents.programs.command import command_agent
 from flowcage.host.agents.schema.checker import Checker
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.verdict import RESUMABLE

@@ -11,7 +11,8 @@ import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions
 from flowcage.events import Event
-from flowcage.host.durable.records import StoreOptions, Summary
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Summary
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.past.hibernation import Hibernation
 

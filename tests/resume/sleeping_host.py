@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.run.options import Caller

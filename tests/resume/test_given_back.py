@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume.kept import KeptRun, begin, take_up
 from flowcage.host.resume.refusals import NotResumable

@@ -17,7 +17,8 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, RunOptions
 from flowcage.host.durable.errors import DamagedStore
 from flowcage.host.durable.history.forms import withhold_prompts
-from flowcage.host.durable.records import RunRecord, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume.kept import begin, take_up
 from flowcage.host.resume.replay import ReplayReport, replay

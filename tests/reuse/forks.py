@@ -9,7 +9,8 @@ from typing import Any
 import trio
 
 from flowcage.host import AgentAnswer, AgentCall, RequestRejected, RunOptions
-from flowcage.host.durable.records import RunRecord, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.reuse.terms import Terms
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome

@@ -13,7 +13,8 @@ import trio.testing
 from flowcage import AgentAnswer, AgentCall, Host, Outcome, RunCancelled
 from flowcage.errors import CancelRequested
 from flowcage.host.durable.errors import StoreFailed
-from flowcage.host.durable.records import Ending, StoreOptions
+from flowcage.host.durable.options import StoreOptions
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
 from flowcage.host.tenants.started import sleepers

@@ -17,7 +17,8 @@ from flowcage.host.cli.setup.choice import add_tables
 from flowcage.host.durable.address import StorePlace
 
 if TYPE_CHECKING:
-    from flowcage.host.durable.records import NewWorkflow, StoreOptions
+    from flowcage.host.durable.options import StoreOptions
+    from flowcage.host.durable.records import NewWorkflow
     from flowcage.host.durable.store import Store
     from flowcage.host.outcome.report import Outcome
     from flowcage.host.resume.kept import KeptRun
@@ -67,7 +68,7 @@ async def opened(
     import trio
 
     from flowcage.host.durable.history.forms import withhold_prompts
-    from flowcage.host.durable.records import StoreOptions
+    from flowcage.host.durable.options import StoreOptions
 
     withholds = settings is not None and settings["given"].get("no_store_prompts")
     chosen = StoreOptions(redact=withhold_prompts if withholds else None, on_trouble=_tell_of_trouble)

@@ -17,6 +17,7 @@ import trio
 
 from flowcage.host.durable.address import SCHEMA
 from flowcage.host.durable.errors import StoreFailed
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.postgres import owners as liveness
 from flowcage.host.durable.postgres.clock import ServerClock
 from flowcage.host.durable.postgres.connection import (
@@ -28,8 +29,7 @@ from flowcage.host.durable.postgres.connection import (
 from flowcage.host.durable.postgres.driver import psycopg, require_driver
 from flowcage.host.durable.postgres.opening import no_store, not_opened, prepare, version_of
 from flowcage.host.durable.postgres.owners import Owners
-from flowcage.host.durable.records import DEFAULTS, StoreOptions
-from flowcage.host.durable.sql.committer import Committer
+from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.opening import payloads_of
 from flowcage.host.durable.sql.payloads import Payloads

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from flowcage.host.durable.blobs.objects import opened
 from flowcage.host.durable.blobs.values import LargeValues
-from flowcage.host.durable.records import StoreOptions
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads, sealed_by
 

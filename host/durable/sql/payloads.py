@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from flowcage.host.durable.blobs.values import REFERENCE_BYTES, LargeValues, object_name, reference_of
 from flowcage.host.durable.errors import DamagedStore, Locked
-from flowcage.host.durable.records import Sealer
+from flowcage.host.durable.options import Sealer
 from flowcage.protocol.limits import MIB
 
 COMPRESSED_FROM = 2048  # bytes

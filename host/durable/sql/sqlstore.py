@@ -14,6 +14,7 @@ import trio
 from flowcage.host.durable.errors import DamagedStore, StoreFailed, UnknownRun, Unstorable
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.news import News
+from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.records import (
     ALL,
     WITHHELD,
@@ -28,11 +29,10 @@ from flowcage.host.durable.records import (
     NewWorkflow,
     OutsideAnswer,
     RunRecord,
-    StoreOptions,
     Summary,
 )
 from flowcage.host.durable.sql import life, reading, removal, transfer, waking, writes
-from flowcage.host.durable.sql.committer import Committer
+from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue

@@ -19,8 +19,8 @@ from typing import Literal, TypeAlias, TypeVar
 import platformdirs
 
 from flowcage.host.durable.errors import NoStore
-from flowcage.host.durable.records import DEFAULTS, StoreOptions
-from flowcage.host.durable.sql.committer import Committer
+from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.opening import payloads_of
 from flowcage.host.durable.sql.payloads import Payloads

@@ -11,10 +11,8 @@ not the number of runs. What must hold:
   has lost its epoch: nothing more is written with it, so no later write is there without an earlier one.
 - After that the thread looks from time to time whether the disk takes something again.
 - Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
-  of this host's last commit is read on a new connection; the old one is not used again. Where the number is
-  gone, too, since others took this host for dead, the writes have failed.
-
-`tests/durable/test_committer.py` and the kill tests hold this.
+  of this host's last commit is read on a new connection. Where others took this host for dead, and the number
+  is gone, the writes have failed.
 """
 
 from __future__ import annotations
@@ -28,8 +26,8 @@ from typing import Any
 
 from flowcage.host.durable.blobs.values import BlobsFailed
 from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.sql.committing.telling import Telling
 from flowcage.host.durable.sql.database import Database, Scope
-from flowcage.host.durable.sql.telling import Telling
 from flowcage.host.durable.sql.write import Backend, InDoubt, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
 from flowcage.host.outcome.errors import RunError

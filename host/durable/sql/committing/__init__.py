@@ -1,0 +1,1 @@
+"""The one thread that writes: its queue, its groups, and whom it tells."""
