@@ -42,10 +42,18 @@ class RunExpired(RunError):
 
 
 class StoreFailed(RunError):
-    """The store takes nothing more, so the run could not go on; what was written can be resumed."""
+    """The store takes nothing more, so the run could not go on; what was written can be resumed.
+
+    Attributes:
+        is_final: whether it will take nothing before it is opened again.
+    """
 
     child_alive = True
     ends_run = True
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class TooLarge(StoreFailed):

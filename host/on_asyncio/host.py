@@ -131,6 +131,7 @@ class Host:
     cancel = _awaited(HostOnTrio.cancel)
     submit = _awaited(HostOnTrio.submit)
     drain = _awaited(HostOnTrio.drain)
+    until_drained = _awaited(HostOnTrio.until_drained)
 
     @asynccontextmanager
     async def open_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import trio.testing
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions, SqliteStore, Worker
 from flowcage.agents import AgentsUnavailable
 from flowcage.errors import RunCancelled, WorkflowFailed
+from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.records import Filter, Summary
 from flowcage.host.process.launch.spawn import Spawn
 
@@ -393,5 +395,22 @@ def test_a_worker_that_can_start_no_child_leaves_its_runs_to_others(tmp_path: Pa
                     assert await result(two, run_id) == "<one>"
                     assert await result(two, left) == "<one>"
                     assert (await two.get(left)).tries == 0  # the broken one takes nothing for a while
+
+    trio.run(main)
+
+
+def test_a_worker_whose_store_takes_nothing_any_more_says_so(tmp_path: Path) -> None:
+    def fault(_where: str) -> None:
+        if is_broken:
+            raise sqlite3.DatabaseError("the disk is gone")
+
+    is_broken: list[bool] = []
+
+    async def main() -> None:
+        async with opened(tmp_path, Clock(), fault=fault) as store, worker(store, Agents()) as works:
+            assert await result(store, await works.submit(ASKS)) == "<one>"
+            is_broken.append(True)
+            with trio.fail_after(DEADLINE_S), pytest.raises(StoreFailed, match="the disk is gone"):
+                await works.until_drained()
 
     trio.run(main)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,13 @@ from flowcage.host.durable.address import StorePlace
 from flowcage.protocol.messages import ISOLATIONS
 
 if TYPE_CHECKING:
+    from flowcage.host.durable.errors import StoreFailed
     from flowcage.host.durable.store import Store
     from flowcage.host.run.options import RunOptions
     from flowcage.host.tenants.host import Host
     from flowcage.host.tenants.working.worker import Worker
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @click.command(cls=Command, epilog="Exit status: 0 drained after a signal, 2 usage, 125 flowcage's fault.")
@@ -59,35 +62,54 @@ def worker(store: StorePlace | None, **given: Any) -> None:
         fail(exits.USAGE, str(error))
 
     async def work(opened: Store) -> None:
+        import trio
+
         from flowcage.host.tenants.host import Host
 
-        async with Host(store=opened, worker=works, options=options, max_runs=works.most) as host:
-            with _metrics(given["metrics_addr"], host, tell):
-                tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
-                await _until_told(host, given["grace"], tell)
+        with trio.open_signal_receiver(*_SIGNALS) as signals:
+            async with Host(store=opened, worker=works, options=options, max_runs=works.most) as host:
+                with _metrics(given["metrics_addr"], host, tell):
+                    tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
+                    await _until_told(host, signals, given["grace"], tell)
+            tell("nothing is left")
+        for each in _SIGNALS:  # one that comes on the way out would change the exit status
+            signal.signal(each, signal.SIG_IGN)
 
     access.write(store, work, makes=True)
 
 
-async def _until_told(host: Host, grace: float, tell: Callable[[str], None]) -> None:
-    """Wait for a signal and drain; a second one hands over what is left."""
+async def _until_told(
+    host: Host, signals: AsyncIterator[int], grace: float, tell: Callable[[str], None]
+) -> None:
+    """Wait for a signal and drain; a second one hands over what is left. Raises `StoreFailed`."""
     import trio
 
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for number in signals:
-            name = signal.Signals(number).name
-            break
-        tell(f"{name}: nothing more is taken; what is at work has {grace:g} s, a second signal hands it over")
-        async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
 
-            async def hurry() -> None:
-                async for _ in signals:
-                    await host.drain(0)
+        async def hear() -> None:
+            name = signal.Signals(await anext(signals)).name
+            tell(f"{name}: nothing more is taken; what is at work has {grace:g} s, or until a second signal")
+            nursery.start_soon(host.drain, grace)
+            async for _ in signals:
+                await host.drain(0)
 
-            nursery.start_soon(hurry)
+        nursery.start_soon(hear)
+        failure = await _failure_of(host)
+        if failure is None:
             await host.drain(grace)
-            nursery.cancel_scope.cancel()
-    tell("nothing is left")
+        nursery.cancel_scope.cancel()
+    if failure is not None:  # raised outside the nursery, which would wrap it in a group
+        raise failure
+
+
+async def _failure_of(host: Host) -> StoreFailed | None:
+    from flowcage.host.durable.errors import StoreFailed
+
+    try:
+        await host.until_drained()
+    except StoreFailed as error:
+        return error
+    return None
 
 
 def _metrics(address: str | None, host: Host, tell: Callable[[str], None]) -> Any:

@@ -114,6 +114,15 @@ class Working(ABC):
         submitted = await submit(self._store, *what, Place(), tenant=asked.tenant, start_key=key)
         return self._handles.follow(asked._replace(run_id=submitted.run_id))
 
+    async def until_drained(self) -> None:
+        """Wait until the host takes nothing from the queue any more; at once where it is no worker.
+
+        Raises:
+            StoreFailed: its store takes nothing any more, so nothing can be taken from it either.
+        """
+        if self._taking is not None:
+            await self._taking.until_over()
+
     async def drain(self, grace_seconds: float = 30.0) -> None:
         """Take nothing more from the queue, and return when nothing that was taken is left here.
 

@@ -18,7 +18,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.resume.giving_back import give_back, to_its_end
 from flowcage.host.resume.made_by import mark
 from flowcage.host.tenants.working.worker import Worker
-from flowcage.host.terminal.log import logger
+from flowcage.host.terminal.log import Sparingly, logger
 from flowcage.protocol.version import PACKAGE_VERSION
 
 _LOG = logger("worker")
@@ -64,6 +64,9 @@ class Taking:
         self._begin = begin
         self._changed = trio.Event()
         self._idle = trio.Event()
+        self._over = trio.Event()
+        self._failure: StoreFailed | None = None
+        self._troubles = Sparingly()
         self._resting_until = 0.0
         self.at_work = 0
         self.is_draining = False
@@ -74,13 +77,24 @@ class Taking:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen)
             nursery.start_soon(self._look_for_dead)
-            while not self.is_draining:
-                self._changed = trio.Event()
+            while not (self.is_draining or self._failure):
+                self._changed, looked_at = trio.Event(), trio.current_time()
                 pause = await self._look()
                 with trio.move_on_after(pause):
                     await self._changed.wait()
-                await trio.sleep(_PAUSE_SECONDS)
+                await trio.sleep_until(looked_at + _PAUSE_SECONDS)
             nursery.cancel_scope.cancel()
+        self._over.set()
+
+    async def until_over(self) -> None:
+        """Wait until nothing is taken any more.
+
+        Raises:
+            StoreFailed: as the store takes nothing.
+        """
+        await self._over.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def left(self) -> None:
         """A run that was taken is over, asleep, or somebody else's."""
@@ -122,9 +136,16 @@ class Taking:
                 return await self._until_due()
             taken = await self._take(wanted)
         except (StoreError, StoreFailed) as error:
-            _LOG.warning("nothing can be taken from the queue: %s", error)
-            return _TROUBLE_SECONDS
+            return self._suffer(error)
         return 0.0 if len(taken) == free else min(HELD_BACK_SECONDS, await self._until_due())
+
+    def _suffer(self, error: StoreError | StoreFailed) -> float:
+        if isinstance(error, StoreFailed) and error.is_final:
+            self._failure = error
+            self._changed.set()
+        if self._troubles.may_tell("queue") is not None:
+            _LOG.warning("nothing can be taken from the queue: %s", error)
+        return _TROUBLE_SECONDS
 
     def _may_take(self) -> bool:
         return self._has_room() and trio.current_time() >= self._resting_until
@@ -164,7 +185,8 @@ class Taking:
             try:
                 found = await self._store.reap()
                 living = sum(each.is_alive for each in await self._store.workers())
-            except (StoreError, StoreFailed):  # the next look at the queue says so
+            except (StoreError, StoreFailed) as error:
+                self._suffer(error)
                 continue
             if found:
                 _LOG.info("runs of hosts that are gone: %s", ", ".join(found[:10]))

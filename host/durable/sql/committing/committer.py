@@ -92,7 +92,7 @@ class Committer:
                 self._queue.put(write)
                 return
             self._lose([write])
-        settle([(write, None, StoreFailed(refused))])
+        settle([(write, None, self._failure(refused))])
 
     def _refusal(self, write: Write[Any]) -> str | None:
         if self._is_closed or self._broken is not None:
@@ -102,6 +102,9 @@ class Committer:
         if self.trouble is not None and self._pending + write.size > self._most_pending:
             return f"more than {self._most_pending:,} bytes wait to be written: {self.trouble}"
         return None
+
+    def _failure(self, why: str) -> StoreFailed:
+        return StoreFailed(why, is_final=self._is_closed or self._broken is not None)
 
     def _lose(self, writes: list[Write[Any]]) -> None:
         self._lost.update(write.about for write in writes if write.about is not None)
@@ -163,7 +166,7 @@ class Committer:
             self._lose(batch)
         if self._scope is not None:
             self._scope.payloads.forget()
-        self._done([(each, None, StoreFailed(why)) for each in batch])
+        self._done([(each, None, self._failure(why)) for each in batch])
 
     def _done(self, settled: list[tuple[Write[Any], Any, Exception | None]]) -> None:
         with self._lock:
