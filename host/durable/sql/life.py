@@ -46,6 +46,7 @@ class Claim(Write[int | None]):
         scope.db.execute(
             """UPDATE runs SET owner = ?, epoch = ?, state = 'running', wake_at = NULL, verdict = NULL,
             ending = NULL, held = '', takeovers = CASE WHEN state = 'ended' THEN 0 ELSE takeovers END,
+            tries = CASE WHEN state = 'ended' THEN 0 ELSE tries END,
             cancel_at = CASE WHEN state = 'ended' THEN NULL ELSE cancel_at END, updated_at = ?
             WHERE run_id = ?""",
             (scope.owner, epoch + 1, scope.now, self._run_id),
