@@ -34,8 +34,7 @@ from flowcage.host.outcome.errors import RunError
 
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
-_PATIENCE_OF_CLOSING_SECONDS = 5.0
-_PROBE_SECONDS = 1.0
+_PATIENCE_OF_CLOSING_SECONDS, _PROBE_SECONDS = 5.0, 1.0
 
 
 class Committer:
@@ -62,8 +61,7 @@ class Committer:
     ) -> None:
         self._backend = backend
         self._owner = owner
-        self._most_pending = pending_bytes
-        self._give_up_seconds = give_up_seconds
+        self._most_pending, self._give_up_seconds = pending_bytes, give_up_seconds
         self._fault = fault or (lambda _point: None)
         self._telling = Telling(on_trouble)
         self._queue: queue.SimpleQueue[Write[Any] | None] = queue.SimpleQueue()
