@@ -271,20 +271,22 @@ async def take_up(
         NotResumable: it goes on, has ended by itself or by request, or has diverged.
         DamagedEntry: it cannot be read.
     """
-    summary = await store.get(run_id)
-    require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
+    epoch = None if after is None else after.epoch
+    is_ours = epoch is not None  # then one look tells everything
+    if not is_ours:
+        require_resumable(await store.get(run_id), tenant, even_if_cancelled, reopens=after is None)
     record = await store.load(run_id)  # what cannot be read is not claimed
-    before = record.ending
+    summary, before = record.summary, record.ending
+    require_resumable(summary, tenant, even_if_cancelled, reopens=after is None)
     if handlers is not None:
         require_handlers(record, handlers)
-    epoch = None if after is None else after.epoch
     if epoch is None:
         epoch = await claimed(store, summary, before, reopen=after is None and summary.state == "ended")
     if epoch is None:
         raise GoesOn(run_id)
     await require_time(store, summary, epoch)
     try:
-        record = await as_claimed(store, record, epoch)
+        record = record if is_ours else await as_claimed(store, record, epoch)
         past = past_of(record, store.now())
         past.emitted, past.sleeps = 0 if after is None else after.emitted, summary.sleeps
         if summary.state == "asleep":
