@@ -1,6 +1,6 @@
 """A large simulation: thousands of workers, a million runs.
 
-    python -m tests.simulation [--workers N] [--runs N] [--seed N] [--slots N]
+    python -m tests.simulation [--workers N] [--runs N] [--seed N] [--minutes N]
 
 It prints what there was, or fails with the promise that was broken.
 """
@@ -25,8 +25,9 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-hour", type=float, default=4.0)
+    parser.add_argument("--minutes", type=float, default=24 * 60, help="then nothing more is handed in")
     given = parser.parse_args()
-    traffic = Traffic(tenants=given.tenants, agent_ms=40_000)
+    traffic = Traffic(given.tenants, pools=1, steps=2, agent_ms=40_000)
     seconds = (1 + traffic.steps) / 2 * traffic.agent_ms / 2000
     rate = _BUSY * given.workers * given.slots / seconds
     of_one = 60 * rate / (2 * given.tenants)  # runs a minute that most tenants hand in
@@ -42,11 +43,26 @@ def main() -> None:
         runs_per_minute=1.5 * of_one,
         cpu_per_minute=0.75 * of_one,
     )
-    began = time.process_time()
-    simulation = Simulation(plan)
-    simulation.run()
+    simulate(Simulation(plan), given.minutes)
+
+
+def simulate(simulation: Simulation, minutes: float) -> None:
+    """Carry it out, and tell how far it is once a minute; after so many, nothing more is handed in."""
+    began, told = time.monotonic(), 0.0
+    simulation.begin()
+    while not simulation.is_over:
+        for _ in range(1000):
+            if not simulation.is_over:
+                simulation.step()
+        passed = (time.monotonic() - began) / 60
+        if passed > minutes:
+            simulation.hand_in_no_more()
+        if passed > told + 1:
+            told = passed
+            print(f"{simulation.made:,} runs, {time.process_time():,.0f} s of CPU", flush=True)
+    simulation.truth.at_rest(simulation.made)
     print(simulation.told())
-    print(f"{time.process_time() - began:,.0f} s of CPU")
+    print(f"{time.process_time():,.0f} s of CPU")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _SEEDS = range(12)
 # Runs that take long, of few tenants, on workers that are cut off for long: what is lost is taken again soon.
 _HARSH = Plan(
     workers=5, runs=150, runs_a_second=1.0, traffic=Traffic(tenants=4, poisoned=0.1), per_hour=100.0,
-    restarts_per_hour=30.0,
+    restarts_per_hour=30.0, patience_ms=600_000,
 )  # fmt: skip
 _BUSY = _HARSH._replace(runs_a_second=100.0, traffic=Traffic(7, agent_ms=1_000, sleeps=0.0))
 # A worker that was given up finds its own run again when it is back, and the old life goes on beside the new.
@@ -127,7 +127,7 @@ def _any_pool(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_due(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(take, "queue_what_sleeps_no_more", lambda *_: [])
+    patch.setattr(take, "queue_what_is_due", lambda *_: [])
 
 
 def _always_due(patch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(plans())
 def test_the_promises_hold_whatever_goes_wrong(plan: Plan) -> None:
     simulation = simulated(plan)
@@ -49,7 +49,7 @@ def test_the_promises_hold_whatever_goes_wrong(plan: Plan) -> None:
     assert sum(simulation.truth.ended.values()) == 80
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32), workers=st.integers(1, 8), per_hour=st.sampled_from((0.0, 50.0)))
 def test_tenants_that_wait_have_turns_by_their_weights(seed: int, workers: int, per_hour: float) -> None:
     simulated(_FAIR._replace(seed=seed, workers=workers, per_hour=per_hour))
@@ -62,7 +62,7 @@ def test_clocks_that_are_an_hour_off_lose_no_run() -> None:
 
 
 def test_a_simulation_has_everything_that_may_go_wrong() -> None:
-    plan = Plan(1, runs=400, traffic=Traffic(poisoned=0.05), per_hour=100.0, restarts_per_hour=30.0)
+    plan = Plan(1, runs=200, traffic=Traffic(poisoned=0.05), per_hour=100.0, restarts_per_hour=30.0)
     simulation = simulated(plan)
 
     kinds = {"cut off", "killed", "lock lost", "machine lost", "server restarted", "stopped"}

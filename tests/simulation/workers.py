@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from flowcage.host.durable.errors import Fenced, UnknownRun
-from flowcage.host.durable.queue.records import Taken, TurnLimits, Wanted
+from flowcage.host.durable.queue.records import Taken, TurnLimits, Wanted, WorkerInfo
 from flowcage.host.durable.records import EncodedEntry, Ending
 from flowcage.host.durable.sql.life import FallAsleep, Leave
-from flowcage.host.durable.sql.queue.accounts import Charge
-from flowcage.host.durable.sql.queue.lanes import has_work
+from flowcage.host.durable.sql.queue.accounts import Charge, Describe
 from flowcage.host.durable.sql.queue.take import Take
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
@@ -103,6 +102,11 @@ class Worker:
         """Whether it would take something."""
         return self.is_up and not self.is_cut and len(self._lives) < self._slots
 
+    @property
+    def info(self) -> WorkerInfo:
+        """What it tells of itself."""
+        return WorkerInfo(self.owner, self._pools, self._slots, self.marks[0], "1", self.marks)
+
     # ---- what befalls it ---------------------------------------------------------------------
 
     def start(self) -> None:
@@ -111,6 +115,7 @@ class Worker:
         self.owner = f"w{self._number}-{self._starts}"
         self.is_up, self.is_cut, self.is_lost = True, False, False
         self._world.ground.join(self.owner, self._world.events.now)
+        self._world.ground.write(self.owner, self._world.events.now, Describe(self.info))
         self._after(_FIRST_LOOK_MS, self._poll)
 
     def dies(self, notices_ms: int) -> None:
@@ -180,10 +185,7 @@ class Worker:
         if not self.is_idle:
             return
         world = self._world
-        now = world.events.now + self._skew_ms
         wanted = Wanted(self._slots - len(self._lives), self._pools, self.marks, world.limits)
-        if not has_work(world.ground.db, wanted, now):
-            return
         taken: list[Taken] = self._write(Take(wanted))
         for each in taken:
             args = (each.run_id, each.epoch, self.owner, self._pools, self.marks, world.events.now)

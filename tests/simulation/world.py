@@ -17,7 +17,7 @@ from tests.simulation.events import Events
 from tests.simulation.fairness import Fairness
 from tests.simulation.ground import Ground
 from tests.simulation.scripts import Script, Traffic, made, number_of, script
-from tests.simulation.truth import Known, Truth, require
+from tests.simulation.truth import Truth, Violated, require
 from tests.simulation.workers import Worker
 
 _BEGINS_AT = 1_000_000_000
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
         skew_ms: how far clocks of workers are off, at most.
         upgrades: whether workers that are started anew are of the next version.
         storm_ms: how long things go wrong after the last run was handed in.
+        patience_ms: how long after that everything must be over.
         runs_per_minute, cpu_per_minute: quotas of some tenants.
         is_fair: whether no tenant has quotas, so that turns can be compared.
     """
@@ -56,6 +57,7 @@ class Plan(NamedTuple):
     skew_ms: int = 0
     upgrades: bool = True
     storm_ms: int = 600_000
+    patience_ms: int = 3 * _HOUR_MS
     runs_per_minute: float = 5.0
     cpu_per_minute: float = 2.0
     is_fair: bool = False
@@ -73,8 +75,10 @@ class Simulation:
         fairness = Fairness(lambda tenant: self.limits(tenant).weight) if plan.is_fair else None
         self.truth = Truth(self.limits, self._lives, fairness, is_exact=not plan.skew_ms)
         self._drawn = Random(f"world {plan.seed}")
+        self._limits: dict[str, TurnLimits] = {}
         self._judged_from = 0
-        self._made = self._pruned = 0
+        self._last_at: int | None = None
+        self.made = self._pruned = 0
         self.faults: Counter[str] = Counter()
         self.refused = 0
         self._is_calm = False
@@ -94,6 +98,12 @@ class Simulation:
     # ---- what workers ask of it --------------------------------------------------------------
 
     def limits(self, tenant: str) -> TurnLimits:
+        """Of a tenant."""
+        if tenant not in self._limits:
+            self._limits[tenant] = self._limits_of(tenant)
+        return self._limits[tenant]
+
+    def _limits_of(self, tenant: str) -> TurnLimits:
         """Weights differ, and every third tenant has a quota of another kind."""
         number, plan = int(tenant[1:]), self.plan
         weight = 1.0 + number % 3
@@ -136,38 +146,57 @@ class Simulation:
 
     def run(self) -> None:
         """Until everything is over."""
+        self.begin()
+        while not self.is_over:
+            self.step()
+        self.truth.at_rest(self.made)
+
+    def begin(self) -> None:
+        """Put everything into its place."""
         for worker in self._workers:
             self.events.after(self._drawn.randint(0, 1000), worker.start)
             self._next_fault(worker)
         self.events.after(self.plan.reaps_ms, self._reap)
         self._next_restart()
         self._hand_in()
-        last = _BEGINS_AT + int(self.plan.runs / self.plan.runs_a_second * 1000)
-        while not (self._made == self.plan.runs and not self.truth.runs):
-            require(self.events.next(), "nothing happens any more")
-            self._is_calm = self._is_calm or self.events.now > last + self.plan.storm_ms
-            require(
-                self.events.now < last + 3 * _HOUR_MS, "a run did not end within three hours", *self._rest()
-            )
-        self.truth.at_rest(self.plan.runs)
 
-    def _rest(self) -> list[tuple[str, Known]]:
-        return list(self.truth.runs.items())[:3]
+    @property
+    def is_over(self) -> bool:
+        """Whether all runs were handed in and have ended."""
+        return self._last_at is not None and not self.truth.runs
+
+    def step(self) -> None:
+        """Let one thing happen."""
+        require(self.events.next(), "nothing happens any more")
+        if self._last_at is None:
+            return
+        passed_ms = self.events.now - self._last_at
+        self._is_calm = passed_ms > self.plan.storm_ms
+        if passed_ms > self.plan.storm_ms + self.plan.patience_ms:
+            raise Violated(f"runs do not end, such as {list(self.truth.runs.items())[:2]}")
+
+    def hand_in_no_more(self) -> None:
+        """What was handed in is all."""
+        self._last_at = self._last_at or self.events.now
 
     def _hand_in(self) -> None:
-        one = made(self._made, self.plan.traffic, self.events.now)
-        self._made += 1
+        if self._last_at is not None:
+            return
+        one = made(self.made, self.plan.traffic, self.events.now)
+        self.made += 1
         self.truth.created(one.run.run_id, one.tenant, one.pool, one.run.not_before or self.events.now)
         self.ground.write("", self.events.now, Create(one.run, True))
         self.news()
-        if self._made < self.plan.runs:
+        if self.made == self.plan.runs:
+            self.hand_in_no_more()
+        else:
             self.events.after(1000 * self._drawn.expovariate(self.plan.runs_a_second), self._hand_in)
 
     def _reap(self) -> None:
         alive = [worker for worker in self._workers if worker.is_up and not worker.is_cut]
         if alive and self.events.now >= self._judged_from:
             looks = self._drawn.choice(alive)
-            for run_id in self.ground.write(looks.owner, self.events.now, Reap(None)):
+            for run_id in self.ground.write(looks.owner, self.events.now, Reap(looks.info)):
                 self._reaped(run_id)
         self.events.after(self.plan.reaps_ms, self._reap)
 
@@ -255,7 +284,7 @@ class Simulation:
         ended = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(truth.ended.items()))
         return "\n".join(
             (
-                f"{self.plan.workers:,} workers, {self.plan.runs:,} runs, {hours:.1f} hours",
+                f"{self.plan.workers:,} workers, {self.made:,} runs, {hours:.1f} hours",
                 f"faults: {befell}",
                 f"{truth.taken_over:,} takeovers; {self.refused:,} writes by former owners refused",
                 f"ended: {ended}; longest wait for a turn {truth.longest_wait_ms / 1000:,.0f} s",
