@@ -204,19 +204,3 @@ def test_a_worker_for_which_nobody_is_chosen_does_not_begin(store: Path, tmp_pat
     done = flowcage("worker", "--store", store, cwd=tmp_path, env=empty)
     assert done.status == 2
     assert "give --agent NAME" in done.stderr
-
-
-def test_a_run_of_the_queue_is_resumed_by_a_worker(store: Path) -> None:
-    run = submitted(store, "asks.js")
-    assert flowcage("cancel", run, "--store", store).status == 0
-    refused = flowcage("resume", run, "--store", store)
-    assert (refused.status, "was cancelled" in refused.stderr) == (2, True)
-    words = ("resume", run, "--store", store, "--even-if-cancelled")
-    here = flowcage(*words, "--timeout", "5")
-    assert (here.status, "--timeout: a worker goes on with this run" in here.stderr) == (2, True)
-    done = flowcage(*words)
-    assert (done.status, "is in the queue again" in done.stdout) == (0, True)
-    with worker(store):
-        assert flowcage("wait", run, "--store", store).json["result"] == ["<hello>", {}]
-    ended = flowcage(*words)
-    assert (ended.status, "has completed" in ended.stderr) == (2, True)

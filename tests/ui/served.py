@@ -29,7 +29,7 @@ class Served:
         said: its messages until now.
     """
 
-    def __init__(self, store: Path, *words: str | Path, env: dict[str, str] | None = None) -> None:
+    def __init__(self, store: Path | str, *words: str | Path, env: dict[str, str] | None = None) -> None:
         self.command = [FLOWCAGE, "ui", "--port", "0", "--no-open", "--store", store, *words]
         self.process = subprocess.Popen(
             self.command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(env or {})}
@@ -80,7 +80,7 @@ class Served:
 
 
 @contextmanager
-def serving(store: Path, *words: str | Path, **more: Any) -> Iterator[Served]:
+def serving(store: Path | str, *words: str | Path, **more: Any) -> Iterator[Served]:
     """A server for the length of a block."""
     served = Served(store, *words, **more)
     try:

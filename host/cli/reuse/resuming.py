@@ -13,7 +13,7 @@ from flowcage.host.cli.reuse.guided import Asked, carry_out, files_of
 if TYPE_CHECKING:
     from flowcage.host.durable.records import RunRecord, Summary
 
-_OF_FORKS = (
+OF_FORKS = (
     *("explain", "dry_run", "as_json", "args_json", "args_file", "args_pairs"),
     "args_json_pairs",
     *("agent", "model_words", "budget", "max_cost", "max_total_agents"),
@@ -41,7 +41,7 @@ def fork_or_refuse(
         except InputError as error:
             fail(exits.USAGE, str(error))
         carry_out(Asked(run, script, Terms(), given, files), record)
-    if any(given[name] for name in _OF_FORKS):
+    if any(given[name] for name in OF_FORKS):
         what = "an edited SCRIPT, --retry-failed or --reuse"
         fail(exits.USAGE, f"these options need {what}; a run that only goes on changes nothing")
     try:

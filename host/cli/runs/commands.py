@@ -51,8 +51,8 @@ def resume(
 ) -> None:
     """Go on with RUN, which was ended before it was done: an id, the beginning of one, or @last.
 
-    What agents had answered is not asked again. A call that an agent was at work on is asked again. A run of
-    flowcage submit goes back into its queue.
+    What agents had answered is not asked again. A call that an agent was at work on is asked again. A run
+    that was submitted goes back into the queue, and its end is waited for; not with --detach.
 
     With SCRIPT, an edited one, it goes on as a new run: what RUN was answered is reused wherever prompt and
     options are the same, and told in the old order.
@@ -66,7 +66,7 @@ def resume(
     from flowcage.host.cli.outcomes.ending import Ending
     from flowcage.host.cli.people.prompt import prompt
     from flowcage.host.cli.progress import Past, watched
-    from flowcage.host.cli.queueing.requeuing import requeue_if_queued
+    from flowcage.host.cli.reuse.queueing import queue_again_if
     from flowcage.host.cli.reuse.resuming import fork_or_refuse
     from flowcage.host.cli.runs import keeping
     from flowcage.host.resume.kept import take_up
@@ -74,13 +74,14 @@ def resume(
     from flowcage.host.resume.outside import watched as watching
     from flowcage.host.resume.sleep.lives import to_the_end
 
-    detaching.start_if(given)
     path = access.place_of(store)
+    if given["detached"] is None:
+        queue_again_if(path, run, script, even_if_cancelled, given)
+    detaching.start_if(given)
     events = events and events.absolute()
     record = access.looked_up(path, run)
     given |= {"store": store, "events": events}
     fork_or_refuse(record, run, script, even_if_cancelled, given)
-    requeue_if_queued(path, record, given | {"timeout": timeout}, even_if_cancelled=even_if_cancelled)
     run_id, old_script = record.summary.run_id, keeping.script_of(record.workflows[""])
     if (warning := moved(record.workflows[""].made_by)) is not None:
         note(f"warning: {warning}")

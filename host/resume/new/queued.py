@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.new.made import made_run
-from flowcage.host.resume.refusals import GoesOn, NotResumable, require_resumable
+from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.asking.answering import answered
 from flowcage.host.run.limits import limits_of_host, with_limits
@@ -114,21 +114,6 @@ async def submit(
     new = new._replace(pool=place.pool, priority=place.priority, not_before=place.not_before)
     created = await store.create(new, queued=True)
     return Submitted(created.run_id, created.is_new)
-
-
-async def requeue(store: Store, run_id: str, *, even_if_cancelled: bool = False) -> None:
-    """Have a run of the queue gone on with that has ended before it was done; or at once, if it waits.
-
-    Raises:
-        UnknownRun: there is none.
-        NotResumable: a worker has it, or it has ended by itself.
-    """
-    summary = await store.get(run_id)
-    require_resumable(summary, None, even_if_cancelled)
-    epoch = await store.claim(run_id, reopen=summary.state == "ended")
-    if epoch is None:
-        raise GoesOn(run_id)
-    await store.put_back(run_id, epoch)
 
 
 def with_settings(options: RunOptions, settings: object) -> RunOptions:

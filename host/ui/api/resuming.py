@@ -1,5 +1,7 @@
 """Going on with a run from a page: `flowcage resume` as a process of its own, which outlives the server.
 
+A run of the queue goes back into it.
+
 It is the same command that a person types, so a page can do no more than that, and the run's folder, settings
 and agents are those of its own process.
 """
@@ -14,6 +16,7 @@ import trio
 from flowcage.host.durable.address import StorePlace, environment_for
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.resume.looking import going_on
+from flowcage.host.resume.new.requeued import queue_again
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
 from flowcage.host.ui.api.problems import Problem
@@ -72,6 +75,10 @@ class Resuming:
         runs.require_acts()
         record, way = await self._way(runs, run_id, given)
         words = self._words(record, way)
+        if record.summary.pool is not None:
+            again = way is ways.ALL_THE_SAME
+            await queue_again(runs.store, run_id, runs.tenant, even_if_cancelled=again)
+            return {"runId": run_id}
         return await self._ask(run_id, way, "--detach", "--quiet", "--no-prompt", *words)
 
     async def _way(self, runs: KeptRuns, run_id: str, given: dict[str, Any]) -> tuple[RunRecord, Way]:

@@ -49,9 +49,11 @@ def ways_of(record: RunRecord) -> list[Way]:
     """Those that are open for a run; it may have none.
 
     Raises:
-        NotResumable: it goes on, or a program began it, which has to go on with it.
+        NotResumable: it goes on, or a program began it that has to go on with it.
     """
     found = ways_of_kept(record.summary)
+    if record.summary.pool is not None:  # workers go on with it, who have no file of it
+        return [each for each in found if not each.is_new]
     if _settings(record).get("v") != 1:
         raise NotResumable("the run was begun by a program and not by flowcage run; that has to resume it")
     return [*found, *_edited(record)]

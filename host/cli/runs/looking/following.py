@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -68,6 +68,11 @@ def wait(run: str, store: StorePlace | None) -> None:
 
     The exit status is that of `flowcage run` for such an end; 137 where the process that had it was killed.
     """
+    wait_and_leave(store, run)
+
+
+def wait_and_leave(store: StorePlace | None, run: str) -> NoReturn:
+    """Wait until a run has ended, print how, and leave with the exit status of such an end."""
     from flowcage.host.resume.looking import watching
 
     goes_on = may_go_on(store, run)

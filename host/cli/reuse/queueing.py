@@ -1,0 +1,67 @@
+"""``flowcage resume`` of a run that was submitted: a worker goes on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from flowcage.host.cli import exits
+from flowcage.host.cli.console import fail, note, say
+from flowcage.host.cli.reuse.resuming import OF_FORKS
+from flowcage.host.cli.runs import access
+from flowcage.host.durable.address import StorePlace
+from flowcage.protocol import strictjson
+
+if TYPE_CHECKING:
+    from flowcage.host.durable.store import Store
+
+# What a fork is asked for, which reuses answers in a new run.
+_FORKS = ("retry_failed", "reuse")
+
+
+def queue_again_if(
+    place: StorePlace, run: str, script: Path | None, even_if_cancelled: bool, given: dict[str, Any]
+) -> None:
+    """Where a run has a pool, put it or a fork of it into the queue and leave.
+
+    Args:
+        place: of the store.
+        run: as it was typed.
+        script: an edited one.
+        even_if_cancelled: whether a run that was cancelled is gone on with.
+        given: the other options of the command.
+    """
+    from flowcage.host.durable.reuse.terms import NotForkable
+    from flowcage.host.resume.refusals import NotResumable
+
+    record = access.looked_up(place, run)
+    if record.summary.pool is None:
+        return
+    run_id, is_fork = record.summary.run_id, any(given[name] for name in _FORKS)
+    if script is not None or any(given[name] for name in OF_FORKS):
+        what = f"run {run_id} was submitted, and goes on as it was made"
+        fail(exits.USAGE, f"{what}: leave SCRIPT and the options of forks out, or submit a run of its own")
+
+    async def work(opened: Store) -> str:
+        from flowcage.host.resume.new.requeued import queue_again, queue_fork
+
+        if is_fork:
+            return await queue_fork(opened, run_id)
+        await queue_again(opened, run_id, even_if_cancelled=even_if_cancelled)
+        return run_id
+
+    try:
+        _leave(place, access.write(place, work), is_detached=given["detach"])
+    except (NotResumable, NotForkable) as error:
+        fail(exits.USAGE, str(error))
+
+
+def _leave(place: StorePlace, run_id: str, *, is_detached: bool) -> NoReturn:
+    from flowcage.host.cli.runs.looking.following import wait_and_leave
+    from flowcage.host.terminal.text import leave
+
+    note(f"run {run_id} is in the queue; a worker goes on with it")
+    if is_detached:
+        say(strictjson.dumps_ascii({"runId": run_id}))
+        leave(exits.DONE)
+    wait_and_leave(place, run_id)
