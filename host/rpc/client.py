@@ -7,19 +7,19 @@ read is asked for nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import trio
 
 from flowcage.host.durable.errors import AlreadyThere
-from flowcage.host.events.records import Event, Gap
-from flowcage.host.events.stream import EventStream
+from flowcage.host.events.records import Event
 from flowcage.host.rpc import handlers
 from flowcage.host.rpc.asks import Asks
 from flowcage.host.rpc.problems import Refusal, error_line, invalid, refusal_of
 from flowcage.host.rpc.run import RpcRun
+from flowcage.host.rpc.told.hearing import Hearing
 from flowcage.host.rpc.wire import MAX_MESSAGE_BYTES, ClientGone, Wire
 from flowcage.host.terminal.log import logger, reason_of
 from flowcage.protocol import envelope, strictjson
@@ -74,9 +74,10 @@ class Client:
         self._wire = wire
         self._methods = methods
         self._runs_of = runs_of
-        self._open = self._streams = 0
+        self._open = 0
         self._room = trio.CapacityLimiter(_LONG_AT_ONCE)
         self._none_open = trio.Event()
+        self._hearing = Hearing(wire, lambda: self._none_open.set())
         self._is_closing = False
         self._begun: trio.Event | None = None  # set when what was asked to start is begun
         self._nursery: trio.Nursery | None = None
@@ -112,29 +113,15 @@ class Client:
         await self._wire.write()
         written.set()
 
-    async def events(self, run: RpcRun, stream: EventStream) -> None:
-        """Send the events of a run, to its last."""
-        await run.ready.wait()
-        async for event in stream:
-            line = _event_line(run.run_id, event)
-            if len(line) > MAX_MESSAGE_BYTES:
-                line = _event_line(run.run_id, Gap(event.run_id, event.at, 1))
-            await self._wire.send(line)
-
     def follow(self, run: RpcRun) -> None:
         """Send the events of a run from now on."""
         assert self._nursery is not None
-        run.told[self] = told = trio.Event()
-        stream = run.events()
+        self._hearing.follow(self._nursery, run, self)
 
-        async def send() -> None:
-            await self.events(run, stream)
-            told.set()
-            self._streams -= 1
-            self._none_open.set()
-
-        self._streams += 1
-        self._nursery.start_soon(send)
+    def tell(self, run_id: str, events: AsyncGenerator[Event]) -> None:
+        """Send these events of a run that no client answers for."""
+        assert self._nursery is not None
+        self._hearing.tell(self._nursery, run_id, events)
 
     # ---- in ----------------------------------------------------------------------------------
 
@@ -267,13 +254,9 @@ class Client:
                 await run.over.wait()
 
     async def _wait_for_open(self) -> None:
-        while self._open or self._streams:
+        while self._open or self._hearing.open:
             self._none_open = trio.Event()
             await self._none_open.wait()
-
-
-def _event_line(run_id: str, event: Event) -> bytes:
-    return envelope.notification("run.event", {"runId": run_id, "event": event.to_json()})
 
 
 def _require_sendable(line: bytes) -> None:

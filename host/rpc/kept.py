@@ -11,7 +11,7 @@ import trio
 
 from flowcage.host.agents.people import Option, Question
 from flowcage.host.durable.errors import StoreError, StoreFailed, UnknownRun
-from flowcage.host.durable.records import Filter, RunRecord, State
+from flowcage.host.durable.records import Filter, RunRecord, State, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.events.records import QuestionAsked
 from flowcage.host.outcome.errors import FlowcageError, RunCancelled
@@ -21,12 +21,13 @@ from flowcage.host.resume.looking.watching import changes, may_change
 from flowcage.host.resume.questions import open_questions
 from flowcage.host.resume.refusals import NotResumable, require_resumable
 from flowcage.host.resume.sleep.outcomes import outcome_of
-from flowcage.host.rpc import outcomes
 from flowcage.host.rpc.problems import Refusal
-from flowcage.host.rpc.rows import cursor_of, kept_row_of, limit_of, place_of
+from flowcage.host.rpc.queueing import Queueing
 from flowcage.host.rpc.run import RpcRun
 from flowcage.host.rpc.runs import Runs
 from flowcage.host.rpc.settings import Settings, run_id_of
+from flowcage.host.rpc.told import outcomes
+from flowcage.host.rpc.told.rows import cursor_of, kept_row_of, limit_of, place_of
 from flowcage.host.tenants.host import Host
 from flowcage.protocol.messages import MISSING, Missing
 
@@ -55,6 +56,7 @@ class Kept:
         self._runs = runs
         self._settings = settings
         self._tenant = settings.tenant
+        self.queueing = Queueing(store, settings)
 
     async def get(self, run_id: str, run: RpcRun | None) -> dict[str, Any]:
         """How a run stands."""
@@ -88,7 +90,7 @@ class Kept:
         if not run.over.is_set() or run.outcome["verdict"] == "completed":
             return False
         try:
-            summary = await self._summary(run.run_id)
+            summary = await self.summary(run.run_id)
         except (UnknownRun, StoreFailed):  # it was removed, or cannot be looked at
             return False
         if summary.state in _OVER:
@@ -97,18 +99,19 @@ class Kept:
 
     async def wait(self, run_id: str) -> None:
         """Wait for the end of a run that this process does not have."""
-        await self._summary(run_id)
+        await self.summary(run_id)
         async for summary in changes(self._store, run_id):
             if summary.state in _OVER:
                 return
-            if summary.state == "asleep" or not may_change(summary):  # nobody here wakes it
+            is_left = summary.state == "asleep" and summary.pool is None  # nobody here wakes it
+            if is_left or not may_change(summary):
                 break
         why = f"no host has run {run_id} any more, or it is asleep; run.resume goes on with it"
         raise Refusal("run_abandoned", why, runId=run_id)
 
     async def is_over(self, run_id: str) -> bool:
         """Whether a run has ended, or nobody here has it."""
-        return (await self._summary(run_id)).state in _OVER
+        return (await self.summary(run_id)).state in _OVER
 
     async def cancel(self, run_id: str, reason: str) -> str:
         """End a run that this process does not have, or have its host do so."""
@@ -127,7 +130,7 @@ class Kept:
     ) -> tuple[Params | Late, Callable[[], None] | None]:
         """Go on with a run, or say what that would reuse."""
         run_id = params["runId"]
-        summary = await self._summary(run_id)
+        summary = await self.summary(run_id)
         if self._runs.going_on(run_id) is not None and params.get("way") != "fork":
             raise NotResumable(f"run {run_id} goes on already, in this host")
         way = params.get("way") or ("fork" if params.keys() & {"source", "args"} else "resume")
@@ -139,6 +142,9 @@ class Kept:
             run.ready.set()
             return partial(self._explained, run_id, way, params, chosen), None
         again = params.get("evenIfCancelled", False)
+        if self._settings.queue is not None or (way == "resume" and summary.pool is not None):
+            queued = await self.queueing.go_on(client, summary, way, params)
+            return {"runId": queued.run_id, "way": way, "started": True}, queued.begin
         if way == "resume":
             handle = await self.host.start_resume(
                 run_id, tenant=self._tenant, options=chosen, even_if_cancelled=again
@@ -163,10 +169,11 @@ class Kept:
         return await trio.to_thread.run_sync(explain, record)
 
     async def _record(self, run_id: str) -> RunRecord:
-        await self._summary(run_id)
+        await self.summary(run_id)
         return await self._store.load(run_id)
 
-    async def _summary(self, run_id: str) -> Any:
+    async def summary(self, run_id: str) -> Summary:
+        """A run without its history; of another tenant there is none."""
         summary = await self._store.get(run_id)
         require_own(summary.tenant, self._tenant, run_id)
         return summary

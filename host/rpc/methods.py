@@ -9,14 +9,15 @@ from typing import Any
 import trio
 
 from flowcage.host.durable.errors import AlreadyThere
+from flowcage.host.resume.looking.watching import may_change
 from flowcage.host.rpc.checking import checked
 from flowcage.host.rpc.client import MOST_OPEN, Client, Late, Method, Params
 from flowcage.host.rpc.kept import Kept
-from flowcage.host.rpc.problems import Refusal
-from flowcage.host.rpc.rows import part_of, row_of
+from flowcage.host.rpc.problems import Refusal, invalid
 from flowcage.host.rpc.run import RpcRun
 from flowcage.host.rpc.runs import Runs, now
 from flowcage.host.rpc.settings import Settings, run_id_of
+from flowcage.host.rpc.told.rows import part_of, row_of
 from flowcage.host.rpc.wire import MAX_MESSAGE_BYTES
 from flowcage.host.tenants.host import Host
 from flowcage.protocol.messages import MISSING
@@ -43,6 +44,7 @@ class Methods:
         self._kept = kept
         self._settings = settings
         self._checks = trio.CapacityLimiter(_CHECKS_AT_ONCE)
+        self._queueing = None if kept is None or settings.queue is None else kept.queueing
 
     def table(self) -> dict[str, Method]:
         """By name."""
@@ -56,6 +58,9 @@ class Methods:
         if params["protocolVersion"] not in VERSIONS:
             asked = params["protocolVersion"][:40]
             raise Refusal("protocol_version", f"version {asked!r} is not spoken here", supported=VERSIONS)
+        if self._queueing is not None and params.get("handlers"):
+            why = "runs of this host go into a queue, and workers answer them: expected no handlers"
+            raise invalid("initialize", "/handlers", why)
         client.handlers = frozenset(params.get("handlers", []))
         client.goes_on = params.get("onDisconnect") == "continue"
         client.wants_events = params.get("events", False)
@@ -76,7 +81,13 @@ class Methods:
         }, None
 
     async def run_start(self, client: Client, params: Params) -> tuple[Params, Callable[[], None]]:
-        """Start a run that is the client's."""
+        """Start a run that is the client's, or put one into the queue."""
+        if self._queueing is not None:
+            try:
+                queued = await self._queueing.start(client, params)
+            except AlreadyThere as error:
+                raise _in_use(error, params, params.get("runId", "")) from None
+            return {"runId": queued.run_id}, queued.begin
         options, seconds = self._settings.chosen("run.start", params)
         run_id = run_id_of("run.start", "runId", params)
         if self._runs.follows(run_id):
@@ -151,6 +162,8 @@ class Methods:
         """Let a client answer for a run that has none."""
         run_id = params["runId"]
         run = self._runs.going_on(run_id)
+        if run is None and (queued := await self._queued(client, params)) is not None:
+            return queued
         if run is None:
             is_known = self._runs.get(run_id) is not None
             if is_known or (self._kept is not None and await self._kept.is_over(run_id)):
@@ -163,6 +176,16 @@ class Methods:
         run.ready = trio.Event()
         run.attach(client)
         return {"runId": run_id, "state": "running"}, self.begin(client, run, params)
+
+    async def _queued(self, client: Client, params: Params) -> tuple[Params, Callable[[], None]] | None:
+        """A run that workers carry out, whose events a client may hear; None where it is none, or is over."""
+        if self._kept is None:
+            return None
+        summary = await self._kept.summary(params["runId"])
+        if summary.pool is None or not may_change(summary):
+            return None
+        queued = self._kept.queueing.followed(client, summary.run_id, params)
+        return {"runId": summary.run_id, "state": summary.state}, queued.begin
 
     async def check(self, _client: Client, params: Params) -> tuple[Late, None]:
         """Say what is wrong with a source."""

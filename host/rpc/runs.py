@@ -8,9 +8,9 @@ from typing import Any
 
 import trio
 
-from flowcage.host.rpc import outcomes
 from flowcage.host.rpc.problems import Refusal
 from flowcage.host.rpc.run import RpcRun
+from flowcage.host.rpc.told import outcomes
 from flowcage.host.tenants.started.handle import RunHandle
 from flowcage.protocol import strictjson
 from flowcage.protocol.limits import MIB

@@ -34,6 +34,7 @@ class Settings(NamedTuple):
         max_runs: at once; `max_queued` more may wait.
         unread_seconds: after which a client that reads nothing is gone.
         tenant: whose all runs are.
+        queue: pool of workers that carry all runs out; None where the host does.
     """
 
     options: RunOptions
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     max_queued: int = 1_000
     unread_seconds: float = UNREAD_SECONDS
     tenant: str = DEFAULT_TENANT
+    queue: str | None = None
 
     def chosen(self, method: str, params: Mapping[str, Any]) -> tuple[RunOptions, float | None]:
         """The options of a run, and the seconds for one attempt of an agent.

@@ -13,6 +13,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail, note
 from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.operating import logs
+from flowcage.host.cli.queueing import doors
 from flowcage.host.cli.runs import places
 from flowcage.host.cli.setup.options import choosing
 from flowcage.host.durable.address import StorePlace
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--unread-timeout", type=Seconds(), default=60.0, show_default=True,
               help="Seconds after which a client that reads nothing counts as gone.")  # fmt: skip
 @click.option("--tenant", default="default", show_default=True, help="Whose all runs are.")
+@doors.option
 @logs.option
 def host(path: Path | None, store: StorePlace | None, **given: Any) -> None:
     """Run workflows for programs in any language, which answer what they ask.
@@ -58,6 +60,7 @@ def host(path: Path | None, store: StorePlace | None, **given: Any) -> None:
 
     if store is not None and given["no_store"]:
         fail(exits.USAGE, "give one of --store and --no-store, not both")
+    doors.require_queue(given)
     tell = logs.teller(given["log_format"], "rpc")
     try:
         settings = _settings(given)
@@ -133,6 +136,7 @@ def _settings(given: dict[str, Any]) -> Settings:
         max_queued=given["max_queued"],
         unread_seconds=given["unread_timeout"],
         tenant=given["tenant"],
+        queue=given["queue"],
     )
 
 

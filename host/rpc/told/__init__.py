@@ -1,0 +1,1 @@
+"""What clients hear of runs: events, rows of lists, outcomes."""
