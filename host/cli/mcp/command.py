@@ -11,6 +11,7 @@ from flowcage.host.cli import exits
 from flowcage.host.cli.console import Command, Dollars, FilePath, fail
 from flowcage.host.cli.names.completion import agents
 from flowcage.host.cli.operating import logs
+from flowcage.host.cli.queueing import doors
 from flowcage.host.cli.runs import access, detaching
 from flowcage.host.durable.address import StorePlace
 
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 @click.option("--max-runs", type=click.IntRange(1, 100), default=50, show_default=True,
               help="Runs of the store that go on or sleep, above which none is started.")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Start nothing, and change no run.")
-@click.option("--tenant", help="Show the runs of this tenant alone, and begin none.")
+@click.option(
+    "--tenant",
+    help="Show the runs of this tenant alone, and begin none; with --queue "
+    "those that are begun are the tenant's, too.",
+)
 @click.option("--http", "address", metavar="[HOST:]PORT",
               help="Serve many clients at http://HOST:PORT/mcp, in place of the one on stdin and stdout; "
               "without HOST on loopback, port 0 takes a free one.")  # fmt: skip
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
               "made where there is none.  [default: mcp.token, beside the user's store]")  # fmt: skip
 @click.option("--allow-host", "allowed", multiple=True, metavar="NAME[:PORT]",
               help="A further name under which clients ask over HTTP; may be repeated.")  # fmt: skip
+@doors.option
 @access.STORE
 @logs.option
 def mcp(store: StorePlace | None, **given: Any) -> None:
@@ -57,6 +63,7 @@ def mcp(store: StorePlace | None, **given: Any) -> None:
             exits.USAGE,
             f"this needs packages that are missing ({error.name}): pip install 'flowcage[mcp]'",
         )
+    doors.require_queue(given)
     if place is None and (given["token_file"] or given["allowed"]):
         fail(exits.USAGE, "--token-file and --allow-host need --http")
     path = access.present(store) if given["read_only"] else access.place_of(store)

@@ -42,6 +42,7 @@ class Desk(NamedTuple):
         store: file of the runs.
         terms: of all runs.
         starts: bound on those that go on.
+        queue: pool of workers that carry out what is begun; None where that is done here.
     """
 
     runs: KeptRuns
@@ -51,11 +52,12 @@ class Desk(NamedTuple):
     store: StorePlace
     terms: Terms
     starts: Starts
+    queue: str | None = None
 
     def require_begins(self) -> None:
         """Refuse to begin what would not be seen here. Raises `Problem`."""
         self.runs.require_acts()
-        if self.runs.tenant:  # a run of the command is of the tenant ""
+        if self.runs.tenant and self.queue is None:  # a run of the command is of the tenant ""
             shown = f"this server shows the runs of tenant {self.runs.tenant!r} alone"
             raise Problem(403, f"{shown}, and what it begins would be none; start one without --tenant")
 
@@ -86,6 +88,13 @@ class Desk(NamedTuple):
             raise Problem(403, f"{path[:200]!r} lies outside of {folder}, where workflows are read")
         if os.path.exists(path) and not os.path.isfile(path):
             raise Problem(400, f"{path[:200]!r} is no file; list_workflows tells what has a name here")
+
+    def begin_words(self) -> list[str]:
+        """The command that begins a run, without its options and its workflow."""
+        if self.queue is None:
+            return ["run", "--detach", "--quiet", "--no-prompt", f"--store={self.store}"]
+        whose = [f"--tenant={self.runs.tenant}"] if self.runs.tenant else []
+        return ["submit", "--json", f"--pool={self.queue}", *whose, f"--store={self.store}"]
 
     @contextmanager
     def run_words(self, given: dict[str, Any]) -> Iterator[list[str]]:

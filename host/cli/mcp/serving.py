@@ -25,10 +25,12 @@ def desk_of(store: Store, place: StorePlace, program: Sequence[str], given: dict
     terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
     resuming = Resuming(program, place, terms.way_words)
     commands = Program(program, more=environment_for(place))
-    # Whoever's they are, they are processes here.
-    of_all = KeptRuns(store, None, file_of(place), acts=runs.acts)
-    starts = Starts(of_all, given["max_runs"])
-    return Desk(runs, commands, resuming, Sources(), place, terms, starts)
+    # Whoever's they are, they are processes here, unless workers have them.
+    whose = None if given["queue"] is None else given["tenant"]
+    of_all = KeptRuns(store, whose, file_of(place), acts=runs.acts)
+    states = "running,asleep" if given["queue"] is None else "queued,running,asleep"
+    starts = Starts(of_all, given["max_runs"], states)
+    return Desk(runs, commands, resuming, Sources(), place, terms, starts, given["queue"])
 
 
 async def serve(desk: Desk) -> str:

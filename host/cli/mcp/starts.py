@@ -18,11 +18,13 @@ class Starts:
     Args:
         runs: of the store, whoever began them.
         most: that may go on at once.
+        states: of those that count.
     """
 
-    def __init__(self, runs: KeptRuns, most: int) -> None:
+    def __init__(self, runs: KeptRuns, most: int, states: str = "running,asleep") -> None:
         self._runs = runs
         self._most = most
+        self._states = states
         self._turn = trio.Lock()
 
     @asynccontextmanager
@@ -30,7 +32,7 @@ class Starts:
         """A block that starts a run; one at a time, so that they are counted. Raises `Problem`."""
         self._runs.require_acts()
         async with self._turn:
-            going = await part_of(self._runs, query_of({"state": "running,asleep", "limit": f"{self._most}"}))
+            going = await part_of(self._runs, query_of({"state": self._states, "limit": f"{self._most}"}))
             if len(going.runs) >= self._most:
                 raise Problem(
                     429,

@@ -53,6 +53,8 @@ class Terms(NamedTuple):
     def way_words(self, record: RunRecord, way: Way) -> list[str]:
         """Options of ``flowcage resume`` for a way. Raises `Problem` where the way leads beyond the terms."""
         settings: Any = record.settings
+        if record.summary.pool is not None:
+            return self._require_cost(record)
         try:
             why = next(self._beyond(settings, settings["given"], way), None)
             words = self.words(settings["given"].get("max_cost")) if way.is_new else []
@@ -64,6 +66,16 @@ class Terms(NamedTuple):
             run_id = record.summary.run_id
             raise Problem(403, f"not by this server: {why}; at a terminal: flowcage resume {run_id}")
         return words
+
+    def _require_cost(self, record: RunRecord) -> list[str]:
+        """Of a run of the queue the workers choose the rest."""
+        cost = record.rules.max_cost_usd
+        if self.max_cost is not None and (cost is None or cost > self.max_cost):
+            had = "without a ceiling on its cost" if cost is None else f"with a ceiling of ${cost:g}"
+            raise Problem(
+                403, f"not by this server: it was begun {had}, and this server allows ${self.max_cost:g}"
+            )
+        return []
 
     def _beyond(self, settings: Any, given: Any, way: Way) -> Iterator[str]:
         """Why a way leads beyond the terms."""

@@ -56,7 +56,7 @@ async def _run(desk: Desk, given: dict[str, Any], _progress: Progress) -> Any:
     desk.require_begins()
     word, stdin = desk.workflow(given)
     with desk.run_words(given) as words:
-        command = ["run", "--detach", "--quiet", "--no-prompt", f"--store={desk.store}", *words, "--", word]
+        command = [*desk.begin_words(), *words, "--", word]
         async with desk.starts.one():
             done = await desk.program.ask(command, stdin)
     return {**done, "next": "wait tells when it has ended; get how it stands"}

@@ -47,7 +47,7 @@ async def wait(desk: Desk, run_id: str, seconds: float, progress: Progress) -> s
 async def _why(desk: Desk, run_id: str, state: str, *, has_asks: bool) -> str | None:
     if state in ("ended", "diverged"):
         return "it has ended"
-    if state == "abandoned":
+    if state == "abandoned" and (await desk.runs.summary(run_id)).pool is None:
         return "the process that had it is gone; resume goes on with it"
     if has_asks and await looking.questions_of(desk.runs, run_id):
         return "it waits for a person; answer answers"
