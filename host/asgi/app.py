@@ -32,7 +32,7 @@ except ImportError as error:
         "the routes need starlette, which is not installed: pip install 'flowcage[asgi]'"
     ) from error
 
-from flowcage.host.asgi import beginning, going_on
+from flowcage.host.asgi import beginning, going_on, queueing
 from flowcage.host.asgi.ending import is_ending
 from flowcage.host.asgi.events import Place, events_of
 from flowcage.host.asgi.ids import known_id, own_id
@@ -41,6 +41,7 @@ from flowcage.host.asgi.side import AnyHost, side_of
 from flowcage.host.asgi.submission import options_with, submission_of
 from flowcage.host.asgi.workflows import Workflows
 from flowcage.host.outcome.errors import HostClosing
+from flowcage.host.resume.new.queued import require_pool
 from flowcage.host.run.options import RunOptions
 from flowcage.host.ui.api import acting
 from flowcage.host.ui.api.answering import BODY_SECONDS, as_json, body, refusal, told
@@ -72,6 +73,8 @@ class RunRoutes:
         takes_source: whether clients may send sources of their own.
         max_body_bytes, max_body_seconds: of the body of a request.
         max_streams, max_streams_each: open at once, in all and of a tenant.
+        queue: pool of workers that carry the runs out, "" for the usual one; None where the host does. Who
+            answers such a run is the workers' choice, and nothing of `options_of` but limits and choices.
     """
 
     def __init__(
@@ -86,11 +89,15 @@ class RunRoutes:
         max_body_seconds: float = BODY_SECONDS,
         max_streams: int = 500,
         max_streams_each: int = 20,
+        queue: str | None = None,
     ) -> None:
         for name, function in (("tenant_of", tenant_of), ("options_of", options_of)):
             if not callable(function) and not (name == "options_of" and function is None):
                 raise TypeError(f"{name} must be a function of the request, not {type(function).__name__}")
         self._side = side_of(host)
+        if queue is not None:
+            require_pool("queue", queue)
+        self._queue = queue
         self._workflows = Workflows(workflows, takes_source)
         self._tenant_of = tenant_of
         self._options_of = options_of
@@ -182,9 +189,10 @@ class RunRoutes:
         asked = submission_of(given, self._side.host.options(None, None, options))
         if asked.run_id is not None:
             asked = asked._replace(run_id=own_id(tenant, asked.run_id))
+        begin = beginning if self._queue is None else queueing.Queueing(self._queue)
         if request.query_params.get("wait", "false") not in ("false", "0"):
-            return await beginning.carry_out(self._side, tenant, asked, options, request)
-        return _accepted(request, await beginning.start(self._side, tenant, asked, options))
+            return await begin.carry_out(self._side, tenant, asked, options, request)
+        return _accepted(request, await begin.start(self._side, tenant, asked, options))
 
     async def _explain(self, request: Request, tenant: str) -> Any:
         given, options = await self._asked(request)
@@ -194,7 +202,7 @@ class RunRoutes:
     async def _go_on(self, request: Request, tenant: str) -> Any:
         given, options = await self._asked(request)
         runs, run_id = self._runs_of(tenant), request.path_params["run"]
-        goes_on = await going_on.start(self._side, runs, run_id, given, options)
+        goes_on = await going_on.start(self._side, runs, run_id, given, options, self._queue)
         return _accepted(request, {"runId": goes_on})
 
     async def _asked(self, request: Request) -> tuple[dict[str, Any], RunOptions | None]:

@@ -17,6 +17,7 @@ from flowcage.host.asgi.side import Side
 from flowcage.host.asgi.submission import Submission
 from flowcage.host.outcome.ending import failure_to_json
 from flowcage.host.outcome.errors import FlowcageError, HostClosing, RunError
+from flowcage.host.outcome.report import Outcome
 from flowcage.host.run.options import RunOptions
 from flowcage.host.tenants.named_runs import RunIdInUse
 from flowcage.host.ui.api.problems import Problem, problem_of
@@ -28,7 +29,7 @@ _LOGGER = logging.getLogger("flowcage.asgi")
 
 async def start(side: Side, tenant: str, asked: Submission, options: RunOptions | None) -> dict[str, Any]:
     """Start a run in a task of the host's."""
-    with _what_is_wrong():
+    with what_is_wrong():
         handle = await side.host.start(tenant=tenant, options=options, **asked._asdict())
     return {"runId": handle.run_id, "state": handle.state}
 
@@ -36,7 +37,16 @@ async def start(side: Side, tenant: str, asked: Submission, options: RunOptions 
 async def carry_out(
     side: Side, tenant: str, asked: Submission, options: RunOptions | None, request: Request
 ) -> dict[str, Any]:
-    """Carry a run out while its client waits; it ends with the client.
+    """Carry a run out while its client waits; it ends with the client. Raises as `waited_for`."""
+    given = asked._asdict()
+    del given["key"]
+    return await waited_for(asked, request, lambda: side.host.run(tenant=tenant, options=options, **given))
+
+
+async def waited_for(
+    asked: Submission, request: Request, function: Callable[[], Awaitable[Outcome]]
+) -> dict[str, Any]:
+    """What a function comes to, which carries a run out, for a client that waits; it ends with the client.
 
     Raises:
         Problem: it has no result.
@@ -44,13 +54,9 @@ async def carry_out(
     """
     if asked.key is not None:
         raise Problem(422, "key: a run that its client waits for has none; leave ?wait out")
-    given = asked._asdict()
-    del given["key"]
     try:
-        with _what_is_wrong():
-            outcome = await _while_there(
-                request.receive, lambda: side.host.run(tenant=tenant, options=options, **given)
-            )
+        with what_is_wrong():
+            outcome = await _while_there(request.receive, function)
     except RunError as error:
         raise _told(error) from error
     except asyncio.CancelledError:
@@ -61,7 +67,7 @@ async def carry_out(
 
 
 @contextmanager
-def _what_is_wrong() -> Iterator[None]:
+def what_is_wrong() -> Iterator[None]:
     """A block whose errors about its arguments are told to the client, whose arguments they are."""
     try:
         yield

@@ -12,6 +12,7 @@ from flowcage.host.asgi.side import Side
 from flowcage.host.asgi.submission import require_members, text_of
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.resume.looking import going_on
+from flowcage.host.resume.new.requeued import queue_again, queue_fork
 from flowcage.host.run.options import RunOptions
 from flowcage.host.ui.api import ways
 from flowcage.host.ui.api.kept import KeptRuns
@@ -41,15 +42,26 @@ async def explain(
 
 
 async def start(
-    side: Side, runs: KeptRuns, run_id: str, given: Mapping[str, Any], options: RunOptions | None
+    side: Side,
+    runs: KeptRuns,
+    run_id: str,
+    given: Mapping[str, Any],
+    options: RunOptions | None,
+    queue: str | None,
 ) -> str:
-    """Go on with a run, in a task of the host's; the id of the run that goes on."""
+    """Go on with a run, in a task of the host's, or by a worker; the id of the run that goes on."""
     way = await _way(side, runs, run_id, given)
-    tenant = runs.tenant or ""
+    tenant, again = runs.tenant or "", way is ways.ALL_THE_SAME
+    if way.is_new and queue is not None:
+        modules = {} if options is None else {"modules": options.modules}
+        what = {**_edited(given), **modules, "pool": queue}
+        return await side.call(partial(queue_fork, side.store, run_id, tenant, **what))
     if way.is_new:
         fork = await side.host.start_fork(run_id, **_edited(given), tenant=tenant, options=options)
         return fork.run_id
-    again = way is ways.ALL_THE_SAME
+    if (await side.call(partial(runs.summary, run_id))).pool is not None:
+        await side.call(partial(queue_again, side.store, run_id, tenant, even_if_cancelled=again))
+        return run_id
     handle = await side.host.start_resume(run_id, tenant=tenant, options=options, even_if_cancelled=again)
     return handle.run_id
 
