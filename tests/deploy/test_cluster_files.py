@@ -62,8 +62,6 @@ COMMANDS = dict(commands())
 
 def parsed(words: list[str]) -> dict[str, Any]:
     """What a command is given by these words; click refuses what there is not."""
-    if words[0] not in cli.commands:
-        pytest.skip(f"there is no command {words[0]} yet")
     command = cli.commands[words[0]]
     with click.Context(cli) as parent, command.make_context(words[0], words[1:], parent=parent) as context:
         return context.params
