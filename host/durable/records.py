@@ -150,8 +150,8 @@ class Summary(NamedTuple):
         wake_at: of a queued run, before when it is not taken.
         pool, priority: as it was made with.
         made_by: the mark of what can replay it; "" for anything.
-        takeovers: from dead owners, without a new entry in between.
-        progress: how many entries there were at the last takeover.
+        takeovers: from dead owners, without anything in between that got the run on.
+        progress: how many entries there were at the last takeover, and how many since have not got it on.
         held: why it waits in the queue; "" for no other reason than its turn.
         tries: how often it was put back because of how a life had ended.
     """

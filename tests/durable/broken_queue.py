@@ -12,6 +12,7 @@ from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.queue import schedules, state
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.queue.take import Take
+from flowcage.host.durable.sql.writes import Append
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.durable.ticket import Ticket
 
@@ -179,6 +180,20 @@ class _Blind(Reap):
     def run(self, scope: Scope) -> Any:
         scope.db.execute("UPDATE runs SET progress = entries")
         return super().run(scope)
+
+
+class _Proud(Append):
+    """Takes each entry for progress."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._vain = 0
+
+
+@breaks("what_ends_its_workers_is_quarantined")
+class SeesProgressInAll(SqliteStore):
+    def append(self, *given: Any) -> Any:
+        return self._put(_Proud(*given, *[()] * (5 - len(given))))
 
 
 @breaks("what_ends_its_workers_is_quarantined")

@@ -11,7 +11,7 @@ from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.queue.records import Schedule, Wanted, WorkerInfo
 from flowcage.host.durable.records import Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
-from flowcage.host.run.core.inputs import Turn
+from flowcage.host.run.core.inputs import Answered, Lived, Turn
 
 from . import places
 from .contract import clause, journal_of
@@ -120,7 +120,8 @@ async def what_ends_its_workers_is_quarantined(place: Place) -> None:
         for life in range(3):
             async with host(place) as dying:
                 assert await taken(dying) == ["a1", "a2"]
-                await written(journal_of(dying, "a1", life + 1, life), Turn(""))
+                await written(journal_of(dying, "a1", life + 1, life), Answered("1", life))
+                await written(journal_of(dying, "a2", life + 1, 2 * life), Turn(""), Lived(1.0))
             assert sorted(await reaped(store)) == ["a1", "a2"]
         assert (await store.get("a1")).takeovers == 1  # it gets on
         record = await store.load("a2")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flowcage.protocol.messages import Json
 
-# Takeovers from dead owners, without a new entry in between, after which a run is quarantined.
+# Takeovers from dead owners, without anything in between that got it on, after which a run is quarantined.
 MOST_TAKEOVERS = 3
 
 

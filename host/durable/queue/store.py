@@ -7,7 +7,7 @@ default of `NewRun`) is its host's own, and no worker takes it. The contract goe
 11. Tenants that wait have turns by their weights, however much one of them has queued. Within a tenant the
     run of the highest priority goes first, then the oldest.
 12. No tenant has more runs at work, over all workers, than its limits allow, nor turns beyond its rates.
-13. A run of a dead owner goes back into the queue; at the third time without a new entry in between it ends
+13. A run of a dead owner goes back into the queue; the third time, if nothing in between got it on, it ends
     as ``quarantined``.
 14. What sleeps and has something to wake up for is taken like what is queued.
 15. A schedule fires once for each of its times, over all workers.

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcage.host.durable.errors import AlreadyThere, Fenced, StoreFailed, TooLarge, UnknownRun
 from flowcage.host.durable.history.digests import canonical
+from flowcage.host.durable.history.progress import is_progress
 from flowcage.host.durable.records import Created, EncodedEntry, NewRun, NewWorkflow
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.payloads import Packed, place
@@ -18,7 +19,8 @@ from flowcage.host.durable.sql.write import Write
 from flowcage.protocol.messages import Json
 
 # One statement checks the epoch, the number and the cap of a run, and counts.
-_GUARD = """UPDATE runs SET entries = entries + ?, bytes = bytes + ?, updated_at = ?, written_at = ?
+_GUARD = """UPDATE runs SET entries = entries + ?, progress = progress + ?, bytes = bytes + ?, updated_at = ?,
+written_at = ?
 WHERE run_id = ? AND epoch = ? AND owner = ? AND state = 'running' AND entries = ? AND bytes + ? <= ?"""
 _NO_CAP = 2**62
 # How many appends a tenant's known sum is used for, before it is read anew.
@@ -164,7 +166,7 @@ def _what_starts(root: NewWorkflow) -> Json:
 class Append(Write[None]):
     """Entries of one run."""
 
-    __slots__ = ("_entries", "_epoch", "_packed", "_run_id", "_seq", "_stored_size", "_took")
+    __slots__ = ("_entries", "_epoch", "_packed", "_run_id", "_seq", "_stored_size", "_took", "_vain")
 
     def __init__(
         self, run_id: str, epoch: int, seq: int, entries: Sequence[EncodedEntry], took: Sequence[str]
@@ -173,6 +175,7 @@ class Append(Write[None]):
         self._run_id, self._epoch, self._seq = run_id, epoch, seq
         self.about = (run_id, epoch)
         self._entries, self._took = entries, took
+        self._vain = sum(not is_progress(entry.data) for entry in entries)
         self._packed: list[Packed] | None = None
         self._stored_size = 0
         self.size = sum(len(entry.data) for entry in entries)
@@ -225,7 +228,8 @@ class Append(Write[None]):
         size = self._stored_size
         most = _NO_CAP if scope.run_bytes is None else scope.run_bytes
         whose = (self._run_id, self._epoch, scope.owner)
-        return (len(self._entries), size, scope.now, scope.now, *whose, self._seq, size, most)
+        counts = (len(self._entries), self._vain)
+        return (*counts, size, scope.now, scope.now, *whose, self._seq, size, most)
 
     def _rows(self) -> list[tuple[Any, ...]]:
         assert self._packed is not None

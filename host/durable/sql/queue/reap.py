@@ -86,7 +86,7 @@ def _take_over(scope: Scope, row: Row) -> None:
 
 def _quarantine(takeovers: int, entries: int) -> Ending:
     message = (
-        f"{takeovers} workers died while they had the run, one after another, and nothing of it was written "
-        f"in between (it has {entries} entries): it may be what ends them. Look at their logs, then resume it"
+        f"{takeovers} workers died while they had the run, one after another, and it got no further then "
+        f"(it has {entries} entries): it may be what ends them. Look at their logs, then resume it"
     )
     return Ending(Verdict.QUARANTINED.value, error={"kind": Verdict.QUARANTINED.value, "message": message})
