@@ -232,3 +232,15 @@ class FiresAgain(SqliteStore):
 class ForgetsWhatToFire(SqliteStore):
     def put_schedule(self, schedule: Schedule) -> Any:
         return super().put_schedule(schedule._replace(what=None))
+
+
+@breaks("of_the_suspects_one_only_goes_with_a_worker")
+class SuspectsNobody(SqliteStore):
+    def take(self, wanted: Wanted) -> Any:
+        return self._put(_Trusting(wanted))
+
+
+class _Trusting(Take):
+    def run(self, scope: Scope) -> Any:
+        scope.db.execute("UPDATE runs SET progress = entries - 1")
+        return super().run(scope)

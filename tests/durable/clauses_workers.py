@@ -134,6 +134,31 @@ async def what_ends_its_workers_is_quarantined(place: Place) -> None:
         assert (await store.get("a2")).takeovers == 0
 
 
+@clause
+async def of_the_suspects_one_only_goes_with_a_worker(place: Place) -> None:
+    """Those that were beside the run that ends its workers are not quarantined with it."""
+    async with host(place) as store:
+        suspects = {"a1", "a2", "b1"}
+        await queued(store, *suspects)
+        for _ in range(2):
+            async with host(place) as dying:
+                assert set(await taken(dying)) == suspects
+            await reaped(store)
+        await queued(store, "a4", "a5")
+        async with host(place) as dying:
+            first, *others = sorted(await taken(dying), key=lambda run_id: run_id not in suspects)
+            assert others == ["a4", "a5"]
+            assert await taken(dying) == []
+            [second] = await taken(store)
+            assert {first, second} < suspects
+        await reaped(store)
+        assert (await store.get(first)).verdict == "quarantined"
+        assert sorted(await taken(store)) == ["a4", "a5"]
+        epoch = (await store.get(second)).epoch
+        await written(journal_of(store, second, epoch, 0), Answered("1", "x"))  # it ends no worker
+        assert set(await taken(store)) == suspects - {first, second}
+
+
 # ---- what is seen of it ----------------------------------------------------------------------
 
 

@@ -89,6 +89,7 @@ def test_looking_into_a_long_queue_follows_its_indexes(
     for sql, params in (
         (lanes._TENANTS, (*lane, *lane)),
         (lanes._NEXT, (*lane, "t", 5)),
+        (lanes._NEXT_BUT_SUSPECTS, (*lane, "t", 5)),
         (lanes._NEXT + " FOR UPDATE SKIP LOCKED", (*lane, "t", 5)),
         (lanes._DUE, (now, 5)),
         (reap._OWNERS, ()),

@@ -10,7 +10,6 @@ from flowcage.host.run.core.inputs import Charged, Input, Lived, Noted, Remember
 
 from . import entries
 
-
 ALL = [*entries.INPUTS, *entries.COSTS, *entries.REUSED, *entries.TOLD]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flowcage.host.durable.queue.records import Wanted
+from flowcage.host.durable.queue.records import MOST_TAKEOVERS, Wanted
 from flowcage.host.durable.sql.database import Database, asked
 from flowcage.host.durable.sql.schema import escaped
 
@@ -21,8 +21,11 @@ _TENANTS = f"""WITH RECURSIVE found(tenant) AS (
   SELECT (SELECT tenant FROM runs WHERE {READY} AND tenant > found.tenant ORDER BY tenant LIMIT 1)
   FROM found WHERE found.tenant IS NOT NULL)
 SELECT tenant FROM found WHERE tenant IS NOT NULL"""
-_NEXT = f"""SELECT run_id, epoch, priority, created_at FROM runs WHERE {READY} AND tenant = ?
+# Of a run whose last workers died one after another: with the next one it is quarantined.
+SUSPECT = f"(takeovers >= {MOST_TAKEOVERS - 1} AND entries <= progress)"
+_NEXT = f"""SELECT run_id, epoch, priority, created_at, {SUSPECT} FROM runs WHERE {READY} AND tenant = ?
 ORDER BY priority DESC, created_at, run_id LIMIT ?"""
+_NEXT_BUT_SUSPECTS = _NEXT.replace("AND tenant = ?", f"AND tenant = ? AND NOT {SUSPECT}")
 # Of those that are queued until a time, or asleep. Who answers or cancels one that sleeps queues it.
 _DUE = "SELECT run_id, pool FROM runs WHERE pool IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?"
 _MOST_MOVED = 1000  # by one write
@@ -42,6 +45,7 @@ class Waiting(NamedTuple):
     created_at: int
     run_id: str
     epoch: int
+    is_suspect: bool
 
 
 def lanes_of(pool: str, marks: Iterable[str]) -> list[Lane]:
@@ -55,15 +59,26 @@ def tenants_of(db: Database, lanes: Sequence[Lane]) -> set[str]:
     return {tenant for rows in found for (tenant,) in rows}
 
 
-def next_of(db: Database, lanes: Sequence[Lane], tenant: str, most: int) -> list[Waiting]:
-    """The next runs of a tenant, the last first. No other transaction has them."""
-    sql = _NEXT + db.for_update_of_free
+def next_of(
+    db: Database, lanes: Sequence[Lane], tenant: str, most: int, *, suspects: bool = True
+) -> list[Waiting]:
+    """The next runs of a tenant, the last first, with `SUSPECT` ones or without.
+
+    No other transaction has them.
+    """
+    sql = (_NEXT if suspects else _NEXT_BUT_SUSPECTS) + db.for_update_of_free
     found = [
-        Waiting(-priority, created_at, run_id, epoch)
+        Waiting(-priority, created_at, run_id, epoch, bool(is_suspect))
         for rows in asked(db, [(sql, (*lane, tenant, most)) for lane in lanes])
-        for run_id, epoch, priority, created_at in rows
+        for run_id, epoch, priority, created_at, is_suspect in rows
     ]
     return sorted(found)[:most][::-1]
+
+
+def has_suspect(db: Database, owner: str) -> bool:
+    """Whether a host has a suspect at work."""
+    sql = f"SELECT 1 FROM runs WHERE state = 'running' AND owner = ? AND {SUSPECT} LIMIT 1"
+    return db.execute(sql, (owner,)).fetchone() is not None
 
 
 def has_work(db: Database, wanted: Wanted, now: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flowcage.host.durable.queue.records import Taken, Wanted
 from flowcage.host.durable.queue.turns import Tenant, Turns
@@ -11,6 +12,7 @@ from flowcage.host.durable.sql.queue import state
 from flowcage.host.durable.sql.queue.lanes import (
     Lane,
     Waiting,
+    has_suspect,
     has_work,
     lanes_of,
     next_of,
@@ -22,7 +24,10 @@ from flowcage.host.durable.sql.write import Write
 
 
 class Take(Write[list[Taken]]):
-    """The next runs, in fair turns, exact over all workers."""
+    """The next runs, in fair turns, exact over all workers.
+
+    A worker has one suspect at most, so that of those whose workers died one only goes with the next.
+    """
 
     comes_last = True
     __slots__ = ("_wanted",)
@@ -64,8 +69,11 @@ class Take(Write[list[Taken]]):
 class _Pool:
     """One pool, while turns are given in it."""
 
-    def __init__(self, scope: Scope, lanes: Sequence[Lane], tenants: dict[str, Tenant]) -> None:
+    def __init__(
+        self, scope: Scope, lanes: Sequence[Lane], tenants: dict[str, Tenant], suspects: _Suspects
+    ) -> None:
         self._db, self._lanes = scope.db, lanes
+        self._suspects = suspects
         self.name = lanes[0].pool
         self.tenants = tenants
         self.turns: Turns = state.turns_of(self._db, self.name, list(tenants.values()))
@@ -80,25 +88,42 @@ class _Pool:
         """
         while (tenant := self.turns.next()) is not None:
             runs = self._read.get(tenant.name) or self._more(tenant.name, max(1, left // len(self.turns)))
-            if runs:
+            if not runs:
+                self.turns.has_nothing()
+            elif self._suspects.admit(run := runs.pop()):
                 self.turns.took()
-                self._chosen.add(runs[-1].run_id)
-                return tenant, runs.pop()
-            self.turns.has_nothing()
+                self._chosen.add(run.run_id)
+                return tenant, run
         return None
 
     def _more(self, tenant: str, most: int) -> list[Waiting]:
-        found = next_of(self._db, self._lanes, tenant, most + len(self._chosen))  # those are still queued
+        most += len(self._chosen)  # which are still queued
+        found = next_of(self._db, self._lanes, tenant, most, suspects=self._suspects.has_room)
         self._read[tenant] = [run for run in found if run.run_id not in self._chosen]
         return self._read[tenant]
+
+
+@dataclass
+class _Suspects:
+    """Those of one worker."""
+
+    has_room: bool
+
+    def admit(self, run: Waiting) -> bool:
+        """Whether a run may go to the worker."""
+        if run.is_suspect and not self.has_room:
+            return False
+        self.has_room &= not run.is_suspect
+        return True
 
 
 def _opened(scope: Scope, wanted: Wanted) -> list[_Pool]:
     lanes = [lanes_of(pool, wanted.marks) for pool in dict.fromkeys(wanted.pools)]
     names = [tenants_of(scope.db, each) for each in lanes]
     known = state.tenants(scope.db, set().union(*names), scope.now, wanted.limits)
+    suspects = _Suspects(not has_suspect(scope.db, scope.owner))
     return [
-        _Pool(scope, each, {name: known[name] for name in some})
+        _Pool(scope, each, {name: known[name] for name in some}, suspects)
         for each, some in zip(lanes, names, strict=True)
     ]
 
