@@ -46,15 +46,15 @@ class Judge:
         return dict(self.counts)
 
     def _judge_audit(self) -> None:
-        """Each run ends once; each epoch is that of one owner, and they come in their order."""
+        """Each run ends once, but for quarantine; each epoch is one owner's, and they come in their order."""
         with psycopg.connect(self._address) as connection:
             rows = connection.execute(
-                "SELECT run_id, state, epoch, owner FROM public.audit ORDER BY n"
+                "SELECT run_id, state, verdict, epoch, owner FROM public.audit ORDER BY n"
             ).fetchall()
         ended: Counter[str] = Counter()
         owners: dict[tuple[str, int], str] = {}
         newest: dict[str, int] = defaultdict(int)
-        for run_id, state, epoch, owner in rows:
+        for run_id, state, verdict, epoch, owner in rows:
             assert not ended[run_id], f"{run_id} was written after its end"
             assert epoch >= newest[run_id], f"{run_id} has gone back to epoch {epoch}"
             newest[run_id] = epoch
@@ -62,7 +62,10 @@ class Judge:
                 assert owners.setdefault((run_id, epoch), owner) == owner, (
                     f"two have epoch {epoch} of {run_id}"
                 )
-            ended[run_id] += state == "ended"
+            if state == "ended" and verdict == "quarantined":  # it is gone on with by hand
+                self.counts["quarantined"] += 1
+            else:
+                ended[run_id] += state == "ended"
         self.counts["epochs"] = len(owners)
 
     async def _judge_run(self, record: RunRecord) -> None:

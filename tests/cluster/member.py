@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import trio
 
-from flowcage import AgentAnswer, AgentCall, Host, RunOptions
+from flowcage import AgentAnswer, AgentCall, Host, RunOptions, Worker
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.options import DEFAULTS
 from flowcage.host.durable.postgres.store import PostgresStore
@@ -28,8 +28,10 @@ from flowcage.host.durable.ticket import Ticket
 from flowcage.host.run.past.hibernation import Hibernation
 
 SLOTS = 16
+POISON = "poison"  # whoever is asked this dies
 NAPS = Hibernation(idle_seconds=0.2, min_wait_seconds=0.2, cpu_factor=0, nap_seconds=1)
 LONGEST_CALL_S = 0.5
+GRACE_S = 1.0
 
 
 class NotingStore(PostgresStore):
@@ -70,6 +72,8 @@ class Agents:
         number = f"{self._name}/{self._count}"
         epoch = NotingStore.epochs[call.run_id]
         self._note("ask", call.run_id, call.idempotency_key, epoch, number, call.interrupted)
+        if call.prompt == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
         await trio.sleep(self._rng.uniform(0, LONGEST_CALL_S))
         return AgentAnswer(number, tokens=1)
 
@@ -81,10 +85,12 @@ async def main(address: str, log: Path, name: str) -> None:
     store = await opened(address)
     options = RunOptions(agent=Agents(log, name), timeout_seconds=3_600)
     try:
-        async with Host(store=store, options=options, hibernation=NAPS, takes_up=True, max_runs=SLOTS):
+        worker = Worker(slots=SLOTS, name=name)
+        async with Host(store=store, options=options, hibernation=NAPS, worker=worker) as host:
             with trio.open_signal_receiver(signal.SIGTERM) as signals:
                 print("ready", flush=True)
                 async for _ in signals:
+                    await host.drain(GRACE_S)
                     break
     finally:
         await store.aclose()

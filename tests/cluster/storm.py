@@ -17,18 +17,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
-from flowcage import RunOptions
-from flowcage.host import AgentAnswer, AgentCall
-from flowcage.host.durable.postgres.store import PostgresStore
-from flowcage.host.durable.records import NewRun
-from flowcage.host.resume.keeper import workflow_of
-from flowcage.host.run.asking.answering import answered
-from flowcage.host.run.past.journal import Begun
-from flowcage.protocol.messages import Budget
+from flowcage import AgentAnswer, AgentCall, PostgresStore, RunOptions, submit_workflow
+from flowcage.host.durable.records import Filter
 from tests.durable.places import ROOT
 
 from .judged import Judge
@@ -47,16 +43,18 @@ export default {plan, parts, more, last: await agent('sum of ' + parts), spent: 
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY 1"
 # Each change of a run's state or epoch, by whoever makes it.
 AUDIT = f"""
-CREATE TABLE public.audit(n BIGSERIAL PRIMARY KEY, run_id TEXT, state TEXT, epoch BIGINT, owner TEXT);
+CREATE TABLE public.audit(
+  n BIGSERIAL PRIMARY KEY, run_id TEXT, state TEXT, verdict TEXT, epoch BIGINT, owner TEXT);
 CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO public.audit(run_id, state, epoch, owner) VALUES(NEW.run_id, NEW.state, NEW.epoch, NEW.owner);
+  INSERT INTO public.audit(run_id, state, verdict, epoch, owner)
+    VALUES(NEW.run_id, NEW.state, NEW.verdict, NEW.epoch, NEW.owner);
   RETURN NULL; END $$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE OF state, epoch, owner ON {SCHEMA}.runs
   FOR EACH ROW EXECUTE FUNCTION public.note();
 """
 
 
-async def _nobody(_call: AgentCall) -> AgentAnswer:
+async def nobody(_call: AgentCall) -> AgentAnswer:
     raise AssertionError("this process asks nobody")
 
 
@@ -97,6 +95,7 @@ class Members:
             self.begin()
 
     def end(self) -> None:
+        """Kill all."""
         for each in self.alive:
             each.kill()
             each.wait()
@@ -121,7 +120,7 @@ class Storm:
             self._go_on(now)
             self._rng.choice(strikes)()
             self._members.complete()
-            time.sleep(self._rng.uniform(0.2, 3.0))
+            time.sleep(self._rng.uniform(0.5, 4.0))
         self._go_on(float("inf"))
 
     def _go_on(self, now: float) -> None:
@@ -169,19 +168,33 @@ class Storm:
 
 async def submit(address: str, count: int, rng: random.Random) -> None:
     """Put runs into the queue."""
-    options = RunOptions(agent=_nobody, timeout_seconds=3_600)
+    options = RunOptions(agent=nobody, timeout_seconds=3_600)
     store = PostgresStore.open(address, schema=SCHEMA)
     try:
-        tickets = []
-        for number in range(count):
-            args = {"n": number, "sleepMs": rng.choice((1, 300, 1_500))}
-            begun = Begun.of("", SOURCE, "storm.js", args, Budget(), options)
-            rules = options.rules(answered(options, None, is_kept=True))
-            tickets.append(
-                store.create(NewRun(f"r{number}", f"t{number % 5}", rules, workflow_of(begun)), queued=True)
-            )
-        for ticket in tickets:
-            await ticket
+        async with trio.open_nursery() as nursery:
+            for number in range(count):
+                args = {"n": number, "sleepMs": rng.choice((1, 300, 1_500))}
+                more: dict[str, Any] = {
+                    "run_id": f"r{number}",
+                    "tenant": f"t{number % 5}",
+                    "args": args,
+                    "options": options,
+                }
+                nursery.start_soon(partial(submit_workflow, store, SOURCE, **more))
+    finally:
+        await store.aclose()
+
+
+async def resumed(address: str) -> int:
+    """Go on with the runs that were quarantined, as somebody would by hand. How many they were."""
+    store = PostgresStore.open(address, schema=SCHEMA)
+    try:
+        found = await store.runs(Filter(verdicts=("quarantined",), limit=100_000))
+        for each in found:
+            epoch = await store.claim(each.run_id, reopen=True)
+            assert epoch is not None
+            await store.put_back(each.run_id, epoch)
+        return len(found)
     finally:
         await store.aclose()
 
@@ -215,10 +228,10 @@ def main(folder: Path, runs: int, seconds: float, seed: int) -> None:
             storm.rage(seconds)
             left = open_runs(postgres)
             until = time.monotonic() + LONGEST_END_S
-            while open_runs(postgres):
+            while open_runs(postgres) or trio.run(resumed, postgres.address):
                 assert time.monotonic() < until, f"{open_runs(postgres)} runs do not end"
                 workers.complete()
-                time.sleep(0.2)
+                time.sleep(0.5)
         took = round(time.monotonic() - began)
         judge = Judge(postgres.address, SCHEMA, workers.log)
         counts = trio.run(judge.judge)
