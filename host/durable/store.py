@@ -52,10 +52,11 @@ from flowcage.host.durable.records import (
     Summary,
 )
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.durable.upkeep import Upkeep
 from flowcage.host.run.core.inputs import Answered, Input, Refused
 
 
-class Store(Queue, Protocol):
+class Store(Queue, Upkeep, Protocol):
     """Keeps runs. Tickets raise `StoreFailed` where nothing more is taken, besides what is said below."""
 
     @property

@@ -20,7 +20,7 @@ from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
 
-from .places import DEADLINE_S, Place, begun, host, new, workflow, written
+from .places import DEADLINE_S, Clock, Place, begun, host, new, workflow, written
 
 
 def large() -> str:
@@ -302,3 +302,32 @@ def test_a_folder_syncs_a_file_and_its_name(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "fsync", noted)
     Folder(folder, "store").put("ab/name", b"data")
     assert synced == ["", "/store", "/store/ab/name", "/store/ab"]
+
+
+def test_a_sweep_removes_what_nothing_refers_to(place: Place, folder: Path) -> None:
+    clock = Clock(10_000)
+
+    async def main() -> None:
+        options = kept_at(folder, clock=clock)
+        async with host(place, options) as store:
+            await begun(store, "r", Answered("1", large()), Answered("2", large()))
+            (kept, lost) = objects(folder)
+            outside = store._payloads.outside
+            assert outside is not None
+            for _ in range(2):
+                outside.add(bytes(32), b"left over")
+                outside.settle()
+                clock.now += 1000
+            strange = kept.parent / "notes.txt"
+            strange.touch()
+            lost.unlink()
+            dry = await store.sweep(11_000, dry_run=True)
+            assert await store.sweep(11_000) == dry
+            assert [len(dry.removed), [name.partition("/")[2] for name in dry.missing]] == [1, [lost.name]]
+            assert len(objects(folder)) == 3
+            assert (await store.sweep(12_000)).removed != dry.removed
+            assert objects(folder) == sorted([kept, strange])
+        async with host(place) as store:
+            assert await store.sweep(12_000) == ([], [])
+
+    trio.run(main)

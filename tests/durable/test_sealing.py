@@ -6,6 +6,7 @@ import base64
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import trio
 
 from flowcage.host.durable.errors import DamagedEntry, DamagedStore, Locked, WrongKeys
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
+from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sealing import Keyring, key_of, new_key, read_keys
+from flowcage.host.durable.sql.resealing import COLUMNS, Column, Look, Reseal, look
 from flowcage.host.run.core.inputs import Answered
 
 from . import entries
@@ -132,7 +135,7 @@ def dump(place: Place) -> bytes:
 
 
 def _everything(db: Any) -> bytes:
-    tables = ("runs", "workflows", "entries", "answers", "blobs")
+    tables = ("runs", "workflows", "entries", "answers", "blobs", "schedules")
     rows = [row for table in tables for row in db.execute(f"SELECT * FROM {table}").fetchall()]
     return b"\n".join(
         bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for r in rows for v in r
@@ -142,7 +145,9 @@ def _everything(db: Any) -> bytes:
 async def told(store: Any, secret: str = SECRET) -> None:
     """A run that has the secret wherever one can be."""
     root = workflow(source=f"// {secret}", args=f'"{secret}"')
-    await begun(store, "r", Answered("1", secret), Answered("2", secret * 5000), root=root, settings=secret)
+    await begun(
+        store, "r", Answered("1", secret), Answered("2", secret + "x" * 70_000), root=root, settings=secret
+    )
     await store.answer("r", Answered("3", secret))
     await store.end("r", 1, Ending("cancelled", secret))
 
@@ -249,3 +254,101 @@ def test_objects_are_sealed_too(place: Place, tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "blobs").rglob("*-*") if path.is_file()]
     assert files
     assert not any(SECRET.encode() in path.read_bytes() for path in files)
+
+
+# ---- other keys ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "blobs").mkdir()
+    return {"blobs": str(tmp_path / "blobs"), "blobs_from": 3_000}
+
+
+def keys_in(place: Place, blobs: dict[str, Any]) -> set[str]:
+    """Names of the keys that what is stored was sealed with."""
+    files = [path.read_bytes() for path in Path(blobs["blobs"]).rglob("*-*") if path.is_file()]
+    found = re.findall(rb"[JZB]....\x01\x03(old|new)", dump(place) + b"".join(files), re.DOTALL)
+    return {name.decode() for name in found}
+
+
+def test_a_new_key_seals_what_comes_and_in_the_end_all(place: Place, blobs: dict[str, Any]) -> None:
+    both = sealed("new", "old")._replace(**blobs)
+
+    async def main() -> None:
+        async with host(place, sealed("old")._replace(**blobs)) as store:
+            await told(store, SECRET + secrets.token_hex(20_000))
+            schedule = Schedule("nightly", "0 0 * * *", "t", 1, {"secret": SECRET})
+            await store.put_schedule(schedule)
+        assert keys_in(place, blobs) == {"old"}
+        async with host(place, both) as store:
+            record = await store.load("r")
+            await written(await begun(store, "s"), Answered("1", SECRET))
+            assert keys_in(place, blobs) == {"old", "new"}
+            done = await store.reseal()
+            assert (done.changed, done.damaged) == (10, [])
+            assert await store.reseal() == (0, [])
+        assert keys_in(place, blobs) == {"new"}
+        async with host(place, sealed("new")._replace(**blobs)) as store:
+            again = await store.load("r")
+            assert again._replace(summary=record.summary) == record
+            assert await store.schedules() == [schedule]
+
+    trio.run(main)
+    assert len([each for each in Path(blobs["blobs"]).rglob("*-*") if each.is_file()]) == 2
+
+
+def test_a_store_in_the_clear_is_encrypted_beside_running_hosts(place: Place, blobs: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with host(place, StoreOptions(**blobs)) as store:
+            await told(store)
+        accepting = sealed("new", accepts_plain=True)._replace(**blobs)
+        async with host(place, accepting) as at_work, host(place, accepting) as store:
+            journal = await begun(at_work, "s", Answered("0", SECRET))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_append, journal, 200)
+                done = await store.reseal()
+            assert done.damaged == []
+            assert [each.seq for each in (await at_work.load("s")).entries] == list(range(201))
+        async with host(place, sealed("new")._replace(**blobs)) as store:
+            assert (await store.load("r")).settings == SECRET
+
+    trio.run(main)
+    assert SECRET.encode() not in dump(place)
+
+
+async def _append(journal: Any, count: int) -> None:
+    for number in range(1, count + 1):
+        await written(journal, Answered(str(number), SECRET))
+
+
+def test_what_cannot_be_sealed_anew_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "runs.db"
+    with_store(path, told, sealed("old"))
+    with pytest.raises(Locked, match="'old'"):
+        with_store(path, lambda store: store.reseal(), sealed("new"))
+    with pytest.raises(WrongKeys, match="without keys nothing is sealed; give --keys FILE"):
+        with_store(path, lambda store: store.reseal())
+    changed(path, "UPDATE entries SET data = (SELECT settings FROM runs) WHERE seq = 0")
+    done = with_store(path, lambda store: store.reseal(), sealed("new", "old"))
+    assert [each.partition(":")[0] for each in done.damaged] == ["entry r 0"]
+    assert done.changed > 5
+
+
+def test_a_value_that_is_gone_meanwhile_is_not_put_back(place: Place, blobs: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with host(place, sealed("old")._replace(**blobs)) as store:
+            await told(store, SECRET + secrets.token_hex(20_000))
+        async with host(place, sealed("new", "old")._replace(**blobs)) as store:
+            looks = [await store._read(partial(_look, store, column)) for column in COLUMNS[:2]]
+            await store.delete("r")
+            for column, looked in zip(COLUMNS, looks, strict=False):
+                assert looked.stale
+                assert (await store._put(Reseal(column, looked.stale))).changed == 0
+
+    trio.run(main)
+    assert not [each for each in Path(blobs["blobs"]).rglob("*-*") if each.is_file()]
+
+
+def _look(store: Any, column: Column, db: Any) -> Look:
+    return look(db, store._payloads, column, ())

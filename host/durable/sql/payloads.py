@@ -140,6 +140,16 @@ class Payloads:
             raise DamagedStore(f"a large value is kept outside of the store; say where by {how}")
         return self.outside.get(name, _unframed(data)[1])
 
+    def is_current(self, data: bytes) -> bool:
+        """Whether a payload has the key of new ones. Raises `DamagedStore`."""
+        tag, body = _unframed(data)
+        return tag.isupper() and self.sealer is not None and self.sealer.is_current(body)
+
+    def resealed(self, data: bytes, place: bytes) -> bytes:
+        """A payload with the key of new ones. Raises `DamagedStore`, `Locked`."""
+        tag, body = _unframed(data)
+        return self._sealed(tag.lower(), self._opened(tag, body, place), place)
+
     # ---- objects, for the committing thread --------------------------------------------------
 
     def settle(self) -> None:

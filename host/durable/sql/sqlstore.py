@@ -38,6 +38,7 @@ from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue
 from flowcage.host.durable.sql.refusals import may_be_an_id, why_not
 from flowcage.host.durable.sql.rows import encoded_ending
+from flowcage.host.durable.sql.upkeep import SqlUpkeep
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import exported, imported
 from flowcage.host.durable.ticket import Ticket, settle
@@ -56,7 +57,7 @@ def _require_id(run_id: str) -> None:
         raise UnknownRun(run_id)
 
 
-class SqlStore(SqlQueue):
+class SqlStore(SqlQueue, SqlUpkeep):
     """What `Store` asks for. Subclasses open and close the database, and know which hosts live.
 
     Args:
