@@ -11,11 +11,12 @@ from flowcage.host.durable.errors import AmbiguousRun
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.records import Created, EncodedEntry, Filter, FromOutside, NewRun, NewWorkflow
-from flowcage.host.durable.sql import life, removal, writes
+from flowcage.host.durable.sql import life, writes
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.schema import escaped
-from flowcage.host.durable.sql.transfer import Import
+from flowcage.host.durable.sql.upkeep import removal
+from flowcage.host.durable.sql.upkeep.transfer import Import
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import imported
 from flowcage.host.durable.sqlite.store import SqliteStore

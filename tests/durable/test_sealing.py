@@ -18,7 +18,7 @@ from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sealing import Keyring, key_of, new_key, read_keys
-from flowcage.host.durable.sql.resealing import COLUMNS, Column, Look, Reseal, look
+from flowcage.host.durable.sql.upkeep.resealing import COLUMNS, Column, Look, Reseal, look
 from flowcage.host.run.core.inputs import Answered
 
 from . import entries

@@ -11,7 +11,7 @@ from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.sql.life import GiveAnswer
 from flowcage.host.durable.sql.queue.reap import Reap
-from flowcage.host.durable.sql.removal import Prune
+from flowcage.host.durable.sql.upkeep.removal import Prune
 from flowcage.host.durable.sql.writes import Create
 from tests.simulation.events import Events
 from tests.simulation.fairness import Fairness

@@ -31,14 +31,15 @@ from flowcage.host.durable.records import (
     RunRecord,
     Summary,
 )
-from flowcage.host.durable.sql import life, reading, removal, transfer, waking, writes
+from flowcage.host.durable.sql import life, reading, waking, writes
 from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue
 from flowcage.host.durable.sql.refusals import may_be_an_id, why_not
 from flowcage.host.durable.sql.rows import encoded_ending
-from flowcage.host.durable.sql.upkeep import SqlUpkeep
+from flowcage.host.durable.sql.upkeep import removal, transfer
+from flowcage.host.durable.sql.upkeep.upkeep import SqlUpkeep
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import exported, imported
 from flowcage.host.durable.ticket import Ticket, settle

@@ -11,8 +11,8 @@ from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.payloads import Packed, Payloads, place
 from flowcage.host.durable.sql.reading import unpacker
 from flowcage.host.durable.sql.refusals import why_not
-from flowcage.host.durable.sql.removal import drop_blobs
 from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.upkeep.removal import drop_blobs
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import Create
 

@@ -11,8 +11,8 @@ import trio
 
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads
-from flowcage.host.durable.sql.resealing import COLUMNS, Reseal, look
-from flowcage.host.durable.sql.sweeping import named, sweep
+from flowcage.host.durable.sql.upkeep.resealing import COLUMNS, Reseal, look
+from flowcage.host.durable.sql.upkeep.sweeping import named, sweep
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.durable.upkeep import Resealed, Swept
