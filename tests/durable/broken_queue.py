@@ -33,7 +33,7 @@ class _Twice(Take):
 @breaks("a_run_of_the_queue_is_taken_once")
 class TakesTwice(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(_Twice(wanted))
+        return self._put(_Twice(wanted, {}))
 
 
 @breaks("a_worker_takes_from_its_pools_alone")
@@ -45,7 +45,7 @@ class HasOnePool(SqliteStore):
 @breaks("a_worker_takes_from_all_of_its_pools_alike")
 class PrefersAPool(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(Take(wanted))
+        return self._put(Take(wanted, {}))
 
 
 @breaks("a_run_is_not_taken_before_its_time")
@@ -71,7 +71,15 @@ class _Forgetful(Take):
 @breaks("tenants_have_turns_however_much_one_has_queued")
 class ForgetsTags(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(_Forgetful(wanted))
+        return self._put(_Forgetful(wanted, {}))
+
+
+@breaks("each_of_very_many_tenants_has_its_turn")
+class BeginsAtTheFirst(SqliteStore):
+    """Compares the same tenants each time."""
+
+    def take(self, wanted: Wanted) -> Any:
+        return self._put(Take(wanted, {}))
 
 
 class _Credit(Take):
@@ -86,7 +94,7 @@ class _Credit(Take):
 @breaks("turns_follow_weights_and_absence_is_no_credit")
 class GivesCredit(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(_Credit(wanted))
+        return self._put(_Credit(wanted, {}))
 
 
 @breaks("turns_follow_weights_and_absence_is_no_credit")
@@ -133,7 +141,7 @@ class _Unmarked(Take):
 @breaks("a_run_that_has_begun_is_taken_by_what_can_replay_it")
 class IgnoresMarks(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(_Unmarked(wanted))
+        return self._put(_Unmarked(wanted, {}))
 
 
 @breaks("a_run_that_is_put_back_says_why")

@@ -126,6 +126,18 @@ async def tenants_have_turns_however_much_one_has_queued(place: Place) -> None:
 
 
 @clause
+async def each_of_very_many_tenants_has_its_turn(place: Place) -> None:
+    async with host(place) as store:
+        names = [f"{number:03d}" for number in range(300)]
+        for name in names:
+            created = [store.create(new(f"{name}-{n}", name, pool=""), queued=True) for n in range(4)]
+        assert (await created[-1]).is_new
+        turns = [each.tenant for _ in range(10) for each in await store.take(Wanted(50))]
+        assert len(turns) == 500
+        assert min(map(turns.count, names)) == 1
+
+
+@clause
 async def turns_follow_weights_and_absence_is_no_credit(place: Place) -> None:
     def limits(tenant: str) -> TurnLimits:
         return TurnLimits(weight=3.0 if tenant == "a" else 1.0)

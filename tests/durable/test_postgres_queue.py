@@ -43,7 +43,7 @@ def test_a_store_of_version_1_is_brought_up_to_date(
     administrator.execute(
         f"""INSERT INTO {schema}.runs(run_id, tenant, start_hash, digest_key, source_name, rules, settings,
         state, epoch, entries, bytes, sleeps, created_at, updated_at, written_at)
-        VALUES('r', 't', '', '', 'w.js', '', '', 'queued', 0, 0, 0, 0, 1, 1, 1)"""
+        VALUES('r', 't', '', '', 'w.js', '', '\\x6a25cbfc4f6e756c6c', 'queued', 0, 0, 0, 0, 1, 1, 1)"""
     )
 
     async def main() -> None:
@@ -87,7 +87,7 @@ def test_looking_into_a_long_queue_follows_its_indexes(
     administrator.execute(f"SET search_path TO {schema}")
     lane, now = ("", ""), 10**15
     for sql, params in (
-        (lanes._TENANTS, (*lane, *lane)),
+        (lanes._TENANTS, (*lane, "", *lane, 5)),
         (lanes._NEXT, (*lane, "t", 5)),
         (lanes._NEXT_BUT_SUSPECTS, (*lane, "t", 5)),
         (lanes._NEXT + " FOR UPDATE SKIP LOCKED", (*lane, "t", 5)),

@@ -37,7 +37,7 @@ def tenants(limits: dict[str, TurnLimits], used: Used | None = None, running: in
         ({"a": 2, "b": 1}, {}, 0, "abaaba"),
         ({"a": 1, "b": 2}, {}, 0, "abbabb"),
         ({"a": 1, "b": 1}, {"a": 7}, 5, "bbaba"),
-        ({"a": 1, "b": 1}, {"a": 100, "b": 3}, 100, "ababab"),  # an absence is no credit
+        ({"a": 1, "b": 1}, {"a": 100, "b": 3}, 100, "baabab"),  # an absence is no credit
         ({"a": 1, "b": 1, "c": 1}, {"a": 11, "b": 11}, 10, "cabcabc"),
         ({"a": 0.5, "b": 1}, {}, 0, "abbabb"),
     ],

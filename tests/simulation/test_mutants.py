@@ -63,14 +63,15 @@ def _absence_is_credit(patch: pytest.MonkeyPatch) -> None:
     whole = Turns.took
 
     def took(self: Turns) -> None:
-        tag, name = self._heap[0]
+        tag, _, name = self._heap[0]
         whole(self)
         self.given[name] = tag + 1 / self._tenants[name].limits.weight
-        self._heap = [(self._tag(each), each) for _, each in self._heap]
+        tags = self.tags | self.given
+        self._heap = [self._place(each, tags.get(each, 0.0)) for *_, each in self._heap]
         heapify(self._heap)
 
     patch.setattr(Turns, "took", took)
-    patch.setattr(Turns, "_tag", lambda self, name: self.given.get(name, self.tags.get(name, 0.0)))
+    patch.setattr(Turns, "_place", lambda _, name, tag: (tag, tag, name))
 
 
 def _weights_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -120,8 +121,8 @@ def _any_mark(patch: pytest.MonkeyPatch) -> None:
 def _any_pool(patch: pytest.MonkeyPatch) -> None:
     whole = take._opened
 
-    def opened(scope: Scope, wanted: Wanted) -> list[take._Pool]:
-        return whole(scope, replace(wanted, pools=("", "p0", "p1")))
+    def opened(scope: Scope, wanted: Wanted, looked: dict[str, str]) -> list[take._Pool]:
+        return whole(scope, replace(wanted, pools=("", "p0", "p1")), looked)
 
     patch.setattr(take, "_opened", opened)
 

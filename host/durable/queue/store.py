@@ -4,8 +4,9 @@ The queue is no table of its own: it is the runs that are queued and have a pool
 default of `NewRun`) is its host's own, and no worker takes it. The contract goes on from `Store`'s:
 
 10. A run is taken once, by a worker of its pool that can replay it, and not before its time.
-11. Tenants that wait have turns by their weights, however much one of them has queued. Within a tenant the
-    run of the highest priority goes first, then the oldest.
+11. Tenants that wait have turns by their weights, however much one of them has queued; where very many wait,
+    each look compares some of them, others each time. Within a tenant the run of the highest priority goes
+    first, then the oldest.
 12. No tenant has more runs at work, over all workers, than its limits allow, nor turns beyond its rates.
 13. A run of a dead owner goes back into the queue; the third time, if nothing in between got it on, it ends
     as ``quarantined``.

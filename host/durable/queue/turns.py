@@ -115,11 +115,12 @@ class Turns:
 
     def __post_init__(self) -> None:
         self._tenants = {each.name: each for each in self.waiting}
-        self._heap = [(self._tag(name), name) for name in self._tenants]
+        self._heap = [self._place(name, self.tags.get(name, 0.0)) for name in self._tenants]
         heapify(self._heap)
 
-    def _tag(self, name: str) -> float:
-        return max(self.given.get(name, self.tags.get(name, 0.0)), self.virtual_time)
+    def _place(self, name: str, tag: float) -> tuple[float, float, str]:
+        """Of two at virtual time, whoever has waited longer is first."""
+        return max(tag, self.virtual_time), tag, name
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -127,7 +128,7 @@ class Turns:
     def next(self) -> Tenant | None:
         """Whose turn it is: `took` or `has_nothing` must follow. None where nobody may have one."""
         while self._heap:
-            tenant = self._tenants[self._heap[0][1]]
+            tenant = self._tenants[self._heap[0][-1]]
             if not tenant.refusal:
                 return tenant
             heappop(self._heap)  # nothing flows off while one looks
@@ -135,14 +136,14 @@ class Turns:
 
     def took(self) -> None:
         """The next one has begun a run."""
-        tag, name = heappop(self._heap)
+        tag, _, name = heappop(self._heap)
         tenant = self._tenants[name]
         tenant.running += 1
         if tenant.limits.runs_per_minute is not None:
             tenant.used.runs += 1
         self.virtual_time = max(self.virtual_time, tag)
         self.given[name] = self.virtual_time + 1 / tenant.limits.weight
-        heappush(self._heap, (self.given[name], name))
+        heappush(self._heap, self._place(name, self.given[name]))
 
     def has_nothing(self) -> None:
         """The next one has no run that can be begun."""

@@ -72,6 +72,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
     def __init__(
         self, owner: str, options: StoreOptions, payloads: Payloads, reader: Database, committer: Committer
     ) -> None:
+        super().__init__()
         self._owner = owner
         self._options = options
         self._payloads = payloads

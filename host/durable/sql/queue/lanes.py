@@ -16,11 +16,11 @@ from flowcage.host.durable.sql.schema import escaped
 READY = "state = 'queued' AND pool = ? AND made_by = ? AND wake_at IS NULL"
 # With MIN() instead of ORDER BY and LIMIT, Postgres reads all of a tenant's runs where it knows no better.
 _TENANTS = f"""WITH RECURSIVE found(tenant) AS (
-  SELECT * FROM (SELECT tenant FROM runs WHERE {READY} ORDER BY tenant LIMIT 1) first
+  SELECT * FROM (SELECT tenant FROM runs WHERE {READY} AND tenant > ? ORDER BY tenant LIMIT 1) first
   UNION ALL
   SELECT (SELECT tenant FROM runs WHERE {READY} AND tenant > found.tenant ORDER BY tenant LIMIT 1)
   FROM found WHERE found.tenant IS NOT NULL)
-SELECT tenant FROM found WHERE tenant IS NOT NULL"""
+SELECT tenant FROM found WHERE tenant IS NOT NULL LIMIT ?"""
 # Of a run whose last workers died one after another: with the next one it is quarantined.
 SUSPECT = f"(takeovers >= {MOST_TAKEOVERS - 1} AND entries <= progress)"
 _NEXT = f"""SELECT run_id, epoch, priority, created_at, {SUSPECT} FROM runs WHERE {READY} AND tenant = ?
@@ -29,6 +29,8 @@ _NEXT_BUT_SUSPECTS = _NEXT.replace("AND tenant = ?", f"AND tenant = ? AND NOT {S
 # Of those that are queued until a time, or asleep. Who answers or cancels one that sleeps queues it.
 _DUE = "SELECT run_id, pool FROM runs WHERE pool IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?"
 _MOST_MOVED = 1000  # by one write
+# Tenants that one look compares. Where more have something queued, the next look begins behind the last one.
+MOST_TENANTS = 128
 
 
 class Lane(NamedTuple):
@@ -53,10 +55,22 @@ def lanes_of(pool: str, marks: Iterable[str]) -> list[Lane]:
     return [Lane(escaped(pool), escaped(mark)) for mark in dict.fromkeys(("", *marks))]
 
 
-def tenants_of(db: Database, lanes: Sequence[Lane]) -> set[str]:
-    """Which have something in lanes, as they are stored."""
-    found = asked(db, [(_TENANTS, (*lane, *lane)) for lane in lanes])
-    return {tenant for rows in found for (tenant,) in rows}
+def tenants_of(db: Database, lanes: Sequence[Lane], behind: str = "") -> list[str]:
+    """Which have something in lanes, as they are stored: at most `MOST_TENANTS`, in the order of their names.
+
+    Args:
+        db, lanes: where to look.
+        behind: begin behind this name, and go on from the first one.
+    """
+    found = _tenants(db, lanes, behind)
+    if behind and len(found) < MOST_TENANTS:
+        found += [name for name in _tenants(db, lanes, "") if name <= behind]
+    return found[:MOST_TENANTS]
+
+
+def _tenants(db: Database, lanes: Sequence[Lane], behind: str) -> list[str]:
+    found = asked(db, [(_TENANTS, (*lane, behind, *lane, MOST_TENANTS)) for lane in lanes])
+    return sorted({tenant for rows in found for (tenant,) in rows})[:MOST_TENANTS]
 
 
 def next_of(

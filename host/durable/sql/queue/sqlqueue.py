@@ -31,13 +31,18 @@ class SqlQueue(ABC):
     _takes = 0
     _info: WorkerInfo | None = None
 
+    def __init__(self) -> None:
+        self._looked: dict[str, str] = {}  # of the committing thread, see `Take`
+
     async def has_work(self, wanted: Wanted) -> bool:
         return await self._read(lambda db: has_work(db, wanted, self.now()))
 
     def take(self, wanted: Wanted) -> Ticket[list[Taken]]:
         self._takes += 1
         first = self._takes % max(1, len(wanted.pools))
-        return self._put(Take(replace(wanted, pools=(*wanted.pools[first:], *wanted.pools[:first]))))
+        return self._put(
+            Take(replace(wanted, pools=(*wanted.pools[first:], *wanted.pools[:first])), self._looked)
+        )
 
     def put_back(self, run_id: str, epoch: int, why: str = "", not_before: int | None = None) -> Ticket[None]:
         return self._put_for(run_id, Leave(run_id, epoch, "queued", wait=Wait(why, not_before)))

@@ -10,6 +10,7 @@ from flowcage.host.durable.queue.turns import Tenant, Turns
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.queue import state
 from flowcage.host.durable.sql.queue.lanes import (
+    MOST_TENANTS,
     Lane,
     Waiting,
     has_suspect,
@@ -27,14 +28,19 @@ class Take(Write[list[Taken]]):
     """The next runs, in fair turns, exact over all workers.
 
     A worker has one suspect at most, so that of those whose workers died one only goes with the next.
+
+    Args:
+        wanted: by the worker.
+        looked: behind which tenant the next look at a pool begins, for all looks of a host; the committing
+            thread's. None begins at the first.
     """
 
     comes_last = True
-    __slots__ = ("_wanted",)
+    __slots__ = ("_looked", "_wanted")
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, looked: dict[str, str] | None = None) -> None:
         super().__init__()
-        self._wanted = wanted
+        self._wanted, self._looked = wanted, {} if looked is None else looked
 
     def run(self, scope: Scope) -> list[Taken]:
         wanted, db = self._wanted, scope.db
@@ -43,7 +49,7 @@ class Take(Write[list[Taken]]):
         db.lock_queue()
         for pool in queue_what_is_due(db, scope.now):
             scope.tell_pool(pool)
-        pools = _opened(scope, wanted)
+        pools = _opened(scope, wanted, self._looked)
         chosen = _chosen(pools, wanted.count)
         self._claim(scope, [run for _, run in chosen])
         self._keep(scope, pools)
@@ -117,9 +123,13 @@ class _Suspects:
         return True
 
 
-def _opened(scope: Scope, wanted: Wanted) -> list[_Pool]:
+def _opened(scope: Scope, wanted: Wanted, looked: dict[str, str]) -> list[_Pool]:
     lanes = [lanes_of(pool, wanted.marks) for pool in dict.fromkeys(wanted.pools)]
-    names = [tenants_of(scope.db, each) for each in lanes]
+    names = []
+    for each in lanes:
+        found = tenants_of(scope.db, each, looked.get(each[0].pool, ""))
+        looked[each[0].pool] = found[-1] if len(found) == MOST_TENANTS else ""
+        names.append(found)
     known = state.tenants(scope.db, set().union(*names), scope.now, wanted.limits)
     suspects = _Suspects(not has_suspect(scope.db, scope.owner))
     return [
