@@ -10,12 +10,13 @@ import pytest
 import trio
 import trio.testing
 
-from flowcage import AgentAnswer, AgentCall, Host, RunOptions, SqliteStore, Worker
+from flowcage import AgentAnswer, AgentCall, Host, RunOptions, SqliteStore, TenantLimits, Worker
 from flowcage.agents import AgentsUnavailable
 from flowcage.errors import RunCancelled, WorkflowFailed
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.records import Filter, Summary
 from flowcage.host.process.launch.spawn import Spawn
+from flowcage.host.tenants.working import taking
 
 from ..resume.sleepers import AT_ONCE, DAY, DEADLINE_S, RESULT, SLEEPY, Agents, Clock, opened, tick, until
 
@@ -412,5 +413,51 @@ def test_a_worker_whose_store_takes_nothing_any_more_says_so(tmp_path: Path) -> 
             is_broken.append(True)
             with trio.fail_after(DEADLINE_S), pytest.raises(StoreFailed, match="the disk is gone"):
                 await works.until_drained()
+
+    trio.run(main)
+
+
+def test_a_worker_of_another_build_leaves_what_it_cannot_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        gate, clock = Gate("two"), Clock()
+        async with opened(tmp_path, clock) as store:
+            monkeypatch.setattr(taking, "mark", lambda: "old")
+            async with worker(store, gate) as works:
+                begun = await works.submit(TWO_CALLS)
+                await gate.was_asked("two")
+                with trio.fail_after(DEADLINE_S):
+                    await works.drain(0)
+            monkeypatch.setattr(taking, "mark", lambda: "new")
+            async with worker(store, Agents()) as works:
+                assert await result(store, await works.submit(ASKS)) == "<one>"
+                assert (await store.get(begun)).state == "queued"
+                with trio.fail_after(DEADLINE_S):
+                    while not (summary := await store.get(begun)).held:  # noqa: ASYNC110
+                        await trio.sleep(0.01)
+                assert "old" in summary.held
+            async with worker(store, Agents(), worker=Worker(marks=["old"])):
+                assert await result(store, begun) == ["<one>", "<two>"]
+
+    trio.run(main)
+
+
+def test_the_limits_of_a_tenant_hold_over_all_workers(tmp_path: Path) -> None:
+    async def main() -> None:
+        gate, clock, limits = Gate("one"), Clock(), {"small": TenantLimits(max_runs=1)}
+        async with (
+            opened(tmp_path, clock) as one,
+            opened(tmp_path, clock) as two,
+            worker(one, gate, tenants=limits) as works,
+            worker(two, gate, tenants=limits),
+        ):
+            names = [await works.submit(ASKS, tenant="small", args=number) for number in range(3)]
+            other = await works.submit("export default 1", tenant="large")
+            assert await result(one, other) == 1
+            states = sorted([(await one.get(each)).state for each in names])
+            assert states == ["queued", "queued", "running"]
+            gate.open.set()
+            assert [await result(one, each) for each in names] == ["<one>"] * 3
 
     trio.run(main)
