@@ -35,6 +35,9 @@ def store(tmp_path: Path) -> Path:
     (tmp_path / "agent.py").write_text(AGENT)
     (tmp_path / "asks.js").write_text(ASKS)
     (tmp_path / "waits.js").write_text("export default [await agent('first'), await agent('wait')]")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "typo.json").write_text('{"default": {"maxRun": 1}}')
+    (tmp_path / "zero.json").write_text('{"tenants": {"a": {"maxRuns": 0}}}')
     return tmp_path / "runs.db"
 
 
@@ -190,6 +193,10 @@ def _has(started: Started) -> bool:
         (["submit", "none.js"], "none.js"),
         (["worker", "--agent", "nobody"], "nobody"),
         (["worker", "--agent", "mock", "--pool", "a\nb"], "pools must have at most 100 printable"),
+        (["worker", "--agent", "mock", "--tenants", "no.json"], "no.json"),
+        (["worker", "--agent", "mock", "--tenants", "list.json"], "expected a JSON object such as"),
+        (["worker", "--agent", "mock", "--tenants", "typo.json"], "default: there is no limit 'maxRun'"),
+        (["worker", "--agent", "mock", "--tenants", "zero.json"], "tenants['a']: max_runs must be a whole"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str], why: str) -> None:

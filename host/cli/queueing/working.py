@@ -43,6 +43,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
               "files from.  [default: none]")  # fmt: skip
 @click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),
               help="The cage of all runs.  [default: strict on Linux]")  # fmt: skip
+@click.option("--tenants", type=FilePath(), help="What tenants may use of all workers together: a JSON file "
+              "of limits, the same for each worker.")  # fmt: skip
 @click.option("--grace", type=Seconds(), default=30.0, show_default="30s", help="Time for what is at work "
               "when it is told to end; then it is handed over.")  # fmt: skip
 @click.option("--replays", "marks", metavar="MARK", multiple=True, help="Go on with runs of workers with "
@@ -57,7 +59,9 @@ def worker(store: StorePlace | None, **given: Any) -> None:
     """
     tell = logs.teller(given["log_format"], "worker")
     try:
-        options, works = _options(given), _worker(given)
+        from flowcage.host.cli.queueing.tenants_file import tenants_in
+
+        options, works, tenants = _options(given), _worker(given), tenants_in(given["tenants"])
     except (InputError, ValueError) as error:
         fail(exits.USAGE, str(error))
 
@@ -67,7 +71,14 @@ def worker(store: StorePlace | None, **given: Any) -> None:
         from flowcage.host.tenants.host import Host
 
         with trio.open_signal_receiver(*_SIGNALS) as signals:
-            async with Host(store=opened, worker=works, options=options, max_runs=works.most) as host:
+            async with Host(
+                tenants=tenants.named,
+                default=tenants.default,
+                max_runs=works.most,
+                options=options,
+                store=opened,
+                worker=works,
+            ) as host:
                 with _metrics(given["metrics_addr"], host, tell):
                     tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
                     await _until_told(host, signals, given["grace"], tell)
