@@ -150,6 +150,12 @@ class KeepsItToItself(SqliteStore):
         return super().put_back(run_id, epoch, "", not_before)
 
 
+@breaks("a_run_that_is_tried_again_is_counted")
+class CountsNoTries(SqliteStore):
+    def try_again(self, run_id: str, epoch: int, why: str, not_before: int) -> Any:
+        return self.put_back(run_id, epoch, why, not_before)
+
+
 @breaks("a_run_that_nobody_can_replay_says_so")
 class TellsNoReason(SqliteStore):
     def reap(self) -> Any:

@@ -9,7 +9,7 @@ import trio.testing
 from flowcage.host.durable.errors import Fenced
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.queue.records import Schedule, Wanted, WorkerInfo
-from flowcage.host.durable.records import Filter
+from flowcage.host.durable.records import Ending, Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered, Lived, Turn
 
@@ -55,6 +55,27 @@ async def a_run_that_is_put_back_says_why(place: Place) -> None:
         assert (await store.get("a1")).held == ""
         with pytest.raises(Fenced):
             await store.put_back("a1", 1)
+
+
+@clause
+async def a_run_that_is_tried_again_is_counted(place: Place) -> None:
+    clock = Clock()
+    async with host(place, StoreOptions(clock=clock)) as store:
+        await queued(store, "a1")
+        assert await taken(store) == ["a1"]
+        await store.try_again("a1", 1, "no credit", clock.now + 10)
+        summary = await store.get("a1")
+        assert (summary.state, summary.held, summary.tries) == ("queued", "no credit", 1)
+        clock.now += 10
+        assert await taken(store) == ["a1"]
+        await store.put_back("a1", 2)
+        assert (await store.get("a1")).tries == 1  # that is no try
+        assert await taken(store) == ["a1"]
+        await store.end("a1", 3, Ending("crashed"))
+        assert await store.claim("a1", reopen=True) == 4
+        assert (await store.get("a1")).tries == 0  # somebody wants it to be gone on with
+        with pytest.raises(Fenced):
+            await store.try_again("a1", 1, "", clock.now)
 
 
 @clause
