@@ -124,6 +124,12 @@ class Command(click.Command):
             fail(exits.OUR_FAULT, f"stdout cannot be written to: {error.strerror}")
 
 
+class Group(Command, click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+
 def to_the_end(function: Callable[[], Awaitable[T]], script: Script | None = None) -> T:
     """Run an async function; an error becomes a message and an exit status.
 

@@ -36,6 +36,7 @@ GROUPS = {
     "Run on many machines": {
         "submit": "Put a workflow into the queue of a store, for any worker.",
         "worker": "Take runs from that queue and carry them out.",
+        "schedule": "Have workers begin runs at times, in the words of cron.",
     },
     "Keep runs": {
         "rm": "Remove runs that are over.",

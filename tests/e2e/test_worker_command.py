@@ -211,3 +211,18 @@ def test_a_worker_for_which_nobody_is_chosen_does_not_begin(store: Path, tmp_pat
     done = flowcage("worker", "--store", store, cwd=tmp_path, env=empty)
     assert done.status == 2
     assert "give --agent NAME" in done.stderr
+
+
+
+def test_schedules_are_added_listed_and_removed(store: Path) -> None:
+    add = ("schedule", "add", "night", "0 3 * * *", store.parent / "asks.js", "--store", store)
+    done = flowcage(*add, "--tenant", "acme", "--json")
+    assert (done.status, done.json["name"], done.json["tenant"]) == (0, "night", "acme")
+    listed = flowcage("schedule", "list", "--store", store, "--json").json["schedules"]
+    assert listed == [done.json]
+    assert "night: 0 3 * * * (tenant acme), next " in flowcage("schedule", "list", "--store", store).stdout
+    assert flowcage("schedule", "remove", "night", "--store", store).status == 0
+    gone = flowcage("schedule", "remove", "night", "--store", store)
+    assert (gone.status, "there is no schedule 'night'" in gone.stderr) == (1, True)
+    wrong = flowcage("schedule", "add", "x", "at noon", store.parent / "asks.js", "--store", store)
+    assert (wrong.status, "'at noon' is no schedule" in wrong.stderr) == (2, True)

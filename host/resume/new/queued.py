@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from flowcage.host.durable.records import NewRun
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.new.made import made_run
 from flowcage.host.resume.refusals import NotResumable
@@ -80,7 +81,7 @@ class Submitted(NamedTuple):
     is_new: bool
 
 
-async def submit(
+def queued_run(
     store: Store,
     run_id: str,
     source: str,
@@ -93,8 +94,8 @@ async def submit(
     start_key: str | None = None,
     settings: Mapping[str, Json] | None = None,
     handlers: frozenset[str] | None = None,
-) -> Submitted:
-    """Put a new run into the queue.
+) -> NewRun:
+    """A run for the queue, as a store keeps it.
 
     Args:
         store: of the queue.
@@ -103,16 +104,17 @@ async def submit(
         place: in the queue.
         settings: further ones.
         handlers: names of the kinds of request that the worker must answer; by default those of `options`.
-
-    Raises:
-        AlreadyThere, StoreFailed, TooLarge: as `Store.create`.
     """
     answers = answered(options, None, is_kept=True) if handlers is None else handlers
     kept = {**(settings or {}), _MEMBER: _settings(options, place)}
     what = (store, run_id, source, source_name, args, options)
     new = made_run(*what, handlers=answers, tenant=tenant, start_key=start_key, settings=kept).run
-    new = new._replace(pool=place.pool, priority=place.priority, not_before=place.not_before)
-    created = await store.create(new, queued=True)
+    return new._replace(pool=place.pool, priority=place.priority, not_before=place.not_before)
+
+
+async def submit(store: Store, run: NewRun) -> Submitted:
+    """Put a new run into the queue. Raises as `Store.create`."""
+    created = await store.create(run, queued=True)
     return Submitted(created.run_id, created.is_new)
 
 

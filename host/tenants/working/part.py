@@ -10,7 +10,7 @@ import trio
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing
-from flowcage.host.resume.new.queued import Place, submit
+from flowcage.host.resume.new.queued import Place, queued_run, submit
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.tenants.lives import Lives
@@ -111,7 +111,8 @@ class Working(ABC):
         assert self._store is not None
         require_same_handlers(asked.options, self._options)
         what = (asked.run_id or new_run_id(), asked.source, asked.source_name, asked.args, asked.options)
-        submitted = await submit(self._store, *what, Place(), tenant=asked.tenant, start_key=key)
+        run = queued_run(self._store, *what, Place(), tenant=asked.tenant, start_key=key)
+        submitted = await submit(self._store, run)
         return self._handles.follow(asked._replace(run_id=submitted.run_id))
 
     async def until_drained(self) -> None:

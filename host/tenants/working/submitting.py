@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flowcage.host.durable.store import Store
-from flowcage.host.resume.new.queued import Place, require_place, submit
+from flowcage.host.resume.new.queued import Place, queued_run, require_place, submit
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.tenants.kept_runs import chosen_options
@@ -55,4 +55,4 @@ async def submit_workflow(
         require_key(key)
     place = require_place(Place(pool, priority, not_before, retries))
     what = (run_id or new_run_id(), source, source_name, asked.args, chosen, place)
-    return (await submit(store, *what, tenant=tenant, start_key=key)).run_id
+    return (await submit(store, queued_run(store, *what, tenant=tenant, start_key=key))).run_id

@@ -1,4 +1,4 @@
-"""Takes runs from the queue of a store as long as there are free slots, and looks for workers that are gone.
+"""Takes runs from the queue of a store while there are free slots; looks for dead workers and due schedules.
 
 What waits, waits in the store, where every worker sees it: no more is taken than can begin. A worker looks
 when there is news, when a slot becomes free, when the next run is due by the store's clock, and from time to
@@ -17,6 +17,7 @@ from flowcage.host.durable.queue.records import Taken, TurnLimits, Wanted, Worke
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.giving_back import give_back, to_its_end
 from flowcage.host.resume.made_by import mark
+from flowcage.host.tenants.working.firing import Firing
 from flowcage.host.tenants.working.worker import Worker
 from flowcage.host.terminal.log import Sparingly, logger
 from flowcage.protocol.version import PACKAGE_VERSION
@@ -67,6 +68,7 @@ class Taking:
         self._over = trio.Event()
         self._failure: StoreFailed | None = None
         self._troubles = Sparingly()
+        self._firing = Firing(store)
         self._resting_until = 0.0
         self.at_work = 0
         self.is_draining = False
@@ -76,7 +78,7 @@ class Taking:
         self._tell_what_it_is()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen)
-            nursery.start_soon(self._look_for_dead)
+            nursery.start_soon(self._look_around)
             while not (self.is_draining or self._failure):
                 self._changed, looked_at = trio.Event(), trio.current_time()
                 pause = await self._look()
@@ -177,12 +179,13 @@ class Taking:
             await self._store.news()
             self._changed.set()
 
-    async def _look_for_dead(self) -> None:
-        """Have the runs of dead workers back in the queue, which is news for all."""
+    async def _look_around(self) -> None:
+        """Have the runs of dead workers back in the queue, and those of schedules there: news for all."""
         pause = _REAP_SECONDS
         while True:
             await trio.sleep(pause * random.uniform(0.9, 1.1))
             try:
+                await self._firing.look()
                 found = await self._store.reap()
                 living = sum(each.is_alive for each in await self._store.workers())
             except (StoreError, StoreFailed) as error:
