@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         TooLarge as TooLarge,
         UnknownRun as UnknownRun,
         Unstorable as Unstorable,
+        Locked as Locked,
+        WrongKeys as WrongKeys,
         WrongStore as WrongStore,
     )
     from flowcage.host.outcome.cancel import CancelRequested as CancelRequested
@@ -98,6 +100,8 @@ _HOMES = {
         "TooLarge",
         "UnknownRun",
         "Unstorable",
+        "Locked",
+        "WrongKeys",
         "WrongStore",
     ),
     "flowcage.host.outcome.cancel": ("CancelRequested",),

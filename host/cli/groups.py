@@ -43,6 +43,7 @@ GROUPS = {
         "prune": "Remove runs that ended long ago.",
         "export": "Write a run to a file.",
         "import": "Read runs from such a file.",
+        "store": "Encrypt a store anew, and sweep what lies outside of it.",
     },
     "This machine, and other languages": {
         "completion": "Print what a shell needs to complete what is typed.",

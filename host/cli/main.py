@@ -249,7 +249,7 @@ def main() -> None:
     form.choose(sys.argv[1:])
     completion.tell_if_asked(cli)
     try:
-        places.hide_password()
+        places.hide_secrets()
         cli(prog_name="flowcage", standalone_mode=False)  # a process of our own is begun with -c
     except click.ClickException as error:
         _tell_misuse(error)

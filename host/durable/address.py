@@ -19,6 +19,7 @@ _BEGINS = ("postgresql://", "postgres://")
 _FORM = re.compile(r"(postgres(?:ql)?://)(?:([^@/?#\s]*)@)?([^@?#\s]*)(?:\?([^@?#\s]*))?")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
 _NAME = re.compile(r"[a-z_]+")
+_handed_on: dict[str, str] = {}
 _ENCODE = "in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for # and %25 for %"
 
 
@@ -61,11 +62,16 @@ def file_of(place: StorePlace) -> Path | None:
     return place if isinstance(place, Path) else None
 
 
+def hand_on(name: str, value: str) -> None:
+    """From now on, processes of this program that this one starts find a variable that others do not."""
+    _handed_on[name] = value
+
+
 def environment_for(place: StorePlace | None) -> Mapping[str, str]:
     """What another process of this program has to find in its environment, beside the address as shown."""
     if isinstance(place, PostgresAddress) and place.password is not None:
-        return {PASSWORD: place.password}
-    return {}
+        return {**_handed_on, PASSWORD: place.password}
+    return dict(_handed_on)
 
 
 def is_address(text: str) -> bool:

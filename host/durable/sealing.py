@@ -14,10 +14,12 @@ import base64
 import binascii
 import os
 import re
+import stat
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcage.host.durable.errors import Locked, WrongKeys
@@ -30,6 +32,8 @@ _VERSION = b"\x01"
 _SALT_BYTES, _NONCE_BYTES, _TAG_BYTES = 16, 12, 16
 _VALUES_OF_A_SALT = 2**20
 _SALTS_KEPT = 1024
+_MOST_CHARACTERS = 1_000_000
+_FOR_OTHERS = 0o027  # a group may read, as it does of what is mounted into a container
 _ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _FORM = "ID:KEY, with 1 to 32 of A-Z, a-z, 0-9, '.', '_' and '-', and 32 bytes in base64"
 _PLAIN = "accept-plain"
@@ -138,6 +142,23 @@ def read_keys(text: str) -> Keyring:
         except (binascii.Error, ValueError):
             keys[name] = b""  # refused below, by its number
     return Keyring(keys, accepts_plain=len(given) < len(words))
+
+
+def keys_of_file(path: Path) -> Keyring:
+    """Keys of a file, as `read_keys` reads them; it must be nobody else's to read. Raises as `read_keys`."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(_MOST_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise WrongKeys(f"the keys cannot be read from {path}: {why}") from None
+    if mode & _FOR_OTHERS:
+        raise WrongKeys(f"{path} has keys and may be read, or changed, by others; chmod 600 {path}")
+    try:
+        return read_keys(text)
+    except WrongKeys as error:
+        raise WrongKeys(f"{path}: {error}") from None
 
 
 def key_of(data: bytes) -> str:

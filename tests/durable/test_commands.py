@@ -35,6 +35,10 @@ class Kept:
         assert done.status == status, done.stderr
         return done
 
+    def plain(self, *words: str) -> Finished:
+        """A command that takes no store."""
+        return flowcage(*words, cwd=self.folder, env=self.environment())
+
     def environment(self, **more: str) -> dict[str, str]:
         return {"XDG_STATE_HOME": str(self.folder), **more}
 

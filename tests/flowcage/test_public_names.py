@@ -23,8 +23,12 @@ import flowcage.errors
 import flowcage.events
 import flowcage.host.agents.errors
 import flowcage.host.outcome.errors
+import flowcage.sealing
 
-DOORS = [flowcage, flowcage.events, flowcage.agents, flowcage.asgi, flowcage.asyncio, flowcage.errors]
+DOORS = [
+    *(flowcage, flowcage.events, flowcage.agents, flowcage.asgi, flowcage.asyncio, flowcage.errors),
+    flowcage.sealing,
+]
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
 EACH_DOOR = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 

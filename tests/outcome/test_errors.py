@@ -36,6 +36,7 @@ from flowcage.errors import (
     ImportRefused,
     IsolationUnavailable,
     LaunchFailed,
+    Locked,
     MemoryExceeded,
     NotForkable,
     NotResumable,
@@ -69,6 +70,7 @@ from flowcage.errors import (
     WorkflowStalled,
     WrongAnswer,
     WrongEventLoop,
+    WrongKeys,
     WrongStore,
 )
 from flowcage.protocol.sources.findings import Import
@@ -133,6 +135,8 @@ ERRORS: list[Exception] = [
     TooLarge("run r", "run_bytes", 1000),
     UnknownRun("r"),
     Unstorable("no JSON"),
+    Locked("2026-11", ["2026-05"]),
+    WrongKeys("no key"),
     WrongStore("another program's"),
 ]
 

@@ -12,7 +12,7 @@ from flowcage.host.cli import arguments
 from flowcage.host.cli.arguments import Script
 from flowcage.host.cli.console import note
 from flowcage.host.cli.input_files import InputError, InputFiles
-from flowcage.host.cli.runs import places
+from flowcage.host.cli.runs import contents, places
 from flowcage.host.cli.setup.choice import add_tables
 from flowcage.host.durable.address import StorePlace
 
@@ -71,7 +71,12 @@ async def opened(
     from flowcage.host.durable.options import StoreOptions
 
     withholds = settings is not None and settings["given"].get("no_store_prompts")
-    chosen = StoreOptions(redact=withhold_prompts if withholds else None, on_trouble=_tell_of_trouble)
+    chosen = StoreOptions(
+        redact=withhold_prompts if withholds else None,
+        on_trouble=_tell_of_trouble,
+        sealer=contents.keyring(),
+        blobs=contents.blobs(),
+    )
     how = {"read_only": read_only, "makes": makes}
     store: Store = await trio.to_thread.run_sync(lambda: _open(place, chosen, **how))
     try:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from flowcage.host.cli.console import FilePath
+from flowcage.host.cli.runs import contents
 from flowcage.host.durable.address import PASSWORD, PostgresAddress, StorePlace, is_address, read_address
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,14 +38,16 @@ class StoreOption(FilePath):
 
 
 def option(about: str = "Store of the runs: a file, or postgresql://USER@HOST/DATABASE") -> Callable[[F], F]:
-    """``--store``."""
-    return click.option(
+    """``--store``, and how its values are kept."""
+    store = click.option(
         "--store", type=StoreOption(), help=f"{about} [default: $FLOWCAGE_STORE, or the user's file]."
     )
+    return lambda command: store(contents.options(command))
 
 
-def hide_password() -> None:
-    """Take the password out of the environment, before anything is started that would inherit it."""
+def hide_secrets() -> None:
+    """Take password and keys out of the environment, before anything is started that would inherit them."""
+    contents.hide_keys()
     if (password := os.environ.pop(PASSWORD, None)) is not None:
         _taken[:] = [password]
     given = os.environ.get(VARIABLE, "")

@@ -15,8 +15,9 @@ from flowcage.host.cli.runs.moving import export_run, import_runs
 from flowcage.host.cli.runs.removing import prune, rm
 from flowcage.host.cli.runs.replaying import replay
 from flowcage.host.cli.runs.stack import stack
+from flowcage.host.cli.runs.upkeep import store
 
 COMMANDS = (
     *(resume, fork, answer, ls, show, watch, logs, report, result, wait, stack, replay, cancel, rm, prune),
-    *(export_run, import_runs),
+    *(export_run, import_runs, store),
 )
