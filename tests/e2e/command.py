@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import warm
-from .warm import FLOWCAGE as FLOWCAGE
+from . import forking
+from .forking import Popen
 
+FLOWCAGE = Path(forking.FLOWCAGE)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORDS_AGENT = f"command:{sys.executable} {EXAMPLES / 'agents' / 'words.py'}"
 DEADLINE = 300
@@ -43,7 +44,7 @@ def flowcage(
 
     It is forked where tests/conftest.py has a warm one.
     """
-    process = warm.Popen(
+    process = Popen(
         [str(FLOWCAGE), *map(str, words)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

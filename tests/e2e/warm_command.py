@@ -7,13 +7,16 @@ Whoever lists processes sees the words of the command, which take the place of P
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +27,9 @@ from flowcage.child.cage import libc
 from flowcage.child.cage.architecture import current
 from flowcage.host.cli.entry import main
 
+sys.path.append(os.path.dirname(__file__))
+forking: Any = importlib.import_module("forking")  # beside this file, for which -I looks nowhere
+sys.path.pop()
 CLONE_PARENT = 0x00008000  # linux/sched.h
 ALWAYS = ("flowcage.host.cli", "flowcage.host.run", "flowcage.conformance")
 # What a command needs beside it, or a word that names a store; it is imported for the first that does.
@@ -70,13 +76,14 @@ def fork() -> int:
 def serve(control: socket.socket) -> None:
     """Fork for each request; returns in what was forked."""
     while True:
-        length, descriptors, _flags, _ = socket.recv_fds(control, 8, 3)
+        length, descriptors, _flags, _ = socket.recv_fds(control, 8, 8)
         if not length:
-            sys.exit()
+            os._exit(0)
         request = json.loads(control.recv(int.from_bytes(length), socket.MSG_WAITALL))
         prepare(request)
         pid = fork()
         if pid == 0:
+            control.close()
             become(request, descriptors)
             return
         for descriptor in descriptors:
@@ -86,17 +93,47 @@ def serve(control: socket.socket) -> None:
 
 def become(request: dict[str, Any], descriptors: list[int]) -> None:
     """The process that the command would have been executed in."""
-    for wanted, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, wanted)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    place(descriptors, [0, 1, 2, *request["passed"]])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if request["has_session"]:
         os.setsid()
+    if request["has_terminal"]:
+        forking.take_terminal()
+    os.umask(request["umask"])
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
-    sys.argv = request["words"]
-    show("\0".join(sys.argv).encode())
+    words = request["words"]
+    starts_others = {"mcp", "ui", "--detach"} & {*words} and not request["passed"]
+    forking.at_work = helper() if starts_others else None
+    sys.argv = ["-c", *words[len(forking.ITSELF) :]] if words[0] == sys.executable else words
+    show(os.fsencode("\0".join(words)))
+
+
+def place(descriptors: list[int], wanted: list[int]) -> None:
+    """Have descriptors at their numbers, and no others."""
+    free = max(*descriptors, *wanted) + 1
+    high = [fcntl.fcntl(each, fcntl.F_DUPFD, free) for each in descriptors]
+    for descriptor, number in zip(high, wanted, strict=True):
+        os.dup2(descriptor, number)
+    for first, last in itertools.pairwise([2, *sorted(wanted[3:]), os.sysconf("SC_OPEN_MAX")]):
+        os.closerange(first + 1, last)
+
+
+def helper() -> Any:
+    """In a command that starts others: a child of it that forks those; None in that child's children."""
+    ours, theirs = socket.socketpair()
+    if os.fork():
+        theirs.close()
+        return forking.Forker(ours)
+    ours.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a terminal sends to all of its processes
+    nothing, control = os.open(os.devnull, os.O_RDWR), theirs.detach()
+    place([nothing, nothing, nothing, control], [0, 1, 2, control])
+    serve(socket.socket(fileno=control))
+    carry_out()
+    raise AssertionError
 
 
 def show(words: bytes) -> None:
@@ -118,8 +155,10 @@ def carry_out() -> None:
         if isinstance(end.code, int):
             os._exit(end.code)
         raise
+    os._exit(0)
 
 
+subprocess.Popen = forking.Popen  # type: ignore[misc]
 load(*ALWAYS)
 gc.collect()
 gc.freeze()

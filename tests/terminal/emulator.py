@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pyte
 
+from ..e2e.forking import take_terminal
+
 DEADLINE = 300.0
 
 
@@ -131,9 +133,6 @@ def on_terminal(
         is_leader: whether the terminal controls it, so that ^C and ^Z are signals to it.
     """
 
-    def take() -> None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
     process = subprocess.Popen(
         [str(word) for word in words],
         stdin=emulator.slave,
@@ -141,7 +140,7 @@ def on_terminal(
         stderr=emulator.slave,
         env={**os.environ, "TERM": "linux", **(env or {})},
         start_new_session=is_leader,
-        preexec_fn=take if is_leader else None,
+        preexec_fn=take_terminal if is_leader else None,
     )
     emulator.close_slave()
     try:
