@@ -44,7 +44,13 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 @pytest.mark.parametrize(
-    ("value", "views"), [("text", _MOST), (7, _MOST), ({}, _MOST), ([7], ["log", "script", "result"])]
+    ("value", "views"),
+    [
+        ("text", _MOST),
+        pytest.param(7, _MOST, marks=pytest.mark.thorough),
+        ({}, _MOST),
+        ([7], ["log", "script", "result"]),
+    ],
 )
 def test_a_member_of_any_form_stops_no_view(
     browser: Browser, served: Served, value: Any, views: list[str]
