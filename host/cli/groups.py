@@ -37,6 +37,7 @@ GROUPS = {
         "submit": "Put a workflow into the queue of a store, for any worker.",
         "worker": "Take runs from that queue and carry them out.",
         "schedule": "Have workers begin runs at times, in the words of cron.",
+        "cluster": "Print the workers of a store, and what its queue has.",
     },
     "Keep runs": {
         "rm": "Remove runs that are over.",

@@ -33,6 +33,7 @@ from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
 from flowcage.host.cli.planning.options import is_plan, planning
 from flowcage.host.cli.queueing.scheduling import schedule
+from flowcage.host.cli.queueing.cluster import cluster
 from flowcage.host.cli.queueing.submitting import submit
 from flowcage.host.cli.queueing.working import worker
 from flowcage.host.cli.runs import detaching, places, table
@@ -227,7 +228,7 @@ def doctor(as_json: bool) -> None:
 
 _OTHERS = (
     init, workflows, check, graph, completion.completion, schema, conformance, serve, ui, mcp, host,
-    submit, worker, schedule,
+    submit, worker, schedule, cluster,
 )  # fmt: skip
 for command in (*table.COMMANDS, *_OTHERS):
     cli.add_command(command)

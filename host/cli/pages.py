@@ -98,7 +98,7 @@ async def _serve(
     origin = names.address_of(host, port)
     if not names.is_loopback(host):
         tell(f"warning: {host} can be reached from other machines, and what is sent is not encrypted")
-    with _entry(keys, origin) as entry, metrics.of_pages(given["metrics_addr"], requests, tell):
+    with _entry(keys, origin) as entry, metrics.of_pages(given["metrics_addr"], requests, opened, tell):
 
         def begun() -> None:
             _announce(entry, keys, origin, tell, opens=not given["no_open"])

@@ -6,8 +6,8 @@ since the run was made, those that end in ``At`` are ISO 8601 in UTC. A text or 
 
     {"page": 1, "flowcage": "0.x", "asOf": time,
      "run": {"id", "tenant", "name", "sourceName", "state", "verdict", "error", "createdAt", "endedAt",
-             "seconds", "forkedFrom", "wakeAt", "cancel", "args"?, "result"?, "cut"?, "phases", "usage",
-             "census", "diagnostics", "lives"},
+             "seconds", "forkedFrom", "wakeAt", "cancel", "pool", "priority", "held", "takeovers", "args"?,
+             "result"?, "cut"?, "phases", "usage", "census", "diagnostics", "lives"},
      "workflows": [{"path", "runId", "sourceName", "source", "sameAs"?, "parent", "state", "verdict",
                     "modules"?, "outline"?}],
      "calls": [{"id", "path", "kind", "label", "phase", "model", "prompt", "options", "withheld"?, "state",

@@ -225,6 +225,10 @@ class PageFold:
             "forkedFrom": run.forked_from,
             "wakeAt": iso(run.wake_at),
             "cancel": None if run.cancel is None else _cancel(run.cancel.at, run.cancel.reason),
+            "pool": run.pool,
+            "priority": run.priority,
+            "held": run.held[:_TEXT],
+            "takeovers": run.takeovers,
         }
 
 

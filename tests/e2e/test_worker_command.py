@@ -213,7 +213,6 @@ def test_a_worker_for_which_nobody_is_chosen_does_not_begin(store: Path, tmp_pat
     assert "give --agent NAME" in done.stderr
 
 
-
 def test_schedules_are_added_listed_and_removed(store: Path) -> None:
     add = ("schedule", "add", "night", "0 3 * * *", store.parent / "asks.js", "--store", store)
     done = flowcage(*add, "--tenant", "acme", "--json")

@@ -49,6 +49,7 @@ async def examine() -> Examination:
         _memory(),
         *await _of_child(),
         await _store(keeping.place_of(None)),
+        *await _queue(keeping.place_of(None)),
         *_agents_and_settings(),
     ]
     return Examination(tuple(checks))
@@ -125,6 +126,25 @@ async def _database(place: StorePlace) -> Check:
     except (StoreError, StoreFailed) as error:
         advice = "see what it says, or unset FLOWCAGE_STORE, which names it"
         return Check("store", f"{place}: {_first_line(error)}", "problem", advice)
+
+
+async def _queue(place: StorePlace) -> list[Check]:
+    """What waits for workers in a store that can be read, where anything does."""
+    try:
+        async with keeping.opened(place, read_only=True) as store:
+            depths, workers = await store.depths(), await store.workers()
+    except (StoreError, StoreFailed):  # `_store` has told of it
+        return []
+    if not depths and not workers:
+        return []
+    waiting, held = sum(each.waiting for each in depths), sum(each.held for each in depths)
+    alive = sum(each.is_alive for each in workers)
+    advice = ""
+    if waiting and not alive:
+        advice = "start flowcage worker on this store: nothing takes what waits"
+    elif held:
+        advice = "flowcage cluster says why they are held"
+    return [Check("queue", f"{waiting} waiting, {held} of them held; {alive} workers", advice=advice)]
 
 
 def _file(path: Path) -> Check:

@@ -14,6 +14,7 @@ from flowcage.host.cli.console import fail, note
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from flowcage.host.durable.store import Store
     from flowcage.host.metrics.requests import Requests
     from flowcage.host.run.run import Run
     from flowcage.host.serve.counts import Counts
@@ -83,14 +84,15 @@ def of_run(address: str | None, began: Began) -> Iterator[Began]:
 
 
 def of_pages(
-    address: str | None, requests: Requests, tell: Callable[[str], None]
+    address: str | None, requests: Requests, store: Store, tell: Callable[[str], None]
 ) -> AbstractContextManager[None]:
     """Serve the metrics of ``flowcage ui``, where an address is given."""
 
     def collector() -> Collector:
+        from flowcage.host.metrics.prometheus_queue import QueueCollector
         from flowcage.host.metrics.prometheus_requests import RequestsCollector
 
-        return RequestsCollector(requests)
+        return QueueCollector(store, RequestsCollector(requests))
 
     return nullcontext() if address is None else shown(address, collector, tell)
 

@@ -79,7 +79,7 @@ def worker(store: StorePlace | None, **given: Any) -> None:
                 store=opened,
                 worker=works,
             ) as host:
-                with _metrics(given["metrics_addr"], host, tell):
+                with _metrics(given["metrics_addr"], host, opened, tell):
                     tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
                     await _until_told(host, signals, given["grace"], tell)
             tell("nothing is left")
@@ -123,14 +123,15 @@ async def _failure_of(host: Host) -> StoreFailed | None:
     return None
 
 
-def _metrics(address: str | None, host: Host, tell: Callable[[str], None]) -> Any:
+def _metrics(address: str | None, host: Host, store: Store, tell: Callable[[str], None]) -> Any:
     if address is None:
         return nullcontext()
 
     def collector() -> Any:
         from flowcage.host.metrics.extras import prometheus_collector
+        from flowcage.host.metrics.prometheus_queue import QueueCollector
 
-        return prometheus_collector(host)
+        return QueueCollector(store, prometheus_collector(host))
 
     return metrics.shown(address, collector, tell)
 

@@ -139,6 +139,10 @@ class EventsPage:
             "endedAt": None if ended is None or created is None else iso(created + 1000 * ended.at),
             "seconds": round(last.at, 3),
             "forkedFrom": None,
+            "pool": None,
+            "priority": 0,
+            "held": "",
+            "takeovers": 0,
             "wakeAt": None,
             "cancel": None,
         }

@@ -173,4 +173,6 @@ def row(run: Summary) -> dict[str, Any]:
         "cancel": None if run.cancel is None else run.cancel.reason,
         "entries": run.entries,
         "bytes": run.bytes,
+        "pool": run.pool,
+        "held": run.held,
     }

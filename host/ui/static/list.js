@@ -151,7 +151,8 @@ class List {
   fill(row) {
     const { run, cells } = row;
     row.element.run = run;
-    refill(cells.state, badge(run), run.cancel !== null && run.state === "running" ? el("span", { class: "quiet" }, " ends") : null);
+    refill(cells.state, badge(run), run.cancel !== null && run.state === "running" ? el("span", { class: "quiet" }, " ends") : null,
+      run.held && run.state === "queued" ? el("span", { class: "quiet", title: run.held }, " held") : null);
     cells.begun.title = moment(run.createdAt);
     setText(cells.begun, ago(run.createdAt, this.at));
     const until = run.state === "running" ? this.at : run.updatedAt;

@@ -9,7 +9,7 @@ from flowcage.host.cli.runs.looking.bills import costs_text, detail_lines, dolla
 from flowcage.host.cli.runs.looking.columns import aligned, one_line
 from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing
 from flowcage.host.cli.runs.times import length, told
-from flowcage.host.durable.records import RunRecord
+from flowcage.host.durable.records import RunRecord, Summary
 from flowcage.host.resume.looking.calls import CallAttempt, RunCall, costs_to_json
 from flowcage.host.resume.looking.story import Story
 from flowcage.host.run.core.agents.spending import Costs
@@ -28,7 +28,7 @@ from flowcage.protocol.messages import (
 
 _Row: TypeAlias = tuple[str, ...]
 _RIGHT = frozenset({3, 4, 5, 6})  # columns with numbers
-_NAME, _ERROR = 44, 100  # characters
+_NAME, _ERROR, _HELD = 44, 100, 1000  # characters
 _QUESTIONS = 5
 _DEPTH = 50  # of child workflows that are shown below each other
 
@@ -68,6 +68,7 @@ def _head(record: RunRecord, story: Story) -> Iterator[str]:
     if run.forked_from:
         yield f"forked    from {run.forked_from}"
     yield f"state     {_state(record)}"
+    yield from _queue(run)
     yield f"begun     {told(run.created_at)}, last written {told(run.updated_at)}"
     failed = totals.failed + totals.refused
     yield f"agents    {_count(totals.started, 'call')}, {failed} failed{costs_text(totals)}"
@@ -78,6 +79,16 @@ def _head(record: RunRecord, story: Story) -> Iterator[str]:
     error = ending.error.get("message") if ending is not None and isinstance(ending.error, dict) else None
     if error:
         yield f"error     {one_line(str(error), 1000)}"
+
+
+def _queue(run: Summary) -> Iterator[str]:
+    """Of a run that workers take."""
+    if run.pool is not None:
+        pool = f"pool {one_line(run.pool, _ERROR)}" if run.pool else "the usual pool"
+        lost = f", {_count(run.takeovers, 'worker')} lost with it" if run.takeovers else ""
+        yield f"queue     {pool}, priority {run.priority}{lost}"
+    if run.held:
+        yield f"held      {one_line(run.held, _HELD)}"
 
 
 def _questions(record: RunRecord, story: Story) -> list[RunCall]:

@@ -43,6 +43,10 @@ def summary_json(run: Summary) -> dict[str, Any]:
         "cancel": None if run.cancel is None else run.cancel._asdict(),
         "entries": run.entries,
         "bytes": run.bytes,
+        "pool": run.pool,
+        "priority": run.priority,
+        "held": run.held,
+        "takeovers": run.takeovers,
     }
 
 

@@ -63,8 +63,8 @@ const USAGE = shapeOf([[number, FIGURES]]);
 const ERROR = shapeOf([[text, "kind message stack place"]]);
 const TOTALS = shapeOf([[listOf(ROW), "byPhase byModel byLabel"]]);
 const RUN = shapeOf([
-  [text, "id tenant name sourceName state verdict createdAt endedAt wakeAt forkedFrom"],
-  [number, "seconds lives"],
+  [text, "id tenant name sourceName state verdict createdAt endedAt wakeAt forkedFrom pool held"],
+  [number, "seconds lives priority takeovers"],
   [object, "census cut cancel"],
   [(usage) => shaped(object(usage) ?? {}, USAGE), "usage"],
   [(error) => (isObject(error) ? shaped(error, ERROR) : text(error)), "error"],

@@ -51,6 +51,10 @@ export class Head {
         el("time", { datetime: run.createdAt }, moment(run.createdAt)),
         run.forkedFrom ? el("span", {}, "forked from ", el("span", { class: "mono" }, run.forkedFrom)) : null,
         run.wakeAt && isGoingOn(run) ? el("span", {}, `sleeps until ${moment(run.wakeAt)}`) : null,
+        run.pool ? el("span", { class: "text" }, `pool ${run.pool}`) : null,
+        run.priority ? el("span", {}, `priority ${run.priority}`) : null,
+        run.held && run.state === "queued" ? el("span", { class: "text tone-bad" }, `held: ${run.held}`) : null,
+        run.takeovers > 0 ? el("span", {}, `${counted(run.takeovers, "worker", "workers")} lost with it`) : null,
         run.cancel ? el("span", {}, `to be cancelled: ${run.cancel.reason ?? ""}`) : null,
         run.lives > 1
           ? el("span", { title: "hosts that were at it, one after the other" }, counted(run.lives, "life", "lives"))
