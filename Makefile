@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
+# Tests start interpreters by the thousand, each of which would compile flowcage anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run fast test test-thoroughly test-switches test-agents test-as-user lint types imports check bench generated clean
 
 run: $(READY)

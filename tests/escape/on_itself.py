@@ -35,10 +35,10 @@ _SECRET = re.compile(rb"SESAME_[0-9]{16}")
 
 
 def _burn_cpu(_: Scene) -> Deed:
-    """Content with thrice the second that it was given."""
+    """Content with twice the second that it was given."""
 
     def deed() -> int:
-        while time.process_time() < 3:
+        while time.process_time() < 2:
             pass
         return 0
 
