@@ -28,7 +28,7 @@ _OPTIONS = {
     *("text", "encoding", "errors", "universal_newlines", "bufsize"),
 }
 # Variables that are read when an interpreter starts, or when flowcage is imported.
-_AT_START = ("PYTHON", "LANG", "LC_", "_FLOWCAGE", "FLOWCAGE_CHECK_MESSAGES", "FLOWCAGE_TYPED_CODEC",
+_AT_START = ("PYTHON", "LANG", "LC_", "FLOWCAGE_CHECK_MESSAGES", "FLOWCAGE_TYPED_CODEC",
              "FLOWCAGE_JOINED_MESSAGES", "FLOWCAGE_SHORT_CUT", "FLOWCAGE_PREPARED_CAGES",
              "FLOWCAGE_IMMORTAL_OBJECTS", "FLOWCAGE_GATHERED_MEMORY")  # fmt: skip
 

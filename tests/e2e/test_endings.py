@@ -18,8 +18,6 @@ from flowcage.host.run.node import new_run_id
 
 from .command import DEADLINE, FLOWCAGE, flowcage
 
-pytestmark = pytest.mark.executed
-
 # With every line, in this order; between them the result or the error.
 ALWAYS = ["runId", "verdict", "usage", "census", "phases", "diagnostics"]
 # The JavaScript heap is not full, but the next string is too long for it.
