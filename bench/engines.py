@@ -9,6 +9,7 @@ in and who takes them are processes of their own. ADDRESS is of a server that is
 - *rate*: jobs that wait, until the last has begun; commits of the engine's own included.
 - *turns*: jobs of tenant a wait, then one of tenant b is handed in: how many of a's begin before it.
 - *takeover*: from SIGKILL of a worker until its job begins in another.
+- *steps*, *whole runs*: what a run of flowcage costs the server; docs/capacity.md reckons with these.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psycopg
+from backlog import carries
 from backlog.contract import Engine, Settings, worker
-from backlog.cpu import cpu_seconds
+from backlog.cpu import Meter
 from backlog.flowcages import Flowcage
 from backlog.procrastinates import Procrastinate
 from backlog.server import server
@@ -72,11 +74,10 @@ def rate(engine: Engine, count: int, slots: int) -> Rate:
     """With one worker."""
     engine.defer_many("t", count)
     with worker(engine, Settings(slots)) as one:
-        before = cpu_seconds(engine.address, one.pid)
+        meter = Meter(engine.address, one.pid)
         began = [one.began().at_ns for _ in range(count)]
-        after = cpu_seconds(engine.address, one.pid)
-    each = [(end - start) / count * 1e6 for start, end in zip(before, after, strict=True)]
-    return Rate((count - 1) / (began[-1] - began[0]) * NS, *each)
+        spent = meter.each(count)
+    return Rate((count - 1) / (began[-1] - began[0]) * NS, spent.worker, spent.server)
 
 
 def turns(engine: Engine, count: int, slots: int) -> int:
@@ -159,6 +160,16 @@ def _takeovers(given: argparse.Namespace) -> str:
     return table(["SIGKILL until begun elsewhere, s", "median", "most"], rows)
 
 
+def _steps(given: argparse.Namespace) -> str:
+    with fresh(Flowcage, given.postgres) as engine:
+        return carries.steps(engine.address, given.jobs // 10)
+
+
+def _wholes(given: argparse.Namespace) -> str:
+    with fresh(Flowcage, given.postgres) as engine:
+        return carries.wholes(engine.address, given.jobs // 20, given.slots)
+
+
 def measure(given: argparse.Namespace) -> None:
     """Print the tables."""
     parts: dict[str, Callable[[Any], str]] = {
@@ -166,6 +177,8 @@ def measure(given: argparse.Namespace) -> None:
         "rate": _rates,
         "turns": _turns,
         "takeover": _takeovers,
+        "steps": _steps,
+        "whole runs": _wholes,
     }
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f}; CPython {platform.python_version()}")

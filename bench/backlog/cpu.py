@@ -1,31 +1,73 @@
-"""CPU of a worker and of the server's processes for one database, as far as they are of this machine."""
+"""CPU and log of an engine: of its worker with all below it, and of all of the server's processes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import psutil
 import psycopg
 
 
-def cpu_seconds(address: str, worker: int) -> tuple[float, float]:
-    """Until now: the worker's, and that of the server's processes that serve this database.
+class Spent(NamedTuple):
+    """Of one thing that was done many times.
+
+    Attributes:
+        worker, server: microseconds of CPU.
+        commits: of the server.
+        log: bytes that the server wrote ahead (WAL).
+    """
+
+    worker: float
+    server: float
+    commits: float
+    log: float
+
+
+class Meter:
+    """Measures what is spent from now on.
 
     Args:
         address: of the database.
-        worker: its pid.
+        worker: pid of the process that works; None: this one counts for nothing.
     """
-    with psycopg.connect(address) as connection:
-        sql = (
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        pids = [pid for (pid,) in connection.execute(sql).fetchall()]
-    return _of(worker), sum(_of(pid) for pid in pids)
+
+    def __init__(self, address: str, worker: int | None = None) -> None:
+        self._address, self._worker = address, worker
+        self._begun = self._read()
+
+    def each(self, count: int) -> Spent:
+        """What was spent for each of so many."""
+        parts = zip(self._begun, self._read(), strict=True)
+        return Spent(*((after - before) / count for before, after in parts))
+
+    def _read(self) -> Spent:
+        with psycopg.connect(self._address) as connection:
+            connection.execute("SELECT pg_stat_clear_snapshot()")
+            row = connection.execute(
+                """SELECT pg_backend_pid(), pg_current_wal_lsn() - '0/0',
+                (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())"""
+            ).fetchone()
+            assert row is not None
+            pid, log, commits = row
+            server = psutil.Process(pid).parent()
+            assert server is not None
+            worker = 0.0 if self._worker is None else _tree(self._worker)
+            return Spent(worker, _tree(server.pid), float(commits), float(log))
 
 
-def _of(pid: int) -> float:
+def _tree(pid: int) -> float:
+    """Microseconds of a process and all below it, those that have ended included."""
+    root = psutil.Process(pid)
+    return sum(_gone_or(each, _of) for each in (root, *root.children(recursive=True)))
+
+
+def _of(process: psutil.Process) -> float:
+    return 1e6 * float(sum(process.cpu_times()[:4]))
+
+
+def _gone_or(process: psutil.Process, of: Callable[[psutil.Process], float]) -> float:
     try:
-        times: Any = psutil.Process(pid).cpu_times()
-    except psutil.NoSuchProcess:
+        return of(process)
+    except psutil.NoSuchProcess:  # between two looks; its parent has its CPU by now, or will
         return 0.0
-    return float(times.user + times.system)

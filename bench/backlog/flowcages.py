@@ -29,10 +29,10 @@ class Flowcage:
         self._count = 0
 
     def defer(self, tenant: str, number: int) -> None:
-        self._store.create(_run(tenant, number), queued=True).wait()
+        self._store.create(queued(tenant, number), queued=True).wait()
 
     def defer_many(self, tenant: str, count: int) -> None:
-        tickets = [self._store.create(_run(tenant, number), queued=True) for number in range(count)]
+        tickets = [self._store.create(queued(tenant, number), queued=True) for number in range(count)]
         for ticket in tickets:
             ticket.wait()
 
@@ -40,7 +40,8 @@ class Flowcage:
         self._store.close()
 
 
-def _run(tenant: str, number: int) -> NewRun:
+def queued(tenant: str, number: int | str) -> NewRun:
+    """A run for the usual pool."""
     return NewRun(f"{tenant}-{number}", tenant, Rules(), NewWorkflow("", SOURCE, "w.js"), pool="")
 
 
