@@ -33,9 +33,16 @@ class Fairness:
             order = 1 + max((order for order, _ in self._since.values()), default=0)
             self._since[tenant] = (order, dict(self._service))
 
-    def taken(self, tenant: str) -> None:
-        """A run has its turn. Raises AssertionError where it is not fair."""
-        self._service[tenant] += 1 / self._weight(tenant)
+    def taken(self, tenant: str, *, is_compared: bool) -> None:
+        """A run has its turn. Raises AssertionError where it is not fair.
+
+        Args:
+            tenant: whose.
+            is_compared: whether `waits` was told of the run.
+        """
+        self._service[tenant] = self._service.get(tenant, 0.0) + 1 / self._weight(tenant)
+        if not is_compared:
+            return
         for other in self._since:
             if other != tenant:
                 self._require(tenant, other)

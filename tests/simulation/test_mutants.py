@@ -113,6 +113,11 @@ def _takeovers(most: int) -> Mutate:
     return lambda patch: patch.setattr(reap, "MOST_TAKEOVERS", most)
 
 
+def _suspects_together(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(take._Suspects, "admit", lambda _self, _run: True)
+    patch.setattr(take, "has_suspect", lambda _db, _owner: False)
+
+
 def _any_mark(patch: pytest.MonkeyPatch) -> None:
     whole = lanes.lanes_of
     patch.setattr(take, "lanes_of", lambda pool, marks: whole(pool, ("v1", "v2", *marks)))
@@ -150,6 +155,10 @@ MUTANTS: dict[str, tuple[Mutate, Plan]] = {
     "what was used not kept": (_use_forgotten, _BUSY),
     "quarantined after two": (_takeovers(2), _HARSH),
     "quarantined after four": (_takeovers(4), _HARSH),
+    "several suspects on one worker": (
+        _suspects_together,
+        _HARSH._replace(slots=4, traffic=Traffic(poisoned=0.5)),
+    ),
     "taken by who cannot replay it": (_any_mark, _HARSH),
     "taken for another pool": (_any_pool, _HARSH),
     "sleepers never wake": (_never_due, _HARSH),

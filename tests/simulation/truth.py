@@ -37,6 +37,12 @@ class Known:
     takeovers: int = 0
     progress: int = 0
     queued_at: int = 0
+    is_compared: bool = False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the next death of its worker is the last."""
+        return self.takeovers >= MOST_TAKEOVERS - 1 and self.entries <= self.progress
 
 
 @dataclass(slots=True)
@@ -66,6 +72,7 @@ class Truth:
         is_exact: whether all clocks show the same.
         runs: that have not ended.
         ended: how often each verdict.
+        suspects: the last one that each worker was given.
         taken_over: how often a run was taken from a dead owner.
         longest_wait_ms: of a run in the queue.
     """
@@ -79,17 +86,19 @@ class Truth:
     running: Counter[str] = field(default_factory=Counter)
     turns: Counter[str] = field(default_factory=Counter)
     bills: dict[str, Bill] = field(default_factory=dict)
+    suspects: dict[str, str] = field(default_factory=dict)
     taken_over: int = 0
     longest_wait_ms: int = 0
 
     def created(self, run_id: str, tenant: str, pool: str, now: int) -> None:
         require(run_id not in self.runs, run_id, "was made twice")
         self.runs[run_id] = Known(tenant, pool, now, queued_at=now)
-        self._waits(tenant)
+        self._waits(self.runs[run_id])
 
-    def _waits(self, tenant: str) -> None:
-        if self.fairness is not None:
-            self.fairness.waits(tenant)
+    def _waits(self, run: Known) -> None:
+        run.is_compared = not run.is_suspect  # not every worker may take one that is
+        if self.fairness is not None and run.is_compared:
+            self.fairness.waits(run.tenant)
 
     def taken(
         self, run_id: str, epoch: int, owner: str, pools: tuple[str, ...], marks: tuple[str, ...], now: int
@@ -105,11 +114,20 @@ class Truth:
         require(not early, run_id, "was taken at", now, "and has to wait until", run.queued_at)
         self._within_quotas(run.tenant, now)
         if self.fairness is not None:
-            self.fairness.taken(run.tenant)
+            self.fairness.taken(run.tenant, is_compared=run.is_compared)
+        self._alone(run_id, run, owner)
         run.owner, run.epoch, run.mark = owner, epoch, marks[0]
         self.running[run.tenant] += 1
         self.turns[run.tenant] += 1
         self.longest_wait_ms = max(self.longest_wait_ms, now - run.queued_at)
+
+    def _alone(self, run_id: str, run: Known, owner: str) -> None:
+        """A worker has one suspect at most."""
+        if run.is_suspect:
+            other = self.runs.get(self.suspects.get(owner, ""))
+            beside = other is not None and other.owner == owner and other.is_suspect
+            require(not beside, owner, "was given", run_id, "and has", self.suspects.get(owner))
+            self.suspects[owner] = run_id
 
     def _within_quotas(self, tenant: str, now: int) -> None:
         if not self.is_exact:
@@ -190,7 +208,7 @@ class Truth:
         self.taken_over += 1
         self._without_owner(run, now)
         if run.takeovers < MOST_TAKEOVERS:
-            self._waits(run.tenant)
+            self._waits(run)
             return False
         self._over(run_id, "quarantined")
         return True

@@ -28,6 +28,7 @@ from tests.simulation.truth import Truth
 _ENTRY = EncodedEntry(0.0, b"x" * 60)
 _COMPLETED = encoded_ending(Ending("completed"))
 _FIRST_LOOK_MS = 10
+_COMING_BACK_MS = 5_000
 
 
 class World(Protocol):
@@ -96,11 +97,18 @@ class Worker:
         self.owner = ""
         self.is_up = self.is_cut = self.is_lost = False
         self._has_one_underway = self._is_late = False
+        self._judges_from = 0
 
     @property
     def is_idle(self) -> bool:
         """Whether it would take something."""
         return self.is_up and not self.is_cut and len(self._lives) < self._slots
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether it may take others for dead: it has its own lock, and has had it for some seconds."""
+        has_lock = self.is_up and not self.is_cut and not self.is_lost
+        return has_lock and self._world.events.now >= self._judges_from
 
     @property
     def info(self) -> WorkerInfo:
@@ -139,6 +147,8 @@ class Worker:
 
     def is_back(self) -> None:
         """It is connected again, or continued: what waited is written."""
+        if self.is_lost:
+            self._judges_from = self._world.events.now + _COMING_BACK_MS
         self.is_cut = self.is_lost = False
         self._world.ground.sessions.add(self.owner)
         waiting, self._waiting = self._waiting, []

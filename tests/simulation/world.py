@@ -193,7 +193,7 @@ class Simulation:
             self.events.after(1000 * self._drawn.expovariate(self.plan.runs_a_second), self._hand_in)
 
     def _reap(self) -> None:
-        alive = [worker for worker in self._workers if worker.is_up and not worker.is_cut]
+        alive = [worker for worker in self._workers if worker.may_judge]
         if alive and self.events.now >= self._judged_from:
             looks = self._drawn.choice(alive)
             for run_id in self.ground.write(looks.owner, self.events.now, Reap(looks.info)):
