@@ -64,10 +64,16 @@ class Members:
     Args:
         folder: for their logs.
         address: of the store.
+        most: how many there should be.
+
+    Attributes:
+        log: what their agents were asked.
+        named: each that there ever was.
     """
 
-    def __init__(self, folder: Path, address: str) -> None:
-        self._folder, self._address = folder, address
+    def __init__(self, folder: Path, address: str, most: int) -> None:
+        self._folder, self._address, self._most = folder, address, most
+        self.named: dict[str, subprocess.Popen[bytes]] = {}
         self._count = 0
         self.log = folder / "asked"
         self.alive: list[subprocess.Popen[bytes]] = []
@@ -77,12 +83,12 @@ class Members:
         name = f"m{self._count}"
         words = ["tests.cluster.member", self._address, str(self.log), name]
         with (self._folder / name).open("wb") as messages:
-            self.alive.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", *words],
-                    cwd=ROOT, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
-                )
+            process = subprocess.Popen(
+                [sys.executable, "-m", *words],
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
             )  # fmt: skip
+        self.alive.append(process)
+        self.named[name] = process
 
     def complete(self) -> None:
         """Have as many as there should be."""
@@ -91,7 +97,7 @@ class Members:
             assert each.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), (
                 f"a worker ended with {each.returncode}"
             )
-        while len(self.alive) < MEMBERS:
+        while len(self.alive) < self._most:
             self.begin()
 
     def end(self) -> None:
@@ -207,8 +213,8 @@ def open_runs(postgres: Server) -> int:
 
 
 @contextmanager
-def members(folder: Path, address: str) -> Iterator[Members]:
-    made = Members(folder, address)
+def members(folder: Path, address: str, most: int = MEMBERS) -> Iterator[Members]:
+    made = Members(folder, address, most)
     try:
         made.complete()
         yield made
