@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import psycopg
 
 from tests.durable import postgres_server
-from tests.durable.places import PostgresPlace
+from tests.durable.places import DEADLINE_S, PostgresPlace
 
 _SETTINGS = {"listen_addresses": "''", "fsync": "off", "max_connections": "100"}
 
@@ -68,6 +69,14 @@ class Server:
     def restart(self, mode: str = "immediate") -> None:
         self.stop(mode)
         self.start()
+
+    def until_ready(self) -> None:
+        """Wait for the server, whatever it is doing."""
+        ready = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-p", self.port]
+        until = time.monotonic() + DEADLINE_S
+        while subprocess.run(ready, check=False).returncode:
+            assert time.monotonic() < until, "the server does not come back"
+            time.sleep(0.05)
 
     @contextmanager
     def administrator(self) -> Iterator[psycopg.Connection[Any]]:

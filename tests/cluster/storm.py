@@ -9,6 +9,7 @@ have ended. Prints counts, or says what does not hold (`judged`).
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -16,11 +17,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import trio
 
 from flowcage import AgentAnswer, AgentCall, PostgresStore, RunOptions, submit_workflow
@@ -119,7 +121,7 @@ class Storm:
     def rage(self, seconds: float) -> None:
         strikes = (
             *(self._kill,) * 6, *(self._terminate,) * 2, *(self._pause,) * 2,
-            *(self._end_session,) * 3, *(self._restart,) * 2, self._away,
+            *(self._end_session,) * 3, *(self._restart,) * 2, self._away, self._crash,
         )  # fmt: skip
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
@@ -156,9 +158,20 @@ class Storm:
         """One connection of some worker's is gone."""
         self.counts["sessions"] += 1
         with self._server.administrator() as administrator:
-            pids = [pid for (pid,) in administrator.execute(SESSIONS).fetchall()]
-            if pids:
-                administrator.execute("SELECT pg_terminate_backend(%s)", (self._rng.choice(pids),))
+            administrator.execute("SELECT pg_terminate_backend(%s)", (self._session(administrator),))
+
+    def _crash(self) -> None:
+        """One process of the server's is killed; the server ends all others, and begins anew."""
+        self.counts["crashed"] += 1
+        with suppress(psycopg.OperationalError), self._server.administrator() as administrator:
+            if pid := self._session(administrator):
+                os.kill(pid, signal.SIGKILL)
+                administrator.execute("SELECT pg_sleep(600)")  # until it is ended with all others
+        self._server.until_ready()
+
+    def _session(self, administrator: psycopg.Connection[Any]) -> int:
+        pids = [pid for (pid,) in administrator.execute(SESSIONS).fetchall()]
+        return self._rng.choice(pids) if pids else 0
 
     def _restart(self) -> None:
         mode = self._rng.choice(("immediate", "fast"))
