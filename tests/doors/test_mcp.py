@@ -47,13 +47,13 @@ def test_a_run_is_queued_by_one_server_and_looked_at_ended_and_gone_on_with_by_a
             await trio.to_thread.run_sync(cluster.until_asked, "wait")
             assert (await other.ok("get", run=run))["run"]["state"] == "running"
             assert (await other.ok("cancel", run=run))["done"] == "asked"
-            assert (await one.ok("wait", run=run))["because"] == "it has ended"
+            assert (await one.ok("wait", run=run, seconds=DEADLINE))["because"] == "it has ended"
             ways = {each["name"] for each in (await other.ok("resume", run=run))["ways"]}
             assert ways == {"even-if-cancelled"}
             cluster.go()
             again = await other.ok("resume", run=run, way="even-if-cancelled", start=True)
             assert again == {"runId": run}
-            ended = await one.ok("wait", run=run)
+            ended = await one.ok("wait", run=run, seconds=DEADLINE)
             assert ended["result"] == ["<first>", "<wait>"]
 
     carried_out(work)
@@ -65,11 +65,11 @@ def test_a_question_is_answered_through_another_server(cluster: Cluster) -> None
         cluster.worker()
         async with server(cluster) as one, server(cluster) as other:
             run = (await one.ok("run", source=QUESTION))["runId"]
-            waited = await one.ok("wait", run=run)
+            waited = await one.ok("wait", run=run, seconds=DEADLINE)
             assert waited["because"].startswith("it waits for a person")
             (question,) = (await other.ok("get", run=run))["questions"]
             await other.ok("answer", run=run, request=question["id"], value="this")
-            assert (await one.ok("wait", run=run))["result"] == "this"
+            assert (await one.ok("wait", run=run, seconds=DEADLINE))["result"] == "this"
 
     carried_out(work)
 
