@@ -32,8 +32,8 @@ from flowcage.host.cli.operating import metrics
 from flowcage.host.cli.pages import ui
 from flowcage.host.cli.planning.drawing import graph
 from flowcage.host.cli.planning.options import is_plan, planning
-from flowcage.host.cli.queueing.scheduling import schedule
 from flowcage.host.cli.queueing.cluster import cluster
+from flowcage.host.cli.queueing.scheduling import schedule
 from flowcage.host.cli.queueing.submitting import submit
 from flowcage.host.cli.queueing.working import worker
 from flowcage.host.cli.runs import detaching, places, table
