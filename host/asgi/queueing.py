@@ -17,7 +17,7 @@ from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.looking import cancelling
 from flowcage.host.resume.looking.watching import until_over
-from flowcage.host.resume.new.queued import OF_WORKERS, Place, submit
+from flowcage.host.resume.new.queued import OF_WORKERS, Place, queued_run, submit
 from flowcage.host.resume.sleep.outcomes import outcome_of
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
@@ -59,7 +59,7 @@ class Queueing(NamedTuple):
 
 
 async def _submit(store: Store, *what: Any, **more: Any) -> str:
-    return (await submit(store, *what, handlers=OF_WORKERS, **more)).run_id
+    return (await submit(store, queued_run(store, *what, handlers=OF_WORKERS, **more))).run_id
 
 
 async def _until_its_end(store: Store, submitting: partial[Any]) -> Outcome:

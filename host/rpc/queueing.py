@@ -16,7 +16,7 @@ from flowcage.host.events.records import Event
 from flowcage.host.resume.looking.news import news, told
 from flowcage.host.resume.looking.telling import Telling
 from flowcage.host.resume.looking.watching import changes
-from flowcage.host.resume.new.queued import OF_WORKERS, Place, submit
+from flowcage.host.resume.new.queued import OF_WORKERS, Place, queued_run, submit
 from flowcage.host.resume.new.requeued import queue_again, queue_fork
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.rpc.problems import invalid
@@ -61,18 +61,14 @@ class Queueing:
         options, run_id = self._options("run.start", params), run_id_of("run.start", "runId", params)
         tenant, name = self._settings.tenant, params.get("sourceName", "workflow.js")
         asked = submission(tenant, params["source"], name, params.get("args", MISSING), options, run_id)
-        submitted = await submit(
-            self._store,
-            run_id,
-            asked.source,
-            asked.source_name,
-            asked.args,
-            options,
+        run = queued_run(
+            *(self._store, run_id, asked.source, asked.source_name, asked.args, options),
             Place(self._settings.queue or ""),
             tenant=tenant,
             start_key=params.get("key"),
             handlers=OF_WORKERS,
         )
+        submitted = await submit(self._store, run)
         return self.followed(client, submitted.run_id, params)
 
     async def go_on(self, client: Client, summary: Summary, way: str, params: Params) -> Queued:
