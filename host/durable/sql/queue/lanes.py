@@ -105,6 +105,8 @@ def has_work(db: Database, wanted: Wanted, now: int) -> bool:
 def queue_what_is_due(db: Database, now: int) -> list[str]:
     """Put into the queue what is due. The pools, as they are stored."""
     rows = db.execute(_DUE + db.for_update_of_free, (now, _MOST_MOVED)).fetchall()
+    if not rows:
+        return []
     db.executemany(
         "UPDATE runs SET state = 'queued', wake_at = NULL WHERE run_id = ?", [(run_id,) for run_id, _ in rows]
     )

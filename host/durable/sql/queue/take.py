@@ -46,13 +46,17 @@ class Take(Write[list[Taken]]):
         wanted, db = self._wanted, scope.db
         if wanted.count < 1 or not has_work(db, wanted, scope.now):
             return []
-        db.lock_queue()
-        for pool in queue_what_is_due(db, scope.now):
+        with db.pipeline():  # others wait for the lock, so what need not wait for each other goes out at once
+            db.lock_queue()
+            due = queue_what_is_due(db, scope.now)
+        for pool in due:
             scope.tell_pool(pool)
         pools = _opened(scope, wanted, self._looked)
         chosen = _chosen(pools, wanted.count)
-        self._claim(scope, [run for _, run in chosen])
-        self._keep(scope, pools)
+        with db.pipeline() as settle:
+            self._claim(scope, [run for _, run in chosen])
+            self._keep(scope, pools)
+            settle()
         return [Taken(run.run_id, run.epoch + 1, unescaped(tenant.name)) for tenant, run in chosen]
 
     def _claim(self, scope: Scope, runs: Sequence[Waiting]) -> None:
