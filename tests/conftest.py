@@ -70,7 +70,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     forks = path.parts[0] in FORKING or str(path) in FORKING
     zygote.have_one(forks and str(path) not in EXECUTING and sys.platform == "linux")
     everywhere = path.parts[0] in ALL_COMMANDS and item.get_closest_marker("executed") is None
-    warm.have_one(path.parts[0] in COMMANDS | ALL_COMMANDS, everywhere=everywhere)
+    is_wanted = path.parts[0] in COMMANDS | ALL_COMMANDS and sys.platform == "linux"
+    warm.have_one(is_wanted, everywhere=everywhere)
 
 
 @pytest.hookimpl(optionalhook=True)
