@@ -47,7 +47,7 @@ class Cluster:
 
     def worker(self, *words: str) -> subprocess.Popen[str]:
         """One that has begun to take runs."""
-        agent = f"--agent=command:{sys.executable} agent.py"
+        agent = f"--agent=command:{sys.executable} -S agent.py"
         started = subprocess.Popen(
             [FLOWCAGE, "worker", f"--store={self.store}", agent, "--slots=2", *words],
             cwd=self.folder, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,

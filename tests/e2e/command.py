@@ -14,7 +14,7 @@ from .forking import Popen
 
 FLOWCAGE = Path(forking.FLOWCAGE)
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WORDS_AGENT = f"command:{sys.executable} {EXAMPLES / 'agents' / 'words.py'}"
+WORDS_AGENT = f"command:{sys.executable} -S {EXAMPLES / 'agents' / 'words.py'}"
 DEADLINE = 300
 # For a run of the whole kit: two hundred children or dozens of hosts, one after the other on a busy machine.
 KIT_DEADLINE = 1200

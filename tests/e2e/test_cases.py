@@ -104,7 +104,7 @@ class Case:
             "if 'slow' in prompt: time.sleep(1000)\n"
             "sys.exit('the agent died') if 'die' in prompt else print(prompt.upper())\n"
         )
-        agent = f"command:{sys.executable} {self._folder / 'agent.py'}"
+        agent = f"command:{sys.executable} -S {self._folder / 'agent.py'}"
         events = str(self._folder / "events")
         words = ("run", "w.js", "--agent", agent, "--events", events, *options)
         return flowcage(*words, cwd=self._folder)

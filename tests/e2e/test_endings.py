@@ -162,7 +162,7 @@ def waiting_run(
         "run",
         tmp_path / "w.js",
         "--agent",
-        f"command:{sys.executable} {agent}",
+        f"command:{sys.executable} -S {agent}",
     ]
     with subprocess.Popen(words, stdout=stdout, stderr=subprocess.PIPE) as process:
         try:
@@ -260,7 +260,7 @@ def mortal(tmp_path: Path) -> str:
         f"open({str(tmp_path / 'asked')!r}, 'a').write(prompt + '\\n')\n"
         "sys.exit('out of words') if 'die' in prompt else print(prompt.upper())\n"
     )
-    return f"command:{sys.executable} {path}"
+    return f"command:{sys.executable} -S {path}"
 
 
 @pytest.mark.parametrize("lost", LOSSES)
@@ -327,7 +327,7 @@ def test_agents_that_end_with_their_workflow_are_told_of(tmp_path: Path) -> None
     (tmp_path / "w.js").write_text(
         "agent('slow', {label: 'left behind'}); await agent('quick'); throw new Error('boom')"
     )
-    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    agent = f"command:{sys.executable} -S {tmp_path / 'agent.py'}"
     finished = flowcage("run", tmp_path / "w.js", "--agent", agent)
     assert "!! agent 1 left behind was cancelled: its workflow ended\n" in finished.stderr
     assert finished.json["census"]["cancelled"] == 1

@@ -27,7 +27,7 @@ def command(tmp_path: Path, source: str, *words: str | Path) -> Iterator[subproc
         os.mkfifo(tmp_path / name)
     (tmp_path / "w.js").write_text(source)
     (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
-    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    agent = f"command:{sys.executable} -S {tmp_path / 'agent.py'}"
     line = [FLOWCAGE, "run", tmp_path / "w.js", "--events", tmp_path / "events", "--agent", agent, *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         deadline = threading.Timer(DEADLINE, process.kill)  # whoever reads from it would wait for ever

@@ -33,7 +33,7 @@ const kid = await workflow('kid');
 await agent('wait');
 return all;"""
 KID = "phase('Kid'); return await agent('of the kid', {phase: 'Own'})"
-AGENT = """#!{python}
+AGENT = """#!{python} -S
 import sys, os
 prompt = sys.stdin.read()
 if prompt.startswith("fail"):

@@ -36,7 +36,7 @@ def test_a_command_agent_answers_every_call(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     agent = workflow(tmp_path, f"open({str(calls)!r}, 'a').write('call\\n'); print(input().upper())", "a.py")
     source = 'export default parallel(["a", "b", "c"].map((p) => () => agent(p)))'
-    finished = flowcage("run", workflow(tmp_path, source), "--agent", f"command:{sys.executable} {agent}")
+    finished = flowcage("run", workflow(tmp_path, source), "--agent", f"command:{sys.executable} -S {agent}")
     assert finished.json["result"] == ["A", "B", "C"]
     assert calls.read_text() == "call\n" * 3
 

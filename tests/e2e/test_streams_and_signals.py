@@ -138,7 +138,7 @@ def test_a_signal_to_end_kills_children_and_agents_first(
     agent.write_text(f"import time\nopen({str(ready)!r}, 'w').close()\ntime.sleep(1000)\n")
     workflow = tmp_path / "w.js"
     workflow.write_text('export default agent("x")')
-    command: list[str | Path] = [FLOWCAGE, "run", workflow, "--agent", f"command:{sys.executable} {agent}"]
+    command: list[str | Path] = [FLOWCAGE, "run", workflow, "--agent", f"command:{sys.executable} -S {agent}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         ready.read_text()  # returns when the agent has opened its end and closed it again
         family = psutil.Process(process.pid).children(recursive=True)

@@ -49,7 +49,7 @@ class Scene:
         (folder / "kid.js").write_text(KID)
         (folder / "agent.py").write_text(AGENT)
         self.store = folder / "runs.db"
-        agent = f"command:{sys.executable} {folder / 'agent.py'} {gate}"
+        agent = f"command:{sys.executable} -S {folder / 'agent.py'} {gate}"
         self.words: list[str | Path] = [
             FLOWCAGE,
             "run",

@@ -166,7 +166,7 @@ def test_a_reader_of_stderr_who_comes_late_is_told_how_many_lines_are_missing(tm
     )
     os.mkfifo(tmp_path / "gate")
     (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
-    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    agent = f"command:{sys.executable} -S {tmp_path / 'agent.py'}"
     command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--agent", agent]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         (tmp_path / "gate").read_text()  # all was logged by now
@@ -188,7 +188,7 @@ def test_how_many_lines_are_missing_is_told_in_the_form_of_the_others(tmp_path: 
     )
     os.mkfifo(tmp_path / "gate")
     (tmp_path / "agent.py").write_text(f"open({str(tmp_path / 'gate')!r}, 'w').close(); print('ok')")
-    agent = f"command:{sys.executable} {tmp_path / 'agent.py'}"
+    agent = f"command:{sys.executable} -S {tmp_path / 'agent.py'}"
     command: list[str | Path] = [FLOWCAGE, "run", tmp_path / "w.js", "--agent", agent, "--log-format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         (tmp_path / "gate").read_text()  # all was logged by now

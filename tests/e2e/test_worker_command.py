@@ -64,7 +64,7 @@ class Started:
 @contextmanager
 def worker(store: Path, *words: str, **more: Any) -> Iterator[Started]:
     """A worker that has begun to take runs, whose agent is the one of the test's folder."""
-    agent = f"command:{sys.executable} agent.py"
+    agent = f"command:{sys.executable} -S agent.py"
     process = subprocess.Popen(
         [FLOWCAGE, "worker", "--store", store, "--agent", agent, "--slots=2", *words],
         cwd=store.parent, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **more,

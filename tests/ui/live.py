@@ -15,7 +15,7 @@ from ..e2e.command import DEADLINE, FLOWCAGE
 
 HOSTILE = "</script><script>hacked = 1</script><img src=x onerror='hacked=1'>\x1b[31m\u202etxt\u0000"
 
-AGENT = """#!{python}
+AGENT = """#!{python} -S
 import sys
 prompt = sys.stdin.read()
 if prompt.startswith("wait"):

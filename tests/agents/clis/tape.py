@@ -26,7 +26,7 @@ def script(folder: Path, program: str, module: str) -> Path:
     folder.mkdir(parents=True)
     path = folder / program
     source = Path(__file__).with_name(f"{module}.py")
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} -I {source} "$@"\n')
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {source} "$@"\n')
     path.chmod(0o755)
     return folder
 
