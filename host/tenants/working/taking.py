@@ -66,6 +66,7 @@ class Taking:
         self._changed = trio.Event()
         self._idle = trio.Event()
         self._over = trio.Event()
+        self._looking = trio.CancelScope()  # for as long as the store lets one wait
         self._failure: StoreFailed | None = None
         self._troubles = Sparingly()
         self._firing = Firing(store)
@@ -79,14 +80,18 @@ class Taking:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen)
             nursery.start_soon(self._look_around)
-            while not (self.is_draining or self._failure):
-                self._changed, looked_at = trio.Event(), trio.current_time()
-                pause = await self._look()
-                with trio.move_on_after(pause):
-                    await self._changed.wait()
-                await trio.sleep_until(looked_at + _PAUSE_SECONDS)
+            with self._looking:
+                await self._look_until_told()
             nursery.cancel_scope.cancel()
         self._over.set()
+
+    async def _look_until_told(self) -> None:
+        while not (self.is_draining or self._failure):
+            self._changed, looked_at = trio.Event(), trio.current_time()
+            pause = await self._look()
+            with trio.move_on_after(pause):
+                await self._changed.wait()
+            await trio.sleep_until(looked_at + _PAUSE_SECONDS)
 
     async def until_over(self) -> None:
         """Wait until nothing is taken any more.
@@ -114,12 +119,12 @@ class Taking:
         if not self.is_draining:
             self.is_draining = True
             self._tell_what_it_is()
-        self._changed.set()
+        self._looking.cancel()
 
     def close(self) -> None:
         """The host is being closed."""
         self.is_draining = True
-        self._changed.set()
+        self._looking.cancel()
 
     async def until_idle(self) -> None:
         """Wait until nothing is left of what was taken."""
