@@ -49,7 +49,7 @@ def test_a_run_is_queued_by_one_server_and_looked_at_ended_and_gone_on_with_by_a
             assert (await other.ok("cancel", run=run))["done"] == "asked"
             assert (await one.ok("wait", run=run, seconds=DEADLINE))["because"] == "it has ended"
             ways = {each["name"] for each in (await other.ok("resume", run=run))["ways"]}
-            assert ways == {"even-if-cancelled"}
+            assert ways == {"even-if-cancelled", "retry-failed"}
             cluster.go()
             again = await other.ok("resume", run=run, way="even-if-cancelled", start=True)
             assert again == {"runId": run}

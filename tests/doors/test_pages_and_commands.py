@@ -28,7 +28,8 @@ def test_pages_end_a_run_of_workers_and_put_it_back_into_the_queue(cluster: Clus
             assert next(events)[0]
             assert client.post(f"runs/{run}/cancel", {"reason": "enough"}).json()["done"] == "asked"
         cluster.until(run, "ended")
-        assert [each["name"] for each in client.json(f"runs/{run}/resume")["ways"]] == ["even-if-cancelled"]
+        ways = [each["name"] for each in client.json(f"runs/{run}/resume")["ways"]]
+        assert ways == ["even-if-cancelled", "retry-failed"]
         cluster.go()
         told = client.post(f"runs/{run}/resume", {"way": "even-if-cancelled"})
         assert told.json() == {"runId": run}
@@ -92,7 +93,15 @@ def test_what_had_failed_is_asked_again_by_workers(cluster: Cluster) -> None:
     cluster.worker()
     run = submitted(cluster, source)
     assert cluster.on("wait", run, status=1).json["error"]["message"].endswith("<hello>")
-    again = cluster.on("resume", run, "--retry-failed", "--detach").json["runId"]
+    with serving(cluster.store) as served:
+        client = served.client()
+        assert [each["name"] for each in client.json(f"runs/{run}/resume")["ways"]] == ["retry-failed"]
+        told = client.post(f"runs/{run}/resume/explain", {"way": "retry-failed"}).json()
+        assert (
+            told["calls"] == cluster.on("resume", run, "--retry-failed", "--dry-run", "--json").json["calls"]
+        )
+        assert (told["reused"], told["isComplete"]) == (2, True)
+        again = client.post(f"runs/{run}/resume", {"way": "retry-failed"}).json()["runId"]
     assert again != run
     assert cluster.on("wait", again, status=1).json["error"]["message"].endswith("<hello>")
     assert cluster.asked() == ["hello", "wait"]

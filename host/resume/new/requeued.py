@@ -16,6 +16,7 @@ from flowcage.host.resume.new.made import made_run
 from flowcage.host.resume.new.queued import OF_WORKERS
 from flowcage.host.resume.refusals import GoesOn, require_resumable
 from flowcage.host.resume.reuse.forks import Fork, fork_of
+from flowcage.host.resume.reuse.trial import Explanation, Trial
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
@@ -91,7 +92,7 @@ async def queue_fork(
         modules=modules,
         tenant=tenant,
     )
-    old, root = fork.parent.summary, fork.parent.workflows[""]
+    old = fork.parent.summary
     new = made_run(
         store,
         new_id or new_run_id(),
@@ -106,15 +107,26 @@ async def queue_fork(
     ).run
     new = new._replace(
         rules=fork.parent.rules,
-        root=new.root._replace(agent=root.agent),
         pool=pool if old.pool is None else old.pool,
         priority=old.priority,
     )
     return (await store.create(new, queued=True)).run_id
 
 
+async def explain_queue_fork(store: Store, run_id: str) -> Explanation:
+    """What `queue_fork` of the same source and args would reuse, and what workers would ask; nobody is asked.
+
+    Raises:
+        UnknownRun, NotForkable, DamagedEntry: as `queue_fork`.
+    """
+    fork = await fork_of(store, run_id, Terms())
+    trial = Trial(fork, _options(fork))
+    await trial.execute()
+    return trial.explanation
+
+
 def _options(fork: Fork) -> RunOptions:
     """Those that the old run had, as far as its root tells of them."""
     root = fork.parent.workflows[""]
     options = with_limits(RunOptions(), dict(root.limits))
-    return fork.options(replace(options, budget_tokens=root.budget.total))
+    return fork.options(replace(options, budget_tokens=root.budget.total, agent_identity=root.agent))

@@ -75,7 +75,7 @@ class Resuming:
         runs.require_acts()
         record, way = await self._way(runs, run_id, given)
         words = self._words(record, way)
-        if record.summary.pool is not None:
+        if record.summary.pool is not None and not way.is_new:
             again = way is ways.ALL_THE_SAME
             await queue_again(runs.store, run_id, runs.tenant, even_if_cancelled=again)
             return {"runId": run_id}

@@ -53,7 +53,7 @@ def ways_of(record: RunRecord) -> list[Way]:
     """
     found = ways_of_kept(record.summary)
     if record.summary.pool is not None:  # workers go on with it, who have no file of it
-        return [each for each in found if not each.is_new]
+        return found
     if _settings(record).get("v") != 1:
         raise NotResumable("the run was begun by a program and not by flowcage run; that has to resume it")
     return [*found, *_edited(record)]
