@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import kubernetes_validate
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from flowcage.host.cli.main import cli
 from flowcage.host.cli.runs.places import VARIABLE
 from flowcage.host.durable.address import PASSWORD, read_address
 
-from ..e2e.command import DEADLINE
+from ..e2e.command import DEADLINE, FLOWCAGE
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "examples" / "kubernetes"
@@ -154,6 +155,31 @@ def test_the_autoscaler_reads_what_the_adapter_makes() -> None:
     assert read == [rule["seriesQuery"] for rule in rules]
     slots = parsed(COMMANDS["flowcage-worker"])["slots"]
     assert all(int(each["external"]["target"]["averageValue"]) <= slots for each in scaler["metrics"])
+
+
+def test_a_worker_tells_what_the_autoscaler_reads(tmp_path: Path) -> None:
+    words = [
+        each for each in COMMANDS["flowcage-worker"] if not each.startswith(("--agent", "--metrics", "--log"))
+    ]
+    command: list[str | Path] = [
+        FLOWCAGE,
+        *words,
+        "--agent=mock",
+        "--metrics-addr=127.0.0.1:0",
+        f"--store={tmp_path}/runs.db",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as worker:
+        try:
+            assert worker.stderr is not None
+            (where,) = re.findall(r"metrics at (http://\S+)", worker.stderr.readline())
+            told = httpx.get(where, timeout=DEADLINE).text
+            worker.terminate()
+            assert worker.wait(DEADLINE) == 0
+        finally:
+            worker.kill()
+    read = re.findall(r"flowcage_[a-z_]+", (KUBERNETES / "prometheus-adapter.yaml").read_text())
+    for name in {"flowcage_queue_depth", *read}:
+        assert f'{name}{{pool=""}} 0.0' in told
 
 
 def test_the_secret_is_an_address_without_its_password() -> None:
