@@ -5,26 +5,32 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from flowcage.host.cli.main import cli
 from flowcage.host.cli.runs.looking.listing import STATES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "durable.md").read_text()
+CLUSTER = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
 LOOKING = (Path(__file__).parents[2] / "docs" / "looking.md").read_text()
 CODE = re.findall(r"`(flowcage [^`]*)`", PAGE) + re.findall(r"^(flowcage .*?)(?:  #.*)?$", PAGE, re.MULTILINE)
 # Of one row of the table of commands: the command, and what is said of it.
 ROWS = re.findall(r"^\| (`flowcage .*?`) \| (.*) \|$", PAGE, re.MULTILINE)
 
 
-def options_of(command: str) -> set[str]:
-    return {word for option in cli.commands[command].params for word in option.opts}
+def options_of(*words: str) -> set[str]:
+    """Of a command; further words name one of a group."""
+    command = cli.commands[words[0]]
+    if isinstance(command, click.Group):
+        command = command.commands[words[1]] if len(words) > 1 else command
+    return {word for option in command.params for word in option.opts}
 
 
 @pytest.mark.parametrize("words", CODE)
 def test_a_command_of_the_page_is_one_and_has_its_options(words: str) -> None:
-    _, command, *rest = words.split()
-    assert {word for word in rest if word.startswith("-")} <= options_of(command)
+    _, *rest = words.split()
+    assert {word for word in rest if word.startswith("-")} <= options_of(*rest)
 
 
 def test_the_options_that_a_row_names_are_those_of_its_command() -> None:
@@ -37,7 +43,7 @@ def test_the_options_that_a_row_names_are_those_of_its_command() -> None:
 
 def test_all_commands_about_kept_runs_are_on_the_page_or_on_that_about_looking_at_runs() -> None:
     about_runs = {name for name in cli.commands if "--store" in options_of(name)}
-    told = set(re.findall(r"flowcage (\w+)", PAGE + LOOKING))
+    told = set(re.findall(r"flowcage (\w+)", PAGE + LOOKING + CLUSTER))
     assert about_runs - {"run", "replay", "stack", "answer", "fork", "mcp", "host"} <= told
 
 
