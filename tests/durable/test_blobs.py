@@ -14,9 +14,13 @@ import pytest
 import trio
 
 from flowcage.host.durable.blobs.folder import Folder
+from flowcage.host.durable.blobs.values import LargeValues
 from flowcage.host.durable.errors import DamagedEntry, StoreFailed, WrongStore
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.records import Ending
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.payloads import Payloads
+from flowcage.host.durable.sqlite.connection import SqliteDatabase, connected, uri_of
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.run.core.inputs import Answered
 
@@ -331,3 +335,22 @@ def test_a_sweep_removes_what_nothing_refers_to(place: Place, folder: Path) -> N
             assert await store.sweep(12_000) == ([], [])
 
     trio.run(main)
+
+
+def test_of_what_is_rolled_back_no_object_is_taken_for_unneeded(tmp_path: Path, folder: Path) -> None:
+    """It may be done again, and be the first then."""
+    SqliteStore.open(tmp_path / "runs.db").close()
+    payloads = Payloads(b"k", outside=LargeValues(Folder(folder, "store"), 1, Clock()))
+    first, second = (payloads.pack_blob(b"equal", b"").blobs for _ in range(2))
+    db = SqliteDatabase(connected(uri_of(tmp_path / "runs.db", "mode=rw")))
+    try:
+        scope = Scope(db, 0, "owner", lambda _: True, payloads)
+        scope.keep_blobs("r", first)
+        mark = scope.mark()
+        scope.keep_blobs("s", second)
+        scope.dropped.append("of a removal")
+        assert scope.unneeded() == ["of a removal", second[0].object]
+        scope.undo(mark)
+        assert scope.unneeded() == []
+    finally:
+        db.close()
