@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..e2e.command import DEADLINE
+from ..e2e.command import DEADLINE, flowcage
 from .test_commands import ASKS, Kept, database, kept
 
 __all__ = ["database", "kept"]  # fixtures
@@ -108,3 +108,10 @@ def test_large_values_lie_elsewhere_and_are_swept(kept: Kept) -> None:
     path, *_ = [each for each in (kept.folder / "blobs").rglob("*-*") if each.is_file()]
     path.unlink()
     assert f"{path.name} is missing" in kept.on("store", "sweep", "--dry-run", *blobs, status=1).stderr
+
+
+def test_a_run_with_keys_that_cannot_be_used_does_not_go_on_without_a_store(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("export default 1")
+    words = ("run", "w.js", "--keys", "nowhere")
+    done = flowcage(*words, cwd=tmp_path, env={"XDG_STATE_HOME": str(tmp_path)})
+    assert (done.status, "the keys cannot be read from" in done.stderr) == (2, True)

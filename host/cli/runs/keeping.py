@@ -117,7 +117,7 @@ async def carry_out(
         script, args, options, run_id: of the run.
         more: `settings`, and `began`, which is given the run and whether it is kept.
     """
-    from flowcage.host.durable.errors import StoreError, StoreFailed
+    from flowcage.host.durable.errors import StoreError, StoreFailed, WrongKeys
     from flowcage.host.resume.kept import begin
     from flowcage.host.resume.outside import watched
     from flowcage.host.resume.sleep.lives import to_the_end
@@ -129,7 +129,7 @@ async def carry_out(
         manager = opened(place_of(place), settings=more["settings"])
         store = await manager.__aenter__()
     except (StoreError, StoreFailed, OSError) as error:
-        if place is not None:
+        if place is not None or isinstance(error, WrongKeys):
             raise
         note(f"warning: the run is not kept, and cannot be resumed: {error}")
         run = Run(options, script.name, run_id=run_id)
