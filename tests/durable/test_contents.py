@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ..e2e.command import DEADLINE, flowcage
@@ -85,12 +84,10 @@ def test_no_agent_finds_the_keys_and_a_detached_run_does(kept: Kept, keys: Path)
     (process,) = kept.detached()
     assert given.partition(":")[2] not in " ".join(process.cmdline())
     assert "encrypted with" in kept.on("answer", "@last", "this", status=2).stderr
+    while "Which?" not in kept.on("stack", "@last", FLOWCAGE_STORE_KEYS=given).stdout:
+        assert process.is_running()
     kept.on("answer", "@last", "this", FLOWCAGE_STORE_KEYS=given)
     assert kept.on("wait", told["runId"], FLOWCAGE_STORE_KEYS=given).json["result"] == "this"
-    with_process_ended(process)
-
-
-def with_process_ended(process: psutil.Process) -> None:
     process.wait(DEADLINE)
 
 
