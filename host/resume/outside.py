@@ -25,6 +25,8 @@ from flowcage.protocol.messages import AskRequest
 POLL_SECONDS = 10.0
 # Before a store that cannot be read is asked again.
 _PAUSE_SECONDS = 1.0
+# Between two looks, however much news there is: each end of a run is some for all hosts.
+_PACE_SECONDS = 0.03
 
 
 class Ear(Protocol):
@@ -79,6 +81,8 @@ class Outside:
             except (StoreError, StoreFailed, OSError):  # it may be back soon; who writes to it hears of it
                 await trio.sleep(_PAUSE_SECONDS)
                 self._is_wanted = True
+            else:
+                await trio.sleep(_PACE_SECONDS)
 
     async def news(self, seen: int) -> int:
         """Wait until there may be something new in the store.

@@ -76,8 +76,9 @@ class Sleepers:
 
     def begun(self, run_id: str) -> None:
         """A run that was woken or taken up has its turn, or will have none."""
-        self._waking.discard(run_id)
-        self._changed.set()
+        if run_id in self._waking:
+            self._waking.discard(run_id)
+            self._changed.set()
 
     def refuse(self, run_id: str, seconds: float = REFUSED_SECONDS) -> None:
         """Leave a run alone for a while: it cannot be taken up."""
@@ -125,6 +126,8 @@ class Sleepers:
         if now - self._counted_at >= LOOK_SECONDS:
             self._counted_at = now
             await self._wake_what_sleeps_no_more()
+        if not self._wake and self._take_up is None:  # as in a worker, whose sleepers are the queue's
+            return
         self._refused = {run_id: until for run_id, until in self._refused.items() if until > now}
         known = len(self._refused) + len(self._waking)
         for run_id, _why in await self._store.claimable(MOST_CLAIMABLE + known):
