@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         replay as replay,
         run_workflow as run_workflow,
         sibling_modules as sibling_modules,
+        submit_workflow as submit_workflow,
     )
     from flowcage.host.on_asyncio.handlers import on_this_loop as on_this_loop
     from flowcage.host.on_asyncio.host import Host as Host
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 # Public names, by the module that each is imported from.
 _HOMES = {
-    "flowcage.host.on_asyncio.api": ("check_workflow", "replay", "run_workflow", "sibling_modules"),
+    "flowcage.host.on_asyncio.api": (
+        "check_workflow",
+        "replay",
+        "run_workflow",
+        "sibling_modules",
+        "submit_workflow",
+    ),
     "flowcage.host.on_asyncio.handlers": ("on_this_loop",),
     "flowcage.host.on_asyncio.host": ("Host",),
     "flowcage.host.on_asyncio.runs": ("LiveRun", "RunHandle"),

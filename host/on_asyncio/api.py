@@ -13,6 +13,7 @@ from flowcage.host.resume.api import run_workflow as run_on_trio
 from flowcage.host.resume.replay import replay as replay_on_trio
 from flowcage.host.run.api import check_workflow as check_on_trio
 from flowcage.host.run.event_loops import require_asyncio
+from flowcage.host.tenants.working.submitting import submit_workflow as submit_on_trio
 from flowcage.host.workflows.siblings import sibling_modules as siblings_on_trio
 
 P = ParamSpec("P")
@@ -36,3 +37,4 @@ run_workflow = _on_asyncio(run_on_trio)
 check_workflow = _on_asyncio(check_on_trio)
 replay = _on_asyncio(replay_on_trio)
 sibling_modules = _on_asyncio(siblings_on_trio)
+submit_workflow = _on_asyncio(submit_on_trio)

@@ -86,6 +86,14 @@ class _Handler:
         self._place = place
         self._handler = handler
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the program gave the same: a worker takes runs only for the handlers of its host."""
+        if not isinstance(other, _Handler):
+            return NotImplemented
+        return bool(self._place == other._place and self._handler == other._handler)
+
+    __hash__ = object.__hash__
+
     async def __call__(self, *args: Any) -> Any:
         place = self._place
         given = [_at_loop(place, each) for each in args]

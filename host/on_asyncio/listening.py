@@ -38,6 +38,14 @@ class Listening:
         self._is_due = False
         self._failures: dict[str, Exception] = {}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the program gave the same."""
+        if not isinstance(other, Listening):
+            return NotImplemented
+        return self._place == other._place and self._listener == other._listener
+
+    __hash__ = object.__hash__
+
     def __call__(self, event: Event) -> None:
         """Pass an event on; never waits."""
         if (failure := self._failures.pop(event.root_run_id, None)) is not None:
