@@ -257,7 +257,8 @@ class Host(Working, Resuming, Starting, Answers, Forking, Figures):
         self._scopes.spawn(self._nursery, scope, task)
 
     def _new_reserve(self, launcher: ClosableLauncher) -> Reserve:
-        assert self._nursery is not None  # only a run with a turn comes here, and a closing host gives none
+        if self._nursery is None:  # a run has had its turn, and was still being taken up
+            raise HostClosing
         return Reserve(launcher, initialize_message(*cage(self._options)), self._nursery.start_soon)
 
     @asynccontextmanager
