@@ -1,4 +1,4 @@
-"""What a tenant's agents may cost together, over all of its runs in this host.
+"""What a tenant's agents may cost together, over all of its runs in this host; or one run in a worker.
 
 The rule is that of one run (`flowcage.host.run.core.agents.shares`), with the calls of all runs: those at
 work have shares, and spend less than the ceiling and one call. A run that this host goes on with counts with
@@ -31,18 +31,19 @@ _NAMES = count(1)
 
 
 class Purse:
-    """Of one tenant.
+    """Of one tenant, or one run.
 
     Args:
         most: US dollars.
+        whose: ceiling that is, for messages.
 
     Attributes:
         spent: US dollars, as far as they are known.
     """
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: float, whose: str = "tenant") -> None:
         self.spent = 0.0
-        self._ceilings = Ceilings(None, most, is_paced=True, whose="tenant")
+        self._ceilings = Ceilings(None, most, is_paced=True, whose=whose)
         self._shares = Shares(self._ceilings)
         self._waiting: deque[_Place] = deque()
         self._at_work = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, FilePath, Seconds, fail
+from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import logs, metrics
 from flowcage.host.cli.runs import access
@@ -39,6 +39,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 @click.option("--agent-timeout", type=Seconds(), help="Time for one attempt of an agent.  [default: 10m]")
 @click.option("--agent-idle-timeout", type=Seconds(), help="Time without a sign of life, after which an "
               "attempt is over.  [default: none]")  # fmt: skip
+@click.option("--max-cost", type=Dollars(), help="Ceiling on what the agents of each run cost, in US "
+              "dollars, whatever it was submitted with.  [default: that alone]")  # fmt: skip
 @click.option("--root", type=FilePath(file_okay=False, exists=True), help="Folder that workflow() may start "
               "files from.  [default: none]")  # fmt: skip
 @click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),
@@ -143,7 +145,7 @@ def _named(works: Worker) -> str:
 def _worker(given: dict[str, Any]) -> Worker:
     from flowcage.host.tenants.working.worker import Worker
 
-    return Worker(given["pools"] or ("",), given["slots"], given["name"], given["marks"])
+    return Worker(given["pools"] or ("",), given["slots"], given["name"], given["marks"], given["max_cost"])
 
 
 def _options(given: dict[str, Any]) -> RunOptions:

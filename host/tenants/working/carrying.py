@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from flowcage.host.resume.sleep.asleep import Asleep
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.named_runs import Submission
+from flowcage.host.tenants.purse import Purse
 from flowcage.host.terminal.log import logger
 
 _LOG = logger("worker")
@@ -48,6 +50,7 @@ class Carrying:
         spawn: starts a task of the host's in a scope, which is cancelled when the host closes.
         left: is called when nothing of a run is left here.
         fails: is called where no child could be started: it may be this machine's fault.
+        max_cost_usd: of each run, whatever it was submitted with.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Carrying:
         spawn: Callable[[trio.CancelScope, Callable[[], Awaitable[None]]], None],
         left: Callable[[], None],
         fails: Callable[[], None],
+        max_cost_usd: float | None = None,
     ) -> None:
         self._store = store
         self._lives = lives
@@ -65,6 +69,7 @@ class Carrying:
         self._spawn = spawn
         self._left = left
         self._fails = fails
+        self._max_cost_usd = max_cost_usd
         self._carried: set[_Carried] = set()
         self._is_resting = False
 
@@ -108,7 +113,8 @@ class Carrying:
 
     async def _to_the_end(self, carried: _Carried) -> None:
         taken = carried.taken
-        asked = Submission(taken.tenant, "", taken.run_id, None, self._options, taken.run_id, is_left=True)
+        options = carried.within(self._options, self._max_cost_usd)
+        asked = Submission(taken.tenant, "", taken.run_id, None, options, taken.run_id, is_left=True)
         asleep = Asleep(taken.run_id, None, 0, taken.epoch)
         while asleep.epoch is not None:
             carried.taken, carried.has_begun = taken._replace(epoch=asleep.epoch), False
@@ -162,11 +168,21 @@ class _Carried:
         self.has_begun = False
         self._run: Run | None = None
         self._cost_before = 0.0
+        self._purse: Purse | None = None
+
+    def within(self, options: RunOptions, most_usd: float | None) -> RunOptions:
+        """Options whose agents are asked within a ceiling on the cost of the run."""
+        if most_usd is None:
+            return options
+        self._purse = Purse(most_usd, "worker")
+        return replace(options, agent=self._purse.guarded(options.agent))
 
     def begin(self, run: Run) -> None:
         """A life begins."""
         self._run, self.has_begun = run, True
         self._cost_before = run.driver.core.tree.totals.cost_usd
+        if self._purse is not None:
+            self._purse.spent = self._cost_before
 
     def rest(self) -> None:
         """Fall asleep when the run only waits; one that waits for its turn is given back."""

@@ -54,7 +54,13 @@ class Working(ABC):
         """Be a worker, once the host's block is entered."""
         assert self._store is not None
         carrying = Carrying(
-            self._store, self._lives, options, self._spawn, lambda: taking.left(), lambda: taking.rest()
+            self._store,
+            self._lives,
+            options,
+            self._spawn,
+            lambda: taking.left(),
+            lambda: taking.rest(),
+            worker.max_cost_usd,
         )
         has_room = self._scheduler.has_room
         self._taking = taking = Taking(self._store, worker, limits, has_room, carrying.begin)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.new.queued import require_pool
 from flowcage.host.run.arguments import require_type
+from flowcage.host.run.limits import refuse_absurd_of_host
 
 # Runs mostly wait for agents; those that compute have turns by the kernel.
 SLOTS_PER_CPU = 8
@@ -29,6 +30,8 @@ class Worker:
         name: for people; None: of this machine and process.
         marks: what it can replay beside what it makes itself, as `flowcage cluster` shows it of other
             workers: runs that such a worker has begun.
+        max_cost_usd: what the agents of each run that it takes may cost, in US dollars, with all that the run
+            has cost before; whatever ceiling it was submitted with. None: that ceiling alone.
 
     Raises:
         TypeError, ValueError: one of them is impossible.
@@ -38,6 +41,7 @@ class Worker:
     slots: int | None = None
     name: str | None = None
     marks: Sequence[str] = ()
+    max_cost_usd: float | None = None
 
     def __post_init__(self) -> None:
         for what in ("pools", "marks"):
@@ -49,6 +53,8 @@ class Worker:
         if self.name is not None:
             require_type("name", self.name, str)
             require_pool("name", self.name)
+        if self.max_cost_usd is not None:
+            refuse_absurd_of_host({"max_cost_usd": self.max_cost_usd})
 
     @property
     def most(self) -> int:
