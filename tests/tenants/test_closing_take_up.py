@@ -52,7 +52,7 @@ class _Held(SqliteStore):
             self.loading.set()
             await self.go_on.wait()
             record = await super().load(run_id)
-        return record
+        return record  # noqa: RET504 - the block may swallow, for mypy
 
 
 def test_a_closing_worker_gives_back_at_once_what_it_is_taking_up(
