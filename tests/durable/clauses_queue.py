@@ -138,6 +138,14 @@ async def each_of_very_many_tenants_has_its_turn(place: Place) -> None:
 
 
 @clause
+async def a_tenant_with_the_empty_name_has_turns_beside_others(place: Place) -> None:
+    async with host(place) as store:
+        for name in ("", "a"):
+            await store.create(new(f"of-{name}", name, pool=""), queued=True)
+        assert sorted(await taken(store)) == ["of-", "of-a"]
+
+
+@clause
 async def turns_follow_weights_and_absence_is_no_credit(place: Place) -> None:
     def limits(tenant: str) -> TurnLimits:
         return TurnLimits(weight=3.0 if tenant == "a" else 1.0)

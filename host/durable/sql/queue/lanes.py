@@ -21,6 +21,7 @@ _TENANTS = f"""WITH RECURSIVE found(tenant) AS (
   SELECT (SELECT tenant FROM runs WHERE {READY} AND tenant > found.tenant ORDER BY tenant LIMIT 1)
   FROM found WHERE found.tenant IS NOT NULL)
 SELECT tenant FROM found WHERE tenant IS NOT NULL LIMIT ?"""
+_TENANTS_FROM_THE_FIRST = _TENANTS.replace("tenant > ?", "tenant >= ?")  # one may have the empty name
 # Of a run whose last workers died one after another: with the next one it is quarantined.
 SUSPECT = f"(takeovers >= {MOST_TAKEOVERS - 1} AND entries <= progress)"
 _NEXT = f"""SELECT run_id, epoch, priority, created_at, {SUSPECT} FROM runs WHERE {READY} AND tenant = ?
@@ -69,7 +70,8 @@ def tenants_of(db: Database, lanes: Sequence[Lane], behind: str = "") -> list[st
 
 
 def _tenants(db: Database, lanes: Sequence[Lane], behind: str) -> list[str]:
-    found = asked(db, [(_TENANTS, (*lane, behind, *lane, MOST_TENANTS)) for lane in lanes])
+    sql = _TENANTS if behind else _TENANTS_FROM_THE_FIRST
+    found = asked(db, [(sql, (*lane, behind, *lane, MOST_TENANTS)) for lane in lanes])
     return sorted({tenant for rows in found for (tenant,) in rows})[:MOST_TENANTS]
 
 
