@@ -5,7 +5,7 @@ not the number of runs. What must hold:
 
 - Writes are committed in the order of `put`, but for what comes last; a commit has a prefix of the queue.
 - A ticket is settled after its commit, or with the error that it was refused with.
-- A write that is refused leaves no trace: it was checked before it wrote, or its savepoint is rolled back.
+- A write that is refused leaves no trace: it was checked before it wrote, or what it wrote is rolled back.
 - What cannot be committed now is kept and tried again, because it holds answers that were paid for. After
   `give_up_seconds`, or beyond `pending_bytes`, tickets fail with `StoreFailed`. A run that has lost a write
   has lost its epoch: nothing more is written with it, so no later write is there without an earlier one.
@@ -25,12 +25,12 @@ from contextlib import suppress
 from typing import Any
 
 from flowcage.host.durable.blobs.values import BlobsFailed
-from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.errors import StoreFailed
+from flowcage.host.durable.sql.committing.doing import do
 from flowcage.host.durable.sql.committing.telling import Telling
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.write import Backend, InDoubt, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
-from flowcage.host.outcome.errors import RunError
 
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
@@ -245,8 +245,7 @@ class Committer:
         ready = [write for write in batch if is_prepared(write, scope)]
         scope.payloads.settle()  # objects before the rows that name them
         self._fault("before-begin")
-        self._backend.begin(db)
-        self._do(scope, ready)
+        do(self._backend, scope, ready)
         counted = (self.commits + 1, self._owner)
         if db.execute("UPDATE owners SET commits = ? WHERE owner = ?", counted).rowcount == 0:
             # Another host took this one for dead.
@@ -263,38 +262,3 @@ class Committer:
         sql = f"SELECT commits FROM owners WHERE owner = ?{db.for_update}"
         row = db.execute(sql, (self._owner,)).fetchone()
         return None if row is None else int(row[0])
-
-    def _do(self, scope: Scope, batch: list[Write[Any]]) -> None:
-        """Do all writes of a batch; those of one type that follow each other at once."""
-        Write.hold_all(scope, batch)
-        start = 0
-        while start < len(batch):
-            kind, end = type(batch[start]), start
-            while end < len(batch) and type(batch[end]) is kind:
-                end += 1
-            group = batch[start:end]
-            if not self._try(scope, group):
-                for write in group:  # each by itself; a conflict may be with what has just come
-                    if not self._try(scope, [write]):
-                        self._try(scope, [write], last=True)
-            start = end
-
-    def _try(self, scope: Scope, group: list[Write[Any]], *, last: bool = False) -> bool:
-        db, mark = scope.db, scope.mark()
-        db.execute("SAVEPOINT write")
-        try:
-            type(group[0]).run_all(scope, group)
-        except Exception as error:
-            conflict = self._backend.trouble(error) is Trouble.CONFLICT
-            refused = isinstance(error, StoreError | RunError)
-            if self._backend.trouble(error) in (Trouble.PASSES, Trouble.LASTS):
-                raise
-            scope.undo(mark)
-            db.execute("ROLLBACK TO SAVEPOINT write")
-            db.execute("RELEASE SAVEPOINT write")
-            if len(group) > 1 or (conflict and not last):
-                return False
-            group[0].error = error if refused else StoreFailed(f"a write was refused: {error!r}")
-            return True
-        db.execute("RELEASE SAVEPOINT write")
-        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from flowcage.host.durable.queue.records import WorkerInfo
 from flowcage.host.durable.sql.database import Scope
@@ -21,12 +22,26 @@ class Charge(Write[None]):
         super().__init__()
         self._tenant, self._cpu_seconds, self._cost_usd = tenant, cpu_seconds, cost_usd
 
-    def run(self, scope: Scope) -> None:
+    @classmethod
+    def run_all(cls, scope: Scope, writes: Sequence[Charge]) -> None:
+        spent: dict[str, tuple[float, float]] = {}
+        for write in writes:
+            name = escaped(write._tenant)
+            cpu_seconds, cost_usd = spent.get(name, (0.0, 0.0))
+            spent[name] = cpu_seconds + write._cpu_seconds, cost_usd + write._cost_usd
+        # Whoever took the run has written before whether its tenant's CPU counts.
+        counts = {name for name, (_, cost) in spent.items() if cost or _counts_cpu(scope, name)}
+        if not counts:
+            return
         scope.db.lock_queue()
-        name = escaped(self._tenant)
-        used = state.used_by(scope.db, name, scope.now)
-        used.charge(self._cpu_seconds, self._cost_usd, scope.now)
-        state.keep_used(scope.db, {name: used})
+        used = {name: state.used_by(scope.db, name, scope.now) for name in sorted(counts)}
+        for name, each in used.items():
+            each.charge(*spent[name], scope.now)
+        state.keep_used(scope.db, used)
+
+
+def _counts_cpu(scope: Scope, tenant: str) -> bool:
+    return state.used_by(scope.db, tenant, scope.now).cpu_rate is not None
 
 
 class Describe(Write[None]):

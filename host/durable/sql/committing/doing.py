@@ -1,0 +1,74 @@
+"""The writes of one transaction: all but those that are refused.
+
+Hardly ever one is refused, so all are done without savepoints first. Where one is, the transaction is rolled
+back and begun anew, with a savepoint for each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from flowcage.host.durable.errors import StoreError, StoreFailed
+from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.write import Backend, Trouble, Write
+from flowcage.host.outcome.errors import RunError
+
+_OF_THE_DATABASE = (Trouble.PASSES, Trouble.LASTS)
+
+
+def do(backend: Backend, scope: Scope, batch: list[Write[Any]]) -> None:
+    """Begin a transaction and do a batch in it; writes that are refused have their `error`."""
+    mark = scope.mark()
+    backend.begin(scope.db)
+    try:
+        Write.hold_all(scope, batch)
+        for group in _groups(batch):
+            type(group[0]).run_all(scope, group)
+    except Exception as error:
+        if backend.trouble(error) in _OF_THE_DATABASE:
+            raise
+        backend.rollback(scope.db)
+        scope.undo(mark)
+        scope.told.clear()
+        for write in batch:
+            write.value = write.error = None
+        backend.begin(scope.db)
+        _do_with_savepoints(backend, scope, batch)
+
+
+def _do_with_savepoints(backend: Backend, scope: Scope, batch: list[Write[Any]]) -> None:
+    Write.hold_all(scope, batch)
+    for group in _groups(batch):
+        if not _try(backend, scope, group):
+            for write in group:  # each by itself; a conflict may be with what has just come
+                if not _try(backend, scope, [write]):
+                    _try(backend, scope, [write], last=True)
+
+
+def _groups(batch: list[Write[Any]]) -> Iterator[list[Write[Any]]]:
+    """Writes of one type that follow each other."""
+    for _, group in groupby(batch, type):
+        yield list(group)
+
+
+def _try(backend: Backend, scope: Scope, group: list[Write[Any]], *, last: bool = False) -> bool:
+    db, mark = scope.db, scope.mark()
+    db.execute("SAVEPOINT write")
+    try:
+        type(group[0]).run_all(scope, group)
+    except Exception as error:
+        conflict = backend.trouble(error) is Trouble.CONFLICT
+        refused = isinstance(error, StoreError | RunError)
+        if backend.trouble(error) in _OF_THE_DATABASE:
+            raise
+        scope.undo(mark)
+        db.execute("ROLLBACK TO SAVEPOINT write")
+        db.execute("RELEASE SAVEPOINT write")
+        if len(group) > 1 or (conflict and not last):
+            return False
+        group[0].error = error if refused else StoreFailed(f"a write was refused: {error!r}")
+        return True
+    db.execute("RELEASE SAVEPOINT write")
+    return True
