@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,9 @@ def test_the_times_of_a_schedule(cron: str, at: int, last: int, following: int) 
     assert (last_before(cron, at), next_after(cron, at)) == (last, following)
 
 
-@pytest.mark.parametrize("cron", ["", "at noon", "* * * *", "61 * * * *", "0 0 31 2 *"])
+@pytest.mark.parametrize(
+    "cron", ["", "at noon", "* * * *", "61 * * * *", "0 0 31 2 *", "* * * * * *", "1," * 100 + "1 * * * *"]
+)
 def test_what_is_no_schedule_is_refused(cron: str) -> None:
     with pytest.raises(NotScheduled, match="is no schedule"):
         next_after(cron, NOON)
@@ -108,6 +112,25 @@ def test_a_schedule_that_is_damaged_keeps_no_other_from_beginning(tmp_path: Path
             for each in (await store.schedules())[:3]:
                 with pytest.raises(NotScheduled, match="is damaged"):
                     run_of(store, each, NOON)
+
+    trio.run(main)
+
+
+def test_a_schedule_that_cannot_be_read_keeps_no_other_from_beginning(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = Clock(NOON)
+        async with opened(tmp_path, clock) as store:
+            await store.put_schedule(hourly(NOON, name="a"))
+            await store.put_schedule(hourly(NOON, name="b"))
+            with closing(sqlite3.connect(tmp_path / "runs.db")) as db, db:
+                db.execute("UPDATE schedules SET what = x'6a' WHERE name = 'a'")
+            async with worker(store):
+                assert await fired(store, 1) == ["b@2023-11-15T12:00:00Z"]
+            damaged, whole = await store.schedules()
+            assert (damaged.what, damaged.problem) == (None, "it is no value of this version's")
+            assert (damaged.next_at, whole.problem) == (NOON, "")
+            with pytest.raises(NotScheduled, match="cannot be read: it is no value"):
+                run_of(store, damaged, NOON)
 
     trio.run(main)
 

@@ -101,7 +101,8 @@ def _line(kept: Schedule) -> str:
     from flowcage.host.resume.new.cron import as_text
 
     last = "" if kept.last_at is None else f", last {as_text(kept.last_at)} as run {kept.last_run}"
-    return f"{kept.name}: {kept.cron} (tenant {kept.tenant}), next {as_text(kept.next_at)}{last}"
+    problem = f"; it begins nothing: {kept.problem}" if kept.problem else ""
+    return f"{kept.name}: {kept.cron} (tenant {kept.tenant}), next {as_text(kept.next_at)}{last}{problem}"
 
 
 def _json(kept: Schedule) -> dict[str, Any]:
@@ -112,4 +113,5 @@ def _json(kept: Schedule) -> dict[str, Any]:
         "nextAt": kept.next_at,
         "lastAt": kept.last_at,
         "lastRun": kept.last_run,
+        "problem": kept.problem,
     }

@@ -124,6 +124,7 @@ class Schedule(NamedTuple):
         next_at: when it is due.
         what: what is needed to begin it, such as source, args and options; stored as a payload.
         last_at, last_run: of its last firing.
+        problem: why `what` cannot be read, and is None; "" where it can.
     """
 
     name: str
@@ -133,3 +134,4 @@ class Schedule(NamedTuple):
     what: Json
     last_at: int | None = None
     last_run: str | None = None
+    problem: str = ""

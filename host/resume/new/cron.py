@@ -6,6 +6,12 @@ from datetime import UTC, datetime
 
 from flowcage.host.durable.errors import StoreError
 
+_WORDS, _MOST_CHARACTERS = 5, 200
+_HOW = (
+    "write minute, hour, day of the month, month and day of the week, such as '0 3 * * *' for each night at "
+    "three (UTC)"
+)
+
 
 class NotScheduled(StoreError):
     """The words of cron are none, or what they need is not installed; the message says what to do."""
@@ -33,11 +39,15 @@ def _step(cron: str, at: int, *, reverse: bool) -> int:
         raise NotScheduled(
             "schedules need a package that is missing (cronsim): pip install 'flowcage[workers]'"
         ) from None
+    if len(cron) > _MOST_CHARACTERS or len(cron.split()) != _WORDS:  # a sixth word would be one of seconds
+        raise NotScheduled(
+            f"{cron!r:.100} is no schedule: it must have {_WORDS} words, in at most {_MOST_CHARACTERS} "
+            f"characters; {_HOW}"
+        )
     try:
         found = next(CronSim(cron, datetime.fromtimestamp(at / 1000, UTC), reverse=reverse))
     except (CronSimError, StopIteration) as error:
         raise NotScheduled(
-            f"{cron!r:.100} is no schedule: {error or 'it has no such time'}; write minute, hour, day of the "
-            "month, month and day of the week, such as '0 3 * * *' for each night at three (UTC)"
+            f"{cron!r:.100} is no schedule: {error or 'it has no such time'}; {_HOW}"
         ) from None
     return int(found.timestamp() * 1000)

@@ -62,8 +62,10 @@ def run_of(store: Store, schedule: Schedule, at: int) -> NewRun:
         at: the time that it is for, in milliseconds since 1970.
 
     Raises:
-        NotScheduled: what is kept is damaged.
+        NotScheduled: what is kept is damaged, or cannot be read.
     """
+    if schedule.problem:
+        raise NotScheduled(f"what schedule {schedule.name!r} begins cannot be read: {schedule.problem}")
     what: Any = schedule.what
     try:
         options = _options(what, {"schedule": schedule.name, "at": as_text(at)})

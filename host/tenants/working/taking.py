@@ -190,8 +190,8 @@ class Taking:
         while True:
             await trio.sleep(pause * random.uniform(0.9, 1.1))
             try:
-                await self._firing.look()
                 found = await self._store.reap()
+                await self._firing.look()
                 living = sum(each.is_alive for each in await self._store.workers())
             except (StoreError, StoreFailed) as error:
                 self._suffer(error)

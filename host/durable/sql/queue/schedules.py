@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
-from flowcage.host.durable.errors import Unstorable
+from flowcage.host.durable.errors import StoreError, StoreFailed, Unstorable
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Database, Scope
@@ -15,6 +17,7 @@ from flowcage.host.durable.sql.schema import escaped, unescaped
 from flowcage.host.durable.sql.upkeep.removal import drop_blobs
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import Create
+from flowcage.protocol.messages import Json
 
 _COLUMNS = "name, cron, tenant, next_at, what, last_at, last_run"
 # In the place of a run's id: ids have no such character.
@@ -109,14 +112,19 @@ def schedules(db: Database, payloads: Payloads, due_at: int | None) -> list[Sche
         params if due_at is None else (due_at,),
     ).fetchall()
     unpack = unpacker(db, payloads)
-    return [
-        Schedule(
-            *(unescaped(name), unescaped(cron), unescaped(tenant), at),
-            json.loads(unpack(what, _place(name))),
-            *last,
-        )
-        for name, cron, tenant, at, what, *last in rows
-    ]
+    found = []
+    for name, cron, tenant, at, data, *last in rows:
+        what, problem = _read(partial(unpack, data, _place(name)))
+        found.append(Schedule(unescaped(name), unescaped(cron), unescaped(tenant), at, what, *last, problem))
+    return found
+
+
+def _read(unpack: Callable[[], bytes]) -> tuple[Json, str]:
+    """What is begun, or why that is not known; one that is damaged or sealed hides no other."""
+    try:
+        return json.loads(unpack()), ""
+    except (StoreError, StoreFailed, ValueError) as error:
+        return None, str(error)
 
 
 def _place(name: str) -> bytes:
