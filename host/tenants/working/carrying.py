@@ -14,7 +14,7 @@ from typing import Protocol
 
 import trio
 
-from flowcage.host.durable.errors import Fenced, StoreError, StoreFailed, UnknownRun
+from flowcage.host.durable.errors import Fenced, Locked, StoreError, StoreFailed, UnknownRun
 from flowcage.host.durable.queue.records import Taken
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import FlowcageError, RunError
@@ -102,6 +102,8 @@ class Carrying:
                 _LOG.warning("run %s could not be started here: %s", run_id, error)
                 self._fails()
         except (NotResumable, StoreError) as error:
+            if isinstance(error, Locked):  # as all others will be here, which another worker may open
+                self._fails()
             await self._refuse(carried, str(error))
         except FlowcageError:  # the host closes
             pass
