@@ -142,6 +142,8 @@ class Kept:
             run.ready.set()
             return partial(self._explained, run_id, way, params, chosen), None
         again = params.get("evenIfCancelled", False)
+        if way == "resume":
+            await self._require_cost(run_id)
         if self._settings.queue is not None or (way == "resume" and summary.pool is not None):
             queued = await self.queueing.go_on(client, summary, way, params)
             return {"runId": queued.run_id, "way": way, "started": True}, queued.begin
@@ -167,6 +169,18 @@ class Kept:
         record = await self._record(run_id)
         require_resumable(record.summary, self._tenant, params.get("evenIfCancelled", False))
         return await trio.to_thread.run_sync(explain, record)
+
+    async def _require_cost(self, run_id: str) -> None:
+        """Refuse to go on with a run that may cost more than runs of this host. Raises `NotResumable`."""
+        most = self._settings.options.max_cost_usd
+        if most is None:
+            return
+        cost = (await self._store.load(run_id)).rules.max_cost_usd
+        if cost is None or cost > most:
+            had = "without a ceiling on its cost" if cost is None else f"with a ceiling of ${cost:g}"
+            raise NotResumable(
+                f"run {run_id} was begun {had}, and this host allows ${most:g}; a fork is held to that"
+            )
 
     async def _record(self, run_id: str) -> RunRecord:
         await self.summary(run_id)

@@ -80,8 +80,8 @@ class Queueing:
         """
         run_id, tenant = summary.run_id, self._settings.tenant
         if way == "fork":
-            self._options("run.resume", params)
-            fork = await queue_fork(self._store, run_id, tenant, **self._forked(params))
+            most = self._options("run.resume", params).max_cost_usd
+            fork = await queue_fork(self._store, run_id, tenant, max_cost_usd=most, **self._forked(params))
             return self.followed(client, fork, params)
         if summary.pool is None:
             why = f"run {run_id} was begun by a host of its own, and no worker takes it; fork it"

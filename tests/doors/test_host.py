@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+import trio
+
+from flowcage import SqliteStore
 
 from ..e2e.command import flowcage
 from ..rpc.peer import Piped, piped
@@ -116,3 +119,29 @@ def test_a_pool_is_that_of_its_workers(cluster: Cluster) -> None:
         run = peer.ask("run.start", source=ASKS)["runId"]
         assert peer.outcome(run)["result"] == ["<hello>", {}]
         assert usual.ask("run.get", runId=waits)["run"]["state"] == "queued"
+
+
+def test_a_run_that_may_cost_more_than_those_of_the_host_is_forked_alone(cluster: Cluster) -> None:
+    choices: list[dict[str, float]] = [{}, {"maxCostUsd": 2}, {"maxCostUsd": 1}]
+    with client(cluster) as free:
+        runs = [free.ask("run.start", source=ASKS, options=each)["runId"] for each in choices]
+    with client(cluster, "--max-cost=1") as held:
+        for run, had in zip(runs, ("without a ceiling on its cost", "with a ceiling of $2"), strict=False):
+            refused = held.reply(held.begin("run.resume", runId=run, start=True))["error"]
+            assert refused["data"]["kind"] == "not_resumable"
+            assert f"was begun {had}, and this host allows $1" in refused["message"]
+        assert held.ask("run.resume", runId=runs[2], start=True)["started"]
+        choices = [{}, {}, {"maxCostUsd": 0.5}]
+        forks = [
+            held.ask("run.resume", runId=run, way="fork", start=True, options=each)["runId"]
+            for run, each in zip(runs, choices, strict=True)
+        ]
+    assert [ceiling(cluster, each) for each in forks] == [1, 1, 0.5]
+
+
+def ceiling(cluster: Cluster, run: str) -> float | None:
+    """What a run of the store may cost."""
+    file = cluster.folder / f"{run}.db"
+    cluster.on("export", run, str(file))
+    with closing(SqliteStore.open(file)) as store:
+        return trio.run(store.load, run).rules.max_cost_usd

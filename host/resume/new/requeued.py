@@ -67,6 +67,7 @@ async def queue_fork(
     from_call: str | None = None,
     new_id: str | None = None,
     pool: str = "",
+    max_cost_usd: float | None = None,
 ) -> str:
     """Put a new run into the queue, which asks only what the old one was not answered. Its id.
 
@@ -77,6 +78,7 @@ async def queue_fork(
         from_call: reuse only what was answered when the call with this id was made.
         new_id: by default a new one.
         pool: of the new run, where the old one has none.
+        max_cost_usd: a ceiling on the new run's cost, where that of the old one is not lower.
 
     Raises:
         UnknownRun, NotForkable, DamagedEntry: as `Host.start_fork`.
@@ -105,8 +107,9 @@ async def queue_fork(
         settings=fork.parent.settings,
         fork=fork,
     ).run
+    costs = [each for each in (fork.parent.rules.max_cost_usd, max_cost_usd) if each is not None]
     new = new._replace(
-        rules=fork.parent.rules,
+        rules=fork.parent.rules._replace(max_cost_usd=min(costs, default=None)),
         pool=pool if old.pool is None else old.pool,
         priority=old.priority,
     )
