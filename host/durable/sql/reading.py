@@ -64,12 +64,21 @@ def find(db: Database, prefix: str, tenant: str | None) -> str:
     return found[0].run_id
 
 
-def get(db: Database, run_id: str) -> Summary:
-    """A run without its history."""
-    row = db.execute(f"SELECT {SUMMARY} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+def get(db: Database, run_ids: Sequence[str]) -> list[Summary | Exception]:
+    """Runs without their histories, or what is wrong with one."""
+    marks = ", ".join("?" * len(run_ids))
+    rows = db.execute(f"SELECT {SUMMARY} FROM runs WHERE run_id IN ({marks})", tuple(run_ids))
+    found = {row[0]: row for row in rows.fetchall()}
+    return [_summary(run_id, found.get(run_id)) for run_id in run_ids]
+
+
+def _summary(run_id: str, row: Row | None) -> Summary | Exception:
     if row is None:
-        raise UnknownRun(run_id)
-    return summary_of(row)
+        return UnknownRun(run_id)
+    try:
+        return summary_of(row)
+    except (DamagedEntry, *_WRONG) as error:
+        return error
 
 
 def runs(

@@ -34,6 +34,7 @@ from flowcage.host.durable.records import (
 from flowcage.host.durable.sql import life, reading, waking, writes
 from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.gathered import Gathered
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue.sqlqueue import SqlQueue
 from flowcage.host.durable.sql.refusals import may_be_an_id, why_not
@@ -79,6 +80,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
         self._reader = reader
         self._reading = threading.Lock()
         self._news = News(self._read_news)
+        self._summaries = Gathered(self._read_summaries)
         self.committer = committer
 
     @property
@@ -178,7 +180,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
 
     async def get(self, run_id: str) -> Summary:
         _require_id(run_id)
-        return await self._read(lambda db: self._told([reading.get(db, run_id)])[0])
+        return await self._summaries.get(run_id)
 
     async def load(self, run_id: str) -> RunRecord:
         _require_id(run_id)
@@ -242,6 +244,14 @@ class SqlStore(SqlQueue, SqlUpkeep):
     def _put(self, write: Write[T]) -> Ticket[T]:
         self.committer.put(write)
         return write
+
+    async def _read_summaries(self, run_ids: Sequence[str]) -> dict[str, Summary | Exception]:
+        def read(db: Database) -> list[Summary | Exception]:
+            found = reading.get(db, run_ids)
+            told = iter(self._told([each for each in found if isinstance(each, Summary)]))
+            return [next(told) if isinstance(each, Summary) else each for each in found]
+
+        return dict(zip(run_ids, await self._read(read), strict=True))
 
     def _told(self, summaries: list[Summary]) -> list[Summary]:
         return reading.told_of_owners(summaries, self.is_alive)
