@@ -64,7 +64,15 @@ def find(db: Database, prefix: str, tenant: str | None) -> str:
     return found[0].run_id
 
 
-def get(db: Database, run_ids: Sequence[str]) -> list[Summary | Exception]:
+def get(db: Database, run_id: str) -> Summary:
+    """A run without its history."""
+    (found,) = get_all(db, [run_id])
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def get_all(db: Database, run_ids: Sequence[str]) -> list[Summary | Exception]:
     """Runs without their histories, or what is wrong with one."""
     marks = ", ".join("?" * len(run_ids))
     rows = db.execute(f"SELECT {SUMMARY} FROM runs WHERE run_id IN ({marks})", tuple(run_ids))

@@ -247,7 +247,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
 
     async def _read_summaries(self, run_ids: Sequence[str]) -> dict[str, Summary | Exception]:
         def read(db: Database) -> list[Summary | Exception]:
-            found = reading.get(db, run_ids)
+            found = reading.get_all(db, run_ids)
             told = iter(self._told([each for each in found if isinstance(each, Summary)]))
             return [next(told) if isinstance(each, Summary) else each for each in found]
 
