@@ -113,3 +113,21 @@ def test_options_that_workers_choose_are_refused(word: str) -> None:
     done = flowcage("mcp", "--queue", word)
     assert done.status == 2
     assert f"leave {word.partition('=')[0]} out" in done.stderr
+
+
+def test_a_run_of_no_queue_is_not_carried_out_by_the_server(cluster: Cluster) -> None:
+    (cluster.folder / "fails.js").write_text("await agent('hello'); throw new Error('x')")
+    cluster.on("run", "--agent=mock", "--quiet", "--detach", "fails.js")
+    (run,) = (each["runId"] for each in cluster.on("ls", "--json").json)
+    cluster.until(run, "ended")
+
+    async def work() -> None:
+        async with server(cluster) as asking:
+            told = await asking.ok("resume", run=run)
+            assert (told["ways"], list(told["refused"])) == ([], ["retry-failed"])
+            for start in (False, True):
+                why = await asking.refused("resume", run=run, way="retry-failed", start=start)
+                assert "no worker has this run" in why
+
+    carried_out(work)
+    assert [each["runId"] for each in cluster.on("ls", "--json").json] == [run]

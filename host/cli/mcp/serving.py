@@ -22,7 +22,9 @@ from flowcage.host.ui.api.resuming import Resuming
 def desk_of(store: Store, place: StorePlace, program: Sequence[str], given: dict[str, Any]) -> Desk:
     """What the command line comes to."""
     runs = KeptRuns(store, given["tenant"], file_of(place), acts=not given["read_only"])
-    terms = Terms(Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"])
+    terms = Terms(
+        Path.cwd().resolve(), given["agent"], given["models"], given["max_cost"], given["queue"] is None
+    )
     resuming = Resuming(program, place, terms.way_words)
     commands = Program(program, more=environment_for(place))
     # Whoever's they are, they are processes here, unless workers have them.

@@ -30,12 +30,14 @@ class Terms(NamedTuple):
         folder: that workflows must lie in.
         agent, models: options of the command; None and () where nothing was said.
         max_cost: US dollars, which no run may have more of; None where nothing was said.
+        is_carried_out_here: false where all runs are those of workers.
     """
 
     folder: Path
     agent: str | None = None
     models: tuple[str, ...] = ()
     max_cost: float | None = None
+    is_carried_out_here: bool = True
 
     def words(self, max_cost: float | None = None) -> list[str]:
         """Options of a new run.
@@ -55,6 +57,13 @@ class Terms(NamedTuple):
         settings: Any = record.settings
         if record.summary.pool is not None:
             return self._require_cost(record)
+        if not self.is_carried_out_here:
+            run_id = record.summary.run_id
+            raise Problem(
+                403,
+                "not by this server, which leaves all runs to workers: no worker has this run, which was "
+                f"begun by a process of its own; at a terminal: flowcage resume {run_id}",
+            )
         try:
             why = next(self._beyond(settings, settings["given"], way), None)
             words = self.words(settings["given"].get("max_cost")) if way.is_new else []
