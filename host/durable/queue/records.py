@@ -123,8 +123,8 @@ class Schedule(NamedTuple):
         cron: when, in the words of cron.
         next_at: when it is due.
         what: what is needed to begin it, such as source, args and options; stored as a payload.
-        last_at, last_run: of its last firing.
         problem: why `what` cannot be read, and is None; "" where it can.
+        last_at, last_run: of its last firing.
     """
 
     name: str
@@ -132,6 +132,6 @@ class Schedule(NamedTuple):
     tenant: str
     next_at: int
     what: Json
+    problem: str = ""
     last_at: int | None = None
     last_run: str | None = None
-    problem: str = ""

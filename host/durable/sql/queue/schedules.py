@@ -112,11 +112,14 @@ def schedules(db: Database, payloads: Payloads, due_at: int | None) -> list[Sche
         params if due_at is None else (due_at,),
     ).fetchall()
     unpack = unpacker(db, payloads)
-    found = []
-    for name, cron, tenant, at, data, *last in rows:
-        what, problem = _read(partial(unpack, data, _place(name)))
-        found.append(Schedule(unescaped(name), unescaped(cron), unescaped(tenant), at, what, *last, problem))
-    return found
+    return [
+        Schedule(
+            *(unescaped(name), unescaped(cron), unescaped(tenant), next_at),
+            *_read(partial(unpack, data, _place(name))),
+            *last,
+        )
+        for name, cron, tenant, next_at, data, *last in rows
+    ]
 
 
 def _read(unpack: Callable[[], bytes]) -> tuple[Json, str]:
