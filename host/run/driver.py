@@ -137,9 +137,7 @@ class Driver:
                     self._inputs.extend(self.steering.following())
         finally:
             self._is_stepping = False
-        if (
-            self._flushes is not None and "" in self.nodes
-        ):  # what a run begins with is written with what follows
+        if self._flushes is not None and "" in self.nodes:  # a run's first entries go with what follows
             self._flushes.after_step()
 
     async def keep(self) -> bool:
