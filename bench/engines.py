@@ -17,49 +17,21 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from statistics import median, quantiles
+from collections.abc import Callable
+from statistics import median
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-import psycopg
 from backlog import carries
 from backlog.contract import Engine, Settings, worker
 from backlog.cpu import Meter
 from backlog.flowcages import Flowcage
+from backlog.measures import fresh, idle, percentiles, takeover, turns
 from backlog.procrastinates import Procrastinate
 from backlog.server import server
 from tables.markdown import table
 
 ENGINES: dict[str, Callable[[str], Engine]] = {"flowcage": Flowcage, "procrastinate": Procrastinate}
-MS, NS = 1e3, 1e9
-
-
-@contextmanager
-def fresh(make: Callable[[str], Engine], address: str) -> Iterator[Engine]:
-    """An engine on a database of its own."""
-    name = f"bench_{uuid4().hex[:8]}"
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # a name of this script's own
-    engine = make(f"{address} dbname={name}")
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
-def idle(engine: Engine, count: int) -> list[float]:
-    """Milliseconds from before a job is handed in until it begins."""
-    waited = []
-    with worker(engine, Settings()) as pair:
-        for number in range(count):
-            began_ns = time.monotonic_ns()
-            engine.defer("t", number)
-            waited.append((pair.began().at_ns - began_ns) / NS * MS)
-            time.sleep(0.02)  # so that the worker is idle again
-    return waited[count // 10 :]
+NS = 1e9
 
 
 class Rate(NamedTuple):
@@ -80,43 +52,14 @@ def rate(engine: Engine, count: int, slots: int) -> Rate:
     return Rate((count - 1) / (began[-1] - began[0]) * NS, spent.worker, spent.server)
 
 
-def turns(engine: Engine, count: int, slots: int) -> int:
-    """How many jobs of tenant a begin after b's was handed in, and before it."""
-    with worker(engine, Settings(slots, hold_seconds=0.02)) as one:
-        engine.defer_many("a", count)
-        one.began()
-        engine.defer("b", 0)
-        there_ns, before = time.monotonic_ns(), 0
-        while (began := one.began()).tenant != "b":
-            before += began.at_ns > there_ns
-    return before
-
-
-def takeover(engine: Engine, heartbeat: float, stalled: float) -> float:
-    """Seconds."""
-    given = Settings(2, 3600, heartbeat, stalled)
-    with worker(engine, given) as first:
-        engine.defer("t", 0)
-        first.began()
-        with worker(engine, given) as second:
-            time.sleep(1)
-            killed_ns = first.kill()
-            return (second.began().at_ns - killed_ns) / NS
-
-
 def _idles(given: argparse.Namespace) -> str:
     waited: dict[str, list[float]] = {name: [] for name in ENGINES}
     for _ in range(given.rounds):
         for name, make in ENGINES.items():
             with fresh(make, given.postgres) as engine:
                 waited[name] += idle(engine, 100)
-    rows = [[name, *_percentiles(values)] for name, values in waited.items()]
+    rows = [[name, *percentiles(values)] for name, values in waited.items()]
     return table(["handed in until begun, idle pair, ms", "p50", "p90", "p99", "least"], rows)
-
-
-def _percentiles(values: list[float]) -> list[str]:
-    parts = quantiles(values, n=100)
-    return [f"{each:.1f}" for each in (median(values), parts[89], parts[98], min(values))]
 
 
 def _rates(given: argparse.Namespace) -> str:
