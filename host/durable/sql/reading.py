@@ -16,7 +16,7 @@ from flowcage.host.durable.records import (
     RunRecord,
     Summary,
 )
-from flowcage.host.durable.sql.database import Database, Row
+from flowcage.host.durable.sql.database import Database, Row, asked
 from flowcage.host.durable.sql.payloads import Payloads, place
 from flowcage.host.durable.sql.rows import (
     SUMMARY,
@@ -158,24 +158,33 @@ def told_of_owners(summaries: Sequence[Summary], is_alive: Callable[[str], bool]
     ]
 
 
+_ANSWERS = "SELECT request, at, data FROM answers WHERE run_id = ? AND data IS NOT NULL ORDER BY at, request"
+
+
 def answers(db: Database, payloads: Payloads, run_id: str) -> list[OutsideAnswer]:
     """Those that the run has not taken in, in the order in which they came."""
     unpack = unpacker(db, payloads)
-    rows = db.execute(
-        "SELECT request, at, data FROM answers WHERE run_id = ? AND data IS NOT NULL ORDER BY at, request",
-        (run_id,),
-    )
+    rows = db.execute(_ANSWERS, (run_id,))
     return [answer_of(run_id, row, unpack) for row in rows.fetchall()]
+
+
+# What `load` reads of a run.
+_OF_A_RUN = (
+    f"SELECT {SUMMARY}, settings, rules, digest_key, ending FROM runs WHERE run_id = ?",
+    """SELECT w.path, w.args, w.terms, w.source, b.data
+    FROM workflows w LEFT JOIN blobs b ON b.hash = w.source WHERE w.run_id = ? ORDER BY w.path""",
+    "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? ORDER BY seq",
+    _ANSWERS,
+)
 
 
 def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
     """A run with its history."""
     with view(db):
-        row = db.execute(
-            f"SELECT {SUMMARY}, settings, rules, digest_key, ending FROM runs WHERE run_id = ?", (run_id,)
-        ).fetchone()
-        if row is None:
+        found, workflows, written, given = asked(db, [(sql, (run_id,)) for sql in _OF_A_RUN])
+        if not found:
             raise UnknownRun(run_id)
+        row = found[0]
         unpack = unpacker(db, payloads)
         summary, (rules, digest_key, ending) = summary_of(row[:-4]), row[-3:]
         try:
@@ -183,9 +192,9 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
                 summary,
                 rules_of(run_id, rules),
                 _key_of(digest_key),
-                _workflows(db, payloads, run_id),
-                _entries(db, unpack, summary),
-                answers(db, payloads, run_id),
+                _workflows(workflows, payloads, unpack, run_id),
+                _entries(written, unpack, summary),
+                [answer_of(run_id, each, unpack) for each in given],
                 None
                 if ending is None
                 else ending_of(summary.verdict or "", unpack(ending, place("ending", run_id))),
@@ -222,24 +231,18 @@ def _key_of(data: bytes) -> bytes:
     return bytes(data)
 
 
-def _entries(db: Database, unpack: Unpack, summary: Summary) -> list[Entry]:
+def _entries(rows: Sequence[Row], unpack: Unpack, summary: Summary) -> list[Entry]:
     run_id = summary.run_id
-    rows: list[Row] = db.execute(
-        "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? ORDER BY seq", (run_id,)
-    ).fetchall()
     _require_no_gap(run_id, rows)
     if len(rows) != summary.entries:
         raise DamagedEntry(run_id, min(len(rows), summary.entries), f"{summary.entries} were written")
     return [entry_of(run_id, row, unpack) for row in rows]
 
 
-def _workflows(db: Database, payloads: Payloads, run_id: str) -> dict[str, NewWorkflow]:
-    rows = db.execute(
-        """SELECT w.path, w.args, w.terms, w.source, b.data
-        FROM workflows w LEFT JOIN blobs b ON b.hash = w.source WHERE w.run_id = ? ORDER BY w.path""",
-        (run_id,),
-    ).fetchall()
-    found, unpack = {}, unpacker(db, payloads)
+def _workflows(
+    rows: Sequence[Row], payloads: Payloads, unpack: Unpack, run_id: str
+) -> dict[str, NewWorkflow]:
+    found = {}
     for path, args, terms, name, data in rows:
         if data is None:
             raise DamagedEntry(run_id, None, f"the source of its workflow {path!r} is missing")

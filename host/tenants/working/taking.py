@@ -25,8 +25,10 @@ from flowcage.protocol.version import PACKAGE_VERSION
 _LOG = logger("worker")
 # Without news: of what a quota holds back, and of all else.
 HELD_BACK_SECONDS, POLL_SECONDS = 1.0, 3.0
-# Between two looks, however much news there is: each end of a run is some for all workers.
-_PAUSE_SECONDS = 0.01
+# Between two looks, however much news there is: each end of a run is some for all workers. A look costs as
+# much for one run as for several, so where few slots are free it waits longer for more of them.
+_PAUSE_SECONDS, _FEW_SLOTS_PAUSE_SECONDS = 0.01, 0.03
+_MANY_SLOTS = 0.25  # of all
 # All workers together look for dead ones some times a second, however many they are.
 _REAP_SECONDS, _WORKERS_PER_LOOK = 0.8, 3
 # After a run of which no child could be started.
@@ -71,6 +73,7 @@ class Taking:
         self._troubles = Sparingly()
         self._firing = Firing(store)
         self._resting_until = 0.0
+        self._has_more = False  # the last look has filled all slots, so there may be more
         self.at_work = 0
         self.is_draining = False
 
@@ -92,6 +95,18 @@ class Taking:
             with trio.move_on_after(pause):
                 await self._changed.wait()
             await trio.sleep_until(looked_at + _PAUSE_SECONDS)
+            if self._free < _MANY_SLOTS * self._worker.most:
+                with trio.move_on_at(looked_at + _FEW_SLOTS_PAUSE_SECONDS):
+                    await self._many_free()
+
+    @property
+    def _free(self) -> int:
+        return self._worker.most - self.at_work
+
+    async def _many_free(self) -> None:
+        while self._free < _MANY_SLOTS * self._worker.most and not self.is_draining:
+            self._changed = trio.Event()
+            await self._changed.wait()
 
     async def until_over(self) -> None:
         """Wait until nothing is taken any more.
@@ -135,16 +150,17 @@ class Taking:
     async def _look(self) -> float:
         """Take what there is a slot for. How long to wait for news then."""
         try:
-            free = self._worker.most - self.at_work
+            free = self._free
             if free <= 0 or not self._may_take():
                 return POLL_SECONDS
             wanted = Wanted(free, self._worker.pools, (mark(), *self._worker.marks), self._limits)
-            if not await self._store.has_work(wanted):
+            if not (self._has_more or await self._store.has_work(wanted)):
                 return await self._until_due()
             taken = await self._take(wanted)
+            self._has_more = len(taken) == free
         except (StoreError, StoreFailed) as error:
             return self._suffer(error)
-        return 0.0 if len(taken) == free else min(HELD_BACK_SECONDS, await self._until_due())
+        return 0.0 if self._has_more else min(HELD_BACK_SECONDS, await self._until_due())
 
     def _suffer(self, error: StoreError | StoreFailed) -> float:
         if isinstance(error, StoreFailed) and error.is_final:
