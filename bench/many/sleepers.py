@@ -1,6 +1,6 @@
 """What runs cost that are asleep in a store, and what it costs to wake them.
 
-    python bench/sleepers.py [runs] [woken]
+    python bench/many/sleepers.py [runs] [woken]
 
 A host starts 10,000 runs that ask one agent and then sleep for a month, and a thousand that sleep for a day;
 the clock of its store is set on by a day, and these are woken and carried out to their end. Memory is that of
