@@ -47,7 +47,7 @@ def words(folder: Path, agent: str | None, way: Way, given: dict[str, Any], **mo
 
 
 def words_of(folder: Path, agent: str | None, way: Way, settings: Any) -> list[str]:
-    record: Any = SimpleNamespace(settings=settings, summary=SimpleNamespace(run_id="r"))
+    record: Any = SimpleNamespace(settings=settings, summary=SimpleNamespace(run_id="r", pool=None))
     return Terms(folder, agent).way_words(record, way)
 
 
