@@ -128,6 +128,8 @@ type RunState struct {
 	WakeAt       *int64  `json:"wakeAt"`
 	ForkedFrom   *string `json:"forkedFrom"`
 	CancelReason *string `json:"cancelReason"`
+	Pool         *string `json:"pool"` // of workers, "" for the usual ones; nil for a run of a host of its own
+	Held         *string `json:"held"` // why no worker takes it
 	HasClient    bool    `json:"hasClient"`
 }
 

@@ -210,6 +210,10 @@ export interface RunSummary {
   wakeAt?: number | null;
   forkedFrom?: string | null;
   cancelReason?: string | null;
+  /** The workers that may take it, "" for the usual ones; null for a run of a host of its own. */
+  pool?: string | null;
+  /** Why no worker takes it, while it is queued. */
+  held?: string | null;
   hasClient?: boolean;
 }
 

@@ -47,6 +47,10 @@ export type Run = {
   forkedFrom?: string | null;
   /** Why it was cancelled by request; null where it was not. */
   cancelReason?: string | null;
+  /** The workers that may take it, "" for the usual ones; null for a run of a host of its own. */
+  pool?: string | null;
+  /** Why no worker takes it, while it is queued; null for no other reason than its turn. */
+  held?: string | null;
   /** Whether a client of this host answers its requests. */
   hasClient?: boolean;
 };

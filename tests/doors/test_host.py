@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from flowcage import SqliteStore
+from flowcage import SqliteStore, submit_workflow
 
 from ..e2e.command import flowcage
 from ..rpc.peer import Piped, piped
@@ -145,3 +146,24 @@ def ceiling(cluster: Cluster, run: str) -> float | None:
     cluster.on("export", run, str(file))
     with closing(SqliteStore.open(file)) as store:
         return trio.run(store.load, run).rules.max_cost_usd
+
+
+def test_rows_tell_the_pool_and_why_no_worker_takes_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+
+    async def made() -> None:
+        async with aclosing(SqliteStore.open(path)) as store:
+            await submit_workflow(store, "1", run_id="waits")
+            await submit_workflow(store, "1", run_id="held", pool="gpu")
+            epoch = await store.claim("held")
+            assert epoch is not None
+            await store.put_back("held", epoch, "no such agent", store.now())
+
+    trio.run(made)
+    with piped(f"--store={path}") as peer:
+        peer.greet()
+        rows = {each["runId"]: (each["pool"], each["held"]) for each in peer.ask("run.list")["runs"]}
+        assert rows == {"waits": ("", None), "held": ("gpu", "no such agent")}
+        own = peer.ask("run.start", source="export default 1")["runId"]
+        peer.outcome(own)
+        assert (row := peer.ask("run.get", runId=own)["run"])["pool"] is row["held"] is None

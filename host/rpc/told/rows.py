@@ -41,6 +41,8 @@ def kept_row_of(summary: Summary, run: RpcRun | None) -> dict[str, Any]:
         "wakeAt": summary.wake_at,
         "forkedFrom": summary.forked_from,
         "cancelReason": None if summary.cancel is None else summary.cancel.reason,
+        "pool": summary.pool,
+        "held": (summary.held or None) if summary.state == "queued" else None,
         "hasClient": run is not None and run.client is not None,
     }
 
