@@ -221,3 +221,11 @@ def test_an_entry_at_no_time_is_damage(path: Path, at: str) -> None:
 
     with pytest.raises(DamagedEntry, match="entry 0: has no time"):
         loaded(path)
+
+
+@pytest.mark.parametrize("settings", ["x'00'", "1e6", "1000000000000", "'x'"])
+def test_damage_of_the_newest_run_keeps_nobody_from_the_others(path: Path, settings: str) -> None:
+    made(path)
+    changed(path, f"UPDATE runs SET settings = {settings}")
+
+    assert [each.run_id for each in with_store(path, lambda store: store.runs())] == ["r"]

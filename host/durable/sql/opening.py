@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 
 from flowcage.host.durable.blobs.objects import opened
 from flowcage.host.durable.blobs.values import LargeValues
+from flowcage.host.durable.errors import DamagedStore
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.payloads import Payloads, sealed_by
+
+# Runs that are looked at for that.
+_NEWEST = 10
 
 
 def payloads_of(db: Database, options: StoreOptions, clock: Callable[[], int]) -> Payloads:
@@ -32,6 +37,13 @@ def _folder(key: bytes, created_at: int) -> str:
 
 
 def _locked_by(db: Database) -> str | None:
-    """The name of the key that the newest run is sealed with, which shows whether a store is encrypted."""
-    row = db.execute("SELECT settings FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 1").fetchone()
-    return None if row is None or row[0] is None else sealed_by(row[0])
+    """The name of the key that the newest run is sealed with, which shows whether a store is encrypted.
+
+    A run that is damaged shows nothing, and is no reason to keep from the others.
+    """
+    sql = "SELECT settings FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?"
+    for (settings,) in db.execute(sql, (_NEWEST,)).fetchall():
+        if isinstance(settings, bytes | memoryview):
+            with suppress(DamagedStore):
+                return sealed_by(bytes(settings))
+    return None
