@@ -229,3 +229,11 @@ def test_damage_of_the_newest_run_keeps_nobody_from_the_others(path: Path, setti
     changed(path, f"UPDATE runs SET settings = {settings}")
 
     assert [each.run_id for each in with_store(path, lambda store: store.runs())] == ["r"]
+
+
+def test_an_end_of_which_nothing_is_told_is_damage(path: Path) -> None:
+    made(path)
+    changed(path, "UPDATE runs SET state = 'ended', verdict = 'quarantined', ending = NULL")
+
+    with pytest.raises(DamagedEntry, match="nothing says how"):
+        loaded(path)

@@ -187,6 +187,8 @@ def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
         row = found[0]
         unpack = unpacker(db, payloads)
         summary, (rules, digest_key, ending) = summary_of(row[:-4]), row[-3:]
+        if ending is None and summary.state == "ended":
+            raise DamagedEntry(run_id, None, "it has ended, and nothing says how")
         try:
             return RunRecord(
                 summary,
