@@ -193,6 +193,21 @@ def test_draining_waits_for_what_ends_in_time(tmp_path: Path) -> None:
     trio.run(main)
 
 
+def test_whoever_drains_with_time_returns_when_all_is_handed_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        gate = Gate("one")
+        async with opened(tmp_path, Clock()) as store, worker(store, gate) as works:
+            await works.submit(ASKS)
+            await gate.was_asked("one")
+            with trio.fail_after(DEADLINE_S):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(works.drain, 10 * DEADLINE_S)
+                    await works.until_drained()
+                    await works.drain(0)
+
+    trio.run(main)
+
+
 def test_draining_puts_to_sleep_what_only_waits(tmp_path: Path) -> None:
     waits = "await agent('before'); await SW.extra.sleep(3600000); export default 1"
 

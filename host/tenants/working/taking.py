@@ -144,7 +144,6 @@ class Taking:
     async def until_idle(self) -> None:
         """Wait until nothing is left of what was taken."""
         while self.at_work:
-            self._idle = trio.Event()
             await self._idle.wait()
 
     async def _look(self) -> float:
@@ -182,6 +181,8 @@ class Taking:
                 if self.is_draining:
                     await give_back(self._store, each.run_id, each.epoch, None)
                 else:
+                    if not self.at_work:
+                        self._idle = trio.Event()
                     self.at_work += 1
                     self._begin(each)
             return taken
