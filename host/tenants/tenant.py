@@ -19,6 +19,12 @@ MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
 MIN_CPU_SECONDS = 0.001
 
 
+def require_number(name: str, value: object) -> None:
+    """Raise ValueError, which names the argument, unless it is a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, not {value!r:.80}")
+
+
 def require_whole(name: str, value: object, least: int) -> None:
     """Raise ValueError, which names the argument, unless it is a whole number that a limit can have."""
     if type(value) is not int or not least <= value <= MAX_LIMIT:
@@ -56,14 +62,18 @@ class TenantLimits:
     def __post_init__(self) -> None:
         for name, least in (("max_runs", 1), ("max_queued", 0), ("max_agents", 1), ("runs_per_minute", 1)):
             require_whole(name, getattr(self, name), least)
+        for name in ("cpu_seconds_per_minute", "weight"):
+            require_number(name, getattr(self, name))
         if not MIN_CPU_SECONDS <= (seconds := self.cpu_seconds_per_minute) <= MAX_LIMIT:
             raise ValueError(
                 f"cpu_seconds_per_minute must be from {MIN_CPU_SECONDS:g} to {MAX_LIMIT}, not {seconds!r}"
             )
-        if (most := self.max_cost_usd) is not None and not 0 < most <= MAX_LIMIT:
-            raise ValueError(f"max_cost_usd must be above 0 and at most {MAX_LIMIT}, not {most!r}")
         if not MIN_WEIGHT <= self.weight <= MAX_WEIGHT:
             raise ValueError(f"weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {self.weight!r}")
+        if (most := self.max_cost_usd) is not None:
+            require_number("max_cost_usd", most)
+            if not 0 < most <= MAX_LIMIT:
+                raise ValueError(f"max_cost_usd must be above 0 and at most {MAX_LIMIT}, not {most!r}")
 
 
 @dataclass(frozen=True)
