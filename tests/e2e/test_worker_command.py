@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ def store(tmp_path: Path) -> Path:
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "typo.json").write_text('{"default": {"maxRun": 1}}')
     (tmp_path / "zero.json").write_text('{"tenants": {"a": {"maxRuns": 0}}}')
+    (tmp_path / "text.json").write_text('{"default": {"weight": "2"}}')
     return tmp_path / "runs.db"
 
 
@@ -197,6 +199,7 @@ def _has(started: Started) -> bool:
         (["worker", "--agent", "mock", "--tenants", "list.json"], "expected a JSON object such as"),
         (["worker", "--agent", "mock", "--tenants", "typo.json"], "default: there is no limit 'maxRun'"),
         (["worker", "--agent", "mock", "--tenants", "zero.json"], "tenants['a']: max_runs must be a whole"),
+        (["worker", "--agent", "mock", "--tenants", "text.json"], "default: weight must be a number, not"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str], why: str) -> None:
@@ -204,6 +207,16 @@ def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str]
     assert done.status == 2
     assert why in done.stderr
     assert not store.exists() or words[0] == "worker"
+
+
+def test_a_worker_whose_metrics_have_no_place_takes_nothing_and_says_so(store: Path) -> None:
+    run = submitted(store, "asks.js")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = flowcage("worker", "--agent", "mock", "--metrics-addr", port, "--store", store)
+    assert (done.status, len(done.stderr.splitlines())) == (2, 1)
+    assert f"--metrics-addr {port}: nothing can be served there" in done.stderr
+    assert flowcage("show", run, "--store", store, "--json").json["state"] == "queued"
 
 
 def test_a_worker_for_which_nobody_is_chosen_does_not_begin(store: Path, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
               help="The cage of all runs.  [default: strict on Linux]")  # fmt: skip
 @click.option("--tenants", type=FilePath(), help="What tenants may use of all workers together: a JSON file "
               "of limits, the same for each worker.")  # fmt: skip
-@click.option("--grace", type=Seconds(), default=30.0, show_default="30s", help="Time for what is at work "
-              "when it is told to end; then it is handed over.")  # fmt: skip
+@click.option("--grace", type=Seconds(), default=30.0, help="Time for what is at work when it is told "
+              "to end; then it is handed over.  [default: 30s]")  # fmt: skip
 @click.option("--replays", "marks", metavar="MARK", multiple=True, help="Go on with runs of workers with "
               "this mark, too, as flowcage cluster shows it.")  # fmt: skip
 @metrics.option
@@ -72,16 +72,18 @@ def worker(store: StorePlace | None, **given: Any) -> None:
 
         from flowcage.host.tenants.host import Host
 
+        host = Host(
+            tenants=tenants.named,
+            default=tenants.default,
+            max_runs=works.most,
+            options=options,
+            store=opened,
+            worker=works,
+        )
+        # Metrics first: whoever leaves with a message inside the host's block does so in an exception group.
         with trio.open_signal_receiver(*_SIGNALS) as signals:
-            async with Host(
-                tenants=tenants.named,
-                default=tenants.default,
-                max_runs=works.most,
-                options=options,
-                store=opened,
-                worker=works,
-            ) as host:
-                with _metrics(given["metrics_addr"], host, opened, tell):
+            with _metrics(given["metrics_addr"], host, opened, tell):
+                async with host:
                     tell(f"worker {works.called} takes runs of {_named(works)}, {works.most} at once")
                     await _until_told(host, signals, given["grace"], tell)
             tell("nothing is left")
