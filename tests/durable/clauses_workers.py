@@ -205,6 +205,8 @@ async def workers_and_what_waits_are_seen(place: Place) -> None:
             ("", "a", 1, 1, 0, 1, 0, clock.now),
             ("gpu", "b", 1, 0, 0, 0, 0, clock.now),
         ]
+        clock.now += 1  # no worker has looked since
+        assert (await two.depths())[0] == ("", "a", 2, 0, 0, 1, 0, clock.now - 1)
         await one.put_back("a1", 1, "why")
         await one.describe(None)
         assert await two.workers() == []

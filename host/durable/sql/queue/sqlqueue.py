@@ -73,7 +73,7 @@ class SqlQueue(ABC):
         return await self._read(lambda db: views.workers(db, self.is_alive))
 
     async def depths(self) -> list[Depth]:
-        return await self._read(views.depths)
+        return await self._read(lambda db: views.depths(db, self.now()))
 
     # ---- schedules ---------------------------------------------------------------------------
 

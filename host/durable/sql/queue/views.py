@@ -52,23 +52,26 @@ class _Counts:
 
 
 # Each by its own index, so that what has ended costs nothing.
-_WAITING = """SELECT pool, tenant, COUNT(*), MIN(created_at), SUM(CASE WHEN held <> '' THEN 1 ELSE 0 END)
-FROM runs WHERE state = 'queued' AND pool IS NOT NULL AND wake_at IS NULL GROUP BY pool, tenant"""
+_QUEUED = """SELECT pool, tenant, COUNT(*), MIN(created_at), SUM(CASE WHEN held <> '' THEN 1 ELSE 0 END)
+FROM runs WHERE state = 'queued' AND pool IS NOT NULL AND {} GROUP BY pool, tenant"""
+_WAITING = _QUEUED.format("wake_at IS NULL")
+_DUE = _QUEUED.format("wake_at <= ?")  # a worker that looks has them wait; there may be none
 _OTHERS = {
-    "later": "pool IS NOT NULL AND wake_at IS NOT NULL AND state = 'queued'",
+    "later": "pool IS NOT NULL AND wake_at > ? AND state = 'queued'",
     "running": "state = 'running' AND pool IS NOT NULL",
     "asleep": "state = 'asleep' AND pool IS NOT NULL",
 }
 
 
-def depths(db: Database) -> list[Depth]:
+def depths(db: Database, now: int) -> list[Depth]:
     """What each tenant has in each pool."""
     found: dict[tuple[str, str], _Counts] = {}
-    for pool, tenant, count, oldest, held in db.execute(_WAITING).fetchall():
-        found[pool, tenant] = _Counts(waiting=count, held=int(held), oldest_at=oldest)
+    for sql, values in ((_WAITING, ()), (_DUE, (now,))):
+        for pool, tenant, count, oldest, held in db.execute(sql, values).fetchall():
+            _add(found.setdefault((pool, tenant), _Counts()), count, oldest, int(held))
     for name, where in _OTHERS.items():
         sql = f"SELECT pool, tenant, COUNT(*) FROM runs WHERE {where} GROUP BY pool, tenant"
-        for pool, tenant, count in db.execute(sql).fetchall():
+        for pool, tenant, count in db.execute(sql, (now,) * where.count("?")).fetchall():
             setattr(found.setdefault((pool, tenant), _Counts()), name, count)
     return [
         Depth(
@@ -76,3 +79,9 @@ def depths(db: Database) -> list[Depth]:
         )
         for (pool, tenant), c in sorted(found.items())
     ]
+
+
+def _add(counts: _Counts, waiting: int, oldest: int, held: int) -> None:
+    counts.waiting += waiting
+    counts.held += held
+    counts.oldest_at = oldest if counts.oldest_at is None else min(counts.oldest_at, oldest)
