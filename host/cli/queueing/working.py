@@ -58,6 +58,8 @@ def worker(store: StorePlace | None, **given: Any) -> None:
 
     SIGTERM or Ctrl-C drains it: it takes nothing more, runs that only wait fall asleep, the others have the
     time of --grace and are handed over to other workers then. A second signal hands over at once.
+
+    Nobody answers who was not chosen, by --agent or by the user's flowcage.toml.
     """
     tell = logs.teller(given["log_format"], "worker")
     try:
