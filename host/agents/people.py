@@ -62,7 +62,7 @@ class Question:
         except (ValueError, RecursionError) as error:
             if self.takes_text and not self.options:
                 return typed
-            raise ValueError(f"it is not JSON: {error}") from None
+            raise ValueError(self._none_of_them() if self.options else f"it is not JSON: {error}") from None
         is_text_by_schema = self.takes_text and self.schema is not None and not self.options
         return typed if is_text_by_schema and not isinstance(value, str) else value
 
@@ -78,9 +78,12 @@ class Question:
         except RequestRejected as refusal:
             return str(refusal)
         if self.options and not any(is_same(value, option.value) for option in self.options):
-            labels = ", ".join(strictjson.dumps(option.label)[:40] for option in self.options[:10])
-            return f"it is none of the options: {labels}{', …' if len(self.options) > 10 else ''}"
+            return self._none_of_them()
         return None if self.schema is None else await (await schemas.admit(self.schema)).why_not(value)
+
+    def _none_of_them(self) -> str:
+        labels = ", ".join(strictjson.dumps(option.label)[:40] for option in self.options[:10])
+        return f"it is none of the options: {labels}{', …' if len(self.options) > 10 else ''}"
 
 
 # Answers ``ask(question, options)``: returns JSON, or raises `RequestRejected`.

@@ -92,13 +92,13 @@ def test_a_run_is_answered_by_the_command(tmp_path: Path) -> None:
     with folder.running("run", "w.js") as process:
         until_asked(folder, process, "1")
         assert "it is none of the options" in folder.refused('"maybe"')
-        assert "it is not JSON" in folder.refused("maybe")
+        assert 'it is none of the options: "yes", "no, wait"' in folder.refused("maybe")
         assert "has no request '7'" in folder.refused("7", "yes")
         assert "give RUN and an answer" in folder.refused()
         assert "give RUN and REQUEST" in folder.refused("1", "2", "--reject", "x")
         assert "cannot be read: No such file" in folder.refused(f"@{tmp_path}/nothing")
         assert "for a text that begins with @ write @@ada" in folder.refused("@ada")
-        assert "it is not JSON" in folder.refused("@@ada")
+        assert "it is none of the options" in folder.refused("@@ada")
         assert folder.given("no, wait") == {"request": "1", "answer": {"wait": 3}}
         until_asked(folder, process, "2")
         assert "question 1 is answered already; the first answer counts" in folder.refused("1", "yes")
