@@ -231,18 +231,19 @@ def leave(
     wait: Wait = NO_WAIT,
 ) -> None:
     """Leave a run without an owner. What has no entries can be begun by anybody."""
-    scope.db.execute(
-        """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
-        tries = tries + ?, made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
-        updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
-        (
-            *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why), wait.tries),
-            *(scope.now, ending.size, run_id),
-        ),
-    )
-    scope.keep_blobs(run_id, ending.blobs)
-    if state == "ended" and verdict not in RESUMABLE:
-        scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
+    with scope.db.pipeline():
+        scope.db.execute(
+            """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
+            tries = tries + ?, made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
+            updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
+            (
+                *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why), wait.tries),
+                *(scope.now, ending.size, run_id),
+            ),
+        )
+        scope.keep_blobs(run_id, ending.blobs)
+        if state == "ended" and verdict not in RESUMABLE:
+            scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
     scope.told.add("")
 
 

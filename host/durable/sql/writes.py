@@ -81,6 +81,16 @@ class Create(Write[Created]):
             return there
         size = self._stored.size + settings.size
         require_room(scope, run.tenant, size)
+        with scope.db.pipeline():
+            self._insert(scope, start_hash, size)
+        if self._queued:
+            scope.tell_pool(None if run.pool is None else escaped(run.pool))
+        return Created(run.run_id, None if self._queued else 1, True)
+
+    def _insert(self, scope: Scope, start_hash: bytes, size: int) -> None:
+        run, settings = self._run, self._settings
+        assert self._stored is not None
+        assert settings is not None
         owner, epoch = (None, 0) if self._queued else (scope.owner, 1)
         scope.db.execute(
             """INSERT INTO runs(run_id, tenant, start_key, start_hash, forked_from, forked_at, digest_key,
@@ -99,9 +109,6 @@ class Create(Write[Created]):
         )
         self._stored.insert(scope, run.run_id)
         scope.keep_blobs(run.run_id, settings.blobs)
-        if self._queued:
-            scope.tell_pool(None if run.pool is None else escaped(run.pool))
-        return Created(run.run_id, None if self._queued else 1, True)
 
     def _there(self, scope: Scope, start_hash: bytes) -> Created | None:
         run, db = self._run, scope.db

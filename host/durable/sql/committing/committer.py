@@ -32,6 +32,9 @@ from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.write import Backend, InDoubt, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
 
+# Its row is gone where another host took this one for dead.
+_COUNT = """INSERT INTO owners(commits, owner, opened_at) VALUES(?, ?, ?)
+ON CONFLICT(owner) DO UPDATE SET commits = excluded.commits"""
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _PATIENCE_OF_CLOSING_SECONDS, _PROBE_SECONDS = 5.0, 1.0
@@ -246,13 +249,11 @@ class Committer:
         scope.payloads.settle()  # objects before the rows that name them
         self._fault("before-begin")
         do(self._backend, scope, ready)
-        counted = (self.commits + 1, self._owner)
-        if db.execute("UPDATE owners SET commits = ? WHERE owner = ?", counted).rowcount == 0:
-            # Another host took this one for dead.
-            db.execute("INSERT INTO owners(commits, owner, opened_at) VALUES(?, ?, ?)", (*counted, scope.now))
         self._fault("before-commit")
         try:
-            self._backend.commit(db, scope.told)
+            with db.pipeline():
+                db.execute(_COUNT, (self.commits + 1, self._owner, scope.now))
+                self._backend.commit(db, scope.told)
         except Exception as error:
             raise InDoubt from error
         self._fault("after-commit")
