@@ -129,7 +129,7 @@ class _ForgetsMoney(Reap):
 @breaks("a_tenant_that_has_spent_its_money_gets_no_turn")
 class ForgetsWhatWasSpent(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_ForgetsMoney(None))
+        return self._put(_ForgetsMoney())
 
 
 class _Unmarked(Take):
@@ -173,7 +173,7 @@ class _Judges(Reap):
 @breaks("runs_of_dead_workers_go_back_into_the_queue")
 class JudgesTooEarly(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Judges(None))
+        return self._put(_Judges())
 
 
 class _Patient(Reap):
@@ -185,7 +185,7 @@ class _Patient(Reap):
 @breaks("what_ends_its_workers_is_quarantined")
 class NeverGivesUp(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Patient(None))
+        return self._put(_Patient())
 
 
 class _Blind(Reap):
@@ -213,7 +213,7 @@ class SeesProgressInAll(SqliteStore):
 @breaks("what_ends_its_workers_is_quarantined")
 class SeesNoProgress(SqliteStore):
     def reap(self) -> Any:
-        return self._put(_Blind(None))
+        return self._put(_Blind())
 
 
 @breaks("workers_and_what_waits_are_seen")

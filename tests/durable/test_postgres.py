@@ -16,6 +16,7 @@ import trio
 from flowcage.host.durable.errors import StoreFailed, WrongStore
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
+from flowcage.host.durable.queue.records import WorkerInfo
 from flowcage.host.run.core.inputs import Answered, Turn
 
 from . import entries
@@ -121,6 +122,32 @@ def test_a_host_that_others_took_for_dead_is_known_again(
             await written(journal, Turn("a"))
             [row] = administrator.execute(f"SELECT owner, commits FROM {schema}.owners").fetchall()
             assert row == (store.owner, store.committer.commits)
+
+    trio.run(main)
+
+
+def test_what_a_host_told_of_itself_is_told_again_where_others_took_it_for_dead(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    schema = place.address.partition("|")[2]
+    info = WorkerInfo("w", ("",), 1, "m", "1.0", ("m",))
+
+    async def main() -> None:
+        async with host(place) as store, host(place) as other:
+            journal = await begun(store, "r")
+            await store.describe(info)
+            await other.describe(info)
+            await store.follow("r")
+            await other.describe(None)
+            administrator.execute(f"DELETE FROM {schema}.owners")
+            await written(journal, Turn("a"))
+            await begun(other, "s")
+            rows = administrator.execute(f"SELECT owner, info, follows FROM {schema}.owners").fetchall()
+            assert {owner: (text is None, follows) for owner, text, follows in rows} == {
+                store.owner: (False, "r"),
+                other.owner: (True, None),
+            }
+            assert [each.owner for each in await other.workers()] == [store.owner]
 
     trio.run(main)
 

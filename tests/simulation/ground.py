@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flowcage.host.durable.sql.committing.this_host import ThisHost
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.write import Write
@@ -31,6 +32,7 @@ class Ground:
         self.sessions: set[str] = set()
         self.writes: Counter[str] = Counter()
         self.told: set[str] = set()
+        self._hosts: dict[str, ThisHost] = {}
 
     def is_alive(self, owner: str) -> bool:
         """Whether the server has the session of a worker."""
@@ -51,6 +53,8 @@ class Ground:
         write.prepare(scope)
         self.db.begin()
         try:
+            if owner:
+                self._hosts.setdefault(owner, ThisHost(owner)).count(scope, self.writes.total())
             type(write).run_all(scope, [write])
             if write.error is not None:
                 raise write.error
@@ -59,6 +63,8 @@ class Ground:
             raise
         self.db.commit()
         self.told = scope.told
+        if owner:
+            self._hosts[owner].tells(write.of_host)
         value: T = write.value
         return value
 

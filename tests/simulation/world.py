@@ -196,7 +196,7 @@ class Simulation:
         alive = [worker for worker in self._workers if worker.may_judge]
         if alive and self.events.now >= self._judged_from:
             looks = self._drawn.choice(alive)
-            for run_id in self.ground.write(looks.owner, self.events.now, Reap(looks.info)):
+            for run_id in self.ground.write(looks.owner, self.events.now, Reap()):
                 self._reaped(run_id)
         self.events.after(self.plan.reaps_ms, self._reap)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.records import State
@@ -52,6 +53,9 @@ class Claim(Write[int | None]):
             (scope.owner, epoch + 1, scope.now, self._run_id),
         )
         return int(epoch) + 1
+
+    def gained(self) -> list[tuple[str, int]]:
+        return [] if self.value is None else [(self._run_id, self.value)]
 
 
 class Leave(Write[None]):
@@ -220,6 +224,10 @@ class Follow(Write[None]):
     def run(self, scope: Scope) -> None:
         _row(scope, self._run_id, "state")
         scope.db.execute("UPDATE owners SET follows = ? WHERE owner = ?", (self._run_id, scope.owner))
+
+    @property
+    def of_host(self) -> Mapping[str, Any]:
+        return {"follows": self._run_id}
 
 
 def leave(

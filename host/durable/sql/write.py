@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -34,6 +34,7 @@ class Write(Ticket[T]):
         run_id: whose row it locks, besides that of `about`; None for none.
         comes_last: in its transaction. So it is with what takes the lock of the queue: whoever has it waits
             for no lock of a run's, and two hosts never wait for each other.
+        of_host: columns of this host's row that it fills.
     """
 
     comes_last: ClassVar[bool] = False
@@ -54,6 +55,14 @@ class Write(Ticket[T]):
     def run(self, scope: Scope) -> T:
         """Do it; raises `StoreError` or `RunError` where it is refused."""
         raise NotImplementedError
+
+    def gained(self) -> Sequence[tuple[str, int]]:
+        """Runs and epochs that are this host's by it, if it was committed."""
+        return ()
+
+    @property
+    def of_host(self) -> Mapping[str, Any]:
+        return {}
 
     @staticmethod
     def hold_all(scope: Scope, writes: Sequence[Write[Any]]) -> None:

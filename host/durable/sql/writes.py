@@ -110,6 +110,10 @@ class Create(Write[Created]):
         self._stored.insert(scope, run.run_id)
         scope.keep_blobs(run.run_id, settings.blobs)
 
+    def gained(self) -> list[tuple[str, int]]:
+        created = self.value
+        return [] if created is None or created.epoch is None else [(created.run_id, created.epoch)]
+
     def _there(self, scope: Scope, start_hash: bytes) -> Created | None:
         run, db = self._run, scope.db
         if run.start_key is not None:

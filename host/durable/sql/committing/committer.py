@@ -12,7 +12,7 @@ not the number of runs. What must hold:
 - After that the thread looks from time to time whether the disk takes something again.
 - Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
   of this host's last commit is read on a new connection. Where others took this host for dead, and the number
-  is gone, the writes have failed.
+  is gone, the writes have failed. Where that stays unknown, what they may have gained is lost.
 """
 
 from __future__ import annotations
@@ -28,13 +28,11 @@ from flowcage.host.durable.blobs.values import BlobsFailed
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.sql.committing.doing import do
 from flowcage.host.durable.sql.committing.telling import Telling
+from flowcage.host.durable.sql.committing.this_host import ThisHost
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.write import Backend, InDoubt, Trouble, Write, is_prepared
 from flowcage.host.durable.ticket import settle
 
-# Its row is gone where another host took this one for dead.
-_COUNT = """INSERT INTO owners(commits, owner, opened_at) VALUES(?, ?, ?)
-ON CONFLICT(owner) DO UPDATE SET commits = excluded.commits"""
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _PATIENCE_OF_CLOSING_SECONDS, _PROBE_SECONDS = 5.0, 1.0
@@ -50,7 +48,7 @@ class Committer:
 
     Attributes:
         trouble: why nothing can be written at the moment.
-        commits: that have taken place.
+        commits: the number of the last one that may have taken place.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class Committer:
         on_trouble: Callable[[str | None], None] | None = None,
     ) -> None:
         self._backend = backend
-        self._owner = owner
+        self._host = ThisHost(owner)
         self._most_pending, self._give_up_seconds = pending_bytes, give_up_seconds
         self._fault = fault or (lambda _point: None)
         self._telling = Telling(on_trouble)
@@ -160,11 +158,14 @@ class Committer:
             batch.append(write)
         return sorted(batch, key=lambda write: write.comes_last)
 
-    def _fail(self, batch: list[Write[Any]]) -> None:
+    def _fail(self, batch: list[Write[Any]], *, in_doubt: bool = False) -> None:
         """Give up a batch, and what was put behind it meanwhile for the same runs."""
         why = self._broken or f"the store took nothing for too long: {self.trouble}"
         with self._lock:
             self._lose(batch)
+            if in_doubt:
+                self.commits += 1
+                self._lost.update(each for write in batch for each in write.gained())
         if self._scope is not None:
             self._scope.payloads.forget()
         self._done([(each, None, self._failure(why)) for each in batch])
@@ -184,9 +185,9 @@ class Committer:
             try:
                 if self._db is None:
                     self._db = self._backend.connect()
-                if in_doubt and (last := self._last_commit(self._db)) is None:
+                if in_doubt and (last := self._host.last_commit(self._db)) is None:
                     break
-                if not in_doubt or last == self.commits:
+                if not in_doubt or last != self.commits + 1:
                     in_doubt = False
                     self._attempt(self._db, batch)
             except Exception as error:
@@ -201,13 +202,16 @@ class Committer:
                 return
             time.sleep(pause)  # of this thread alone; what comes meanwhile waits in the queue
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-        self._fail(batch)
+        self._fail(batch, in_doubt=in_doubt)
 
     def _acknowledge(self, batch: list[Write[Any]]) -> None:
         self.commits += 1
         self.trouble = None
         if batch:  # a probe writes nothing
             self._telling.is_over()
+        for write in batch:
+            if write.error is None:
+                self._lost.difference_update(write.gained())
         self._fault("before-acknowledge")
         if self._scope is not None:
             self._scope.payloads.drop(self._scope.unneeded())
@@ -249,17 +253,14 @@ class Committer:
         scope.payloads.settle()  # objects before the rows that name them
         self._fault("before-begin")
         do(self._backend, scope, ready)
+        for write in ready:
+            if write.error is None:
+                self._host.tells(write.of_host)
         self._fault("before-commit")
         try:
             with db.pipeline():
-                db.execute(_COUNT, (self.commits + 1, self._owner, scope.now))
+                self._host.count(scope, self.commits + 1)
                 self._backend.commit(db, scope.told)
         except Exception as error:
             raise InDoubt from error
         self._fault("after-commit")
-
-    def _last_commit(self, db: Database) -> int | None:
-        """The number of this host's last commit: one that still goes on is waited for; None if unknown."""
-        sql = f"SELECT commits FROM owners WHERE owner = ?{db.for_update}"
-        row = db.execute(sql, (self._owner,)).fetchone()
-        return None if row is None else int(row[0])

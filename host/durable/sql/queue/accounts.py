@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flowcage.host.durable.queue.records import WorkerInfo
 from flowcage.host.durable.sql.database import Scope
@@ -54,10 +55,8 @@ class Describe(Write[None]):
         self._info = info
 
     def run(self, scope: Scope) -> None:
-        describe(scope, self._info)
+        scope.db.execute("UPDATE owners SET info = ? WHERE owner = ?", (self.of_host["info"], scope.owner))
 
-
-def describe(scope: Scope, info: WorkerInfo | None) -> None:
-    """Keep what this host is as a worker."""
-    text = None if info is None else json.dumps(info._asdict())
-    scope.db.execute("UPDATE owners SET info = ? WHERE owner = ?", (text, scope.owner))
+    @property
+    def of_host(self) -> Mapping[str, Any]:
+        return {"info": None if self._info is None else json.dumps(self._info._asdict())}

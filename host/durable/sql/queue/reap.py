@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flowcage.host.durable.queue.records import MOST_TAKEOVERS, WorkerInfo
+from flowcage.host.durable.queue.records import MOST_TAKEOVERS
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql.database import Database, Row, Scope
 from flowcage.host.durable.sql.life import leave
 from flowcage.host.durable.sql.payloads import place
 from flowcage.host.durable.sql.queue import state
-from flowcage.host.durable.sql.queue.accounts import describe
 from flowcage.host.durable.sql.queue.holding import begun_lanes, note
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
@@ -26,33 +25,21 @@ WHERE state = 'running' AND owner = ? AND pool IS NOT NULL LIMIT ?"""
 
 
 class Reap(Write[list[str]]):
-    """Runs of dead owners are for others again.
-
-    Args:
-        info: what this host is as a worker.
-    """
+    """Runs of dead owners are for others again."""
 
     comes_last = True
-    __slots__ = ("_info",)
-
-    def __init__(self, info: WorkerInfo | None) -> None:
-        super().__init__()
-        self._info = info
+    __slots__ = ()
 
     def run(self, scope: Scope) -> list[str]:
-        if self._info is not None:  # whoever took this host for dead has removed what it told of itself
-            describe(scope, self._info)
         dead = [owner for owner in owners_at_work(scope.db) if is_dead(scope, owner)]
         lanes = begun_lanes(scope.db)
         if not (dead or lanes or state.is_stale(scope.db, scope.now)):
             return []
         scope.db.lock_queue()
-        orphans = [row for owner in dead for row in _orphans(scope, owner)]
-        for row in orphans:
-            _take_over(scope, row)
+        reaped = [_take_over(scope, owner, row) for owner in dead for row in _orphans(scope, owner)]
         note(scope, lanes)
         state.forget(scope.db, scope.now)
-        return [row[0] for row in orphans]
+        return reaped
 
 
 def owners_at_work(db: Database) -> list[str]:
@@ -70,18 +57,21 @@ def _orphans(scope: Scope, owner: str) -> list[Row]:
     return [row for row in rows if owner != scope.owner or (row[0], row[1]) in scope.lost]
 
 
-def _take_over(scope: Scope, row: Row) -> None:
+def _take_over(scope: Scope, owner: str, row: Row) -> str:
     run_id, _epoch, pool, entries, progress, takeovers = row
-    takeovers = takeovers + 1 if entries <= progress else 1
-    scope.db.execute(
-        "UPDATE runs SET takeovers = ?, progress = ? WHERE run_id = ?", (takeovers, entries, run_id)
-    )
-    if takeovers < MOST_TAKEOVERS:
+    run_id = str(run_id)
+    if owner != scope.owner:  # this host lives, and has lost the run to a store that took nothing
+        takeovers = takeovers + 1 if entries <= progress else 1
+        scope.db.execute(
+            "UPDATE runs SET takeovers = ?, progress = ? WHERE run_id = ?", (takeovers, entries, run_id)
+        )
+    if owner == scope.owner or takeovers < MOST_TAKEOVERS:
         leave(scope, run_id, "queued")
         scope.tell_pool(pool)
-        return
+        return run_id
     packed = scope.payloads.pack(encoded_ending(_quarantine(takeovers, entries)), place("ending", run_id))
     leave(scope, run_id, "ended", Verdict.QUARANTINED, packed)
+    return run_id
 
 
 def _quarantine(takeovers: int, entries: int) -> Ending:

@@ -29,7 +29,6 @@ class SqlQueue(ABC):
 
     _payloads: Payloads
     _takes = 0
-    _info: WorkerInfo | None = None
 
     def __init__(self) -> None:
         self._looked: dict[str, str] = {}  # of the committing thread, see `Take`
@@ -51,7 +50,7 @@ class SqlQueue(ABC):
         return self._put_for(run_id, Leave(run_id, epoch, "queued", wait=Wait(why, not_before, tries=1)))
 
     def reap(self) -> Ticket[list[str]]:
-        return self._put(Reap(self._info))
+        return self._put(Reap())
 
     def charge(self, tenant: str, cpu_seconds: float, cost_usd: float = 0.0) -> Ticket[None]:
         return self._put(Charge(tenant, cpu_seconds, cost_usd))
@@ -62,7 +61,6 @@ class SqlQueue(ABC):
     # ---- looking at it -----------------------------------------------------------------------
 
     def describe(self, info: WorkerInfo | None) -> Ticket[None]:
-        self._info = info
         self._hear_of(None if info is None else frozenset(map(escaped, info.pools)))
         return self._put(Describe(info))
 

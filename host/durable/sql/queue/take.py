@@ -59,6 +59,9 @@ class Take(Write[list[Taken]]):
             settle()
         return [Taken(run.run_id, run.epoch + 1, unescaped(tenant.name)) for tenant, run in chosen]
 
+    def gained(self) -> list[tuple[str, int]]:
+        return [taken[:2] for taken in self.value or ()]
+
     def _claim(self, scope: Scope, runs: Sequence[Waiting]) -> None:
         mark = escaped(self._wanted.marks[0]) if self._wanted.marks else ""
         scope.db.executemany(
