@@ -8,7 +8,7 @@ polls. A ticket that nobody awaits costs nothing more, and its error is told to 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -16,6 +16,7 @@ import trio
 T = TypeVar("T")
 
 _LOCK = threading.Lock()  # held for a few assignments
+_Waiter = tuple[trio.lowlevel.TrioToken, trio.Event] | threading.Event | Callable[[], None]
 
 
 class Ticket(Generic[T]):
@@ -31,7 +32,7 @@ class Ticket(Generic[T]):
         self.is_done = False
         self._value: Any = None
         self._error: Exception | None = None
-        self._waiting: list[tuple[trio.lowlevel.TrioToken, trio.Event] | threading.Event] | None = None
+        self._waiting: list[_Waiter] | None = None
 
     async def durable(self) -> T:
         """Wait until the write is durable. What it gave; raises what it failed with."""
@@ -52,6 +53,11 @@ class Ticket(Generic[T]):
             raise TimeoutError("the write was not committed in time")
         return self.outcome()
 
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call it, which raises nothing, when it is known what the write led to: in the committing thread."""
+        if not self._wait_for(call):
+            call()
+
     def outcome(self) -> T:
         """Of a ticket that is done."""
         assert self.is_done
@@ -60,7 +66,7 @@ class Ticket(Generic[T]):
         value: T = self._value
         return value
 
-    def _wait_for(self, waiter: tuple[trio.lowlevel.TrioToken, trio.Event] | threading.Event) -> bool:
+    def _wait_for(self, waiter: _Waiter) -> bool:
         with _LOCK:
             if self.is_done:
                 return False
@@ -84,6 +90,8 @@ def settle(settled: Iterable[tuple[Ticket[Any], Any, Exception | None]]) -> None
     for each in waiting:
         if isinstance(each, threading.Event):
             each.set()
+        elif callable(each):
+            each()
         else:
             events.setdefault(each[0], []).append(each[1])
     for token, group in events.items():

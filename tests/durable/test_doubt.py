@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import trio
 
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.options import StoreOptions
-from flowcage.host.durable.queue.records import MOST_TAKEOVERS, Wanted
+from flowcage.host.durable.queue.records import MOST_TAKEOVERS, Taken, Wanted, no_limits
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.resume import giving_back
+from flowcage.host.tenants.working.taking import Taking
+from flowcage.host.tenants.working.worker import Worker
 
 from .flaky import Flaky
 from .places import new
@@ -79,3 +83,37 @@ def test_the_next_commit_in_doubt_is_not_taken_for_the_one_that_was_given_up(tmp
         assert await store.cancel("r") is False
 
     run(tmp_path, body, HASTY)
+
+
+def test_runs_that_are_taken_after_who_took_them_was_cancelled_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving_back, "LAST_COMMIT_SECONDS", 0.0)
+    at_commit, go_on = threading.Event(), threading.Event()
+    is_watched = False
+
+    def fault(point: str) -> None:
+        if is_watched and point == "before-commit":
+            at_commit.set()
+            go_on.wait(DEADLINE_S)
+
+    async def body(store: SqliteStore, _: Flaky) -> None:
+        nonlocal is_watched
+        await queued(store, "a1", "a2")
+        begun: list[Taken] = []
+        taking = Taking(store, Worker(), no_limits, lambda: True, begun.append)
+        is_watched = True
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(taking._take, Wanted(2))
+                await trio.to_thread.run_sync(at_commit.wait)
+                scope.cancel()
+        go_on.set()
+        await store.charge("a", 0.0)  # the take is committed, and what left them was put before this
+        await store.charge("a", 0.0)
+        assert begun == []
+        for run_id in ("a1", "a2"):
+            summary = await store.get(run_id)
+            assert (summary.state, summary.epoch) == ("queued", 1)
+
+    run(tmp_path, body, StoreOptions(fault=fault))

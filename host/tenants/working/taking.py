@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
 from flowcage.host.durable.errors import StoreError, StoreFailed
 from flowcage.host.durable.queue.records import Taken, TurnLimits, Wanted, WorkerInfo
 from flowcage.host.durable.store import Store
+from flowcage.host.durable.ticket import Ticket
 from flowcage.host.resume.giving_back import give_back, to_its_end
 from flowcage.host.resume.made_by import mark
 from flowcage.host.tenants.working.firing import Firing
@@ -176,7 +178,12 @@ class Taking:
         """Take runs and begin with them; those that come when the host is being closed are given back."""
 
         async def take() -> list[Taken]:
-            taken = await self._store.take(wanted)
+            ticket = self._store.take(wanted)
+            try:
+                taken = await ticket
+            except trio.Cancelled:  # the store may live longer than this host, and commit it then
+                ticket.when_done(lambda: self._leave(ticket))
+                raise
             for each in taken:
                 if self.is_draining:
                     await give_back(self._store, each.run_id, each.epoch, None)
@@ -188,6 +195,11 @@ class Taking:
             return taken
 
         return await to_its_end(take)
+
+    def _leave(self, ticket: Ticket[list[Taken]]) -> None:
+        with suppress(StoreError, StoreFailed):
+            for each in ticket.outcome():
+                self._store.release(each.run_id, each.epoch)
 
     async def _until_due(self) -> float:
         due = await self._store.next_in_queue()
