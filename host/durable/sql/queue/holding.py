@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.queue.lanes import READY, Lane
+from flowcage.host.durable.sql.queue.views import info_of
 from flowcage.host.durable.sql.schema import escaped, unescaped
 
 _WAITS = "state = 'queued' AND pool IS NOT NULL AND wake_at IS NULL"
@@ -50,13 +50,13 @@ def note(scope: Scope, lanes: Iterable[Lane]) -> None:
 def _served(scope: Scope) -> set[Lane]:
     """What living workers take from."""
     rows = scope.db.execute("SELECT owner, info FROM owners WHERE info IS NOT NULL").fetchall()
-    workers = [json.loads(info) for owner, info in rows if owner == scope.owner or scope.is_alive(owner)]
+    workers = [info_of(text) for owner, text in rows if owner == scope.owner or scope.is_alive(owner)]
     return {
         Lane(escaped(pool), escaped(mark))
         for info in workers
-        if not info["is_draining"]
-        for pool in info["pools"]
-        for mark in info["marks"]
+        if info is not None and not info.is_draining
+        for pool in info.pools
+        for mark in info.marks
     }
 
 

@@ -30,15 +30,24 @@ def workers(db: Database, is_alive: Callable[[str], bool]) -> list[WorkerState]:
     )
     rows = db.execute("SELECT owner, info, opened_at FROM owners WHERE info IS NOT NULL ORDER BY opened_at")
     found = [
-        WorkerState(owner, _info_of(info), since, is_alive(owner), running.get(owner, 0))
-        for owner, info, since in rows.fetchall()
+        WorkerState(owner, info, since, is_alive(owner), running.get(owner, 0))
+        for owner, text, since in rows.fetchall()
+        if (info := info_of(text)) is not None
     ]
     return [each for each in found if each.is_alive or each.running]
 
 
-def _info_of(text: str) -> WorkerInfo:
-    info = WorkerInfo(**json.loads(text))
-    return info._replace(pools=tuple(info.pools), marks=tuple(info.marks))
+def info_of(text: str) -> WorkerInfo | None:
+    """What a worker told of itself, without what later versions tell; None where that is damaged."""
+    try:
+        told = json.loads(text)
+        info = WorkerInfo(**{name: told[name] for name in WorkerInfo._fields if name in told})
+        info = info._replace(pools=tuple(info.pools), marks=tuple(info.marks))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (info.name, info.mark, info.version, *info.pools, *info.marks)
+    is_whole = all(type(each) is str for each in texts) and type(info.slots) is int
+    return info if is_whole and type(info.is_draining) is bool else None
 
 
 @dataclass
