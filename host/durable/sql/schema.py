@@ -152,6 +152,14 @@ def unescaped(stored: str) -> str:
     return str(json.loads(f'"{stored}"'))
 
 
+def readable(stored: str) -> str:
+    """The text again; as it is stored where that is damaged: one such run must not stop a whole queue."""
+    try:
+        return unescaped(stored)
+    except ValueError:
+        return stored
+
+
 def require_version(name: str, row: tuple[int, int] | None) -> int:
     """The version of a store's schema, if this code can use it. Raises `WrongStore`, `DamagedStore`."""
     if row is None:

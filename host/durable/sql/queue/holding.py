@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flowcage.host.durable.sql.database import Database, Scope
 from flowcage.host.durable.sql.queue.lanes import READY, Lane
 from flowcage.host.durable.sql.queue.views import info_of
-from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.schema import escaped, readable
 
 _WAITS = "state = 'queued' AND pool IS NOT NULL AND wake_at IS NULL"
 _POOLS = f"""WITH RECURSIVE found(pool) AS (
@@ -61,6 +61,6 @@ def _served(scope: Scope) -> set[Lane]:
 
 
 def _why(lane: Lane) -> str:
-    mark, pool = unescaped(lane.made_by), unescaped(lane.pool)
+    mark, pool = readable(lane.made_by), readable(lane.pool)
     of_pool = f" of the pool {pool!r}" if pool else ""
     return f"no worker{of_pool} can replay it: it was begun with {mark}; start a worker of that version"

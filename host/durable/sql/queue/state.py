@@ -8,7 +8,7 @@ from typing import Any
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.queue.turns import Tenant, Turns, Used
 from flowcage.host.durable.sql.database import Database, asked
-from flowcage.host.durable.sql.schema import unescaped
+from flowcage.host.durable.sql.schema import readable
 
 _COLUMNS = "at, runs, runs_rate, cpu_seconds, cpu_rate, cost_usd"
 _AT_ONCE = 500  # parameters of a statement
@@ -30,7 +30,7 @@ def tenants(
         running.update(dict(counts))
     for each in used.values():
         each.advance(now)
-    return {name: Tenant(name, limits(unescaped(name)), used[name], running[name]) for name in names}
+    return {name: Tenant(name, limits(readable(name)), used[name], running[name]) for name in names}
 
 
 def turns_of(db: Database, pool: str, waiting: Collection[Tenant]) -> Turns:

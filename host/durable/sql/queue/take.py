@@ -20,7 +20,7 @@ from flowcage.host.durable.sql.queue.lanes import (
     queue_what_is_due,
     tenants_of,
 )
-from flowcage.host.durable.sql.schema import escaped, unescaped
+from flowcage.host.durable.sql.schema import escaped, readable
 from flowcage.host.durable.sql.write import Write
 
 
@@ -57,7 +57,7 @@ class Take(Write[list[Taken]]):
             self._claim(scope, [run for _, run in chosen])
             self._keep(scope, pools)
             settle()
-        return [Taken(run.run_id, run.epoch + 1, unescaped(tenant.name)) for tenant, run in chosen]
+        return [Taken(run.run_id, run.epoch + 1, readable(tenant.name)) for tenant, run in chosen]
 
     def gained(self) -> list[tuple[str, int]]:
         return [taken[:2] for taken in self.value or ()]

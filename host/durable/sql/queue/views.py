@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flowcage.host.durable.queue.records import Depth, WorkerInfo, WorkerState
 from flowcage.host.durable.sql.database import Database
-from flowcage.host.durable.sql.schema import unescaped
+from flowcage.host.durable.sql.schema import readable
 
 
 def next_in_queue(db: Database) -> int | None:
@@ -83,9 +83,7 @@ def depths(db: Database, now: int) -> list[Depth]:
         for pool, tenant, count in db.execute(sql, (now,) * where.count("?")).fetchall():
             setattr(found.setdefault((pool, tenant), _Counts()), name, count)
     return [
-        Depth(
-            unescaped(pool), unescaped(tenant), c.waiting, c.later, c.held, c.running, c.asleep, c.oldest_at
-        )
+        Depth(readable(pool), readable(tenant), c.waiting, c.later, c.held, c.running, c.asleep, c.oldest_at)
         for (pool, tenant), c in sorted(found.items())
     ]
 
