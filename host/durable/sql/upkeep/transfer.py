@@ -1,19 +1,23 @@
 """Runs that move: copied row by row into a SQLite file of the same schema, and out of it.
 
-Payloads are copied as they are: sealed ones stay sealed, and a blob keeps the name that it had. A run's
-digest key goes with it. An open run is asleep in its new place, without an owner and without a time: it may
-still be at work where it came from, so that somebody must decide that it goes on here.
+Payloads are copied as they are: sealed ones stay sealed, and a blob keeps the name that it had. That of a
+sealed one is bound to it; of another it is checked. A run's digest key goes with it.
+
+An open run is asleep in its new place, without an owner and without a time: it may still be
+at work where it came from, so that somebody must decide that it goes on here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flowcage.host.durable.errors import AlreadyThere, DamagedStore, UnknownRun
 from flowcage.host.durable.sql.database import Database, Row, Scope
+from flowcage.host.durable.sql.payloads import is_named
 from flowcage.host.durable.sql.schema import TABLES, escaped
 from flowcage.host.durable.sql.write import Write
 
@@ -57,11 +61,21 @@ def copy(
                 )
 
 
-def _inline(_name: bytes, data: bytes) -> bytes:
-    """Refuse what refers to an object: a file has all that its runs have."""
+def _checked(keys: set[bytes], name: bytes, data: bytes) -> bytes:
+    """Refuse what refers to an object, and a value under another's name, which later runs would get."""
     if bytes(data)[:1] == b"x":
         raise DamagedStore("the file refers to an object outside of it, as no exported file does")
+    if not is_named(name, data, keys):
+        raise DamagedStore(
+            "the file has a large value under the name of another one, as no exported file has"
+        )
     return data
+
+
+def _keys_of(file: Database) -> set[bytes]:
+    """Of the names of its values: of the store that wrote it, and of those where its runs were made."""
+    rows = file.execute("SELECT store_key FROM flowcage_schema UNION SELECT digest_key FROM runs").fetchall()
+    return {bytes(key) for (key,) in rows}
 
 
 def _copy_rows(source: Database, target: Database, table: str, columns: tuple[str, ...], run_id: str) -> None:
@@ -104,7 +118,7 @@ class Import(Write[list[str]]):
         ]
         if not new:
             raise AlreadyThere("all runs of the file are in the store")
-        copy(source, db, new, _inline)
+        copy(source, db, new, partial(_checked, _keys_of(source) | {scope.payloads.key}))
         for run_id in new:
             self._settle_in(scope, run_id)
         scope.bytes_of.clear()
