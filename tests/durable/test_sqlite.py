@@ -105,9 +105,9 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_of_a_later_version_is_refused_unless_it_can_be_read(path: Path) -> None:
     made(path)
-    changed(path, "UPDATE flowcage_schema SET version = 7, oldest_reader = 2")
+    changed(path, "UPDATE flowcage_schema SET version = 7, oldest_reader = 3")
     assert refusal(path) == (
-        " was written by a later flowcage: its schema is version 7, this one reads up to 1; "
+        " was written by a later flowcage: its schema is version 7, this one reads up to 2; "
         "use a flowcage that is no older than the one that wrote it"
     )
 
