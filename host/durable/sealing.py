@@ -35,7 +35,8 @@ _SALTS_KEPT = 1024
 _MOST_CHARACTERS = 1_000_000
 _FOR_OTHERS = 0o027  # a group may read, as it does of what is mounted into a container
 _ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
-_FORM = "ID:KEY, with 1 to 32 of A-Z, a-z, 0-9, '.', '_' and '-', and 32 bytes in base64"
+_ID_FORM = "1 to 32 of A-Z, a-z, 0-9, '.', '_' and '-'"
+_FORM = f"ID:KEY, with {_ID_FORM}, and 32 bytes in base64"
 _PLAIN = "accept-plain"
 
 
@@ -116,8 +117,14 @@ class Keyring:
 
 
 def new_key() -> str:
-    """A new key as files of keys have it."""
+    """A new key as files of keys have it, behind its name."""
     return base64.b64encode(os.urandom(KEY_BYTES)).decode("ascii")
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that no key can have. Raises `WrongKeys`."""
+    if _ID.fullmatch(name) is None:
+        raise WrongKeys(f"a key has a name of {_ID_FORM}, not {name!r:.100}")
 
 
 def read_keys(text: str) -> Keyring:

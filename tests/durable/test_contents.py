@@ -111,4 +111,20 @@ def test_a_run_with_keys_that_cannot_be_used_does_not_go_on_without_a_store(tmp_
     (tmp_path / "w.js").write_text("export default 1")
     words = ("run", "w.js", "--keys", "nowhere")
     done = flowcage(*words, cwd=tmp_path, env={"XDG_STATE_HOME": str(tmp_path)})
-    assert (done.status, "the keys cannot be read from" in done.stderr) == (2, True)
+    assert (done.status, "names no file that is there" in done.stderr) == (2, True)
+
+
+def test_a_key_that_has_no_name_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("export default 1")
+    bare = "YGTJScpq/g2SEMiuJPKwjX9W59pnYhBWb5Rl0q+K7dg="
+    for given in (bare, bare * 100):
+        env = {"XDG_STATE_HOME": str(tmp_path), "FLOWCAGE_STORE_KEYS": given}
+        done = flowcage("run", "w.js", cwd=tmp_path, env=env)
+        assert (done.status, bare in done.stderr, "names no file" in done.stderr) == (2, False, True)
+
+
+def test_a_name_that_no_key_can_have_is_refused(tmp_path: Path) -> None:
+    for name in ("", "a b", "a:b", "#a", "a" * 33):
+        done = flowcage("store", "new-key", name, cwd=tmp_path)
+        assert (done.status, done.stdout) == (2, "")
+        assert "a key has a name of 1 to 32 of" in done.stderr

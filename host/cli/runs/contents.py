@@ -65,10 +65,21 @@ def keyring() -> Keyring | None:
     given = address.environment_for(None).get(KEYS)
     if given is None:
         return None
-    from flowcage.host.durable.errors import WrongStore
+    from flowcage.host.durable.errors import WrongKeys, WrongStore
     from flowcage.host.durable.sealing import keys_of_file, read_keys
 
     try:
-        return read_keys(given) if ":" in given else keys_of_file(Path(given))
+        if ":" in given:
+            return read_keys(given)
+        if not _is_there(given):  # what was given is not repeated: it may be a key without its name
+            raise WrongKeys(f"--keys, or {KEYS}, names no file that is there, and is no key (ID:KEY) either")
+        return keys_of_file(Path(given))
     except ImportError as error:
         raise WrongStore(str(error)) from None
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # it is too long for a path, such as several keys
+        return False

@@ -7,7 +7,7 @@ import time
 import click
 
 from flowcage.host.cli import exits
-from flowcage.host.cli.console import Command, note, say
+from flowcage.host.cli.console import Command, fail, note, say
 from flowcage.host.cli.runs import access
 from flowcage.host.cli.runs.times import Length
 from flowcage.host.durable.address import StorePlace
@@ -32,9 +32,16 @@ def new_key(name: str | None) -> None:
 
     The first key of a file seals what is new. All others open what was sealed with them.
     """
+    from flowcage.host.durable.errors import WrongKeys
     from flowcage.host.durable.sealing import new_key as made
+    from flowcage.host.durable.sealing import require_name
 
-    say(f"{name or time.strftime('%Y-%m-%d')}:{made()}")
+    called = time.strftime("%Y-%m-%d") if name is None else name
+    try:
+        require_name(called)
+    except WrongKeys as error:
+        fail(exits.USAGE, str(error))
+    say(f"{called}:{made()}")
 
 
 @store.command()
