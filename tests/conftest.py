@@ -53,7 +53,7 @@ EXECUTING = {
 # is started, where no test is about what it does before it has read its words, or about its process.
 COMMANDS = {"clients", "conformance", "types"}
 ALL_COMMANDS = {
-    *("agents", "asgi", "doors", "durable", "e2e", "mcp", "metrics", "page", "plan"),
+    *("asgi", "doors", "durable", "e2e", "mcp", "metrics", "page", "plan"),
     *("resume", "reuse", "rpc", "ui"),
 }
 
