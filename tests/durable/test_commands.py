@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,12 @@ class Kept:
     def __init__(self, word: str, folder: Path) -> None:
         self.word, self.folder = word, folder
         self.mark = word.partition("schema=")[2] or word
+
+    def until_it_asks(self) -> None:
+        """Wait until the newest run asks its question, which a run that was detached soon does."""
+        end = time.monotonic() + DEADLINE
+        while "Which?" not in self.on("stack", "@last").stdout:
+            assert time.monotonic() < end
 
     def on(self, *words: str, status: int = 0, **env: str) -> Finished:
         """A command about it, which shows no password whatever becomes of it."""
@@ -119,7 +126,7 @@ def test_a_detached_run_is_answered_by_another_process(kept: Kept) -> None:
     (process,) = kept.detached()
     assert PASSWORD not in " ".join(process.cmdline())
     assert [each["state"] for each in kept.on("ls", "--json").json] == ["running"]
-    assert "Which?" in kept.on("stack", "@last").stdout
+    kept.until_it_asks()
     kept.on("answer", "@last", "this")
     waited = kept.on("wait", told["runId"]).json
     assert (waited["verdict"], waited["result"]) == ("completed", "this")
@@ -137,6 +144,7 @@ def test_a_detached_run_is_cancelled_and_resumed_by_other_processes(kept: Kept) 
     assert kept.on("wait", "@last", status=130).json["verdict"] == "cancelled"
     again = kept.on("resume", "@last", "--even-if-cancelled", "--detach", "--no-prompt").json
     assert again == told
+    kept.until_it_asks()
     kept.on("answer", "@last", "that")
     assert kept.on("wait", "@last").json["result"] == "that"
 
