@@ -74,6 +74,12 @@ class ForgetsTags(SqliteStore):
         return self._put(_Forgetful(wanted, {}))
 
 
+@breaks("a_tenant_with_the_empty_name_has_turns_beside_others")
+class BeginsBehindTheEmptyName(SqliteStore):
+    def create(self, run: NewRun, *, queued: bool = False) -> Ticket[Created]:
+        return super().create(run._replace(pool=run.pool if run.tenant else None), queued=queued)
+
+
 @breaks("each_of_very_many_tenants_has_its_turn")
 class BeginsAtTheFirst(SqliteStore):
     """Compares the same tenants each time."""
@@ -251,7 +257,7 @@ class ForgetsWhatToFire(SqliteStore):
 @breaks("of_the_suspects_one_only_goes_with_a_worker")
 class SuspectsNobody(SqliteStore):
     def take(self, wanted: Wanted) -> Any:
-        return self._put(_Trusting(wanted))
+        return self._put(_Trusting(wanted, {}))
 
 
 class _Trusting(Take):
