@@ -136,6 +136,16 @@ def no_file(path: Path) -> None:
     path.mkdir()
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link(path: Path) -> None:
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    path.symlink_to(elsewhere)
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "why"),
     [
@@ -143,7 +153,9 @@ def no_file(path: Path) -> None:
         (cut_off, DamagedEntry, "is cut off at "),
         (changed, DamagedEntry, "is not the one that was written"),
         (longer, DamagedEntry, "is not the one that was written"),
-        (no_file, StoreFailed, "cannot be read: .*Is a directory"),
+        (no_file, StoreFailed, "cannot be read: .* is no file"),
+        (pipe, StoreFailed, "cannot be read: .* is no file"),
+        (link, StoreFailed, "cannot be read: .*symbolic links"),
     ],
 )
 def test_an_object_that_is_wrong_is_named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,8 +46,16 @@ class Folder:
                 _sync(each.parent)
 
     def get(self, name: str, most: int) -> bytes:
-        with (self._folder / name).open("rb") as file:
-            return file.read(most)
+        # Who writes there may have put a pipe or a link in its place: neither is waited for, or followed.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+        found = os.open(self._folder / name, flags)
+        try:
+            if not stat.S_ISREG(os.fstat(found).st_mode):
+                raise OSError(f"{self._folder / name} is no file")
+            with open(found, "rb", closefd=False) as file:
+                return file.read(most)
+        finally:
+            os.close(found)
 
     def remove(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
