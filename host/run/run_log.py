@@ -31,6 +31,7 @@ _WARNINGS = frozenset(
         Verdict.ISOLATION_VIOLATION,
         Verdict.CRASHED,
         Verdict.AGENTS_UNAVAILABLE,
+        Verdict.QUARANTINED,
     }
 )
 

@@ -146,6 +146,7 @@ def test_every_verdict_has_a_level() -> None:
         Verdict.BUDGET_EXHAUSTED: logging.INFO,
         Verdict.COST_EXHAUSTED: logging.INFO,
         Verdict.AGENTS_UNAVAILABLE: logging.WARNING,
+        Verdict.QUARANTINED: logging.WARNING,
         Verdict.STALLED: logging.INFO,
         Verdict.PROTOCOL_VIOLATION: logging.WARNING,
         Verdict.ISOLATION_VIOLATION: logging.WARNING,
