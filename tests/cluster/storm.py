@@ -185,8 +185,8 @@ class Storm:
         self._server.start()
 
 
-async def submit(address: str, count: int, rng: random.Random) -> None:
-    """Put runs into the queue."""
+async def submit(address: str, count: int, seconds: float, rng: random.Random) -> None:
+    """Put runs into the queue, which may begin at times that are spread over the storm."""
     options = RunOptions(agent=nobody, timeout_seconds=3_600)
     store = PostgresStore.open(address, schema=SCHEMA)
     try:
@@ -198,6 +198,7 @@ async def submit(address: str, count: int, rng: random.Random) -> None:
                     "tenant": f"t{number % 5}",
                     "args": args,
                     "options": options,
+                    "not_before": store.now() + round(1000 * rng.uniform(0, seconds)),
                 }
                 nursery.start_soon(partial(submit_workflow, store, SOURCE, **more))
     finally:
@@ -238,7 +239,7 @@ def members(folder: Path, address: str, most: int = MEMBERS) -> Iterator[Members
 def main(folder: Path, runs: int, seconds: float, seed: int) -> None:
     with ExitStack() as stack:
         postgres = stack.enter_context(server(fsync="off", max_connections="50"))
-        trio.run(submit, postgres.address, runs, random.Random(seed))
+        trio.run(submit, postgres.address, runs, seconds, random.Random(seed))
         with postgres.administrator() as administrator:
             administrator.execute(AUDIT)
         began = time.monotonic()
