@@ -57,6 +57,7 @@ VERDICTS = {
     "ReplayDiverged": Verdict.DIVERGED,
     "StoreFailed": Verdict.HOST_FAULT,
     "TooLarge": Verdict.HOST_FAULT,
+    "_Away": Verdict.HOST_FAULT,  # a server that did not come back in time
     "RunExpired": Verdict.EXPIRED,
     "FallsAsleep": Verdict.HOST_FAULT,  # never leaves a host: whoever keeps the run puts it to sleep
     "Naps": Verdict.HOST_FAULT,  # as this: whoever holds the workflow gives it another child
@@ -274,7 +275,7 @@ def _subclasses(error: type[RunError]) -> set[type[RunError]]:
 
 
 def test_every_error_of_a_run_has_the_verdict_that_its_name_promises() -> None:
-    for name in ("durable.errors", "process.codec", "run.past.diverged"):
+    for name in ("durable.errors", "durable.postgres.store", "process.codec", "run.past.diverged"):
         importlib.import_module(f"flowcage.host.{name}")
     found = {
         error.__name__: error.verdict
