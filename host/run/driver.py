@@ -137,8 +137,8 @@ class Driver:
                     self._inputs.extend(self.steering.following())
         finally:
             self._is_stepping = False
-        if self._flushes is not None and "" in self.nodes:  # a run's first entries go with what follows
-            self._flushes.after_step()
+        if self._flushes is not None:
+            self._flushes.after_step(is_told=isinstance(given, Turn))
 
     async def keep(self) -> bool:
         """Wait until all that has happened is kept; False where a journal fails, which ends the run."""

@@ -8,9 +8,8 @@ import trio
 
 from flowcage.host.run.past.journal import Journal
 
-# What has happened waits so long for what follows from it, such as the reply to an answer that was told: both
-# are written at once, mostly. Whoever needs it kept does not wait for that (`Journal.kept`).
-GATHERING_SECONDS = 0.005
+# An answer that was told waits so long for the reply to it: both are written in one commit, mostly.
+ANSWER_WAITS_SECONDS = 0.005
 
 
 class Flushes:
@@ -26,11 +25,17 @@ class Flushes:
         self._alarm = alarm
         self._is_due = False
 
-    def after_step(self) -> None:
-        """Have what has happened written, soon."""
-        if not self._is_due:
+    def after_step(self, *, is_told: bool) -> None:
+        """Have what has happened written.
+
+        Args:
+            is_told: whether a child was told something last, and so will reply.
+        """
+        if not is_told:
+            self._journal.flush()
+        elif not self._is_due:
             self._is_due = True
-            self._alarm(trio.current_time() + GATHERING_SECONDS, self._flush)
+            self._alarm(trio.current_time() + ANSWER_WAITS_SECONDS, self._flush)
 
     def _flush(self) -> None:
         self._is_due = False
