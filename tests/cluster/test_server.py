@@ -59,8 +59,11 @@ def test_both_sides_notice_within_half_a_minute_that_a_host_is_cut_off(
     trio.run(main)
 
 
+# SIGSTOP may stop another thread first, and this one would commit before it is stopped, too.
 STOPPED = """
-import os, signal
+import os, signal, threading
+continued = threading.Event()
+signal.signal(signal.SIGCONT, lambda *_: continued.set())
 from flowcage.host.durable.postgres import connection
 from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.options import StoreOptions
@@ -74,6 +77,7 @@ def fault(point):
         left = 0
         print("in a transaction", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
+        continued.wait()
 armed = False
 server, _, schema = sys.argv[1].partition("|")
 mine = PostgresStore.open(server, StoreOptions(fault=fault), schema=schema)
