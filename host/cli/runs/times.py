@@ -52,48 +52,40 @@ class Length(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         return seconds
 
 
-class Since(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """A date, or a length of time from now, in milliseconds since 1970."""
+
+    name = "time"
+    direction: int
+    how: str
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Refuse what is neither."""
+        if isinstance(value, int):
+            return value
+        seconds = seconds_of(value)
+        if seconds is not None and seconds <= _MOST_SECONDS:
+            return int((time.time() + self.direction * seconds) * 1000)
+        try:
+            return int(datetime.fromisoformat(value).timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{value!r} is no time; write how long {self.how}, 2h or 30d, or a date, 2026-11-28T09:30",
+                param,
+                ctx,
+            )
+
+
+class Since(_Moment):
     """An option that is a time, in milliseconds since 1970: a date, or how long ago it was."""
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Refuse what is neither."""
-        if isinstance(value, int):
-            return value
-        seconds = seconds_of(value)
-        if seconds is not None and seconds <= _MOST_SECONDS:
-            return int((time.time() - seconds) * 1000)
-        try:
-            return int(datetime.fromisoformat(value).timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            self.fail(
-                f"{value!r} is no time; write how long ago, 2h or 30d, or a date, 2026-11-28T09:30",
-                param,
-                ctx,
-            )
+    direction, how = -1, "ago"
 
 
-class Until(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+class Until(_Moment):
     """An option that is a time to come, in milliseconds since 1970: a date, or how long from now."""
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Refuse what is neither."""
-        if isinstance(value, int):
-            return value
-        seconds = seconds_of(value)
-        if seconds is not None and seconds <= _MOST_SECONDS:
-            return int((time.time() + seconds) * 1000)
-        try:
-            return int(datetime.fromisoformat(value).timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            self.fail(
-                f"{value!r} is no time; write how long from now, 2h or 30d, or a date, 2026-11-28T09:30",
-                param,
-                ctx,
-            )
+    direction, how = 1, "from now"
 
 
 def told(milliseconds: int) -> str:
