@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .child.child_process import ChildProcess
 from .e2e import warm
@@ -19,6 +20,11 @@ from .host import zygote
 # A shell without job control starts what runs in the background with SIGINT ignored, which all that we start
 # here would inherit: tests that send one would then wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples each time: whether a change may go in must not depend on luck. With more examples, others.
+settings.register_profile("same examples", derandomize=True, database=None)
+if "FLOWCAGE_FUZZ_EXAMPLES" not in os.environ:
+    settings.load_profile("same examples")
 
 # Where `flowcage run` keeps its runs, and finds settings: not those of whoever runs the tests. They choose
 # mock, or else an agent program of this machine would answer, for money.

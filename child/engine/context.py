@@ -206,8 +206,8 @@ class Context:
         return self._own(self._library.JS_GetPropertyStr(self.pointer, value, name.encode()))
 
     def string(self, text: str) -> JSValue:
-        """A JavaScript string. `text` may hold NUL and any Unicode but lone surrogates."""
-        encoded = text.encode()
+        """A JavaScript string. `text` may hold NUL and lone surrogates."""
+        encoded = text.encode("utf-8", "surrogatepass")
         return self._own(self._library.JS_NewStringLen(self.pointer, encoded, len(encoded)))
 
     def text(self, value: JSValue) -> str:

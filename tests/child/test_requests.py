@@ -253,7 +253,10 @@ def test_an_object_answer_is_the_workflows_own_to_change(child: ChildProcess) ->
     assert child.result() == {"b": [1, 2]}
 
 
-@pytest.mark.parametrize("identifier", ["2", "0", "", "1.0", "toString", "__proto__", "constructor"])
+UNKNOWN = ["2", "0", "", "1.0", "toString", "__proto__", "constructor", "\ud800", "1\udfff", "1\0", "\U0001f600"]
+
+
+@pytest.mark.parametrize("identifier", UNKNOWN)
 def test_resolving_an_unknown_request_is_refused_and_changes_nothing(
     child: ChildProcess, identifier: str
 ) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from ..terminal.emulator import Emulator, on_terminal, terminal
 from .command import DEADLINE, FLOWCAGE, flowcage
+from .test_detach import process_of
 from .test_on_a_terminal import STEERING, require_harmless
 
 SOURCE = """phase('Plan');
@@ -352,8 +353,10 @@ def test_a_detached_run_draws_nothing_and_its_log_has_lines(scene: Scene) -> Non
         told = json.loads("".join(emulator.read_to_the_end()))
         assert process.wait(DEADLINE) == 0
         assert b"\x1b[?7l" not in emulator.raw
+    detached_process = process_of(scene.store)
     scene.let_go()
     assert flowcage("wait", told["runId"], "--store", scene.store).status == 0
+    detached_process.wait(DEADLINE)  # it says its last line after the run has ended
     log = Path(told["log"]).read_text()
     assert "-> agent 1 the plan\n" in log
     assert re.search(r"^done in .*: 4 agents, 0 failed$", log, re.MULTILINE)

@@ -1,7 +1,7 @@
 """Whatever a host or a workflow does, the child answers each request once, well framed, and serves on.
 
-FLOWCAGE_FUZZ_EXAMPLES sets how many examples each of these tests tries; what the suite does by itself takes
-some seconds, and `make test-thoroughly` tries more.
+FLOWCAGE_FUZZ_EXAMPLES sets how many examples each of these tests tries, new ones each time. Without it the
+suite tries a few, always the same; `make test-thoroughly` sets it.
 """
 
 from __future__ import annotations
