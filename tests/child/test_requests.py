@@ -253,7 +253,7 @@ def test_an_object_answer_is_the_workflows_own_to_change(child: ChildProcess) ->
     assert child.result() == {"b": [1, 2]}
 
 
-UNKNOWN = ["2", "0", "", "1.0", "toString", "__proto__", "constructor", "\ud800", "1\udfff", "1\0", "\U0001f600"]
+UNKNOWN = ["2", "0", "", "1.0", "toString", "__proto__", "constructor", "\ud800", "1\udfff", "1\0"]
 
 
 @pytest.mark.parametrize("identifier", UNKNOWN)
