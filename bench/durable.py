@@ -33,7 +33,8 @@ from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume import cage
 from flowcage.host.resume.cage import replayed
 from flowcage.host.resume.fold import history_of
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Answered, Said, Turn
 from flowcage.host.run.core.rules import Rules
 from flowcage.host.run.past.telling import Telling

@@ -28,7 +28,7 @@ from flowcage.host import RunOptions, Zygote
 from flowcage.host.durable.reuse.calls import Call
 from flowcage.host.durable.reuse.terms import Terms
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.reuse.forks import fork_of
 from flowcage.host.run.run import Run
 from flowcage.host.workflows.child_workflows import ChildWorkflows

@@ -16,7 +16,7 @@ clause:
 8. A host learns with one question which of its running runs were given something from outside.
 9. A run whose end was not of its own doing, so that it can be gone on with, keeps what it was answered.
 
-What workers take of it, clauses 10 to 15, is in `queue.store`.
+What workers take of it, clauses 10 to 16, is in `queue.store`.
 
 Every write is put into one queue and committed in its order by one thread, in groups. It gives a `Ticket`,
 which can be awaited: ``await store.claim(run_id)``. Reads are made beside, on what is committed.
@@ -54,6 +54,7 @@ from flowcage.host.durable.records import (
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.durable.upkeep import Upkeep
 from flowcage.host.run.core.inputs import Answered, Input, Refused
+from flowcage.host.run.core.rules import Rules
 
 
 class Store(Queue, Upkeep, Protocol):
@@ -90,6 +91,13 @@ class Store(Queue, Upkeep, Protocol):
         Args:
             run_id: of a run in any state.
             reopen: whether to go on with a run that has ended or diverged.
+        """
+
+    def hold_to(self, run_id: str, epoch: int, rules: Rules) -> Ticket[bool]:
+        """Have other rules decide about a run; False where something has happened in it already.
+
+        Raises (from the ticket):
+            Fenced.
         """
 
     def release(self, run_id: str, epoch: int) -> Ticket[None]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import begin
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.outside import watched
 from flowcage.host.run.arguments import require_type, require_workflow
 from flowcage.host.run.event_loops import require_no_event_loop, require_trio, run_to_end

@@ -21,17 +21,18 @@ from flowcage.host.outcome.report import Outcome, Report
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.fold import begun_of, past_of
 from flowcage.host.resume.given import Given
-from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, made, not_kept
+from flowcage.host.resume.giving_back import as_claimed, claimed, give_back, last_word, not_kept
 from flowcage.host.resume.keeper import Keeper
 from flowcage.host.resume.new.again import goes_again, left
-from flowcage.host.resume.new.made import made_run
-from flowcage.host.resume.new.queued import with_settings
+from flowcage.host.resume.new.ceilings import NO_CEILINGS, NOT_HELD, Ceilings, Held
+from flowcage.host.resume.new.queued import as_made
 from flowcage.host.resume.outside import Outside
-from flowcage.host.resume.refusals import GoesOn, StartedBefore, require_handlers, require_resumable
-from flowcage.host.resume.reuse.forks import Fork, guide_of
+from flowcage.host.resume.refusals import GoesOn, require_handlers, require_resumable
+from flowcage.host.resume.reuse.forks import guide_of
 from flowcage.host.resume.sleep.asleep import Asleep, fall_asleep, require_time
 from flowcage.host.resume.watched import Watched
 from flowcage.host.run.asking.answering import Answerer, answered
+from flowcage.host.run.core.inputs import Noted
 from flowcage.host.run.guide.guide import Guide
 from flowcage.host.run.limits import with_limits
 from flowcage.host.run.options import RunOptions
@@ -62,8 +63,10 @@ class KeptRun:
         record: RunRecord | None,
         past: Past | None,
         guide: Guide | None = None,
+        held: Held = NOT_HELD,
     ) -> None:
         self._store = store
+        self._held = held
         self._keeper = keeper
         self._past = past
         self._was_carried_out = False
@@ -87,7 +90,7 @@ class KeptRun:
         """The run, to be executed once.
 
         Args:
-            options: of the run. Of one that is gone on with, rules and limits of the child are those it had.
+            options: its own. Of one that is gone on with, rules and limits of the child are those it had.
             share: what it may use of its tenant's.
             answerer: answers its requests in place of the options' handlers.
             outside: tells it what it is given from outside, while it is carried out.
@@ -124,8 +127,9 @@ class KeptRun:
     def options(self, options: RunOptions) -> RunOptions:
         """Options with the modules, and the limits of the child, that the run had."""
         if self.record is not None:
-            options = with_settings(options, self.record.settings)
-        return replace(with_limits(options, self.begun.limits), modules=self.begun.modules)
+            options = as_made(options, self.record)
+        options = replace(with_limits(options, self.begun.limits), modules=self.begun.modules)
+        return self._held.ceilings.options(options)
 
     async def execute(self, run: Run) -> Outcome:
         """Carry out what `run` has made."""
@@ -141,6 +145,8 @@ class KeptRun:
         """
         self._was_carried_out = True
         run.tell_of_waking()  # before anything that it is given from outside
+        for note in self._held.notes:
+            run.driver.feed(Noted("", note))
         try:
             with self._hearing(run):
                 outcome = await execute(self.begun.source, self.begun.args)
@@ -198,55 +204,6 @@ class _Run(Watched):
         return await self.kept.ending(self, super().execute)
 
 
-async def begin(
-    store: Store,
-    run_id: str,
-    source: str,
-    source_name: str,
-    args: Json,
-    options: RunOptions,
-    *,
-    tenant: str = "",
-    answerer: Answerer | None = None,
-    settings: Json = None,
-    start_key: str | None = None,
-    fork: Fork | None = None,
-) -> KeptRun:
-    """Have a store keep a new run.
-
-    Args:
-        store: that keeps it.
-        run_id: of the run.
-        source, source_name, args: as for `run_workflow`.
-        options: of the run.
-        tenant: whose it is.
-        answerer: as for `KeptRun.run`.
-        settings: what a host needs besides to go on with it; never secrets.
-        start_key: of the caller's choice: a second start with it is the same run.
-        fork: of a run that reuses answers of another, whose source and args are given here, too.
-
-    Raises:
-        StartedBefore: there is a run with this start key, of the same source and args.
-        AlreadyThere: the store has a run with this id, or another one with this start key.
-        StoreFailed: the store takes nothing.
-    """
-    new, begun = made_run(
-        *(store, run_id, source, source_name, args, options),
-        handlers=answered(options, answerer, is_kept=True),
-        tenant=tenant,
-        start_key=start_key,
-        settings=settings,
-        fork=fork,
-    )
-    created = await made(store, new)
-    if created.epoch is None:
-        raise StartedBefore(created.run_id)
-    guide = None if fork is None else fork.guide(options)
-    kept = KeptRun(store, Keeper(store, run_id, created.epoch), begun, None, None, guide)
-    kept.expires_at = new.expires_at
-    return kept
-
-
 async def take_up(
     store: Store,
     run_id: str,
@@ -255,16 +212,17 @@ async def take_up(
     after: Asleep | None = None,
     even_if_cancelled: bool = False,
     handlers: frozenset[str] | None = None,
+    ceilings: Ceilings = NO_CEILINGS,
 ) -> KeptRun:
     """Claim a run to go on with it.
 
     Args:
-        store: that keeps it.
-        run_id: of the run.
+        store, run_id: of the run.
         tenant: whose it must be; None for anybody's.
         after: what its life before told, where it is woken; otherwise it may have ended, and is reopened.
-        even_if_cancelled: whether a run goes on that somebody had asked to end.
+        even_if_cancelled: whether it goes on where it was asked to end.
         handlers: names of the kinds of request that are answered; None where that is looked at later.
+        ceilings: on its limits, whatever it was made with.
 
     Raises:
         UnknownRun: there is none; one of another tenant is none.
@@ -287,6 +245,8 @@ async def take_up(
     await require_time(store, summary, epoch)
     try:
         record = record if is_ours else await as_claimed(store, record, epoch)
+        held = await ceilings.hold(store, record, epoch)
+        record = held.record or record
         past = past_of(record, store.now())
         past.emitted, past.sleeps = 0 if after is None else after.emitted, summary.sleeps
         if summary.state == "asleep":
@@ -296,4 +256,5 @@ async def take_up(
         await give_back(store, run_id, epoch, before)
         raise
     begun, record = begun_of(record.workflows[""]), record._replace(ending=before)
-    return KeptRun(store, Keeper(store, run_id, epoch, len(record.entries)), begun, record, past, guide)
+    keeper = Keeper(store, run_id, epoch, len(record.entries))
+    return KeptRun(store, keeper, begun, record, past, guide, held)

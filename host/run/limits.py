@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 # Those that the host itself holds a run to; the others are the child's. Amounts may be fractions, counts not.
 _AMOUNTS = ("timeout_seconds", "answer_grace_seconds", "max_received_bytes")
-_COUNTS = ("max_agents", "max_total_agents", "max_children", "max_total_children")
+COUNTS = ("max_agents", "max_total_agents", "max_children", "max_total_children")
 _ABOVE_ZERO = (*_AMOUNTS, "expires_seconds", "max_cost_usd")
-_HOST_FIELDS = {camel_case(name): name for name in (*_AMOUNTS, *_COUNTS)}
+_HOST_FIELDS = {camel_case(name): name for name in (*_AMOUNTS, *COUNTS)}
 _values = attrgetter(*_HOST_FIELDS.values())
 # As on the wire; the same in Python's spelling are taken, too.
 NAMES = (*WIRE_NAMES.values(), *_HOST_FIELDS)
@@ -56,6 +56,14 @@ def with_limits(options: RunOptions, limits: Limits | Mapping[str, Any]) -> RunO
     return replace(options, limits=chosen, **of_host)
 
 
+def by_field(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits by the fields of `Limits` and `RunOptions`. Raises ValueError as `with_limits`."""
+    from flowcage.host.run.options import RunOptions
+
+    with_limits(RunOptions(), limits)
+    return {field: limits[name] for field, name in _spelled(limits).items()}
+
+
 def refuse_absurd_of_host(
     values: Mapping[str, Any], spelled: Mapping[str, str] = MappingProxyType({})
 ) -> None:
@@ -67,7 +75,7 @@ def refuse_absurd_of_host(
     """
     for field, value in values.items():
         name = spelled.get(field, field)
-        if field in _COUNTS and (type(value) is not int or value < 1):
+        if field in COUNTS and (type(value) is not int or value < 1):
             raise ValueError(f"{name} must be at least 1, not {value!r}")
         if field in _ABOVE_ZERO and not (_is_number(value) and 0 < value < math.inf):
             raise ValueError(f"{name} must be finite and above 0, not {value!r}")

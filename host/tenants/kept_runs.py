@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import KeptRun, begin, take_up
+from flowcage.host.resume.kept import KeptRun, take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.outside import Outside
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.arguments import require_type
@@ -43,6 +44,7 @@ async def kept_by(
             after=asked.after,
             even_if_cancelled=again,
             handlers=handlers,
+            ceilings=asked.ceilings,
         )
         try:
             return kept, kept.options(options)

@@ -16,6 +16,7 @@ import trio
 
 from flowcage.host.outcome.errors import RunCancelled
 from flowcage.host.outcome.report import Outcome
+from flowcage.host.resume.new.ceilings import NO_CEILINGS, Ceilings
 from flowcage.host.resume.reuse.forks import Fork
 from flowcage.host.resume.sleep.asleep import Asleep
 from flowcage.host.run.arguments import require_run_id, require_workflow
@@ -46,6 +47,7 @@ class Submission(NamedTuple):
         fork: the run whose answers it reuses, with its own source and args.
         is_trial: whether nobody is asked, to see what is reused.
         is_left: whether the end of the host leaves it to whoever takes it up.
+        ceilings: on the limits of a run that is gone on with.
     """
 
     tenant: str
@@ -61,6 +63,7 @@ class Submission(NamedTuple):
     fork: Fork | None = None
     is_trial: bool = False
     is_left: bool = False
+    ceilings: Ceilings = NO_CEILINGS
 
     def woken(self, asleep: Asleep) -> Submission:
         """The same run, to be gone on with."""

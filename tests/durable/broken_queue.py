@@ -9,16 +9,38 @@ from typing import Any
 from flowcage.host.durable.queue.records import Schedule, TurnLimits, Wanted, WorkerInfo
 from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Scope
+from flowcage.host.durable.sql.life import HoldTo
 from flowcage.host.durable.sql.queue import schedules, state
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.queue.take import Take
 from flowcage.host.durable.sql.writes import Append
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.run.core.rules import Rules
 
 from .broken import BROKEN, breaks, done
 
 __all__ = ["BROKEN"]
+
+
+class _AtAnyTime(HoldTo):
+    """Changes the rules of a run that has begun, and of one that is another's."""
+
+    def run(self, scope: Scope) -> bool:
+        scope.db.execute("UPDATE runs SET rules = ? WHERE run_id = ?", (self._rules, self._run_id))
+        return True
+
+
+@breaks("rules_change_before_anything_has_happened_and_by_the_owner")
+class RulesAnew(SqliteStore):
+    def hold_to(self, run_id: str, epoch: int, rules: Rules) -> Ticket[bool]:
+        return self._put(_AtAnyTime(run_id, epoch, rules))
+
+
+@breaks("rules_change_before_anything_has_happened_and_by_the_owner")
+class KeepsItsRules(SqliteStore):
+    def hold_to(self, run_id: str, epoch: int, rules: Rules) -> Ticket[bool]:
+        return done(True)
 
 
 class _Twice(Take):

@@ -12,6 +12,7 @@ from flowcage.host.durable.queue.records import Schedule, Wanted, WorkerInfo
 from flowcage.host.durable.records import Ending, Filter
 from flowcage.host.durable.sql.sqlstore import SqlStore
 from flowcage.host.run.core.inputs import Answered, Lived, Turn
+from flowcage.host.run.core.rules import Rules
 
 from . import places
 from .contract import clause, journal_of
@@ -36,6 +37,20 @@ async def a_run_that_has_begun_is_taken_by_what_can_replay_it(place: Place) -> N
         await two.release("a1", 2)
         assert (await one.get("a1")).made_by == "newer"  # the old one cannot replay what this one wrote
         assert await taken(one, marks=("old",)) == []
+
+
+@clause
+async def rules_change_before_anything_has_happened_and_by_the_owner(place: Place) -> None:
+    async with host(place) as store:
+        await queued(store, "a1")
+        with pytest.raises(Fenced):
+            await store.hold_to("a1", 0, Rules(max_agents=1))
+        assert await taken(store) == ["a1"]
+        assert await store.hold_to("a1", 1, Rules(max_agents=2)) is True
+        assert (await store.load("a1")).rules == Rules(max_agents=2)
+        await written(journal_of(store, "a1"), Turn(""))
+        assert await store.hold_to("a1", 1, Rules(max_agents=3)) is False
+        assert (await store.load("a1")).rules == Rules(max_agents=2)
 
 
 @clause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -39,6 +40,7 @@ def store(tmp_path: Path) -> Path:
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "typo.json").write_text('{"default": {"maxRun": 1}}')
     (tmp_path / "zero.json").write_text('{"tenants": {"a": {"maxRuns": 0}}}')
+    (tmp_path / "runs.json").write_text('{"default": {"limits": {"cpu": 1}}}')
     (tmp_path / "text.json").write_text('{"default": {"weight": "2"}}')
     return tmp_path / "runs.db"
 
@@ -198,8 +200,11 @@ def _has(started: Started) -> bool:
         (["worker", "--agent", "mock", "--tenants", "no.json"], "no.json"),
         (["worker", "--agent", "mock", "--tenants", "list.json"], "expected a JSON object such as"),
         (["worker", "--agent", "mock", "--tenants", "typo.json"], "default: there is no limit 'maxRun'"),
-        (["worker", "--agent", "mock", "--tenants", "zero.json"], "tenants['a']: max_runs must be a whole"),
+        (["worker", "--agent", "mock", "--tenants", "zero.json"], "tenants['a']: maxRuns must be a whole"),
         (["worker", "--agent", "mock", "--tenants", "text.json"], "default: weight must be a number, not"),
+        (["worker", "--agent", "mock", "--tenants", "runs.json"], "default.limits: there is no limit 'cpu'"),
+        (["worker", "--agent", "mock", "--limit", "cpu=1"], "there is no limit 'cpu'"),
+        (["worker", "--agent", "mock", "--limit", "retries=-1"], "retries must be a whole number from 0"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str], why: str) -> None:
@@ -207,6 +212,19 @@ def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str]
     assert done.status == 2
     assert why in done.stderr
     assert not store.exists() or words[0] == "worker"
+
+
+def test_a_worker_holds_each_run_to_its_own_limits_and_those_of_the_tenant(store: Path) -> None:
+    (store.parent / "twice.js").write_text(
+        "export default await Promise.all([1, 2, 3].map(n => agent(`a${n}`).catch(() => 0)))"
+    )
+    tenants = {"default": {"limits": {"maxTotalAgents": 1}}, "tenants": {"big": {"maxRuns": 9}}}
+    (store.parent / "tenants.json").write_text(json.dumps(tenants))
+    asks_for_more = ("--max-total-agents", "9", "--agent-failure", "throw")
+    runs = [submitted(store, "twice.js", "--tenant", name, *asks_for_more) for name in ("small", "big")]
+    with worker(store, "--limit", "maxTotalAgents=2", "--tenants", "tenants.json"):
+        results = [flowcage("wait", run, "--store", store).json["result"] for run in runs]
+    assert results == [["<a1>", 0, 0], ["<a1>", "<a2>", 0]]
 
 
 def test_a_worker_whose_metrics_have_no_place_takes_nothing_and_says_so(store: Path) -> None:

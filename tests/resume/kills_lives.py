@@ -28,7 +28,8 @@ from flowcage.host.process.launch.spawn import Spawn
 from flowcage.host.process.launch.zygote import Zygote
 from flowcage.host.resume import kept as kept_runs
 from flowcage.host.resume.keeper import Keeper
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.driver import Driver
 from flowcage.host.run.naps.naps import Napping
 from flowcage.host.run.options import Caller

@@ -12,7 +12,8 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, AgentUsage, RequestRejected, RunOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.options import Caller
 from flowcage.protocol.messages import Json, WorkflowRequest
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import trio
 
 from flowcage import RunOptions, SqliteStore
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.protocol.messages import Json
 
 

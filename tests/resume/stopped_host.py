@@ -10,7 +10,7 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, RunOptions
 from flowcage.host.durable.errors import Fenced
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin
+from flowcage.host.resume.new.begin import begin
 
 SOURCE = """const all = [];
 for (const name of ['a', 'b', 'c', 'd']) all.push(await agent(name));

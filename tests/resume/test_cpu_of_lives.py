@@ -11,7 +11,8 @@ from flowcage import AgentAnswer, AgentCall, RunError, RunOptions
 from flowcage.host.durable.records import EncodedEntry, RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import CpuExceeded
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Lived
 from flowcage.protocol.limits import Limits
 

@@ -10,7 +10,8 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume import fold
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.options import RunOptions
 from flowcage.host.run.past.diverged import ReplayDiverged

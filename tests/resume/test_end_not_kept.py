@@ -17,7 +17,7 @@ from flowcage.host.durable.ticket import Ticket, settle
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume import giving_back
-from flowcage.host.resume.kept import begin
+from flowcage.host.resume.new.begin import begin
 
 from ..durable.flaky import Flaky
 

@@ -18,7 +18,8 @@ from flowcage.host.outcome.cancel import CancelRequested
 from flowcage.host.outcome.errors import RunError
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.process.launch.spawn import Spawn
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.replay import replay
 from flowcage.host.run.core.inputs import Failed
 from flowcage.host.run.options import Caller

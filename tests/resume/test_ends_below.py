@@ -13,7 +13,8 @@ from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import LaunchFailed
-from flowcage.host.resume.kept import KeptRun, begin, take_up
+from flowcage.host.resume.kept import KeptRun, take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Refused
 from flowcage.host.run.options import Caller
 from flowcage.host.run.past.diverged import ReplayDiverged

@@ -11,7 +11,8 @@ import trio
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import KeptRun, begin, take_up
+from flowcage.host.resume.kept import KeptRun, take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.options import Caller
 from flowcage.protocol.messages import Json, WorkflowRequest

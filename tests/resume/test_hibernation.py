@@ -12,7 +12,8 @@ from flowcage import AgentAnswer, AgentCall, RequestRejected, RunOptions, RunTim
 from flowcage.host.durable.errors import RunExpired
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import KeptRun, begin, take_up
+from flowcage.host.resume.kept import KeptRun, take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.resume.sleep.lives import to_the_end
 from flowcage.host.run.options import Caller

@@ -9,8 +9,8 @@ import trio
 
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.resume import made_by as module
-from flowcage.host.resume.kept import begin
 from flowcage.host.resume.made_by import made_by, moved
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.options import RunOptions
 
 

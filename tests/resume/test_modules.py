@@ -11,7 +11,8 @@ import trio
 from flowcage.host import AgentAnswer, AgentCall, RunOptions
 from flowcage.host.durable.errors import AlreadyThere
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.refusals import StartedBefore
 from flowcage.host.resume.replay import replay
 from flowcage.host.run.options import Caller

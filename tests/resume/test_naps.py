@@ -16,7 +16,8 @@ from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.errors import HandlerFailed, LaunchFailed
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.resume.keeper import Keeper
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Due
 from flowcage.host.run.options import Caller
 from flowcage.host.run.past.diverged import ReplayDiverged

@@ -16,7 +16,7 @@ from flowcage import AgentAnswer, AgentCall, RequestRejected, RunOptions
 from flowcage.host.agents.call import MAX_HANDLE_BYTES
 from flowcage.host.durable.errors import StoreFailed
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Remembered
 from flowcage.host.run.run import Run
 from flowcage.protocol.messages import Json, SandboxExecRequest, WorkflowRequest

@@ -20,7 +20,8 @@ from flowcage.host.durable.history.forms import withhold_prompts
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.replay import ReplayReport, replay
 from flowcage.protocol.limits import Limits
 

@@ -14,7 +14,8 @@ from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.reuse.terms import Terms
 from flowcage.host.durable.sqlite.store import SqliteStore
 from flowcage.host.outcome.report import Outcome
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.resume.reuse.forks import fork_of
 from flowcage.host.resume.reuse.trial import Explanation, Trial
 from flowcage.host.run.options import Caller

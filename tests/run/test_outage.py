@@ -13,7 +13,8 @@ from flowcage import AgentAnswer, AgentCall, RunHalted, RunOptions, Verdict
 from flowcage.agents import AgentsUnavailable
 from flowcage.errors import RunError
 from flowcage.host.durable.sqlite.store import SqliteStore
-from flowcage.host.resume.kept import begin, take_up
+from flowcage.host.resume.kept import take_up
+from flowcage.host.resume.new.begin import begin
 from flowcage.host.run.core.inputs import Answered, Charged, Refused
 from flowcage.host.workflows.child_workflows import ChildWorkflows
 

@@ -20,6 +20,7 @@ from flowcage.host.durable.address import StorePlace
 from flowcage.protocol.messages import ISOLATIONS
 
 if TYPE_CHECKING:
+    from flowcage.host.cli.queueing.tenants_file import Tenants
     from flowcage.host.durable.errors import StoreFailed
     from flowcage.host.durable.store import Store
     from flowcage.host.run.options import RunOptions
@@ -41,6 +42,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
               "attempt is over.  [default: none]")  # fmt: skip
 @click.option("--max-cost", type=Dollars(), help="Ceiling on what the agents of each run cost, in US "
               "dollars, whatever it was submitted with.  [default: that alone]")  # fmt: skip
+@click.option("--limit", "limit_pairs", metavar="NAME=N", multiple=True, help="The most that each run may "
+              "have of a limit, such as cpuSeconds=60 or retries=3, whatever it asks for.")  # fmt: skip
 @click.option("--root", type=FilePath(file_okay=False, exists=True), help="Folder that workflow() may start "
               "files from.  [default: none]")  # fmt: skip
 @click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),
@@ -65,7 +68,8 @@ def worker(store: StorePlace | None, **given: Any) -> None:
     try:
         from flowcage.host.cli.queueing.tenants_file import tenants_in
 
-        options, works, tenants = _options(given), _worker(given), tenants_in(given["tenants"])
+        tenants = tenants_in(given["tenants"])
+        options, works = _options(given), _worker(given, tenants)
     except (InputError, ValueError) as error:
         fail(exits.USAGE, str(error))
 
@@ -146,10 +150,14 @@ def _named(works: Worker) -> str:
     return ", ".join("the usual pool" if each == "" else f"pool {each}" for each in works.pools)
 
 
-def _worker(given: dict[str, Any]) -> Worker:
+def _worker(given: dict[str, Any], tenants: Tenants) -> Worker:
+    from flowcage.host.cli.arguments import limits_of_pairs
+    from flowcage.host.resume.new.ceilings import Ceilings
     from flowcage.host.tenants.working.worker import Worker
 
-    return Worker(given["pools"] or ("",), given["slots"], given["name"], given["marks"], given["max_cost"])
+    own = Ceilings(limits_of_pairs(given["limit_pairs"]))
+    what = (given["pools"] or ("",), given["slots"], given["name"], given["marks"], given["max_cost"])
+    return Worker(*what, lambda tenant: own.within(tenants.ceilings_of(tenant)).most)
 
 
 def _options(given: dict[str, Any]) -> RunOptions:

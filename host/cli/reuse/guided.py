@@ -127,7 +127,7 @@ async def _live(path: StorePlace, job: _Job, ending: Any, file: Any) -> Outcome:
     from dataclasses import replace
 
     from flowcage.host.cli.progress import watched
-    from flowcage.host.resume.kept import begin
+    from flowcage.host.resume.new.begin import begin
     from flowcage.host.resume.outside import watched as watching
     from flowcage.host.resume.reuse.trial import Trial
 

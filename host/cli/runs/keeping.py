@@ -118,7 +118,7 @@ async def carry_out(
         more: `settings`, and `began`, which is given the run and whether it is kept.
     """
     from flowcage.host.durable.errors import StoreError, StoreFailed, WrongKeys
-    from flowcage.host.resume.kept import begin
+    from flowcage.host.resume.new.begin import begin
     from flowcage.host.resume.outside import watched
     from flowcage.host.resume.sleep.lives import to_the_end
     from flowcage.host.run.run import Run

@@ -12,6 +12,7 @@ default of `NewRun`) is its host's own, and no worker takes it. The contract goe
     as ``quarantined``.
 14. What sleeps and has something to wake up for is taken like what is queued.
 15. A schedule fires once for each of its times, over all workers.
+16. Rules of a run change before its first entry alone, and by its owner.
 """
 
 from __future__ import annotations

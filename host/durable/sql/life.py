@@ -9,10 +9,12 @@ from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.records import State
 from flowcage.host.durable.sql.database import Row, Scope
 from flowcage.host.durable.sql.payloads import Packed, place
+from flowcage.host.durable.sql.rows import encoded_rules
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sql.writes import require_owner
 from flowcage.host.outcome.verdict import RESUMABLE
+from flowcage.host.run.core.rules import Rules
 
 
 class Wait(NamedTuple):
@@ -56,6 +58,22 @@ class Claim(Write[int | None]):
 
     def gained(self) -> list[tuple[str, int]]:
         return [] if self.value is None else [(self._run_id, self.value)]
+
+
+class HoldTo(Write[bool]):
+    """A run of which nothing has happened gets other rules."""
+
+    __slots__ = ("_epoch", "_rules", "_run_id")
+
+    def __init__(self, run_id: str, epoch: int, rules: Rules) -> None:
+        super().__init__()
+        self._run_id, self._epoch, self._rules = run_id, epoch, encoded_rules(rules)
+        self.about = (run_id, epoch)
+
+    def run(self, scope: Scope) -> bool:
+        require_owner(scope, self._run_id, self._epoch)
+        sql = "UPDATE runs SET rules = ? WHERE run_id = ? AND entries = 0"
+        return bool(scope.db.execute(sql, (self._rules, self._run_id)).rowcount)
 
 
 class Leave(Write[None]):

@@ -45,6 +45,7 @@ from flowcage.host.durable.sql.write import Write
 from flowcage.host.durable.sqlite.files import exported, imported
 from flowcage.host.durable.ticket import Ticket, settle
 from flowcage.host.run.core.inputs import Answered, Input, Refused
+from flowcage.host.run.core.rules import Rules
 
 T = TypeVar("T")
 
@@ -111,6 +112,9 @@ class SqlStore(SqlQueue, SqlUpkeep):
 
     def claim(self, run_id: str, *, reopen: bool = False) -> Ticket[int | None]:
         return self._put_for(run_id, life.Claim(run_id, reopen))
+
+    def hold_to(self, run_id: str, epoch: int, rules: Rules) -> Ticket[bool]:
+        return self._put_for(run_id, life.HoldTo(run_id, epoch, rules))
 
     def release(self, run_id: str, epoch: int) -> Ticket[None]:
         return self._put_for(run_id, life.Leave(run_id, epoch, "queued"))

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from flowcage.host.durable.records import NewRun
+from flowcage.host.durable.records import NewRun, RunRecord
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.new.made import made_run
 from flowcage.host.resume.refusals import NotResumable
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.asking.answering import answered
-from flowcage.host.run.limits import limits_of_host, with_limits
+from flowcage.host.run.limits import COUNTS, limits_of_host, with_limits
 from flowcage.host.run.options import RunOptions
 from flowcage.protocol.messages import Json
 
@@ -118,14 +118,15 @@ async def submit(store: Store, run: NewRun) -> Submitted:
     return Submitted(created.run_id, created.is_new)
 
 
-def with_settings(options: RunOptions, settings: object) -> RunOptions:
-    """A worker's options with what a run has brought along; as they are for a run that was not queued.
+def as_made(options: RunOptions, record: RunRecord) -> RunOptions:
+    """A host's options with what a run was made with.
 
     Raises:
-        NotResumable: the settings are none.
+        NotResumable: its settings are none.
     """
-    kept = _of_queue(settings)
-    if kept is None:
+    options = replace(options, **{name: getattr(record.rules, name) for name in COUNTS})
+    kept = _of_queue(record.settings)
+    if kept is None:  # of a run that was not queued
         return options
     try:
         limits = {name: value for name, value in kept["limits"].items() if name in _LIMITS}
@@ -138,6 +139,14 @@ def retries_of(settings: object) -> int:
     """How often a run is gone on with whose end was not its own doing."""
     retries = (_of_queue(settings) or {}).get("retries")
     return retries if type(retries) is int and 0 <= retries <= MAX_RETRIES else 0
+
+
+def with_retries(settings: Json, most: int) -> Json:
+    """Settings of a run that is gone on with no more often than this."""
+    kept, retries = _of_queue(settings), retries_of(settings)
+    if not isinstance(settings, dict) or kept is None or retries <= most:
+        return settings
+    return {**settings, _MEMBER: {**kept, "retries": most}}
 
 
 def _of_queue(settings: object) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from flowcage.host.run.options import RunOptions
 from flowcage.host.run.run import Run
 from flowcage.host.tenants.named_runs import Submission
 from flowcage.host.tenants.purse import Purse
+from flowcage.host.tenants.working.worker import Worker
 from flowcage.host.terminal.log import logger
 
 _LOG = logger("worker")
@@ -50,7 +51,7 @@ class Carrying:
         spawn: starts a task of the host's in a scope, which is cancelled when the host closes.
         left: is called when nothing of a run is left here.
         fails: is called where no child could be started: it may be this machine's fault.
-        max_cost_usd: of each run, whatever it was submitted with.
+        worker: whose ceilings hold for each run, whatever it was submitted with.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Carrying:
         spawn: Callable[[trio.CancelScope, Callable[[], Awaitable[None]]], None],
         left: Callable[[], None],
         fails: Callable[[], None],
-        max_cost_usd: float | None = None,
+        worker: Worker,
     ) -> None:
         self._store = store
         self._lives = lives
@@ -69,7 +70,7 @@ class Carrying:
         self._spawn = spawn
         self._left = left
         self._fails = fails
-        self._max_cost_usd = max_cost_usd
+        self._worker = worker
         self._carried: set[_Carried] = set()
         self._is_resting = False
 
@@ -115,8 +116,9 @@ class Carrying:
 
     async def _to_the_end(self, carried: _Carried) -> None:
         taken = carried.taken
-        options = carried.within(self._options, self._max_cost_usd)
+        options = carried.within(self._options, self._worker.max_cost_usd)
         asked = Submission(taken.tenant, "", taken.run_id, None, options, taken.run_id, is_left=True)
+        asked = asked._replace(ceilings=self._worker.ceilings(taken.tenant))
         asleep = Asleep(taken.run_id, None, 0, taken.epoch)
         while asleep.epoch is not None:
             carried.taken, carried.has_begun = taken._replace(epoch=asleep.epoch), False

@@ -60,7 +60,7 @@ class Working(ABC):
             self._spawn,
             lambda: taking.left(),
             lambda: taking.rest(),
-            worker.max_cost_usd,
+            worker,
         )
         has_room = self._scheduler.has_room
         self._taking = taking = Taking(self._store, worker, limits, has_room, carrying.begin)

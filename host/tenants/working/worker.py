@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from flowcage.host.durable.store import Store
+from flowcage.host.resume.new.ceilings import Ceilings
 from flowcage.host.resume.new.queued import require_pool
 from flowcage.host.run.arguments import require_type
 from flowcage.host.run.limits import refuse_absurd_of_host
@@ -32,6 +33,8 @@ class Worker:
             workers: runs that such a worker has begun.
         max_cost_usd: what the agents of each run that it takes may cost, in US dollars, with all that the run
             has cost before; whatever ceiling it was submitted with. None: that ceiling alone.
+        limits: the most that each run that it takes may have, by names of limits as for `Host.run`, and
+            ``retries``, whatever it was submitted with; or a function that has them by tenant.
 
     Raises:
         TypeError, ValueError: one of them is impossible.
@@ -42,6 +45,7 @@ class Worker:
     name: str | None = None
     marks: Sequence[str] = ()
     max_cost_usd: float | None = None
+    limits: Mapping[str, float] | Callable[[str], Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what in ("pools", "marks"):
@@ -55,6 +59,13 @@ class Worker:
             require_pool("name", self.name)
         if self.max_cost_usd is not None:
             refuse_absurd_of_host({"max_cost_usd": self.max_cost_usd})
+        if not callable(self.limits):
+            require_type("limits", self.limits, Mapping)
+            Ceilings(self.limits)
+
+    def ceilings(self, tenant: str) -> Ceilings:
+        """On the limits of each run of a tenant. Raises ValueError where a function has told others."""
+        return Ceilings(self.limits(tenant) if callable(self.limits) else self.limits)
 
     @property
     def most(self) -> int:
