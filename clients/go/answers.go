@@ -85,7 +85,14 @@ func (a *answers) wait() ([]Settlement, error) {
 
 func (a *answers) settle(request Request) {
 	defer a.handlers.Done()
-	value, err := a.answer(request)
+	var value any
+	err := errNoReturn
+	defer func() { a.give(request, value, err) }()
+	value, err = a.answer(request)
+}
+
+// give settles a request with what its handler has returned.
+func (a *answers) give(request Request, value any, err error) {
 	resolution := Resolution{Type: "ok", Value: value, Budget: a.options.Budget.now()}
 	if request.Type == "sleep" {
 		resolution = Resolution{Type: "ok_undefined"}

@@ -2,8 +2,12 @@ package flowcage
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
+
+// errNoReturn is the failure of a handler that ends its goroutine, as t.Fatal and runtime.Goexit do.
+var errNoReturn = errors.New("the handler ended its goroutine without an answer")
 
 // Error is the interface of all errors of a run. Find the kind with errors.As.
 type Error interface {

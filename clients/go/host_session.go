@@ -307,15 +307,19 @@ func (s *session) begun(request *asked) {
 	go func() {
 		defer s.handlers.Done()
 		defer cancel()
-		s.reply(ctx, request)
-		s.mutex.Lock()
-		delete(s.asked, id)
-		s.mutex.Unlock()
+		var result any
+		err := errNoReturn
+		defer func() {
+			s.reply(ctx, request, result, err)
+			s.mutex.Lock()
+			delete(s.asked, id)
+			s.mutex.Unlock()
+		}()
+		result, err = s.handle(ctx, request)
 	}()
 }
 
-func (s *session) reply(ctx context.Context, request *asked) {
-	result, err := s.handle(ctx, request)
+func (s *session) reply(ctx context.Context, request *asked, result any, err error) {
 	if ctx.Err() != nil {
 		return // nobody waits for it
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -176,6 +177,18 @@ func TestAnAnswerThatCannotBeSentRejectsItsCall(t *testing.T) {
 type wordy int
 
 func (w wordy) MarshalJSON() ([]byte, error) { return nil, errors.New(strings.Repeat("x", int(w))) }
+
+func TestAHandlerThatEndsItsGoroutineIsToldAsBroken(t *testing.T) {
+	host := openHost(t, Handlers{Agent: func(context.Context, *AgentCall) (*AgentAnswer, error) {
+		runtime.Goexit() // as t.Fatal does
+		return nil, nil
+	}})
+	outcome, err := host.Run(context.Background(), Workflow{Source: "return agent('a')"})
+	var failed *RunFailed
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), errNoReturn.Error()) {
+		t.Fatal(outcome, err)
+	}
+}
 
 func TestABrokenHandlerIsToldAsOneHoweverLongItsErrorIs(t *testing.T) {
 	var host *Host

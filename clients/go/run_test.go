@@ -473,6 +473,19 @@ func TestAHandlerThatFailsEndsTheRunAsItsCause(t *testing.T) {
 	}
 }
 
+func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
+	_, err := Run(context.Background(), "return await agent('a')", Options{
+		Transport: Spawn{realChild(t)}, Agent: func(context.Context, Request) (any, error) {
+			runtime.Goexit() // as t.Fatal does
+			return nil, nil
+		},
+	})
+	var failed *HandlerFailed
+	if !errors.As(err, &failed) || !errors.Is(err, errNoReturn) {
+		t.Fatalf("it is told as %v", err)
+	}
+}
+
 func TestARelativeCommandIsFoundFromHere(t *testing.T) {
 	command := realChild(t)
 	here, err := os.Getwd()
