@@ -8,9 +8,12 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+
+from flowcage.host.ui.door.keys import TokenError, token_of
 
 from ..e2e import kept
 from ..e2e.command import DEADLINE, FLOWCAGE, flowcage
@@ -227,6 +230,33 @@ def test_a_file_of_another_user_is_no_token(store: Path, tmp_path: Path) -> None
     assert (refused.status, "must be yours alone" in refused.stderr) == (2, True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts secrets")
+@pytest.mark.parametrize(("mode", "refused"), [(0o400, False), (0o440, False), (0o444, True), (0o644, True)])
+def test_a_mounted_secret_is_a_token_unless_everybody_reads_it(
+    tmp_path: Path, mode: int, *, refused: bool
+) -> None:
+    """A Secret of Kubernetes: links to files of root's, which the group of the pod may read."""
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026" / "token").write_text("x" * 40)
+    (tmp_path / "..2026" / "token").chmod(mode)
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "token").symlink_to("..data/token")
+    with pytest.raises(TokenError, match="defaultMode: 0440") if refused else nullcontext():
+        assert token_of(tmp_path / "token") == "x" * 40
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_user_has_a_token_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text("x" * 40)
+    os.chown(file, 1, 1)
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    for mode in (0o600, 0o640):
+        file.chmod(mode)
+        with nullcontext() if mode == 0o600 else pytest.raises(TokenError):
+            token_of(file)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 def test_no_key_is_written_to_a_folder_that_another_user_has_made_in_its_place(store: Path) -> None:
     with serving(store, "--log-format", "json") as server:
@@ -244,8 +274,10 @@ def test_no_key_is_written_to_a_folder_that_another_user_has_made_in_its_place(s
         (lambda file: file.write_text("short"), "holds no token"),
         (lambda file: file.write_text("x" * 600), "holds no token"),
         (lambda file: file.write_bytes(b"\xff" * 40), "cannot be read"),
-        (lambda file: file.write_text("x" * 40) and file.chmod(0o640), "chmod 600"),
-        (lambda file: file.symlink_to("/etc/passwd"), "cannot be read"),
+        (lambda file: file.write_text("x" * 40) and file.chmod(0o604), "chmod 600"),
+        (lambda file: file.write_text("x" * 40) and file.chmod(0o620), "chmod 600"),
+        (lambda file: file.symlink_to("/etc/passwd"), "must be yours alone"),
+        (lambda file: file.symlink_to("nothing"), "cannot be read"),
         (lambda file: os.mkfifo(file), "is no file"),
         (lambda file: file.mkdir(), "token"),
     ],

@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger("flowcage.ui")
 _LENGTH = 32  # characters of a token, at least
 _MOST = 512
 _KEY_BYTES = 24
+_FOR_ANYBODY, _FOR_OTHERS = 0o077, 0o027
+_OF_ROOT = "what is root's, such as a mounted secret, a group may read (defaultMode: 0440, and fsGroup)"
 _ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -36,6 +38,8 @@ def new_token() -> str:
 
 def token_of(path: Path) -> str:
     """The token in a file, which is made where there is none.
+
+    What root has put there, such as a secret that is mounted into a container, a group may read.
 
     Raises:
         TokenError: others may read it, it is another user's, or what it holds is none.
@@ -61,17 +65,23 @@ def _made(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(file, "rb") as opened:
         found = os.fstat(opened.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise TokenError(f"{path} is no file")
-        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise TokenError(f"{path} must be yours alone: chmod 600 {path}")
+        if not _is_private(found):
+            raise TokenError(f"{path} must be yours alone: chmod 600 {path}; {_OF_ROOT}")
         token = opened.read(_MOST + 1).decode("ascii").strip()
     if not _LENGTH <= len(token) <= _MOST or not _ALLOWED.issuperset(token):
         raise TokenError(f"{path} holds no token: expected {_LENGTH} to {_MOST} of A-Z, a-z, 0-9, _ and -")
     return token
+
+
+def _is_private(found: os.stat_result) -> bool:
+    if found.st_uid == 0:
+        return not found.st_mode & _FOR_OTHERS
+    return found.st_uid == os.geteuid() and not found.st_mode & _FOR_ANYBODY
 
 
 class Keys:
