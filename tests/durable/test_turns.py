@@ -110,13 +110,13 @@ def test_pools_share_what_a_tenant_may_use() -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "runs", "cpu"),
-    [(0, 6, 90), (0.5, 3, 60), (1, 0, 30), (1.5, 0, 0), (9, 0, 0), (-5, 6, 90)],
+    [(0, 6, 90), (0.5, 3, 60), (1, 0, 30), (1.5, 0, 0), (9, 0, 0), (-1, 6, 90), (-5, 6, 90)],
 )
 def test_runs_and_cpu_flow_off_by_their_rates(minutes: float, runs: float, cpu: float) -> None:
     used = Used(10 * MINUTE_MS, 6, 6, 90, 60, 3.0)
     used.advance(int((10 + minutes) * MINUTE_MS))
     assert (used.runs, used.cpu_seconds, used.cost_usd) == (runs, cpu, 3.0)
-    assert used.at == max(10, 10 + minutes) * MINUTE_MS
+    assert used.at == (max(10, 10 + minutes) if minutes > -2 else 10 + minutes) * MINUTE_MS
 
 
 def test_what_is_charged_counts_from_then_on() -> None:

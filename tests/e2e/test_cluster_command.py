@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_the_doctor_says_that_nothing_takes_what_waits(waiting: Path) -> None:
     assert check["value"] == "2 waiting, 1 of them held; 0 workers"
     assert "start flowcage worker" in check["advice"]
     assert queue(XDG_STATE_HOME=str(waiting.parent / "none")) == []
+
+
+def test_the_doctor_says_which_rows_of_the_queue_are_damaged(waiting: Path) -> None:
+    with sqlite3.connect(waiting) as db:
+        db.execute("INSERT INTO tenants VALUES('acme', 0, 'much', NULL, 0, NULL, 0)")
+    told = flowcage("doctor", "--json", env={"FLOWCAGE_STORE": str(waiting)}).json
+    (check,) = [each for each in told["checks"] if each["name"] == "queue is damaged"]
+    assert check["state"] == "problem"
+    assert check["value"].startswith("what tenant 'acme' has used cannot be read, so it gets no turns")
+    assert told["verdict"] == "not_ready"

@@ -34,6 +34,8 @@ _NO_AGENTS = ("agent mock", "agent types")
 _AGENTS = (
     "for real answers install claude or codex, or set ANTHROPIC_API_KEY or OPENAI_API_KEY (docs/agents.md)"
 )
+_DAMAGED = "somebody else wrote to the store's database, or its disk did: look at what else is there"
+_MOST_PROBLEMS = 10
 _IS_LINUX = sys.platform == "linux"
 # A run may have so much: its heap of 128 MiB, and what a child and its host need beside it.
 _LEAST_MEMORY = 256 * MIB
@@ -133,10 +135,12 @@ async def _queue(place: StorePlace) -> list[Check]:
     try:
         async with keeping.opened(place, read_only=True) as store:
             depths, workers = await store.depths(), await store.workers()
+            problems = await store.queue_problems()
     except (StoreError, StoreFailed):  # `_store` has told of it
         return []
+    damaged = [Check("queue is damaged", each, "problem", _DAMAGED) for each in problems[:_MOST_PROBLEMS]]
     if not depths and not workers:
-        return []
+        return damaged
     waiting, held = sum(each.waiting for each in depths), sum(each.held for each in depths)
     alive = sum(each.is_alive for each in workers)
     advice = ""
@@ -144,7 +148,8 @@ async def _queue(place: StorePlace) -> list[Check]:
         advice = "start flowcage worker on this store: nothing takes what waits"
     elif held:
         advice = "flowcage cluster says why they are held"
-    return [Check("queue", f"{waiting} waiting, {held} of them held; {alive} workers", advice=advice)]
+    told = f"{waiting} waiting, {held} of them held; {alive} workers"
+    return [Check("queue", told, advice=advice), *damaged]
 
 
 def _file(path: Path) -> Check:

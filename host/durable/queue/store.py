@@ -71,6 +71,9 @@ class Queue(Protocol):
     async def depths(self) -> list[Depth]:
         """What is in each pool, by tenant; pools and tenants that have nothing are left out."""
 
+    async def queue_problems(self) -> list[str]:
+        """What cannot be in the rows that turns and quotas go by, and what to do: for the doctor."""
+
     # ---- schedules ---------------------------------------------------------------------------
 
     def put_schedule(self, schedule: Schedule) -> Ticket[bool]:

@@ -20,6 +20,8 @@ from heapq import heapify, heappop, heappush
 from flowcage.host.durable.queue.records import TurnLimits
 
 _MINUTE_MS = 60_000
+# Hosts agree on the time to less than this; where a clock was set back by more, what it said does not hold.
+_SKEW_MS = _MINUTE_MS
 # Rounding must not refuse a tenant that has waited exactly as long as it has to.
 _ROUNDING = 1e-6
 
@@ -32,6 +34,7 @@ class Used:
 
     Attributes:
         at: milliseconds since 1970.
+        is_known: false where what the store has of it cannot be.
     """
 
     at: int
@@ -40,13 +43,14 @@ class Used:
     cpu_seconds: float = 0.0
     cpu_rate: float | None = None
     cost_usd: float = 0.0
+    is_known: bool = True
 
     def advance(self, now: int) -> None:
         """Let flow off what does until now; a clock that goes back gives and takes nothing."""
         passed = max(0, now - self.at) / _MINUTE_MS
         self.runs = _left(self.runs, self.runs_rate, passed)
         self.cpu_seconds = _left(self.cpu_seconds, self.cpu_rate, passed)
-        self.at = max(now, self.at)
+        self.at = max(now, self.at) if self.at - now <= _SKEW_MS else now
 
     def charge(self, cpu_seconds: float, cost_usd: float, now: int) -> None:
         """Count what a life has used."""
@@ -83,6 +87,8 @@ class Tenant:
     def refusal(self) -> str:
         """Which limit is used up, in words; "" where it may have a turn."""
         limits, used = self.limits, self.used
+        if not used.is_known:
+            return "what its tenant has used cannot be read"
         if limits.max_runs is not None and self.running >= limits.max_runs:
             return f"its tenant has {self.running} runs at work, of at most {limits.max_runs}"
         if limits.runs_per_minute is not None and used.runs + 1 > limits.runs_per_minute + _ROUNDING:

@@ -35,7 +35,8 @@ class Charge(Write[None]):
         if not counts:
             return
         scope.db.lock_queue()
-        used = {name: state.used_by(scope.db, name, scope.now) for name in sorted(counts)}
+        found = {name: state.used_by(scope.db, name, scope.now) for name in sorted(counts)}
+        used = {name: each for name, each in found.items() if each.is_known}
         for name, each in used.items():
             each.charge(*spent[name], scope.now)
         state.keep_used(scope.db, used)

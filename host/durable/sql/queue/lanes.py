@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flowcage.host.durable.queue.records import MOST_TAKEOVERS, Wanted
 from flowcage.host.durable.sql.database import Database, asked
+from flowcage.host.durable.sql.queue.numbers import are_whole
 from flowcage.host.durable.sql.schema import escaped
 
 READY = "state = 'queued' AND pool = ? AND made_by = ? AND wake_at IS NULL"
@@ -87,6 +88,7 @@ def next_of(
         Waiting(-priority, created_at, run_id, epoch, bool(is_suspect))
         for rows in asked(db, [(sql, (*lane, tenant, most)) for lane in lanes])
         for run_id, epoch, priority, created_at, is_suspect in rows
+        if are_whole(epoch, priority, created_at)
     ]
     return sorted(found)[:most][::-1]
 

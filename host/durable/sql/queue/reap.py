@@ -9,6 +9,7 @@ from flowcage.host.durable.sql.life import leave
 from flowcage.host.durable.sql.payloads import place
 from flowcage.host.durable.sql.queue import state
 from flowcage.host.durable.sql.queue.holding import begun_lanes, note
+from flowcage.host.durable.sql.queue.numbers import are_whole
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.write import Write
 from flowcage.host.outcome.verdict import Verdict
@@ -54,7 +55,8 @@ def is_dead(scope: Scope, owner: str) -> bool:
 
 def _orphans(scope: Scope, owner: str) -> list[Row]:
     rows = scope.db.execute(_ORPHANS + scope.db.for_update_of_free, (owner, _MOST_AT_ONCE)).fetchall()
-    return [row for row in rows if owner != scope.owner or (row[0], row[1]) in scope.lost]
+    mine = [row for row in rows if owner != scope.owner or (row[0], row[1]) in scope.lost]
+    return [row for row in mine if are_whole(row[1], *row[3:])]
 
 
 def _take_over(scope: Scope, owner: str, row: Row) -> str:

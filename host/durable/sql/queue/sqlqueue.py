@@ -12,7 +12,7 @@ from flowcage.host.durable.records import Created, NewRun
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.life import Leave, Wait
 from flowcage.host.durable.sql.payloads import Payloads
-from flowcage.host.durable.sql.queue import schedules, views
+from flowcage.host.durable.sql.queue import numbers, schedules, views
 from flowcage.host.durable.sql.queue.accounts import Charge, Describe
 from flowcage.host.durable.sql.queue.lanes import has_work
 from flowcage.host.durable.sql.queue.reap import Reap
@@ -72,6 +72,9 @@ class SqlQueue(ABC):
 
     async def depths(self) -> list[Depth]:
         return await self._read(lambda db: views.depths(db, self.now()))
+
+    async def queue_problems(self) -> list[str]:
+        return await self._read(lambda db: list(numbers.problems(db)))
 
     # ---- schedules ---------------------------------------------------------------------------
 

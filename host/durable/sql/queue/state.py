@@ -8,9 +8,9 @@ from typing import Any
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.queue.turns import Tenant, Turns, Used
 from flowcage.host.durable.sql.database import Database, asked
+from flowcage.host.durable.sql.queue.numbers import USED, is_amount, used_of
 from flowcage.host.durable.sql.schema import readable
 
-_COLUMNS = "at, runs, runs_rate, cpu_seconds, cpu_rate, cost_usd"
 _AT_ONCE = 500  # parameters of a statement
 _FORGOTTEN_AFTER_MS = 60_000  # by then its runs have flowed off
 
@@ -24,9 +24,9 @@ def tenants(
     for marks, some in _parts(sorted(names)):
         at_work = f"""SELECT tenant, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL
             AND tenant IN ({marks}) GROUP BY tenant"""
-        known = f"SELECT tenant, {_COLUMNS} FROM tenants WHERE tenant IN ({marks})"
+        known = f"SELECT tenant, {USED} FROM tenants WHERE tenant IN ({marks})"
         rows, counts = asked(db, [(known, some), (at_work, some)])
-        used.update((row[0], Used(*row[1:])) for row in rows)
+        used.update((row[0], used_of(row[1:], now)) for row in rows)
         running.update(dict(counts))
     for each in used.values():
         each.advance(now)
@@ -44,7 +44,15 @@ def turns_of(db: Database, pool: str, waiting: Collection[Tenant]) -> Turns:
             *((sql.format(marks), (pool, *some)) for marks, some in parts),
         ],
     )
-    return Turns(times[0][0] if times else 0.0, dict(row for rows in tags for row in rows), waiting)
+    time = times[0][0] if times else 0.0
+    known = {name: tag for rows in tags for name, tag in rows if is_amount(tag)}
+    return Turns(time if is_amount(time) else _last_turn(db, pool), known, waiting)
+
+
+def _last_turn(db: Database, pool: str) -> float:
+    """Virtual time of a pool that has none which could be: behind no turn that was given."""
+    tags = db.execute("SELECT tag FROM turns WHERE pool = ?", (pool,)).fetchall()
+    return max((tag for (tag,) in tags if is_amount(tag)), default=0.0)
 
 
 def keep_turns(db: Database, pool: str, turns: Turns) -> None:
@@ -69,10 +77,10 @@ def keep_used(db: Database, used: dict[str, Used]) -> None:
         (name, each.at, each.runs, each.runs_rate, each.cpu_seconds, each.cpu_rate, each.cost_usd)
         for name, each in used.items()
     ]
-    names = _COLUMNS.split(", ")
+    names = USED.split(", ")
     sets = ", ".join(f"{name} = excluded.{name}" for name in names)
     db.executemany(
-        f"""INSERT INTO tenants(tenant, {_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?)
+        f"""INSERT INTO tenants(tenant, {USED}) VALUES(?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT(tenant) DO UPDATE SET {sets}""",
         rows,
     )
@@ -80,8 +88,8 @@ def keep_used(db: Database, used: dict[str, Used]) -> None:
 
 def used_by(db: Database, tenant: str, now: int) -> Used:
     """What a tenant has used, as it was stored."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM tenants WHERE tenant = ?", (tenant,)).fetchone()
-    return Used(now) if row is None else Used(*row)
+    row = db.execute(f"SELECT {USED} FROM tenants WHERE tenant = ?", (tenant,)).fetchone()
+    return Used(now) if row is None else used_of(row, now)
 
 
 # What says nothing any more: tags behind virtual time, tenants that owe nothing.
