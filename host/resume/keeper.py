@@ -80,6 +80,7 @@ class Keeper:
 
     def begin(self, begun: Begun) -> None:
         if begun.path:  # the root is written with its run
+            self.flush()  # that it was opened, and for what
             self._store.add_workflow(self.run_id, self.epoch, workflow_of(begun))
 
     def expect_outside(self, request: str) -> None:

@@ -101,7 +101,7 @@ class Driver:
         self._is_stepping = False
         self._queues: dict[tuple[str, str], StartQueue] = {}
         self._unbegun: set[str] = set()
-        self._flushes = None if journal is None else Flushes(journal, self.alarm)
+        self._flushes = None if journal is None else Flushes(journal, self.core.tree, self.alarm)
         self._alarms: Alarms | None = None
         self.fed_at = trio.current_time()
         self.asleep: FallsAsleep | None = None
@@ -138,7 +138,7 @@ class Driver:
         finally:
             self._is_stepping = False
         if self._flushes is not None:
-            self._flushes.after_step(is_told=isinstance(given, Turn))
+            self._flushes.after_step(given)
 
     async def keep(self) -> bool:
         """Wait until all that has happened is kept; False where a journal fails, which ends the run."""

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from flowcage.host.durable.records import NewWorkflow
 from flowcage.host.durable.store import Store
 from flowcage.host.resume.keeper import Keeper
-from flowcage.host.run.core.inputs import Answered, Ended, Failed, Input, Lived, Refused, Turn
+from flowcage.host.run.core.inputs import Answered, Ended, Failed, Input, Lived, Opened, Refused, Turn
+from flowcage.host.run.past.journal import Begun
+from flowcage.protocol.messages import Budget
 
 
 class Written:
@@ -49,3 +52,27 @@ def test_what_is_written(is_being_ended: bool, given: list[Input], written: list
     for each in given:
         keeper.record(0.0, each)
     assert journal.inputs == written
+
+
+class Puts:
+    """A store that has the order in which it was given things."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def encode(self, given: Input) -> bytes:
+        return type(given).__name__.encode()
+
+    def append(self, _run_id: str, _epoch: int, _seq: int, entries: list[Any], _took: object) -> None:
+        self.given += [entry.data for entry in entries]
+
+    def add_workflow(self, _run_id: str, _epoch: int, workflow: NewWorkflow) -> None:
+        self.given.append(workflow.path)
+
+
+def test_a_child_workflow_is_written_when_it_was_opened() -> None:
+    store = Puts()
+    keeper = Keeper(cast(Store, store), "r", 1)
+    keeper.record(0.0, Opened("1", "w.js", "1"))
+    keeper.begin(Begun("1", "", "w.js", {}, "js", Budget(None, 0), {}))
+    assert store.given == [b"Opened", "1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from flowcage.host import AgentAnswer, AgentCall, RunError, RunOptions
 from flowcage.host.durable.errors import StoreFailed
@@ -73,3 +74,43 @@ def test_a_journal_that_fails_ends_the_run_and_nothing_is_asked_any_more(fails_a
     assert isinstance(caught.value, StoreFailed)
     assert caught.value.report.verdict == "host_fault"
     assert [call.prompt for call in agent.calls] == (["a"] if fails_after else [])
+
+
+class Groups(Inputs):
+    """Has what each flush wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[list[str]] = []
+
+    def flush(self) -> None:
+        before = sum(map(len, self.groups))
+        if new := [type(given).__name__ for _, given in self.taken[before:]]:
+            self.groups.append(new)
+
+    async def kept(self) -> None:
+        self.flush()
+
+
+@pytest.mark.parametrize(
+    ("source", "groups"),
+    [
+        ("export default 1", []),  # all of it is written with its end
+        ("await agent('a'); export default 1", [["Opened", "Compiled", "Said"]]),
+        (
+            "await agent('a'); await agent('b'); export default 1",
+            [["Opened", "Compiled", "Said"], ["Answered", "Turn", "Said"]],
+        ),
+    ],
+)
+def test_what_something_follows_from_at_once_is_written_with_that(
+    source: str, groups: list[list[str]]
+) -> None:
+    journal, launcher = Groups(), Launcher()
+
+    async def main() -> None:
+        run = Run(RunOptions(agent=Agent("x"), launcher=launcher), "w.js", journal=journal)
+        await run.execute(source, {})
+
+    trio.run(main, clock=MockClock())
+    assert journal.groups == groups
