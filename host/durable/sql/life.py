@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flowcage.host.durable.errors import RunHasEnded, UnknownRun
+from flowcage.host.durable.errors import Fenced, RunHasEnded, UnknownRun
 from flowcage.host.durable.records import State
-from flowcage.host.durable.sql.database import Row, Scope
+from flowcage.host.durable.sql.database import Row, Rows, Scope
 from flowcage.host.durable.sql.payloads import Packed, place
 from flowcage.host.durable.sql.rows import encoded_rules
 from flowcage.host.durable.sql.schema import escaped
@@ -102,9 +102,26 @@ class Leave(Write[None]):
         if self._ending is not None and self._packed is None:
             self._packed = scope.payloads.pack(self._ending, place("ending", self._run_id))
 
-    def run(self, scope: Scope) -> None:
-        require_owner(scope, self._run_id, self._epoch)
-        leave(scope, self._run_id, self._state, self._verdict, self._packed or Packed(b""), self._wait)
+    @classmethod
+    def run_all(cls, scope: Scope, writes: Sequence[Leave]) -> None:
+        with scope.db.pipeline() as settle:
+            found = [write._leave(scope) for write in writes]
+            settle()
+        with scope.db.pipeline():
+            for write, left in zip(writes, found, strict=True):
+                if left.rowcount == 1:
+                    _clear(scope, write._run_id, write._state, write._verdict, write._kept)
+                else:
+                    write.error = Fenced(write._run_id, write._epoch)
+
+    @property
+    def _kept(self) -> Packed:
+        return self._packed or Packed(b"")
+
+    def _leave(self, scope: Scope) -> Rows:
+        guard = " AND epoch = ? AND owner = ? AND state = 'running'"
+        values = _values(scope, self._run_id, self._state, self._verdict, self._kept, self._wait)
+        return scope.db.execute(_LEAVE + guard, (*values, self._epoch, scope.owner))
 
 
 class EndUnowned(Write[bool]):
@@ -230,22 +247,10 @@ class AskToCancel(Write[bool]):
         return bool(done.rowcount == 1)
 
 
-class Follow(Write[None]):
-    """This host is told of what is appended to a run."""
-
-    __slots__ = ("_run_id",)
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__()
-        self._run_id = run_id
-
-    def run(self, scope: Scope) -> None:
-        _row(scope, self._run_id, "state")
-        scope.db.execute("UPDATE owners SET follows = ? WHERE owner = ?", (self._run_id, scope.owner))
-
-    @property
-    def of_host(self) -> Mapping[str, Any]:
-        return {"follows": self._run_id}
+# What has no entries can be begun by anybody.
+_LEAVE = """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
+tries = tries + ?, made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END, updated_at = ?, bytes = bytes + ?
+WHERE run_id = ?"""
 
 
 def leave(
@@ -254,22 +259,26 @@ def leave(
     state: State,
     verdict: str | None = None,
     ending: Packed = Packed(b""),  # noqa: B008
-    wait: Wait = NO_WAIT,
 ) -> None:
-    """Leave a run without an owner. What has no entries can be begun by anybody."""
+    """Leave a run without an owner, whoever that was."""
     with scope.db.pipeline():
-        scope.db.execute(
-            """UPDATE runs SET owner = NULL, state = ?, wake_at = ?, verdict = ?, ending = ?, held = ?,
-            tries = tries + ?, made_by = CASE WHEN entries = 0 THEN '' ELSE made_by END,
-            updated_at = ?, bytes = bytes + ? WHERE run_id = ?""",
-            (
-                *(state, wait.not_before, verdict, ending.data or None, escaped(wait.why), wait.tries),
-                *(scope.now, ending.size, run_id),
-            ),
-        )
-        scope.keep_blobs(run_id, ending.blobs)
-        if state == "ended" and verdict not in RESUMABLE:
-            scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
+        scope.db.execute(_LEAVE, _values(scope, run_id, state, verdict, ending))
+        _clear(scope, run_id, state, verdict, ending)
+
+
+def _values(
+    scope: Scope, run_id: str, state: State, verdict: str | None, ending: Packed, wait: Wait = NO_WAIT
+) -> tuple[Any, ...]:
+    """Of `_LEAVE`."""
+    why = (escaped(wait.why), wait.tries)
+    return (state, wait.not_before, verdict, ending.data or None, *why, scope.now, ending.size, run_id)
+
+
+def _clear(scope: Scope, run_id: str, state: State, verdict: str | None, ending: Packed) -> None:
+    """What follows from a run that was left."""
+    scope.keep_blobs(run_id, ending.blobs)
+    if state == "ended" and verdict not in RESUMABLE:
+        scope.db.execute("DELETE FROM answers WHERE run_id = ?", (run_id,))
     scope.told.add("")
 
 

@@ -157,7 +157,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
         return self._put_for(run_id, life.AskToCancel(run_id, reason))
 
     def follow(self, run_id: str) -> Ticket[None]:
-        return self._put_for(run_id, life.Follow(run_id))
+        return self._put_for(run_id, writes.Follow(run_id))
 
     async def news(self) -> None:
         await self._news.wait()

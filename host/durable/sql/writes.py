@@ -1,9 +1,9 @@
-"""Writes of a run's history: a new run, a workflow of its tree, entries."""
+"""Writes of a run's history: a new run, a workflow of its tree, entries, and who is told of these."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowcage.host.durable.errors import AlreadyThere, Fenced, StoreFailed, TooLarge, UnknownRun
@@ -267,3 +267,22 @@ class Append(Write[None]):
         """Count for the tenant; beyond its cap the group is done one by one, and this write is refused."""
         row = scope.db.execute("SELECT tenant FROM runs WHERE run_id = ?", (self._run_id,)).fetchone()
         require_room(scope, unescaped(row[0]), self._stored_size)
+
+
+class Follow(Write[None]):
+    """This host is told of what is appended to a run."""
+
+    __slots__ = ("_run_id",)
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+
+    def run(self, scope: Scope) -> None:
+        if scope.db.execute("SELECT 1 FROM runs WHERE run_id = ?", (self._run_id,)).fetchone() is None:
+            raise UnknownRun(self._run_id)
+        scope.db.execute("UPDATE owners SET follows = ? WHERE owner = ?", (self._run_id, scope.owner))
+
+    @property
+    def of_host(self) -> Mapping[str, Any]:
+        return {"follows": self._run_id}

@@ -6,8 +6,6 @@ back and begun anew, with a savepoint for each group.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 from flowcage.host.durable.errors import StoreError, StoreFailed
@@ -47,10 +45,28 @@ def _do_with_savepoints(backend: Backend, scope: Scope, batch: list[Write[Any]])
                     _try(backend, scope, [write], last=True)
 
 
-def _groups(batch: list[Write[Any]]) -> Iterator[list[Write[Any]]]:
-    """Writes of one type that follow each other."""
-    for _, group in groupby(batch, type):
-        yield list(group)
+def _groups(batch: list[Write[Any]]) -> list[list[Write[Any]]]:
+    """Writes of one type, to be done together.
+
+    What the owner of a run writes may go before what was put earlier for other runs, and before nothing else.
+    """
+    groups: list[list[Write[Any]]] = []
+    last_of: dict[str, int] = {}
+    behind = 0
+    for write in batch:
+        if write.about is None:
+            first = max(0, len(groups) - 1)
+        else:
+            first = max(behind, last_of.get(write.about[0], 0))
+        fits = (at for at in range(first, len(groups)) if type(groups[at][0]) is type(write))
+        if (at := next(fits, len(groups))) == len(groups):
+            groups.append([])
+        groups[at].append(write)
+        if write.about is None:
+            behind = at
+        else:
+            last_of[write.about[0]] = at
+    return groups
 
 
 def _try(backend: Backend, scope: Scope, group: list[Write[Any]], *, last: bool = False) -> bool:
