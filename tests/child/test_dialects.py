@@ -259,3 +259,10 @@ def test_the_name_of_a_source_has_no_part_in_its_dialect(child: ChildProcess, na
 def test_an_error_of_a_source_has_its_place_whatever_its_name(child: ChildProcess, name: str) -> None:
     refused = child.failure_of("const x = 1;\n  const = 2;", sourceName=name)
     assert (refused.data["sourceName"], refused.data["line"], refused.data["column"]) == (name, 2, 9)
+
+
+@pytest.mark.parametrize("length", [4_096, 4_097, 10_000, 1_000_000])
+def test_a_name_of_any_length_leaves_dialect_and_places_known(child: ChildProcess, length: int) -> None:
+    source, name = "phase('a');\nthrow new Error('x'); return 1;", "n" * length
+    failure = child.failure_of(source, sourceName=name)
+    assert (failure.kind, ":2:11" in failure.data["stack"].split("\n")[0]) == ("exception", True)

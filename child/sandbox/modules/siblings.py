@@ -22,7 +22,7 @@ from flowcage.child.sandbox.syntax_tree import Bounds
 from flowcage.child.sandbox.workflow_text import WorkflowText
 from flowcage.protocol import errors
 from flowcage.protocol.errors import ErrorReply
-from flowcage.protocol.sources.names import VIRTUAL, is_relative, module_name
+from flowcage.protocol.sources.names import MAX_NAME_CHARACTERS, VIRTUAL, is_relative, module_name
 
 ONLY_STATIC = "import() takes those two only; a file is imported by a declaration, before the workflow runs"
 NOT_GIVEN = "is none of the modules that came with the workflow"
@@ -41,7 +41,13 @@ _AS_ONE_LINE = bytes.maketrans(b"\0\n\r", b"???")
 
 
 def engine_name(name: str) -> bytes:
-    """What the engine calls a source: in one line, and never as one of the child's own, which it would be."""
+    """What the engine calls a source: in one line, and never as one of the child's own, which it would be.
+
+    Where an error is, is read from stacks, which have room for so long a name and no more. One that is longer
+    is no import's, so two that become the same are not mistaken for each other.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        name = f"{name[:MAX_NAME_CHARACTERS]}\u2026"
     safe = f"./{name}" if name.startswith(_OWN) else name
     return safe.encode("utf-8", "replace").translate(_AS_ONE_LINE)
 
