@@ -32,7 +32,7 @@ _VERSION = b"\x01"
 _SALT_BYTES, _NONCE_BYTES, _TAG_BYTES = 16, 12, 16
 _VALUES_OF_A_SALT = 2**20
 _SALTS_KEPT = 1024
-_MOST_CHARACTERS = 1_000_000
+_MOST_BYTES = 1_000_000
 _FOR_OTHERS = 0o027  # a group may read, as it does of what is mounted into a container
 _ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _ID_FORM = "1 to 32 of A-Z, a-z, 0-9, '.', '_' and '-'"
@@ -154,18 +154,33 @@ def read_keys(text: str) -> Keyring:
 def keys_of_file(path: Path) -> Keyring:
     """Keys of a file, as `read_keys` reads them; it must be nobody else's to read. Raises as `read_keys`."""
     try:
-        with path.open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(_MOST_CHARACTERS)
+        mode, data = _read(path)
+        text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise WrongKeys(f"the keys cannot be read from {path}: {why}") from None
+    if not stat.S_ISREG(mode) or len(data) > _MOST_BYTES:
+        why = f"it has more than {_MOST_BYTES:,} bytes" if stat.S_ISREG(mode) else "it is no file"
+        raise WrongKeys(f"the keys cannot be read from {path}: {why}")
     if mode & _FOR_OTHERS:
         raise WrongKeys(f"{path} has keys and may be read, or changed, by others; chmod 600 {path}")
     try:
         return read_keys(text)
     except WrongKeys as error:
         raise WrongKeys(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> tuple[int, bytes]:
+    """Mode and content of a file; nothing is waited for, as a pipe without a writer would be."""
+    found = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        mode = os.fstat(found).st_mode
+        if not stat.S_ISREG(mode):
+            return mode, b""
+        with open(found, "rb", closefd=False) as file:
+            return mode, file.read(_MOST_BYTES + 1)
+    finally:
+        os.close(found)
 
 
 def key_of(data: bytes) -> str:

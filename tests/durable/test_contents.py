@@ -40,6 +40,12 @@ def test_a_run_of_an_encrypted_store_is_looked_at_with_its_keys_only(kept: Kept,
     assert "encrypted with the key 'one'" in refused
 
 
+def test_a_path_of_keys_may_have_a_colon(kept: Kept, keys: Path) -> None:
+    keys.rename(kept.folder / "one:keys")
+    kept.on("run", secret(kept), "--agent", "mock", "--keys", "one:keys")
+    assert "encrypted with the key 'one'" in kept.on("show", "@last", status=2).stderr
+
+
 def test_keys_are_exchanged(kept: Kept, keys: Path) -> None:
     kept.on("run", secret(kept), "--agent", "mock", "--keys", "keys")
     old = keys.read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import secrets
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from flowcage.host.durable.errors import DamagedEntry, DamagedStore, Locked, Wro
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Ending
-from flowcage.host.durable.sealing import Keyring, key_of, new_key, read_keys
+from flowcage.host.durable.sealing import Keyring, key_of, keys_of_file, new_key, read_keys
 from flowcage.host.durable.sql.upkeep.resealing import COLUMNS, Column, Look, Reseal, look
 from flowcage.host.run.core.inputs import Answered
 
@@ -120,6 +122,53 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str, why: str) -> None
     with pytest.raises(WrongKeys, match=re.escape(why)) as raised:
         read_keys(text)
     assert "geheim" not in str(raised.value)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path, 0o600)  # to which nobody writes
+
+
+def socket_file(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+    path.chmod(0o600)
+
+
+def of_text(text: bytes, mode: int = 0o600) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_bytes(text)
+        path.chmod(mode)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (pipe, "cannot be read from .*: it is no file"),
+        (Path.mkdir, "cannot be read from .*: it is no file"),
+        (lambda path: path.symlink_to("/dev/zero"), "cannot be read from .*: it is no file"),
+        (lambda path: path.symlink_to(path), "cannot be read from .*: Too many levels"),
+        (socket_file, "cannot be read from .*: No such device"),
+        (lambda _: None, "cannot be read from .*: No such file"),
+        (of_text(b"a:" + KEY.encode() + b"#" * 1_000_000), "more than 1,000,000 bytes"),
+        (of_text(b"\xff\xfe"), "it is no text"),
+        (of_text(b""), "there is no key"),
+        (of_text(b"a:geheim"), "key 1 is not of the form"),
+        (of_text(f"a:{KEY}\na:{KEY}".encode()), "key 2 has the name of an earlier one"),
+        (of_text(f"a:{KEY}".encode(), 0o604), "may be read, or changed, by others"),
+        (of_text(f"a:{KEY}".encode(), 0o620), "may be read, or changed, by others"),
+    ],
+)
+def test_a_file_that_has_no_keys_is_refused_and_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    open_ones = len(os.listdir("/proc/self/fd"))
+    make(tmp_path / "keys")
+    with pytest.raises(WrongKeys, match=why) as raised:
+        keys_of_file(tmp_path / "keys")
+    assert not {"geheim", KEY} & set(str(raised.value).replace(":", " ").split())
+    assert len(os.listdir("/proc/self/fd")) == open_ones
 
 
 # ---- a store ---------------------------------------------------------------------------------

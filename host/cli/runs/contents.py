@@ -69,11 +69,11 @@ def keyring() -> Keyring | None:
     from flowcage.host.durable.sealing import keys_of_file, read_keys
 
     try:
-        if ":" in given:
-            return read_keys(given)
-        if not _is_there(given):  # what was given is not repeated: it may be a key without its name
+        if _is_there(given):
+            return keys_of_file(Path(given))
+        if ":" not in given:  # what was given is not repeated: it may be a key without its name
             raise WrongKeys(f"--keys, or {KEYS}, names no file that is there, and is no key (ID:KEY) either")
-        return keys_of_file(Path(given))
+        return read_keys(given)
     except ImportError as error:
         raise WrongStore(str(error)) from None
 
