@@ -107,7 +107,9 @@ def test_large_values_lie_elsewhere_and_are_swept(kept: Kept) -> None:
     run = kept.on("run", script, "--agent", "command:cat", *blobs).json
     assert kept.on("result", "@last", *blobs).json == run["result"]
     assert "say where by --blobs URL" in kept.on("result", "@last", status=2).stderr
-    assert kept.on("store", "sweep", "--older-than", "1ms", *blobs).stdout == ""
+    assert kept.on("store", "sweep", "--older-than", "10m", *blobs).stdout == ""
+    refused = kept.on("store", "sweep", "--older-than", "9m", *blobs, status=2).stderr
+    assert "a host may be about to commit what it wrote" in refused
     path, *_ = [each for each in (kept.folder / "blobs").rglob("*-*") if each.is_file()]
     path.unlink()
     assert f"{path.name} is missing" in kept.on("store", "sweep", "--dry-run", *blobs, status=1).stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,13 @@ from flowcage.host.cli.runs.times import Length
 from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 
+if TYPE_CHECKING:
+    from flowcage.host.durable.store import Store
+    from flowcage.host.durable.upkeep import Swept
+
 _A_DAY_SECONDS = 86_400.0
+# A host waits half as long for its database, with objects that are written already.
+_LEAST_SECONDS = 600.0
 
 
 class _Group(click.Group):
@@ -60,7 +67,7 @@ def reseal(store: StorePlace | None, as_json: bool) -> None:
 
 @store.command()
 @click.option("--older-than", type=Length(), default=_A_DAY_SECONDS,
-              help="How long ago objects were made at least.  [default: 1d]")  # fmt: skip
+              help="How long ago objects were made, 10m at least.  [default: 1d]")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Remove nothing; print what would be removed.")
 @access.STORE
 @access.JSON
@@ -69,9 +76,13 @@ def sweep(older_than: float, dry_run: bool, store: StorePlace | None, as_json: b
 
     A host that ends between a write and its commit leaves such. Objects that are missing are told.
     """
-    before = int((time.time() - older_than) * 1000)
-    doing = access.read if dry_run else access.write
-    done = doing(store, lambda opened: opened.sweep(before, dry_run=dry_run))
+    if older_than < _LEAST_SECONDS:
+        fail(exits.USAGE, "--older-than is 10m or more: a host may be about to commit what it wrote since")
+
+    async def swept(opened: Store) -> Swept:  # by the clock of the store, which objects are named by
+        return await opened.sweep(opened.now() - int(older_than * 1000), dry_run=dry_run)
+
+    done = (access.read if dry_run else access.write)(store, swept)
     access.say_all(done.removed, done._asdict(), as_json=as_json)
     _end([f"{name} is missing" for name in done.missing])
 

@@ -10,10 +10,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from flowcage.host.durable.errors import WrongStore
 
 
+class NoObject(Exception):
+    """Something else is in the place of an object."""
+
+
 class Objects(Protocol):
     """A place for objects. All is called in threads, several at once.
 
-    What fails raises OSError, FileNotFoundError where the object is not there, or whatever a driver raises.
+    What fails raises OSError, or whatever a driver raises: FileNotFoundError and `NoObject` for one object.
 
     Attributes:
         shown: its address, for messages.

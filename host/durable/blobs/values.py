@@ -18,7 +18,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
-from flowcage.host.durable.blobs.objects import Objects
+from flowcage.host.durable.blobs.objects import NoObject, Objects
 from flowcage.host.durable.errors import DamagedStore, StoreFailed
 
 _AT_ONCE = 8  # objects on their way
@@ -150,6 +150,8 @@ class LargeValues:
         except FileNotFoundError:
             why = "it was removed, or the blobs of this store are elsewhere"
             raise DamagedStore(f"{what} is not there: {why}") from None
+        except NoObject as error:
+            raise DamagedStore(f"{what} is none: {error}") from None
         except Exception as error:
             raise StoreFailed(f"{what} cannot be read: {told(error)}") from error
         if len(found) < reference.size:

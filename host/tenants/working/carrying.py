@@ -96,8 +96,13 @@ class Carrying:
         try:
             with carried.scope:
                 await self._to_the_end(carried)
-        except (Fenced, StoreFailed) as error:
+        except Fenced as error:
             _LOG.warning("run %s is not this worker's any more: %s", run_id, error)
+        except StoreFailed as error:
+            _LOG.warning("run %s cannot be kept or read here: %s", run_id, error)
+            if not carried.has_begun:  # what it consists of cannot be read, as that of others
+                self._fails()
+                await self._refuse(carried, str(error))
         except RunError as error:  # its end is written
             if error.verdict is Verdict.NOT_STARTED:
                 _LOG.warning("run %s could not be started here: %s", run_id, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from flowcage.host.durable.blobs.objects import Objects
+from flowcage.host.durable.blobs.objects import NoObject, Objects
 from flowcage.host.durable.blobs.values import orphans
 from flowcage.host.durable.errors import DamagedStore
 from flowcage.host.durable.sql.database import Database
@@ -43,6 +43,6 @@ def _is_missing(objects: Objects, name: str) -> bool:
     """One that is not listed may have been written since."""
     try:
         objects.get(name, 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NoObject):
         return True
     return False
