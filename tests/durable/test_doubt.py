@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,34 @@ def test_runs_that_are_taken_after_who_took_them_was_cancelled_are_left(
             assert (summary.state, summary.epoch) == ("queued", 1)
 
     run(tmp_path, body, StoreOptions(fault=fault))
+
+
+def behind(folder: Path, by: int) -> None:
+    """Have the store as a server has it that lacks the last commits."""
+    with closing(sqlite3.connect(folder / "runs.db", timeout=DEADLINE_S)) as other, other:
+        other.execute("UPDATE owners SET commits = commits - ?", (by,))
+
+
+def test_a_host_that_had_runs_gives_up_a_server_that_lacks_what_it_confirmed(tmp_path: Path) -> None:
+    async def body(store: SqliteStore, flaky: Flaky) -> None:
+        await store.create(new("r"))
+        await store.charge("t", 1.0)
+        behind(tmp_path, 1)
+        flaky.before["COMMIT"] = 1  # it connects anew
+        with pytest.raises(StoreFailed, match="lacks commits that were confirmed") as told:
+            await store.charge("t", 1.0)
+        assert told.value.is_final
+
+    run(tmp_path, body)
+
+
+def test_a_host_without_runs_goes_on_with_a_server_that_lacks_what_it_confirmed(tmp_path: Path) -> None:
+    async def body(store: SqliteStore, flaky: Flaky) -> None:
+        await store.create(new("r", pool=""), queued=True)
+        await store.cancel("r")
+        behind(tmp_path, 1)
+        flaky.before["COMMIT"] = 1
+        assert await store.cancel("r") is False
+        assert store.committer.commits == 2
+
+    run(tmp_path, body)

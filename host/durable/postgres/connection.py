@@ -18,6 +18,9 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 # One that does not answer at all.
 _ALIVE |= {"connect_timeout": 15}
+# A standby takes no writes and knows nothing of the locks by which hosts are alive. libpq 14 has the word.
+_PRIMARY = {"target_session_attrs": "primary"}
+_LIBPQ_WITH_PRIMARY = 140_000
 # What the server is told of each session. It notices as soon that a host is cut off: its runs would be kept
 # from others for the hours after which its kernel asks by itself. Statements count on READ COMMITTED.
 _SESSION = {
@@ -52,7 +55,8 @@ def connected(address: str, schema: str, *, read_only: bool = False) -> Connecti
 
 def _connection(address: str) -> Connection:
     given = psycopg.conninfo.conninfo_to_dict(address)
-    more: dict[str, Any] = {name: value for name, value in _ALIVE.items() if name not in given}
+    wanted = _ALIVE | (_PRIMARY if psycopg.pq.version() >= _LIBPQ_WITH_PRIMARY else {})
+    more: dict[str, Any] = {name: value for name, value in wanted.items() if name not in given}
     return psycopg.connect(address, autocommit=True, **more)
 
 

@@ -13,6 +13,9 @@ not the number of runs. What must hold:
 - Where it is unknown whether a commit took place (the connection broke, the disk failed in it), the number
   of this host's last commit is read on a new connection. Where others took this host for dead, and the number
   is gone, the writes have failed. Where that stays unknown, what they may have gained is lost.
+- A server that lacks commits that were confirmed, such as a standby that was behind, knows another past than
+  this host: it would have runs as this host's that are over here, and the other way round. So nothing more is
+  taken from a host that ever had a run.
 """
 
 from __future__ import annotations
@@ -36,6 +39,10 @@ from flowcage.host.durable.ticket import settle
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _PATIENCE_OF_CLOSING_SECONDS, _PROBE_SECONDS = 5.0, 1.0
+_BEHIND = (
+    "the server lacks commits that were confirmed, as a standby does that takes over from behind; what this "
+    "process has in memory may be wrong: start it again"
+)
 
 
 class Committer:
@@ -75,6 +82,8 @@ class Committer:
         self._scope: Scope | None = None  # of the last attempt
         self.trouble: str | None = None
         self.commits = 0
+        self._confirmed = 0  # the number of the last one that did
+        self._had_runs = False
         self._thread = threading.Thread(target=self._run, name="flowcage-committer", daemon=True)
 
     def start(self, db: Database) -> None:
@@ -185,6 +194,8 @@ class Committer:
             try:
                 if self._db is None:
                     self._db = self._backend.connect()
+                    self._compare(self._db)
+                    continue
                 if in_doubt and (last := self._host.last_commit(self._db)) is None:
                     break
                 if not in_doubt or last != self.commits + 1:
@@ -204,14 +215,26 @@ class Committer:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         self._fail(batch, in_doubt=in_doubt)
 
+    def _compare(self, db: Database) -> None:
+        """Find out whether a server has what was confirmed."""
+        last = self._host.last_commit(db)
+        if last is None or last >= self._confirmed:
+            return
+        self.commits = self._confirmed = last
+        if self._had_runs:
+            self._refuse(_BEHIND)
+
     def _acknowledge(self, batch: list[Write[Any]]) -> None:
         self.commits += 1
+        self._confirmed = self.commits
         self.trouble = None
         if batch:  # a probe writes nothing
             self._telling.is_over()
         for write in batch:
             if write.error is None:
-                self._lost.difference_update(write.gained())
+                gained = write.gained()
+                self._had_runs = self._had_runs or bool(gained)
+                self._lost.difference_update(gained)
         self._fault("before-acknowledge")
         if self._scope is not None:
             self._scope.payloads.drop(self._scope.unneeded())
