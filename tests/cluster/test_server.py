@@ -327,3 +327,42 @@ def test_the_time_of_a_store_is_that_of_its_server(
             assert store.now() == 5
 
     trio.run(main)
+
+
+# ---- as its owner has set it up --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_any_encoding_of_a_database_will_do(postgres: Server, tmp_path: Path, encoding: str) -> None:
+    name = f"in_{encoding.lower()}"
+    with postgres.administrator() as each:
+        each.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'".encode())
+    place = ServerPlace(tmp_path, postgres.address.replace("dbname=postgres", f"dbname={name}"))
+
+    async def main() -> None:
+        for again in (False, True):
+            async with host(place) as store:
+                if not again:
+                    await written(await begun(store, "r", tenant="größe ☃"), Turn("☃ \ud800\0"))
+                record = await store.load("r")
+                assert record.summary.tenant == "größe ☃"
+                assert [each.input for each in record.entries] == [Turn("☃ \ud800\0")]
+
+    trio.run(main)
+
+
+def test_no_session_is_too_idle(postgres: Server, tmp_path: Path) -> None:
+    with postgres.administrator() as each:
+        each.execute("CREATE DATABASE restless")
+        each.execute("ALTER DATABASE restless SET idle_session_timeout = '100ms'")
+    place = ServerPlace(tmp_path, postgres.address.replace("dbname=postgres", "dbname=restless"))
+
+    async def main() -> None:
+        async with host(place) as store:
+            database: Any = store
+            for each in (
+                database.committer._db.connection, database._reader.connection, database._owners._connection
+            ):  # fmt: skip
+                assert each.execute("SHOW idle_session_timeout").fetchone() == ("0",)
+
+    trio.run(main)

@@ -29,7 +29,11 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25s",
     "default_transaction_isolation": "read committed",
+    "client_encoding": "UTF8",  # a database that has none gives bytes in the place of texts
 }
+# A session that listens has nothing to say for hours, and whose session ends is taken for dead. Since 14.
+_LASTING = {"idle_session_timeout": "0"}
+_SERVER_WITH_LASTING = 140_000
 # A host that is stopped in a transaction has locks that others wait for. It begins the transaction anew.
 _WRITING = {"idle_in_transaction_session_timeout": "10s"}
 _READING = {"default_transaction_read_only": "on"}
@@ -46,7 +50,8 @@ def connected(address: str, schema: str, *, read_only: bool = False) -> Connecti
         if not is_direct(connection):
             require_session(connection, lambda: _connection(address))
         path = {"search_path": sql.Identifier(schema).as_string(connection)}
-        _set(connection, _SESSION | path | (_READING if read_only else _WRITING))
+        lasting = _LASTING if connection.info.server_version >= _SERVER_WITH_LASTING else {}
+        _set(connection, _SESSION | lasting | path | (_READING if read_only else _WRITING))
     except BaseException:
         connection.close()
         raise
