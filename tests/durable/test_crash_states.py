@@ -68,7 +68,10 @@ def judged(folder: Path, files: dict[str, bytes], durable: dict[str, int]) -> st
         there = store._read_locked(lambda db: [run.run_id for run in reading.runs(db, ALL)])
         lost = False
         for run_id in there:
-            record = store._read_locked(lambda db, run_id=run_id: reading.load(db, store._payloads, run_id))  # type: ignore[misc]
+            ids = [run_id]
+            (record,) = store._read_locked(lambda db, ids=ids: reading.load(db, store._payloads, ids))  # type: ignore[misc]
+            if isinstance(record, Exception):
+                raise record
             entries = [each.input for each in record.entries]
             if entries != [value(run_id, seq) for seq in range(len(entries))]:
                 return "no beginning"

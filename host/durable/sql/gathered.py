@@ -21,10 +21,13 @@ class Gathered(Generic[T]):
 
     Args:
         read: reads those with these names; what is wrong with one of them is that one's alone.
+        most: names in one read.
     """
 
-    def __init__(self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | Exception]]]) -> None:
-        self._read = read
+    def __init__(
+        self, read: Callable[[Sequence[str]], Awaitable[Mapping[str, T | Exception]]], most: int = MOST
+    ) -> None:
+        self._read, self._most = read, most
         self._turn = trio.Lock()
         self._next = _Batch[T]()
 
@@ -32,7 +35,7 @@ class Gathered(Generic[T]):
         """A row, as it is no earlier than now. Raises what is wrong with it, or with the whole read."""
         batch = self._next
         batch.names.add(name)
-        if len(batch.names) >= MOST:
+        if len(batch.names) >= self._most:
             self._next = _Batch()
         async with self._turn:
             if batch.found is None:  # nobody has read it, or whoever did was cancelled

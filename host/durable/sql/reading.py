@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from flowcage.host.durable.errors import AmbiguousRun, DamagedEntry, DamagedStore, UnknownRun
+from flowcage.host.durable.errors import (
+    AmbiguousRun,
+    DamagedEntry,
+    DamagedStore,
+    StoreError,
+    StoreFailed,
+    UnknownRun,
+)
 from flowcage.host.durable.records import (
     Entry,
     Filter,
@@ -168,46 +175,62 @@ def answers(db: Database, payloads: Payloads, run_id: str) -> list[OutsideAnswer
     return [answer_of(run_id, row, unpack) for row in rows.fetchall()]
 
 
-# What `load` reads of a run.
-_OF_A_RUN = (
-    f"SELECT {SUMMARY}, settings, rules, digest_key, ending FROM runs WHERE run_id = ?",
-    """SELECT w.path, w.args, w.terms, w.source, b.data
-    FROM workflows w LEFT JOIN blobs b ON b.hash = w.source WHERE w.run_id = ? ORDER BY w.path""",
-    "SELECT seq, at, epoch, data FROM entries WHERE run_id = ? ORDER BY seq",
-    _ANSWERS,
+# What `load` reads of runs; each row begins with the id of its run.
+_OF_RUNS = (
+    f"SELECT run_id, {SUMMARY}, settings, rules, digest_key, ending FROM runs WHERE run_id IN (%s)",
+    """SELECT w.run_id, w.path, w.args, w.terms, w.source, b.data FROM workflows w
+    LEFT JOIN blobs b ON b.hash = w.source WHERE w.run_id IN (%s) ORDER BY w.path""",
+    "SELECT run_id, seq, at, epoch, data FROM entries WHERE run_id IN (%s) ORDER BY run_id, seq",
+    """SELECT run_id, request, at, data FROM answers WHERE run_id IN (%s) AND data IS NOT NULL
+    ORDER BY at, request""",
 )
 
 
-def load(db: Database, payloads: Payloads, run_id: str) -> RunRecord:
-    """A run with its history."""
+def load(db: Database, payloads: Payloads, run_ids: Sequence[str]) -> list[RunRecord | Exception]:
+    """Runs with their histories, or what is wrong with one."""
+    marks, unpack = ", ".join("?" * len(run_ids)), unpacker(db, payloads)
     with view(db):
-        found, workflows, written, given = asked(db, [(sql, (run_id,)) for sql in _OF_A_RUN])
-        if not found:
-            raise UnknownRun(run_id)
-        row = found[0]
-        unpack = unpacker(db, payloads)
-        summary, (rules, digest_key, ending) = summary_of(row[:-4]), row[-3:]
-        if ending is None and summary.state == "ended":
-            raise DamagedEntry(run_id, None, "it has ended, and nothing says how")
-        try:
-            return RunRecord(
-                summary,
-                rules_of(run_id, rules),
-                _key_of(digest_key),
-                _workflows(workflows, payloads, unpack, run_id),
-                _entries(written, unpack, summary),
-                [answer_of(run_id, each, unpack) for each in given],
-                None
-                if ending is None
-                else ending_of(summary.verdict or "", unpack(ending, place("ending", run_id))),
-                json.loads(unpack(row[-4], place("settings", run_id))),
-            )
-        except DamagedEntry:
-            raise
-        except DamagedStore as error:
-            raise DamagedEntry(run_id, None, str(error)) from None
-        except _WRONG as error:  # where a store was changed by hand
-            raise DamagedEntry(run_id, None, f"what is kept beside its entries is wrong: {error!r}") from None
+        found = asked(db, [(sql % marks, tuple(run_ids)) for sql in _OF_RUNS])
+        parts: dict[str, list[list[Row]]] = {run_id: [[] for _ in _OF_RUNS] for run_id in run_ids}
+        for number, rows in enumerate(found):
+            for row in rows:
+                parts[row[0]][number].append(row[1:])
+        return [_loaded(run_id, parts[run_id], payloads, unpack) for run_id in run_ids]
+
+
+def _loaded(
+    run_id: str, parts: Sequence[list[Row]], payloads: Payloads, unpack: Unpack
+) -> RunRecord | Exception:
+    try:
+        return _record(run_id, parts, payloads, unpack)
+    except DamagedEntry as error:
+        return error
+    except DamagedStore as error:
+        return DamagedEntry(run_id, None, str(error))
+    except (StoreError, StoreFailed) as error:
+        return error
+    except _WRONG as error:  # where a store was changed by hand
+        return DamagedEntry(run_id, None, f"what is kept beside its entries is wrong: {error!r}")
+
+
+def _record(run_id: str, parts: Sequence[list[Row]], payloads: Payloads, unpack: Unpack) -> RunRecord:
+    found, workflows, written, given = parts
+    if not found:
+        raise UnknownRun(run_id)
+    row = found[0]
+    summary, (settings, rules, digest_key, ending) = summary_of(row[:-4]), row[-4:]
+    if ending is None and summary.state == "ended":
+        raise DamagedEntry(run_id, None, "it has ended, and nothing says how")
+    return RunRecord(
+        summary,
+        rules_of(run_id, rules),
+        _key_of(digest_key),
+        _workflows(workflows, payloads, unpack, run_id),
+        _entries(written, unpack, summary),
+        [answer_of(run_id, each, unpack) for each in given],
+        None if ending is None else ending_of(summary.verdict or "", unpack(ending, place("ending", run_id))),
+        json.loads(unpack(settings, place("settings", run_id))),
+    )
 
 
 def entries(db: Database, payloads: Payloads, run_id: str, since: int) -> list[Entry]:

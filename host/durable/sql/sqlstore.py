@@ -49,6 +49,8 @@ from flowcage.host.run.core.rules import Rules
 
 T = TypeVar("T")
 
+_RECORDS_AT_ONCE = 16  # each with all of its entries
+
 
 def wall_clock() -> int:
     """Milliseconds since 1970."""
@@ -82,6 +84,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
         self._reading = threading.Lock()
         self._news = News(self._read_news)
         self._summaries = Gathered(self._read_summaries)
+        self._records = Gathered(self._read_records, most=_RECORDS_AT_ONCE)
         self.committer = committer
 
     @property
@@ -188,12 +191,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
 
     async def load(self, run_id: str) -> RunRecord:
         _require_id(run_id)
-
-        def read(db: Database) -> RunRecord:
-            record = reading.load(db, self._payloads, run_id)
-            return record._replace(summary=self._told([record.summary])[0])
-
-        return await self._read(read)
+        return await self._records.get(run_id)
 
     async def entries(self, run_id: str, since: int) -> list[Entry]:
         _require_id(run_id)
@@ -254,6 +252,20 @@ class SqlStore(SqlQueue, SqlUpkeep):
             found = reading.get_all(db, run_ids)
             told = iter(self._told([each for each in found if isinstance(each, Summary)]))
             return [next(told) if isinstance(each, Summary) else each for each in found]
+
+        return dict(zip(run_ids, await self._read(read), strict=True))
+
+    async def _read_records(self, run_ids: Sequence[str]) -> dict[str, RunRecord | Exception]:
+        def one(db: Database, found: RunRecord | Exception, run_id: str) -> RunRecord | Exception:
+            if isinstance(found, DamagedStore) and self._payloads.outside is not None:
+                (found,) = reading.load(db, self._payloads, [run_id])  # as `_read_locked`
+            if isinstance(found, Exception):
+                return found
+            return found._replace(summary=self._told([found.summary])[0])
+
+        def read(db: Database) -> list[RunRecord | Exception]:
+            found = reading.load(db, self._payloads, run_ids)
+            return [one(db, *each) for each in zip(found, run_ids, strict=True)]
 
         return dict(zip(run_ids, await self._read(read), strict=True))
 
