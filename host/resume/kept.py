@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -71,6 +70,7 @@ class KeptRun:
         self._past = past
         self._was_carried_out = False
         self._guide = guide
+        self._options: RunOptions | None = None
         self.begun = begun
         self.record = record
         self.run_id = keeper.run_id
@@ -99,13 +99,12 @@ class KeptRun:
         Raises:
             NotResumable: nobody would answer a kind of request that had been answered.
         """
-        name = self.begun.source_name
         if self.record is not None:
             require_handlers(self.record, answered(options, answerer, is_kept=True))
             options = self.options(options)
         run = _Run(
             options,
-            name,
+            self.begun.source_name,
             share,
             run_id=self.run_id,
             answerer=answerer,
@@ -125,11 +124,12 @@ class KeptRun:
             await give_back(self._store, self.run_id, self._keeper.epoch, before)
 
     def options(self, options: RunOptions) -> RunOptions:
-        """Options with the modules, and the limits of the child, that the run had."""
-        if self.record is not None:
-            options = as_made(options, self.record)
-        options = replace(with_limits(options, self.begun.limits), modules=self.begun.modules)
-        return self._held.ceilings.options(options)
+        """Options with the modules, and the limits of the child, that the run had; which have them, stay."""
+        if options is not self._options:
+            own = options if self.record is None else as_made(options, self.record)
+            own = with_limits(own, self.begun.limits, modules=self.begun.modules)
+            self._options = self._held.ceilings.options(own)
+        return self._options
 
     async def execute(self, run: Run) -> Outcome:
         """Carry out what `run` has made."""

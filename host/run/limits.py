@@ -27,12 +27,13 @@ _FIELDS = FIELD_NAMES | _HOST_FIELDS
 _FIELD_OF = _FIELDS | {field: field for field in _FIELDS.values()}
 
 
-def with_limits(options: RunOptions, limits: Limits | Mapping[str, Any]) -> RunOptions:
+def with_limits(options: RunOptions, limits: Limits | Mapping[str, Any], **more: Any) -> RunOptions:
     """The options with these limits.
 
     Args:
         options: what holds for limits that are not named.
         limits: names as in `NAMES`, or in Python's spelling; or all of the child's.
+        more: further fields of the options.
 
     Raises:
         ValueError: a name that there is not, one limit in both spellings, or a value that no limit can have;
@@ -40,7 +41,7 @@ def with_limits(options: RunOptions, limits: Limits | Mapping[str, Any]) -> RunO
         TypeError: no limits at all.
     """
     if isinstance(limits, Limits):
-        return replace(options, limits=limits)
+        return replace(options, limits=limits, **more)
     if not isinstance(limits, Mapping):
         raise TypeError(
             f"limits must be a Limits or a mapping from names to numbers, not {type(limits).__name__}"
@@ -53,7 +54,7 @@ def with_limits(options: RunOptions, limits: Limits | Mapping[str, Any]) -> RunO
     # Here, where it is known how they are spelled; the options would use the names of their fields.
     refuse_absurd(chosen, WIRE_NAMES | spelled)
     refuse_absurd_of_host(of_host, spelled)
-    return replace(options, limits=chosen, **of_host)
+    return replace(options, limits=chosen, **of_host, **more)
 
 
 def by_field(limits: Mapping[str, Any]) -> dict[str, Any]:

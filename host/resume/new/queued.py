@@ -130,7 +130,7 @@ def as_made(options: RunOptions, record: RunRecord) -> RunOptions:
         return options
     try:
         limits = {name: value for name, value in kept["limits"].items() if name in _LIMITS}
-        return replace(with_limits(options, limits), metadata=kept["metadata"])
+        return with_limits(options, limits, metadata=kept["metadata"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotResumable(f"its settings are damaged: {error}") from None
 
