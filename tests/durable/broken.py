@@ -209,9 +209,11 @@ class TellsOfOthers(SqliteStore):
 
 
 class _Forgets(life.Leave):
-    def run(self, scope: Scope) -> None:
-        super().run(scope)
-        scope.db.execute("DELETE FROM answers WHERE run_id = ?", (self._run_id,))
+    @classmethod
+    def run_all(cls, scope: Scope, writes: Sequence[life.Leave]) -> None:
+        super().run_all(scope, writes)
+        for write in writes:
+            scope.db.execute("DELETE FROM answers WHERE run_id = ?", (write._run_id,))
 
 
 @breaks("a_run_that_was_broken_off_keeps_its_answers")

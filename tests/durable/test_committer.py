@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import trio
 
-from flowcage.host.durable.errors import StoreFailed, Unstorable
+from flowcage.host.durable.errors import Fenced, StoreFailed, Unstorable
 from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Wanted
+from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql import life
 from flowcage.host.durable.sql.queue.accounts import Charge
 from flowcage.host.durable.sql.queue.reap import Reap
@@ -101,6 +102,39 @@ def test_what_takes_the_lock_of_the_queue_comes_last_in_its_commit(tmp_path: Pat
         )  # fmt: skip
         writes = (Take, Reap, Charge, life.Claim, life.GiveAnswer, Append)
         assert [each.comes_last for each in writes] == [True] * 3 + [False] * 3
+
+    run(tmp_path, body, StoreOptions(fault=fault))
+
+
+def test_of_several_ends_in_one_commit_those_of_lost_runs_change_nothing(tmp_path: Path) -> None:
+    is_ready, at_commit, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def fault(point: str) -> None:
+        if point == "before-commit" and is_ready.is_set():
+            at_commit.set()
+            go_on.wait(DEADLINE_S)
+
+    async def body(store: SqliteStore, _: Flaky) -> None:
+        for run_id in ("a", "lost", "b"):
+            await begun(store, run_id)
+        await store.release("lost", 1)
+        assert await store.claim("lost") == 2
+        await store.answer("lost", Answered("1", "yes"))
+        is_ready.set()
+        first = store.create(new("r"))
+        await trio.to_thread.run_sync(at_commit.wait)
+        before = store.committer.commits
+        tickets = [store.end(run_id, 1, Ending("completed", result=1)) for run_id in ("a", "lost", "b")]
+        go_on.set()
+        await first
+        await tickets[0]
+        await tickets[2]
+        with pytest.raises(Fenced):
+            await tickets[1]
+        assert store.committer.commits == before + 2
+        states = [(await store.get(run_id)).state for run_id in ("a", "lost", "b")]
+        assert states == ["ended", "running", "ended"]
+        assert [each.request for each in await store.answers("lost")] == ["1"]
 
     run(tmp_path, body, StoreOptions(fault=fault))
 

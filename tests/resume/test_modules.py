@@ -45,7 +45,9 @@ def test_a_run_goes_on_with_the_modules_that_it_was_begun_with(tmp_path: Path) -
             with scope:
                 await kept.execute(kept.run(options))
             kept = await take_up(store, "run")
-            result = (await kept.execute(kept.run(replace(options, modules=OTHER)))).result
+            own = kept.options(replace(options, modules=OTHER))
+            assert (own.modules, kept.options(own)) == (LIB, own)
+            result = (await kept.execute(kept.run(own))).result
             assert (await replay(await store.load("run"))).is_same
             return result
         finally:
