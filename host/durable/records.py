@@ -17,6 +17,7 @@ from flowcage.protocol.messages import MISSING, Budget, Json, Missing
 
 State: TypeAlias = Literal["queued", "running", "asleep", "diverged", "ended"]
 STATES: tuple[State, ...] = ("queued", "running", "asleep", "diverged", "ended")
+LAST = "@last"  # in the place of an id, the newest run
 Why: TypeAlias = Literal["queued", "abandoned", "due", "answered", "cancelled"]
 Texts: TypeAlias = Mapping[str, str]
 

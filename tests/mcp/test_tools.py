@@ -146,6 +146,20 @@ def test_no_text_of_a_tool_names_a_file(folder: Path) -> None:
     with_client(folder, work)
 
 
+def test_the_newest_run_is_looked_at_without_its_id_and_changed_with_it_alone(folder: Path) -> None:
+    async def work(asking: Asking) -> None:
+        assert "no run '@last'" in await asking.refused("get", run="@last")
+        for result in (1, 2):
+            run_id = (await asking.ok("run", source=f"return {result}"))["runId"]
+            told = await asking.ok("wait", run="@last", seconds=100)
+            assert (told["run"]["id"], told["result"]) == (run_id, result)
+        assert (await asking.ok("get", run="@last"))["run"]["id"] == run_id
+        for tool, given in {"cancel": {}, "resume": {}, "answer": {"request": "1", "value": 1}}.items():
+            assert "does not match" in await asking.refused(tool, run="@last", **given)
+
+    with_client(folder, work)
+
+
 def test_a_question_is_told_and_answered(folder: Path) -> None:
     async def work(asking: Asking) -> None:
         run_id = (await asking.ok("run", source=PERSON))["runId"]

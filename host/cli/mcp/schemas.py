@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcage.host.durable.records import STATES
+from flowcage.host.durable.records import LAST, STATES
 from flowcage.protocol.limits import DEFAULT_MAX_MESSAGE_BYTES, MAX_LIMIT
 from flowcage.protocol.messages import DIALECTS
 
@@ -41,6 +41,11 @@ RUN: Schema = {
     "description": "The run's id, as run and list_runs tell it.",
     "pattern": "^[A-Za-z0-9._-]+$",
     "maxLength": 100,
+}
+# For what only looks: between two calls somebody else may begin a run.
+RUN_OR_LAST: Schema = RUN | {
+    "description": f"{RUN['description'][:-1]}; or {LAST}, the newest.",
+    "pattern": f"^({LAST}|[A-Za-z0-9._-]+)$",
 }
 SCRIPT: dict[str, Schema] = {
     "workflow": text("Name of a workflow (see list_workflows), or path of its file.", 4_000, 1),

@@ -15,6 +15,7 @@ from flowcage.host.cli.mcp.desk import Desk
 from flowcage.host.cli.mcp.flight import Flight
 from flowcage.host.cli.mcp.given import given_of
 from flowcage.host.cli.mcp.tools import TOOLS, Tool
+from flowcage.host.durable.records import LAST
 from flowcage.host.terminal.near_match import did_you_mean
 from flowcage.host.terminal.text import cut
 from flowcage.host.ui.api.listing import part_of, query_of
@@ -64,6 +65,8 @@ class _Handlers:
 
         try:
             tool, given = _asked(params)
+            if given.get("run") == LAST:
+                given["run"] = await self._desk.runs.last()
             value = await tool.work(self._desk, given, progress)
         except Exception as error:
             return _answer(str(_known(error)), is_error=True)

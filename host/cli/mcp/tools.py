@@ -142,7 +142,7 @@ TOOLS = {
     "get": Tool(
         "How a run stands: result, error, cost, calls, log, open questions. With call, that call whole."
         + _DATA,
-        taking({"run": schemas.RUN, "call": text("A call's id.", 200, 1)}, "run"),
+        taking({"run": schemas.RUN_OR_LAST, "call": text("A call's id.", 200, 1)}, "run"),
         _get,
     ),
     "wait": Tool(
@@ -150,7 +150,7 @@ TOOLS = {
         "Progress is told meanwhile." + _DATA,
         taking(
             {
-                "run": schemas.RUN,
+                "run": schemas.RUN_OR_LAST,
                 "seconds": whole(f"At most so many; {waiting.SECONDS} by default.", 0, waiting.MOST_SECONDS),
             },
             "run",

@@ -16,6 +16,7 @@ from flowcage.host.durable.errors import (
     UnknownRun,
 )
 from flowcage.host.durable.records import (
+    LAST,
     Entry,
     Filter,
     NewWorkflow,
@@ -38,7 +39,6 @@ from flowcage.host.durable.sql.rows import (
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.host.durable.sql.waking import owners_gone
 
-LAST = "@last"
 # What comes of a value of another type or form than it was written with.
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MOST_BYTES_OF_A_KEY = 64

@@ -17,6 +17,7 @@ from flowcage.host.durable.news import News
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.records import (
     ALL,
+    LAST,
     WITHHELD,
     Claimable,
     Created,
@@ -181,7 +182,7 @@ class SqlStore(SqlQueue, SqlUpkeep):
     # ---- looking back ------------------------------------------------------------------------
 
     async def find(self, prefix: str, tenant: str | None = None) -> str:
-        if prefix != reading.LAST:
+        if prefix != LAST:
             _require_id(prefix)
         return await self._read(lambda db: reading.find(db, prefix, tenant))
 

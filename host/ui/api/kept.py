@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from flowcage.host.durable.errors import UnknownRun
-from flowcage.host.durable.records import RunRecord, Summary
+from flowcage.host.durable.records import LAST, RunRecord, Summary
 from flowcage.host.durable.store import Store
 from flowcage.host.ui.api.problems import Problem
 
@@ -54,6 +54,11 @@ class KeptRuns:
         summary = await self.store.get(run_id)
         self._require_own(summary)
         return summary
+
+    async def last(self) -> str:
+        """The id of the newest run. Raises `UnknownRun`."""
+        self.require_store()
+        return await self.store.find(LAST, self.tenant)
 
     async def record(self, run_id: str) -> RunRecord:
         """A run with its history. Raises `UnknownRun`, `DamagedEntry`."""
