@@ -42,9 +42,9 @@ from typing import NamedTuple
 from flowcage.host.outcome.errors import Overloaded
 from flowcage.host.outcome.quota import Quota
 from flowcage.host.outcome.verdict import Verdict
+from flowcage.host.resume.new.queued import require_tenant
 from flowcage.host.tenants.lazy_heap import LazyHeap
 from flowcage.host.tenants.tenant import (
-    MAX_NAME_LENGTH,
     Counts,
     Durations,
     Place,
@@ -98,7 +98,7 @@ class FairQueue:
         """Take a place in the queue; `start_next` may hand it out at once.
 
         Args:
-            name: the tenant, 1 to `MAX_NAME_LENGTH` characters.
+            name: the tenant, see `require_tenant`.
             now: seconds.
             room: there is memory for one more run.
 
@@ -201,8 +201,7 @@ class FairQueue:
         return tuple(self._tenants)
 
     def _new(self, name: str, now: float) -> Tenant:
-        if not 0 < len(name) <= MAX_NAME_LENGTH:
-            raise ValueError(f"a tenant's name has 1 to {MAX_NAME_LENGTH} characters, not {len(name)}")
+        require_tenant(name)
         return Tenant(name, self._limits_of(name), now)
 
     def _refusal(self, tenant: Tenant, now: float, room: bool) -> _Refusal | None:

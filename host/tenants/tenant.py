@@ -12,7 +12,6 @@ from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.tenants.token_bucket import TokenBucket
 from flowcage.protocol.limits import MAX_LIMIT
 
-MAX_NAME_LENGTH = 256
 # With a larger ratio than a million the lighter tenant would practically never get a turn.
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
 # CPU debts are paid back at this rate; at 0 they never would be.

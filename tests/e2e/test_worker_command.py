@@ -203,6 +203,12 @@ def _has(started: Started) -> bool:
         (["worker", "--agent", "mock", "--tenants", "zero.json"], "tenants['a']: maxRuns must be a whole"),
         (["worker", "--agent", "mock", "--tenants", "text.json"], "default: weight must be a number, not"),
         (["worker", "--agent", "mock", "--tenants", "runs.json"], "default.limits: there is no limit 'cpu'"),
+        (["submit", "asks.js", "--tenant", ""], "a tenant's name has 1 to 256 characters, not 0"),
+        (["submit", "asks.js", "--tenant", "x" * 257], "a tenant's name has 1 to 256 characters"),
+        (["submit", "asks.js", "--key", ""], "key must have 1 to 500 characters"),
+        (["schedule", "add", "n", "* * * * *", "asks.js", "--tenant", ""], "a tenant's name has 1 to"),
+        (["host", "--queue", "--tenant", ""], "a tenant's name has 1 to 256 characters"),
+        (["mcp", "--queue", "--tenant", "x" * 257], "a tenant's name has 1 to 256 characters"),
         (["worker", "--agent", "mock", "--limit", "cpu=1"], "there is no limit 'cpu'"),
         (["worker", "--agent", "mock", "--limit", "retries=-1"], "retries must be a whole number from 0"),
     ],
@@ -212,6 +218,18 @@ def test_what_cannot_be_is_refused_with_the_reason(store: Path, words: list[str]
     assert done.status == 2
     assert why in done.stderr
     assert not store.exists() or words[0] == "worker"
+
+
+def test_a_worker_says_at_once_that_it_can_begin_nothing_for_a_schedule(store: Path) -> None:
+    added = flowcage("schedule", "add", "yearly", "0 0 1 1 *", store.parent / "asks.js", "--store", store)
+    assert added.status == 0
+    (store.parent / "without").mkdir()
+    (store.parent / "without" / "cronsim.py").write_text("raise ImportError('it is not installed')")
+    path = {**os.environ, "PYTHONPATH": str(store.parent / "without")}
+    with worker(store, env=path) as started:
+        line = started.says("begins nothing")
+    assert line.startswith("flowcage: warning: schedule yearly begins nothing: schedules need a package")
+    assert "pip install 'flowcage[workers]'" in line
 
 
 def test_a_worker_holds_each_run_to_its_own_limits_and_those_of_the_tenant(store: Path) -> None:

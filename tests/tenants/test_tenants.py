@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from flowcage.host.outcome.errors import FlowcageError, Overloaded
 from flowcage.host.outcome.quota import ADVICE, Quota
+from flowcage.host.resume.new.queued import LONGEST_TENANT
 from flowcage.host.tenants.fair_queue import MAX_IDLE_TENANTS, REMEMBER_SECONDS, FairQueue
 from flowcage.host.tenants.lazy_heap import LazyHeap
-from flowcage.host.tenants.tenant import MAX_NAME_LENGTH, Place, TenantLimits
+from flowcage.host.tenants.tenant import Place, TenantLimits
 from flowcage.host.tenants.token_bucket import TokenBucket
 
 
@@ -193,10 +194,10 @@ def test_a_withdrawn_run_counts_neither_for_the_rate_nor_for_the_queue() -> None
     assert (tally.running, tally.queued, tally.admitted, tally.withdrawn) == (1, 0, 11, 10)
 
 
-@pytest.mark.parametrize("name", ["", "x" * (MAX_NAME_LENGTH + 1)])
+@pytest.mark.parametrize("name", ["", "x" * (LONGEST_TENANT + 1)])
 def test_a_name_that_is_empty_or_too_long_is_refused_and_leaves_nothing(name: str) -> None:
     fair = queue()
-    with pytest.raises(ValueError, match=f"1 to {MAX_NAME_LENGTH} characters"):
+    with pytest.raises(ValueError, match=f"1 to {LONGEST_TENANT} characters"):
         fair.enter(name, 0.0, room=True)
     assert fair.tenants() == ()
 

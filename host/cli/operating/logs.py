@@ -25,13 +25,20 @@ def option(command: F) -> F:
     )(command)
 
 
-def teller(form: str, room: str) -> Callable[[str], None]:
-    """What writes messages of this room; with JSON, flowcage's own log comes to stderr, too."""
-    if form == "text":
-        return note
+def teller(form: str, room: str, *, warns: bool = False) -> Callable[[str], None]:
+    """What writes messages of this room; with JSON, flowcage's own log comes to stderr, too.
+
+    Args:
+        form, room: of the messages.
+        warns: whether warnings of that log come as text, too: of a service that nobody else hears of.
+    """
     from flowcage.host.terminal.log import logger
     from flowcage.host.terminal.log_format import log_to_stderr
 
+    if form == "text":
+        if warns:
+            log_to_stderr("text", logging.WARNING)
+        return note
     log_to_stderr("json")
     log = logger(room)
 

@@ -9,7 +9,7 @@ import click
 
 from flowcage.host.cli.console import Command
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.runs.looking.columns import aligned, one_line
+from flowcage.host.cli.runs.looking.columns import aligned, one_line, pool_of
 from flowcage.host.cli.runs.looking.summaries import summary_json
 from flowcage.host.cli.runs.times import length, told
 from flowcage.host.durable.address import StorePlace
@@ -125,7 +125,7 @@ def _worker_lines(workers: list[WorkerState]) -> list[str]:
         (
             one_line(each.info.name, _TEXT),
             _state_of(each),
-            one_line(", ".join(map(_pool, each.info.pools)), _TEXT),
+            one_line(", ".join(map(pool_of, each.info.pools)), _TEXT),
             f"{each.running}/{each.info.slots}",
             one_line(each.info.version, _TEXT),
             one_line(each.info.mark, _TEXT),
@@ -142,7 +142,7 @@ def _queue_lines(depths: list[Depth], now: int) -> list[str]:
     head = ("POOL", "TENANT", "WAITING", "HELD", "LATER", "RUNNING", "ASLEEP", "OLDEST")
     rows = [
         (
-            one_line(_pool(each.pool), _TEXT),
+            one_line(pool_of(each.pool), _TEXT),
             one_line(each.tenant, _TEXT),
             *map(str, (each.waiting, each.held, each.later, each.running, each.asleep)),
             "" if each.oldest_at is None else length(max(0, now - each.oldest_at) / 1000),
@@ -152,15 +152,11 @@ def _queue_lines(depths: list[Depth], now: int) -> list[str]:
     return aligned([head, *rows], frozenset({2, 3, 4, 5, 6}))
 
 
-def _pool(name: str) -> str:
-    return name or "(usual)"
-
-
 def _run_row(run: Summary) -> tuple[str, ...]:
     why = run.held or f"{run.takeovers} workers were lost with it; go on with: flowcage resume {run.run_id}"
     return (
         f"  {run.run_id}",
         one_line(run.tenant, 20),
-        one_line(_pool(run.pool or ""), 20),
+        one_line(pool_of(run.pool or ""), 20),
         one_line(why, _WHY),
     )

@@ -42,10 +42,12 @@ def require_queue(given: Mapping[str, Any]) -> None:
     """Refuse a name that no pool has, and options that the workers choose."""
     if given["queue"] is None:
         return
-    from flowcage.host.resume.new.queued import require_pool
+    from flowcage.host.resume.new.queued import require_pool, require_tenant
 
     try:
         require_pool("--queue", given["queue"])
+        if given["tenant"] is not None:
+            require_tenant(given["tenant"])
     except ValueError as error:
         fail(exits.USAGE, str(error))
     if refused := sorted({option for name, option in _OF_WORKERS.items() if given.get(name)}):

@@ -80,7 +80,11 @@ def placing(command: F) -> F:
 def prepared(file: Path, given: Mapping[str, Any]) -> Prepared:
     """The run of a command. Raises `InputError`, ValueError."""
     from flowcage.host.cli import arguments
-    from flowcage.host.resume.new.queued import Place, require_place
+    from flowcage.host.resume.new.queued import Place, require_key, require_place, require_tenant
+
+    require_tenant(given["tenant"])
+    if given.get("key") is not None:
+        require_key(given["key"])
 
     files = InputFiles({"FILE": file, **workflow_args.named(given)})
     script = arguments.script(files, file, given["root"], given["dialect"])

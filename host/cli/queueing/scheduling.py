@@ -14,6 +14,7 @@ from flowcage.host.cli.inputs.workflow_args import taking_args
 from flowcage.host.cli.names.workflow_path import WorkflowPath
 from flowcage.host.cli.queueing.prepared import Prepared, placing, prepared
 from flowcage.host.cli.runs import access
+from flowcage.host.cli.runs.looking.columns import one_line
 from flowcage.host.durable.address import StorePlace
 from flowcage.host.terminal.text import leave
 
@@ -102,7 +103,8 @@ def _line(kept: Schedule) -> str:
 
     last = "" if kept.last_at is None else f", last {as_text(kept.last_at)} as run {kept.last_run}"
     problem = f"; it begins nothing: {kept.problem}" if kept.problem else ""
-    return f"{kept.name}: {kept.cron} (tenant {kept.tenant}), next {as_text(kept.next_at)}{last}{problem}"
+    tenant = one_line(kept.tenant, _LONGEST_NAME)
+    return f"{kept.name}: {kept.cron} (tenant {tenant}), next {as_text(kept.next_at)}{last}{problem}"
 
 
 def _json(kept: Schedule) -> dict[str, Any]:

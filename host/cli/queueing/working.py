@@ -64,7 +64,7 @@ def worker(store: StorePlace | None, **given: Any) -> None:
 
     Nobody answers who was not chosen, by --agent or by the user's flowcage.toml.
     """
-    tell = logs.teller(given["log_format"], "worker")
+    tell = logs.teller(given["log_format"], "worker", warns=True)
     try:
         from flowcage.host.cli.queueing.tenants_file import tenants_in
 

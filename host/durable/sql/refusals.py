@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 from flowcage.host.durable.records import NewRun
+from flowcage.host.durable.sql.schema import escaped
 
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _LONGEST_POOL = 256  # news have it
+# What stands in one row of an index: Postgres has room for 2,704 bytes there, with a mark and an id.
+_MOST_OF_NAMES = 2000
 _MOST_PRIORITY = 1_000_000
 
 
@@ -24,4 +27,10 @@ def why_not(run: NewRun) -> str | None:
         return f"the name of a pool has at most {_LONGEST_POOL} characters, not {len(run.pool)}"
     if not -_MOST_PRIORITY <= run.priority <= _MOST_PRIORITY:
         return f"a priority is from -{_MOST_PRIORITY} to {_MOST_PRIORITY}, not {run.priority}"
+    size = sum(len(escaped(each or "")) for each in (run.tenant, run.start_key, run.pool))
+    if size > _MOST_OF_NAMES:
+        return (
+            f"tenant, key and pool have {size:,} bytes as they are stored, of at most {_MOST_OF_NAMES:,}: "
+            "each character beyond ASCII has 6 or 12"
+        )
     return None

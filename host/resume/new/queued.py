@@ -26,6 +26,7 @@ OF_WORKERS = frozenset({"agent", "workflow", "ask"})
 MAX_RETRIES = 1000
 MAX_PRIORITY = 1_000_000
 _LONGEST_NAME = 100
+_LONGEST_KEY, LONGEST_TENANT = 500, 256
 _MEMBER = "queued"
 # In the rules of a run, which its core decides by.
 _LIMITS = ("timeout_seconds", "answer_grace_seconds", "max_received_bytes")
@@ -51,6 +52,20 @@ def require_pool(what: str, name: str) -> None:
     """Refuse a name that is too long, or that a line of text would not show. Raises ValueError."""
     if len(name) > _LONGEST_NAME or not (name == "" or name.isprintable()):
         raise ValueError(f"{what} must have at most {_LONGEST_NAME} printable characters, not {name!r:.200}")
+
+
+def require_key(key: object) -> None:
+    """Check the key of a start. Raises TypeError, ValueError."""
+    require_type("key", key, str)
+    assert isinstance(key, str)
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise ValueError(f"key must have 1 to {_LONGEST_KEY} characters, not {len(key)}")
+
+
+def require_tenant(name: str) -> None:
+    """Refuse the name of a tenant that no worker has turns for. Raises ValueError."""
+    if not 0 < len(name) <= LONGEST_TENANT:
+        raise ValueError(f"a tenant's name has 1 to {LONGEST_TENANT} characters, not {len(name)}")
 
 
 def require_place(place: Place) -> Place:
@@ -104,7 +119,13 @@ def queued_run(
         place: in the queue.
         settings: further ones.
         handlers: names of the kinds of request that the worker must answer; by default those of `options`.
+
+    Raises:
+        TypeError, ValueError: the tenant's name or the key is none that a run of the queue can have.
     """
+    require_tenant(tenant)
+    if start_key is not None:
+        require_key(start_key)
     answers = answered(options, None, is_kept=True) if handlers is None else handlers
     kept = {**(settings or {}), _MEMBER: _settings(options, place)}
     what = (store, run_id, source, source_name, args, options)

@@ -9,15 +9,13 @@ import trio
 
 from flowcage.host.durable.store import Store
 from flowcage.host.outcome.errors import HostClosing
-from flowcage.host.run.arguments import require_type
+from flowcage.host.resume.new.queued import require_key
 from flowcage.host.run.options import Handlers, RunOptions
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, Submission, submission
 from flowcage.host.tenants.started.handle import RunHandle
 from flowcage.host.tenants.started.handles import Handles
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
-
-_LONGEST_KEY = 500
 
 
 class Starting(ABC):
@@ -102,11 +100,3 @@ class Starting(ABC):
             raise HostClosing
         asked = asked._replace(resumes=True, even_if_cancelled=even_if_cancelled)
         return await self._handles.start(asked, None)
-
-
-def require_key(key: object) -> None:
-    """Check the key of a start. Raises TypeError, ValueError."""
-    require_type("key", key, str)
-    assert isinstance(key, str)
-    if not 0 < len(key) <= _LONGEST_KEY:
-        raise ValueError(f"key must have 1 to {_LONGEST_KEY} characters, not {len(key)}")

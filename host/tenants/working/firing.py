@@ -33,8 +33,19 @@ class Firing:
             try:
                 await self._fire(schedule)
             except StoreError as error:  # of this one alone, such as a key that another run has
-                if self._refusals.may_tell(schedule.name) is not None:
-                    _LOG.warning("schedule %s begins nothing: %s", schedule.name, error)
+                self._refuse(schedule, error)
+
+    async def check(self) -> None:
+        """Say which schedules this worker can begin nothing for, before they are due. Raises as `look`."""
+        for schedule in await self._store.schedules():
+            try:
+                run_of(self._store, schedule, next_after(schedule.cron, self._store.now()))
+            except StoreError as error:
+                self._refuse(schedule, error)
+
+    def _refuse(self, schedule: Schedule, error: StoreError) -> None:
+        if self._refusals.may_tell(schedule.name) is not None:
+            _LOG.warning("schedule %s begins nothing: %s", schedule.name, error)
 
     async def _fire(self, schedule: Schedule) -> None:
         now = self._store.now()

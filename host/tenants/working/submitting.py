@@ -10,7 +10,6 @@ from flowcage.host.run.node import new_run_id
 from flowcage.host.run.options import RunOptions
 from flowcage.host.tenants.kept_runs import chosen_options
 from flowcage.host.tenants.named_runs import DEFAULT_TENANT, submission
-from flowcage.host.tenants.started.starting import require_key
 from flowcage.protocol.limits import Limits
 from flowcage.protocol.messages import MISSING, Json, Missing
 
@@ -51,8 +50,6 @@ async def submit_workflow(
     """
     chosen = chosen_options(options or RunOptions(), None, limits, metadata)
     asked = submission(tenant, source, source_name, args, chosen, run_id)
-    if key is not None:
-        require_key(key)
     place = require_place(Place(pool, priority, not_before, retries))
     what = (run_id or new_run_id(), source, source_name, asked.args, chosen, place)
     return (await submit(store, queued_run(store, *what, tenant=tenant, start_key=key))).run_id

@@ -215,12 +215,13 @@ class Taking:
 
     async def _look_around(self) -> None:
         """Have the runs of dead workers back in the queue, and those of schedules there: news for all."""
-        pause = _REAP_SECONDS
+        pause, has_checked = _REAP_SECONDS, False
         while True:
             await trio.sleep(pause * random.uniform(0.9, 1.1))
             try:
                 found = await self._store.reap()
-                await self._firing.look()
+                await (self._firing.look() if has_checked else self._firing.check())
+                has_checked = True
                 living = sum(each.is_alive for each in await self._store.workers())
             except (StoreError, StoreFailed) as error:
                 self._suffer(error)

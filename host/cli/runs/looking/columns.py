@@ -12,6 +12,10 @@ def one_line(text: str, most: int) -> str:
     return safe(cut(" ".join(text[: 4 * most].split()), most))
 
 
+def pool_of(name: str) -> str:
+    return name or "(usual)"
+
+
 def aligned(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
     """Rows with cells below each other; columns without any text are left out.
 

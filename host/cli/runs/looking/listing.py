@@ -10,7 +10,7 @@ import click
 
 from flowcage.host.cli.console import Command, note
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.runs.looking.columns import aligned, one_line
+from flowcage.host.cli.runs.looking.columns import aligned, one_line, pool_of
 from flowcage.host.cli.runs.looking.summaries import INTERRUPTED, standing, summary_json, was_interrupted
 from flowcage.host.cli.runs.times import Since, told
 from flowcage.host.durable.address import StorePlace
@@ -100,13 +100,16 @@ def _bill_json(costs: Costs | None) -> dict[str, Any]:
 def _lines(runs: list[Summary], bills: Mapping[str, Costs]) -> list[str]:
     if not runs:
         return []
-    head: tuple[str, ...] = ("RUN", "BEGUN", "STATE", "TENANT" if any(run.tenant for run in runs) else "")
+    pool = "POOL" if any(run.pool is not None for run in runs) else ""
+    tenant = "TENANT" if any(run.tenant for run in runs) else ""
+    head: tuple[str, ...] = ("RUN", "BEGUN", "STATE", pool, tenant)
     head += (("TOKENS", "COST") if bills else ()) + ("WORKFLOW",)
     rows = [
         (
             run.run_id,
             told(run.created_at),
             one_line(standing(run), 30),
+            "" if run.pool is None else one_line(pool_of(run.pool), 20),
             one_line(run.tenant, 20),
             *(_bill(bills.get(run.run_id)) if bills else ()),
             one_line(run.source_name, _NAME),
