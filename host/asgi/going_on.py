@@ -54,7 +54,8 @@ async def start(
     tenant, again = runs.tenant or "", way is ways.ALL_THE_SAME
     if way.is_new and queue is not None:
         modules = {} if options is None else {"modules": options.modules}
-        what = {**_edited(given), **modules, "pool": queue}
+        most = side.host.options(None, None, options).max_cost_usd
+        what = {**_edited(given), **modules, "pool": queue, "max_cost_usd": most}
         return await side.call(partial(queue_fork, side.store, run_id, tenant, **what))
     if way.is_new:
         fork = await side.host.start_fork(run_id, **_edited(given), tenant=tenant, options=options)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
 import pytest
+
+from flowcage import RunOptions
 
 from ..asgi.served import Client, run
 from .workers import ASKS, WAITS, Cluster
@@ -75,6 +80,23 @@ def test_a_client_that_waits_has_the_outcome_and_takes_the_run_along(
         await anyio.to_thread.run_sync(workers.end)
 
     run(server, tmp_path, work, routes={"queue": ""})
+
+
+def test_a_fork_is_held_to_the_ceiling_on_costs_that_its_request_has(tmp_path: Path) -> None:
+    most: list[float | None] = [None]
+
+    async def work(client: Client) -> None:
+        run_id = await client.start(WAITS)
+        await client.post(f"/runs/{run_id}/cancel", {})
+        most[0] = 2.0
+        edited = await client.post(f"/runs/{run_id}/resume", {"way": "edited", "source": ASKS})
+        with closing(sqlite3.connect(tmp_path / "runs.db")) as db:
+            sql = "SELECT rules FROM runs WHERE run_id = ?"
+            (rules,) = db.execute(sql, (edited.json()["runId"],)).fetchone()
+        assert json.loads(rules)["max_cost_usd"] == 2.0
+
+    routes = {"queue": "", "options_of": lambda _request: RunOptions(max_cost_usd=most[0])}
+    run("trio", tmp_path, work, routes=routes)
 
 
 def test_a_name_that_no_pool_has_is_refused(tmp_path: Path) -> None:

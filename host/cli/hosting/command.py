@@ -15,7 +15,7 @@ from flowcage.host.cli.input_files import InputError
 from flowcage.host.cli.operating import logs
 from flowcage.host.cli.queueing import doors
 from flowcage.host.cli.runs import places
-from flowcage.host.cli.setup.options import choosing
+from flowcage.host.cli.setup.options import choosing_or
 from flowcage.host.durable.address import StorePlace
 from flowcage.protocol.messages import ISOLATIONS
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
               "this user; left out, one client on stdin and stdout.")  # fmt: skip
 @places.option("Store that keeps runs: a file, or postgresql://USER@HOST/DATABASE")
 @click.option("--no-store", is_flag=True, help="Keep nothing of runs.")
-@choosing
+@choosing_or("the client, or nobody")
 @click.option("--root", type=FilePath(file_okay=False, exists=True), help="Folder that workflow() may start "
               "files from, where the client does not answer it.  [default: none]")  # fmt: skip
 @click.option("--cage", "--isolation", "isolation", type=click.Choice(ISOLATIONS),

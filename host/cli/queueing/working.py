@@ -15,7 +15,7 @@ from flowcage.host.cli.console import Command, Dollars, FilePath, Seconds, fail
 from flowcage.host.cli.input_files import InputError, InputFiles
 from flowcage.host.cli.operating import logs, metrics
 from flowcage.host.cli.runs import access
-from flowcage.host.cli.setup.options import choosing
+from flowcage.host.cli.setup.options import choosing_or
 from flowcage.host.durable.address import StorePlace
 from flowcage.protocol.messages import ISOLATIONS
 
@@ -36,7 +36,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
               "[default: the usual one]")  # fmt: skip
 @click.option("--slots", type=click.IntRange(1), help="Runs at once.  [default: eight for each CPU]")
 @click.option("--name", help="What flowcage cluster calls it.  [default: of this machine and process]")
-@choosing
+@choosing_or("that of the user's flowcage.toml; there must be one")
 @click.option("--agent-timeout", type=Seconds(), help="Time for one attempt of an agent.  [default: 10m]")
 @click.option("--agent-idle-timeout", type=Seconds(), help="Time without a sign of life, after which an "
               "attempt is over.  [default: none]")  # fmt: skip

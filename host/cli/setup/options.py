@@ -12,11 +12,8 @@ from flowcage.host.cli.names.completion import agents
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option("--agent", metavar="NAME[:MODEL]", shell_complete=agents,
-                 help="What answers agent(): claude, codex, anthropic, openai, ollama, command:CMD, or mock, "
-                 "which makes answers up.  [default: that of flowcage.toml, then the first of claude and "
-                 "codex on the PATH, then mock]"),
+_FOUND = "that of flowcage.toml, then the first of claude and codex on the PATH, then mock"
+_OTHERS = (
     click.option("--model", "model_words", metavar="[ALIAS=]MODEL", multiple=True,
                  help="The model for calls that name none; or, as opus=gpt-5.6, the one for calls that name "
                  "opus. May be repeated."),
@@ -34,6 +31,20 @@ _OPTIONS = (
 
 def choosing(command: F) -> F:
     """Give a command the options that choose an agent."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return choosing_or(_FOUND)(command)
+
+
+def choosing_or(default: str) -> Callable[[F], F]:
+    """The same, of a command where somebody else answers, or nobody, unless one is chosen."""
+    what = (
+        "What answers agent(): claude, codex, anthropic, openai, ollama, command:CMD, or mock, which makes "
+        f"answers up.  [default: {default}]"
+    )
+    agent = click.option("--agent", metavar="NAME[:MODEL]", shell_complete=agents, help=what)
+
+    def give(command: F) -> F:
+        for option in reversed((agent, *_OTHERS)):
+            command = option(command)
+        return command
+
+    return give
