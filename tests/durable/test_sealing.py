@@ -20,6 +20,7 @@ from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Schedule
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sealing import Keyring, key_of, keys_of_file, new_key, read_keys
+from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.upkeep.resealing import COLUMNS, Column, Look, Reseal, look
 from flowcage.host.run.core.inputs import Answered
 
@@ -397,6 +398,42 @@ def test_a_value_that_is_gone_meanwhile_is_not_put_back(place: Place, blobs: dic
 
     trio.run(main)
     assert not [each for each in Path(blobs["blobs"]).rglob("*-*") if each.is_file()]
+
+
+def test_who_seals_anew_beside_others_finds_no_damage(
+    place: Place, blobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that another one has replaced, or removed, is gone before it is read."""
+
+    async def main() -> None:
+        async with host(place, sealed("old")._replace(**blobs)) as store:
+            await told(store, SECRET + secrets.token_hex(20_000))
+            await begun(store, "gone", root=workflow(source=f"// {secrets.token_hex(5_000)}"))
+            await store.end("gone", 1, Ending("completed"))
+        both = sealed("new", "old")._replace(**blobs)
+        async with host(place, both) as other, host(place, both) as store:
+            within, is_first = Payloads.within, True
+
+            def after_the_other(payloads: Payloads, name: bytes, data: bytes) -> bytes:
+                nonlocal is_first
+                if is_first and payloads is store._payloads:
+                    is_first = False
+                    trio.from_thread.run(other.reseal)
+                    trio.from_thread.run(_removed, other, "gone")
+                    others = other._payloads.outside
+                    assert others is not None
+                    others.close()  # what it has dropped is removed then
+                return within(payloads, name, data)
+
+            monkeypatch.setattr(Payloads, "within", after_the_other)
+            assert await store.reseal() == (0, [])
+            assert not is_first
+
+    trio.run(main)
+
+
+async def _removed(store: Any, run_id: str) -> None:
+    await store.delete(run_id)
 
 
 def _look(store: Any, column: Column, db: Any) -> Look:

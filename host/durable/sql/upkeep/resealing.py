@@ -74,14 +74,31 @@ def look(db: Database, payloads: Payloads, column: Column, after: tuple[Any, ...
     for *parts, data in rows:
         key = tuple(parts)
         try:
-            within = payloads.within(bytes(key[0]), data) if column.name == "blob" else bytes(data)
-            if not payloads.is_current(within):
-                stale.append(_Stale(key, bytes(data), within))
+            found = _found(db, payloads, column, key, bytes(data))
+            if found is not None and not payloads.is_current(found.within):
+                stale.append(found)
         except DamagedStore as error:
             damaged.append(_told(column, key, error))
         if len(stale) == _ROWS_OF_A_WRITE:
             return Look(stale, key, damaged)
     return Look(stale, key if len(rows) == _ROWS_OF_A_LOOK else None, damaged)
+
+
+def _found(
+    db: Database, payloads: Payloads, column: Column, key: tuple[Any, ...], data: bytes
+) -> _Stale | None:
+    """A value; None for one that was removed meanwhile. Raises `DamagedStore`."""
+    if column.name != "blob":
+        return _Stale(key, data, data)
+    try:
+        return _Stale(key, data, payloads.within(bytes(key[0]), data))
+    except DamagedStore:  # or its object has a successor by now, of somebody else who seals anew
+        row = db.execute("SELECT data FROM blobs WHERE hash = ?", key).fetchone()
+        if row is None:
+            return None
+        if bytes(row[0]) == data:
+            raise
+        return _found(db, payloads, column, key, bytes(row[0]))
 
 
 def _told(column: Column, key: tuple[Any, ...], error: DamagedStore) -> str:
