@@ -87,7 +87,7 @@ class Payloads:
 
     def hash(self, plain: bytes) -> bytes:
         """The name of a blob."""
-        return _hash(plain, self.key)
+        return blake2b(plain, digest_size=_HASH_BYTES, key=self.key).digest()
 
     def pack(self, plain: bytes, place: bytes) -> Packed:
         """A value as it is stored."""
@@ -220,27 +220,10 @@ def key_name_of(body: bytes) -> str:
         return ""
 
 
-def is_named(name: bytes, data: bytes, keys: Iterable[bytes]) -> bool:
-    """Whether a blob has its name by one of these keys. A sealed one opens under no other.
-
-    Raises:
-        DamagedStore: it is no payload.
-    """
-    tag, body = _unframed(bytes(data))
-    if tag in b"JZ":
-        return True
-    plain = _inflated(body) if tag == b"z" else body
-    return any(_hash(plain, key) == name for key in keys)
-
-
 def sealed_by(data: bytes) -> str | None:
     """The name of the key that a payload is sealed with; None for one that is not."""
     tag, body = _unframed(bytes(data))
     return key_name_of(body) if tag.isupper() else None
-
-
-def _hash(plain: bytes, key: bytes) -> bytes:
-    return blake2b(plain, digest_size=_HASH_BYTES, key=key).digest()
 
 
 def _place_of_blob(name: bytes) -> bytes:

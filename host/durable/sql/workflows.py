@@ -6,7 +6,7 @@ import json
 
 from flowcage.host.durable.records import NewWorkflow
 from flowcage.host.durable.sql.database import Scope
-from flowcage.host.durable.sql.payloads import Packed, place
+from flowcage.host.durable.sql.payloads import Packed, Payloads, place
 from flowcage.host.durable.sql.rows import encoded_text
 from flowcage.host.durable.sql.schema import escaped
 from flowcage.protocol.messages import Json
@@ -16,6 +16,12 @@ def size_of(workflow: NewWorkflow) -> int:
     """Of its texts, in characters."""
     texts = workflow.source, workflow.args or "", *workflow.modules.values()
     return sum(map(len, texts))
+
+
+def encoded_terms(terms: dict[str, Json], payloads: Payloads, source: bytes) -> bytes:
+    """What is kept beside a workflow's source; sealed terms have the source's name and bind it to the run."""
+    members = terms if payloads.sealer is None else {**terms, "source": source.hex()}
+    return json.dumps(members, separators=(",", ":")).encode("ascii")
 
 
 class StoredWorkflow:
@@ -40,9 +46,7 @@ class StoredWorkflow:
             terms["modules"] = dict(workflow.modules)
         if workflow.reuse is not None:
             terms["reuse"] = workflow.reuse
-        if scope.payloads.sealer is not None:  # which binds the source to the run
-            terms["source"] = self.source.blobs[0].hash.hex()
-        encoded = json.dumps(terms, separators=(",", ":")).encode("ascii")
+        encoded = encoded_terms(terms, scope.payloads, self.source.blobs[0].hash)
         self._terms = pack(encoded, place("terms", run_id, path))
         self.size = sum(each.size for each in self._packed)
 

@@ -1,7 +1,7 @@
 """Runs that move: copied row by row into a SQLite file of the same schema, and out of it.
 
-Payloads are copied as they are: sealed ones stay sealed, and a blob keeps the name that it had. That of a
-sealed one is bound to it; of another it is checked. A run's digest key goes with it.
+Into a file values are copied as they are: sealed ones stay sealed, and large ones keep their names. Out of it
+each is read and kept as if it were new here (`arriving`).
 
 An open run is asleep in its new place, without an owner and without a time: it may still be
 at work where it came from, so that somebody must decide that it goes on here.
@@ -9,20 +9,18 @@ at work where it came from, so that somebody must decide that it goes on here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowcage.host.durable.errors import AlreadyThere, DamagedStore, UnknownRun
+from flowcage.host.durable.errors import AlreadyThere, UnknownRun
 from flowcage.host.durable.sql.database import Database, Row, Scope
-from flowcage.host.durable.sql.payloads import is_named
 from flowcage.host.durable.sql.schema import TABLES, escaped
+from flowcage.host.durable.sql.upkeep.arriving import Arriving, arriving, runs_of
 from flowcage.host.durable.sql.write import Write
 
 _ROWS_AT_ONCE = 500
-_RUN = TABLES["runs"]
 
 
 def with_ancestors(db: Database, run_id: str) -> list[str]:
@@ -61,30 +59,26 @@ def copy(
                 )
 
 
-def _checked(keys: set[bytes], name: bytes, data: bytes) -> bytes:
-    """Refuse what refers to an object, and a value under another's name, which later runs would get."""
-    if bytes(data)[:1] == b"x":
-        raise DamagedStore("the file refers to an object outside of it, as no exported file does")
-    if not is_named(name, data, keys):
-        raise DamagedStore(
-            "the file has a large value under the name of another one, as no exported file has"
-        )
-    return data
-
-
-def _keys_of(file: Database) -> set[bytes]:
-    """Of the names of its values: of the store that wrote it, and of those where its runs were made."""
-    rows = file.execute("SELECT store_key FROM flowcage_schema UNION SELECT digest_key FROM runs").fetchall()
-    return {bytes(key) for (key,) in rows}
-
-
 def _copy_rows(source: Database, target: Database, table: str, columns: tuple[str, ...], run_id: str) -> None:
     names = ", ".join(columns)
-    rows: list[Row] = source.execute(f"SELECT {names} FROM {table} WHERE run_id = ?", (run_id,)).fetchall()
-    marks = ", ".join("?" * len(columns))
+    sql = f"SELECT {names} FROM {table} WHERE run_id = ?"
+    _insert(target, table, source.execute(sql, (run_id,)).fetchall())
+
+
+def _insert(target: Database, table: str, rows: Sequence[Row]) -> None:
+    columns = TABLES[table]
+    sql = f"INSERT INTO {table}({', '.join(columns)}) VALUES({', '.join('?' * len(columns))})"
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        part = rows[start : start + _ROWS_AT_ONCE]
-        target.executemany(f"INSERT INTO {table}({names}) VALUES({marks})", part)
+        target.executemany(sql, rows[start : start + _ROWS_AT_ONCE])
+
+
+def _new(scope: Scope, run_ids: list[str]) -> list[str]:
+    """Those that are not here. Raises `AlreadyThere` where all are."""
+    sql = "SELECT 1 FROM runs WHERE run_id = ?"
+    new = [run_id for run_id in run_ids if scope.db.execute(sql, (run_id,)).fetchone() is None]
+    if not new:
+        raise AlreadyThere("all runs of the file are in the store")
+    return new
 
 
 class Import(Write[list[str]]):
@@ -96,33 +90,37 @@ class Import(Write[list[str]]):
         opened: opens it.
     """
 
-    __slots__ = ("_open", "_path", "_tenant")
+    __slots__ = ("_arriving", "_open", "_path", "_tenant")
 
     def __init__(
         self, path: Path, tenant: str | None, opened: Callable[[Path], AbstractContextManager[Database]]
     ) -> None:
         super().__init__()
         self._path, self._tenant, self._open = path, tenant, opened
+        self._arriving: list[Arriving] | None = None
+
+    def prepare(self, scope: Scope) -> None:
+        if self._arriving is None:
+            with self._open(self._path) as source:
+                new = _new(scope, runs_of(source))  # objects are written for no others
+                self._arriving = [arriving(source, scope.payloads, run_id) for run_id in new]
 
     def run(self, scope: Scope) -> list[str]:
-        with self._open(self._path) as source:
-            return self._import(scope, source)
-
-    def _import(self, scope: Scope, source: Database) -> list[str]:
-        db = scope.db
-        rows = source.execute("SELECT run_id FROM runs ORDER BY created_at, run_id").fetchall()
-        new = [
-            run_id
-            for (run_id,) in rows
-            if db.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is None
-        ]
-        if not new:
-            raise AlreadyThere("all runs of the file are in the store")
-        copy(source, db, new, partial(_checked, _keys_of(source) | {scope.payloads.key}))
-        for run_id in new:
-            self._settle_in(scope, run_id)
+        assert self._arriving is not None
+        new = _new(scope, [each.run_id for each in self._arriving])
+        for each in self._arriving:
+            if each.run_id in new:
+                self._insert(scope, each)
+            else:
+                scope.dropped += filter(None, [blob.object for blob in each.blobs])
         scope.bytes_of.clear()
         return new
+
+    def _insert(self, scope: Scope, each: Arriving) -> None:
+        for table, rows in each.rows.items():
+            _insert(scope.db, table, rows)
+        scope.keep_blobs(each.run_id, each.blobs)
+        self._settle_in(scope, each.run_id)
 
     def _settle_in(self, scope: Scope, run_id: str) -> None:
         sets: list[tuple[str, Any]] = [("owner", None), ("start_key", None), ("updated_at", scope.now)]
