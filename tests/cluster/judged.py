@@ -17,6 +17,8 @@ from flowcage.host.run.core.fold import Core
 from flowcage.host.run.core.inputs import Answered
 from flowcage.protocol.messages import Json
 
+from . import vault
+
 
 class Judge:
     """Of one store whose runs have all ended.
@@ -27,7 +29,7 @@ class Judge:
     """
 
     def __init__(self, address: str, schema: str, log: Path) -> None:
-        self._address, self._schema = address, schema
+        self._address, self._schema, self._folder = address, schema, log.parent
         self._asked: dict[str, list[Any]] = defaultdict(list)
         for line in log.read_text().splitlines():
             _, _run_id, key, *rest = json.loads(line)
@@ -36,7 +38,8 @@ class Judge:
 
     async def judge(self) -> dict[str, int]:
         self._judge_audit()
-        store = PostgresStore.open(self._address, schema=self._schema, read_only=True)
+        options = vault.options(self._folder)
+        store = PostgresStore.open(self._address, options, schema=self._schema, read_only=True)
         try:
             for summary in await store.runs(Filter(limit=1_000_000)):
                 await self._judge_run(await store.load(summary.run_id))
@@ -44,6 +47,13 @@ class Judge:
             await store.aclose()
         self.counts["asked"] = sum(map(len, self._asked.values()))
         return dict(self.counts)
+
+    def require_sealed(self, *folders: Path) -> None:
+        """No file has in the clear what agents have said."""
+        for folder in folders:
+            for path in folder.rglob("*"):
+                clear = path.is_file() and vault.SECRET.encode() in path.read_bytes()
+                assert not clear, f"{path} has what was said in the clear"
 
     def _judge_audit(self) -> None:
         """Each run ends once, but for quarantine; each epoch is one owner's, and they come in their order."""
@@ -88,8 +98,8 @@ class Judge:
                 if call is not None and call.stage == "asked":
                     key = f"{record.summary.run_id}/{call.id}/{call.attempt}"
                     assert key not in answers, f"{key} has two answers"
-                    answers[key] = str(given.value)
-                    self._judge_asked(key, entry.epoch, str(given.value))
+                    answers[key] = _number(given.value)
+                    self._judge_asked(key, entry.epoch, answers[key])
             core.step(entry.at, given)
         self.counts["answers"] += len(answers)
         return answers
@@ -111,4 +121,8 @@ def _numbers(result: Json) -> list[str]:
     """The answers in a result."""
     assert isinstance(result, dict)
     found = [result["plan"], *result["parts"], *result["more"], result["last"]]
-    return sorted(map(str, found))
+    return sorted(map(_number, found))
+
+
+def _number(answer: Json) -> str:
+    return str(answer).partition(" ")[0]

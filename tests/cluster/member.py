@@ -3,7 +3,8 @@
     python -m tests.cluster.member ADDRESS LOG NAME
 
 Its agents write each call to the file LOG before they answer: which it is, with which epoch its host has the
-run, and a number that no other call has, which is their answer.
+run, and a number that no other call has, with which their answer begins. Some answers are large. The keys of
+the store are beside the file, if it has some.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ import trio
 
 from flowcage import AgentAnswer, AgentCall, Host, RunOptions, Worker
 from flowcage.host.durable.errors import StoreFailed
-from flowcage.host.durable.options import DEFAULTS
 from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.records import EncodedEntry
 from flowcage.host.durable.ticket import Ticket
 from flowcage.host.run.past.hibernation import Hibernation
+
+from . import vault
 
 SLOTS = 16
 POISON = "poison"  # whoever is asked this dies
 NAPS = Hibernation(idle_seconds=0.2, min_wait_seconds=0.2, cpu_factor=0, nap_seconds=1)
 LONGEST_CALL_S = 0.5
 GRACE_S = 1.0
+_LARGE = 70_000  # characters of an answer that is kept out of line
 
 
 class NotingStore(PostgresStore):
@@ -46,13 +49,14 @@ class NotingStore(PostgresStore):
         return super().append(run_id, epoch, seq, entries, took)
 
 
-async def opened(address: str) -> PostgresStore:
+async def opened(address: str, folder: Path) -> PostgresStore:
     """The store, as soon as the server is there."""
     server, _, schema = address.partition("|")
+    options = vault.options(folder)
     while True:
         try:
             return await trio.to_thread.run_sync(
-                lambda: NotingStore.open(server, DEFAULTS, schema=schema, makes=False)
+                lambda: NotingStore.open(server, options, schema=schema, makes=False)
             )
         except StoreFailed:
             await trio.sleep(0.2)
@@ -75,14 +79,17 @@ class Agents:
         if call.prompt == POISON:
             os.kill(os.getpid(), signal.SIGKILL)
         await trio.sleep(self._rng.uniform(0, LONGEST_CALL_S))
-        return AgentAnswer(number, tokens=1)
+        return AgentAnswer(number + self._padding(), tokens=1)
+
+    def _padding(self) -> str:
+        return f" {vault.SECRET} {self._rng.randbytes(_LARGE // 2).hex()}" if self._rng.random() < 0.2 else ""
 
     def _note(self, *words: object) -> None:
         os.write(self._log, json.dumps(words).encode() + b"\n")
 
 
 async def main(address: str, log: Path, name: str) -> None:
-    store = await opened(address)
+    store = await opened(address, log.parent)
     options = RunOptions(agent=Agents(log, name), timeout_seconds=3_600)
     try:
         worker = Worker(slots=SLOTS, name=name)

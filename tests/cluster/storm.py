@@ -3,7 +3,8 @@
     python -m tests.cluster.storm FOLDER RUNS SECONDS SEED
 
 For SECONDS something is struck every now and then, by SEED; then the workers have their peace, until all runs
-have ended. Prints counts, or says what does not hold (`judged`).
+have ended. All values are sealed, large ones are files, and those who seal anew and sweep are killed, too
+(`vault`). Prints counts, or says what does not hold (`judged`).
 """
 
 from __future__ import annotations
@@ -29,19 +30,23 @@ from flowcage import AgentAnswer, AgentCall, PostgresStore, RunOptions, submit_w
 from flowcage.host.durable.records import Filter
 from tests.durable.places import ROOT
 
+from . import vault
 from .judged import Judge
 from .servers import Server, server
 
 MEMBERS = 3
-SCHEMA = "storm"
+SCHEMA = vault.SCHEMA
 LONGEST_END_S = 600
-SOURCE = """
+SOURCE = (
+    f"// {vault.SECRET} {'.' * 500}"
+    + """
 const plan = await agent('plan ' + args.n);
 const parts = await parallel(['a', 'b', 'c'].map((name) => () => agent(name + ' of ' + plan)));
 await SW.extra.sleep(args.sleepMs);
 const more = [];
 for (let i = 0; i < args.n % 3; i++) more.push(await agent('more ' + i));
 export default {plan, parts, more, last: await agent('sum of ' + parts), spent: budget.spent()};"""
+)
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY 1"
 # Each change of a run's state or epoch, by whoever makes it.
 AUDIT = f"""
@@ -71,6 +76,7 @@ class Members:
     Attributes:
         log: what their agents were asked.
         named: each that there ever was.
+        keepers: those who seal anew or sweep.
     """
 
     def __init__(self, folder: Path, address: str, most: int) -> None:
@@ -79,32 +85,42 @@ class Members:
         self._count = 0
         self.log = folder / "asked"
         self.alive: list[subprocess.Popen[bytes]] = []
+        self.keepers: list[subprocess.Popen[bytes]] = []
 
     def begin(self) -> None:
+        self.alive.append(self._started("m", "tests.cluster.member", self._address, str(self.log)))
+
+    def keep(self, what: str) -> None:
+        """Have somebody seal anew, or sweep."""
+        address = self._address.partition("|")[0]
+        self.keepers.append(self._started(what, "tests.cluster.vault", address, str(self._folder), what))
+
+    def _started(self, kind: str, *words: str) -> subprocess.Popen[bytes]:
         self._count += 1
-        name = f"m{self._count}"
-        words = ["tests.cluster.member", self._address, str(self.log), name]
+        name = f"{kind}{self._count}"
         with (self._folder / name).open("wb") as messages:
             process = subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [sys.executable, "-m", *words, name],
                 cwd=ROOT, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
             )  # fmt: skip
-        self.alive.append(process)
         self.named[name] = process
+        return process
 
     def complete(self) -> None:
         """Have as many as there should be."""
-        for each in [each for each in self.alive if each.poll() is not None]:
-            self.alive.remove(each)
-            assert each.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), (
-                f"a worker ended with {each.returncode}"
-            )
+        for started in (self.alive, self.keepers):
+            for each in [each for each in started if each.poll() is not None]:
+                started.remove(each)
+                name = next(name for name, process in self.named.items() if process is each)
+                assert each.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), (
+                    f"{name} ended with {each.returncode}: {(self._folder / name).read_text()[-2000:]}"
+                )
         while len(self.alive) < self._most:
             self.begin()
 
     def end(self) -> None:
         """Kill all."""
-        for each in self.alive:
+        for each in self.alive + self.keepers:
             each.kill()
             each.wait()
 
@@ -112,8 +128,8 @@ class Members:
 class Storm:
     """What is struck when."""
 
-    def __init__(self, postgres: Server, members: Members, seed: int) -> None:
-        self._server, self._members = postgres, members
+    def __init__(self, postgres: Server, members: Members, folder: Path, seed: int) -> None:
+        self._server, self._members, self._folder = postgres, members, folder
         self._rng = random.Random(seed)
         self.counts: Counter[str] = Counter()
         self._stopped: list[tuple[float, subprocess.Popen[bytes]]] = []
@@ -122,6 +138,7 @@ class Storm:
         strikes = (
             *(self._kill,) * 6, *(self._terminate,) * 2, *(self._pause,) * 2,
             *(self._end_session,) * 3, *(self._restart,) * 2, self._away, self._crash,
+            *(self._reseal,) * 4, *(self._sweep,) * 2, *(self._kill_keeper,) * 3,
         )  # fmt: skip
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
@@ -154,6 +171,21 @@ class Storm:
         process.send_signal(signal.SIGSTOP)
         self._stopped.append((time.monotonic() + self._rng.uniform(0.5, 8.0), process))
 
+    def _reseal(self) -> None:
+        """Another key seals from now on."""
+        self.counts["resealed"] += 1
+        vault.rotate(self._folder, self._rng)
+        self._members.keep("reseal")
+
+    def _sweep(self) -> None:
+        self.counts["swept"] += 1
+        self._members.keep("sweep")
+
+    def _kill_keeper(self) -> None:
+        if self._members.keepers:
+            self.counts["keepers killed"] += 1
+            self._rng.choice(self._members.keepers).kill()
+
     def _end_session(self) -> None:
         """One connection of some worker's is gone."""
         self.counts["sessions"] += 1
@@ -185,10 +217,10 @@ class Storm:
         self._server.start()
 
 
-async def submit(address: str, count: int, seconds: float, rng: random.Random) -> None:
+async def submit(address: str, folder: Path, count: int, seconds: float, rng: random.Random) -> None:
     """Put runs into the queue, which may begin at times that are spread over the storm."""
     options = RunOptions(agent=nobody, timeout_seconds=3_600)
-    store = PostgresStore.open(address, schema=SCHEMA)
+    store = PostgresStore.open(address, vault.options(folder), schema=SCHEMA)
     try:
         async with trio.open_nursery() as nursery:
             for number in range(count):
@@ -205,9 +237,9 @@ async def submit(address: str, count: int, seconds: float, rng: random.Random) -
         await store.aclose()
 
 
-async def resumed(address: str) -> int:
+async def resumed(address: str, folder: Path) -> int:
     """Go on with the runs that were quarantined, as somebody would by hand. How many they were."""
-    store = PostgresStore.open(address, schema=SCHEMA)
+    store = PostgresStore.open(address, vault.options(folder), schema=SCHEMA)
     try:
         found = await store.runs(Filter(verdicts=("quarantined",), limit=100_000))
         for each in found:
@@ -239,22 +271,27 @@ def members(folder: Path, address: str, most: int = MEMBERS) -> Iterator[Members
 def main(folder: Path, runs: int, seconds: float, seed: int) -> None:
     with ExitStack() as stack:
         postgres = stack.enter_context(server(fsync="off", max_connections="50"))
-        trio.run(submit, postgres.address, runs, seconds, random.Random(seed))
+        vault.make(folder)
+        trio.run(submit, postgres.address, folder, runs, seconds, random.Random(seed))
         with postgres.administrator() as administrator:
             administrator.execute(AUDIT)
         began = time.monotonic()
         with members(folder, f"{postgres.address}|{SCHEMA}") as workers:
-            storm = Storm(postgres, workers, seed)
+            storm = Storm(postgres, workers, folder, seed)
             storm.rage(seconds)
             left = open_runs(postgres)
             until = time.monotonic() + LONGEST_END_S
-            while open_runs(postgres) or trio.run(resumed, postgres.address):
+            while open_runs(postgres) or trio.run(resumed, postgres.address, folder):
                 assert time.monotonic() < until, f"{open_runs(postgres)} runs do not end"
                 workers.complete()
                 time.sleep(0.5)
         took = round(time.monotonic() - began)
+        vault.rotate(folder, random.Random(seed))
+        trio.run(vault.settled, postgres.address, folder)
         judge = Judge(postgres.address, SCHEMA, workers.log)
         counts = trio.run(judge.judge)
+        counts["objects"] = len(vault.objects(folder))
+        judge.require_sealed(postgres.folder, folder)
     print(json.dumps({"runs": runs, "seconds": took, "left": left, **storm.counts, **counts}))
 
 
