@@ -121,6 +121,24 @@ def test_submit_waits_and_ends_as_the_run_does(store: Path) -> None:
         assert (done.status, done.json["error"]["message"]) == (1, "workflow module evaluation rejected: no")
 
 
+def test_who_no_longer_waits_knows_which_run_goes_on(store: Path) -> None:
+    words = [FLOWCAGE, "submit", store.parent / "asks.js", "--store", store, "--wait"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline().split()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+    with worker(store):
+        done = flowcage("wait", told[told.index("run") + 1], "--store", store)
+    assert (done.status, done.json["result"]) == (0, ["<hello>", {}])
+
+
+def test_only_a_command_that_looks_for_an_agent_says_so_in_its_help() -> None:
+    for command, looks in (("run", True), ("worker", False), ("host", False)):
+        told = " ".join(flowcage(command, "--help").stdout.split())
+        assert ("claude and codex on the PATH" in told) is looks
+
+
 def test_the_same_key_is_the_same_run(store: Path) -> None:
     run = submitted(store, "asks.js", "--key", "k")
     again = flowcage("submit", store.parent / "asks.js", "--store", store, "--key", "k", "--json")

@@ -52,6 +52,7 @@ def submit(file: Path, store: StorePlace | None, **given: Any) -> None:
     if not submitted.is_new:
         note(f"note: the key {given['key']!r} has led to this run before")
     if given["wait"]:
+        note(f"run {submitted.run_id} is submitted, and goes on whatever becomes of this command")
         _wait(store, submitted.run_id)
     told = {"runId": submitted.run_id, "isNew": submitted.is_new}
     access.say_all([submitted.run_id], told, as_json=given["as_json"])
