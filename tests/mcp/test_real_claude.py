@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from flowcage.host.cli.mcp.tools import TOOLS
+
 from ..agents.clis.record import real_program
 from ..agents.clis.stage import DEADLINE_S, set_up
 from ..agents.servers import anthropic
@@ -23,6 +25,8 @@ from .story import REPORT, Story, as_text
 pytestmark = pytest.mark.skipif(
     "FLOWCAGE_TEST_AGENTS" not in os.environ, reason="make test-agents runs the real programs"
 )
+
+_TOOLS = "select:" + ",".join([*(f"mcp__flowcage__{each}" for each in TOOLS), "ReadMcpResourceTool"])
 
 
 class Model:
@@ -36,10 +40,8 @@ class Model:
         if "messages" not in request.path or "count_tokens" in request.path:
             return anthropic.usual(request)
         names = [each.get("name") for each in request.body.get("tools") or []]
-        if "WaitForMcpServers" in names and "mcp__flowcage__check" not in names:
-            return self._call(request, "WaitForMcpServers", {})
-        if "mcp__flowcage__check" not in names:  # a title of the conversation, and the like
-            return anthropic.answer(Said("hello"), request)
+        if "mcp__flowcage__check" not in names:
+            return self._find(request, names)
         step = self._story.next([as_text(each["content"]) for each in _results(request.body)])
         if step is None:
             return anthropic.answer(Said("All is done."), request)
@@ -48,10 +50,17 @@ class Model:
             request, "ReadMcpResourceTool" if name == REPORT else f"mcp__flowcage__{name}", given
         )
 
+    def _find(self, request: Request, names: list[Any]) -> Answer:
+        """Have the tools brought, as versions of claude have it; a title of the conversation needs none."""
+        for tool, given in {"WaitForMcpServers": {}, "ToolSearch": {"query": _TOOLS}}.items():
+            if tool in names:
+                return self._call(request, tool, given)
+        return anthropic.answer(Said("hello"), request)
+
     def _call(self, request: Request, tool: str, given: dict[str, Any]) -> Answer:
         self._calls += 1
         answer = anthropic.answer(Said("", (tool, given)), request)
-        known = f"toolu_{self._calls}_{'wait' if tool == 'WaitForMcpServers' else 'step'}"
+        known = f"toolu_{self._calls}_{'wait' if tool in ('WaitForMcpServers', 'ToolSearch') else 'step'}"
         pieces = [
             each.replace(b"toolu_1", known.encode()) if isinstance(each, bytes) else each
             for each in answer.pieces
