@@ -114,7 +114,7 @@ class Carrying:
         except FlowcageError:  # the host closes
             pass
         except Exception as error:
-            _LOG.exception("run %s cannot be gone on with", run_id)
+            _LOG.exception("run %s cannot be gone on with: %.200r", run_id, error)
             await self._refuse(carried, f"a fault of the worker: {error!r:.200}")
         finally:
             await self._leave(carried)
