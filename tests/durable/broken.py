@@ -11,7 +11,7 @@ from flowcage.host.durable.errors import AmbiguousRun
 from flowcage.host.durable.history import codec
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.records import Created, EncodedEntry, Filter, FromOutside, NewRun, NewWorkflow
-from flowcage.host.durable.sql import life, writes
+from flowcage.host.durable.sql import life, outside, writes
 from flowcage.host.durable.sql.database import Scope
 from flowcage.host.durable.sql.rows import encoded_ending
 from flowcage.host.durable.sql.schema import escaped
@@ -180,7 +180,7 @@ class TakesAClaimForAnEntry(SqliteStore):
         return self._put(_Wrote(run_id, reopen))
 
 
-class _LastWins(life.GiveAnswer):
+class _LastWins(outside.GiveAnswer):
     def run(self, scope: Scope) -> bool:
         where = (self._run_id, escaped(self._request))
         scope.db.execute("DELETE FROM answers WHERE run_id = ? AND request = ?", where)

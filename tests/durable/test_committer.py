@@ -17,7 +17,7 @@ from flowcage.host.durable.journal import Journal
 from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Wanted
 from flowcage.host.durable.records import Ending
-from flowcage.host.durable.sql import life
+from flowcage.host.durable.sql import life, outside
 from flowcage.host.durable.sql.queue.accounts import Charge
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.queue.take import Take
@@ -100,7 +100,7 @@ def test_what_takes_the_lock_of_the_queue_comes_last_in_its_commit(tmp_path: Pat
         assert (await taking, await cancel, (await second).is_new) == (
             [("r", 1, "t"), ("s", 1, "t")], True, True,
         )  # fmt: skip
-        writes = (Take, Reap, Charge, life.Claim, life.GiveAnswer, Append)
+        writes = (Take, Reap, Charge, life.Claim, outside.GiveAnswer, Append)
         assert [each.comes_last for each in writes] == [True] * 3 + [False] * 3
 
     run(tmp_path, body, StoreOptions(fault=fault))

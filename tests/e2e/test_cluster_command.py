@@ -68,9 +68,9 @@ def test_a_run_of_the_queue_tells_of_its_pool_and_why_it_waits(waiting: Path) ->
     listed = {each["runId"]: each for each in kept.on(waiting, "ls", "--json").json}
     assert (listed["next"]["pool"], listed["next"]["priority"], listed["next"]["held"]) == ("", 7, "")
     assert (listed["held"]["pool"], listed["held"]["held"]) == ("gpu", WHY)
-    head, *rows = kept.on(waiting, "ls").stdout.splitlines()
+    head, *lines = kept.on(waiting, "ls").stdout.splitlines()
     assert head.split() == ["RUN", "BEGUN", "STATE", "POOL", "TENANT", "WORKFLOW"]
-    assert {row.split()[0]: row.split()[4] for row in rows if " queued " in row}["held"] == "gpu"
+    assert {row.split()[0]: row.split()[4] for row in lines if " queued " in row}["held"] == "gpu"
     assert "queue     the usual pool, priority 7\n" in kept.on(waiting, "show", "next").stdout
     shown = kept.on(waiting, "show", "held").stdout
     assert re.search(r"^queue     pool gpu, priority 0\nheld      no agent ", shown, re.MULTILINE)
@@ -78,8 +78,8 @@ def test_a_run_of_the_queue_tells_of_its_pool_and_why_it_waits(waiting: Path) ->
         client = served.client()
         rows = {each["id"]: each for each in client.json("runs")["runs"]}
         assert (rows["held"]["pool"], rows["held"]["held"]) == ("gpu", WHY)
-        head = client.json("runs/held")["run"]
-        assert (head["pool"], head["priority"], head["held"], head["takeovers"]) == ("gpu", 0, WHY, 0)
+        run = client.json("runs/held")["run"]
+        assert (run["pool"], run["priority"], run["held"], run["takeovers"]) == ("gpu", 0, WHY, 0)
 
 
 def test_the_pages_have_metrics_of_the_queue(waiting: Path) -> None:

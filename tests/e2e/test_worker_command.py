@@ -122,7 +122,7 @@ def test_submit_waits_and_ends_as_the_run_does(store: Path) -> None:
 
 
 def test_who_no_longer_waits_knows_which_run_goes_on(store: Path) -> None:
-    words = [FLOWCAGE, "submit", store.parent / "asks.js", "--store", store, "--wait"]
+    words: list[str | Path] = [FLOWCAGE, "submit", store.parent / "asks.js", "--store", store, "--wait"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         told = process.stderr.readline().split()

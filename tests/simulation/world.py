@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flowcage.host.durable.errors import RunHasEnded, UnknownRun
 from flowcage.host.durable.queue.records import TurnLimits
-from flowcage.host.durable.sql.life import GiveAnswer
+from flowcage.host.durable.sql.outside import GiveAnswer
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.upkeep.removal import Prune
 from flowcage.host.durable.sql.writes import Create

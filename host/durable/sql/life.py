@@ -1,4 +1,4 @@
-"""Writes of a run's life: who has it, what is asked of it from outside, how it ends."""
+"""Writes of a run's life: who has it, and how it is left."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Claim(Write[int | None]):
         self._run_id, self._reopen = run_id, reopen
 
     def run(self, scope: Scope) -> int | None:
-        state, owner, epoch = _row(scope, self._run_id, "state, owner, epoch")
+        state, owner, epoch = row_of(scope, self._run_id, "state, owner, epoch")
         if state in ("ended", "diverged") and not self._reopen:
             return None
         is_mine = owner == scope.owner and (self._run_id, epoch) not in scope.lost
@@ -141,7 +141,7 @@ class EndUnowned(Write[bool]):
         self._packed = self._packed or scope.payloads.pack(self._ending, in_ending)
 
     def run(self, scope: Scope) -> bool:
-        state, owner, verdict = _row(scope, self._run_id, "state, owner, verdict")
+        state, owner, verdict = row_of(scope, self._run_id, "state, owner, verdict")
         if state == "ended":
             raise RunHasEnded(self._run_id, verdict)
         if state == "running" and owner is not None and (owner == scope.owner or scope.is_alive(owner)):
@@ -175,76 +175,6 @@ class FallAsleep(Write[bool]):
         )
         scope.told.add("")
         return True
-
-
-class GiveAnswer(Write[bool]):
-    """Somebody outside answers a request."""
-
-    __slots__ = ("_answer", "_packed", "_request", "_run_id")
-
-    def __init__(self, run_id: str, request: str, answer: bytes) -> None:
-        super().__init__()
-        self.run_id = run_id
-        self._run_id, self._request, self._answer = run_id, request, answer
-        self._packed: Packed | None = None
-        self.size = len(answer)
-
-    def prepare(self, scope: Scope) -> None:
-        in_answer = place("answer", self._run_id, escaped(self._request))
-        self._packed = self._packed or scope.payloads.pack(self._answer, in_answer)
-
-    def run(self, scope: Scope) -> bool:
-        owner = _open_run(scope, self._run_id, or_resumable=True)
-        assert self._packed is not None
-        done = scope.db.execute(
-            "INSERT INTO answers(run_id, request, at, data) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (self._run_id, escaped(self._request), scope.now, self._packed.data),
-        )
-        if done.rowcount != 1:
-            return False
-        scope.keep_blobs(self._run_id, self._packed.blobs)
-        _queue(scope, self._run_id)
-        scope.told.add(owner)
-        return True
-
-
-class TurnAway(Write[None]):
-    """An answer from outside is none to its question."""
-
-    __slots__ = ("_epoch", "_request", "_run_id")
-
-    def __init__(self, run_id: str, epoch: int, request: str) -> None:
-        super().__init__()
-        self._run_id, self._epoch, self._request = run_id, epoch, request
-        self.about = (run_id, epoch)
-
-    def run(self, scope: Scope) -> None:
-        require_owner(scope, self._run_id, self._epoch)
-        scope.db.execute(
-            "DELETE FROM answers WHERE run_id = ? AND request = ? AND data IS NOT NULL",
-            (self._run_id, escaped(self._request)),
-        )
-
-
-class AskToCancel(Write[bool]):
-    """Somebody outside wants a run to end."""
-
-    __slots__ = ("_reason", "_run_id")
-
-    def __init__(self, run_id: str, reason: str) -> None:
-        super().__init__()
-        self.run_id = run_id
-        self._run_id, self._reason = run_id, reason
-
-    def run(self, scope: Scope) -> bool:
-        owner = _open_run(scope, self._run_id)
-        done = scope.db.execute(
-            "UPDATE runs SET cancel_at = ?, cancel_reason = ? WHERE run_id = ? AND cancel_at IS NULL",
-            (scope.now, escaped(self._reason), self._run_id),
-        )
-        _queue(scope, self._run_id)
-        scope.told.add(owner)
-        return bool(done.rowcount == 1)
 
 
 # What has no entries can be begun by anybody.
@@ -282,27 +212,10 @@ def _clear(scope: Scope, run_id: str, state: State, verdict: str | None, ending:
     scope.told.add("")
 
 
-def _queue(scope: Scope, run_id: str) -> None:
-    """A run of a pool waits no longer for its time, nor for what has just come."""
-    scope.db.execute(
-        """UPDATE runs SET state = 'queued', wake_at = NULL
-        WHERE run_id = ? AND state IN ('queued', 'asleep') AND pool IS NOT NULL""",
-        (run_id,),
-    )
-
-
-def _row(scope: Scope, run_id: str, columns: str) -> Row:
+def row_of(scope: Scope, run_id: str, columns: str) -> Row:
+    """Columns of a run, which nobody else writes until the end of the transaction."""
     sql = f"SELECT {columns} FROM runs WHERE run_id = ?{scope.db.for_update}"
     row: Row | None = scope.db.execute(sql, (run_id,)).fetchone()
     if row is None:
         raise UnknownRun(run_id)
     return row
-
-
-def _open_run(scope: Scope, run_id: str, *, or_resumable: bool = False) -> str:
-    """The owner of a run that has not ended, or may be gone on with; "" without one."""
-    state, owner, verdict, cancel_at = _row(scope, run_id, "state, owner, verdict, cancel_at")
-    goes_on = or_resumable and verdict in RESUMABLE and cancel_at is None
-    if state == "ended" and not goes_on:
-        raise RunHasEnded(run_id, verdict)
-    return owner or ""

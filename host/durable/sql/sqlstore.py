@@ -32,7 +32,7 @@ from flowcage.host.durable.records import (
     RunRecord,
     Summary,
 )
-from flowcage.host.durable.sql import life, reading, waking, writes
+from flowcage.host.durable.sql import life, outside, reading, waking, writes
 from flowcage.host.durable.sql.committing.committer import Committer
 from flowcage.host.durable.sql.database import Database
 from flowcage.host.durable.sql.gathered import Gathered
@@ -152,13 +152,13 @@ class SqlStore(SqlQueue, SqlUpkeep):
     # ---- from outside ------------------------------------------------------------------------
 
     def answer(self, run_id: str, answer: Answered | Refused) -> Ticket[bool]:
-        return self._put_for(run_id, life.GiveAnswer(run_id, answer.id, self.encode(answer)))
+        return self._put_for(run_id, outside.GiveAnswer(run_id, answer.id, self.encode(answer)))
 
     def turn_away(self, run_id: str, epoch: int, request: str) -> Ticket[None]:
-        return self._put_for(run_id, life.TurnAway(run_id, epoch, request))
+        return self._put_for(run_id, outside.TurnAway(run_id, epoch, request))
 
     def cancel(self, run_id: str, reason: str = "") -> Ticket[bool]:
-        return self._put_for(run_id, life.AskToCancel(run_id, reason))
+        return self._put_for(run_id, outside.AskToCancel(run_id, reason))
 
     def follow(self, run_id: str) -> Ticket[None]:
         return self._put_for(run_id, writes.Follow(run_id))
