@@ -161,11 +161,14 @@ class Store(Queue, Upkeep, Protocol):
     def follow(self, run_id: str) -> Ticket[None]:
         """From now on `news` is also that something was appended to this run. Raises `UnknownRun`."""
 
-    async def news(self) -> None:
+    async def news(self, *, of_queue: bool = False) -> None:
         """Wait until something may be there that was not: an answer, a request to cancel, a run to claim.
 
         The end of a run is news for everybody. That a host was killed is no news. Any number of tasks may
         wait; each is told of what came since its last call.
+
+        Args:
+            of_queue: whether a run to take from a pool is news, too; it may be told to who did not ask.
         """
 
     async def outside(self) -> list[FromOutside]:

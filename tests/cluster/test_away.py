@@ -10,6 +10,7 @@ import trio
 from flowcage import Host, RunOptions
 from flowcage.host.durable.options import StoreOptions
 from flowcage.host.durable.postgres.store import PostgresStore
+from flowcage.host.durable.queue.records import Wanted
 from tests.durable.places import DEADLINE_S
 
 from .servers import is_installed, server
@@ -19,13 +20,13 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="Postgres is not inst
 
 
 class Looked(PostgresStore):
-    """Tells when it is asked whether there is work."""
+    """Tells when it is asked for runs."""
 
     has_looked: trio.Event
 
-    async def has_work(self, *given: Any) -> bool:
+    def take(self, wanted: Wanted) -> Any:
         self.has_looked.set()
-        return await super().has_work(*given)
+        return super().take(wanted)
 
 
 def test_a_worker_ends_though_its_server_is_away() -> None:

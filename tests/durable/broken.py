@@ -230,7 +230,7 @@ class AnswersTheDead(SqliteStore):
 
 @breaks("hosts_are_told_of_news")
 class TellsNobody(SqliteStore):
-    async def news(self) -> None:
+    async def news(self, *, of_queue: bool = False) -> None:
         raise TimeoutError
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 import trio.testing
@@ -32,7 +34,7 @@ async def a_run_that_has_begun_is_taken_by_what_can_replay_it(place: Place) -> N
         for run_id in ("a1", "a2"):
             await one.release(run_id, 1)
         assert await taken(two, marks=("new",)) == ["a2"]  # nothing of it was written
-        assert await two.has_work(Wanted(1, marks=("new",))) is False
+        assert await two.next_in_queue(Wanted(1, marks=("new",))) is None
         assert await taken(two, marks=("newer", "old")) == ["a1"]
         await two.release("a1", 2)
         assert (await one.get("a1")).made_by == "newer"  # the old one cannot replay what this one wrote
@@ -238,10 +240,10 @@ async def workers_are_told_of_what_is_queued(place: Place) -> None:
             lambda: worker.release("a1", 2),
         ):
             with trio.move_on_after(0):
-                await worker.news()
+                await worker.news(of_queue=True)
             with trio.fail_after(places.DEADLINE_S):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(worker.news)
+                    nursery.start_soon(partial(worker.news, of_queue=True))
                     await trio.testing.wait_all_tasks_blocked()
                     await tell()
             assert await taken(worker, pools=("gpu",)) == ["a1"]
@@ -255,7 +257,7 @@ async def a_schedule_fires_once_for_each_time(place: Place) -> None:
         assert await one.put_schedule(plan) is False
         assert await two.schedules() == [plan]
         assert (await two.schedules(9), await two.schedules(10)) == ([], [plan])
-        assert await two.next_in_queue() == 10
+        assert await two.next_in_queue(Wanted(1)) == 10
         made = []
 
         async def fire(store: SqlStore, run_id: str) -> None:

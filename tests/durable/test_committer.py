@@ -139,6 +139,40 @@ def test_of_several_ends_in_one_commit_those_of_lost_runs_change_nothing(tmp_pat
     run(tmp_path, body, StoreOptions(fault=fault))
 
 
+def test_what_has_nothing_to_do_is_no_commit(tmp_path: Path) -> None:
+    commits: list[str] = []
+
+    async def body(store: SqliteStore, flaky: Flaky) -> None:
+        assert await store.create(new("r", pool=""), queued=True) == ("r", None, True)
+        assert await store.take(Wanted(1)) == [("r", 1, "t")]
+        assert len(commits) == 2
+        assert (await store.take(Wanted(1)), await store.reap()) == ([], [])
+        await store.charge("t", 1.0)
+        assert len(commits) == 2
+        flaky.before["COMMIT"] = 1  # nothing is missed where the store is reached anew
+        assert await store.create(new("s", pool=""), queued=True) == ("s", None, True)
+        assert await store.take(Wanted(1)) == [("s", 1, "t")]
+
+    def fault(point: str) -> None:
+        if point == "after-commit":
+            commits.append(point)
+
+    run(tmp_path, body, StoreOptions(fault=fault))
+
+
+def test_a_take_in_vain_does_not_end_the_trouble_of_a_store(tmp_path: Path) -> None:
+    async def body(store: SqliteStore, flaky: Flaky) -> None:
+        flaky.before["COMMIT"] = 10**9
+        lost = store.create(new("r"))
+        with pytest.raises(StoreFailed):
+            await lost
+        with pytest.raises(StoreFailed):
+            await store.take(Wanted(1))
+        assert store.trouble is not None
+
+    run(tmp_path, body, StoreOptions(give_up_seconds=0.0))
+
+
 @pytest.mark.parametrize("start", ["BEGIN", "UPDATE runs", "INSERT INTO entries", "INSERT INTO owners"])
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("has_effect", [False, True])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.durable.queue.records import TurnLimits
+from flowcage.host.durable.queue.records import TurnLimits, Wanted
 from flowcage.host.durable.sqlite.store import SqliteStore
 
 from .flaky import Flaky
@@ -44,7 +44,7 @@ async def look(store: SqliteStore) -> None:
     assert {each.tenant for each in await store.depths()} == {"a", "b"}
     for tenant in "ab":
         await store.charge(tenant, 1.0, 0.5)
-    await store.next_in_queue()
+    await store.next_in_queue(Wanted(1))
 
 
 @pytest.mark.parametrize("value", BAD)

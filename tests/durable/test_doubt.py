@@ -78,7 +78,7 @@ def test_the_next_commit_in_doubt_is_not_taken_for_the_one_that_was_given_up(tmp
         await store.create(new("r"))
         break_at_commit(flaky, took_place=True)
         with pytest.raises(StoreFailed):
-            await store.charge("t", 1.0)
+            await store.charge("t", 1.0, 1.0)
         store.committer._give_up_seconds = DEADLINE_S
         flaky.before = {"COMMIT": 1}
         assert await store.cancel("r") is True  # before the committing thread looks by itself
@@ -130,11 +130,11 @@ def behind(folder: Path, by: int) -> None:
 def test_a_host_that_had_runs_gives_up_a_server_that_lacks_what_it_confirmed(tmp_path: Path) -> None:
     async def body(store: SqliteStore, flaky: Flaky) -> None:
         await store.create(new("r"))
-        await store.charge("t", 1.0)
+        await store.charge("t", 1.0, 1.0)
         behind(tmp_path, 1)
         flaky.before["COMMIT"] = 1  # it connects anew
         with pytest.raises(StoreFailed, match="lacks commits that were confirmed") as told:
-            await store.charge("t", 1.0)
+            await store.charge("t", 1.0, 1.0)
         assert told.value.is_final
 
     run(tmp_path, body)

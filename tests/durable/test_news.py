@@ -11,7 +11,7 @@ from flowcage.host.durable.news import News
 
 def test_what_comes_while_a_task_is_busy_is_told_to_it_although_another_reads_it() -> None:
     async def main() -> None:
-        tell, told = trio.open_memory_channel[None](10)
+        tell, told = trio.open_memory_channel[bool](10)
         news = News(told.receive)
         heard: list[str] = []
 
@@ -29,10 +29,10 @@ def test_what_comes_while_a_task_is_busy_is_told_to_it_although_another_reads_it
             nursery.start_soon(listen, "busy", busy)
             nursery.start_soon(listen, "free", free)
             await trio.testing.wait_all_tasks_blocked()
-            tell.send_nowait(None)
+            tell.send_nowait(False)
             await trio.testing.wait_all_tasks_blocked()
             assert sorted(heard) == ["busy", "free"]
-            tell.send_nowait(None)
+            tell.send_nowait(False)
             await trio.testing.wait_all_tasks_blocked()
             assert heard[2:] == ["free"]
             busy.set()
@@ -45,7 +45,7 @@ def test_what_comes_while_a_task_is_busy_is_told_to_it_although_another_reads_it
 @pytest.mark.parametrize("which", [0, 1])
 def test_when_the_task_that_reads_is_cancelled_another_reads(which: int) -> None:
     async def main() -> None:
-        tell, told = trio.open_memory_channel[None](10)
+        tell, told = trio.open_memory_channel[bool](10)
         news = News(told.receive)
         scopes = [trio.CancelScope(), trio.CancelScope()]
         heard: list[int] = []
@@ -61,8 +61,35 @@ def test_when_the_task_that_reads_is_cancelled_another_reads(which: int) -> None
             await trio.testing.wait_all_tasks_blocked()
             scopes[which].cancel()
             await trio.testing.wait_all_tasks_blocked()
-            tell.send_nowait(None)
+            tell.send_nowait(False)
 
         assert heard == [1 - which]
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("reads_first", ["of all", "of the queue"])
+def test_what_is_of_the_queue_alone_is_told_to_who_asks_for_it(reads_first: str) -> None:
+    async def main() -> None:
+        tell, told = trio.open_memory_channel[bool](10)
+        news = News(told.receive)
+        heard: list[str] = []
+
+        async def listen(name: str) -> None:
+            while True:
+                await news.wait(of_queue=name == "of the queue")
+                heard.append(name)
+
+        async with trio.open_nursery() as nursery:
+            for name in sorted(("of all", "of the queue"), key=lambda name: name != reads_first):
+                nursery.start_soon(listen, name)
+                await trio.testing.wait_all_tasks_blocked()
+            tell.send_nowait(True)
+            await trio.testing.wait_all_tasks_blocked()
+            assert heard == ["of the queue"]
+            tell.send_nowait(False)
+            await trio.testing.wait_all_tasks_blocked()
+            assert sorted(heard[1:]) == ["of all", "of the queue"]
+            nursery.cancel_scope.cancel()
 
     trio.run(main)

@@ -17,6 +17,7 @@ from flowcage.host.durable.postgres.store import PostgresStore
 from flowcage.host.durable.queue.records import Wanted, WorkerInfo
 from flowcage.host.durable.sql import schema as tables
 from flowcage.host.durable.sql.queue import holding, lanes, reap
+from flowcage.host.durable.ticket import Ticket
 
 from .places import DEADLINE_S, PostgresPlace, host, new
 
@@ -67,8 +68,16 @@ def test_a_worker_is_told_of_its_pools_alone(place: PostgresPlace) -> None:
             assert list(map(owners._is_for_me, told)) == [True, True, True, True, False]
             await store.describe(WorkerInfo("w", ("gpu",), 1, "", ""))
             assert list(map(owners._is_for_me, told)) == [True, True, True, False, False]
+            await heard(owners, store.create(new("a", pool="gpu"), queued=True), of_queue=True)
+            await heard(owners, store.create(new("b"), queued=True), of_queue=False)
 
     trio.run(main)
+
+
+async def heard(owners: Any, ticket: Ticket[Any], *, of_queue: bool) -> None:
+    await ticket
+    with trio.fail_after(DEADLINE_S):
+        assert await owners.news() is of_queue
 
 
 def test_looking_into_a_long_queue_follows_its_indexes(
@@ -87,7 +96,8 @@ def test_looking_into_a_long_queue_follows_its_indexes(
     administrator.execute(f"SET search_path TO {schema}")
     lane, now = ("", ""), 10**15
     for sql, params in (
-        (lanes._TENANTS, (*lane, "", *lane, 5)),
+        (lanes._TENANTS, (*lane, "", *lane, 5, "", "")),
+        (lanes._READY_ONE, lane),
         (lanes._NEXT, (*lane, "t", 5)),
         (lanes._NEXT_BUT_SUSPECTS, (*lane, "t", 5)),
         (lanes._NEXT + " FOR UPDATE SKIP LOCKED", (*lane, "t", 5)),
@@ -106,6 +116,37 @@ def most_read(plan: dict[str, Any]) -> int:
     """The most rows that one part of a plan has read, with those that it has left out."""
     read: int = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
     return max([read, *(most_read(part) for part in plan.get("Plans", []))])
+
+
+def test_who_looks_in_vain_does_not_wait_for_who_gives_turns(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    schema = place.address.partition("|")[2]
+
+    async def main() -> None:
+        async with host(place) as store:
+            key = f"hashtextextended('{schema}.queue', 0)"
+            administrator.execute(f"SELECT pg_advisory_lock({key})")
+            with trio.fail_after(DEADLINE_S):
+                assert await store.take(Wanted(1)) == []
+                assert await store.reap() == []
+            await store.create(new("a", pool=""), queued=True)
+            taking = store.take(Wanted(1))
+            pid = store.committer._db.connection.info.backend_pid  # type: ignore[union-attr]
+            await until_it_waits(administrator, pid)
+            administrator.execute(f"SELECT pg_advisory_unlock({key})")
+            assert await taking == [("a", 1, "t")]
+
+    trio.run(main)
+
+
+async def until_it_waits(administrator: psycopg.Connection[Any], pid: int) -> None:
+    """Wait until a process of the server waits for a lock."""
+    waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+    with trio.fail_after(DEADLINE_S):
+        while not administrator.execute(waits, (pid,)).fetchall():
+            await trio.sleep(0.01)
+            administrator.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def test_the_runs_of_a_commit_are_locked_in_one_order(
@@ -133,11 +174,7 @@ def test_the_runs_of_a_commit_are_locked_in_one_order(
             go_on.set()
             await tickets[0]
             pid = store.committer._db.connection.info.backend_pid  # type: ignore[union-attr]
-            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            with trio.fail_after(DEADLINE_S):
-                while not administrator.execute(waits, (pid,)).fetchall():
-                    await trio.sleep(0.01)
-                    administrator.execute("SELECT pg_stat_clear_snapshot()")
+            await until_it_waits(administrator, pid)
             administrator.execute(f"SELECT 1 FROM {schema}.runs WHERE run_id = 'b' FOR UPDATE NOWAIT")
             administrator.execute("ROLLBACK")
             assert [await each for each in cancels] == [True, True]

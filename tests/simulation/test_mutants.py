@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowcage.host.durable.queue.records import TurnLimits, Wanted
+from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.queue.turns import Tenant, Turns
 from flowcage.host.durable.sql import life, writes
 from flowcage.host.durable.sql.database import Scope
@@ -115,7 +115,7 @@ def _takeovers(most: int) -> Mutate:
 
 def _suspects_together(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(take._Suspects, "admit", lambda _self, _run: True)
-    patch.setattr(take, "has_suspect", lambda _db, _owner: False)
+    patch.setattr(take, "suspects_of", lambda db, _owner: db.execute("SELECT 1 WHERE FALSE"))
 
 
 def _any_mark(patch: pytest.MonkeyPatch) -> None:
@@ -124,16 +124,12 @@ def _any_mark(patch: pytest.MonkeyPatch) -> None:
 
 
 def _any_pool(patch: pytest.MonkeyPatch) -> None:
-    whole = take._opened
-
-    def opened(scope: Scope, wanted: Wanted, looked: dict[str, str]) -> list[take._Pool]:
-        return whole(scope, replace(wanted, pools=("", "p0", "p1")), looked)
-
-    patch.setattr(take, "_opened", opened)
+    whole = take._lanes
+    patch.setattr(take, "_lanes", lambda wanted: whole(replace(wanted, pools=("", "p0", "p1"))))
 
 
 def _never_due(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(take, "queue_what_is_due", lambda *_: [])
+    patch.setattr(take, "what_is_due", lambda db, _now: db.execute("SELECT 1 WHERE FALSE"))
 
 
 def _always_due(patch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from flowcage.host.durable.postgres.driver import psycopg, sql
@@ -78,12 +78,21 @@ class PostgresDatabase:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._rest: list[Callable[[], object]] = []  # goes out with the next statement
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> Rows:
-        return self.connection.execute(_translated(sql), params)
+        with self._behind_the_rest():
+            return self.connection.execute(_translated(sql), params)
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self.connection.cursor().executemany(_translated(sql), rows)
+        with self._behind_the_rest():
+            self.connection.cursor().executemany(_translated(sql), rows)
+
+    def later(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._rest.append(partial(self.connection.cursor().executemany, _translated(sql), rows))
+
+    def _behind_the_rest(self) -> AbstractContextManager[object]:
+        return self._pipeline() if self._rest else nullcontext()
 
     def pipeline(self) -> AbstractContextManager[Callable[[], None]]:
         return self._pipeline()
@@ -91,29 +100,33 @@ class PostgresDatabase:
     @contextmanager
     def _pipeline(self) -> Iterator[Callable[[], None]]:
         with self.connection.pipeline() as pipeline:
+            rest, self._rest = self._rest, []
+            for send in rest:
+                send()
             yield pipeline.sync
 
     def hold_blobs(self) -> None:
-        self.connection.execute("LOCK TABLE blob_uses IN SHARE ROW EXCLUSIVE MODE")
+        self.execute("LOCK TABLE blob_uses IN SHARE ROW EXCLUSIVE MODE")
 
     def hold_runs(self, run_ids: Sequence[str]) -> None:
-        held = "SELECT 1 FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR UPDATE"
-        self.connection.execute(held, [list(run_ids)])
+        held = "SELECT 1 FROM runs WHERE run_id = ANY(?) ORDER BY run_id FOR UPDATE"
+        self.execute(held, [list(run_ids)])
 
-    def lock_queue(self) -> None:
+    def lock_queue(self, where: str = "TRUE", params: Sequence[Any] = ()) -> Rows:
         key = "hashtextextended(current_schema() || '.queue', 0)"  # a database may have several stores
-        self.connection.execute(f"SELECT pg_advisory_xact_lock({key})")
+        return self.execute(f"SELECT pg_advisory_xact_lock({key}) WHERE {where}", params)
 
     def begin(self) -> None:
-        self.connection.execute("BEGIN")
+        self._rest.append(partial(self.connection.execute, "BEGIN"))
 
     def begin_reading(self) -> None:
         self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def commit(self) -> None:
-        self.connection.execute("COMMIT")
+        self.execute("COMMIT")
 
     def rollback(self) -> None:
+        self._rest = []
         if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             self.connection.execute("ROLLBACK")
 

@@ -102,26 +102,30 @@ class Owners:
         for owner in {""} if "" in owners else owners:
             db.execute("SELECT pg_notify(?, ?)", (self.channel, owner))
 
-    async def news(self) -> None:
-        """Wait until somebody has told of news since the last call, or the connection was made anew."""
+    async def news(self) -> bool:
+        """Wait until somebody has told of news since the last call, or the connection was made anew.
+
+        Returns:
+            Whether it is of pools alone.
+        """
         await trio.lowlevel.checkpoint()
         while True:  # what was read is told: a task that is cancelled then would take it from the others
             try:
-                if self._has_news():
-                    return
+                if told := self._told():
+                    return all(each.startswith(POOL) for each in told)
                 await trio.lowlevel.wait_readable(self._connection.fileno())
             except (psycopg.Error, OSError):
                 await self._again()
-                return
+                return False
 
-    def _has_news(self) -> bool:
-        """Take in what has come, without waiting."""
+    def _told(self) -> list[str]:
+        """Take in what has come for this host, without waiting."""
         server = self._connection.pgconn
         server.consume_input()
         told = []
         while (note := server.notifies()) is not None:
             told.append(note.extra.decode())
-        return any(map(self._is_for_me, told))
+        return list(filter(self._is_for_me, told))
 
     def _is_for_me(self, told: str) -> bool:
         if told.startswith(POOL):

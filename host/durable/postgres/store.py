@@ -128,9 +128,9 @@ class PostgresStore(SqlStore):
         store._address, store._schema = address, schema
         return store
 
-    async def _read_news(self) -> None:
+    async def _read_news(self) -> bool:
         assert self._owners is not None, "nobody tells a host that cannot act"
-        await self._owners.news()
+        return await self._owners.news()
 
     def _hear_of(self, pools: frozenset[str] | None) -> None:
         if self._owners is not None:

@@ -27,11 +27,11 @@ from flowcage.host.durable.ticket import Ticket
 class Queue(Protocol):
     """What workers ask of a store."""
 
-    async def has_work(self, wanted: Wanted) -> bool:
-        """Whether `take` might find something: cheap, commits nothing, and knows no quotas."""
-
     def take(self, wanted: Wanted) -> Ticket[list[Taken]]:
-        """Claim the next runs, at most as many as are wanted; what sleeps no more is queued first."""
+        """Claim the next runs, at most as many as are wanted; what sleeps no more is queued first.
+
+        One that finds nothing costs a look, and no commit.
+        """
 
     def put_back(self, run_id: str, epoch: int, why: str = "", not_before: int | None = None) -> Ticket[None]:
         """`release`, with the reason why it waits and until when.
@@ -57,8 +57,12 @@ class Queue(Protocol):
     def charge(self, tenant: str, cpu_seconds: float, cost_usd: float = 0.0) -> Ticket[None]:
         """Count what a life has used."""
 
-    async def next_in_queue(self) -> int | None:
-        """When the next run of a pool, or schedule, is due; that is no news when it comes."""
+    async def next_in_queue(self, wanted: Wanted) -> int | None:
+        """When there is something to take that is no news when it comes, in milliseconds since 1970.
+
+        That is when the next run of a pool, or schedule, is due; 0 where a run waits, as one that a quota
+        holds back does.
+        """
 
     # ---- looking at it -----------------------------------------------------------------------
 

@@ -45,6 +45,11 @@ class Used:
     cost_usd: float = 0.0
     is_known: bool = True
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to keep."""
+        return bool(self.runs_rate is not None or self.cpu_rate is not None or self.cost_usd)
+
     def advance(self, now: int) -> None:
         """Let flow off what does until now; a clock that goes back gives and takes nothing."""
         passed = max(0, now - self.at) / _MINUTE_MS

@@ -42,6 +42,9 @@ class Database(Protocol):
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
 
+    def later(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """`executemany` that goes out with the next statement, which raises what is wrong with it."""
+
     def pipeline(self) -> AbstractContextManager[Callable[[], None]]:
         """Send statements without waiting for each. The call inside waits for all that were sent."""
 
@@ -51,10 +54,18 @@ class Database(Protocol):
     def hold_runs(self, run_ids: Sequence[str]) -> None:
         """Lock these rows in the order of their ids, so that no two transactions wait for each other."""
 
-    def lock_queue(self) -> None:
-        """Until the end of the transaction, no other one gives turns; see `Write.comes_last`."""
+    def lock_queue(self, where: str = "TRUE", params: Sequence[Any] = ()) -> Rows:
+        """Until the end of the transaction, no other one gives turns; see `Write.comes_last`.
 
-    def begin(self) -> None: ...
+        Args:
+            where, params: a condition, without which there is no lock.
+
+        Returns:
+            A row where it is locked.
+        """
+
+    def begin(self) -> None:
+        """Begin a transaction, with its first statement at the latest."""
 
     def begin_reading(self) -> None:
         """One unchanging view, for several statements."""
@@ -68,9 +79,8 @@ class Database(Protocol):
 
 def asked(db: Database, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Any]]:
     """The rows of several SELECTs, which go out together."""
-    with db.pipeline() as settle:
+    with db.pipeline():
         found = [db.execute(sql, params) for sql, params in questions]
-        settle()
     return [rows.fetchall() for rows in found]
 
 

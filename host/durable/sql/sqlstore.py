@@ -163,8 +163,8 @@ class SqlStore(SqlQueue, SqlUpkeep):
     def follow(self, run_id: str) -> Ticket[None]:
         return self._put_for(run_id, writes.Follow(run_id))
 
-    async def news(self) -> None:
-        await self._news.wait()
+    async def news(self, *, of_queue: bool = False) -> None:
+        await self._news.wait(of_queue=of_queue)
 
     async def outside(self) -> list[FromOutside]:
         return await self._read(lambda db: waking.outside(db, self._owner))
@@ -232,8 +232,8 @@ class SqlStore(SqlQueue, SqlUpkeep):
         self._give_up_ownership()
 
     @abstractmethod
-    async def _read_news(self) -> None:
-        """Wait until this host was told of something since the last call."""
+    async def _read_news(self) -> bool:
+        """Wait until this host was told of something since the last call. Whether that is of pools alone."""
 
     @abstractmethod
     def _give_up_ownership(self) -> None: ...

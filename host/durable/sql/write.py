@@ -35,15 +35,17 @@ class Write(Ticket[T]):
         comes_last: in its transaction. So it is with what takes the lock of the queue: whoever has it waits
             for no lock of a run's, and two hosts never wait for each other.
         of_host: columns of this host's row that it fills.
+        wrote: whether there is something to commit; `run` says so where it has only looked.
     """
 
     comes_last: ClassVar[bool] = False
 
-    __slots__ = ("about", "error", "run_id", "size", "value")
+    __slots__ = ("about", "error", "run_id", "size", "value", "wrote")
 
     def __init__(self) -> None:
         super().__init__()
         self.size = 0
+        self.wrote = True
         self.about: tuple[str, int] | None = None
         self.run_id: str | None = None
         self.value: Any = None

@@ -55,12 +55,13 @@ def require_room(scope: Scope, tenant: str, size: int) -> None:
 class Create(Write[Created]):
     """A new run with its root workflow."""
 
-    __slots__ = ("_queued", "_run", "_settings", "_stored")
+    __slots__ = ("_looks", "_queued", "_run", "_settings", "_stored")
 
     def __init__(self, run: NewRun, queued: bool) -> None:
         super().__init__()
         self._run = run
         self._queued = queued
+        self._looks = run.start_key is not None or run.forked_from is not None
         self._settings: Packed | None = None
         self._stored: StoredWorkflow | None = None
         self.size = size_of(run.root)
@@ -77,8 +78,9 @@ class Create(Write[Created]):
         assert self._stored is not None
         assert settings is not None
         start_hash = scope.payloads.hash(canonical(_what_starts(run.root)))
-        if (there := self._there(scope, start_hash)) is not None:
+        if self._looks and (there := self._there(scope, start_hash)) is not None:
             return there
+        self._looks = True  # where the id is there, which it hardly ever is, the database refuses it first
         size = self._stored.size + settings.size
         require_room(scope, run.tenant, size)
         with scope.db.pipeline():

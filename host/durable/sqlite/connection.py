@@ -48,6 +48,8 @@ class SqliteDatabase:
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(sql, rows)
 
+    later = executemany
+
     def pipeline(self) -> AbstractContextManager[Callable[[], None]]:
         return nullcontext(lambda: None)
 
@@ -57,8 +59,8 @@ class SqliteDatabase:
     def hold_runs(self, run_ids: Sequence[str]) -> None:
         pass
 
-    def lock_queue(self) -> None:
-        pass
+    def lock_queue(self, where: str = "TRUE", params: Sequence[Any] = ()) -> Rows:
+        return self.execute(f"SELECT 1 WHERE {where}", params)
 
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

@@ -136,9 +136,10 @@ class SqliteStore(SqlStore):
         """Look for damage in all of the file. Raises `DamagedStore`."""
         self._read_locked(lambda db: files.check(self._path, db, whole=True))  # type: ignore[arg-type]
 
-    async def _read_news(self) -> None:
+    async def _read_news(self) -> bool:
         assert self._owners is not None, "nobody tells a host that cannot act"
         await self._owners.news()
+        return False  # a pipe has no words
 
     def _on_reader(self, read: Callable[[Database], T]) -> T:
         with files.explained(self._path):

@@ -75,7 +75,6 @@ class Taking:
         self._troubles = Sparingly()
         self._firing = Firing(store)
         self._resting_until = 0.0
-        self._has_more = False  # the last look has filled all slots, so there may be more
         self.at_work = 0
         self.is_draining = False
 
@@ -155,13 +154,10 @@ class Taking:
             if free <= 0 or not self._may_take():
                 return POLL_SECONDS
             wanted = Wanted(free, self._worker.pools, (mark(), *self._worker.marks), self._limits)
-            if not (self._has_more or await self._store.has_work(wanted)):
-                return await self._until_due()
             taken = await self._take(wanted)
-            self._has_more = len(taken) == free
+            return 0.0 if len(taken) == free else await self._until_due(wanted)
         except (StoreError, StoreFailed) as error:
             return self._suffer(error)
-        return 0.0 if self._has_more else min(HELD_BACK_SECONDS, await self._until_due())
 
     def _suffer(self, error: StoreError | StoreFailed) -> float:
         if isinstance(error, StoreFailed) and error.is_final:
@@ -201,8 +197,8 @@ class Taking:
             for each in ticket.outcome():
                 self._store.release(each.run_id, each.epoch)
 
-    async def _until_due(self) -> float:
-        due = await self._store.next_in_queue()
+    async def _until_due(self, wanted: Wanted) -> float:
+        due = await self._store.next_in_queue(wanted)
         if due is None:
             return POLL_SECONDS
         left = (due - self._store.now()) / 1000
@@ -210,7 +206,7 @@ class Taking:
 
     async def _listen(self) -> None:
         while True:
-            await self._store.news()
+            await self._store.news(of_queue=True)
             self._changed.set()
 
     async def _look_around(self) -> None:

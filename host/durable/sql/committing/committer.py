@@ -189,7 +189,7 @@ class Committer:
         if any(write.about in self._lost for write in batch):  # it was put before that was known
             self._fail([write for write in batch if write.about in self._lost])
             batch = [write for write in batch if write.about not in self._lost]
-        pause, began, in_doubt = _FIRST_PAUSE_SECONDS, time.monotonic(), False
+        pause, began, in_doubt, counts = _FIRST_PAUSE_SECONDS, time.monotonic(), False, True
         while self._broken is None:
             try:
                 if self._db is None:
@@ -200,7 +200,7 @@ class Committer:
                     break
                 if not in_doubt or last != self.commits + 1:
                     in_doubt = False
-                    self._attempt(self._db, batch)
+                    counts = self._attempt(self._db, batch)
             except Exception as error:
                 cause = error.__cause__ if isinstance(error, InDoubt) else None
                 in_doubt = in_doubt or cause is not None
@@ -209,7 +209,7 @@ class Committer:
                 if not batch or time.monotonic() - began + pause > self._patience:
                     break
             else:
-                self._acknowledge(batch)
+                self._acknowledge(batch, counts)
                 return
             time.sleep(pause)  # of this thread alone; what comes meanwhile waits in the queue
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -224,8 +224,8 @@ class Committer:
         if self._had_runs:
             self._refuse(_BEHIND)
 
-    def _acknowledge(self, batch: list[Write[Any]]) -> None:
-        self.commits += 1
+    def _acknowledge(self, batch: list[Write[Any]], counts: bool) -> None:
+        self.commits += counts
         self._confirmed = self.commits
         self.trouble = None
         if batch:  # a probe writes nothing
@@ -269,7 +269,8 @@ class Committer:
             with suppress(Exception):
                 db.close()
 
-    def _attempt(self, db: Database, batch: list[Write[Any]]) -> None:
+    def _attempt(self, db: Database, batch: list[Write[Any]]) -> bool:
+        """Commit a batch: whether there was something to commit."""
         scope = self._scope = self._backend.scope(db)
         scope.lost = self._lost
         ready = [write for write in batch if is_prepared(write, scope)]
@@ -280,6 +281,9 @@ class Committer:
             if write.error is None:
                 self._host.tells(write.of_host)
         self._fault("before-commit")
+        if batch and self.trouble is None and not any(write.wrote for write in ready):
+            self._backend.rollback(db)
+            return False
         try:
             with db.pipeline():
                 self._host.count(scope, self.commits + 1)
@@ -287,3 +291,4 @@ class Committer:
         except Exception as error:
             raise InDoubt from error
         self._fault("after-commit")
+        return True

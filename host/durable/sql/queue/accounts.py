@@ -32,6 +32,8 @@ class Charge(Write[None]):
             spent[name] = cpu_seconds + write._cpu_seconds, cost_usd + write._cost_usd
         # Whoever took the run has written before whether its tenant's CPU counts.
         counts = {name for name, (_, cost) in spent.items() if cost or _counts_cpu(scope, name)}
+        for write in writes:
+            write.wrote = bool(counts)
         if not counts:
             return
         scope.db.lock_queue()

@@ -34,7 +34,8 @@ class Reap(Write[list[str]]):
     def run(self, scope: Scope) -> list[str]:
         dead = [owner for owner in owners_at_work(scope.db) if is_dead(scope, owner)]
         lanes = begun_lanes(scope.db)
-        if not (dead or lanes or state.is_stale(scope.db, scope.now)):
+        self.wrote = bool(dead or lanes or state.is_stale(scope.db, scope.now))
+        if not self.wrote:
             return []
         scope.db.lock_queue()
         reaped = [_take_over(scope, owner, row) for owner in dead for row in _orphans(scope, owner)]

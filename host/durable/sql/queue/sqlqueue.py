@@ -14,7 +14,7 @@ from flowcage.host.durable.sql.life import Leave, Wait
 from flowcage.host.durable.sql.payloads import Payloads
 from flowcage.host.durable.sql.queue import numbers, schedules, views
 from flowcage.host.durable.sql.queue.accounts import Charge, Describe
-from flowcage.host.durable.sql.queue.lanes import has_work
+from flowcage.host.durable.sql.queue.lanes import is_anything_ready
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.queue.take import Take
 from flowcage.host.durable.sql.schema import escaped
@@ -32,9 +32,6 @@ class SqlQueue(ABC):
 
     def __init__(self) -> None:
         self._looked: dict[str, str] = {}  # of the committing thread, see `Take`
-
-    async def has_work(self, wanted: Wanted) -> bool:
-        return await self._read(lambda db: has_work(db, wanted, self.now()))
 
     def take(self, wanted: Wanted) -> Ticket[list[Taken]]:
         self._takes += 1
@@ -55,8 +52,8 @@ class SqlQueue(ABC):
     def charge(self, tenant: str, cpu_seconds: float, cost_usd: float = 0.0) -> Ticket[None]:
         return self._put(Charge(tenant, cpu_seconds, cost_usd))
 
-    async def next_in_queue(self) -> int | None:
-        return await self._read(views.next_in_queue)
+    async def next_in_queue(self, wanted: Wanted) -> int | None:
+        return await self._read(lambda db: 0 if is_anything_ready(db, wanted) else views.next_due(db))
 
     # ---- looking at it -----------------------------------------------------------------------
 

@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from flowcage.host.durable.queue.records import TurnLimits
 from flowcage.host.durable.queue.turns import Tenant, Turns, Used
-from flowcage.host.durable.sql.database import Database, asked
+from flowcage.host.durable.sql.database import Database, Row, asked
 from flowcage.host.durable.sql.queue.numbers import USED, is_amount, used_of
 from flowcage.host.durable.sql.schema import readable
 
-_AT_ONCE = 500  # parameters of a statement
 _FORGOTTEN_AFTER_MS = 60_000  # by then its runs have flowed off
 
 
-def tenants(
-    db: Database, names: Collection[str], now: int, limits: Callable[[str], TurnLimits]
-) -> dict[str, Tenant]:
+class Found(NamedTuple):
+    """A tenant that has something in a pool, and what is known of it, as it is stored.
+
+    Attributes:
+        tenant: its name.
+        running: how many runs it has at work.
+        virtual_time: of the pool; None before its first turn.
+        tag: of the tenant; None as it has had no turn for a while.
+        used: in the columns `USED`; they are None where nothing of it counts.
+    """
+
+    tenant: str
+    running: int
+    virtual_time: object
+    tag: object
+    used: tuple[object, ...]
+
+    @classmethod
+    def of(cls, row: Row) -> Found:
+        """From a row of `FOUND`."""
+        tenant, running, virtual_time, tag, *used = row
+        return cls(tenant, running, virtual_time, tag, tuple(used))
+
+    @property
+    def has_used(self) -> bool:
+        """Whether something of it counts."""
+        return self.used[0] is not None
+
+
+# A pool is given twice.
+FOUND = f"""waiting.tenant, (SELECT COUNT(*) FROM runs WHERE state = 'running' AND runs.pool IS NOT NULL
+  AND runs.tenant = waiting.tenant), virtual_time, tag, {USED}"""
+JOINED = """LEFT JOIN tenants ON tenants.tenant = waiting.tenant
+LEFT JOIN turns ON turns.pool = ? AND turns.tenant = waiting.tenant LEFT JOIN pools ON pools.pool = ?"""
+
+
+def tenants(found: Iterable[Found], now: int, limits: Callable[[str], TurnLimits]) -> dict[str, Tenant]:
     """Tenants with what they have used, and have at work, by their names as they are stored."""
-    used = {name: Used(now) for name in names}
-    running = dict.fromkeys(names, 0)
-    for marks, some in _parts(sorted(names)):
-        at_work = f"""SELECT tenant, COUNT(*) FROM runs WHERE state = 'running' AND pool IS NOT NULL
-            AND tenant IN ({marks}) GROUP BY tenant"""
-        known = f"SELECT tenant, {USED} FROM tenants WHERE tenant IN ({marks})"
-        rows, counts = asked(db, [(known, some), (at_work, some)])
-        used.update((row[0], used_of(row[1:], now)) for row in rows)
-        running.update(dict(counts))
-    for each in used.values():
-        each.advance(now)
-    return {name: Tenant(name, limits(readable(name)), used[name], running[name]) for name in names}
+    known = {}
+    for each in found:
+        used = used_of(each.used, now) if each.has_used else Used(now)
+        used.advance(now)
+        known[each.tenant] = Tenant(each.tenant, limits(readable(each.tenant)), used, each.running)
+    return known
 
 
-def turns_of(db: Database, pool: str, waiting: Collection[Tenant]) -> Turns:
+def turns_of(db: Database, pool: str, found: Sequence[Found], waiting: Mapping[str, Tenant]) -> Turns:
     """The turns of a pool."""
-    sql = "SELECT tenant, tag FROM turns WHERE pool = ? AND tenant IN ({})"
-    parts = _parts([each.name for each in waiting])
-    times, *tags = asked(
-        db,
-        [
-            ("SELECT virtual_time FROM pools WHERE pool = ?", (pool,)),
-            *((sql.format(marks), (pool, *some)) for marks, some in parts),
-        ],
-    )
-    time = times[0][0] if times else 0.0
-    known = {name: tag for rows in tags for name, tag in rows if is_amount(tag)}
-    return Turns(time if is_amount(time) else _last_turn(db, pool), known, waiting)
+    tags = {each.tenant: each.tag for each in found if is_amount(each.tag)}
+    time = next((each.virtual_time for each in found if each.virtual_time is not None), 0.0)
+    virtual_time = time if is_amount(time) else _last_turn(db, pool)
+    return Turns(virtual_time, tags, [waiting[each.tenant] for each in found])
 
 
 def _last_turn(db: Database, pool: str) -> float:
@@ -59,12 +78,12 @@ def keep_turns(db: Database, pool: str, turns: Turns) -> None:
     """Store what was given."""
     if not turns.given:
         return
-    db.execute(
+    db.later(
         """INSERT INTO pools(pool, virtual_time) VALUES(?, ?)
         ON CONFLICT(pool) DO UPDATE SET virtual_time = excluded.virtual_time""",
-        (pool, turns.virtual_time),
+        [(pool, turns.virtual_time)],
     )
-    db.executemany(
+    db.later(
         """INSERT INTO turns(pool, tenant, tag) VALUES(?, ?, ?)
         ON CONFLICT(pool, tenant) DO UPDATE SET tag = excluded.tag""",
         [(pool, name, tag) for name, tag in turns.given.items()],
@@ -79,7 +98,7 @@ def keep_used(db: Database, used: dict[str, Used]) -> None:
     ]
     names = USED.split(", ")
     sets = ", ".join(f"{name} = excluded.{name}" for name in names)
-    db.executemany(
+    db.later(
         f"""INSERT INTO tenants(tenant, {USED}) VALUES(?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT(tenant) DO UPDATE SET {sets}""",
         rows,
@@ -111,9 +130,3 @@ def forget(db: Database, now: int) -> None:
     """Remove what says nothing any more."""
     db.execute(f"DELETE {_STALE_TURNS}")
     db.execute(f"DELETE {_STALE_TENANTS}", (now - _FORGOTTEN_AFTER_MS, now))
-
-
-def _parts(names: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    for start in range(0, len(names), _AT_ONCE):
-        some = tuple(names[start : start + _AT_ONCE])
-        yield ", ".join("?" * len(some)), some

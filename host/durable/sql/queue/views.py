@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flowcage.host.durable.queue.records import Depth, WorkerInfo, WorkerState
-from flowcage.host.durable.sql.database import Database
+from flowcage.host.durable.sql.database import Database, asked
 from flowcage.host.durable.sql.schema import readable
 
 
-def next_in_queue(db: Database) -> int | None:
+def next_due(db: Database) -> int | None:
     """When the next run or schedule is due."""
     looks = (
         "SELECT MIN(wake_at) FROM runs WHERE pool IS NOT NULL AND wake_at IS NOT NULL",
         "SELECT MIN(next_at) FROM schedules",
     )
-    found = [row[0] for sql in looks if (row := db.execute(sql).fetchone())[0] is not None]
+    found = [at for [(at,)] in asked(db, [(sql, ()) for sql in looks]) if at is not None]
     return min(found, default=None)
 
 
