@@ -125,6 +125,14 @@ def test_an_address_that_other_machines_reach_is_warned_of(
     assert (warning in "".join(said)) is is_warned
 
 
+def test_a_proxy_may_speak_http_2_without_tls(server: Listening) -> None:
+    with httpx.Client(http1=False, http2=True, timeout=DEADLINE) as client:
+        given = {"content-type": "application/json", **ACCEPT, **server.headers}
+        answer = client.post(server.url, json=message("initialize", **INITIALIZE), headers=given)
+    assert (answer.http_version, answer.status_code) == ("HTTP/2", 200)
+    assert '"serverInfo"' in answer.text
+
+
 def test_another_path_is_none(server: Listening) -> None:
     answer = httpx.get(f"{server.url}/x", headers=server.headers, timeout=DEADLINE)
     assert (answer.status_code, answer.text) == (404, "not found: messages go to /mcp\n")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from flowcage import HostClosing, RunOptions, SqliteStore
+from flowcage import Caller, HostClosing, RunOptions, SqliteStore, WorkflowRequest
 from flowcage.asyncio import EventStream, Host
 from flowcage.errors import CancelRequested, RunCancelled
 
@@ -128,6 +128,21 @@ async def events(scene: Scene) -> Any:
     return found[-1]
 
 
+async def child_workflow_of_a_handler(scene: Scene) -> Any:
+    async def below(caller: Caller, _request: WorkflowRequest) -> object:
+        return await caller.run_child(ASKS, "below.js", None)
+
+    options = RunOptions(agent=scene.gate, workflow=below)
+    return await scene.host.run("return await workflow('w')", run_id=scene.id, options=options)
+
+
+async def page_changes(scene: Scene) -> Any:
+    with scene.outlived():
+        await scene.host.start(ASKS, run_id=scene.id)
+        await scene.gate.at_work.wait()
+    return [change async for change in scene.host.page_changes(scene.id)][-1]
+
+
 class Row(NamedTuple):
     """One await.
 
@@ -145,6 +160,7 @@ TABLE = [
     Row(run_in_the_queue),
     Row(run_with_its_agent_at_work),
     Row(run_that_sleeps),
+    Row(child_workflow_of_a_handler),
     Row(resume),
     Row(fork),
     Row(explain_fork_in_the_queue),
@@ -155,6 +171,7 @@ TABLE = [
     Row(handle_wait, None, None),
     Row(start_resume),
     Row(events, None, None),
+    Row(page_changes, None, None),
 ]
 
 
