@@ -187,7 +187,7 @@ class KeptRun:
         ending = Ending(verdict.value, error=told, usage=usage, **result)
         self._keeper.flush()
         run = (self.run_id, self._keeper.epoch)
-        if self.is_left and (verdict is Verdict.HOST_SHUTDOWN or goes_again(self.record, verdict)):
+        if self.is_left and (verdict is Verdict.HOST_SHUTDOWN or goes_again(self.record, verdict, error)):
             ticket = left(self._store, *run, self.record, verdict, error)
         else:
             settle = self._store.diverge if isinstance(error, ReplayDiverged) else self._store.end

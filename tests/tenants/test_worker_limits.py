@@ -159,6 +159,22 @@ export default found"""
     trio.run(main)
 
 
+@pytest.mark.parametrize("limits", [{"maxMessageBytes": 50}, {}])
+def test_a_run_that_cannot_be_sent_ends_at_once_and_holds_up_no_other(
+    limits: dict[str, int], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, Clock()) as store, worker(store, Agents(), {}) as works:
+            args = "" if limits else "x" * 9 * 2**20
+            record = await carried_out(store, "export default 1", limits=limits, args=args, retries=5)
+            assert (record.summary.verdict, record.summary.tries) == ("not_started", 0)
+            assert works._taking is not None
+            assert works._taking._may_take()  # it does not take itself for one that can start no child
+            assert (await carried_out(store, "export default 1")).summary.verdict == "completed"
+
+    trio.run(main)
+
+
 def test_no_rule_is_forgotten() -> None:
     """Each number that a submitter chooses is a limit with a ceiling, or is named here with what holds it."""
     numbers = {each.name for each in fields(RunOptions) if str(each.type).split(" ")[0] in ("int", "float")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowcage.host.durable.records import RunRecord
 from flowcage.host.durable.store import Store
 from flowcage.host.durable.ticket import Ticket
+from flowcage.host.outcome.errors import CannotSend
 from flowcage.host.outcome.verdict import Verdict
 from flowcage.host.resume.new.queued import retries_of
 
@@ -16,13 +17,15 @@ _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 5_000, 3_600_000
 _LONGEST_WHY = 500
 
 
-def goes_again(record: RunRecord | None, verdict: Verdict) -> bool:
+def goes_again(record: RunRecord | None, verdict: Verdict, error: Exception | None = None) -> bool:
     """Whether a run that has ended like this is put back into the queue.
 
     Args:
         record: of the run; None for one that this host has just begun.
-        verdict: of its end.
+        verdict, error: of its end.
     """
+    if isinstance(error, CannotSend):  # nor can anybody else
+        return False
     return record is not None and record.summary.tries < _most(record, verdict)
 
 

@@ -17,7 +17,7 @@ import trio
 from flowcage.host.durable.errors import Fenced, Locked, StoreError, StoreFailed, UnknownRun
 from flowcage.host.durable.queue.records import Taken
 from flowcage.host.durable.store import Store
-from flowcage.host.outcome.errors import FlowcageError, RunError
+from flowcage.host.outcome.errors import CannotSend, FlowcageError, RunError
 from flowcage.host.outcome.report import Outcome
 from flowcage.host.outcome.verdict import HOST_SHUTDOWN, Verdict
 from flowcage.host.resume.giving_back import LAST_COMMIT_SECONDS, give_back
@@ -104,7 +104,7 @@ class Carrying:
                 self._fails()
                 await self._refuse(carried, str(error))
         except RunError as error:  # its end is written
-            if error.verdict is Verdict.NOT_STARTED:
+            if error.verdict is Verdict.NOT_STARTED and not isinstance(error, CannotSend):
                 _LOG.warning("run %s could not be started here: %s", run_id, error)
                 self._fails()
         except (NotResumable, StoreError) as error:
