@@ -19,6 +19,8 @@ _BEGINS = ("postgresql://", "postgres://")
 _FORM = re.compile(r"(postgres(?:ql)?://)(?:([^@/?#\s]*)@)?([^@?#\s]*)(?:\?([^@?#\s]*))?")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
 _NAME = re.compile(r"[a-z_]+")
+_OTHER, _OPTIONS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://"), re.compile(r"\?([a-z_]+)=")
+_GIVEN_BESIDE = ("blobs", "keys")
 _handed_on: dict[str, str] = {}
 _ENCODE = "in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for # and %25 for %"
 
@@ -75,8 +77,20 @@ def environment_for(place: StorePlace | None) -> Mapping[str, str]:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is meant as an address, and not as a path."""
-    return text.startswith(_BEGINS)
+    """Whether a text is meant as the address of a database.
+
+    Raises:
+        ValueError: it is an address of another kind, or a file with options: a folder of that name would be
+            made. The message has no part of it.
+    """
+    if text.startswith(_BEGINS):
+        return True
+    if _OTHER.match(text):
+        raise ValueError("a store is a file, or postgresql://USER@HOST/DATABASE; this is another address")
+    if (found := _OPTIONS.search(text)) is not None:
+        _require_name(found[1])
+        raise ValueError("a store in a file has no options behind ?")
+    return False
 
 
 def read_address(text: str) -> PostgresAddress:
@@ -113,6 +127,9 @@ def read_address(text: str) -> PostgresAddress:
 def _require_name(key: str) -> None:
     if _NAME.fullmatch(key) is None:
         raise ValueError(f"what follows ? in an address is NAME=VALUE, joined by &; {_ENCODE}")
+    if key in _GIVEN_BESIDE:
+        beside = f"give --{key}, or FLOWCAGE_STORE_{key.upper()}"
+        raise ValueError(f"{key} is not taken in the address of a store; {beside}")
     if key != "password" and ("password" in key or "secret" in key):
         raise ValueError(f"{key} is not taken in an address; put it into a service file of libpq")
 

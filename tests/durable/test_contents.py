@@ -131,6 +131,15 @@ def test_a_key_that_has_no_name_is_not_repeated(tmp_path: Path) -> None:
         assert (done.status, bare in done.stderr, "names no file" in done.stderr) == (2, False, True)
 
 
+def test_an_address_of_another_kind_makes_no_folder_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "w.js").write_text("export default 1")
+    for given in ("postgresql+psycopg://u:geheim@h/d", "file:///there", "runs.db?blobs=/there"):
+        for words, env in ((("--store", given), {}), ((), {"FLOWCAGE_STORE": given})):
+            done = flowcage("run", "w.js", *words, cwd=tmp_path, env={"XDG_STATE_HOME": str(tmp_path), **env})
+            assert (done.status, "geheim" in done.stderr) == (2, False), done.stderr
+            assert [each.name for each in tmp_path.iterdir()] == ["w.js"]
+
+
 def test_a_name_that_no_key_can_have_is_refused(tmp_path: Path) -> None:
     for name in ("", "a b", "a:b", "#a", "a" * 33):
         done = flowcage("store", "new-key", name, cwd=tmp_path)

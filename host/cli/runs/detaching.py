@@ -80,10 +80,8 @@ def _start(store: StorePlace | None) -> NoReturn:
 def _shown(word: str) -> str:
     """A word of the command as the list of processes may show it to all users."""
     option, equals, value = word.partition("=") if word.startswith("--store=") else ("", "", word)
-    if not is_address(value):
-        return word
     try:
-        return f"{option}{equals}{read_address(value)}"
+        return f"{option}{equals}{read_address(value)}" if is_address(value) else word
     except ValueError:  # of another option
         return word
 

@@ -29,12 +29,12 @@ class StoreOption(FilePath):
         """Take ``postgresql://…``, too."""
         if isinstance(value, PostgresAddress):
             return value
-        if not isinstance(value, str) or not is_address(value):
-            return super().convert(value, param, ctx)
         try:
-            return read_address(value).with_password(_password())
+            if isinstance(value, str) and is_address(value):
+                return read_address(value).with_password(_password())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def option(about: str = "Store of the runs: a file, or postgresql://USER@HOST/DATABASE") -> Callable[[F], F]:
@@ -51,9 +51,9 @@ def hide_secrets() -> None:
     if (password := os.environ.pop(PASSWORD, None)) is not None:
         _taken[:] = [password]
     given = os.environ.get(VARIABLE, "")
-    if not is_address(given):
-        return
     try:
+        if not is_address(given):
+            return
         address = read_address(given)
     except ValueError as error:
         del os.environ[VARIABLE]
