@@ -4,7 +4,7 @@ A run passes `Host.run` (arguments are checked), `_admit` and `Lives` (its turn,
 admitted its cancel scope is in `_scopes`, by which `_close` ends it. Leaving the block goes in this order, of
 which no step may be moved: refuse new runs and cancel those that there are; wait until all have ended, for
 they use the tenants' launchers; end the spares; cancel the host's tasks; close the launchers, shielded.
-"""
+`Scopes.run` says the same to the runs that are the host's own where the block is cancelled."""
 
 from __future__ import annotations
 
@@ -266,6 +266,7 @@ class Host(Working, Resuming, Starting, Answers, Forking, Figures):
         failure: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._scopes.run)
                 nursery.start_soon(self._scheduler.run)
                 nursery.start_soon(self._tenancies.sweep)
                 nursery.start_soon(self._lives.glances.run)

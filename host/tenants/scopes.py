@@ -16,6 +16,7 @@ class Scopes:
     def __init__(self) -> None:
         self._live: dict[trio.CancelScope, None] = {}
         self._all_gone = trio.Event()
+        self._is_over = False
 
     @contextmanager
     def hold(self, scope: trio.CancelScope) -> Iterator[None]:
@@ -31,9 +32,15 @@ class Scopes:
     def spawn(
         self, nursery: trio.Nursery, scope: trio.CancelScope, task: Callable[[], Awaitable[None]]
     ) -> None:
-        """Start a task that uses a scope, which is known from this moment on."""
+        """Start a task of the host's that uses a scope, which is known from this moment on.
+
+        What cancels the host is no wish to cancel its runs: `run` says in its place that the host closes.
+        """
+        scope.shield = True
         hold = self.hold(scope)
         hold.__enter__()
+        if self._is_over:
+            scope.cancel(reason=HOST_SHUTDOWN)
 
         async def carry_out() -> None:
             try:
@@ -42,6 +49,16 @@ class Scopes:
                 hold.__exit__(None, None, None)
 
         nursery.start_soon(carry_out)
+
+    async def run(self) -> None:
+        """Wait to be cancelled, and cancel the host's own tasks then, as at its end."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._is_over = True
+            for scope in self._live:
+                if scope.shield:
+                    scope.cancel(reason=HOST_SHUTDOWN)
 
     async def end(self) -> None:
         """Cancel all, and wait until none is left."""
