@@ -18,6 +18,7 @@ from flowcage.host.durable.options import DEFAULTS, StoreOptions
 from flowcage.host.durable.queue.records import Wanted
 from flowcage.host.durable.records import Ending
 from flowcage.host.durable.sql import life, outside
+from flowcage.host.durable.sql.committing import committer
 from flowcage.host.durable.sql.queue.accounts import Charge
 from flowcage.host.durable.sql.queue.reap import Reap
 from flowcage.host.durable.sql.queue.take import Take
@@ -341,6 +342,30 @@ def test_a_store_that_was_closed_takes_nothing(tmp_path: Path) -> None:
         await last
         with pytest.raises(StoreFailed, match="the store was closed"):
             await store.claim("r")
+
+    trio.run(main)
+
+
+def test_a_store_is_closed_though_its_database_answers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "LONGEST_SILENCE_SECONDS", 0.05)
+    at_commit, go_on = threading.Event(), threading.Event()
+
+    def fault(point: str) -> None:
+        if point == "before-commit":
+            at_commit.set()
+            go_on.wait(DEADLINE_S)
+
+    async def main() -> None:
+        store = SqliteStore.open(tmp_path / "runs.db", StoreOptions(fault=fault))
+        created = store.create(new("r"))
+        await trio.to_thread.run_sync(at_commit.wait)
+        with trio.fail_after(DEADLINE_S / 2):
+            await store.aclose()
+        assert not created.is_done
+        go_on.set()
+        assert (await created).is_new
 
     trio.run(main)
 

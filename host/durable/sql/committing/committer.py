@@ -39,6 +39,8 @@ from flowcage.host.durable.ticket import settle
 MOST_AT_ONCE = 1000  # writes of one commit
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _PATIENCE_OF_CLOSING_SECONDS, _PROBE_SECONDS = 5.0, 1.0
+# For which a database that is closed may answer nothing: longer than a server that is cut off is waited for.
+LONGEST_SILENCE_SECONDS = 30.0
 _BEHIND = (
     "the server lacks commits that were confirmed, as a standby does that takes over from behind; what this "
     "process has in memory may be wrong: start it again"
@@ -123,11 +125,14 @@ class Committer:
         self._thread.start()
 
     def close(self) -> None:
-        """Commit what was given, and end. For threads: it waits."""
+        """Commit what was given, and end. For threads: it waits, as long as anything is committed."""
         with self._lock:
             self._is_closed = True
         self._queue.put(None)
-        self._thread.join()
+        before = -1
+        while self._thread.is_alive() and self.commits != before:
+            before = self.commits
+            self._thread.join(LONGEST_SILENCE_SECONDS)
 
     def _refuse(self, why: str) -> None:
         with self._lock:
