@@ -103,9 +103,13 @@ def test_a_run_that_asks_for_more_is_held_to_the_ceilings_and_says_so(tmp_path: 
 def test_a_run_that_asks_for_less_has_that(tmp_path: Path) -> None:
     async def main() -> None:
         agent = Agents()
-        async with opened(tmp_path, Clock()) as store, worker(store, agent, {"maxTotalAgents": 4}):
-            await carried_out(store, ASKS_FIVE, limits={"maxTotalAgents": 2})
+        async with (
+            opened(tmp_path, Clock()) as store,
+            worker(store, agent, {"maxTotalAgents": 4, "retries": 3}),
+        ):
+            record = await carried_out(store, ASKS_FIVE, limits={"maxTotalAgents": 2})
             assert len(agent.asked) == 2
+            assert "limits_lowered" not in str(outcome_of(record).report.diagnostics)
 
     trio.run(main)
 

@@ -91,7 +91,7 @@ class Ceilings:
         changes = [
             f"{name} from {value:,} to {lowered[name]:,}"
             for name, value in (_named(asked) | {_RETRIES: retries_of(record.settings)}).items()
-            if value > lowered[name] or (lowered[name] and not value)
+            if value > lowered[name] or (name != _RETRIES and lowered[name] > value == 0)  # 0: without one
         ]
         if changes:
             yield {"kind": LIMITS_LOWERED, "message": f"the worker has lowered limits: {', '.join(changes)}"}
