@@ -60,7 +60,7 @@ class Counting(SqliteStore):
 class Silent(SqliteStore):
     """Its news are lost."""
 
-    async def news(self) -> None:
+    async def news(self, **_: bool) -> None:
         await trio.sleep_forever()
 
 
