@@ -134,10 +134,6 @@ class PostgresDatabase:
         self.connection.close()
 
 
-# What the server has no room for in one row of an index, or in one statement: it never will.
-_TOO_LARGE = psycopg.errors.ProgramLimitExceeded
-
-
 @lru_cache(maxsize=256)
 def _translated(statement: str) -> str:
     return statement.replace("%", "%%").replace("?", "%s")
@@ -147,7 +143,9 @@ def trouble_of(error: Exception) -> Trouble | None:
     """What an error means for a write."""
     if not isinstance(error, psycopg.Error):
         return None
-    if isinstance(error, psycopg.IntegrityError | psycopg.DataError | _TOO_LARGE):
+    # The last: what has no room in one row of an index, or in one statement, never has.
+    conflicts = psycopg.IntegrityError, psycopg.DataError, psycopg.errors.ProgramLimitExceeded
+    if isinstance(error, conflicts):
         return Trouble.CONFLICT
     lasting = isinstance(error, psycopg.ProgrammingError | psycopg.NotSupportedError)
     return Trouble.LASTS if lasting else Trouble.PASSES
