@@ -156,6 +156,7 @@ class _ForgetsMoney(Reap):
         return found
 
 
+@breaks("what_a_run_has_used_counts_however_long_it_was_at_work")
 @breaks("a_tenant_that_has_spent_its_money_gets_no_turn")
 class ForgetsWhatWasSpent(SqliteStore):
     def reap(self) -> Any:

@@ -210,6 +210,25 @@ async def rates_hold_over_all_workers(place: Place) -> None:
 
 
 @clause
+async def what_a_run_has_used_counts_however_long_it_was_at_work(place: Place) -> None:
+    clock = Clock()
+    async with host(place, StoreOptions(clock=clock)) as store:
+        await queued(store, "a0", "a1")
+
+        def rate(_tenant: str) -> TurnLimits:
+            return TurnLimits(cpu_seconds_per_minute=60)
+
+        assert await taken(store, 1, limits=rate) == ["a0"]
+        clock.now += 10 * MINUTE_MS
+        assert await store.reap() == []
+        await ended(store, "a0")
+        await store.charge("a", 180.0)
+        assert await taken(store, limits=rate) == []
+        clock.now += 2 * MINUTE_MS
+        assert await taken(store, limits=rate) == ["a1"]
+
+
+@clause
 async def a_tenant_that_has_spent_its_money_gets_no_turn(place: Place) -> None:
     clock = Clock()
     async with host(place, StoreOptions(clock=clock)) as store:

@@ -111,10 +111,12 @@ def used_by(db: Database, tenant: str, now: int) -> Used:
     return Used(now) if row is None else used_of(row, now)
 
 
-# What says nothing any more: tags behind virtual time, tenants that owe nothing.
+# What says nothing any more: tags behind virtual time, tenants that owe nothing. While a run is at work a row
+# says that its CPU counts, which is charged at the end of its life.
 _STALE_TURNS = "FROM turns WHERE tag <= (SELECT virtual_time FROM pools p WHERE p.pool = turns.pool)"
 _STALE_TENANTS = """FROM tenants WHERE cost_usd = 0 AND at < ?
-AND (cpu_rate IS NULL OR cpu_seconds <= cpu_rate * (? - at) / 60000.0)"""
+AND (cpu_rate IS NULL OR (cpu_seconds <= cpu_rate * (? - at) / 60000.0 AND NOT EXISTS(SELECT 1 FROM runs
+  WHERE state = 'running' AND runs.pool IS NOT NULL AND runs.tenant = tenants.tenant)))"""
 
 
 def is_stale(db: Database, now: int) -> bool:
