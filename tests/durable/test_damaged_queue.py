@@ -16,6 +16,7 @@ from .queued import ended, queued, taken
 from .test_committer import run
 
 BAD: list[Any] = ["much", b"\0", float("inf"), float("-inf"), -1.0, 1e300]
+MOST = 2**63 - 1  # that a column has room for
 LIMITS = TurnLimits(max_runs=50, runs_per_minute=1000, cpu_seconds_per_minute=1000, max_cost_usd=1000)
 
 
@@ -88,7 +89,7 @@ def test_a_tenant_of_whom_nobody_knows_what_it_has_used_waits(
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize("value", ["much", b"\0", 0.5])
+@pytest.mark.parametrize("value", ["much", b"\0", 0.5, MOST])
 @pytest.mark.parametrize("column", ["priority", "created_at", "epoch"])
 def test_a_run_of_which_a_number_is_none_is_not_taken(column: str, value: Any, tmp_path: Path) -> None:
     async def body(store: SqliteStore, _: Flaky) -> None:
@@ -102,12 +103,13 @@ def test_a_run_of_which_a_number_is_none_is_not_taken(column: str, value: Any, t
     run(tmp_path, body)
 
 
-def test_a_run_of_a_dead_worker_of_which_a_number_is_none_stops_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["much", MOST])
+def test_a_run_of_a_dead_worker_of_which_a_number_is_none_stops_no_other(value: Any, tmp_path: Path) -> None:
     async def body(store: SqliteStore, _: Flaky) -> None:
         await queued(store, "a1", "b1")
         assert len(await taken(store)) == 2
         damage(tmp_path, "runs", "owner", "run_id <> ''", "somebody-dead")
-        damage(tmp_path, "runs", "takeovers", "run_id = 'a1'", "much")
+        damage(tmp_path, "runs", "takeovers", "run_id = 'a1'", value)
         assert "b1" in await store.reap()
 
     run(tmp_path, body)

@@ -20,6 +20,7 @@ from flowcage.host.durable.sql.queue import holding, lanes, reap
 from flowcage.host.durable.ticket import Ticket
 
 from .places import DEADLINE_S, PostgresPlace, host, new
+from .queued import ended, queued, taken
 
 
 @pytest.fixture
@@ -70,6 +71,21 @@ def test_a_worker_is_told_of_its_pools_alone(place: PostgresPlace) -> None:
             assert list(map(owners._is_for_me, told)) == [True, True, True, False, False]
             await heard(owners, store.create(new("a", pool="gpu"), queued=True), of_queue=True)
             await heard(owners, store.create(new("b"), queued=True), of_queue=False)
+
+    trio.run(main)
+
+
+def test_a_run_whose_epoch_is_the_last_ends_no_worker(
+    place: PostgresPlace, administrator: psycopg.Connection[Any]
+) -> None:
+    async def main() -> None:
+        async with host(place) as store:
+            await queued(store, "a1", "b1")
+            schema = place.address.partition("|")[2]
+            administrator.execute(f"UPDATE {schema}.runs SET epoch = {2**63 - 1} WHERE run_id = 'a1'")
+            with trio.fail_after(DEADLINE_S):
+                assert await taken(store) == ["b1"]
+                await ended(store, "b1")
 
     trio.run(main)
 

@@ -24,8 +24,8 @@ def is_amount(value: object) -> TypeGuard[float]:
 
 
 def are_whole(*values: object) -> bool:
-    """Whether all are whole numbers."""
-    return all(type(each) is int for each in values)
+    """Whether all are whole numbers that one may be added to: the last of a column has none behind it."""
+    return all(type(each) is int and -_MOST <= each <= _MOST for each in values)
 
 
 def used_of(row: tuple[object, ...], now: int) -> Used:
