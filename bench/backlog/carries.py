@@ -50,7 +50,7 @@ def _steps(store: PostgresStore, address: str, count: int, at_once: int, title: 
         "take it": take,
         "append an entry": with_taken(lambda run: partial(store.append, run.run_id, run.epoch, 0, [_ENTRY])),
         "end it": with_taken(lambda run: partial(store.end, run.run_id, run.epoch, _COMPLETED)),
-        "charge its tenant": with_taken(lambda run: partial(store.charge, run.tenant, 0.1)),
+        "charge its tenant": with_taken(lambda run: partial(store.charge, run.tenant, 0.1, 0.001)),
         "look in vain": lambda: _all([partial(store.take, Wanted(1))] * count, 1),
         "look for the dead": lambda: _all([store.reap] * count, 1),
     }

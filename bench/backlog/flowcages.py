@@ -70,7 +70,7 @@ async def _work(address: str, given: Settings) -> None:
                 nursery.start_soon(carry_out, run)
             if not taken:
                 with trio.move_on_after(_POLL_SECONDS):
-                    await store.news()
+                    await store.news(of_queue=True)
 
 
 async def _look_for_dead(store: PostgresStore) -> None:
