@@ -54,13 +54,13 @@ class Kept:
         return "w.js"
 
     def detached(self) -> list[psutil.Process]:
-        """The processes of detached runs."""
-        found = []
-        for each in psutil.process_iter(["cmdline"]):
+        """The processes of detached runs; not what one has forked that has not executed anything yet."""
+        found = {}
+        for each in psutil.process_iter(["cmdline", "ppid"]):
             words = " ".join(each.info["cmdline"] or ())
             if "--detached=" in words and self.mark in words:
-                found.append(each)
-        return found
+                found[each.pid] = each
+        return [each for each in found.values() if each.info["ppid"] not in found]
 
 
 def address(server: str, schema: str, **other: str) -> str:
