@@ -40,6 +40,11 @@ def place(postgres: Server, tmp_path: Path) -> ServerPlace:
 # ---- sessions --------------------------------------------------------------------------------
 
 
+def sessions(database: Any) -> tuple[Any, ...]:
+    """The connections of a store that carries out runs."""
+    return database.committer._db.connection, database._reader.connection, database._owners._connection
+
+
 def test_both_sides_notice_within_half_a_minute_that_a_host_is_cut_off(
     place: ServerPlace, postgres: Server
 ) -> None:
@@ -48,10 +53,7 @@ def test_both_sides_notice_within_half_a_minute_that_a_host_is_cut_off(
 
     async def main() -> None:
         async with host(place) as store:
-            database: Any = store
-            for each in (
-                database.committer._db.connection, database._reader.connection, database._owners._connection
-            ):  # fmt: skip
+            for each in sessions(store):
                 told = [each.execute(f"SHOW {name}").fetchone()[0] for name in names]
                 assert told == ["10", "5", "3", "25000"]
                 assert {"keepalives_idle", "tcp_user_timeout"} < each.info.get_parameters().keys()
@@ -359,10 +361,7 @@ def test_no_session_is_too_idle(postgres: Server, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with host(place) as store:
-            database: Any = store
-            for each in (
-                database.committer._db.connection, database._reader.connection, database._owners._connection
-            ):  # fmt: skip
+            for each in sessions(store):
                 assert each.execute("SHOW idle_session_timeout").fetchone() == ("0",)
 
     trio.run(main)
